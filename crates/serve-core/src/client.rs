@@ -1,0 +1,204 @@
+//! One connection: its counts and its events.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use crate::event::{ErrorKind, What};
+use crate::server::{Server, Slot};
+use crate::text;
+
+/// How far apart two `data` events of one connection are. Nine a second, and the sum that is
+/// told at the end, make the ten a second that clause 5 allows.
+const DATA_INTERVAL: Duration = Duration::from_millis(110);
+
+/// A client while it is connected. It tells what happens to it, and dropping it is its
+/// `disconnected`: so drop the socket first. A function's parameters drop last to first, hence
+/// the order in `serve_client(client, stream)`.
+#[derive(Debug)]
+pub struct Client {
+    conn: u64,
+    sent: AtomicU64,
+    received: AtomicU64,
+    unreported: Mutex<Unreported>,
+    slot: Slot,
+}
+
+/// What the client sent since its last `data` event.
+#[derive(Debug, Default)]
+struct Unreported {
+    bytes: u64,
+    preview: String,
+    reported_at: Option<Instant>,
+}
+
+impl Client {
+    pub(crate) fn new(conn: u64, slot: Slot) -> Self {
+        Self {
+            conn,
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            unreported: Mutex::default(),
+            slot,
+        }
+    }
+
+    /// Its number, counted from 1.
+    #[must_use]
+    pub fn conn(&self) -> u64 {
+        self.conn
+    }
+
+    /// The server it is connected to.
+    #[must_use]
+    pub fn server(&self) -> &Arc<Server> {
+        &self.slot.server
+    }
+
+    /// The kernel took so many bytes.
+    pub fn sent(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The client sent this. Told at once if it is the first; else summed up, so that a flooder
+    /// cannot fill the log.
+    pub fn received(&self, bytes: &[u8]) {
+        self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if bytes.is_empty() || self.server().log.is_off() {
+            return;
+        }
+        let mut unreported = self.unreported.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreported.bytes == 0 {
+            unreported.preview = text::preview(bytes);
+        }
+        unreported.bytes += bytes.len() as u64;
+        if unreported.reported_at.is_none_or(|at| at.elapsed() >= DATA_INTERVAL) {
+            self.report(&mut unreported);
+        }
+    }
+
+    /// When a chunk's writing begins, if anybody wants to know.
+    #[must_use]
+    pub fn chunk_started(&self) -> Option<Instant> {
+        let is_wanted = self.server().config.log_chunks && !self.server().log.is_off();
+        is_wanted.then(Instant::now)
+    }
+
+    /// A chunk was wholly written.
+    pub fn chunk_sent(&self, bytes: usize, started: Option<Instant>) {
+        let Some(started) = started else { return };
+        let wait_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (conn, bytes) = (self.conn, bytes as u64);
+        self.server().log.record(What::Chunk { conn, bytes, wait_us });
+    }
+
+    /// The kernel has every byte of the file.
+    pub fn file_ended(&self, bytes: u64) {
+        self.server().log.record(What::FileEnded { conn: self.conn, bytes });
+    }
+
+    /// Something went wrong for this client: the file could not be opened, say.
+    pub fn failed(&self, error: &io::Error) {
+        let kind = ErrorKind::of(error);
+        let message = match kind {
+            // The system's words for it differ, and none names the limit.
+            ErrorKind::Stalled => {
+                let limit = humantime::format_duration(self.server().config.stall_timeout);
+                format!("the client acknowledged no byte within {limit}")
+            }
+            _ => error.to_string(),
+        };
+        let conn = Some(self.conn);
+        self.server().log.record(What::Error { conn, kind, message });
+    }
+
+    /// The connection broke: after this, drop the socket. A stalled client's closes by a reset,
+    /// since the kernel would keep what it never took for minutes.
+    pub fn broke<'s>(&self, error: &io::Error, socket: impl Into<SockRef<'s>>) {
+        self.failed(error);
+        if ErrorKind::of(error) == ErrorKind::Stalled {
+            // It may be gone already; then there is nothing left to reset.
+            let _ = socket.into().set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    fn report(&self, unreported: &mut Unreported) {
+        let preview = std::mem::take(&mut unreported.preview);
+        let (conn, bytes) = (self.conn, std::mem::take(&mut unreported.bytes));
+        unreported.reported_at = Some(Instant::now());
+        self.server().log.record(What::Data { conn, bytes, preview });
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        let mut unreported =
+            std::mem::take(self.unreported.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if unreported.bytes > 0 {
+            self.report(&mut unreported);
+        }
+        self.server().log.record(What::Disconnected {
+            conn: self.conn,
+            sent: self.sent.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::event::Event;
+    use crate::log::EventLog;
+
+    fn client_of(server: &Arc<Server>) -> Client {
+        server.wait_for_slot().unwrap().connected("127.0.0.1:1".parse().unwrap())
+    }
+
+    fn names(events: &[Event]) -> Vec<&'static str> {
+        events.iter().map(|event| event.what.name()).collect()
+    }
+
+    #[test]
+    fn a_client_ends_with_one_disconnected_and_gives_its_slot_back() {
+        let mut config = Config::new("unused");
+        config.max_connections = 1;
+        let server = Server::new(config, EventLog::memory());
+        for conn in 1..=2 {
+            let client = client_of(&server);
+            assert_eq!(client.conn(), conn);
+            client.sent(10);
+            drop(client);
+        }
+        let events = server.log.events();
+        assert_eq!(names(&events), ["connected", "disconnected", "connected", "disconnected"]);
+        assert_eq!(events[1].what, What::Disconnected { conn: 1, sent: 10, received: 0 });
+    }
+
+    #[test]
+    fn a_flood_is_summed_up_and_no_byte_is_missing() {
+        let server = Server::new(Config::new("unused"), EventLog::memory());
+        let client = client_of(&server);
+        let started = Instant::now();
+        for _ in 0..100_000 {
+            client.received(b"flood");
+        }
+        drop(client);
+        let mut reports = 0;
+        let mut bytes_reported = 0;
+        for event in server.log.events() {
+            if let What::Data { bytes, preview, .. } = event.what {
+                reports += 1;
+                bytes_reported += bytes;
+                assert_eq!(preview, "flood");
+            }
+        }
+        assert_eq!(bytes_reported, 500_000);
+        let intervals = started.elapsed().as_millis() / DATA_INTERVAL.as_millis();
+        assert!((2..=intervals + 2).contains(&reports), "{reports} in {intervals} intervals");
+    }
+}

@@ -1,0 +1,318 @@
+//! What a server tells: typed events, as text for people and as JSON for programs.
+
+use std::fmt::{self, Display, Write};
+use std::io;
+use std::net::SocketAddr;
+
+use crate::text::push_json_string;
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Microseconds since the server's start, by a clock that never goes back.
+    pub at_us: u64,
+    /// What it was.
+    pub what: What,
+}
+
+/// What happened. `conn` is a connection's number, counted from 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are the contract's, described there and above each")]
+pub enum What {
+    /// The server takes connections. `bytes` is the file's length at start.
+    Listening { approach: &'static str, addr: SocketAddr, file: String, bytes: u64 },
+    /// A client came.
+    Connected { conn: u64, peer: SocketAddr },
+    /// A client sent `bytes`, in one read or in several; the preview is escaped.
+    Data { conn: u64, bytes: u64, preview: String },
+    /// One chunk was wholly written, which took `wait_us` microseconds.
+    Chunk { conn: u64, bytes: u64, wait_us: u64 },
+    /// The kernel has every byte of the file; `bytes` is the file's length without the preamble.
+    FileEnded { conn: u64, bytes: u64 },
+    /// Something went wrong, with one connection or (without `conn`) with accepting them.
+    Error { conn: Option<u64>, kind: ErrorKind, message: String },
+    /// A connection's last event. `sent` counts the preamble too.
+    Disconnected { conn: u64, sent: u64, received: u64 },
+    /// So many events before this one were lost, since nobody read the log.
+    Dropped { events: u64 },
+    /// The server takes no more connections and waits for those it has.
+    Shutdown,
+}
+
+/// What kind of error, in one word that a program can compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The file is not there.
+    NotFound,
+    /// The path leads to a folder, a pipe or a device.
+    NotAFile,
+    /// The file may not be read.
+    PermissionDenied,
+    /// No file descriptor is left.
+    NoDescriptors,
+    /// The file became shorter while it was sent.
+    FileShrank,
+    /// The client acknowledged no byte within the stall timeout.
+    Stalled,
+    /// The client reset the connection, or closed it before the file's end.
+    ConnectionReset,
+    /// Anything else.
+    Io,
+}
+
+impl ErrorKind {
+    /// The kind of an error from the file, the socket or `accept`.
+    #[must_use]
+    pub fn of(error: &io::Error) -> Self {
+        if is_out_of_descriptors(error) {
+            return Self::NoDescriptors;
+        }
+        match error.kind() {
+            io::ErrorKind::NotFound => Self::NotFound,
+            io::ErrorKind::IsADirectory => Self::NotAFile,
+            io::ErrorKind::PermissionDenied => Self::PermissionDenied,
+            io::ErrorKind::UnexpectedEof => Self::FileShrank,
+            // A blocking socket with a write timeout says "would block" on Unix.
+            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::Stalled,
+            io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::BrokenPipe
+            | io::ErrorKind::NotConnected => Self::ConnectionReset,
+            _ => Self::Io,
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NotFound => "not_found",
+            Self::NotAFile => "not_a_file",
+            Self::PermissionDenied => "permission_denied",
+            Self::NoDescriptors => "no_descriptors",
+            Self::FileShrank => "file_shrank",
+            Self::Stalled => "stalled",
+            Self::ConnectionReset => "connection_reset",
+            Self::Io => "io",
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // `io::ErrorKind` has no name for them.
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+}
+
+#[cfg(not(unix))]
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    // `io::ErrorKind` has no name for WSAEMFILE (sockets) and ERROR_TOO_MANY_OPEN_FILES.
+    matches!(error.raw_os_error(), Some(10024 | 4))
+}
+
+impl Event {
+    /// The event as a JSON object on one line, without a line end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = String::with_capacity(160);
+        self.push_json(&mut out).expect("a String takes all");
+        out
+    }
+
+    pub(crate) fn push_json(&self, out: &mut String) -> fmt::Result {
+        write!(out, r#"{{"at_us":{},"event":"{}""#, self.at_us, self.what.name())?;
+        match &self.what {
+            What::Listening { approach, addr, file, bytes } => {
+                write!(out, r#","approach":"{approach}","addr":"{addr}","file":"#)?;
+                push_json_string(out, file);
+                write!(out, r#","bytes":{bytes}"#)?;
+            }
+            What::Connected { conn, peer } => write!(out, r#","conn":{conn},"peer":"{peer}""#)?,
+            What::Data { conn, bytes, preview } => {
+                write!(out, r#","conn":{conn},"bytes":{bytes},"preview":"#)?;
+                push_json_string(out, preview);
+            }
+            What::Chunk { conn, bytes, wait_us } => {
+                write!(out, r#","conn":{conn},"bytes":{bytes},"wait_us":{wait_us}"#)?;
+            }
+            What::FileEnded { conn, bytes } => {
+                write!(out, r#","conn":{conn},"bytes":{bytes}"#)?;
+            }
+            What::Error { conn, kind, message } => {
+                if let Some(conn) = conn {
+                    write!(out, r#","conn":{conn}"#)?;
+                }
+                write!(out, r#","kind":"{}","message":"#, kind.name())?;
+                push_json_string(out, message);
+            }
+            What::Disconnected { conn, sent, received } => {
+                write!(out, r#","conn":{conn},"sent":{sent},"received":{received}"#)?;
+            }
+            What::Dropped { events } => write!(out, r#","events":{events}"#)?,
+            What::Shutdown => {}
+        }
+        out.push('}');
+        Ok(())
+    }
+}
+
+impl What {
+    /// The event's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Listening { .. } => "listening",
+            Self::Connected { .. } => "connected",
+            Self::Data { .. } => "data",
+            Self::Chunk { .. } => "chunk",
+            Self::FileEnded { .. } => "file_ended",
+            Self::Error { .. } => "error",
+            Self::Disconnected { .. } => "disconnected",
+            Self::Dropped { .. } => "dropped",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// The number of the connection that it belongs to.
+    #[must_use]
+    pub fn conn(&self) -> Option<u64> {
+        match self {
+            Self::Connected { conn, .. }
+            | Self::Data { conn, .. }
+            | Self::Chunk { conn, .. }
+            | Self::FileEnded { conn, .. }
+            | Self::Disconnected { conn, .. } => Some(*conn),
+            Self::Error { conn, .. } => *conn,
+            Self::Listening { .. } | Self::Dropped { .. } | Self::Shutdown => None,
+        }
+    }
+}
+
+/// The text form, in the words of the note.
+impl Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:4}.{:06}  ", self.at_us / 1_000_000, self.at_us % 1_000_000)?;
+        if let Some(conn) = self.what.conn() {
+            write!(f, "#{conn} ")?;
+        }
+        match &self.what {
+            What::Listening { approach, addr, file, bytes } => {
+                write!(f, "listening on {addr} ({approach}): {}, ", file.escape_debug())?;
+                write!(f, "{bytes} bytes")
+            }
+            What::Connected { peer, .. } => write!(f, "connected: {peer}"),
+            What::Data { bytes, preview, .. } => write!(f, "data, {bytes} bytes: {preview}"),
+            What::Chunk { bytes, wait_us, .. } => write!(f, "chunk, {bytes} bytes: {wait_us} us"),
+            What::FileEnded { bytes, .. } => write!(f, "file ended: {bytes} bytes"),
+            What::Error { kind, message, .. } => {
+                write!(f, "error, {}: {}", kind.name(), message.escape_debug())
+            }
+            What::Disconnected { sent, received, .. } => {
+                write!(f, "client disconnected: sent {sent}, received {received} bytes")
+            }
+            What::Dropped { events } => {
+                write!(f, "dropped: {events} events, since nobody read them")
+            }
+            What::Shutdown => write!(f, "shutdown: no more connections"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every event there is, with its JSON and its text.
+    fn samples() -> Vec<(What, &'static str, &'static str)> {
+        let peer = "127.0.0.1:58170".parse().unwrap();
+        vec![
+            (
+                What::Listening {
+                    approach: "tokio",
+                    addr: "0.0.0.0:4000".parse().unwrap(),
+                    file: "a \"b\".webp".to_owned(),
+                    bytes: 7,
+                },
+                r#""event":"listening","approach":"tokio","addr":"0.0.0.0:4000","file":"a \"b\".webp","bytes":7"#,
+                "listening on 0.0.0.0:4000 (tokio): a \\\"b\\\".webp, 7 bytes",
+            ),
+            (
+                What::Connected { conn: 1, peer },
+                r#""event":"connected","conn":1,"peer":"127.0.0.1:58170""#,
+                "#1 connected: 127.0.0.1:58170",
+            ),
+            (
+                What::Data { conn: 1, bytes: 4, preview: "a\\r\\n".to_owned() },
+                r#""event":"data","conn":1,"bytes":4,"preview":"a\\r\\n""#,
+                "#1 data, 4 bytes: a\\r\\n",
+            ),
+            (
+                What::Chunk { conn: 1, bytes: 65536, wait_us: 12 },
+                r#""event":"chunk","conn":1,"bytes":65536,"wait_us":12"#,
+                "#1 chunk, 65536 bytes: 12 us",
+            ),
+            (
+                What::FileEnded { conn: 1, bytes: 7 },
+                r#""event":"file_ended","conn":1,"bytes":7"#,
+                "#1 file ended: 7 bytes",
+            ),
+            (
+                What::Error { conn: Some(1), kind: ErrorKind::Stalled, message: "m".to_owned() },
+                r#""event":"error","conn":1,"kind":"stalled","message":"m""#,
+                "#1 error, stalled: m",
+            ),
+            (
+                What::Error {
+                    conn: None,
+                    kind: ErrorKind::NoDescriptors,
+                    message: "a\nb".to_owned(),
+                },
+                r#""event":"error","kind":"no_descriptors","message":"a\u000ab""#,
+                "error, no_descriptors: a\\nb",
+            ),
+            (
+                What::Disconnected { conn: 1, sent: 17, received: 4 },
+                r#""event":"disconnected","conn":1,"sent":17,"received":4"#,
+                "#1 client disconnected: sent 17, received 4 bytes",
+            ),
+            (
+                What::Dropped { events: 3 },
+                r#""event":"dropped","events":3"#,
+                "dropped: 3 events, since nobody read them",
+            ),
+            (What::Shutdown, r#""event":"shutdown""#, "shutdown: no more connections"),
+        ]
+    }
+
+    #[test]
+    fn every_event_has_its_json_form() {
+        for (what, fields, _) in samples() {
+            let json = Event { at_us: 42, what }.to_json();
+            assert_eq!(json, format!("{{\"at_us\":42,{fields}}}"));
+            let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(parsed["at_us"], 42);
+        }
+    }
+
+    #[test]
+    fn every_event_has_its_text_form() {
+        for (what, _, text) in samples() {
+            let line = Event { at_us: 1_000_042, what }.to_string();
+            assert_eq!(line, format!("   1.000042  {text}"));
+        }
+    }
+
+    #[test]
+    fn errors_have_kinds() {
+        let of = |kind: io::ErrorKind| ErrorKind::of(&io::Error::from(kind));
+        assert_eq!(of(io::ErrorKind::NotFound), ErrorKind::NotFound);
+        assert_eq!(of(io::ErrorKind::UnexpectedEof), ErrorKind::FileShrank);
+        assert_eq!(of(io::ErrorKind::TimedOut), ErrorKind::Stalled);
+        assert_eq!(of(io::ErrorKind::BrokenPipe), ErrorKind::ConnectionReset);
+        assert_eq!(of(io::ErrorKind::Other), ErrorKind::Io);
+        let out_of_descriptors = if cfg!(unix) { 24 } else { 10024 };
+        let error = io::Error::from_raw_os_error(out_of_descriptors);
+        assert_eq!(ErrorKind::of(&error), ErrorKind::NoDescriptors);
+    }
+}

@@ -1,0 +1,225 @@
+//! Where events go: to stdout by a thread of its own, to memory for tests, or nowhere.
+//!
+//! A client never waits for whoever reads the log. It only puts its event into a bounded queue;
+//! the writer takes the whole queue at once, a few hundred times a second at most. When nobody
+//! reads, the queue fills, what does not fit is counted, and an event `dropped` tells the count
+//! once it flows again (clause 11 of the contract).
+
+use std::fmt;
+use std::io::{self, Write};
+use std::mem;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::config::LogFormat;
+use crate::event::{Event, What};
+
+/// The most events that wait for the writer. At 200 bytes each (80 of them the event, the rest a
+/// preview or a message) that bounds the queue's memory to about 3 MB.
+const QUEUE_EVENTS_MAX: usize = 16_384;
+
+/// How long the writer gathers after a write. One write for a batch costs the clients less than
+/// a wake-up and a write for each line; nobody sees two milliseconds.
+const BATCH_INTERVAL: Duration = Duration::from_millis(2);
+
+/// How long [`EventLog::finish`] waits for a reader that does not read.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A server's events, in the order in which they happened.
+#[derive(Debug)]
+pub struct EventLog {
+    started: Instant,
+    sink: Sink,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Off,
+    Memory(Memory),
+    Writer(Arc<Queue>),
+}
+
+/// What happened so far, for tests.
+#[derive(Debug, Default)]
+struct Memory {
+    events: Mutex<Vec<Event>>,
+    grown: Condvar,
+}
+
+/// What the writer has not taken yet.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Mutex<Waiting>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    events: Vec<Event>,
+    dropped: u64,
+    progress: Progress,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Progress {
+    #[default]
+    Open,
+    Closing,
+    Finished,
+}
+
+impl EventLog {
+    /// Writes to stdout, in a format.
+    ///
+    /// # Errors
+    ///
+    /// When the writer's thread cannot be started.
+    pub fn to_stdout(format: LogFormat) -> io::Result<Self> {
+        match format {
+            LogFormat::Off => Ok(Self::off()),
+            LogFormat::Text => Self::to_writer(io::stdout(), |event, out| {
+                fmt::Write::write_fmt(out, format_args!("{event}"))
+            }),
+            LogFormat::Json => Self::to_writer(io::stdout(), Event::push_json),
+        }
+    }
+
+    /// Writes nothing.
+    #[must_use]
+    pub fn off() -> Self {
+        Self { started: Instant::now(), sink: Sink::Off }
+    }
+
+    /// Keeps all events in memory, without bound: for tests.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self { started: Instant::now(), sink: Sink::Memory(Memory::default()) }
+    }
+
+    fn to_writer(
+        writer: impl Write + Send + 'static,
+        push_line: fn(&Event, &mut String) -> fmt::Result,
+    ) -> io::Result<Self> {
+        let started = Instant::now();
+        let queue = Arc::new(Queue::default());
+        let taken = Arc::clone(&queue);
+        thread::Builder::new()
+            .name("event-log".to_owned())
+            .spawn(move || write_events(&taken, started, writer, push_line))?;
+        Ok(Self { started, sink: Sink::Writer(queue) })
+    }
+
+    /// Adds an event, now. Never blocks on whoever reads.
+    pub fn record(&self, what: What) {
+        match &self.sink {
+            Sink::Off => {}
+            Sink::Memory(memory) => {
+                let mut events = lock(&memory.events);
+                events.push(Event { at_us: micros_since(self.started), what });
+                memory.grown.notify_all();
+            }
+            Sink::Writer(queue) => {
+                // The time is read under the lock, so that the lines' times never go back.
+                let mut waiting = lock(&queue.waiting);
+                let at_us = micros_since(self.started);
+                if waiting.events.len() >= QUEUE_EVENTS_MAX {
+                    waiting.dropped += 1;
+                    return;
+                }
+                waiting.events.push(Event { at_us, what });
+                let is_first = waiting.events.len() == 1;
+                drop(waiting);
+                if is_first {
+                    queue.changed.notify_all();
+                }
+            }
+        }
+    }
+
+    /// Whether events go nowhere, so that nobody needs to prepare them.
+    pub(crate) fn is_off(&self) -> bool {
+        matches!(self.sink, Sink::Off)
+    }
+
+    /// Writes what is still queued; gives up after a second if nobody reads.
+    pub fn finish(&self) {
+        let Sink::Writer(queue) = &self.sink else { return };
+        let mut waiting = lock(&queue.waiting);
+        waiting.progress = Progress::Closing;
+        queue.changed.notify_all();
+        let _ = queue
+            .changed
+            .wait_timeout_while(waiting, FINISH_TIMEOUT, |w| w.progress != Progress::Finished);
+    }
+
+    /// What a [`memory`](Self::memory) log holds so far; nothing for the others.
+    #[must_use]
+    pub fn events(&self) -> Vec<Event> {
+        match &self.sink {
+            Sink::Memory(memory) => lock(&memory.events).clone(),
+            Sink::Off | Sink::Writer(_) => Vec::new(),
+        }
+    }
+
+    /// Waits until a [`memory`](Self::memory) log holds what `is_enough` looks for; false if it
+    /// does not within `timeout`.
+    #[must_use]
+    pub fn wait_until(&self, timeout: Duration, is_enough: impl Fn(&[Event]) -> bool) -> bool {
+        let Sink::Memory(memory) = &self.sink else { return false };
+        let events = lock(&memory.events);
+        let (events, _) = memory
+            .grown
+            .wait_timeout_while(events, timeout, |events| !is_enough(events))
+            .unwrap_or_else(PoisonError::into_inner);
+        is_enough(&events)
+    }
+}
+
+fn micros_since(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A panic elsewhere must not silence the log: what a lock guards here is whole at every moment.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The writer's thread: batch after batch until the log is closed and empty.
+fn write_events(
+    queue: &Queue,
+    started: Instant,
+    mut writer: impl Write,
+    push_line: fn(&Event, &mut String) -> fmt::Result,
+) {
+    let mut events = Vec::new();
+    let mut lines = String::new();
+    let mut is_open = true;
+    while is_open {
+        {
+            let waiting = lock(&queue.waiting);
+            let is_idle = |w: &mut Waiting| w.events.is_empty() && w.progress == Progress::Open;
+            let waiting = queue.changed.wait_while(waiting, is_idle);
+            let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+            mem::swap(&mut waiting.events, &mut events);
+            is_open = waiting.progress == Progress::Open;
+            let dropped = mem::take(&mut waiting.dropped);
+            if dropped > 0 {
+                let what = What::Dropped { events: dropped };
+                events.push(Event { at_us: micros_since(started), what });
+            }
+        }
+        for event in events.drain(..) {
+            push_line(&event, &mut lines).expect("a String takes all");
+            lines.push('\n');
+        }
+        // Who closed our stdout has no wish to read: the clients go on, the lines are lost.
+        let _ = writer.write_all(lines.as_bytes()).and_then(|()| writer.flush());
+        lines.clear();
+        if is_open {
+            thread::sleep(BATCH_INTERVAL);
+        }
+    }
+    lock(&queue.waiting).progress = Progress::Finished;
+    queue.changed.notify_all();
+}

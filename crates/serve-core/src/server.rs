@@ -1,0 +1,139 @@
+//! The state that all connections of one server share.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::client::Client;
+use crate::config::Config;
+use crate::event::{ErrorKind, What};
+use crate::log::EventLog;
+use crate::shutdown::Shutdown;
+use crate::slots::Slots;
+
+/// How long accepting rests after an error that will not go away at once (clause 9).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A server: its settings, its log, its clients, and the wish to stop.
+#[derive(Debug)]
+pub struct Server {
+    /// What it was told.
+    pub config: Config,
+    /// What it tells.
+    pub log: EventLog,
+    /// Whether it should stop. To ask for it: [`Server::shut_down`].
+    pub shutdown: Shutdown,
+    /// How long one write may wait for the client to take some bytes. `None` where the kernel
+    /// watches that by itself (Linux, by [`crate::bind`]).
+    pub write_timeout: Option<Duration>,
+    slots: Slots,
+    connections: AtomicU64,
+}
+
+impl Server {
+    /// A server that has no listener yet; that goes to [`crate::Approach::run`].
+    #[must_use]
+    pub fn new(config: Config, log: EventLog) -> Arc<Self> {
+        let kernel_watches = cfg!(any(target_os = "linux", target_os = "android"));
+        Arc::new(Self {
+            slots: Slots::new(config.max_connections),
+            write_timeout: (!kernel_watches).then_some(config.stall_timeout),
+            shutdown: Shutdown::default(),
+            connections: AtomicU64::new(0),
+            config,
+            log,
+        })
+    }
+
+    /// Asks the server to stop: no more connections, the clients have the grace.
+    pub fn shut_down(&self) {
+        if self.shutdown.request() {
+            self.log.record(What::Shutdown);
+        }
+        self.slots.wake();
+    }
+
+    /// Waits until one more client may come.
+    pub async fn slot(self: &Arc<Self>) -> Slot {
+        self.slots.when(|| self.take_slot()).await
+    }
+
+    /// [`slot`](Self::slot) for a thread; `None` once the server should stop.
+    #[must_use]
+    pub fn wait_for_slot(self: &Arc<Self>) -> Option<Slot> {
+        let look = || match self.shutdown.is_requested() {
+            true => Some(None),
+            false => self.take_slot().map(Some),
+        };
+        self.slots.wait_for(Duration::MAX, look).flatten()
+    }
+
+    /// Waits until no client is left.
+    pub async fn idle(&self) {
+        self.slots.when(|| self.slots.is_idle().then_some(())).await;
+    }
+
+    /// [`idle`](Self::idle) for a thread, and no longer than `timeout`.
+    pub fn wait_for_idle(&self, timeout: Duration) {
+        self.slots.wait_for(timeout, || self.slots.is_idle().then_some(()));
+    }
+
+    /// What to do after `accept` failed: go on at once (`None`), since the error belongs to one
+    /// connection that is gone already, or rest first, since the next `accept` would fail too.
+    pub fn accept_failed(&self, error: &io::Error) -> Option<Duration> {
+        if is_of_one_connection(error) {
+            return None;
+        }
+        let kind = ErrorKind::of(error);
+        self.log.record(What::Error { conn: None, kind, message: error.to_string() });
+        Some(ACCEPT_PAUSE)
+    }
+
+    fn take_slot(self: &Arc<Self>) -> Option<Slot> {
+        self.slots.try_take().then(|| Slot { server: Arc::clone(self) })
+    }
+}
+
+/// Whether an error of `accept` is about the connection that it would have returned. Linux hands
+/// on network errors that were pending on it, too (accept(2), "Error handling").
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
+        NetworkUnreachable, PermissionDenied,
+    };
+    matches!(
+        error.kind(),
+        ConnectionAborted
+            | ConnectionReset
+            | HostUnreachable
+            | Interrupted
+            | NetworkDown
+            | NetworkUnreachable
+            | PermissionDenied
+    )
+}
+
+/// The right to have one more client. It goes back when it is dropped, with or without a client.
+#[derive(Debug)]
+pub struct Slot {
+    pub(crate) server: Arc<Server>,
+}
+
+impl Slot {
+    /// A client came; from now on it will have its `disconnected`. `peer` is what `accept` said:
+    /// after a reset the socket itself no longer knows.
+    #[must_use]
+    pub fn connected(self, peer: SocketAddr) -> Client {
+        let conn = self.server.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        self.server.log.record(What::Connected { conn, peer });
+        Client::new(conn, self)
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.server.slots.release();
+    }
+}
