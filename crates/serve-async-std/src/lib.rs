@@ -107,16 +107,14 @@ async fn serve_client(client: Client, stream: TcpStream) {
         match or(sent, heard).await {
             Ended::Sending(Ok(())) => {
                 let linger = client.server().config.linger_timeout;
-                timeout(linger, draining).await.unwrap_or(Ok(()))
+                timeout(linger, draining).await.unwrap_or_else(|_| client.let_go())
             }
             // The client has said its last word; it still gets the whole file.
             Ended::Draining(Ok(())) => sending.await,
             Ended::Sending(broke) | Ended::Draining(broke) => broke,
         }
     };
-    if let Err(error) = ended {
-        client.broke(&error, &stream);
-    }
+    client.ended(ended, &stream);
 }
 // ANCHOR_END: serve
 
@@ -128,7 +126,7 @@ async fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
     let body = match reply.body {
         Ok(body) => body,
         Err(error) => {
-            client.failed(&error);
+            client.file_failed(&error);
             return Ok(());
         }
     };

@@ -1,7 +1,7 @@
 //! One connection: its counts and its events.
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,6 +23,9 @@ pub struct Client {
     conn: u64,
     sent: AtomicU64,
     received: AtomicU64,
+    /// What `received` was when the reply ended.
+    received_in_time: AtomicU64,
+    still_talks: AtomicBool,
     unreported: Mutex<Unreported>,
     slot: Slot,
 }
@@ -41,6 +44,8 @@ impl Client {
             conn,
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
+            received_in_time: AtomicU64::new(0),
+            still_talks: AtomicBool::new(false),
             unreported: Mutex::default(),
             slot,
         }
@@ -63,8 +68,8 @@ impl Client {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
-    /// The client sent this. Told at once if it is the first; else summed up, so that a flooder
-    /// cannot fill the log.
+    /// The client sent this, or nothing. Told at once if it is the first; else summed up, so that
+    /// a flooder cannot fill the log.
     pub fn received(&self, bytes: &[u8]) {
         self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if bytes.is_empty() || self.server().log.is_off() {
@@ -97,11 +102,47 @@ impl Client {
 
     /// The kernel has every byte of the file.
     pub fn file_ended(&self, bytes: u64) {
+        self.reply_ended();
         self.server().log.record(What::FileEnded { conn: self.conn, bytes });
     }
 
-    /// Something went wrong for this client: the file could not be opened, say.
-    pub fn failed(&self, error: &io::Error) {
+    /// There is no file for this client; the preamble is its whole reply.
+    pub fn file_failed(&self, error: &io::Error) {
+        self.reply_ended();
+        self.failed(error);
+    }
+
+    /// The linger timeout passed without the client's FIN. That is no error.
+    ///
+    /// # Errors
+    ///
+    /// None; it is a result so that it can stand for that of hearing the client.
+    pub fn let_go(&self) -> io::Result<()> {
+        let received = self.received.load(Ordering::Relaxed);
+        let still_talks = received > self.received_in_time.load(Ordering::Relaxed);
+        self.still_talks.store(still_talks, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The connection ended like this: now drop the socket. It closes by a FIN, but by a reset for
+    /// a client that stalled (the kernel would keep for minutes what it never took), and for one
+    /// that still talks when it is let go (its next word would be answered by a reset; but if it
+    /// waits for room to say it, it might wait for minutes).
+    pub fn ended<'s>(&self, how: io::Result<()>, socket: impl Into<SockRef<'s>>) {
+        let by_reset = match how {
+            Ok(()) => self.still_talks.load(Ordering::Relaxed),
+            Err(error) => {
+                self.failed(&error);
+                ErrorKind::of(&error) == ErrorKind::Stalled
+            }
+        };
+        if by_reset {
+            // The socket may be gone already; then there is nothing left to reset.
+            let _ = socket.into().set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    fn failed(&self, error: &io::Error) {
         let kind = ErrorKind::of(error);
         let message = match kind {
             // The system's words for it differ, and none names the limit.
@@ -111,18 +152,11 @@ impl Client {
             }
             _ => error.to_string(),
         };
-        let conn = Some(self.conn);
-        self.server().log.record(What::Error { conn, kind, message });
+        self.server().log.record(What::Error { conn: Some(self.conn), kind, message });
     }
 
-    /// The connection broke: after this, drop the socket. A stalled client's closes by a reset,
-    /// since the kernel would keep what it never took for minutes.
-    pub fn broke<'s>(&self, error: &io::Error, socket: impl Into<SockRef<'s>>) {
-        self.failed(error);
-        if ErrorKind::of(error) == ErrorKind::Stalled {
-            // It may be gone already; then there is nothing left to reset.
-            let _ = socket.into().set_linger(Some(Duration::ZERO));
-        }
+    fn reply_ended(&self) {
+        self.received_in_time.store(self.received.load(Ordering::Relaxed), Ordering::Relaxed);
     }
 
     fn report(&self, unreported: &mut Unreported) {
@@ -167,7 +201,7 @@ mod tests {
     fn a_client_ends_with_one_disconnected_and_gives_its_slot_back() {
         let mut config = Config::new("unused");
         config.max_connections = 1;
-        let server = Server::new(config, EventLog::memory());
+        let server = Arc::new(Server::new(config, EventLog::memory()));
         for conn in 1..=2 {
             let client = client_of(&server);
             assert_eq!(client.conn(), conn);
@@ -181,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_flood_is_summed_up_and_no_byte_is_missing() {
-        let server = Server::new(Config::new("unused"), EventLog::memory());
+        let server = Arc::new(Server::new(Config::new("unused"), EventLog::memory()));
         let client = client_of(&server);
         let started = Instant::now();
         for _ in 0..100_000 {

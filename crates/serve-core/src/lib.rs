@@ -37,4 +37,4 @@ pub use log::EventLog;
 pub use reply::{Body, Reply, shrank};
 pub use server::{Server, Slot};
 pub use shutdown::Shutdown;
-pub use startup::main;
+pub use startup::{main, main_with_args};

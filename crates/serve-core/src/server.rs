@@ -35,16 +35,16 @@ pub struct Server {
 impl Server {
     /// A server that has no listener yet; that goes to [`crate::Approach::run`].
     #[must_use]
-    pub fn new(config: Config, log: EventLog) -> Arc<Self> {
+    pub fn new(config: Config, log: EventLog) -> Self {
         let kernel_watches = cfg!(any(target_os = "linux", target_os = "android"));
-        Arc::new(Self {
+        Self {
             slots: Slots::new(config.max_connections),
             write_timeout: (!kernel_watches).then_some(config.stall_timeout),
             shutdown: Shutdown::default(),
             connections: AtomicU64::new(0),
             config,
             log,
-        })
+        }
     }
 
     /// Asks the server to stop: no more connections, the clients have the grace.

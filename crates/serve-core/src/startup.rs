@@ -1,10 +1,12 @@
 //! From the command line to a running server, and to its exit code.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::{env, fs};
 
 use crate::approach::Approach;
@@ -24,7 +26,13 @@ const EXIT_USAGE: u8 = 2;
 /// The whole of a sibling's program. Exit code 0 after a shutdown, 2 if the server did not start.
 #[must_use]
 pub fn main(approach: &Approach) -> ExitCode {
-    match start(approach) {
+    main_with_args(approach, env::args_os())
+}
+
+/// [`main`] for a command line that is not the process's own; its first word is the program.
+#[must_use]
+pub fn main_with_args(approach: &Approach, args: impl Iterator<Item = OsString>) -> ExitCode {
+    match start(approach, args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             say(&format!("serve-{}: {message}\n", approach.name));
@@ -33,8 +41,8 @@ pub fn main(approach: &Approach) -> ExitCode {
     }
 }
 
-fn start(approach: &Approach) -> Result<(), String> {
-    let config = match cli::parse(approach, limits::clients_max(), env::args_os())? {
+fn start(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), String> {
+    let config = match cli::parse(approach, limits::clients_max(), args)? {
         Request::Serve(config) => config,
         Request::Print(text) => {
             // Into a pager that was closed, say.
@@ -47,8 +55,8 @@ fn start(approach: &Approach) -> Result<(), String> {
     let cannot_start = |error: io::Error| format!("cannot start: {error}");
     let addr = listener.local_addr().map_err(cannot_start)?;
     let log = EventLog::to_stdout(config.log).map_err(cannot_start)?;
-    let server = Server::new(config, log);
-    signals::shut_down_on_signal(server.clone()).map_err(cannot_start)?;
+    let server = Arc::new(Server::new(config, log));
+    signals::shut_down_on_signal(Arc::clone(&server)).map_err(cannot_start)?;
     say(&welcome(approach, &server.config, addr, file_bytes));
     server.log.record(What::Listening {
         approach: approach.name,
@@ -56,7 +64,7 @@ fn start(approach: &Approach) -> Result<(), String> {
         file: server.config.file_name(),
         bytes: file_bytes,
     });
-    let ended = (approach.run)(listener, server.clone());
+    let ended = (approach.run)(listener, Arc::clone(&server));
     server.log.finish();
     ended.map_err(cannot_start)
 }

@@ -104,16 +104,18 @@ async fn serve_client(client: Client, stream: TcpStream) {
         match or(sent, heard).await {
             Ended::Sending(Ok(())) => {
                 let linger = Timer::after(client.server().config.linger_timeout);
-                or(draining, async { Ok(_ = linger.await) }).await
+                let let_go = async {
+                    linger.await;
+                    client.let_go()
+                };
+                or(draining, let_go).await
             }
             // The client has said its last word; it still gets the whole file.
             Ended::Draining(Ok(())) => sending.await,
             Ended::Sending(broke) | Ended::Draining(broke) => broke,
         }
     };
-    if let Err(error) = ended {
-        client.broke(&error, &stream);
-    }
+    client.ended(ended, &stream);
 }
 // ANCHOR_END: serve
 
@@ -125,7 +127,7 @@ async fn send_file(client: &Client, stream: &mut TcpStream) -> io::Result<()> {
     let body = match reply.body {
         Ok(body) => body,
         Err(error) => {
-            client.failed(&error);
+            client.file_failed(&error);
             return Ok(());
         }
     };

@@ -8,9 +8,10 @@
 //! `cargo run -p serve-std`, then a browser at <http://localhost:4000/>.
 
 // ANCHOR: imports
+use std::convert::Infallible;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::Duration;
@@ -87,23 +88,24 @@ fn accept_clients<'scope>(
 fn serve_client(client: Client, stream: Arc<TcpStream>) {
     let ended = thread::scope(|scope| {
         let (client, stream) = (&client, &*stream);
-        let (tell, heard) = mpsc::channel();
-        spawn(scope, move || tell.send(drain_client(client, stream)))?;
+        let (hangs_up, hung_up) = mpsc::channel::<Infallible>();
+        let draining = spawn(scope, move || {
+            let _hangs_up = hangs_up;
+            drain_client(client, stream)
+        })?;
         let sent = send_file(client, stream).and_then(|()| stream.shutdown(Shutdown::Write));
-        let ended = match sent {
-            Ok(()) => {
-                let linger = client.server().config.linger_timeout;
-                heard.recv_timeout(linger).unwrap_or(Ok(()))
+        if sent.is_ok() {
+            let linger = client.server().config.linger_timeout;
+            if hung_up.recv_timeout(linger) == Err(RecvTimeoutError::Timeout) {
+                client.let_go()?;
             }
-            broke => broke,
-        };
+        }
         // Wakes the thread that hears the client, if it still does.
         let _ = stream.shutdown(Shutdown::Both);
-        ended
+        // A socket tells its error once, to whichever thread comes first.
+        draining.join().unwrap_or(Ok(())).and(sent)
     });
-    if let Err(error) = ended {
-        client.broke(&error, &*stream);
-    }
+    client.ended(ended, &*stream);
 }
 // ANCHOR_END: serve
 
@@ -115,7 +117,7 @@ fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
     let body = match reply.body {
         Ok(body) => body,
         Err(error) => {
-            client.failed(&error);
+            client.file_failed(&error);
             return Ok(());
         }
     };

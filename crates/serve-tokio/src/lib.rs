@@ -97,7 +97,7 @@ async fn serve_client(client: Client, mut stream: TcpStream) {
             sent = &mut sending => match sent {
                 Ok(()) => {
                     let linger = client.server().config.linger_timeout;
-                    timeout(linger, draining).await.unwrap_or(Ok(()))
+                    timeout(linger, draining).await.unwrap_or_else(|_| client.let_go())
                 }
                 broke => broke,
             },
@@ -108,9 +108,7 @@ async fn serve_client(client: Client, mut stream: TcpStream) {
             },
         }
     };
-    if let Err(error) = ended {
-        client.broke(&error, &stream);
-    }
+    client.ended(ended, &stream);
 }
 // ANCHOR_END: serve
 
@@ -122,7 +120,7 @@ async fn send_file(client: &Client, writer: &mut WriteHalf<'_>) -> io::Result<()
     let body = match reply.body {
         Ok(body) => body,
         Err(error) => {
-            client.failed(&error);
+            client.file_failed(&error);
             return Ok(());
         }
     };

@@ -1,0 +1,498 @@
+//! What every sibling does, clause by clause of docs/CONTRACT.md.
+
+use std::fs::{self, OpenOptions};
+use std::io::ErrorKind as IoErrorKind;
+use std::net::{Shutdown, TcpStream};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serve_core::{Approach, ErrorKind, Event, Preamble, What};
+
+use crate::Check;
+use crate::client::{
+    BARE, assert_same, connect_with_small_buffer, noise, read_exactly, read_until_end, read_whole,
+    reset, send,
+};
+use crate::running::{Ready, Running, named, names_of, shown};
+
+const MIB: usize = 1 << 20;
+
+/// Longer than what the kernel buffers for a client that does not read.
+const LONG: u64 = 64 << 20;
+
+pub const CHECKS: &[(&str, Check)] = &[
+    ("at_once_to_a_silent_client", at_once_to_a_silent_client),
+    ("opened_anew_for_every_client", opened_anew_for_every_client),
+    ("every_size_around_a_chunk", every_size_around_a_chunk),
+    ("one_byte_a_chunk", one_byte_a_chunk),
+    ("http_preamble_and_no_preamble", http_preamble_and_no_preamble),
+    ("a_file_that_grows_keeps_its_length", a_file_that_grows_keeps_its_length),
+    ("a_file_that_shrinks_ends_with_an_error", a_file_that_shrinks_ends_with_an_error),
+    ("hears_while_it_sends", hears_while_it_sends),
+    ("upload_of_20_mb_before_reading", upload_of_20_mb_before_reading),
+    ("a_flooder_fills_no_log_and_stops_nobody", a_flooder_fills_no_log_and_stops_nobody),
+    ("half_close_is_not_goodbye", half_close_is_not_goodbye),
+    ("unread_request_destroys_nothing", unread_request_destroys_nothing),
+    ("hears_until_the_clients_end", hears_until_the_clients_end),
+    ("lets_an_idle_client_go", lets_an_idle_client_go),
+    ("fifty_resets_and_fifty_early_closes", fifty_resets_and_fifty_early_closes),
+    ("a_missing_file_is_said", a_missing_file_is_said),
+    ("a_stalled_client_is_cut_off", a_stalled_client_is_cut_off),
+    ("a_stalled_client_is_cut_off_by_the_server", a_stalled_client_is_cut_off_by_the_server),
+    ("a_slow_client_is_not_cut_off", a_slow_client_is_not_cut_off),
+    ("reset_before_accept", reset_before_accept),
+    ("nobody_waits_for_a_stalled_client", nobody_waits_for_a_stalled_client),
+    ("the_cap_holds_and_drops_nobody", the_cap_holds_and_drops_nobody),
+    ("shutdown_lets_clients_finish", shutdown_lets_clients_finish),
+    ("shutdown_cuts_off_after_the_grace", shutdown_cuts_off_after_the_grace),
+    ("shutdown_resets_the_backlog", shutdown_resets_the_backlog),
+    ("a_request_chooses_nothing", a_request_chooses_nothing),
+];
+
+// Clause 2: at once.
+
+fn at_once_to_a_silent_client(approach: &'static Approach) {
+    let content = noise(100_000);
+    let running = Running::start(approach, &content);
+    running.assert_serves(&content);
+    let events = running.stop();
+    assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
+    let disconnected = What::Disconnected { conn: 1, sent: 100_010, received: 0 };
+    assert!(events.iter().any(|event| event.what == disconnected), "{}", shown(&events));
+}
+
+fn opened_anew_for_every_client(approach: &'static Approach) {
+    let running = Running::start(approach, b"first");
+    running.assert_serves(b"first");
+    fs::write(running.path(), b"second").unwrap();
+    running.assert_serves(b"second");
+    running.stop();
+}
+
+// Clause 3: chunks.
+
+fn every_size_around_a_chunk(approach: &'static Approach) {
+    const CHUNK: usize = 4096;
+    for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
+        let content = noise(size);
+        let running = Running::start_with(approach, &content, |config| {
+            config.chunk_bytes = CHUNK;
+            config.log_chunks = true;
+        });
+        running.assert_serves(&content);
+        let events = running.stop();
+        let chunks = chunk_sizes(&events);
+        assert!(chunks.iter().all(|&bytes| (1..=CHUNK as u64).contains(&bytes)), "{chunks:?}");
+        assert_eq!(chunks.iter().sum::<u64>(), size as u64);
+        let file_ended = What::FileEnded { conn: 1, bytes: size as u64 };
+        assert!(events.iter().any(|event| event.what == file_ended), "{}", shown(&events));
+    }
+}
+
+fn one_byte_a_chunk(approach: &'static Approach) {
+    let content = noise(2000);
+    let running = Running::start_with(approach, &content, |config| {
+        config.chunk_bytes = 1;
+        config.log_chunks = true;
+    });
+    running.assert_serves(&content);
+    assert_eq!(chunk_sizes(&running.stop()), [1; 2000]);
+}
+
+fn chunk_sizes(events: &[Event]) -> Vec<u64> {
+    let sizes = events.iter().filter_map(|event| match event.what {
+        What::Chunk { bytes, .. } => Some(bytes),
+        _ => None,
+    });
+    sizes.collect()
+}
+
+fn http_preamble_and_no_preamble(approach: &'static Approach) {
+    let content = noise(70_000);
+    let header = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\
+                  Content-Length: 70000\r\nConnection: close\r\n\r\n";
+    for (preamble, expected) in [(Preamble::Http, header), (Preamble::None, "")] {
+        let running = Running::start_with(approach, &content, |config| config.preamble = preamble);
+        let got = read_whole(&running.connect());
+        assert_same(&got, &[expected.as_bytes(), &content].concat());
+        running.stop();
+    }
+}
+
+// Clause 4: length.
+
+fn a_file_that_grows_keeps_its_length(approach: &'static Approach) {
+    let running = Running::start_with_long_file(approach, LONG, |_| {});
+    let stream = connect_with_small_buffer(running.addr);
+    read_exactly(&stream, BARE.len() + 1);
+    let file = OpenOptions::new().write(true).open(running.path()).unwrap();
+    file.set_len(LONG + 1_000_000).unwrap();
+    let rest = read_whole(&stream);
+    assert_eq!(rest.len() as u64, LONG - 1);
+    drop(stream);
+    running.stop();
+}
+
+fn a_file_that_shrinks_ends_with_an_error(approach: &'static Approach) {
+    let running = Running::start_with_long_file(approach, LONG, |_| {});
+    let stream = connect_with_small_buffer(running.addr);
+    read_exactly(&stream, BARE.len() + 1);
+    let file = OpenOptions::new().write(true).open(running.path()).unwrap();
+    file.set_len(LONG / 2).unwrap();
+    let (rest, _) = read_until_end(&stream);
+    assert!(rest.len() as u64 <= LONG / 2, "{} bytes: it pads", rest.len());
+    running.wait_for(1, "disconnected");
+    file.set_len(5).unwrap();
+    running.assert_serves(&[0; 5]);
+    let events = running.stop();
+    assert_eq!(errors_of(&events, 1), [ErrorKind::FileShrank]);
+    assert_eq!(names_of(&events, 1), ["connected", "error", "disconnected"]);
+}
+
+fn errors_of(events: &[Event], of_conn: u64) -> Vec<ErrorKind> {
+    let kinds = events.iter().filter_map(|event| match event.what {
+        What::Error { conn: Some(conn), kind, .. } if conn == of_conn => Some(kind),
+        _ => None,
+    });
+    kinds.collect()
+}
+
+// Clause 5: listening while sending.
+
+fn hears_while_it_sends(approach: &'static Approach) {
+    let running = Running::start_with_long_file(approach, LONG, |_| {});
+    let stream = connect_with_small_buffer(running.addr);
+    send(&stream, b"GET / \x1b[2J\r\n");
+    running.wait_for(1, "data");
+    reset(stream);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    let data = What::Data { conn: 1, bytes: 12, preview: "GET / \\x1b[2J\\r\\n".to_owned() };
+    assert!(events.iter().any(|event| event.what == data), "{}", shown(&events));
+}
+
+fn upload_of_20_mb_before_reading(approach: &'static Approach) {
+    let content = noise(8 * MIB);
+    let running = Running::start(approach, &content);
+    let stream = running.connect();
+    let upload = vec![b'u'; 1_000_000];
+    for _ in 0..20 {
+        send(&stream, &upload);
+    }
+    assert_same(&read_whole(&stream), &[BARE, &content].concat());
+    drop(stream);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    let disconnected =
+        What::Disconnected { conn: 1, sent: (8 * MIB + BARE.len()) as u64, received: 20_000_000 };
+    assert!(events.iter().any(|event| event.what == disconnected), "{}", shown(&events));
+}
+
+fn a_flooder_fills_no_log_and_stops_nobody(approach: &'static Approach) {
+    let content = noise(MIB);
+    let running = Running::start_with(approach, &content, |config| {
+        config.workers = 1;
+        config.linger_timeout = Duration::from_millis(1500);
+    });
+    let flooder = running.connect();
+    let (tell, stopped) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Until the server has had enough of it: the linger timeout.
+            while std::io::Write::write(&mut &flooder, &[b'f'; 50_000]).is_ok() {}
+            tell.send(()).unwrap();
+        });
+        running.wait_for(1, "data");
+        running.assert_serves(&content);
+        assert_same(&read_exactly(&flooder, BARE.len()), BARE);
+        let (rest, _) = read_until_end(&flooder);
+        assert_same(&rest, &content);
+        stopped.recv_timeout(crate::client::DEADLINE).expect("the flooder is let go");
+    });
+    running.wait_for(2, "disconnected");
+    let events = running.stop();
+    let told = names_of(&events, 1).iter().filter(|&&name| name == "data").count();
+    let took_us = events.last().expect("events").at_us;
+    assert!(told as u64 <= 2 + 10 * took_us / 1_000_000, "{told} data events in {took_us} us");
+}
+
+// Clause 6: half-close is not goodbye.
+
+fn half_close_is_not_goodbye(approach: &'static Approach) {
+    let content = noise(8 * MIB);
+    let running = Running::start(approach, &content);
+    let stream = running.connect();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_same(&read_whole(&stream), &[BARE, &content].concat());
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
+}
+
+// Clause 7: ending.
+
+fn unread_request_destroys_nothing(approach: &'static Approach) {
+    let content = noise(2_000_000);
+    let running = Running::start(approach, &content);
+    let stream = connect_with_small_buffer(running.addr);
+    send(&stream, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    // The pause is the stimulus: time enough for a server that closes at once to do so.
+    thread::sleep(Duration::from_millis(400));
+    assert_same(&read_whole(&stream), &[BARE, &content].concat());
+    drop(stream);
+    running.stop();
+}
+
+fn hears_until_the_clients_end(approach: &'static Approach) {
+    let content = noise(1000);
+    let running = Running::start(approach, &content);
+    let stream = running.connect();
+    assert_same(&read_whole(&stream), &[BARE, &content].concat());
+    for _ in 0..3 {
+        send(&stream, b"late");
+    }
+    drop(stream);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    let disconnected = What::Disconnected { conn: 1, sent: 1010, received: 12 };
+    assert!(events.iter().any(|event| event.what == disconnected), "{}", shown(&events));
+    assert_eq!(errors_of(&events, 1), []);
+}
+
+fn lets_an_idle_client_go(approach: &'static Approach) {
+    let running = Running::start_with(approach, b"short", |config| {
+        config.linger_timeout = Duration::from_millis(300);
+    });
+    let stream = running.connect();
+    assert_same(&read_whole(&stream), &[BARE, b"short"].concat());
+    running.wait_for(1, "disconnected");
+    drop(stream);
+    let events = running.stop();
+    assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
+    let at = |name| events.iter().find(|event| event.what.name() == name).unwrap().at_us;
+    let lingered_us = at("disconnected") - at("file_ended");
+    assert!((300_000..3_000_000).contains(&lingered_us), "lingered {lingered_us} us");
+}
+
+// Clause 8: errors end one connection.
+
+fn fifty_resets_and_fifty_early_closes(approach: &'static Approach) {
+    let running = Running::start_with_long_file(approach, LONG, |_| {});
+    for index in 0..50 {
+        let stream = running.connect();
+        if index % 2 == 0 {
+            read_exactly(&stream, BARE.len());
+        }
+        reset(stream);
+        let stream = running.connect();
+        if index % 2 == 0 {
+            read_exactly(&stream, BARE.len());
+        }
+        drop(stream);
+    }
+    running.wait_for(100, "disconnected");
+    fs::write(running.path(), b"alive").unwrap();
+    running.assert_serves(b"alive");
+    let events = running.stop();
+    assert_eq!(named(&events, "disconnected"), 101);
+}
+
+fn a_missing_file_is_said(approach: &'static Approach) {
+    for preamble in [Preamble::Bare, Preamble::Http, Preamble::None] {
+        let running = Running::start_with(approach, b"", |config| config.preamble = preamble);
+        fs::remove_file(running.path()).unwrap();
+        let stream = running.connect();
+        send(&stream, b"an unread request");
+        let got = read_whole(&stream);
+        send(&stream, b"a late request");
+        drop(stream);
+        let expected: &[u8] = match preamble {
+            Preamble::Bare => BARE,
+            Preamble::Http => {
+                b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+            }
+            Preamble::None => b"",
+        };
+        assert_same(&got, expected);
+        running.wait_for(1, "disconnected");
+        fs::write(running.path(), b"back").unwrap();
+        assert!(read_whole(&running.connect()).ends_with(b"back"));
+        let events = running.stop();
+        assert_eq!(errors_of(&events, 1), [ErrorKind::NotFound]);
+    }
+}
+
+fn a_stalled_client_is_cut_off(approach: &'static Approach) {
+    let running = Running::start_with_long_file(approach, LONG, |config| {
+        config.stall_timeout = Duration::from_secs(1);
+    });
+    assert_cut_off_when_stalled(running);
+}
+
+/// As it is done where the kernel does not watch: the way of macOS and Windows, tested anywhere.
+fn a_stalled_client_is_cut_off_by_the_server(approach: &'static Approach) {
+    let mut ready = Ready::new(b"", |_| {});
+    ready.server.write_timeout = Some(Duration::from_secs(1));
+    let running = ready.run(approach);
+    let file = OpenOptions::new().write(true).open(running.path()).unwrap();
+    file.set_len(LONG).unwrap();
+    assert_cut_off_when_stalled(running);
+}
+
+fn assert_cut_off_when_stalled(running: Running) {
+    let started = Instant::now();
+    let stream = connect_with_small_buffer(running.addr);
+    running.wait_for(1, "disconnected");
+    let took = started.elapsed();
+    assert!(took >= Duration::from_millis(900), "cut off after {took:?}");
+    let (got, ended) = read_until_end(&stream);
+    assert!((got.len() as u64) < LONG);
+    let error = ended.expect_err("a reset, since the file is not whole");
+    assert_eq!(error.kind(), IoErrorKind::ConnectionReset);
+    let events = running.stop();
+    assert_eq!(errors_of(&events, 1), [ErrorKind::Stalled]);
+    assert_eq!(names_of(&events, 1), ["connected", "error", "disconnected"]);
+}
+
+fn a_slow_client_is_not_cut_off(approach: &'static Approach) {
+    const BYTES: u64 = 4 << 20;
+    let running = Running::start_with_long_file(approach, BYTES, |config| {
+        config.stall_timeout = Duration::from_secs(1);
+    });
+    let stream = connect_with_small_buffer(running.addr);
+    let started = Instant::now();
+    let mut left = BYTES as usize + BARE.len();
+    while left > 0 {
+        // The pace is the stimulus: slow for three times the stall timeout, then fast.
+        if started.elapsed() < Duration::from_secs(3) {
+            thread::sleep(Duration::from_millis(100));
+        }
+        let taken = left.min(8 * 1024);
+        read_exactly(&stream, taken);
+        left -= taken;
+    }
+    drop(stream);
+    let events = running.stop();
+    assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
+}
+
+// Clause 9: accept never dies.
+
+fn reset_before_accept(approach: &'static Approach) {
+    let ready = Ready::new(b"alive", |_| {});
+    for _ in 0..20 {
+        reset(crate::client::connect(ready.addr));
+    }
+    let running = ready.run(approach);
+    running.assert_serves(b"alive");
+    running.stop();
+}
+
+fn nobody_waits_for_a_stalled_client(approach: &'static Approach) {
+    let content = noise(8 * MIB);
+    let running = Running::start_with(approach, &content, |config| config.workers = 1);
+    // Three in four read nothing until all the others, last come first, have everything.
+    let streams: Vec<TcpStream> =
+        (0..40).map(|_| connect_with_small_buffer(running.addr)).collect();
+    running.wait_for(40, "connected");
+    let expected = [BARE, &content].concat();
+    let (reading, stalled): (Vec<_>, Vec<_>) =
+        streams.into_iter().enumerate().partition(|(index, _)| index % 4 == 0);
+    for (_, stream) in reading.iter().rev() {
+        assert_same(&read_whole(stream), &expected);
+    }
+    for (_, stream) in stalled.iter().rev().step_by(6) {
+        assert_same(&read_whole(stream), &expected);
+    }
+    drop((reading, stalled));
+    running.wait_for(40, "disconnected");
+    running.stop();
+}
+
+fn the_cap_holds_and_drops_nobody(approach: &'static Approach) {
+    let content = noise(100_000);
+    let running = Running::start_with(approach, &content, |config| {
+        config.max_connections = 2;
+    });
+    let streams: Vec<TcpStream> = (0..6).map(|_| running.connect()).collect();
+    for stream in streams {
+        assert_same(&read_whole(&stream), &[BARE, &content].concat());
+    }
+    running.wait_for(6, "disconnected");
+    let mut open = 0;
+    for event in running.stop() {
+        match event.what {
+            What::Connected { .. } => open += 1,
+            What::Disconnected { .. } => open -= 1,
+            _ => {}
+        }
+        assert!(open <= 2, "{open} clients at once");
+    }
+}
+
+// Clause 10: shutdown.
+
+fn shutdown_lets_clients_finish(approach: &'static Approach) {
+    let content = noise(8 * MIB);
+    let running = Running::start(approach, &content);
+    let stream = connect_with_small_buffer(running.addr);
+    let mut got = read_exactly(&stream, BARE.len());
+    running.shut_down();
+    running.wait_for(1, "shutdown");
+    got.extend(read_whole(&stream));
+    assert_same(&got, &[BARE, &content].concat());
+    drop(stream);
+    let addr = running.addr;
+    let events = running.ended();
+    assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
+    assert!(TcpStream::connect_timeout(&addr, Duration::from_secs(1)).is_err());
+}
+
+fn shutdown_cuts_off_after_the_grace(approach: &'static Approach) {
+    let running = Running::start_with_long_file(approach, LONG, |config| {
+        config.grace = Duration::from_millis(300);
+    });
+    let streams: Vec<TcpStream> =
+        (0..10).map(|_| connect_with_small_buffer(running.addr)).collect();
+    running.wait_for(10, "connected");
+    let started = Instant::now();
+    let events = running.stop();
+    let took = started.elapsed();
+    assert!(took >= Duration::from_millis(300), "no grace: {took:?}");
+    assert!(took < Duration::from_secs(5), "no end of the grace: {took:?}");
+    assert_eq!(named(&events, "file_ended"), 0);
+    for stream in streams {
+        let (got, _) = read_until_end(&stream);
+        assert!((got.len() as u64) < LONG);
+    }
+}
+
+fn shutdown_resets_the_backlog(approach: &'static Approach) {
+    let running = Running::start_with_long_file(approach, LONG, |config| {
+        config.max_connections = 1;
+        config.grace = Duration::from_millis(100);
+    });
+    let first = running.connect();
+    running.wait_for(1, "connected");
+    let waiting = running.connect();
+    let events = running.stop();
+    let (got, ended) = read_until_end(&waiting);
+    assert_same(&got, b"");
+    assert_eq!(ended.unwrap_err().kind(), IoErrorKind::ConnectionReset);
+    assert_eq!(named(&events, "connected"), 1);
+    drop(first);
+}
+
+// Clause 12: nothing else is served.
+
+fn a_request_chooses_nothing(approach: &'static Approach) {
+    let running = Running::start(approach, b"the one file");
+    fs::write(running.path().with_file_name("secret"), b"secret").unwrap();
+    for request in ["GET /secret HTTP/1.1\r\n\r\n", "GET /../secret HTTP/1.1\r\n\r\n"] {
+        let stream = running.connect();
+        send(&stream, request.as_bytes());
+        assert_same(&read_whole(&stream), &[BARE, b"the one file"].concat());
+    }
+    running.stop();
+}

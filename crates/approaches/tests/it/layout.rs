@@ -1,0 +1,179 @@
+//! The workspace's invariants (docs/ARCHITECTURE.md), held by looking at it.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use libtest_mimic::Trial;
+
+/// What every sibling has, in this order. More may follow that the approach really needs.
+const FUNCTIONS: [&str; 6] =
+    ["run", "accept_clients", "serve_client", "send_file", "send_bytes", "drain_client"];
+
+/// What every sibling marks for the lessons, in this order.
+const ANCHORS: [&str; 6] = ["imports", "run", "accept", "serve", "send", "drain"];
+
+const SIBLING_LINES_MAX: usize = 250;
+const FUNCTION_LINES_MAX: usize = 70;
+
+/// Crates that make a runtime, or are its parts: an executor, a reactor, a pool of threads.
+const RUNTIMES: [&str; 8] = [
+    "async-executor",
+    "async-global-executor",
+    "async-io",
+    "async-std",
+    "blocking",
+    "mio",
+    "smol",
+    "tokio",
+];
+
+pub fn trials() -> Vec<Trial> {
+    let checks: [(&str, fn()); 6] = [
+        ("only_the_table_depends_on_siblings", only_the_table_depends_on_siblings),
+        ("core_knows_no_runtime", core_knows_no_runtime),
+        ("siblings_have_the_same_functions", siblings_have_the_same_functions),
+        ("siblings_have_the_same_anchors", siblings_have_the_same_anchors),
+        ("siblings_are_short", siblings_are_short),
+        ("functions_are_short", functions_are_short),
+    ];
+    checks
+        .map(|(name, check)| {
+            Trial::test(format!("layout::{name}"), move || {
+                check();
+                Ok(())
+            })
+        })
+        .into()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+fn siblings() -> Vec<String> {
+    approaches::ALL.iter().map(|approach| format!("serve-{}", approach.name)).collect()
+}
+
+fn source_of(sibling: &str) -> String {
+    fs::read_to_string(root().join("crates").join(sibling).join("src/lib.rs")).unwrap()
+}
+
+/// What a package depends on on this platform, directly or (without a depth) at all; what it needs
+/// only for its tests does not count.
+fn dependencies(package: &str, depth: Option<&str>) -> BTreeSet<String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none"]);
+    cargo.args(["--package", package]).args(depth.map(|depth| ["--depth", depth]).iter().flatten());
+    let output = cargo.current_dir(root()).output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // The first line is the package itself.
+    let names = stdout.lines().skip(1).filter_map(|line| line.split(' ').next());
+    names.map(str::to_owned).collect()
+}
+
+/// The packages under crates/, whose folders have their names.
+fn packages() -> Vec<String> {
+    let folders = fs::read_dir(root().join("crates")).unwrap();
+    folders.map(|folder| folder.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+fn only_the_table_depends_on_siblings() {
+    for package in packages() {
+        let needed = dependencies(&package, Some("1"));
+        let named = siblings().iter().filter(|sibling| needed.contains(*sibling)).count();
+        let expected = if package == "approaches" { siblings().len() } else { 0 };
+        assert_eq!(named, expected, "{package} depends on {needed:?}");
+    }
+}
+
+fn core_knows_no_runtime() {
+    let reached = dependencies("serve-core", None);
+    assert!(reached.contains("parking"), "the tree is not whole: {reached:?}");
+    for runtime in RUNTIMES {
+        assert!(!reached.contains(runtime), "core reaches {runtime}");
+    }
+}
+
+/// The name in a line that begins a function, at any depth.
+fn function_name(line: &str) -> Option<&str> {
+    let words: Vec<&str> = line.trim_start().split(' ').collect();
+    let at = words.iter().position(|&word| word == "fn")?;
+    let before = ["pub", "pub(crate)", "pub(super)", "const", "async", "unsafe"];
+    words[..at].iter().all(|word| before.contains(word)).then_some(())?;
+    words.get(at + 1)?.split(['(', '<']).next()
+}
+
+fn siblings_have_the_same_functions() {
+    for sibling in siblings() {
+        let source = source_of(&sibling);
+        let at_top = source.lines().filter(|line| !line.starts_with(' '));
+        let functions: Vec<&str> = at_top.filter_map(function_name).collect();
+        assert!(functions.starts_with(&FUNCTIONS), "{sibling}: {functions:?}");
+        let main = root().join("crates").join(&sibling).join("src/main.rs");
+        let hand_over = format!("serve_core::main(&{}::APPROACH)", sibling.replace('-', "_"));
+        let main = fs::read_to_string(main).unwrap();
+        let code: Vec<&str> =
+            main.lines().filter(|line| !line.is_empty() && !line.starts_with("//")).collect();
+        let expected = ["fn main() -> std::process::ExitCode {", &format!("    {hand_over}"), "}"];
+        assert_eq!(code, expected, "{sibling}");
+    }
+}
+
+fn siblings_have_the_same_anchors() {
+    for sibling in siblings() {
+        let source = source_of(&sibling);
+        let marked = |mark: &str| -> Vec<String> {
+            let marks = source.lines().filter_map(|line| line.strip_prefix(mark));
+            marks.map(str::to_owned).collect()
+        };
+        let (begun, ended) = (marked("// ANCHOR: "), marked("// ANCHOR_END: "));
+        assert_eq!(begun, ended, "{sibling}");
+        assert_eq!(begun[..ANCHORS.len()], ANCHORS, "{sibling}");
+    }
+}
+
+fn siblings_are_short() {
+    for sibling in siblings() {
+        let lines = source_of(&sibling).lines().count();
+        assert!(lines <= SIBLING_LINES_MAX, "{sibling}: {lines} lines");
+    }
+}
+
+fn rust_files_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && !path.ends_with("target") {
+            rust_files_below(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn functions_are_short() {
+    let mut files = Vec::new();
+    rust_files_below(&root().join("crates"), &mut files);
+    rust_files_below(&root().join("assets"), &mut files);
+    let mut functions = 0;
+    for file in &files {
+        let source = fs::read_to_string(file).unwrap();
+        let lines: Vec<&str> = source.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let Some(name) = function_name(line) else { continue };
+            if line.ends_with(['}', ';']) {
+                continue;
+            }
+            // rustfmt puts the end of a function right below its beginning.
+            let indent = &line[..line.len() - line.trim_start().len()];
+            let is_end = |line: &&str| *line == format!("{indent}}}");
+            let below = lines[at..].iter().position(is_end).unwrap_or(0);
+            functions += 1;
+            let place = format!("{}:{}", file.display(), at + 1);
+            assert!(below < FUNCTION_LINES_MAX, "{place}: {name} has {} lines", below + 1);
+        }
+    }
+    assert!(functions > 100, "only {functions} functions found in {} files", files.len());
+}

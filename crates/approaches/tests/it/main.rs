@@ -1,0 +1,68 @@
+//! The same tests for every sibling, through the table: in this process where what the server does
+//! is the point, as a process of its own where the process is. And the layout of the workspace.
+//!
+//! `cargo test -p approaches -- tokio` runs those of one sibling, `-- half_close` one for all.
+
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+
+mod client;
+mod in_process;
+mod layout;
+#[cfg(unix)]
+mod process;
+mod running;
+
+use std::process::ExitCode;
+use std::sync::mpsc;
+use std::time::Duration;
+use std::{env, panic, thread};
+
+use libtest_mimic::{Arguments, Failed, Trial};
+use serve_core::Approach;
+
+/// Longer than any test takes, on the slowest machine.
+const TEST_DEADLINE: Duration = Duration::from_secs(90);
+
+/// A test that every sibling has to pass.
+type Check = fn(&'static Approach);
+
+fn main() -> ExitCode {
+    if let Some(approach) = server_to_be() {
+        return serve_core::main_with_args(approach, env::args_os().skip(1));
+    }
+    let mut trials = layout::trials();
+    for approach in approaches::ALL {
+        for &(name, check) in in_process::CHECKS {
+            trials.push(trial(approach, name, check));
+        }
+        #[cfg(unix)]
+        for &(name, check) in process::CHECKS {
+            trials.push(trial(approach, name, check));
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+}
+
+/// Called as `it serve-tokio …` this program is that server: so the tests always run what was
+/// built with them.
+fn server_to_be() -> Option<&'static Approach> {
+    let name = env::args().nth(1)?;
+    approaches::by_name(name.strip_prefix("serve-")?)
+}
+
+fn trial(approach: &'static Approach, name: &str, check: Check) -> Trial {
+    Trial::test(format!("{}::{name}", approach.name), move || {
+        let (done, ended) = mpsc::channel();
+        let worker = thread::spawn(move || {
+            check(approach);
+            let _ = done.send(());
+        });
+        if ended.recv_timeout(TEST_DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            return Err(Failed::from(format!("no end within {TEST_DEADLINE:?}")));
+        }
+        worker.join().map_err(|payload| match payload.downcast_ref::<String>() {
+            Some(message) => Failed::from(message),
+            None => panic::resume_unwind(payload),
+        })
+    })
+}
