@@ -49,14 +49,47 @@ fn bind_to(addr: SocketAddr, config: &Config) -> io::Result<TcpListener> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn port_0_picks_a_free_port_which_is_then_in_use() {
+    fn loopback() -> Config {
         let mut config = Config::new("unused");
         config.host = "127.0.0.1".to_owned();
         config.port = 0;
+        config
+    }
+
+    #[test]
+    fn port_0_picks_a_free_port_which_is_then_in_use() {
+        let mut config = loopback();
         let listener = bind(&config).unwrap();
         config.port = listener.local_addr().unwrap().port();
         assert_ne!(config.port, 0);
         assert_eq!(bind(&config).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+    }
+
+    /// Elsewhere the system's own limit is far below: 128 on macOS, 200 on Windows.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_burst_fits_into_the_backlog() {
+        use std::net::TcpStream;
+        use std::time::Duration;
+
+        rlimit::increase_nofile_limit(2048).unwrap();
+        let listener = bind(&loopback()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        // Nobody accepts. A SYN that was dropped would be sent again after a second.
+        let connect = |_| TcpStream::connect_timeout(&addr, Duration::from_millis(900)).unwrap();
+        let burst: Vec<TcpStream> = (0..1024).map(connect).collect();
+        assert_eq!(burst.len(), 1024);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn accepted_sockets_inherit_the_stall_timeout() {
+        let config = loopback();
+        let listener = bind(&config).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let _client = std::net::TcpStream::connect(addr).unwrap();
+        let (accepted, _) = listener.accept().unwrap();
+        let timeout = socket2::SockRef::from(&accepted).tcp_user_timeout().unwrap();
+        assert_eq!(timeout, Some(config.stall_timeout));
     }
 }

@@ -1,0 +1,61 @@
+# Highwater: every way in. `just` alone lists the recipes.
+# Without just, each recipe is the cargo command that stands in it.
+
+# Arguments go through as they are, spaces and all.
+set positional-arguments
+
+[private]
+default:
+    @just --list --unsorted
+
+# The blocking std server: `just run-std notes.txt --preamble http`
+[group('run')]
+run-std *ARGS:
+    cargo run -p serve-std -- "$@"
+
+# The Tokio server
+[group('run')]
+run-tokio *ARGS:
+    cargo run -p serve-tokio -- "$@"
+
+# The async-std server
+[group('run')]
+run-async-std *ARGS:
+    cargo run -p serve-async-std -- "$@"
+
+# The smol server
+[group('run')]
+run-smol *ARGS:
+    cargo run -p serve-smol -- "$@"
+
+# All tests; one sibling's contract: `just test -p approaches -- tokio::`
+[group('check')]
+test *ARGS:
+    cargo test "$@"
+
+# Format, lint and document, with warnings as errors
+[group('check')]
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+
+# All that CI runs
+[group('check')]
+ci:
+    .ci/run
+
+# Advisories, licences and sources of all dependencies (`cargo install cargo-deny` first)
+[group('check')]
+deny:
+    cargo deny check
+
+# The API documentation, in a browser
+[group('read')]
+docs:
+    cargo doc --workspace --no-deps --open
+
+# Draw assets/river.webp anew
+[group('assets')]
+river:
+    cargo run --release --manifest-path assets/draw-river/Cargo.toml
