@@ -24,7 +24,7 @@ use async_std::io::{Read, ReadExt, WriteExt};
 use async_std::net::TcpStream;
 use async_std::task::{self, sleep, spawn_blocking, yield_now};
 use futures_lite::future::or;
-use serve_core::{Approach, Client, DRAIN_BYTES, Reply, Server, shrank};
+use serve_core::{Approach, Client, DRAIN_BYTES, Reply, Server};
 // ANCHOR_END: imports
 
 /// What the kit needs to know of this sibling.
@@ -50,11 +50,11 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     task::block_on(async {
         // Nothing is ever sent: that `cut` is dropped is the message.
         let (cut, cut_off) = channel::bounded(1);
-        let stopped = async {
+        let shutdown = async {
             server.shutdown.requested().await;
             Ok(())
         };
-        or(accept_clients(listener, &server, cut_off), stopped).await?;
+        or(accept_clients(listener, &server, cut_off), shutdown).await?;
         let _ = timeout(server.config.grace, server.idle()).await;
         // Who is still there is cut off: its task drops its socket, then its client.
         drop(cut);
@@ -130,31 +130,33 @@ async fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
             return Ok(());
         }
     };
-    let mut chunk = vec![0; body.buffer_bytes(&client.server().config)];
-    let mut file = File::from(body.file).take(body.bytes);
-    while file.limit() > 0 {
-        let read = file.read(&mut chunk).await?;
-        if read == 0 {
-            return Err(shrank(file.limit()));
-        }
+    let config = &client.server().config;
+    let (file_bytes, chunks) = (body.bytes, body.chunks(config));
+    let mut buffer = vec![0; body.buffer_bytes(config)];
+    let mut file = File::from(body.file);
+    for chunk_bytes in chunks {
+        let chunk = &mut buffer[..chunk_bytes];
+        file.read_exact(chunk).await?;
         let started = client.chunk_started();
-        send_bytes(client, stream, &chunk[..read]).await?;
-        client.chunk_sent(read, started);
+        send_bytes(client, stream, chunk).await?;
+        client.chunk_sent(chunk_bytes, started);
     }
-    client.file_ended(body.bytes);
+    client.file_ended(file_bytes);
     Ok(())
 }
 
-/// `write_all`, but what the kernel took is counted even if the rest fails.
+/// `write_all`, but what the kernel took is counted even if the rest fails, and whoever takes
+/// nothing for too long is given up.
 async fn send_bytes(client: &Client, mut stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        let writing = stream.write(bytes);
-        let written = match client.server().write_timeout {
-            Some(limit) => async_std::io::timeout(limit, writing).await?,
-            None => writing.await?,
-        };
-        client.sent(written);
-        bytes = &bytes[written..];
+        match timeout(client.patience(), stream.write(bytes)).await {
+            Ok(written) => {
+                let written = written?;
+                client.sent(written);
+                bytes = &bytes[written..];
+            }
+            Err(_) => client.check_progress(stream)?,
+        }
     }
     Ok(())
 }

@@ -17,8 +17,7 @@ pub struct Approach {
     pub has_workers: bool,
     /// The most clients at once, unless `--max-connections` says otherwise.
     pub max_connections: usize,
-    /// Serves clients of a listener that is already bound (by [`crate::bind`], so that the stall
-    /// timeout is set on it), until the server's shutdown; then waits for those who are still
+    /// Serves clients of a listener that is already bound, until the server's shutdown; then waits for those who are still
     /// there as long as the grace says, cuts off the rest, and returns.
     ///
     /// # Errors

@@ -11,6 +11,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
 use crate::approach::Approach;
 use crate::config::{CHUNK_BYTES_MAX, Config, LogFormat, Preamble};
 
+/// More threads than any machine has cores for; a million would take the machine down.
+const WORKERS_MAX: usize = 1024;
+
 const EXAMPLES: &str = "\
 Examples:
   {bin}                              a river at http://localhost:4000/, for browsers
@@ -97,7 +100,7 @@ fn limit_args(approach: &Approach, default_clients: usize) -> [Arg; 5] {
     };
     let clients = "Clients at once; at the cap nobody is accepted until one ends";
     [
-        option("workers", "N", workers).value_parser(at_least_one),
+        option("workers", "N", workers).value_parser(workers_count),
         option("max-connections", "N", format!("{clients} [default: {default_clients}]"))
             .value_parser(at_least_one),
         option("stall-timeout", "TIME", "Cut off a client that acknowledges no byte for so long")
@@ -197,6 +200,13 @@ fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("a whole number from 1 up".to_owned()),
         Ok(count) => Ok(count),
+    }
+}
+
+fn workers_count(text: &str) -> Result<usize, String> {
+    match at_least_one(text)? {
+        count if count > WORKERS_MAX => Err(format!("the most is {WORKERS_MAX}")),
+        count => Ok(count),
     }
 }
 
@@ -316,6 +326,7 @@ mod tests {
             (&["--preamble", "htp"], "bare, http, none"),
             (&["--prot", "1"], "--port"),
             (&["--workers", "0"], "from 1 up"),
+            (&["--workers", "5000"], "1024"),
             (&["--max-connections", "-3"], "--max-connections"),
             (&["--zero-copy"], "not built yet"),
             (&["a", "b"], "'b'"),

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use crate::event::{ErrorKind, What};
+use crate::listener::reset_on_close;
+use crate::progress::{self, Progress};
 use crate::server::{Server, Slot};
 use crate::text;
 
-/// How far apart two `data` events of one connection are. Nine a second, and the sum that is
-/// told at the end, make the ten a second that clause 5 allows.
-const DATA_INTERVAL: Duration = Duration::from_millis(110);
+/// How far apart two `data` events of one connection are. Nine of them fit into a second, and the
+/// sum that is told at the end makes ten, which clause 5 allows.
+const DATA_INTERVAL: Duration = Duration::from_millis(120);
 
 /// A client while it is connected. It tells what happens to it, and dropping it is its
 /// `disconnected`: so drop the socket first. A function's parameters drop last to first, hence
@@ -27,6 +29,7 @@ pub struct Client {
     received_in_time: AtomicU64,
     still_talks: AtomicBool,
     unreported: Mutex<Unreported>,
+    progress: Mutex<Progress>,
     slot: Slot,
 }
 
@@ -47,6 +50,7 @@ impl Client {
             received_in_time: AtomicU64::new(0),
             still_talks: AtomicBool::new(false),
             unreported: Mutex::default(),
+            progress: Mutex::new(Progress::new()),
             slot,
         }
     }
@@ -83,6 +87,29 @@ impl Client {
         if unreported.reported_at.is_none_or(|at| at.elapsed() >= DATA_INTERVAL) {
             self.report(&mut unreported);
         }
+    }
+
+    /// How long one write may wait before [`check_progress`](Self::check_progress) has to be asked.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        let server = self.server();
+        progress::look_after(server.config.stall_timeout, server.sees_acknowledgements)
+    }
+
+    /// A write waited as long as our patience. That is no harm as long as the client acknowledges
+    /// what it was sent before.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if it has acknowledged nothing within the stall timeout.
+    pub fn check_progress<'s>(&self, socket: impl Into<SockRef<'s>>) -> io::Result<()> {
+        let server = self.server();
+        let sent = self.sent.load(Ordering::Relaxed);
+        let timeout = server.config.stall_timeout;
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_stalled =
+            !server.sees_acknowledgements || progress.is_stalled(sent, &socket.into(), timeout)?;
+        if is_stalled { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
     }
 
     /// When a chunk's writing begins, if anybody wants to know.
@@ -131,21 +158,23 @@ impl Client {
     pub fn ended<'s>(&self, how: io::Result<()>, socket: impl Into<SockRef<'s>>) {
         let by_reset = match how {
             Ok(()) => self.still_talks.load(Ordering::Relaxed),
+            // We shut the socket down ourselves, and that is what it tells.
+            Err(_) if self.server().is_cut_off() => false,
             Err(error) => {
                 self.failed(&error);
                 ErrorKind::of(&error) == ErrorKind::Stalled
             }
         };
         if by_reset {
-            // The socket may be gone already; then there is nothing left to reset.
-            let _ = socket.into().set_linger(Some(Duration::ZERO));
+            reset_on_close(socket);
         }
     }
 
     fn failed(&self, error: &io::Error) {
         let kind = ErrorKind::of(error);
         let message = match kind {
-            // The system's words for it differ, and none names the limit.
+            // The system's words for these differ, and none says what to make of it.
+            ErrorKind::FileShrank => "the file became shorter while it was sent".to_owned(),
             ErrorKind::Stalled => {
                 let limit = humantime::format_duration(self.server().config.stall_timeout);
                 format!("the client acknowledged no byte within {limit}")

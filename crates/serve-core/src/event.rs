@@ -4,7 +4,7 @@ use std::fmt::{self, Display, Write};
 use std::io;
 use std::net::SocketAddr;
 
-use crate::text::push_json_string;
+use crate::text::{printable, push_json_string};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,8 +72,7 @@ impl ErrorKind {
             io::ErrorKind::IsADirectory => Self::NotAFile,
             io::ErrorKind::PermissionDenied => Self::PermissionDenied,
             io::ErrorKind::UnexpectedEof => Self::FileShrank,
-            // A blocking socket with a write timeout says "would block" on Unix.
-            io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::Stalled,
+            io::ErrorKind::TimedOut => Self::Stalled,
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
@@ -198,7 +197,7 @@ impl Display for Event {
         }
         match &self.what {
             What::Listening { approach, addr, file, bytes } => {
-                write!(f, "listening on {addr} ({approach}): {}, ", file.escape_debug())?;
+                write!(f, "listening on {addr} ({approach}): {}, ", printable(file))?;
                 write!(f, "{bytes} bytes")
             }
             What::Connected { peer, .. } => write!(f, "connected: {peer}"),
@@ -206,7 +205,7 @@ impl Display for Event {
             What::Chunk { bytes, wait_us, .. } => write!(f, "chunk, {bytes} bytes: {wait_us} us"),
             What::FileEnded { bytes, .. } => write!(f, "file ended: {bytes} bytes"),
             What::Error { kind, message, .. } => {
-                write!(f, "error, {}: {}", kind.name(), message.escape_debug())
+                write!(f, "error, {}: {}", kind.name(), printable(message))
             }
             What::Disconnected { sent, received, .. } => {
                 write!(f, "client disconnected: sent {sent}, received {received} bytes")
@@ -235,7 +234,7 @@ mod tests {
                     bytes: 7,
                 },
                 r#""event":"listening","approach":"tokio","addr":"0.0.0.0:4000","file":"a \"b\".webp","bytes":7"#,
-                "listening on 0.0.0.0:4000 (tokio): a \\\"b\\\".webp, 7 bytes",
+                "listening on 0.0.0.0:4000 (tokio): a \"b\".webp, 7 bytes",
             ),
             (
                 What::Connected { conn: 1, peer },

@@ -7,7 +7,8 @@ const DESCRIPTORS_PER_CLIENT: u64 = 2;
 /// the runtime's own (16 seen in the one that has most of them).
 const DESCRIPTORS_OF_SERVER: u64 = 20;
 
-/// Raises the limit of open descriptors as far as it goes, and returns how many clients it allows.
+/// Raises the limit of open descriptors as far as it goes, and returns how many
+/// clients it allows.
 #[cfg(unix)]
 pub(crate) fn clients_max() -> usize {
     // A limit that cannot be read is no reason not to start: running out is survived (clause 9).
@@ -24,7 +25,7 @@ pub(crate) fn clients_max() -> usize {
 #[cfg_attr(not(unix), allow(dead_code, reason = "there is no limit to compute from"))]
 fn clients_of(descriptors: u64) -> usize {
     let clients = descriptors.saturating_sub(DESCRIPTORS_OF_SERVER) / DESCRIPTORS_PER_CLIENT;
-    usize::try_from(clients).unwrap_or(usize::MAX).max(1)
+    usize::try_from(clients).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -35,6 +36,6 @@ mod tests {
     fn two_descriptors_a_client_and_some_for_the_server() {
         assert_eq!(clients_of(20_000), 9_990);
         assert_eq!(clients_of(32), 6);
-        assert_eq!(clients_of(0), 1);
+        assert_eq!(clients_of(0), 0);
     }
 }

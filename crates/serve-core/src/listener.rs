@@ -1,9 +1,10 @@
-//! The socket that clients connect to.
+//! The socket that clients connect to, and what can be done with it.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::config::Config;
 
@@ -20,7 +21,7 @@ const BACKLOG: i32 = 4096;
 pub fn bind(config: &Config) -> io::Result<TcpListener> {
     let mut last_error = None;
     for addr in (config.host.as_str(), config.port).to_socket_addrs()? {
-        match bind_to(addr, config) {
+        match bind_to(addr) {
             Ok(listener) => return Ok(listener),
             Err(error) => last_error = Some(error),
         }
@@ -28,21 +29,54 @@ pub fn bind(config: &Config) -> io::Result<TcpListener> {
     Err(last_error.unwrap_or_else(|| io::Error::from(io::ErrorKind::AddrNotAvailable)))
 }
 
-fn bind_to(addr: SocketAddr, config: &Config) -> io::Result<TcpListener> {
+fn bind_to(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     // As std does: a restarted server may have its port again while old connections fade away.
     // On Windows the option would let two servers share the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
-    // Accepted sockets inherit it, so it costs nothing per connection: a client that acknowledges
-    // nothing for so long is cut off by the kernel (clause 8).
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(Some(config.stall_timeout))?;
-    #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    let _ = config; // there `Server::write_timeout` does it
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
+}
+
+/// When it is dropped, the socket closes by a RST: all that is under way is thrown away, and the
+/// other side learns it.
+pub fn reset_on_close<'s>(socket: impl Into<SockRef<'s>>) {
+    // It may be gone already; then there is nothing left to reset.
+    let _ = socket.into().set_linger(Some(Duration::ZERO));
+}
+
+/// Ends a blocking `accept`, by giving it what it waits for: `shutdown` does it on Linux alone. The
+/// socket is made beforehand, since later there may be no descriptor left.
+#[derive(Debug)]
+pub struct AcceptWaker {
+    socket: Socket,
+    addr: SocketAddr,
+}
+
+impl AcceptWaker {
+    /// For this listener.
+    ///
+    /// # Errors
+    ///
+    /// When no descriptor is left.
+    pub fn new(listener: &TcpListener) -> io::Result<Self> {
+        let mut addr = listener.local_addr()?;
+        // Where the listener has all addresses, this machine's own is among them.
+        match addr.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+        Ok(Self { socket, addr })
+    }
+
+    /// Makes `accept` return once more. If it does not wait, this may be refused or time out.
+    pub fn wake(self) {
+        let _ = self.socket.connect_timeout(&self.addr.into(), Duration::from_secs(1));
+    }
 }
 
 #[cfg(test)]
@@ -79,17 +113,5 @@ mod tests {
         let connect = |_| TcpStream::connect_timeout(&addr, Duration::from_millis(900)).unwrap();
         let burst: Vec<TcpStream> = (0..1024).map(connect).collect();
         assert_eq!(burst.len(), 1024);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn accepted_sockets_inherit_the_stall_timeout() {
-        let config = loopback();
-        let listener = bind(&config).unwrap();
-        let addr = listener.local_addr().unwrap();
-        let _client = std::net::TcpStream::connect(addr).unwrap();
-        let (accepted, _) = listener.accept().unwrap();
-        let timeout = socket2::SockRef::from(&accepted).tcp_user_timeout().unwrap();
-        assert_eq!(timeout, Some(config.stall_timeout));
     }
 }

@@ -195,6 +195,7 @@ fn write_events(
     let mut events = Vec::new();
     let mut lines = String::new();
     let mut is_open = true;
+    let mut is_read = true;
     while is_open {
         {
             let waiting = lock(&queue.waiting);
@@ -214,7 +215,7 @@ fn write_events(
             lines.push('\n');
         }
         // Who closed our stdout has no wish to read: the clients go on, the lines are lost.
-        let _ = writer.write_all(lines.as_bytes()).and_then(|()| writer.flush());
+        is_read = is_read && write_whole(&mut writer, lines.as_bytes()).is_ok();
         lines.clear();
         if is_open {
             thread::sleep(BATCH_INTERVAL);
@@ -222,4 +223,99 @@ fn write_events(
     }
     lock(&queue.waiting).progress = Progress::Finished;
     queue.changed.notify_all();
+}
+
+/// `write_all` and `flush`, also where stdout does not block because a program that shares it asked
+/// so: then a full pipe is an error, and all that helps is to try again.
+fn write_whole(writer: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+    loop {
+        let written =
+            if bytes.is_empty() { writer.flush().map(|()| 0) } else { writer.write(bytes) };
+        match written {
+            Ok(0) if bytes.is_empty() => return Ok(()),
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(count) => bytes = &bytes[count..],
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                thread::sleep(BATCH_INTERVAL)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes three bytes at a time, and nothing every other time.
+    #[derive(Default)]
+    struct Reluctant {
+        taken: Vec<u8>,
+        is_full: bool,
+    }
+
+    impl Write for Reluctant {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.is_full = !self.is_full;
+            if self.is_full {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let count = bytes.len().min(3);
+            self.taken.extend(&bytes[..count]);
+            Ok(count)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_stdout_that_does_not_block_loses_nothing() {
+        let mut writer = Reluctant::default();
+        write_whole(&mut writer, b"every byte of it\n").unwrap();
+        assert_eq!(writer.taken, b"every byte of it\n");
+    }
+
+    #[test]
+    fn a_closed_stdout_is_an_error_and_no_loop() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        assert!(write_whole(&mut Closed, b"line\n").is_err());
+    }
+
+    #[test]
+    fn what_is_recorded_is_written_in_order_before_the_log_finishes() {
+        let (sender, receiver) = std::sync::mpsc::channel();
+        struct Lines(std::sync::mpsc::Sender<Vec<u8>>);
+        impl Write for Lines {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let _ = self.0.send(bytes.to_vec());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let log = EventLog::to_writer(Lines(sender), Event::push_json).unwrap();
+        for conn in 1..=1000 {
+            log.record(What::Disconnected { conn, sent: 0, received: 0 });
+        }
+        log.finish();
+        drop(log);
+        let text = String::from_utf8(receiver.try_iter().flatten().collect()).unwrap();
+        let conns = text.lines().map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            event["conn"].as_u64().unwrap()
+        });
+        assert!(conns.eq(1..=1000), "{text}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::iter;
 use std::path::Path;
 
 use crate::config::{Config, Preamble};
@@ -63,6 +64,17 @@ impl Body {
     pub fn buffer_bytes(&self, config: &Config) -> usize {
         usize::try_from(self.bytes).unwrap_or(usize::MAX).clamp(1, config.chunk_bytes)
     }
+
+    /// The lengths of its chunks, in bytes: all of them full but the last.
+    pub fn chunks(&self, config: &Config) -> impl Iterator<Item = usize> + use<> {
+        let (chunk_bytes, mut left) = (config.chunk_bytes as u64, self.bytes);
+        iter::from_fn(move || {
+            let bytes = left.min(chunk_bytes);
+            left -= bytes;
+            // A chunk's length came from a usize.
+            (bytes > 0).then_some(bytes as usize)
+        })
+    }
 }
 
 #[cfg(unix)]
@@ -79,13 +91,6 @@ fn open_options() -> OpenOptions {
     let mut options = OpenOptions::new();
     options.read(true);
     options
-}
-
-/// The error of a file that ended `missing_bytes` too early.
-#[must_use]
-pub fn shrank(missing_bytes: u64) -> io::Error {
-    let message = format!("the file became shorter while it was sent: {missing_bytes} bytes less");
-    io::Error::new(io::ErrorKind::UnexpectedEof, message)
 }
 
 fn header(path: &Path, bytes: u64) -> Vec<u8> {
@@ -180,14 +185,18 @@ mod tests {
     }
 
     #[test]
-    fn a_buffer_is_no_longer_than_the_file() {
+    fn chunks_and_their_buffer_fit_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("seven");
         std::fs::write(&path, "seven b").unwrap();
         let mut config = Config::new(&path);
         let body = Body::open(&path).unwrap();
         assert_eq!(body.buffer_bytes(&config), 7);
+        assert_eq!(body.chunks(&config).collect::<Vec<_>>(), [7]);
         config.chunk_bytes = 3;
         assert_eq!(body.buffer_bytes(&config), 3);
+        assert_eq!(body.chunks(&config).collect::<Vec<_>>(), [3, 3, 1]);
+        let empty = Body { bytes: 0, ..body };
+        assert_eq!(empty.chunks(&config).count(), 0);
     }
 }

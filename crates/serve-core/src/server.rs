@@ -3,13 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::client::Client;
 use crate::config::Config;
 use crate::event::{ErrorKind, What};
 use crate::log::EventLog;
+use crate::progress::SEES_ACKNOWLEDGEMENTS;
 use crate::shutdown::Shutdown;
 use crate::slots::Slots;
 
@@ -25,9 +26,10 @@ pub struct Server {
     pub log: EventLog,
     /// Whether it should stop. To ask for it: [`Server::shut_down`].
     pub shutdown: Shutdown,
-    /// How long one write may wait for the client to take some bytes. `None` where the kernel
-    /// watches that by itself (Linux, by [`crate::bind`]).
-    pub write_timeout: Option<Duration>,
+    /// Whether the system tells how much of what was sent is acknowledged. Only Linux does; a test
+    /// can say no, to see what is done elsewhere.
+    pub sees_acknowledgements: bool,
+    cut_off: AtomicBool,
     slots: Slots,
     connections: AtomicU64,
 }
@@ -36,10 +38,10 @@ impl Server {
     /// A server that has no listener yet; that goes to [`crate::Approach::run`].
     #[must_use]
     pub fn new(config: Config, log: EventLog) -> Self {
-        let kernel_watches = cfg!(any(target_os = "linux", target_os = "android"));
         Self {
             slots: Slots::new(config.max_connections),
-            write_timeout: (!kernel_watches).then_some(config.stall_timeout),
+            sees_acknowledgements: SEES_ACKNOWLEDGEMENTS,
+            cut_off: AtomicBool::new(false),
             shutdown: Shutdown::default(),
             connections: AtomicU64::new(0),
             config,
@@ -78,6 +80,16 @@ impl Server {
     /// [`idle`](Self::idle) for a thread, and no longer than `timeout`.
     pub fn wait_for_idle(&self, timeout: Duration) {
         self.slots.wait_for(timeout, || self.slots.is_idle().then_some(()));
+    }
+
+    /// The grace is over: a connection that breaks from now on was cut off by us. For approaches
+    /// that cut off by shutting sockets down.
+    pub fn cut_off(&self) {
+        self.cut_off.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.cut_off.load(Ordering::SeqCst)
     }
 
     /// What to do after `accept` failed: go on at once (`None`), since the error belongs to one

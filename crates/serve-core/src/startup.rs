@@ -19,6 +19,7 @@ use crate::log::EventLog;
 use crate::reply::Body;
 use crate::server::Server;
 use crate::signals;
+use crate::text::printable;
 
 /// A wrong command line, or a server that cannot start.
 const EXIT_USAGE: u8 = 2;
@@ -35,14 +36,15 @@ pub fn main_with_args(approach: &Approach, args: impl Iterator<Item = OsString>)
     match start(approach, args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            say(&format!("serve-{}: {message}\n", approach.name));
+            say(&format!("serve-{}: {}\n", approach.name, printable(&message)));
             ExitCode::from(EXIT_USAGE)
         }
     }
 }
 
 fn start(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), String> {
-    let config = match cli::parse(approach, limits::clients_max(), args)? {
+    let clients_max = limits::clients_max();
+    let config = match cli::parse(approach, clients_max.max(1), args)? {
         Request::Serve(config) => config,
         Request::Print(text) => {
             // Into a pager that was closed, say.
@@ -50,6 +52,9 @@ fn start(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<()
             return Ok(());
         }
     };
+    if clients_max == 0 {
+        return Err("there are too few file descriptors for a server; try: ulimit -n 1024".into());
+    }
     let file_bytes = check_file(&config.file)?;
     let listener = bind(&config).map_err(|error| bind_message(&config, &error))?;
     let cannot_start = |error: io::Error| format!("cannot start: {error}");
@@ -100,7 +105,7 @@ fn welcome(approach: &Approach, config: &Config, addr: SocketAddr, file_bytes: u
     let mut text = format!(
         "serve-{}: {} ({file_bytes} bytes) goes to whoever connects; Ctrl-C ends\n",
         approach.name,
-        config.file_name().escape_debug(),
+        printable(&config.file_name()),
     );
     let port = addr.port();
     let urls = match addr.ip() {
@@ -109,7 +114,7 @@ fn welcome(approach: &Approach, config: &Config, addr: SocketAddr, file_bytes: u
             urls.extend(lan_addresses().iter().map(|ip| format!("http://{ip}:{port}/")));
             urls
         }
-        ip if ip.is_loopback() => vec![format!("http://localhost:{port}/")],
+        ip if ip == Ipv4Addr::LOCALHOST => vec![format!("http://localhost:{port}/")],
         _ => vec![format!("http://{addr}/")],
     };
     for url in urls {

@@ -20,6 +20,18 @@ pub(crate) fn preview(bytes: &[u8]) -> String {
     preview
 }
 
+/// Somebody's words on one line of a terminal: control characters are escaped, all else stays.
+pub(crate) fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => printable.extend(character.escape_default()),
+            false => printable.push(character),
+        }
+    }
+    printable
+}
+
 /// Appends `text` as a JSON string, quotes included.
 pub(crate) fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
@@ -54,6 +66,12 @@ mod tests {
         let mut bytes = vec![0; 19];
         bytes.extend(b"abc\0");
         assert_eq!(preview(&bytes), format!("{}abc", "\\x00".repeat(19)));
+    }
+
+    #[test]
+    fn printable_text_keeps_to_its_line() {
+        assert_eq!(printable("C:\\ünï \"🌊\""), "C:\\ünï \"🌊\"");
+        assert_eq!(printable("a\nb\x1b[31m"), "a\\nb\\u{1b}[31m");
     }
 
     #[test]

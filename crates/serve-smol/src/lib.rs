@@ -16,8 +16,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::thread;
+use std::time::Duration;
 
-use serve_core::{Approach, Client, DRAIN_BYTES, Reply, Server, shrank};
+use serve_core::{Approach, Client, DRAIN_BYTES, Reply, Server};
 use smol::channel;
 use smol::future::{or, yield_now};
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
@@ -52,12 +53,12 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
             thread::Builder::new().name("smol".to_owned()).spawn_scoped(scope, worker)?;
         }
         block_on(async {
-            let stopped = async {
+            let shutdown = async {
                 server.shutdown.requested().await;
                 Ok(())
             };
-            or(accept_clients(listener, &server, &executor), stopped).await?;
-            or(server.idle(), async { _ = Timer::after(server.config.grace).await }).await;
+            or(accept_clients(listener, &server, &executor), shutdown).await?;
+            let _ = timeout(server.config.grace, server.idle()).await;
             Ok(())
         })
     })
@@ -103,12 +104,8 @@ async fn serve_client(client: Client, stream: TcpStream) {
         let heard = async { Ended::Draining(draining.as_mut().await) };
         match or(sent, heard).await {
             Ended::Sending(Ok(())) => {
-                let linger = Timer::after(client.server().config.linger_timeout);
-                let let_go = async {
-                    linger.await;
-                    client.let_go()
-                };
-                or(draining, let_go).await
+                let linger = client.server().config.linger_timeout;
+                timeout(linger, draining).await.unwrap_or_else(|| client.let_go())
             }
             // The client has said its last word; it still gets the whole file.
             Ended::Draining(Ok(())) => sending.await,
@@ -131,37 +128,33 @@ async fn send_file(client: &Client, stream: &mut TcpStream) -> io::Result<()> {
             return Ok(());
         }
     };
-    let mut chunk = vec![0; body.buffer_bytes(&client.server().config)];
-    let mut file = Unblock::with_capacity(chunk.len(), body.file).take(body.bytes);
-    while file.limit() > 0 {
-        let read = file.read(&mut chunk).await?;
-        if read == 0 {
-            return Err(shrank(file.limit()));
-        }
+    let config = &client.server().config;
+    let (file_bytes, chunks) = (body.bytes, body.chunks(config));
+    let mut buffer = vec![0; body.buffer_bytes(config)];
+    let mut file = Unblock::with_capacity(buffer.len(), body.file);
+    for chunk_bytes in chunks {
+        let chunk = &mut buffer[..chunk_bytes];
+        file.read_exact(chunk).await?;
         let started = client.chunk_started();
-        send_bytes(client, stream, &chunk[..read]).await?;
-        client.chunk_sent(read, started);
+        send_bytes(client, stream, chunk).await?;
+        client.chunk_sent(chunk_bytes, started);
     }
-    client.file_ended(body.bytes);
+    client.file_ended(file_bytes);
     Ok(())
 }
 
-/// `write_all`, but what the kernel took is counted even if the rest fails.
+/// `write_all`, but what the kernel took is counted even if the rest fails, and whoever takes
+/// nothing for too long is given up.
 async fn send_bytes(client: &Client, stream: &mut TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        let writing = stream.write(bytes);
-        let written = match client.server().write_timeout {
-            Some(limit) => {
-                let stalled = async {
-                    Timer::after(limit).await;
-                    Err(io::ErrorKind::TimedOut.into())
-                };
-                or(writing, stalled).await?
+        match timeout(client.patience(), stream.write(bytes)).await {
+            Some(written) => {
+                let written = written?;
+                client.sent(written);
+                bytes = &bytes[written..];
             }
-            None => writing.await?,
-        };
-        client.sent(written);
-        bytes = &bytes[written..];
+            None => client.check_progress(&*stream)?,
+        }
     }
     Ok(())
 }
@@ -185,3 +178,14 @@ async fn drain_client(client: &Client, mut reader: TcpStream) -> io::Result<()> 
     }
 }
 // ANCHOR_END: drain
+
+// ANCHOR: timeout
+/// smol has the parts of a timeout: of two futures, whichever is first.
+async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let over = async {
+        Timer::after(limit).await;
+        None
+    };
+    or(async { Some(work.await) }, over).await
+}
+// ANCHOR_END: timeout

@@ -8,15 +8,13 @@
 //! `cargo run -p serve-std`, then a browser at <http://localhost:4000/>.
 
 // ANCHOR: imports
-use std::convert::Infallible;
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::{self, Scope, ScopedJoinHandle};
-use std::time::Duration;
 
-use serve_core::{Approach, Client, DRAIN_BYTES, Reply, Server, shrank};
+use serve_core::{AcceptWaker, Approach, Client, DRAIN_BYTES, Reply, Server, reset_on_close};
 // ANCHOR_END: imports
 
 /// What the kit needs to know of this sibling.
@@ -37,17 +35,18 @@ const STACK_BYTES: usize = 128 * 1024;
 ///
 /// # Errors
 ///
-/// When the listener has no address, or no thread is left to accept with.
+/// When no descriptor is left to wake `accept` with, or no thread to accept in.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
-    let addr = listener.local_addr()?;
+    let waker = AcceptWaker::new(&listener)?;
     let streams = Streams::default();
     thread::scope(|scope| {
         let accepting = spawn(scope, || accept_clients(listener, &server, &streams, scope))?;
         server.shutdown.wait();
-        wake_accept(addr);
+        waker.wake();
         let _ = accepting.join();
         server.wait_for_idle(server.config.grace);
         // Who is still there is cut off: its threads wake up, and the scope waits for them.
+        server.cut_off();
         streams.shut_down();
         Ok(())
     })
@@ -64,7 +63,10 @@ fn accept_clients<'scope>(
     while let Some(slot) = server.wait_for_slot() {
         match listener.accept() {
             // It may be the one that was to wake us.
-            Ok(_) if server.shutdown.is_requested() => break,
+            Ok((stream, _)) if server.shutdown.is_requested() => {
+                reset_on_close(&stream);
+                break;
+            }
             Ok((stream, peer)) => {
                 let client = slot.connected(peer);
                 let stream = streams.add(stream);
@@ -88,22 +90,19 @@ fn accept_clients<'scope>(
 fn serve_client(client: Client, stream: Arc<TcpStream>) {
     let ended = thread::scope(|scope| {
         let (client, stream) = (&client, &*stream);
-        let (hangs_up, hung_up) = mpsc::channel::<Infallible>();
-        let draining = spawn(scope, move || {
-            let _hangs_up = hangs_up;
-            drain_client(client, stream)
-        })?;
+        let (tell, heard) = mpsc::channel();
+        spawn(scope, move || tell.send(drain_client(client, stream)))?;
         let sent = send_file(client, stream).and_then(|()| stream.shutdown(Shutdown::Write));
-        if sent.is_ok() {
-            let linger = client.server().config.linger_timeout;
-            if hung_up.recv_timeout(linger) == Err(RecvTimeoutError::Timeout) {
-                client.let_go()?;
+        let ended = match sent {
+            Ok(()) => {
+                let linger = client.server().config.linger_timeout;
+                heard.recv_timeout(linger).unwrap_or_else(|_| client.let_go())
             }
-        }
+            broke => broke,
+        };
         // Wakes the thread that hears the client, if it still does.
         let _ = stream.shutdown(Shutdown::Both);
-        // A socket tells its error once, to whichever thread comes first.
-        draining.join().unwrap_or(Ok(())).and(sent)
+        ended
     });
     client.ended(ended, &*stream);
 }
@@ -112,7 +111,7 @@ fn serve_client(client: Client, stream: Arc<TcpStream>) {
 // ANCHOR: send
 fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
     let reply = Reply::open(&client.server().config);
-    stream.set_write_timeout(client.server().write_timeout)?;
+    stream.set_write_timeout(Some(client.patience()))?;
     send_bytes(client, stream, &reply.preamble)?;
     let body = match reply.body {
         Ok(body) => body,
@@ -121,27 +120,36 @@ fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
             return Ok(());
         }
     };
-    let mut chunk = vec![0; body.buffer_bytes(&client.server().config)];
-    let mut file = body.file.take(body.bytes);
-    while file.limit() > 0 {
-        let read = file.read(&mut chunk)?;
-        if read == 0 {
-            return Err(shrank(file.limit()));
-        }
+    let config = &client.server().config;
+    let (file_bytes, chunks) = (body.bytes, body.chunks(config));
+    let mut buffer = vec![0; body.buffer_bytes(config)];
+    let mut file = body.file;
+    for chunk_bytes in chunks {
+        let chunk = &mut buffer[..chunk_bytes];
+        file.read_exact(chunk)?;
         let started = client.chunk_started();
-        send_bytes(client, stream, &chunk[..read])?;
-        client.chunk_sent(read, started);
+        send_bytes(client, stream, chunk)?;
+        client.chunk_sent(chunk_bytes, started);
     }
-    client.file_ended(body.bytes);
+    client.file_ended(file_bytes);
     Ok(())
 }
 
-/// `write_all`, but what the kernel took is counted even if the rest fails.
+/// `write_all`, but what the kernel took is counted even if the rest fails, and whoever takes
+/// nothing for too long is given up.
 fn send_bytes(client: &Client, mut stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        let written = stream.write(bytes)?;
-        client.sent(written);
-        bytes = &bytes[written..];
+        match stream.write(bytes) {
+            Ok(written) => {
+                client.sent(written);
+                bytes = &bytes[written..];
+            }
+            // Unix and Windows call it by different names.
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                client.check_progress(stream)?;
+            }
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -167,18 +175,6 @@ fn spawn<'scope, T: Send + 'scope>(
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
     thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)
-}
-
-/// Ends a blocking `accept` by giving it what it waits for. Where the listener has all addresses,
-/// this machine's own is among them.
-fn wake_accept(mut addr: SocketAddr) {
-    match addr.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
-        IpAddr::V6(ip) if ip.is_unspecified() => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
-    }
-    // If it fails, `accept` does not wait: it has no descriptor left, or it ended already.
-    let _ = TcpStream::connect_timeout(&addr, Duration::from_secs(1));
 }
 
 /// Who is connected. A thread cannot be cancelled, but a socket can be shut down under it.

@@ -14,7 +14,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
-use serve_core::{Approach, Client, DRAIN_BYTES, Reply, Server, shrank};
+use serve_core::{Approach, Client, DRAIN_BYTES, Reply, Server};
 use tokio::fs::File;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
@@ -124,37 +124,38 @@ async fn send_file(client: &Client, writer: &mut WriteHalf<'_>) -> io::Result<()
             return Ok(());
         }
     };
-    let mut chunk = vec![0; body.buffer_bytes(&client.server().config)];
+    let config = &client.server().config;
+    let (file_bytes, chunks) = (body.bytes, body.chunks(config));
+    let mut buffer = vec![0; body.buffer_bytes(config)];
     let mut file = File::from_std(body.file);
-    file.set_max_buf_size(chunk.len());
-    let mut file = file.take(body.bytes);
-    while file.limit() > 0 {
-        let read = file.read(&mut chunk).await?;
-        if read == 0 {
-            return Err(shrank(file.limit()));
-        }
+    file.set_max_buf_size(buffer.len());
+    for chunk_bytes in chunks {
+        let chunk = &mut buffer[..chunk_bytes];
+        file.read_exact(chunk).await?;
         let started = client.chunk_started();
-        send_bytes(client, writer, &chunk[..read]).await?;
-        client.chunk_sent(read, started);
+        send_bytes(client, writer, chunk).await?;
+        client.chunk_sent(chunk_bytes, started);
     }
-    client.file_ended(body.bytes);
+    client.file_ended(file_bytes);
     Ok(())
 }
 
-/// `write_all`, but what the kernel took is counted even if the rest fails.
+/// `write_all`, but what the kernel took is counted even if the rest fails, and whoever takes
+/// nothing for too long is given up.
 async fn send_bytes(
     client: &Client,
     writer: &mut WriteHalf<'_>,
     mut bytes: &[u8],
 ) -> io::Result<()> {
     while !bytes.is_empty() {
-        let writing = writer.write(bytes);
-        let written = match client.server().write_timeout {
-            Some(limit) => timeout(limit, writing).await??,
-            None => writing.await?,
-        };
-        client.sent(written);
-        bytes = &bytes[written..];
+        match timeout(client.patience(), writer.write(bytes)).await {
+            Ok(written) => {
+                let written = written?;
+                client.sent(written);
+                bytes = &bytes[written..];
+            }
+            Err(_) => client.check_progress(writer.as_ref())?,
+        }
     }
     Ok(())
 }

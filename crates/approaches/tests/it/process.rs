@@ -32,6 +32,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("descriptors_come_back", descriptors_come_back),
     ("few_descriptors_make_a_low_cap", few_descriptors_make_a_low_cap),
     ("running_out_of_descriptors_is_survived", running_out_of_descriptors_is_survived),
+    ("shutdown_needs_no_descriptor", shutdown_needs_no_descriptor),
 ];
 
 /// A server as a process, its events read as they come. Dropping it kills it.
@@ -386,4 +387,19 @@ fn running_out_of_descriptors_is_survived(approach: &'static Approach) {
     assert_eq!(of("connected"), of("disconnected"));
     let is_told = |event: &Value| event["kind"] == "no_descriptors";
     assert!(events.iter().any(is_told), "nobody said why");
+}
+
+fn shutdown_needs_no_descriptor(approach: &'static Approach) {
+    let (_folder, path) = long_file();
+    // Two descriptors a client: with one limit or the other, accepting waits with the very last.
+    for limit in [32, 33] {
+        let args = ["--max-connections", "1000", "--grace", "0s"];
+        let command = with_descriptors(limit, &server_command(approach, &path, &args));
+        let (mut child, stdout, addr) = spawn(command);
+        let _held: Vec<_> = (0..20).map(|_| connect_with_small_buffer(addr)).collect();
+        let mut events = stdout.lines().map(|line| line.unwrap());
+        assert!(events.any(|event| event.contains("no_descriptors")), "descriptors are left");
+        kill_process(pid_of(&child), Signal::TERM).unwrap();
+        assert_eq!(wait(&mut child).code(), Some(0), "limit {limit}");
+    }
 }

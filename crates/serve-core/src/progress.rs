@@ -1,0 +1,116 @@
+//! Whether a client still takes what it is sent (clause 8 of the contract).
+//!
+//! That the kernel takes nothing more says little: it calls a socket writable only when about a third
+//! of its send buffer is free, and a slow client may need minutes for that. What counts is whether the
+//! client acknowledges. `TCP_USER_TIMEOUT` would seem made for it, but it cuts off slow clients with a
+//! small window (its clock starts at the first zero window and goes on while bytes trickle), and it
+//! never looks at one that floods us (each of its segments puts the probe off); both seen on Linux
+//! 6.18.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+/// How many times within the stall timeout a client is looked at.
+const LOOKS: u32 = 8;
+
+/// Whether the system tells how many bytes are not acknowledged yet.
+pub(crate) const SEES_ACKNOWLEDGEMENTS: bool =
+    cfg!(any(target_os = "linux", target_os = "android"));
+
+/// How far a client had come when it was last looked at.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    acknowledged: u64,
+    changed_at: Instant,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self { acknowledged: 0, changed_at: Instant::now() }
+    }
+
+    /// Whether nothing more of `sent` was acknowledged within the timeout.
+    pub(crate) fn is_stalled(
+        &mut self,
+        sent: u64,
+        socket: &SockRef<'_>,
+        timeout: Duration,
+    ) -> io::Result<bool> {
+        let acknowledged = sent.saturating_sub(unacknowledged_bytes(socket)?);
+        if acknowledged != self.acknowledged {
+            *self = Self { acknowledged, changed_at: Instant::now() };
+        }
+        Ok(self.changed_at.elapsed() >= timeout)
+    }
+}
+
+/// How long one write may wait before somebody looks.
+pub(crate) fn look_after(stall_timeout: Duration, sees_acknowledgements: bool) -> Duration {
+    match sees_acknowledgements {
+        true => (stall_timeout / LOOKS).max(Duration::from_millis(1)),
+        // Then there is nothing to see but that the kernel took nothing in all the time.
+        false => stall_timeout,
+    }
+}
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn unacknowledged_bytes(socket: &SockRef<'_>) -> io::Result<u64> {
+    use rustix::ioctl::{Getter, Opcode, ioctl};
+
+    // tcp(7) calls it SIOCOUTQ, which is another name for TIOCOUTQ.
+    const SIOCOUTQ: Opcode = libc::TIOCOUTQ as Opcode;
+    #[expect(unsafe_code, reason = "no crate offers this one question as a safe call")]
+    // SAFETY: SIOCOUTQ is an opcode of sockets, and what it writes is an int (tcp(7)).
+    let bytes = unsafe { ioctl(&**socket, Getter::<SIOCOUTQ, libc::c_int>::new()) }?;
+    Ok(u64::try_from(bytes).unwrap_or(0))
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn unacknowledged_bytes(_socket: &SockRef<'_>) -> io::Result<u64> {
+    Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_can_see_looks_often() {
+        let second = Duration::from_secs(1);
+        assert_eq!(look_after(second, true), Duration::from_millis(125));
+        assert_eq!(look_after(second, false), second);
+        assert_eq!(look_after(Duration::from_millis(1), true), Duration::from_millis(1));
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn what_the_peer_has_not_acknowledged_is_seen() {
+        use std::io::{Read, Write};
+        use std::net::{TcpListener, TcpStream};
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut stream, _) = listener.accept().unwrap();
+        assert_eq!(unacknowledged_bytes(&SockRef::from(&stream)).unwrap(), 0);
+        stream.set_nonblocking(true).unwrap();
+        let mut sent = 0;
+        while let Ok(bytes) = stream.write(&[0; 65_536]) {
+            sent += bytes as u64;
+        }
+        let waiting = unacknowledged_bytes(&SockRef::from(&stream)).unwrap();
+        assert!((1..=sent).contains(&waiting), "{waiting} of {sent}");
+
+        let mut progress = Progress::new();
+        let is_stalled = |progress: &mut Progress, timeout| {
+            progress.is_stalled(sent, &SockRef::from(&stream), timeout).unwrap()
+        };
+        // The first look sees progress: some was acknowledged since the client came.
+        assert!(!is_stalled(&mut progress, Duration::MAX));
+        assert!(is_stalled(&mut progress, Duration::ZERO));
+        let mut taken = vec![0; sent as usize];
+        client.read_exact(&mut taken).unwrap();
+        assert!(!is_stalled(&mut progress, Duration::from_secs(60)));
+    }
+}
