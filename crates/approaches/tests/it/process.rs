@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::Check;
 use crate::client::{
     BARE, DEADLINE, assert_same, connect, connect_with_small_buffer, noise, read_exactly,
-    read_until_end, read_whole, reset,
+    read_until_end, read_whole,
 };
 
 pub const CHECKS: &[(&str, Check)] = &[
@@ -306,13 +306,13 @@ fn descriptors_come_back(approach: &'static Approach) {
     let (_folder, path) = long_file();
     let mut process = Process::start(approach, &path, &[]);
     // The first client makes the runtime open what it opens once.
-    reset(connect(process.addr));
+    crate::client::reset(connect(process.addr));
     process.wait_for(1, "disconnected");
     let base = process.descriptors();
     for _ in 0..50 {
         let stream = connect(process.addr);
         read_exactly(&stream, BARE.len());
-        reset(stream);
+        crate::client::reset(stream);
         let stream = connect(process.addr);
         read_exactly(&stream, BARE.len());
         drop(stream);
