@@ -25,3 +25,13 @@ pub struct Approach {
     /// When the approach cannot start: no thread or no descriptor for its runtime.
     pub run: fn(TcpListener, Arc<Server>) -> io::Result<()>,
 }
+
+/// One that does nothing, for tests of what core does around it.
+#[cfg(test)]
+pub(crate) const TEST: Approach = Approach {
+    name: "test",
+    summary: "A test.",
+    has_workers: true,
+    max_connections: 2_000,
+    run: |_, _| Ok(()),
+};

@@ -250,18 +250,11 @@ fn one_line(report: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const APPROACH: Approach = Approach {
-        name: "test",
-        summary: "A test.",
-        has_workers: true,
-        max_connections: 2000,
-        run: |_, _| Ok(()),
-    };
+    use crate::approach::TEST;
 
     fn parsed(args: &[&str]) -> Result<Config, String> {
         let args = ["serve-test"].iter().chain(args);
-        match parse(&APPROACH, 10_000, args)? {
+        match parse(&TEST, 10_000, args)? {
             Request::Serve(config) => Ok(config),
             Request::Print(text) => panic!("printed: {text}"),
         }
@@ -283,7 +276,7 @@ mod tests {
 
     #[test]
     fn few_descriptors_lower_the_default_cap_but_not_a_wish() {
-        let parse = |args: &[&str]| match parse(&APPROACH, 6, args).unwrap() {
+        let parse = |args: &[&str]| match parse(&TEST, 6, args).unwrap() {
             Request::Serve(config) => config.max_connections,
             Request::Print(text) => panic!("printed: {text}"),
         };
@@ -340,7 +333,7 @@ mod tests {
     #[test]
     fn help_and_version_are_printed() {
         for (flag, part) in [("--help", "--high-water-mark"), ("--version", "serve-test 0.")] {
-            match parse(&APPROACH, 1, ["serve-test", flag]) {
+            match parse(&TEST, 1, ["serve-test", flag]) {
                 Ok(Request::Print(text)) => assert!(text.contains(part), "{text}"),
                 other => panic!("{flag}: {other:?}"),
             }

@@ -149,19 +149,12 @@ fn say(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const APPROACH: Approach = Approach {
-        name: "test",
-        summary: "A test.",
-        has_workers: true,
-        max_connections: 1,
-        run: |_, _| Ok(()),
-    };
+    use crate::approach::TEST;
 
     fn welcome_at(addr: &str, preamble: Preamble) -> String {
         let mut config = Config::new("some/river.webp");
         config.preamble = preamble;
-        welcome(&APPROACH, &config, addr.parse().unwrap(), 7)
+        welcome(&TEST, &config, addr.parse().unwrap(), 7)
     }
 
     #[test]
