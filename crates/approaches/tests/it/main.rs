@@ -15,7 +15,7 @@ mod running;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::time::Duration;
-use std::{env, panic, thread};
+use std::{panic, thread};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use serve_core::Approach;
@@ -27,8 +27,8 @@ const TEST_DEADLINE: Duration = Duration::from_secs(90);
 type Check = fn(&'static Approach);
 
 fn main() -> ExitCode {
-    if let Some(approach) = server_to_be() {
-        return serve_core::main_with_args(approach, env::args_os().skip(1));
+    if let Some(ended) = approaches::main_of_server() {
+        return ended;
     }
     let mut trials = layout::trials();
     for approach in approaches::ALL {
@@ -41,13 +41,6 @@ fn main() -> ExitCode {
         }
     }
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
-}
-
-/// Called as `it serve-tokio …` this program is that server: so the tests always run what was
-/// built with them.
-fn server_to_be() -> Option<&'static Approach> {
-    let name = env::args().nth(1)?;
-    approaches::by_name(name.strip_prefix("serve-")?)
 }
 
 fn trial(approach: &'static Approach, name: &str, check: Check) -> Trial {

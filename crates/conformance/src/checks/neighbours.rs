@@ -1,0 +1,259 @@
+//! Clients beside each other: clauses 1 and 9.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::check::{Check, Outcome, Stop, demand};
+use crate::client::{Client, Ending};
+use crate::content::noise;
+use crate::server::{Server, Stage, Start};
+use crate::system::{self, Signal};
+
+const MIB: usize = 1 << 20;
+
+/// Longer than what the kernel keeps for a client that does not read.
+const LONG: u64 = 64 << 20;
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "backlog",
+        title: "A burst of 1,000 connections fits into the backlog",
+        clause: 1,
+        stimulus: "the server is stopped (SIGSTOP), 1,000 clients connect, it goes on (SIGCONT)",
+        expected: "every client is connected within a second, and served",
+        hint: "Ask for a backlog of at least 1024 where you listen. Many libraries have 128, Node 511.",
+        alone: true,
+        run: backlog,
+    },
+    Check {
+        id: "stalled-neighbour",
+        title: "Clients that do not read hold up nobody",
+        clause: 9,
+        stimulus: "eight clients take nothing of a large file; others come",
+        expected: "each of the others gets the whole file within 5 s",
+        hint: "One client's write must not block the thread that serves the others: no blocking call \
+               on an executor, a thread or a task for each client.",
+        alone: false,
+        run: stalled_neighbour,
+    },
+    Check {
+        id: "reverse-order",
+        title: "Clients are served whatever their order",
+        clause: 9,
+        stimulus: "ten clients connect; the last reads first, the first reads last",
+        expected: "each gets the whole file",
+        hint: "Accept the next client before the one before has finished.",
+        alone: false,
+        run: reverse_order,
+    },
+    Check {
+        id: "hundred-clients",
+        title: "A hundred clients at once are all served",
+        clause: 9,
+        stimulus: "100 clients connect at once; a quarter of them does not read until the others are \
+                   done",
+        expected: "each gets the whole file",
+        hint: "Nothing that one client does may depend on another.",
+        alone: true,
+        run: hundred_clients,
+    },
+    Check {
+        id: "flooder-beside",
+        title: "A flooder holds up nobody",
+        clause: 5,
+        stimulus: "a client sends without end and reads nothing; others come",
+        expected: "each of the others gets the whole file within 5 s",
+        hint: "Whoever always has something to say must not have all your attention: in an async \
+               runtime, yield between reads.",
+        alone: false,
+        run: flooder_beside,
+    },
+    Check {
+        id: "reset-before-accept",
+        title: "A connection that was reset before it was accepted is passed over",
+        clause: 9,
+        stimulus: "the server is stopped (SIGSTOP), ten clients connect and reset, it goes on",
+        expected: "the next client is served",
+        hint: "accept may fail, or return a socket whose peer nobody knows any more: neither may end \
+               the loop, or the process.",
+        alone: false,
+        run: reset_before_accept,
+    },
+    Check {
+        id: "few-descriptors",
+        title: "Running out of descriptors is survived",
+        clause: 9,
+        stimulus: "the limit is 32 descriptors (more if the runtime alone needs them), 60 clients come \
+                   and read nothing for 2 s, then leave",
+        expected: "it uses less than a third of a processor meanwhile, and serves the next client",
+        hint: "accept fails with EMFILE: wait 100 ms and try again. Without the pause it fails a \
+               million times a second; with `?` or an uncaught error it fails for ever.",
+        alone: true,
+        run: few_descriptors,
+    },
+];
+
+fn needs_signals() -> Outcome {
+    if system::HAS_SIGNALS {
+        return Ok(());
+    }
+    Err(Stop::not_applicable("this system has no signals to stop a process with"))
+}
+
+fn backlog(stage: &Stage<'_>) -> Outcome {
+    needs_signals()?;
+    let server = stage.serve(noise(1000))?;
+    server.expect_whole(noise(1000))?;
+    server.signal_all(Signal::Stop);
+    let started = Instant::now();
+    let mut burst: Vec<Client> = Vec::new();
+    while burst.len() < 1000 {
+        let before = Instant::now();
+        let client = server.connect();
+        // A SYN for which there is no room is dropped; the client tries again after a second.
+        if client.is_err() || before.elapsed() > Duration::from_millis(900) {
+            server.signal_all(Signal::Continue);
+            let came = burst.len();
+            return Err(Stop::fell(format!("after {came} clients there was no room for one more")));
+        }
+        burst.push(client?);
+    }
+    server.signal_all(Signal::Continue);
+    let took = started.elapsed();
+    for client in burst {
+        let what = |stop| match stop {
+            Stop::Fell(what) => Stop::fell(format!("one of 1,000 that came in {took:.1?}: {what}")),
+            other => other,
+        };
+        client.expect_whole(noise(1000)).map_err(what)?;
+    }
+    Ok(())
+}
+
+fn expect_whole_in_time(server: &Server, content: &[u8]) -> Outcome {
+    const LIMIT: Duration = Duration::from_secs(5);
+    let client = server.connect()?;
+    let (got, ending) = client.read_until_end(LIMIT);
+    client.expect_reply(&got, content, ending)
+}
+
+fn stalled_neighbour(stage: &Stage<'_>) -> Outcome {
+    let server = stage.serve(noise(8 * MIB))?;
+    let stalled: Vec<_> = (0..8).map(|_| server.connect_small()).collect::<Result<_, _>>()?;
+    for client in &stalled {
+        client.read_exactly(1)?;
+    }
+    for _ in 0..3 {
+        expect_whole_in_time(&server, noise(8 * MIB))?;
+    }
+    drop(stalled);
+    expect_whole_in_time(&server, noise(8 * MIB))
+}
+
+fn reverse_order(stage: &Stage<'_>) -> Outcome {
+    let server = stage.serve(noise(4 * MIB))?;
+    let clients: Vec<_> = (0..10).map(|_| server.connect_small()).collect::<Result<_, _>>()?;
+    for (index, client) in clients.iter().enumerate().rev() {
+        client.expect_whole(noise(4 * MIB)).map_err(|stop| match stop {
+            Stop::Fell(what) => Stop::fell(format!("client {} of 10: {what}", index + 1)),
+            other => other,
+        })?;
+    }
+    Ok(())
+}
+
+fn hundred_clients(stage: &Stage<'_>) -> Outcome {
+    let content = noise(2 * MIB);
+    let server = stage.serve(content)?;
+    let connect = |_| server.connect_small();
+    let stalled: Vec<_> = (0..25).map(connect).collect::<Result<_, _>>()?;
+    let whole = thread::scope(|scope| {
+        let readers: Vec<_> = (0..75)
+            .map(|_| {
+                scope.spawn(|| server.connect().and_then(|client| client.expect_whole(content)))
+            })
+            .collect();
+        let verdicts = readers.into_iter().map(|reader| reader.join());
+        verdicts
+            .map(|verdict| verdict.unwrap_or_else(|_| Err(Stop::fell("the check itself panicked"))))
+            .collect::<Vec<Outcome>>()
+    });
+    for verdict in whole {
+        verdict?;
+    }
+    for client in &stalled {
+        client.expect_whole(content)?;
+    }
+    Ok(())
+}
+
+fn flooder_beside(stage: &Stage<'_>) -> Outcome {
+    let server = stage.serve(noise(8 * MIB))?;
+    let flooder = server.connect_small()?;
+    let is_done = std::sync::atomic::AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let started = Instant::now();
+            let is_over = || {
+                is_done.load(std::sync::atomic::Ordering::Relaxed)
+                    || started.elapsed() > Duration::from_secs(30)
+            };
+            while !is_over() && flooder.try_send(&noise(8 * MIB)[..50_000]) {}
+        });
+        let verdict = (0..3).try_for_each(|_| expect_whole_in_time(&server, noise(8 * MIB)));
+        is_done.store(true, std::sync::atomic::Ordering::Relaxed);
+        verdict
+    })
+}
+
+fn reset_before_accept(stage: &Stage<'_>) -> Outcome {
+    needs_signals()?;
+    let server = stage.serve(noise(1000))?;
+    server.expect_whole(noise(1000))?;
+    for _ in 0..3 {
+        server.signal_all(Signal::Stop);
+        for _ in 0..10 {
+            server.connect()?.reset();
+        }
+        server.signal_all(Signal::Continue);
+        server.expect_whole(noise(1000))?;
+    }
+    Ok(())
+}
+
+fn few_descriptors(stage: &Stage<'_>) -> Outcome {
+    needs_signals()?;
+    let usual = stage.serve_zeros(LONG)?;
+    let Some(base) = system::descriptors(usual.group()) else {
+        return Err(Stop::not_applicable("this system does not list descriptors in /proc"));
+    };
+    drop(usual);
+    // Enough for the runtime, far too few for the clients.
+    let descriptors = Some((base + 14).max(32));
+    let server = stage.start(Start { descriptors, ..Start::default() })?;
+    let held: Vec<_> = (0..60).map(|_| server.connect_small()).collect::<Result<_, _>>()?;
+    thread::sleep(Duration::from_millis(500));
+    let before = system::cpu_ms(server.group()).unwrap_or(0);
+    thread::sleep(Duration::from_secs(2));
+    server.expect_alive()?;
+    let used = system::cpu_ms(server.group()).unwrap_or(0) - before;
+    demand!(
+        used < 700,
+        "it used {used} ms of processor time in 2 s in which nothing could be done"
+    );
+    drop(held);
+    stage.write(b"alive")?;
+    let started = Instant::now();
+    let wanted = [server.preamble(), b"alive"].concat();
+    loop {
+        let client = server.connect()?;
+        let (got, ending) = client.read_until_end(Duration::from_secs(3));
+        if got == wanted && ending == Ending::Fin {
+            return Ok(());
+        }
+        server.expect_alive()?;
+        let waited = started.elapsed();
+        demand!(waited < Duration::from_secs(10), "{waited:.0?} after all have left: {ending}");
+        thread::sleep(Duration::from_millis(100));
+    }
+}

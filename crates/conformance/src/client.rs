@@ -1,0 +1,189 @@
+//! What a client does, and what it got.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::check::{Outcome, Stop};
+use crate::content::difference;
+use crate::server::Server;
+
+/// How long a connection may take: on this machine, with an honest backlog, no time at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a whole reply may take: seconds more than the slowest right server needs.
+pub const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long one write may find no room.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One connection.
+#[derive(Debug)]
+pub struct Client {
+    stream: TcpStream,
+    preamble: &'static [u8],
+}
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// The server said that it has no more: a FIN.
+    Fin,
+    /// The server threw it away: a RST.
+    Reset,
+    /// There was no end within so long.
+    None(Duration),
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fin => write!(f, "the server's FIN"),
+            Self::Reset => write!(f, "a reset"),
+            Self::None(waited) => write!(f, "nothing more within {} s", waited.as_secs_f32()),
+        }
+    }
+}
+
+impl Client {
+    pub fn connect(server: &Server) -> Result<Self, Stop> {
+        Self::made(server, TcpStream::connect_timeout(&server.addr, CONNECT_TIMEOUT))
+    }
+
+    pub fn connect_small(server: &Server) -> Result<Self, Stop> {
+        Self::made(server, stream_with_small_buffer(server.addr))
+    }
+
+    fn made(server: &Server, stream: io::Result<TcpStream>) -> Result<Self, Stop> {
+        match stream {
+            Ok(stream) => {
+                stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+                Ok(Self { stream, preamble: server.preamble() })
+            }
+            Err(error) => {
+                server.expect_alive()?;
+                Err(Stop::fell(format!("a client could not connect: {error}")))
+            }
+        }
+    }
+
+    /// Sends bytes; one write that finds no room for 5 s fails.
+    pub fn send(&self, bytes: &[u8]) -> Outcome {
+        let mut sent = 0;
+        while sent < bytes.len() {
+            match (&self.stream).write(&bytes[sent..]) {
+                Ok(count) => sent += count,
+                Err(error) if is_timeout(&error) => {
+                    return Err(Stop::fell(format!(
+                        "after {sent} bytes the client could send no more for \
+                         {WRITE_TIMEOUT:?}: nobody reads them"
+                    )));
+                }
+                Err(error) => {
+                    let what = format!("after {sent} bytes the client could send no more");
+                    return Err(Stop::fell(format!("{what}: {error}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends without a word about how it goes; false if the connection is gone.
+    pub fn try_send(&self, bytes: &[u8]) -> bool {
+        match (&self.stream).write(bytes) {
+            Ok(count) => count > 0,
+            Err(error) => is_timeout(&error),
+        }
+    }
+
+    /// Ends the writing side: our FIN.
+    pub fn half_close(&self) -> Outcome {
+        Ok(self.stream.shutdown(Shutdown::Write)?)
+    }
+
+    /// Closes with a RST.
+    pub fn reset(self) {
+        let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+    }
+
+    /// Reads so many bytes, or says what came instead.
+    pub fn read_exactly(&self, bytes: usize) -> Result<Vec<u8>, Stop> {
+        let (got, ending) = self.read(bytes, REPLY_TIMEOUT);
+        match ending {
+            None => Ok(got),
+            Some(ending) => {
+                Err(Stop::fell(format!("{} of {bytes} bytes, then {ending}", got.len())))
+            }
+        }
+    }
+
+    /// Reads until the connection ends, or nothing more comes within a time.
+    pub fn read_until_end(&self, timeout: Duration) -> (Vec<u8>, Ending) {
+        let (got, ending) = self.read(usize::MAX, timeout);
+        (got, ending.unwrap_or(Ending::None(timeout)))
+    }
+
+    /// Reads at most so many bytes within a time in all; the ending is there if one came first.
+    fn read(&self, bytes: usize, timeout: Duration) -> (Vec<u8>, Option<Ending>) {
+        let started = Instant::now();
+        let mut got = Vec::new();
+        let mut buffer = vec![0; 256 * 1024];
+        while got.len() < bytes {
+            let left = timeout.saturating_sub(started.elapsed());
+            // A timeout of zero would mean none.
+            let left = left.max(Duration::from_millis(1));
+            if started.elapsed() >= timeout || self.stream.set_read_timeout(Some(left)).is_err() {
+                return (got, Some(Ending::None(timeout)));
+            }
+            let wanted = buffer.len().min(bytes - got.len());
+            match (&self.stream).read(&mut buffer[..wanted]) {
+                Ok(0) => return (got, Some(Ending::Fin)),
+                Ok(count) => got.extend_from_slice(&buffer[..count]),
+                Err(error) if is_timeout(&error) || error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => return (got, Some(Ending::Reset)),
+            }
+        }
+        (got, None)
+    }
+
+    /// The preamble, the file, the server's FIN: nothing less, nothing else.
+    pub fn expect_whole(&self, content: &[u8]) -> Outcome {
+        let (got, ending) = self.read_until_end(REPLY_TIMEOUT);
+        self.expect_reply(&got, content, ending)
+    }
+
+    /// The same for what was read already.
+    pub fn expect_reply(&self, got: &[u8], content: &[u8], ending: Ending) -> Outcome {
+        let wanted = [self.preamble, content].concat();
+        match difference(got, &wanted) {
+            Some(difference) => Err(Stop::fell(format!("{difference}; then {ending}"))),
+            None if ending == Ending::Fin => Ok(()),
+            None => Err(Stop::fell(format!("every byte, but then {ending} instead of a FIN"))),
+        }
+    }
+
+    /// Whether the server's side is gone for good: what we send is answered by a RST.
+    pub fn is_cut_off(&self) -> bool {
+        let probe = |_| {
+            let is_open = self.try_send(b"?");
+            std::thread::sleep(Duration::from_millis(100));
+            !is_open || matches!(SockRef::from(&self.stream).take_error(), Ok(Some(_)) | Err(_))
+        };
+        // The first word provokes the RST, the second meets it.
+        (0..2).any(probe)
+    }
+}
+
+fn is_timeout(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
+fn stream_with_small_buffer(addr: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.set_recv_buffer_size(4096)?;
+    socket.connect_timeout(&addr.into(), CONNECT_TIMEOUT)?;
+    Ok(socket.into())
+}

@@ -1,0 +1,112 @@
+//! Runs checks: side by side where they do not disturb each other, each with a deadline.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::check::{Check, Outcome, Stop, Verdict};
+use crate::server::{Stage, Start};
+use crate::system;
+use crate::target::Target;
+
+/// How many checks run at the same time. Most of what they do is to wait.
+const JOBS: usize = 8;
+
+/// Longer than any check takes, all its own deadlines together.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// One verdict.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Which of the targets, by its place in the list.
+    pub target: usize,
+    /// What was checked.
+    pub check: &'static Check,
+    /// What came of it.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// Who is told of each verdict as it comes, from any thread.
+pub type Progress<'a> = &'a (dyn Fn(&Record) + Sync);
+
+/// Starts a target once, so that one that cannot start at all is said once, and soon.
+///
+/// # Errors
+///
+/// Why it does not listen.
+pub fn preflight(target: &Target) -> Result<(), String> {
+    let outcome = Stage::new(target).map_err(Stop::from).and_then(|stage| {
+        stage.write(b"preflight")?;
+        stage.start(Start::default()).map(drop)
+    });
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(Stop::Fell(why) | Stop::NotApplicable(why)) => Err(why),
+    }
+}
+
+/// Runs checks on targets; the records come back in the order of targets and checks.
+#[must_use]
+pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>) -> Vec<Record> {
+    let pairs = |alone: bool| {
+        let of_target = move |target| {
+            let checks = checks.iter().filter(move |check| check.alone == alone);
+            checks.map(move |&check| (target, check))
+        };
+        (0..targets.len()).flat_map(of_target).collect::<Vec<_>>()
+    };
+    let mut records = run_pairs(targets, &pairs(false), JOBS, progress);
+    records.extend(run_pairs(targets, &pairs(true), 1, progress));
+    let place = |record: &Record| {
+        let check = checks.iter().position(|check| check.id == record.check.id);
+        (record.target, check)
+    };
+    records.sort_by_key(place);
+    records
+}
+
+fn run_pairs(
+    targets: &[Target],
+    pairs: &[(usize, &'static Check)],
+    jobs: usize,
+    progress: Progress<'_>,
+) -> Vec<Record> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut records = Vec::new();
+        while let Some(&(target, check)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let started = Instant::now();
+            let verdict = run_one(&targets[target], check);
+            let record = Record { target, check, verdict, took: started.elapsed() };
+            progress(&record);
+            records.push(record);
+        }
+        records
+    };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..jobs.min(pairs.len())).map(|_| scope.spawn(work)).collect();
+        let records = workers.into_iter().map(|worker| worker.join());
+        records.flat_map(|records| records.expect("a worker catches its checks' panics")).collect()
+    })
+}
+
+/// Runs one check on one target.
+#[must_use]
+pub fn run_one(target: &Target, check: &'static Check) -> Verdict {
+    system::raise_descriptor_limit();
+    let (tell, told) = mpsc::channel();
+    let target = target.clone();
+    // Of a thread that is left behind the server is ended at the program's end.
+    thread::spawn(move || {
+        let on_stage = || -> Outcome { (check.run)(&Stage::new(&target)?) };
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(on_stage));
+        let _ = tell.send(outcome.unwrap_or_else(|_| Err(Stop::fell("the check itself panicked"))));
+    });
+    match told.recv_timeout(CHECK_TIMEOUT) {
+        Ok(outcome) => outcome.into(),
+        Err(_) => Verdict::Fell(format!("no verdict within {CHECK_TIMEOUT:?}")),
+    }
+}

@@ -1,0 +1,154 @@
+//! The server to be judged: a command with placeholders.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::Duration;
+
+use serve_core::Approach;
+
+/// The chunk size that the contract's servers have when nobody tells them, in bytes.
+pub const DEFAULT_CHUNK_BYTES: usize = 64 * 1024;
+
+/// A command that starts a server, with `{file}`, `{port}`, and perhaps `{chunk}` and `{preamble}`
+/// for what each check wants.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// What it is called in tables.
+    pub name: String,
+    /// The words to say to run it again.
+    pub spelled: String,
+    /// How long it may hear a client that has the whole file.
+    pub linger: Duration,
+    /// How long it may wait for clients at its shutdown.
+    pub grace: Duration,
+    words: Vec<String>,
+}
+
+/// What a check wants the command to be told.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    pub chunk_bytes: usize,
+    pub preamble: &'static str,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { chunk_bytes: DEFAULT_CHUNK_BYTES, preamble: "bare" }
+    }
+}
+
+impl Target {
+    /// A command of somebody's, as words, or as one that holds them all.
+    ///
+    /// # Errors
+    ///
+    /// When it has no words, unbalanced quotes, or no place for the file or the port.
+    pub fn of_command(words: &[String]) -> Result<Self, String> {
+        let words = match words {
+            [one] => shell_words::split(one).map_err(|error| format!("{one}: {error}"))?,
+            several => several.to_vec(),
+        };
+        if words.is_empty() {
+            return Err("name a command: conformance -- CMD {file} {port}".to_owned());
+        }
+        for placeholder in ["{file}", "{port}"] {
+            if !words.iter().any(|word| word.contains(placeholder)) {
+                let mend = "put it where the server expects it: conformance -- CMD {file} {port}";
+                return Err(format!("the command has no {placeholder}: {mend}"));
+            }
+        }
+        let spelled = format!("-- {}", shell_words::join(&words));
+        let name = words.first().map_or_else(String::new, |word| {
+            Path::new(word)
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+        });
+        // The contract's own limits, since nobody told it others.
+        let five_seconds = Duration::from_secs(5);
+        Ok(Self { name, spelled, linger: five_seconds, grace: five_seconds, words })
+    }
+
+    /// A sibling, run by this very program (see [`serve_core::main_with_args`]), with short limits so
+    /// that nobody waits for long, and further flags.
+    ///
+    /// # Errors
+    ///
+    /// When this program does not know where it is.
+    pub fn of_approach(approach: &Approach, flags: &[String]) -> Result<Self, String> {
+        let program = env::current_exe().map_err(|error| error.to_string())?;
+        let program = program.into_os_string().into_string().map_err(|path: OsString| {
+            format!("{}: the path of this program has to be Unicode", path.to_string_lossy())
+        })?;
+        let own = format!(
+            "serve-{} {{file}} --host 127.0.0.1 --port {{port}} --chunk-size {{chunk}} \
+             --preamble {{preamble}} --linger-timeout 2s --grace 2s --log json --log-chunks",
+            approach.name
+        );
+        let words = own.split(' ').map(str::to_owned).chain(flags.iter().cloned());
+        let mut spelled = format!("--approach {}", approach.name);
+        if !flags.is_empty() {
+            spelled = format!("{spelled} -- {}", shell_words::join(flags));
+        }
+        let two_seconds = Duration::from_secs(2);
+        Ok(Self {
+            name: approach.name.to_owned(),
+            spelled,
+            linger: two_seconds,
+            grace: two_seconds,
+            words: [program].into_iter().chain(words).collect(),
+        })
+    }
+
+    /// Whether the command has a place for this.
+    pub(crate) fn takes(&self, placeholder: &str) -> bool {
+        self.words.iter().any(|word| word.contains(placeholder))
+    }
+
+    /// The command's words for one run.
+    pub(crate) fn words(&self, file: &Path, port: u16, settings: Settings) -> Vec<OsString> {
+        let chunk = settings.chunk_bytes.to_string();
+        let (port, file) = (port.to_string(), file.display().to_string());
+        let fill = |word: &String| {
+            let word = word.replace("{port}", &port).replace("{chunk}", &chunk);
+            word.replace("{preamble}", settings.preamble).replace("{file}", &file).into()
+        };
+        self.words.iter().map(fill).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(command: &str) -> Result<Target, String> {
+        Target::of_command(&[command.to_owned()])
+    }
+
+    #[test]
+    fn a_command_is_words_with_places() {
+        let target = of("/usr/bin/node 'my server.mjs' {file} --port={port}").unwrap();
+        assert_eq!(target.name, "node");
+        assert!(target.takes("{file}") && !target.takes("{chunk}"));
+        let words = target.words(Path::new("a b"), 7, Settings::default());
+        assert_eq!(words, ["/usr/bin/node", "my server.mjs", "a b", "--port=7"]);
+        assert_eq!(target.spelled, "-- /usr/bin/node 'my server.mjs' '{file}' '--port={port}'");
+    }
+
+    #[test]
+    fn a_command_without_places_is_refused() {
+        assert!(of("node server.mjs {port}").unwrap_err().contains("{file}"));
+        assert!(of("node server.mjs {file}").unwrap_err().contains("{port}"));
+        assert!(of("").unwrap_err().contains("name a command"));
+        assert!(of("node 'server.mjs {file} {port}").is_err());
+    }
+
+    #[test]
+    fn an_approach_has_all_places() {
+        let target = Target::of_approach(approaches::ALL[0], &[]).unwrap();
+        for place in ["{file}", "{port}", "{chunk}", "{preamble}"] {
+            assert!(target.takes(place), "{place}");
+        }
+        assert_eq!(target.spelled, "--approach std");
+    }
+}
