@@ -70,6 +70,7 @@ fn table(targets: &[Target], records: &[Record]) -> String {
     for (target, width) in targets.iter().zip(&widths) {
         write!(out, "  {:width$}", target.name).expect("a String takes all");
     }
+    out.truncate(out.trim_end().len());
     out.push('\n');
     for check in checks {
         write!(out, "{:6}  {:id_width$}", check.clause, check.id).expect("a String takes all");

@@ -11,7 +11,7 @@ use crate::system;
 use crate::target::Target;
 
 /// How many checks run at the same time. Most of what they do is to wait.
-const JOBS: usize = 8;
+const JOBS: usize = 12;
 
 /// Longer than any check takes, all its own deadlines together.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(60);

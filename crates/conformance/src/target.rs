@@ -132,7 +132,7 @@ mod tests {
         assert!(target.takes("{file}") && !target.takes("{chunk}"));
         let words = target.words(Path::new("a b"), 7, Settings::default());
         assert_eq!(words, ["/usr/bin/node", "my server.mjs", "a b", "--port=7"]);
-        assert_eq!(target.spelled, "-- /usr/bin/node 'my server.mjs' '{file}' '--port={port}'");
+        assert_eq!(target.spelled, "-- /usr/bin/node 'my server.mjs' {file} '--port={port}'");
     }
 
     #[test]

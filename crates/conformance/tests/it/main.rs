@@ -1,31 +1,45 @@
-//! Every check against every sibling, each a test with its own name: what the checks call held must
-//! hold, and what they cannot ask must have its reason.
+//! Every check against every sibling, each a test with its own name; then the program itself, with
+//! commands that cannot be judged.
+
+mod program;
 
 use std::process::ExitCode;
 
-use conformance::{ALL, Target, Verdict};
+use conformance::{ALL, Check, Target, Verdict};
 use libtest_mimic::{Arguments, Trial};
+use serve_core::Approach;
 
 fn main() -> ExitCode {
     if let Some(ended) = approaches::main_of_server() {
         return ended;
     }
+    let (alone, mut beside): (Vec<_>, Vec<_>) = approaches::ALL
+        .into_iter()
+        .flat_map(|approach| ALL.iter().copied().flatten().map(move |check| (approach, check)))
+        .partition(|(_, check)| check.alone);
+    // The long ones first, so that nothing waits for them at the end.
+    beside.sort_by_key(|(_, check)| check.id != "idle-let-go");
+    let trials = beside.into_iter().map(trial).chain(program::trials()).collect();
+
     let mut arguments = Arguments::from_args();
     // Most of what the tests do is to wait.
     arguments.test_threads = arguments.test_threads.or(Some(8));
-    let mut trials = Vec::new();
-    for approach in approaches::ALL {
-        for check in ALL.iter().copied().flatten() {
-            trials.push(Trial::test(format!("{}::{}", approach.name, check.id), || {
-                let target = Target::of_approach(approach, &[])?;
-                match conformance::run_one(&target, check) {
-                    Verdict::Held => Ok(()),
-                    Verdict::Fell(came) => Err(came.into()),
-                    Verdict::NotApplicable(why) if cfg!(target_os = "linux") => Err(why.into()),
-                    Verdict::NotApplicable(_) => Ok(()),
-                }
-            }));
+    let first = libtest_mimic::run(&arguments, trials);
+    // Those that measure, or use much, run one after the other.
+    arguments.test_threads = Some(1);
+    let second = libtest_mimic::run(&arguments, alone.into_iter().map(trial).collect());
+    if first.has_failed() { first.exit_code() } else { second.exit_code() }
+}
+
+fn trial((approach, check): (&'static Approach, &'static Check)) -> Trial {
+    Trial::test(format!("{}::{}", approach.name, check.id), move || {
+        let target = Target::of_approach(approach, &[])?;
+        match conformance::run_one(&target, check) {
+            Verdict::Held => Ok(()),
+            Verdict::Fell(came) => Err(came.into()),
+            // Linux can be asked everything.
+            Verdict::NotApplicable(why) if cfg!(target_os = "linux") => Err(why.into()),
+            Verdict::NotApplicable(_) => Ok(()),
         }
-    }
-    libtest_mimic::run(&arguments, trials).exit_code()
+    })
 }
