@@ -33,6 +33,16 @@ run-smol *ARGS:
 test *ARGS:
     cargo test "$@"
 
+# Judge a sibling by the contract, or all: `just verify tokio`, `just verify --all`
+[group('check')]
+verify APPROACH *ARGS:
+    @shift && cargo run --quiet -p conformance -- {{ if APPROACH == "--all" { APPROACH } else { "--approach " + APPROACH } }} "$@"
+
+# Judge any server: `just verify-cmd 'node server.mjs {file} {port}'`
+[group('check')]
+verify-cmd CMD *ARGS:
+    @cmd="$1"; shift && cargo run --quiet -p conformance -- "$@" -- "$cmd"
+
 # Format, lint and document, with warnings as errors
 [group('check')]
 lint:

@@ -101,12 +101,25 @@ pub fn run_one(target: &Target, check: &'static Check) -> Verdict {
     let target = target.clone();
     // Of a thread that is left behind the server is ended at the program's end.
     thread::spawn(move || {
-        let on_stage = || -> Outcome { (check.run)(&Stage::new(&target)?) };
+        let on_stage = || -> Outcome {
+            let stage = Stage::new(&target)?;
+            (check.run)(&stage).map_err(|stop| with_obituary(stop, &stage))
+        };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(on_stage));
         let _ = tell.send(outcome.unwrap_or_else(|_| Err(Stop::fell("the check itself panicked"))));
     });
     match told.recv_timeout(CHECK_TIMEOUT) {
         Ok(outcome) => outcome.into(),
         Err(_) => Verdict::Fell(format!("no verdict within {CHECK_TIMEOUT:?}")),
+    }
+}
+
+/// What came is seldom the whole story if the server died of it.
+fn with_obituary(stop: Stop, stage: &Stage<'_>) -> Stop {
+    match (stop, stage.obituary()) {
+        (Stop::Fell(what), Some(ended)) if !what.contains(&ended) => {
+            Stop::fell(format!("{what}; the server's process had ended: {ended}"))
+        }
+        (stop, _) => stop,
     }
 }

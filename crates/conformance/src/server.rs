@@ -24,6 +24,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(10);
 /// How often something is looked at that nobody tells of: a port, a process.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
+/// How long the end of a process may take.
+const DYING_TIME: Duration = Duration::from_millis(30);
+
 /// As much of stderr as helps.
 const STDERR_BYTES_MAX: usize = 2000;
 
@@ -35,6 +38,7 @@ const STDOUT_LINES_MAX: usize = 500_000;
 pub struct Stage<'a> {
     pub target: &'a Target,
     folder: TempDir,
+    obituary: Arc<Mutex<Option<String>>>,
 }
 
 /// How a server is started, beyond what its command is told.
@@ -60,7 +64,12 @@ pub enum Stdout {
 
 impl<'a> Stage<'a> {
     pub fn new(target: &'a Target) -> io::Result<Self> {
-        Ok(Self { target, folder: tempfile::tempdir()? })
+        Ok(Self { target, folder: tempfile::tempdir()?, obituary: Arc::default() })
+    }
+
+    /// How a server ended by itself, in words: not all who see a connection break know of it.
+    pub fn obituary(&self) -> Option<String> {
+        lock(&self.obituary).take()
     }
 
     /// The file that is served.
@@ -104,6 +113,7 @@ pub struct Server {
     stdout: Arc<Mutex<Vec<String>>>,
     stderr: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
+    obituary: Arc<Mutex<Option<String>>>,
     /// Kept open, but not read.
     _unread: Option<std::process::ChildStdout>,
 }
@@ -152,6 +162,7 @@ impl Server {
             stdout: lines,
             stderr: errors,
             readers,
+            obituary: Arc::clone(&stage.obituary),
             _unread: unread,
         };
         server.wait_until_it_listens()?;
@@ -301,9 +312,12 @@ impl Server {
         match stderr.trim() {
             "" => String::new(),
             words => {
-                let last: Vec<&str> = words.lines().rev().take(3).collect();
-                let last: Vec<&str> = last.into_iter().rev().map(str::trim).collect();
-                format!("; stderr: {}", last.join(" | ").escape_debug())
+                // A stack trace's best line says what it was; it is seldom the last.
+                let is_telling = |line: &&str| line.contains("rror:") || line.contains("panicked");
+                let telling = words.lines().find(is_telling);
+                let line = telling.or(words.lines().last()).unwrap_or_default();
+                let printable: String = line.trim().chars().filter(|c| !c.is_control()).collect();
+                format!("; stderr: {printable}")
             }
         }
     }
@@ -315,6 +329,11 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        // A process that dies breaks its connections a moment before it is dead.
+        self.wait(DYING_TIME);
+        if let Some(ended) = self.ended() {
+            *lock(&self.obituary) = Some(ended);
+        }
         system::kill_group(&mut lock(&self.child));
     }
 }
