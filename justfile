@@ -55,6 +55,16 @@ lint:
 ci:
     .ci/run
 
+# Ask real clients and write lessons/node/clients.md; `just clients --check` compares
+[group('check')]
+clients *ARGS:
+    .ci/clients "$@"
+
+# The note's server and its repaired twin before the checks; `--write` refreshes docs/CONTRACT.md
+[group('check')]
+node-pair *ARGS:
+    .ci/node-pair "$@"
+
 # Advisories, licences and sources of all dependencies (`cargo install cargo-deny` first)
 [group('check')]
 deny:

@@ -18,8 +18,8 @@ Examples:
   conformance --only half-close -- ./mine {file} {port}
 
 {file} and {port} are filled in for each check. If the server can be told them, so are {chunk} (bytes
-at a time) and {preamble} (bare, http or none); a check that needs one that the command lacks is not
-applicable. After --approach, what follows -- are further flags for that server.
+at a time), {preamble} (bare, http or none), {stall} (the stall timeout in seconds) and {cap} (clients
+at once); a check that needs one that the command lacks is not applicable. After --approach, what follows -- are further flags for that server.
 
 Exit code: 0 all held, 1 something fell short, 2 it could not run.";
 

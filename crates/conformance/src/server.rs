@@ -330,9 +330,9 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // A process that dies breaks its connections a moment before it is dead.
-        self.wait(DYING_TIME);
-        if let Some(ended) = self.ended() {
-            *lock(&self.obituary) = Some(ended);
+        let is_dead = self.wait(DYING_TIME).is_some_and(|status| !status.success());
+        if is_dead {
+            *lock(&self.obituary) = self.ended();
         }
         system::kill_group(&mut lock(&self.child));
     }

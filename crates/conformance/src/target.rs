@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use serve_core::Approach;
 
+use crate::check::{Outcome, Stop};
+
 /// The chunk size that the contract's servers have when nobody tells them, in bytes.
 pub const DEFAULT_CHUNK_BYTES: usize = 64 * 1024;
 
-/// A command that starts a server, with `{file}`, `{port}`, and perhaps `{chunk}` and `{preamble}`
-/// for what each check wants.
+/// A command that starts a server, with `{file}`, `{port}`, and perhaps `{chunk}` (bytes),
+/// `{preamble}` (bare, http, none), `{stall}` (seconds) and `{cap}` (clients), for what each check
+/// wants.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// What it is called in tables.
@@ -30,11 +33,15 @@ pub struct Target {
 pub struct Settings {
     pub chunk_bytes: usize,
     pub preamble: &'static str,
+    /// A client that acknowledges nothing for so many seconds is cut off.
+    pub stall_s: u64,
+    /// Clients at once.
+    pub cap: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { chunk_bytes: DEFAULT_CHUNK_BYTES, preamble: "bare" }
+        Self { chunk_bytes: DEFAULT_CHUNK_BYTES, preamble: "bare", stall_s: 30, cap: 2000 }
     }
 }
 
@@ -82,7 +89,8 @@ impl Target {
         })?;
         let own = format!(
             "serve-{} {{file}} --host 127.0.0.1 --port {{port}} --chunk-size {{chunk}} \
-             --preamble {{preamble}} --linger-timeout 2s --grace 2s --log json --log-chunks",
+             --preamble {{preamble}} --stall-timeout {{stall}}s --max-connections {{cap}} \
+             --linger-timeout 2s --grace 2s --log json --log-chunks",
             approach.name
         );
         let words = own.split(' ').map(str::to_owned).chain(flags.iter().cloned());
@@ -101,17 +109,32 @@ impl Target {
     }
 
     /// Whether the command has a place for this.
-    pub(crate) fn takes(&self, placeholder: &str) -> bool {
-        self.words.iter().any(|word| word.contains(placeholder))
+    pub(crate) fn takes(&self, place: &str) -> bool {
+        self.words.iter().any(|word| word.contains(place))
+    }
+
+    /// The command must have a place for this, or the check is not applicable.
+    pub(crate) fn needs(&self, place: &str) -> Outcome {
+        if self.takes(place) {
+            return Ok(());
+        }
+        Err(Stop::not_applicable(format!("the command has no {place}")))
     }
 
     /// The command's words for one run.
     pub(crate) fn words(&self, file: &Path, port: u16, settings: Settings) -> Vec<OsString> {
-        let chunk = settings.chunk_bytes.to_string();
-        let (port, file) = (port.to_string(), file.display().to_string());
+        let places = [
+            ("{port}", port.to_string()),
+            ("{chunk}", settings.chunk_bytes.to_string()),
+            ("{preamble}", settings.preamble.to_owned()),
+            ("{stall}", settings.stall_s.to_string()),
+            ("{cap}", settings.cap.to_string()),
+            // The last one: a folder's name may look like a place.
+            ("{file}", file.display().to_string()),
+        ];
         let fill = |word: &String| {
-            let word = word.replace("{port}", &port).replace("{chunk}", &chunk);
-            word.replace("{preamble}", settings.preamble).replace("{file}", &file).into()
+            let fill = |word: String, (place, value): &(&str, String)| word.replace(place, value);
+            places.iter().fold(word.clone(), fill).into()
         };
         self.words.iter().map(fill).collect()
     }
@@ -146,7 +169,7 @@ mod tests {
     #[test]
     fn an_approach_has_all_places() {
         let target = Target::of_approach(approaches::ALL[0], &[]).unwrap();
-        for place in ["{file}", "{port}", "{chunk}", "{preamble}"] {
+        for place in ["{file}", "{port}", "{chunk}", "{preamble}", "{stall}", "{cap}"] {
             assert!(target.takes(place), "{place}");
         }
         assert_eq!(target.spelled, "--approach std");

@@ -153,11 +153,12 @@ impl Client {
 
     /// The connection ended like this: now drop the socket. It closes by a FIN, but by a reset for
     /// a client that stalled (the kernel would keep for minutes what it never took), and for one
-    /// that still talks when it is let go (its next word would be answered by a reset; but if it
-    /// waits for room to say it, it might wait for minutes).
+    /// that has the whole reply and still talks when it is let go (its next word would be answered
+    /// by a reset; but if it waits for room to say it, it might wait for minutes).
     pub fn ended<'s>(&self, how: io::Result<()>, socket: impl Into<SockRef<'s>>) {
+        let socket = socket.into();
         let by_reset = match how {
-            Ok(()) => self.still_talks.load(Ordering::Relaxed),
+            Ok(()) => self.still_talks.load(Ordering::Relaxed) && self.has_all(&socket),
             // We shut the socket down ourselves, and that is what it tells.
             Err(_) if self.server().is_cut_off() => false,
             Err(error) => {
@@ -168,6 +169,12 @@ impl Client {
         if by_reset {
             reset_on_close(socket);
         }
+    }
+
+    /// Whether nothing is under way to the client any more, as far as we are told.
+    fn has_all(&self, socket: &SockRef<'_>) -> bool {
+        self.server().sees_acknowledgements
+            && progress::unacknowledged_bytes(socket).is_ok_and(|bytes| bytes == 0)
     }
 
     fn failed(&self, error: &io::Error) {

@@ -55,8 +55,9 @@ pub(crate) fn look_after(stall_timeout: Duration, sees_acknowledgements: bool) -
     }
 }
 
+/// How many bytes the other side has not acknowledged; our FIN is one of them.
 #[cfg(any(target_os = "linux", target_os = "android"))]
-fn unacknowledged_bytes(socket: &SockRef<'_>) -> io::Result<u64> {
+pub(crate) fn unacknowledged_bytes(socket: &SockRef<'_>) -> io::Result<u64> {
     use rustix::ioctl::{Getter, Opcode, ioctl};
 
     // tcp(7) calls it SIOCOUTQ, which is another name for TIOCOUTQ.
@@ -68,7 +69,7 @@ fn unacknowledged_bytes(socket: &SockRef<'_>) -> io::Result<u64> {
 }
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn unacknowledged_bytes(_socket: &SockRef<'_>) -> io::Result<u64> {
+pub(crate) fn unacknowledged_bytes(_socket: &SockRef<'_>) -> io::Result<u64> {
     Ok(0)
 }
 

@@ -144,11 +144,12 @@ fn send_bytes(client: &Client, mut stream: &TcpStream, mut bytes: &[u8]) -> io::
                 client.sent(written);
                 bytes = &bytes[written..];
             }
-            // Unix and Windows call it by different names.
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                client.check_progress(stream)?;
-            }
-            Err(error) => return Err(error),
+            Err(error) => match error.kind() {
+                // Our patience is over; Unix and Windows say it differently.
+                ErrorKind::WouldBlock | ErrorKind::TimedOut => client.check_progress(stream)?,
+                ErrorKind::Interrupted => {}
+                _ => return Err(error),
+            },
         }
     }
     Ok(())

@@ -152,9 +152,7 @@ fn preamble(stage: &Stage<'_>) -> Outcome {
 }
 
 fn with(stage: &Stage<'_>, preamble: &'static str, content: &[u8]) -> Result<Start, Stop> {
-    if !stage.target.takes("{preamble}") {
-        return Err(Stop::not_applicable("the command has no {preamble}"));
-    }
+    stage.target.needs("{preamble}")?;
     stage.write(content)?;
     Ok(Start { settings: Settings { preamble, ..Settings::default() }, ..Start::default() })
 }
@@ -231,9 +229,7 @@ fn binary(stage: &Stage<'_>) -> Outcome {
 }
 
 fn one_byte_chunks(stage: &Stage<'_>) -> Outcome {
-    if !stage.target.takes("{chunk}") {
-        return Err(Stop::not_applicable("the command has no {chunk}"));
-    }
+    stage.target.needs("{chunk}")?;
     let content = noise(5000);
     stage.write(content)?;
     let settings = Settings { chunk_bytes: 1, ..Settings::default() };
@@ -248,7 +244,8 @@ fn one_byte_chunks(stage: &Stage<'_>) -> Outcome {
     let events = server.events().unwrap_or_default();
     let chunks = events.iter().filter(|event| event["event"] == "chunk");
     let longest = chunks.filter_map(|event| event["bytes"].as_u64()).max();
-    demand!(longest.is_none_or(|bytes| bytes == 1), "a chunk event tells {longest:?} bytes");
+    let longest = longest.unwrap_or(1);
+    demand!(longest == 1, "a chunk event tells {longest} bytes");
     Ok(())
 }
 

@@ -4,9 +4,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::{Check, Outcome, Stop, demand};
+use crate::client::{Ending, REPLY_TIMEOUT};
 use crate::content::noise;
-use crate::server::{Server, Stage};
+use crate::server::{Server, Stage, Start};
 use crate::system;
+use crate::target::Settings;
 
 /// Longer than what the kernel keeps for a client that does not read.
 const LONG: u64 = 64 << 20;
@@ -34,6 +36,30 @@ pub const CHECKS: &[Check] = &[
         run: |stage| after_fifty(stage, drop),
     },
     Check {
+        id: "stalled-cut-off",
+        title: "A client that takes nothing is cut off by a reset",
+        clause: 8,
+        stimulus: "the server is started with {stall} = 1, a client reads nothing of 64 MiB; another \
+                   sends without end as well",
+        expected: "both are cut off within 6 s",
+        hint: "Limit the time in which a client acknowledges nothing, not the time of the whole file. \
+               A flooder that reads nothing is stalled, too.",
+        alone: false,
+        run: stalled_cut_off,
+    },
+    Check {
+        id: "slow-not-cut-off",
+        title: "A client that takes a little is not cut off",
+        clause: 8,
+        stimulus: "the server is started with {stall} = 1, a client with a small buffer takes 2 kB \
+                   every 0.1 s for 4 s, then the rest of 8 MiB",
+        expected: "preamble, file, FIN",
+        hint: "Count from the client's last progress. A time limit around `writable` is too strict: a \
+               socket becomes writable only when about a third of its buffer is free.",
+        alone: false,
+        run: slow_not_cut_off,
+    },
+    Check {
         id: "descriptors-return",
         title: "Resets and early closes leave no descriptor open",
         clause: 8,
@@ -59,6 +85,47 @@ fn after_fifty(stage: &Stage<'_>, leave: fn(crate::client::Client)) -> Outcome {
     server.expect_alive()?;
     stage.write(noise(1000))?;
     server.expect_whole(noise(1000))
+}
+
+fn with_short_stall(stage: &Stage<'_>) -> Result<Server, Stop> {
+    stage.target.needs("{stall}")?;
+    let settings = Settings { stall_s: 1, ..Settings::default() };
+    stage.start(Start { settings, ..Start::default() })
+}
+
+fn stalled_cut_off(stage: &Stage<'_>) -> Outcome {
+    const LIMIT: Duration = Duration::from_secs(6);
+    stage.set_len(LONG)?;
+    let server = with_short_stall(stage)?;
+    let (silent, flooder) = (server.connect_small()?, server.connect_small()?);
+    let started = Instant::now();
+    while flooder.try_send(noise(50_000)) {
+        let waited = started.elapsed();
+        demand!(waited < LIMIT, "a flooder that reads nothing is there after {waited:.1?}");
+    }
+    thread::sleep(LIMIT.saturating_sub(started.elapsed()));
+    let (got, ending) = silent.read_until_end(Duration::from_secs(2));
+    let bytes = got.len();
+    demand!(
+        ending == Ending::Reset,
+        "{bytes} bytes after {LIMIT:?} without reading; then {ending}"
+    );
+    Ok(())
+}
+
+fn slow_not_cut_off(stage: &Stage<'_>) -> Outcome {
+    let content = noise(8 << 20);
+    stage.write(content)?;
+    let server = with_short_stall(stage)?;
+    let client = server.connect_small()?;
+    let mut got = Vec::new();
+    for _ in 0..40 {
+        got.extend(client.read_exactly(2000)?);
+        thread::sleep(Duration::from_millis(100));
+    }
+    let (rest, ending) = client.read_until_end(REPLY_TIMEOUT);
+    got.extend(rest);
+    client.expect_reply(&got, content, ending)
 }
 
 fn descriptors_return(stage: &Stage<'_>) -> Outcome {

@@ -88,7 +88,37 @@ pub const CHECKS: &[Check] = &[
         alone: true,
         run: memory,
     },
+    Check {
+        id: "memory-of-upload",
+        title: "Memory does not grow with what the client says",
+        clause: 12,
+        stimulus: "a client sends 128 MiB and reads nothing of a long file",
+        expected: "the server's own memory grows by less than 64 MiB",
+        hint: "Throw away what the client sends as soon as it is read and counted.",
+        alone: true,
+        run: memory_of_upload,
+    },
 ];
+
+fn memory_of_upload(stage: &Stage<'_>) -> Outcome {
+    const UPLOAD_BYTES: usize = 128 << 20;
+    const GROWTH_BYTES_MAX: u64 = 64 << 20;
+    let server = stage.serve(noise(1000))?;
+    server.expect_whole(noise(1000))?;
+    stage.set_len(LONG)?;
+    let Some(before) = system::memory_bytes(server.group()) else {
+        return Err(Stop::not_applicable("this system does not tell a process's memory in /proc"));
+    };
+    // It reads nothing of a long file, so the server is still at it while it hears all this.
+    let client = server.connect_small()?;
+    for _ in 0..UPLOAD_BYTES >> 20 {
+        client.send(noise(1 << 20))?;
+    }
+    let grown = system::memory_bytes(server.group()).unwrap_or(0).saturating_sub(before);
+    let mib = grown >> 20;
+    demand!(grown < GROWTH_BYTES_MAX, "it grew by {mib} MiB while a client sent 128 MiB");
+    Ok(())
+}
 
 fn opened_anew(stage: &Stage<'_>) -> Outcome {
     let server = stage.serve(noise(1000))?;
@@ -147,9 +177,7 @@ fn missing_file(stage: &Stage<'_>) -> Outcome {
 }
 
 fn missing_file_http(stage: &Stage<'_>) -> Outcome {
-    if !stage.target.takes("{preamble}") {
-        return Err(Stop::not_applicable("the command has no {preamble}"));
-    }
+    stage.target.needs("{preamble}")?;
     stage.write(noise(1000))?;
     let settings = Settings { preamble: "http", ..Settings::default() };
     let server = stage.start(Start { settings, ..Start::default() })?;

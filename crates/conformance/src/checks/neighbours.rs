@@ -8,6 +8,7 @@ use crate::client::{Client, Ending};
 use crate::content::noise;
 use crate::server::{Server, Stage, Start};
 use crate::system::{self, Signal};
+use crate::target::Settings;
 
 const MIB: usize = 1 << 20;
 
@@ -78,6 +79,16 @@ pub const CHECKS: &[Check] = &[
                the loop, or the process.",
         alone: false,
         run: reset_before_accept,
+    },
+    Check {
+        id: "cap",
+        title: "At the cap of connections nobody is dropped",
+        clause: 9,
+        stimulus: "the server is started with {cap} = 3, ten clients connect at once",
+        expected: "each gets the whole file, whenever there is room",
+        hint: "At the cap, stop accepting: who comes waits in the backlog.",
+        alone: false,
+        run: cap,
     },
     Check {
         id: "few-descriptors",
@@ -217,6 +228,19 @@ fn reset_before_accept(stage: &Stage<'_>) -> Outcome {
         }
         server.signal_all(Signal::Continue);
         server.expect_whole(noise(1000))?;
+    }
+    Ok(())
+}
+
+fn cap(stage: &Stage<'_>) -> Outcome {
+    stage.target.needs("{cap}")?;
+    let content = noise(MIB);
+    stage.write(content)?;
+    let settings = Settings { cap: 3, ..Settings::default() };
+    let server = stage.start(Start { settings, ..Start::default() })?;
+    let clients: Vec<_> = (0..10).map(|_| server.connect()).collect::<Result<_, _>>()?;
+    for client in clients {
+        client.expect_whole(content)?;
     }
     Ok(())
 }

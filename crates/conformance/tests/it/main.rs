@@ -1,7 +1,9 @@
-//! Every check against every sibling, each a test with its own name; then the program itself, with
-//! commands that cannot be judged.
+//! Every check against every sibling, each a test with its own name; the zoo; and the program itself,
+//! with commands that cannot be judged.
 
 mod program;
+#[cfg(target_os = "linux")]
+mod zoo;
 
 use std::process::ExitCode;
 
@@ -15,20 +17,33 @@ fn main() -> ExitCode {
     }
     let (alone, mut beside): (Vec<_>, Vec<_>) = approaches::ALL
         .into_iter()
-        .flat_map(|approach| ALL.iter().copied().flatten().map(move |check| (approach, check)))
+        .flat_map(|approach| checks().map(move |check| (approach, check)))
         .partition(|(_, check)| check.alone);
     // The long ones first, so that nothing waits for them at the end.
     beside.sort_by_key(|(_, check)| check.id != "idle-let-go");
-    let trials = beside.into_iter().map(trial).chain(program::trials()).collect();
+    let mut beside: Vec<Trial> = beside.into_iter().map(trial).collect();
+    let mut alone: Vec<Trial> = alone.into_iter().map(trial).collect();
+    beside.extend(program::trials());
+    // Elsewhere too little can be asked to tell right from wrong.
+    #[cfg(target_os = "linux")]
+    {
+        let (beside_too, alone_too) = zoo::trials();
+        beside.extend(beside_too);
+        alone.extend(alone_too);
+    }
 
     let mut arguments = Arguments::from_args();
     // Most of what the tests do is to wait.
     arguments.test_threads = arguments.test_threads.or(Some(8));
-    let first = libtest_mimic::run(&arguments, trials);
+    let first = libtest_mimic::run(&arguments, beside);
     // Those that measure, or use much, run one after the other.
     arguments.test_threads = Some(1);
-    let second = libtest_mimic::run(&arguments, alone.into_iter().map(trial).collect());
+    let second = libtest_mimic::run(&arguments, alone);
     if first.has_failed() { first.exit_code() } else { second.exit_code() }
+}
+
+fn checks() -> impl Iterator<Item = &'static Check> {
+    ALL.iter().copied().flatten()
 }
 
 fn trial((approach, check): (&'static Approach, &'static Check)) -> Trial {

@@ -1,0 +1,112 @@
+//! The proof that a check can fail: each bug of the zoo is rejected by the checks that are meant to
+//! reject it, with the words that are meant; and the zoo's right server holds all.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+use conformance::{Check, Target, Verdict};
+use libtest_mimic::{Failed, Trial};
+
+use crate::checks;
+
+/// Which check rejects which bug, and a part of what it says.
+const REJECTED: &[(&str, &str, &str)] = &[
+    ("small-backlog", "backlog", "no room for one more"),
+    ("accept-then-wait", "preamble", "no byte within 2 s"),
+    ("accept-then-wait", "silent-client", "only 0 of 300010 bytes"),
+    ("file-read-once", "opened-anew", "byte 10 differs"),
+    ("wrong-newline", "preamble", "byte 8 differs: \"\\r\\n\" instead of \"\\n\\n\""),
+    ("http-without-length", "preamble-http", "no line \"content-length: 70000\""),
+    ("wrong-length", "preamble-http", "no line \"content-length: 70000\""),
+    ("whole-file-in-memory", "memory", "while four clients took the file"),
+    ("whole-writes-instead-of-chunk", "one-byte-chunks", "a chunk event tells 5000 bytes"),
+    ("loses-last-partial-chunk", "size-around-chunk", "with 4095 bytes: only 10 of 4105 bytes"),
+    ("loses-last-partial-chunk", "size-1", "only 10 of 11 bytes"),
+    ("pads", "shrunk-file", "filled up or read ahead"),
+    ("follows-growth", "grown-file", "68108864 bytes of the file instead of 67108864"),
+    ("never-reads", "upload-first", "nobody reads them"),
+    ("floods-log", "events-flood", "data events in"),
+    ("half-close-as-goodbye", "half-close", "then the server's FIN"),
+    ("close-without-drain", "late-words", "a reset answered word 1"),
+    ("write-and-close", "unread-request", "then a reset"),
+    ("no-fin", "fin-in-time", "after the last byte, nothing more"),
+    ("no-fin", "silent-client", "instead of a FIN"),
+    ("never-lets-go", "idle-let-go", "still open"),
+    ("never-lets-go", "flooder-let-go", "still reads the flood"),
+    ("dies-on-reset", "resets", "the server's process had ended"),
+    ("leaks-descriptors", "descriptors-return", "descriptors instead of"),
+    ("no-stall-timeout", "stalled-cut-off", "a flooder that reads nothing is there"),
+    ("cuts-slow-readers", "slow-not-cut-off", "then a reset"),
+    ("missing-file-kills", "missing-file", "the server's process had ended"),
+    ("missing-file-hangs", "missing-file", "nothing more within 20 s"),
+    ("sequential", "reverse-order", "client 10 of 10: only 0"),
+    ("blocking-on-executor", "stalled-neighbour", "nothing more within"),
+    ("question-mark-in-accept", "few-descriptors", "could not connect"),
+    ("busy-accept", "few-descriptors", "ms of processor time"),
+    ("drops-at-cap", "cap", "only 0 of"),
+    ("ignores-sigterm", "sigterm", "it still runs"),
+    ("cuts-at-shutdown", "sigterm-finish", "then the server's FIN"),
+    ("disconnected-twice", "events", "disconnected after disconnected"),
+    ("file-ended-too-early", "events", "file_ended is told for a file that was cut short"),
+    ("waits-for-log", "unread-stdout", "nothing more within 5 s"),
+    ("dies-on-closed-stdout", "closed-stdout", "ended"),
+    ("request-chooses-file", "nothing-else", "secret"),
+    ("unescaped-log", "events-escaped", "a line is no event"),
+    ("remembers-everything", "memory-of-upload", "while a client sent 128 MiB"),
+];
+
+/// Trials that may run beside others, and those that may not.
+pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
+    let mut beside = vec![Trial::test("zoo::every_bug_is_rejected_by_a_check", || {
+        every_bug_is_rejected_by_a_check();
+        Ok(())
+    })];
+    let mut alone = Vec::new();
+    for &(bug, id, words) in REJECTED {
+        let check = checks().find(|check| check.id == id).expect("a check has this id");
+        let name = format!("zoo::{bug}::{id}");
+        let trial = Trial::test(name, move || assert_rejected(bug, check, words));
+        if check.alone { &mut alone } else { &mut beside }.push(trial);
+    }
+    for check in checks() {
+        let trial = Trial::test(format!("zoo::right::{}", check.id), || assert_held(check));
+        if check.alone { &mut alone } else { &mut beside }.push(trial);
+    }
+    (beside, alone)
+}
+
+/// The zoo's server, right or with a bug.
+fn target(bug: Option<&str>) -> Target {
+    let mut words = vec![env!("CARGO_BIN_EXE_zoo").to_owned()];
+    words.extend(bug.into_iter().flat_map(|bug| ["--bug".to_owned(), bug.to_owned()]));
+    let places = "{file} {port} --chunk {chunk} --preamble {preamble} --stall-timeout {stall}s \
+                  --max-connections {cap} --linger-timeout 2s --grace 2s --log-chunks";
+    words.extend(places.split_whitespace().map(str::to_owned));
+    let mut target = Target::of_command(&words).expect("the command has its places");
+    target.linger = Duration::from_secs(2);
+    target.grace = Duration::from_secs(2);
+    target
+}
+
+fn assert_rejected(bug: &str, check: &'static Check, words: &str) -> Result<(), Failed> {
+    match conformance::run_one(&target(Some(bug)), check) {
+        Verdict::Fell(came) if came.contains(words) => Ok(()),
+        verdict => Err(format!("\"{words}\" was meant, but it says {verdict:?}").into()),
+    }
+}
+
+fn assert_held(check: &'static Check) -> Result<(), Failed> {
+    match conformance::run_one(&target(None), check) {
+        Verdict::Held => Ok(()),
+        verdict => Err(format!("the right server: {verdict:?}").into()),
+    }
+}
+
+fn every_bug_is_rejected_by_a_check() {
+    let list = Command::new(env!("CARGO_BIN_EXE_zoo")).arg("--list").output().expect("it starts");
+    let list = String::from_utf8(list.stdout).expect("it is text");
+    let bugs: BTreeSet<&str> = list.lines().filter_map(|line| line.split(' ').next()).collect();
+    let rejected: BTreeSet<&str> = REJECTED.iter().map(|&(bug, _, _)| bug).collect();
+    assert_eq!(bugs, rejected);
+}
