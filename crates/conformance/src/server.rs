@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -114,6 +114,7 @@ pub struct Server {
     stderr: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
     obituary: Arc<Mutex<Option<String>>>,
+    is_asked_to_end: AtomicBool,
     /// Kept open, but not read.
     _unread: Option<std::process::ChildStdout>,
 }
@@ -163,6 +164,7 @@ impl Server {
             stderr: errors,
             readers,
             obituary: Arc::clone(&stage.obituary),
+            is_asked_to_end: AtomicBool::new(false),
             _unread: unread,
         };
         server.wait_until_it_listens()?;
@@ -256,6 +258,7 @@ impl Server {
 
     /// Sends a signal to the process that the command became.
     pub fn signal(&self, signal: Signal) {
+        self.is_asked_to_end.store(true, Ordering::Relaxed);
         system::signal_process(self.group, signal);
     }
 
@@ -330,8 +333,8 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // A process that dies breaks its connections a moment before it is dead.
-        let is_dead = self.wait(DYING_TIME).is_some_and(|status| !status.success());
-        if is_dead {
+        let is_dead = self.wait(DYING_TIME).is_some();
+        if is_dead && !self.is_asked_to_end.load(Ordering::Relaxed) {
             *lock(&self.obituary) = self.ended();
         }
         system::kill_group(&mut lock(&self.child));
