@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use crate::config::LogFormat;
 use crate::event::{Event, What};
 
-/// The most events that wait for the writer. At 200 bytes each (80 of them the event, the rest a
+/// The most events that wait for the writer. At 200 bytes each (88 of them the event, the rest a
 /// preview or a message) that bounds the queue's memory to about 3 MB.
 const QUEUE_EVENTS_MAX: usize = 16_384;
 
