@@ -20,8 +20,8 @@ pub struct Check {
     pub expected: &'static str,
     /// What is probably wrong, and the way out.
     pub hint: &'static str,
-    /// Whether it runs while no other does: it measures, or uses much.
-    pub alone: bool,
+    /// Whether it measures, or uses much: then it runs when the others are done.
+    pub is_heavy: bool,
     pub(crate) run: fn(&Stage<'_>) -> Outcome,
 }
 

@@ -30,6 +30,7 @@ pub fn difference(got: &[u8], wanted: &[u8]) -> Option<String> {
     let Some(at) = got.iter().zip(wanted).position(|(got, wanted)| got != wanted) else {
         let (got, wanted) = (got.len(), wanted.len());
         return Some(match got < wanted {
+            true if got == 0 => format!("nothing of {wanted} bytes"),
             true => format!("only {got} of {wanted} bytes; those are right"),
             false => {
                 format!("{got} bytes, {} too many; the first {wanted} are right", got - wanted)
@@ -55,6 +56,7 @@ mod tests {
     fn differences_are_said_in_words() {
         assert_eq!(difference(b"same", b"same"), None);
         let says = |got: &[u8], wanted: &[u8]| difference(got, wanted).unwrap();
+        assert_eq!(says(b"", b"same"), "nothing of 4 bytes");
         assert_eq!(says(b"sa", b"same"), "only 2 of 4 bytes; those are right");
         assert_eq!(says(b"sames", b"same"), "5 bytes, 1 too many; the first 4 are right");
         assert_eq!(says(b"a\r\n", b"a\n\n"), r#"byte 1 differs: "\r\n" instead of "\n\n""#);

@@ -21,6 +21,6 @@ mod target;
 pub use check::{Check, Verdict};
 pub use checks::ALL;
 pub use report::{Format, print};
-pub use runner::{Progress, Record, preflight, run, run_one};
-pub use system::kill_all_on_interrupt;
+pub use runner::{HEAVY_JOBS, Progress, Record, preflight, run, run_one};
+pub use system::{kill_all, kill_all_on_interrupt};
 pub use target::Target;

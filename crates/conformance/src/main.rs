@@ -121,6 +121,7 @@ fn judge(matches: &ArgMatches) -> Result<Vec<Record>, String> {
         bar.inc(1);
     };
     let records = conformance::run(&targets, &checks, progress);
+    conformance::kill_all();
     bar.finish_and_clear();
     let format = match matches.get_one::<String>("format").map(String::as_str) {
         Some("json") => Format::Json,

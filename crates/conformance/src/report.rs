@@ -92,7 +92,11 @@ fn table(targets: &[Target], records: &[Record]) -> String {
 /// All there is to say of one failure.
 fn failure(target: &Target, check: &Check, came: &str) -> String {
     let title = format!("{} ({}, clause {}): {}", check.id, target.name, check.clause, check.title);
-    let mut out = format!("\n{}\n", style(title).red().bold());
+    let mut out = String::new();
+    for line in wrapped(&title, 80) {
+        write!(out, "\n{}", style(line).red().bold()).expect("a String takes all");
+    }
+    out.push('\n');
     let again = format!("conformance --only {} {}", check.id, target.spelled);
     for (label, text) in [
         ("stimulus", check.stimulus),

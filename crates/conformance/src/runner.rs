@@ -11,10 +11,16 @@ use crate::system;
 use crate::target::Target;
 
 /// How many checks run at the same time. Most of what they do is to wait.
-const JOBS: usize = 12;
+const JOBS: usize = 8;
+
+/// How long a server may take to listen the first time: a virtual machine's start, say.
+const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many of those that measure, or use much: as many as the smallest machine has cores.
+pub const HEAVY_JOBS: usize = 2;
 
 /// Longer than any check takes, all its own deadlines together.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(60);
+const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// One verdict.
 #[derive(Clone, Debug)]
@@ -40,7 +46,8 @@ pub type Progress<'a> = &'a (dyn Fn(&Record) + Sync);
 pub fn preflight(target: &Target) -> Result<(), String> {
     let outcome = Stage::new(target).map_err(Stop::from).and_then(|stage| {
         stage.write(b"preflight")?;
-        stage.start(Start::default()).map(drop)
+        let timeout = PREFLIGHT_TIMEOUT;
+        stage.start(Start { timeout, ..Start::default() }).map(drop)
     });
     match outcome {
         Ok(()) => Ok(()),
@@ -51,15 +58,15 @@ pub fn preflight(target: &Target) -> Result<(), String> {
 /// Runs checks on targets; the records come back in the order of targets and checks.
 #[must_use]
 pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>) -> Vec<Record> {
-    let pairs = |alone: bool| {
+    let pairs = |is_heavy: bool| {
         let of_target = move |target| {
-            let checks = checks.iter().filter(move |check| check.alone == alone);
+            let checks = checks.iter().filter(move |check| check.is_heavy == is_heavy);
             checks.map(move |&check| (target, check))
         };
         (0..targets.len()).flat_map(of_target).collect::<Vec<_>>()
     };
     let mut records = run_pairs(targets, &pairs(false), JOBS, progress);
-    records.extend(run_pairs(targets, &pairs(true), 1, progress));
+    records.extend(run_pairs(targets, &pairs(true), HEAVY_JOBS, progress));
     let place = |record: &Record| {
         let check = checks.iter().position(|check| check.id == record.check.id);
         (record.target, check)
@@ -99,27 +106,28 @@ pub fn run_one(target: &Target, check: &'static Check) -> Verdict {
     system::raise_descriptor_limit();
     let (tell, told) = mpsc::channel();
     let target = target.clone();
-    // Of a thread that is left behind the server is ended at the program's end.
+    // Of a thread that is left behind, `kill_all` ends the server.
     thread::spawn(move || {
         let on_stage = || -> Outcome {
             let stage = Stage::new(&target)?;
-            (check.run)(&stage).map_err(|stop| with_obituary(stop, &stage))
+            (check.run)(&stage).map_err(|stop| with_last_words(stop, &stage))
         };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(on_stage));
         let _ = tell.send(outcome.unwrap_or_else(|_| Err(Stop::fell("the check itself panicked"))));
     });
     match told.recv_timeout(CHECK_TIMEOUT) {
         Ok(outcome) => outcome.into(),
-        Err(_) => Verdict::Fell(format!("no verdict within {CHECK_TIMEOUT:?}")),
+        Err(_) => Verdict::Fell(format!("no verdict within {} s", CHECK_TIMEOUT.as_secs())),
     }
 }
 
-/// What came is seldom the whole story if the server died of it.
-fn with_obituary(stop: Stop, stage: &Stage<'_>) -> Stop {
-    match (stop, stage.obituary()) {
-        (Stop::Fell(what), Some(ended)) if !what.contains(&ended) => {
-            Stop::fell(format!("{what}; the server's process had ended: {ended}"))
-        }
-        (stop, _) => stop,
+/// What came is seldom the whole story if the server died of it, or said something.
+fn with_last_words(stop: Stop, stage: &Stage<'_>) -> Stop {
+    match stop {
+        Stop::Fell(what) => match stage.last_words() {
+            Some(words) if !what.contains(&words) => Stop::fell(format!("{what}; {words}")),
+            _ => Stop::Fell(what),
+        },
+        stop => stop,
     }
 }

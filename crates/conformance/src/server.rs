@@ -1,5 +1,6 @@
 //! A server while a check runs: how it is started, watched and ended.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -18,14 +19,14 @@ use crate::client::Client;
 use crate::system::{self, Listening, Signal};
 use crate::target::{Settings, Target};
 
-/// How long a server may take to listen: a virtual machine's start, on a busy computer.
-const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server that has listened before may take to listen again, on a busy computer.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How often something is looked at that nobody tells of: a port, a process.
 const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long the end of a process may take.
-const DYING_TIME: Duration = Duration::from_millis(30);
+/// How long a process that dies may take to be dead: its connections break a moment before.
+const DYING_TIME: Duration = Duration::from_millis(500);
 
 /// As much of stderr as helps.
 const STDERR_BYTES_MAX: usize = 2000;
@@ -38,16 +39,30 @@ const STDOUT_LINES_MAX: usize = 500_000;
 pub struct Stage<'a> {
     pub target: &'a Target,
     folder: TempDir,
-    obituary: Arc<Mutex<Option<String>>>,
+    /// All that was started here. They are ended when the stage is left.
+    processes: Mutex<Vec<Arc<Process>>>,
 }
 
 /// How a server is started, beyond what its command is told.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Start {
     pub settings: Settings,
+    /// How long it may take to listen.
+    pub timeout: Duration,
     /// The limit of descriptors, where a shell can set one.
     pub descriptors: Option<u64>,
     pub stdout: Stdout,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            timeout: START_TIMEOUT,
+            descriptors: None,
+            stdout: Stdout::Read,
+        }
+    }
 }
 
 /// What becomes of the server's stdout.
@@ -64,12 +79,21 @@ pub enum Stdout {
 
 impl<'a> Stage<'a> {
     pub fn new(target: &'a Target) -> io::Result<Self> {
-        Ok(Self { target, folder: tempfile::tempdir()?, obituary: Arc::default() })
+        Ok(Self { target, folder: tempfile::tempdir()?, processes: Mutex::default() })
     }
 
-    /// How a server ended by itself, in words: not all who see a connection break know of it.
-    pub fn obituary(&self) -> Option<String> {
-        lock(&self.obituary).take()
+    /// How a server here ended by itself, or else the last line of its stderr: not all who see a
+    /// connection break know of it.
+    pub fn last_words(&self) -> Option<String> {
+        let processes = lock(&self.processes);
+        let process = processes.last()?;
+        if process.is_asked_to_end.load(Ordering::Relaxed) {
+            return None;
+        }
+        match process.wait(DYING_TIME) {
+            Some(_) => process.ended().map(|ended| format!("the server's process ended: {ended}")),
+            None => Some(process.last_line()).filter(|line| !line.is_empty()),
+        }
     }
 
     /// The file that is served.
@@ -103,18 +127,90 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// A process that listens. Dropping it ends it, with all that it started.
+impl Drop for Stage<'_> {
+    fn drop(&mut self) {
+        for process in lock(&self.processes).iter() {
+            system::kill_group(&mut lock(&process.child));
+        }
+    }
+}
+
+/// What was started. Its stage ends it, with all that it started itself.
+#[derive(Debug)]
+struct Process {
+    child: Mutex<Child>,
+    stderr: Arc<Mutex<String>>,
+    is_asked_to_end: AtomicBool,
+}
+
+impl Process {
+    /// How it ended, in words, if it has.
+    fn ended(&self) -> Option<String> {
+        let status = lock(&self.child).try_wait().ok().flatten()?;
+        Some(match self.last_line() {
+            line if line.is_empty() => in_words(status),
+            line => format!("{}; {line}", in_words(status)),
+        })
+    }
+
+    /// Waits for its end; `None` if it does not come in time.
+    fn wait(&self, timeout: Duration) -> Option<ExitStatus> {
+        let started = Instant::now();
+        loop {
+            if let Some(status) = lock(&self.child).try_wait().ok().flatten() {
+                return Some(status);
+            }
+            if started.elapsed() >= timeout {
+                return None;
+            }
+            thread::sleep(LOOK_INTERVAL);
+        }
+    }
+
+    /// The line of stderr that says most, if it said anything.
+    fn last_line(&self) -> String {
+        let stderr = lock(&self.stderr);
+        // A stack trace's best line says what it was; it is seldom the last.
+        let is_telling = |line: &&str| line.contains("rror:") || line.contains("panicked");
+        let line = stderr.lines().find(is_telling).or(stderr.trim().lines().last());
+        match line.map(str::trim).unwrap_or_default() {
+            "" => String::new(),
+            line => {
+                let printable: String = line.chars().filter(|c| !c.is_control()).collect();
+                format!("stderr: {printable}")
+            }
+        }
+    }
+}
+
+/// How a process ended, with the names of the signals that servers die of.
+pub fn in_words(status: ExitStatus) -> String {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return match signal {
+            2 => "signal 2 (SIGINT)".to_owned(),
+            7 => "signal 7 (SIGBUS)".to_owned(),
+            11 => "signal 11 (SIGSEGV)".to_owned(),
+            13 => "signal 13 (SIGPIPE)".to_owned(),
+            15 => "signal 15 (SIGTERM), which it does not handle".to_owned(),
+            other => format!("signal {other}"),
+        };
+    }
+    match status.code() {
+        Some(code) => format!("exit code {code}"),
+        None => status.to_string(),
+    }
+}
+
+/// A server that listens.
 #[derive(Debug)]
 pub struct Server {
     pub addr: SocketAddr,
     settings: Settings,
-    child: Mutex<Child>,
+    process: Arc<Process>,
     group: u32,
     stdout: Arc<Mutex<Vec<String>>>,
-    stderr: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
-    obituary: Arc<Mutex<Option<String>>>,
-    is_asked_to_end: AtomicBool,
     /// Kept open, but not read.
     _unread: Option<std::process::ChildStdout>,
 }
@@ -123,57 +219,49 @@ impl Server {
     fn start(stage: &Stage<'_>, start: Start) -> Result<Self, Stop> {
         let port = free_port()?;
         let words = stage.target.words(&stage.file(), port, start.settings);
-        let mut command = match start.descriptors {
-            None => Command::new(&words[0]),
-            Some(limit) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]);
-                shell.arg(&words[0]);
-                shell
-            }
-        };
-        command
-            .args(&words[1..])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        let mut child = system::spawn_group(&mut command).map_err(|error| {
+        let mut child = system::spawn_group(&mut command(&words, start)).map_err(|error| {
             Stop::fell(format!("{} cannot be started: {error}", words[0].to_string_lossy()))
         })?;
-        let stdout = child.stdout.take().filter(|_| start.stdout != Stdout::Closed);
-        let (lines, errors) = (Arc::default(), Arc::default());
-        let mut readers = Vec::new();
-        if let Some(stderr) = child.stderr.take() {
-            let errors = Arc::clone(&errors);
-            readers.push(thread::spawn(move || keep_text(stderr, &errors)));
+        let (group, stdout, stderr) = (child.id(), child.stdout.take(), child.stderr.take());
+        let process = Arc::new(Process {
+            child: Mutex::new(child),
+            stderr: Arc::default(),
+            is_asked_to_end: AtomicBool::new(false),
+        });
+        lock(&stage.processes).push(Arc::clone(&process));
+        if let Some(stderr) = stderr {
+            let text = Arc::clone(&process.stderr);
+            thread::spawn(move || keep_text(stderr, &text));
         }
-        let unread = match stdout {
-            Some(stdout) if start.stdout == Stdout::Read => {
+        let lines = Arc::default();
+        let (mut readers, mut unread) = (Vec::new(), None);
+        match (stdout, start.stdout) {
+            (Some(stdout), Stdout::Read) => {
                 let lines = Arc::clone(&lines);
                 readers.push(thread::spawn(move || keep_lines(stdout, &lines)));
-                None
             }
-            other => other,
-        };
+            (Some(stdout), Stdout::Unread) => {
+                system::shrink_pipe(&stdout);
+                unread = Some(stdout);
+            }
+            (_, Stdout::Closed) | (None, _) => {}
+        }
         let mut server = Self {
             addr: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
             settings: start.settings,
-            group: child.id(),
-            child: Mutex::new(child),
+            process,
+            group,
             stdout: lines,
-            stderr: errors,
             readers,
-            obituary: Arc::clone(&stage.obituary),
-            is_asked_to_end: AtomicBool::new(false),
             _unread: unread,
         };
-        server.wait_until_it_listens()?;
+        server.wait_until_it_listens(start.timeout)?;
         Ok(server)
     }
 
-    fn wait_until_it_listens(&mut self) -> Outcome {
+    fn wait_until_it_listens(&mut self, timeout: Duration) -> Outcome {
         let started = Instant::now();
-        while started.elapsed() < START_TIMEOUT {
+        while started.elapsed() < timeout {
             if let Some(ended) = self.ended() {
                 return Err(Stop::fell(format!("it ended before it listened: {ended}")));
             }
@@ -187,10 +275,10 @@ impl Server {
             }
         }
         let port = self.addr.port();
+        let waited = timeout.as_secs();
         Err(Stop::fell(format!(
-            "it runs, but after {START_TIMEOUT:?} nobody listens on port {port} of this machine; \
-             does it use the port that it is given as {{port}}?{}",
-            self.last_words()
+            "it runs, but after {waited} s nobody listens on port {port} of this machine; does it \
+             use the port that it is given as {{port}}?"
         )))
     }
 
@@ -230,8 +318,7 @@ impl Server {
 
     /// How it ended, in words, if it has.
     pub fn ended(&self) -> Option<String> {
-        let status = self.child().try_wait().ok().flatten()?;
-        Some(format!("{status}{}", self.last_words()))
+        self.process.ended()
     }
 
     /// The process must be there.
@@ -244,21 +331,12 @@ impl Server {
 
     /// Waits for its end; `None` if it does not come in time.
     pub fn wait(&self, timeout: Duration) -> Option<ExitStatus> {
-        let started = Instant::now();
-        loop {
-            if let Some(status) = self.child().try_wait().ok().flatten() {
-                return Some(status);
-            }
-            if started.elapsed() >= timeout {
-                return None;
-            }
-            thread::sleep(LOOK_INTERVAL);
-        }
+        self.process.wait(timeout)
     }
 
     /// Sends a signal to the process that the command became.
     pub fn signal(&self, signal: Signal) {
-        self.is_asked_to_end.store(true, Ordering::Relaxed);
+        self.process.is_asked_to_end.store(true, Ordering::Relaxed);
         system::signal_process(self.group, signal);
     }
 
@@ -309,36 +387,23 @@ impl Server {
         }
         self.lines()
     }
-
-    fn last_words(&self) -> String {
-        let stderr = lock(&self.stderr);
-        match stderr.trim() {
-            "" => String::new(),
-            words => {
-                // A stack trace's best line says what it was; it is seldom the last.
-                let is_telling = |line: &&str| line.contains("rror:") || line.contains("panicked");
-                let telling = words.lines().find(is_telling);
-                let line = telling.or(words.lines().last()).unwrap_or_default();
-                let printable: String = line.trim().chars().filter(|c| !c.is_control()).collect();
-                format!("; stderr: {printable}")
-            }
-        }
-    }
-
-    fn child(&self) -> MutexGuard<'_, Child> {
-        lock(&self.child)
-    }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        // A process that dies breaks its connections a moment before it is dead.
-        let is_dead = self.wait(DYING_TIME).is_some();
-        if is_dead && !self.is_asked_to_end.load(Ordering::Relaxed) {
-            *lock(&self.obituary) = self.ended();
+/// The command of one run, with the limit of descriptors that a shell can set.
+fn command(words: &[OsString], start: Start) -> Command {
+    let mut command = match start.descriptors {
+        None => Command::new(&words[0]),
+        Some(limit) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]);
+            shell.arg(&words[0]);
+            shell
         }
-        system::kill_group(&mut lock(&self.child));
-    }
+    };
+    // Whoever starts the server by hand has this seldom, and it hides what Python's buffers do.
+    command.env_remove("PYTHONUNBUFFERED");
+    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -35,6 +35,13 @@ pub fn kill_group(child: &mut Child) {
     running().remove(&child.id());
 }
 
+/// Ends every server that still runs.
+pub fn kill_all() {
+    for &group in running().iter() {
+        signal_group(group, Signal::Kill);
+    }
+}
+
 /// Ctrl-C, or `kill`, ends this program and every server it started.
 ///
 /// # Errors
@@ -42,6 +49,7 @@ pub fn kill_group(child: &mut Child) {
 /// When signals cannot be handled.
 pub fn kill_all_on_interrupt() -> io::Result<()> {
     let end_all = || {
+        // The lock stays taken: nothing may be started any more.
         let running = running();
         for &group in running.iter() {
             signal_group(group, Signal::Kill);
@@ -67,6 +75,7 @@ pub fn kill_all_on_interrupt() -> io::Result<()> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
     Kill,
+    Interrupt,
     Terminate,
     Stop,
     Continue,
@@ -82,6 +91,7 @@ mod unix {
     fn number(signal: super::Signal) -> Number {
         match signal {
             super::Signal::Kill => Number::KILL,
+            super::Signal::Interrupt => Number::INT,
             super::Signal::Terminate => Number::TERM,
             super::Signal::Stop => Number::STOP,
             super::Signal::Continue => Number::CONT,
@@ -123,11 +133,12 @@ pub enum Listening {
 /// Looks who listens on a port, without disturbing whoever it is.
 pub fn listening(port: u16) -> Listening {
     // Addresses are hexadecimal words in the machine's order, as Linux prints them.
-    const ADDRESSES: [(&str, &str, IpAddr); 4] = [
+    const ADDRESSES: [(&str, &str, IpAddr); 5] = [
         ("/proc/net/tcp", "00000000", IpAddr::V4(Ipv4Addr::LOCALHOST)),
         ("/proc/net/tcp", "0100007F", IpAddr::V4(Ipv4Addr::LOCALHOST)),
-        // All addresses, those of version 4 among them.
-        ("/proc/net/tcp6", "00000000000000000000000000000000", IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        // ::ffff:127.0.0.1, the version 6 spelling of 127.0.0.1.
+        ("/proc/net/tcp6", "0000000000000000FFFF00000100007F", IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        ("/proc/net/tcp6", "00000000000000000000000000000000", IpAddr::V6(Ipv6Addr::UNSPECIFIED)),
         ("/proc/net/tcp6", "00000000000000000000000001000000", IpAddr::V6(Ipv6Addr::LOCALHOST)),
     ];
     let mut found = Listening::Unknown;
@@ -140,11 +151,23 @@ pub fn listening(port: u16) -> Listening {
             words.next() == Some(&wanted) && words.nth(1) == Some("0A")
         };
         if table.lines().any(is_it) {
-            return Listening::At(ip);
+            return Listening::At(reachable(ip, port));
         }
         found = Listening::No;
     }
     found
+}
+
+/// Who has all addresses of version 6 has those of version 4, too, unless it said no to them: then
+/// they are still free.
+fn reachable(ip: IpAddr, port: u16) -> IpAddr {
+    if ip != IpAddr::V6(Ipv6Addr::UNSPECIFIED) {
+        return ip;
+    }
+    match std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => Ipv6Addr::LOCALHOST.into(),
+        Err(_) => Ipv4Addr::LOCALHOST.into(),
+    }
 }
 
 /// The processes of a group, by `/proc/*/stat`; empty where there is none.
@@ -186,10 +209,20 @@ pub fn memory_bytes(group: u32) -> Option<u64> {
     })
 }
 
-/// The processor time that a group has used, in milliseconds.
+/// The processor time that a group's threads have used or waited for, in milliseconds. On a busy
+/// computer a thread that spins gets little of it, but it wants all.
 pub fn cpu_ms(group: u32) -> Option<u64> {
-    // utime and stime, in ticks of 10 ms, which is what Linux shows to all programs.
-    sum_over(group, |pid| Some((stat(pid, 11)? + stat(pid, 12)?) * 10))
+    sum_over(group, |pid| {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+        let of_task = |task: std::fs::DirEntry| {
+            let schedstat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            // Nanoseconds on a processor, and nanoseconds of waiting for one.
+            let mut numbers = schedstat.split_whitespace().map(str::parse::<u64>);
+            Some(numbers.next()?.ok()? + numbers.next()?.ok()?)
+        };
+        let ns: u64 = tasks.flatten().filter_map(of_task).sum();
+        Some(ns / 1_000_000)
+    })
 }
 
 /// Lets this process have as many descriptors as it may.
@@ -197,3 +230,14 @@ pub fn raise_descriptor_limit() {
     #[cfg(unix)]
     let _ = rlimit::increase_nofile_limit(u64::MAX);
 }
+
+/// Gives a pipe as little room as the system allows, so that it is soon full. Where that cannot be
+/// said, it keeps what it has.
+#[cfg(target_os = "linux")]
+pub fn shrink_pipe(pipe: &std::process::ChildStdout) {
+    const PAGE_BYTES: usize = 4096;
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PAGE_BYTES);
+}
+
+#[cfg(not(target_os = "linux"))]
+pub fn shrink_pipe(_pipe: &std::process::ChildStdout) {}

@@ -40,7 +40,10 @@ fn main() -> ExitCode {
             trials.push(trial(approach, name, check));
         }
     }
-    libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
+    let mut arguments = Arguments::from_args();
+    // Most of what the tests do is to wait.
+    arguments.test_threads = arguments.test_threads.or(Some(4));
+    libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn trial(approach: &'static Approach, name: &str, check: Check) -> Trial {

@@ -1,10 +1,10 @@
 //! Which bytes come: clauses 2, 3 and 12.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::check::{Check, Outcome, Stop, demand};
 use crate::content::{difference, noise, shown};
-use crate::server::{Stage, Start};
+use crate::server::{Server, Stage, Start};
 use crate::target::{DEFAULT_CHUNK_BYTES, Settings};
 
 const MIB: usize = 1 << 20;
@@ -18,8 +18,18 @@ pub const CHECKS: &[Check] = &[
         expected: "within 2 s the first ten bytes are \"HTTP/1.1\\n\\n\"",
         hint: "Write the preamble as soon as the client connects, before anything is read from it. \
                The line ends are bare \\n, not \\r\\n.",
-        alone: false,
+        is_heavy: false,
         run: preamble,
+    },
+    Check {
+        id: "at-once",
+        title: "The first byte does not wait for the client",
+        clause: 2,
+        stimulus: "five clients connect, one after the other, and say nothing",
+        expected: "the quickest has its first byte within 0.2 s",
+        hint: "Do not wait for a request, not even for a short time.",
+        is_heavy: true,
+        run: at_once,
     },
     Check {
         id: "preamble-http",
@@ -30,7 +40,7 @@ pub const CHECKS: &[Check] = &[
                    lines ended by \\r\\n, then the file",
         hint: "A header's lines end with \\r\\n, an empty line ends the header, and Content-Length \
                counts the file alone.",
-        alone: false,
+        is_heavy: false,
         run: preamble_http,
     },
     Check {
@@ -40,7 +50,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "the server is started with {preamble} = none",
         expected: "the file's bytes and nothing before them",
         hint: "With none, nothing goes before the file, not even an empty line.",
-        alone: false,
+        is_heavy: false,
         run: preamble_none,
     },
     Check {
@@ -50,7 +60,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client connects, says nothing, and reads",
         expected: "preamble, file, FIN",
         hint: "Do not wait for a request: this is not HTTP, the server speaks first.",
-        alone: false,
+        is_heavy: false,
         run: |stage| stage.serve(noise(300_000))?.expect_whole(noise(300_000)),
     },
     Check {
@@ -60,7 +70,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client sends GET / HTTP/1.1 with headers, and reads",
         expected: "preamble, file, FIN",
         hint: "What the client sends is read and thrown away; it changes nothing.",
-        alone: false,
+        is_heavy: false,
         run: with_request,
     },
     Check {
@@ -70,7 +80,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "the file has 0 bytes",
         expected: "the preamble, then FIN",
         hint: "An empty file is no error: preamble, then the end.",
-        alone: false,
+        is_heavy: false,
         run: |stage| stage.serve(b"")?.expect_whole(b""),
     },
     Check {
@@ -80,7 +90,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "the file has 1 byte",
         expected: "the preamble, the byte, then FIN",
         hint: "The last chunk may be shorter than a chunk.",
-        alone: false,
+        is_heavy: false,
         run: |stage| stage.serve(b"x")?.expect_whole(b"x"),
     },
     Check {
@@ -91,7 +101,7 @@ pub const CHECKS: &[Check] = &[
         expected: "preamble, file, FIN for each",
         hint: "The last chunk is what is left over, often less than a chunk: send exactly as many \
                bytes as were read.",
-        alone: false,
+        is_heavy: false,
         run: size_around_chunk,
     },
     Check {
@@ -102,7 +112,7 @@ pub const CHECKS: &[Check] = &[
         expected: "preamble, file, FIN",
         hint: "One write may take only a part of what it is given: write the rest too, or use what \
                your language calls write-all.",
-        alone: false,
+        is_heavy: false,
         run: |stage| stage.serve(noise(8 * MIB))?.expect_whole(noise(8 * MIB)),
     },
     Check {
@@ -112,7 +122,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "the file holds all 256 byte values, NUL, \\r\\n, \\n\\r and the preamble itself",
         expected: "preamble, file, FIN",
         hint: "Read and write bytes, not text: no encoding, no conversion of line ends.",
-        alone: false,
+        is_heavy: false,
         run: binary,
     },
     Check {
@@ -122,7 +132,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "the server is started with {chunk} = 1, the file has 5,000 bytes",
         expected: "preamble, file, FIN; if it tells chunk events, each is of 1 byte",
         hint: "The chunk size is what one read asks for, and what one write is given.",
-        alone: false,
+        is_heavy: false,
         run: one_byte_chunks,
     },
     Check {
@@ -133,7 +143,7 @@ pub const CHECKS: &[Check] = &[
                    beside the served one",
         expected: "the one file, each time",
         hint: "The path comes from the command line alone. Whatever the client says is not looked at.",
-        alone: false,
+        is_heavy: false,
         run: nothing_else,
     },
 ];
@@ -151,6 +161,22 @@ fn preamble(stage: &Stage<'_>) -> Outcome {
     }
 }
 
+fn at_once(stage: &Stage<'_>) -> Outcome {
+    let server = stage.serve(noise(1000))?;
+    let mut quickest = Duration::MAX;
+    for _ in 0..5 {
+        let started = Instant::now();
+        let client = server.connect()?;
+        client.read_exactly(1)?;
+        quickest = quickest.min(started.elapsed());
+        client.read_until_end(Duration::from_secs(5));
+    }
+    // A busy computer makes some of them slow; a server that waits, all.
+    let quickest = quickest.as_millis();
+    demand!(quickest < 200, "the quickest of five silent clients waited {quickest} ms");
+    Ok(())
+}
+
 fn with(stage: &Stage<'_>, preamble: &'static str, content: &[u8]) -> Result<Start, Stop> {
     stage.target.needs("{preamble}")?;
     stage.write(content)?;
@@ -158,9 +184,15 @@ fn with(stage: &Stage<'_>, preamble: &'static str, content: &[u8]) -> Result<Sta
 }
 
 fn preamble_http(stage: &Stage<'_>) -> Outcome {
-    let content = noise(70_000);
-    let start = with(stage, "http", content)?;
+    let start = with(stage, "http", noise(70_000))?;
     let server = stage.start(start)?;
+    expect_http(&server, noise(70_000))?;
+    // A length that was taken once is wrong from now on.
+    stage.write(noise(2000))?;
+    expect_http(&server, noise(2000))
+}
+
+fn expect_http(server: &Server, content: &[u8]) -> Outcome {
     let client = server.connect()?;
     client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     let (got, ending) = client.read_until_end(crate::client::REPLY_TIMEOUT);
@@ -170,7 +202,7 @@ fn preamble_http(stage: &Stage<'_>) -> Outcome {
     let (header, body) = (&got[..end + 4], &got[end + 4..]);
     let header = String::from_utf8_lossy(header);
     expect_header(&header, "200", content.len())?;
-    let has_type = header.to_ascii_lowercase().contains("\r\ncontent-type: ");
+    let has_type = field(&header, "content-type").is_some_and(|value| !value.is_empty());
     demand!(has_type, "no Content-Type in \"{}\"", header.escape_debug());
     match difference(body, content) {
         Some(difference) => Err(Stop::fell(format!("after the header: {difference}; {ending}"))),
@@ -187,11 +219,19 @@ pub fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
     let is_status =
         first.strip_prefix("HTTP/1.1 ").is_some_and(|rest| rest.split(' ').next() == Some(status));
     demand!(is_status, "the status line is \"{first}\" instead of HTTP/1.1 {status}");
-    for wanted in [format!("content-length: {bytes}"), "connection: close".to_owned()] {
-        let has_it = header.lines().any(|line| line.to_ascii_lowercase().trim_end() == wanted);
-        demand!(has_it, "no line \"{wanted}\" in \"{shown}\"");
+    for (name, value) in [("content-length", bytes.to_string()), ("connection", "close".into())] {
+        let came = field(header, name);
+        let is_right = came.is_some_and(|came| came.eq_ignore_ascii_case(&value));
+        demand!(is_right, "no \"{name}: {value}\" in \"{shown}\"");
     }
     Ok(())
+}
+
+/// The value of a header's field.
+fn field<'h>(header: &'h str, name: &str) -> Option<&'h str> {
+    let fields = header.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
+    values.next().map(|(_, value)| value.trim())
 }
 
 fn preamble_none(stage: &Stage<'_>) -> Outcome {

@@ -22,7 +22,7 @@ pub const CHECKS: &[Check] = &[
                    at most once and only for whole files; sent and received are what went over the \
                    wire; shutdown",
         hint: "Tell disconnected in one place that every way out passes, after the socket is closed.",
-        alone: false,
+        is_heavy: false,
         run: events,
     },
     Check {
@@ -33,7 +33,7 @@ pub const CHECKS: &[Check] = &[
         expected: "each line is one JSON object; no preview is longer than 80 characters or holds a \
                    control character",
         hint: "Escape what comes from outside before it is printed: \\x1b, not the byte itself.",
-        alone: false,
+        is_heavy: false,
         run: events_escaped,
     },
     Check {
@@ -43,7 +43,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client sends 2,000 small words, one by one, over 2 s",
         expected: "one data event at once, then at most ten a second, which sum up to all bytes",
         hint: "After a client's first data event, count what comes and tell it every 100 ms.",
-        alone: false,
+        is_heavy: false,
         run: events_flood,
     },
 ];
@@ -55,7 +55,17 @@ fn telling_server(stage: &Stage<'_>, content: &[u8]) -> Result<Server, Stop> {
     if server.wait_for_events(Duration::from_secs(2), |events| !events.is_empty()) {
         return Ok(server);
     }
+    let lines = server.lines();
+    if lines.iter().any(|line| is_event(line)) {
+        let first = lines[0].escape_debug();
+        return Err(Stop::fell(format!("it prints JSON events, but line 1 is none: {first}")));
+    }
     Err(Stop::not_applicable("the server prints no JSON events"))
+}
+
+fn is_event(line: &str) -> bool {
+    let event: Option<Value> = serde_json::from_str(line).ok();
+    event.is_some_and(|event| event["event"].is_string())
 }
 
 fn count(events: &[Value], name: &str) -> usize {
@@ -67,7 +77,7 @@ fn wait_for(server: &Server, wanted: usize, name: &str) -> Outcome {
         return Ok(());
     }
     let came = count(&server.events().unwrap_or_default(), name);
-    Err(Stop::fell(format!("{came} events {name} instead of {wanted} after {SECONDS:?}")))
+    Err(Stop::fell(format!("{came} events {name} instead of {wanted} after 10 s")))
 }
 
 fn events(stage: &Stage<'_>) -> Outcome {
@@ -93,11 +103,13 @@ fn events(stage: &Stage<'_>) -> Outcome {
     wait_for(&server, 5, "disconnected")?;
     if system::HAS_SIGNALS {
         server.signal(Signal::Terminate);
-        demand!(server.wait(SECONDS).is_some(), "{SECONDS:?} after SIGTERM it still runs");
+        demand!(server.wait(SECONDS).is_some(), "10 s after SIGTERM it still runs");
     }
     let lines = server.all_lines_if_ended();
     let events = parsed(&lines)?;
     expect_grammar(&events)?;
+    demand!(count(&events, "file_ended") == 3, "file_ended is told for a file that was cut short");
+    expect_words(&events, &server, content.len() as u64)?;
     let whole = (content.len() + server.preamble().len()) as u64;
     let disconnected: Vec<&Value> =
         events.iter().filter(|event| event["event"] == "disconnected").collect();
@@ -107,7 +119,6 @@ fn events(stage: &Stage<'_>) -> Outcome {
         let is_right = event["sent"] == whole && event["received"] == received;
         demand!(is_right, "it sent {whole} and received {received}, but tells {event}");
     }
-    demand!(count(&events, "file_ended") == 3, "file_ended is told for a file that was cut short");
     demand!(
         !system::HAS_SIGNALS || count(&events, "shutdown") == 1,
         "shutdown is told {} times",
@@ -116,7 +127,22 @@ fn events(stage: &Stage<'_>) -> Outcome {
     Ok(())
 }
 
-fn parsed(lines: &[String]) -> Result<Vec<Value>, Stop> {
+/// What some events have to say besides their place.
+fn expect_words(events: &[Value], server: &Server, file_bytes: u64) -> Outcome {
+    let listening = &events[0];
+    let port = format!(":{}", server.addr.port());
+    let is_right = listening["addr"].as_str().is_some_and(|addr| addr.ends_with(&port));
+    demand!(is_right, "it listens on port {}, but tells {listening}", server.addr.port());
+    demand!(listening["bytes"] == file_bytes, "the file has {file_bytes} bytes: {listening}");
+    for event in events.iter().filter(|event| event["event"] == "file_ended") {
+        demand!(event["bytes"] == file_bytes, "the file has {file_bytes} bytes: {event}");
+    }
+    let has_kind = events.iter().any(|event| event["kind"] == "connection_reset");
+    demand!(has_kind, "two clients reset the connection, and no error of that kind tells it");
+    Ok(())
+}
+
+pub fn parsed(lines: &[String]) -> Result<Vec<Value>, Stop> {
     let parse = |line: &String| match serde_json::from_str::<Value>(line) {
         Ok(event) if event["event"].is_string() && event["at_us"].is_u64() => Ok(event),
         _ => Err(Stop::fell(format!("a line is no event: {}", line.escape_debug()))),
@@ -124,7 +150,7 @@ fn parsed(lines: &[String]) -> Result<Vec<Value>, Stop> {
     lines.iter().map(parse).collect()
 }
 
-fn expect_grammar(events: &[Value]) -> Outcome {
+pub fn expect_grammar(events: &[Value]) -> Outcome {
     let first = &events[0];
     demand!(first["event"] == "listening", "the first event is {first}");
     // For each connection: whether it is open, and how often file_ended was told.
@@ -157,7 +183,25 @@ fn expect_grammar(events: &[Value]) -> Outcome {
     Ok(())
 }
 
+/// Whatever the server prints, and in whatever form.
+fn expect_nothing_raw(stage: &Stage<'_>) -> Outcome {
+    let server = stage.serve(noise(1000))?;
+    let client = server.connect()?;
+    client.send(b"\x1b[31m\x07\nforged line\n")?;
+    client.expect_whole(noise(1000))?;
+    drop(client);
+    // Another client's lines come after those of this one.
+    server.expect_whole(noise(1000))?;
+    std::thread::sleep(Duration::from_millis(300));
+    for line in server.lines() {
+        let is_raw = line.contains(['\x1b', '\x07']) || line == "forged line";
+        demand!(!is_raw, "a line of the log is the client's: {}", line.escape_debug());
+    }
+    Ok(())
+}
+
 fn events_escaped(stage: &Stage<'_>) -> Outcome {
+    expect_nothing_raw(stage)?;
     let server = telling_server(stage, noise(1000))?;
     let client = server.connect()?;
     client.send(
@@ -177,7 +221,7 @@ fn events_escaped(stage: &Stage<'_>) -> Outcome {
         let characters = preview.chars().count();
         demand!(characters <= 80, "a preview of {characters} characters: {event}");
         let is_printable = preview.chars().all(|character| matches!(character, ' '..='~'));
-        demand!(is_printable, "a preview holds control characters: {event}");
+        demand!(is_printable, "a preview holds what is not printable ASCII: {event}");
     }
     Ok(())
 }
@@ -186,7 +230,11 @@ fn events_flood(stage: &Stage<'_>) -> Outcome {
     let server = telling_server(stage, noise(1000))?;
     stage.set_len(64 << 20)?;
     let client = server.connect_small()?;
-    for _ in 0..2000 {
+    client.send(b"word")?;
+    let is_told = |events: &[Value]| count(events, "data") >= 1;
+    let in_time = server.wait_for_events(Duration::from_secs(1), is_told);
+    demand!(in_time, "a second after the client's first word there is no data event");
+    for _ in 1..2000 {
         client.send(b"word")?;
         std::thread::sleep(Duration::from_millis(1));
     }
@@ -204,7 +252,8 @@ fn events_flood(stage: &Stage<'_>) -> Outcome {
     let took_us = at_us(data.last()) - at_us(data.first());
     let (came, most) = (data.len() as u64, 2 + 10 * took_us / 1_000_000);
     demand!(came <= most, "{came} data events in {} ms", took_us / 1000);
-    let received = of_flood("disconnected").first().and_then(|event| event["received"].as_u64());
-    demand!(Some(told) == received, "data events sum up to {told}, disconnected says {received:?}");
+    let disconnected = of_flood("disconnected");
+    let received = disconnected.first().and_then(|event| event["received"].as_u64()).unwrap_or(0);
+    demand!(told == received, "data events sum up to {told}, disconnected says {received}");
     Ok(())
 }

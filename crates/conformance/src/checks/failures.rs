@@ -22,7 +22,7 @@ pub const CHECKS: &[Check] = &[
         expected: "the next client is served whole",
         hint: "Writing to a connection that was reset fails (EPIPE, ECONNRESET), reading too. Both end \
                this connection only; in Node, listen to 'error' on the socket.",
-        alone: false,
+        is_heavy: false,
         run: |stage| after_fifty(stage, |client| client.reset()),
     },
     Check {
@@ -32,8 +32,20 @@ pub const CHECKS: &[Check] = &[
         stimulus: "50 clients close: at once, or in the middle of the file",
         expected: "the next client is served whole",
         hint: "A client that closes with unread data resets the connection. Expect it at every write.",
-        alone: false,
+        is_heavy: false,
         run: |stage| after_fifty(stage, drop),
+    },
+    Check {
+        id: "idle-while-waiting",
+        title: "Waiting for a client costs nothing",
+        clause: 6,
+        stimulus: "a client half-closes and takes nothing of a long file; another has everything and \
+                   does not close",
+        expected: "the server uses less than a third of a processor in the 1.2 s after",
+        hint: "After the client's FIN its socket is always readable: stop asking. And do not ask \
+               whether it is writable when there is nothing to write.",
+        is_heavy: true,
+        run: idle_while_waiting,
     },
     Check {
         id: "stalled-cut-off",
@@ -41,10 +53,10 @@ pub const CHECKS: &[Check] = &[
         clause: 8,
         stimulus: "the server is started with {stall} = 1, a client reads nothing of 64 MiB; another \
                    sends without end as well",
-        expected: "both are cut off within 6 s",
+        expected: "both are cut off within 6 s, by a reset",
         hint: "Limit the time in which a client acknowledges nothing, not the time of the whole file. \
                A flooder that reads nothing is stalled, too.",
-        alone: false,
+        is_heavy: false,
         run: stalled_cut_off,
     },
     Check {
@@ -56,7 +68,7 @@ pub const CHECKS: &[Check] = &[
         expected: "preamble, file, FIN",
         hint: "Count from the client's last progress. A time limit around `writable` is too strict: a \
                socket becomes writable only when about a third of its buffer is free.",
-        alone: false,
+        is_heavy: false,
         run: slow_not_cut_off,
     },
     Check {
@@ -68,7 +80,7 @@ pub const CHECKS: &[Check] = &[
         expected: "the server's descriptors are back to what they were within 12 s",
         hint: "Close file and socket on every way out. In Node, pipe() does not destroy the file when \
                the socket dies: use pipeline(); and a socket whose data nobody reads never closes.",
-        alone: false,
+        is_heavy: false,
         run: descriptors_return,
     },
 ];
@@ -87,6 +99,26 @@ fn after_fifty(stage: &Stage<'_>, leave: fn(crate::client::Client)) -> Outcome {
     server.expect_whole(noise(1000))
 }
 
+fn idle_while_waiting(stage: &Stage<'_>) -> Outcome {
+    let server = stage.serve(noise(1000))?;
+    let lingering = server.connect()?;
+    lingering.expect_whole(noise(1000))?;
+    stage.set_len(LONG)?;
+    let half_closed = server.connect_small()?;
+    half_closed.read_exactly(1)?;
+    half_closed.half_close()?;
+    let Some(before) = system::cpu_ms(server.group()) else {
+        return Err(Stop::not_applicable("this system does not tell a process's time in /proc"));
+    };
+    thread::sleep(Duration::from_millis(1200));
+    let used = system::cpu_ms(server.group()).unwrap_or(0).saturating_sub(before);
+    demand!(
+        used < 400,
+        "it wanted {used} ms of processor time in 1.2 s in which nothing could be done"
+    );
+    server.expect_alive()
+}
+
 fn with_short_stall(stage: &Stage<'_>) -> Result<Server, Stop> {
     stage.target.needs("{stall}")?;
     let settings = Settings { stall_s: 1, ..Settings::default() };
@@ -101,15 +133,14 @@ fn stalled_cut_off(stage: &Stage<'_>) -> Outcome {
     let started = Instant::now();
     while flooder.try_send(noise(50_000)) {
         let waited = started.elapsed();
-        demand!(waited < LIMIT, "a flooder that reads nothing is there after {waited:.1?}");
+        let s = waited.as_secs();
+        demand!(waited < LIMIT, "a flooder that reads nothing is still there after {s} s");
     }
     thread::sleep(LIMIT.saturating_sub(started.elapsed()));
     let (got, ending) = silent.read_until_end(Duration::from_secs(2));
     let bytes = got.len();
-    demand!(
-        ending == Ending::Reset,
-        "{bytes} bytes after {LIMIT:?} without reading; then {ending}"
-    );
+    let s = LIMIT.as_secs();
+    demand!(ending == Ending::Reset, "{bytes} bytes after {s} s without reading; then {ending}");
     Ok(())
 }
 

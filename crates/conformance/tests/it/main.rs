@@ -7,7 +7,7 @@ mod zoo;
 
 use std::process::ExitCode;
 
-use conformance::{ALL, Check, Target, Verdict};
+use conformance::{ALL, Check, HEAVY_JOBS, Target, Verdict};
 use libtest_mimic::{Arguments, Trial};
 use serve_core::Approach;
 
@@ -15,30 +15,29 @@ fn main() -> ExitCode {
     if let Some(ended) = approaches::main_of_server() {
         return ended;
     }
-    let (alone, mut beside): (Vec<_>, Vec<_>) = approaches::ALL
+    let (heavy, mut light): (Vec<_>, Vec<_>) = approaches::ALL
         .into_iter()
         .flat_map(|approach| checks().map(move |check| (approach, check)))
-        .partition(|(_, check)| check.alone);
+        .partition(|(_, check)| check.is_heavy);
     // The long ones first, so that nothing waits for them at the end.
-    beside.sort_by_key(|(_, check)| check.id != "idle-let-go");
-    let mut beside: Vec<Trial> = beside.into_iter().map(trial).collect();
-    let mut alone: Vec<Trial> = alone.into_iter().map(trial).collect();
-    beside.extend(program::trials());
+    light.sort_by_key(|(_, check)| check.id != "slow-reader");
+    let mut light: Vec<Trial> = light.into_iter().map(trial).collect();
+    let mut heavy: Vec<Trial> = heavy.into_iter().map(trial).collect();
+    light.extend(program::trials());
     // Elsewhere too little can be asked to tell right from wrong.
     #[cfg(target_os = "linux")]
     {
-        let (beside_too, alone_too) = zoo::trials();
-        beside.extend(beside_too);
-        alone.extend(alone_too);
+        let (light_too, heavy_too) = zoo::trials();
+        light.extend(light_too);
+        heavy.extend(heavy_too);
     }
 
     let mut arguments = Arguments::from_args();
     // Most of what the tests do is to wait.
     arguments.test_threads = arguments.test_threads.or(Some(8));
-    let first = libtest_mimic::run(&arguments, beside);
-    // Those that measure, or use much, run one after the other.
-    arguments.test_threads = Some(1);
-    let second = libtest_mimic::run(&arguments, alone);
+    let first = libtest_mimic::run(&arguments, light);
+    arguments.test_threads = Some(HEAVY_JOBS);
+    let second = libtest_mimic::run(&arguments, heavy);
     if first.has_failed() { first.exit_code() } else { second.exit_code() }
 }
 

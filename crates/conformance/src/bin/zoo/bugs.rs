@@ -37,6 +37,9 @@ bugs! {
     // 2. At once.
     /// Writes nothing until the client speaks: a silent client gets nothing.
     AcceptThenWait = "accept-then-wait",
+    /// Waits a third of a second for a request, and answers anyway: a silent client gets the whole
+    /// file, but late.
+    WaitsALittle = "waits-a-little",
     /// Reads the file once, at start: a file that was replaced is never seen.
     FileReadOnce = "file-read-once",
     /// Ends the bare preamble with CRLF instead of two newlines: two bytes too many.
@@ -66,6 +69,9 @@ bugs! {
     /// Tells every read as a `data` event: a flooder fills the log.
     FloodsLog = "floods-log",
     // 6. Half-close is not goodbye.
+    /// Asks again and again whether there is more after the client's FIN: a full core for each client
+    /// that half-closed.
+    SpinsAfterFin = "spins-after-fin",
     /// Takes the client's FIN for its goodbye: who half-closes gets a part of the file.
     HalfCloseAsGoodbye = "half-close-as-goodbye",
     // 7. Ending.
@@ -98,6 +104,8 @@ bugs! {
     // 9. Accept never dies.
     /// Serves one client at a time: the next gets nothing until the one before has left.
     Sequential = "sequential",
+    /// Serves with a pool of 64 threads: as many clients that do not read stop all others.
+    PoolOfThreads = "pool-of-threads",
     /// Is asynchronous with one executor thread, but writes with a blocking call: one client that
     /// does not read stops all others.
     BlockingOnExecutor = "blocking-on-executor",
@@ -112,6 +120,10 @@ bugs! {
     // 10. Shutdown.
     /// Ignores SIGTERM and SIGINT: only SIGKILL ends it.
     IgnoresSigterm = "ignores-sigterm",
+    /// Hears only the first signal: who insists has to wait for the grace.
+    IgnoresSecondSignal = "ignores-second-signal",
+    /// Accepts on during the grace: a client that comes after SIGTERM is served.
+    ServesInGrace = "serves-in-grace",
     /// Knows no grace: at SIGTERM whoever is connected loses the rest of the file.
     CutsAtShutdown = "cuts-at-shutdown",
     // 11. Events.

@@ -47,7 +47,7 @@ impl Client {
         stream: &Arc<TcpStream>,
     ) -> Option<Self> {
         let mut clients = lock(&server.clients);
-        if server.is_stopping.load(SeqCst) {
+        if server.is_stopping.load(SeqCst) && !server.has(Bug::ServesInGrace) {
             return None;
         }
         clients.insert(conn, Arc::clone(stream));
@@ -62,6 +62,11 @@ impl Client {
         };
         client.record("connected", &format!(r#","peer":"{peer}""#));
         Some(client)
+    }
+
+    /// Whether it came less than so long ago.
+    pub fn is_new(&self, age: Duration) -> bool {
+        self.connected_at.elapsed() < age
     }
 
     pub fn record(&self, event: &str, fields: &str) {

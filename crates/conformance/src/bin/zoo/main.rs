@@ -70,7 +70,7 @@ struct Server {
     changed: Condvar,
     is_stopping: AtomicBool,
     is_cut_off: AtomicBool,
-    /// For [`Bug::BlockingOnExecutor`] alone.
+    /// For [`Bug::BlockingOnExecutor`] and [`Bug::PoolOfThreads`] alone.
     executor: smol::Executor<'static>,
 }
 
@@ -105,7 +105,7 @@ fn run(options: Options) -> io::Result<()> {
     server.log.record("listening", &format!(r#"{fields}"bytes":{bytes}"#));
     let accepting = Arc::clone(&server);
     thread::Builder::new().spawn(move || accept_clients(&accepting, listener))?;
-    if server.has(Bug::BlockingOnExecutor) {
+    for _ in 0..server.executor_threads() {
         let one = Arc::clone(&server);
         let work = move || smol::block_on(one.executor.run(smol::future::pending::<()>()));
         thread::Builder::new().spawn(work)?;
@@ -147,7 +147,7 @@ fn stop_on_signals(server: &Arc<Server>) -> io::Result<()> {
             if server.has(Bug::IgnoresSigterm) {
                 continue;
             }
-            if server.is_stopping.load(SeqCst) {
+            if server.is_stopping.load(SeqCst) && !server.has(Bug::IgnoresSecondSignal) {
                 process::exit(130);
             }
             server.stop();
@@ -181,6 +181,15 @@ impl Server {
         let _ = self.changed.wait_timeout_while(lock(&self.clients), timeout, is_not);
     }
 
+    /// Right is none: every client has its own.
+    fn executor_threads(&self) -> usize {
+        match self.options.bug {
+            Some(Bug::BlockingOnExecutor) => 1,
+            Some(Bug::PoolOfThreads) => 64,
+            _ => 0,
+        }
+    }
+
     fn is_full(&self) -> bool {
         lock(&self.clients).len() >= self.options.max_connections
     }
@@ -200,7 +209,7 @@ fn accept_clients(server: &Arc<Server>, listener: TcpListener) -> io::Result<()>
             true => usize::MAX,
             false => server.options.max_connections,
         };
-        let is_stopping = || server.is_stopping.load(SeqCst);
+        let is_stopping = || server.is_stopping.load(SeqCst) && !server.has(Bug::ServesInGrace);
         server.wait_until(Duration::MAX, |clients| clients.len() < cap || is_stopping());
         if is_stopping() {
             return Ok(());
@@ -228,7 +237,7 @@ fn accept_clients(server: &Arc<Server>, listener: TcpListener) -> io::Result<()>
         conn += 1;
         match server.options.bug {
             Some(Bug::Sequential) => serve_client(client, stream),
-            Some(Bug::BlockingOnExecutor) => {
+            Some(Bug::BlockingOnExecutor | Bug::PoolOfThreads) => {
                 server.executor.spawn(serve_on_executor(client, stream)).detach();
             }
             _ => {
@@ -247,8 +256,14 @@ fn accept_clients(server: &Arc<Server>, listener: TcpListener) -> io::Result<()>
 /// client's drop tells `disconnected`.
 fn serve_client(client: Client, stream: Arc<TcpStream>) {
     let server = Arc::clone(&client.server);
-    if server.has(Bug::AcceptThenWait) {
-        let _ = stream.peek(&mut [0]);
+    match server.options.bug {
+        Some(Bug::AcceptThenWait) => _ = stream.peek(&mut [0]),
+        Some(Bug::WaitsALittle) => {
+            let _ = stream.set_read_timeout(Some(Duration::from_millis(330)));
+            let _ = stream.peek(&mut [0]);
+            let _ = stream.set_read_timeout(None);
+        }
+        _ => {}
     }
     let path = match server.has(Bug::RequestChoosesFile) {
         true => path_of_request(&server.options.file, &stream),
@@ -513,8 +528,11 @@ fn hear_client(client: &Client, mut stream: &TcpStream) -> io::Result<()> {
     loop {
         match stream.read(&mut buffer) {
             Ok(0) => {
-                if client.server.has(Bug::HalfCloseAsGoodbye) {
-                    let _ = stream.shutdown(Shutdown::Both);
+                match client.server.options.bug {
+                    Some(Bug::HalfCloseAsGoodbye) => _ = stream.shutdown(Shutdown::Both),
+                    // It would spin for ever; three seconds are enough to be seen.
+                    Some(Bug::SpinsAfterFin) if client.is_new(Duration::from_secs(3)) => continue,
+                    _ => {}
                 }
                 return Ok(());
             }
