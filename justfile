@@ -10,36 +10,43 @@ default:
 
 # The blocking std server: `just run-std notes.txt --preamble http`
 [group('run')]
+[no-exit-message]
 run-std *ARGS:
     cargo run -p serve-std -- "$@"
 
 # The Tokio server
 [group('run')]
+[no-exit-message]
 run-tokio *ARGS:
     cargo run -p serve-tokio -- "$@"
 
 # The async-std server
 [group('run')]
+[no-exit-message]
 run-async-std *ARGS:
     cargo run -p serve-async-std -- "$@"
 
 # The smol server
 [group('run')]
+[no-exit-message]
 run-smol *ARGS:
     cargo run -p serve-smol -- "$@"
 
 # All tests; one sibling's contract: `just test -p approaches -- tokio::`
 [group('check')]
+[no-exit-message]
 test *ARGS:
     cargo test "$@"
 
 # Judge a sibling by the contract, or all: `just verify tokio`, `just verify --all`
 [group('check')]
+[no-exit-message]
 verify APPROACH *ARGS:
     @shift && cargo run --quiet -p conformance -- {{ if APPROACH == "--all" { APPROACH } else { "--approach " + APPROACH } }} "$@"
 
 # Judge any server: `just verify-cmd 'node server.mjs {file} {port}'`
 [group('check')]
+[no-exit-message]
 verify-cmd CMD *ARGS:
     @cmd="$1"; shift && cargo run --quiet -p conformance -- "$@" -- "$cmd"
 
@@ -57,11 +64,13 @@ ci:
 
 # Ask real clients and write lessons/node/clients.md; `just clients --check` compares
 [group('check')]
+[no-exit-message]
 clients *ARGS:
     .ci/clients "$@"
 
 # The note's server and its repaired twin before the checks; `--write` refreshes docs/CONTRACT.md
 [group('check')]
+[no-exit-message]
 node-pair *ARGS:
     .ci/node-pair "$@"
 

@@ -97,7 +97,7 @@ fn failure(target: &Target, check: &Check, came: &str) -> String {
         write!(out, "\n{}", style(line).red().bold()).expect("a String takes all");
     }
     out.push('\n');
-    let again = format!("conformance --only {} {}", check.id, target.spelled);
+    let again = format!("cargo run -p conformance -- --only {} {}", check.id, target.spelled);
     for (label, text) in [
         ("stimulus", check.stimulus),
         ("expected", check.expected),
