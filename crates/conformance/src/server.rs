@@ -171,7 +171,10 @@ impl Process {
     fn last_line(&self) -> String {
         let stderr = lock(&self.stderr);
         // A stack trace's best line says what it was; it is seldom the last.
-        let is_telling = |line: &&str| line.contains("rror:") || line.contains("panicked");
+        let is_telling = |line: &&str| {
+            let line = line.to_ascii_lowercase();
+            line.contains("error:") || line.contains("panicked")
+        };
         let line = stderr.lines().find(is_telling).or(stderr.trim().lines().last());
         match line.map(str::trim).unwrap_or_default() {
             "" => String::new(),
