@@ -2,7 +2,6 @@
 //! with commands that cannot be judged.
 
 mod program;
-#[cfg(target_os = "linux")]
 mod zoo;
 
 use std::process::ExitCode;
@@ -24,13 +23,9 @@ fn main() -> ExitCode {
     let mut light: Vec<Trial> = light.into_iter().map(trial).collect();
     let mut heavy: Vec<Trial> = heavy.into_iter().map(trial).collect();
     light.extend(program::trials());
-    // Elsewhere too little can be asked to tell right from wrong.
-    #[cfg(target_os = "linux")]
-    {
-        let (light_too, heavy_too) = zoo::trials();
-        light.extend(light_too);
-        heavy.extend(heavy_too);
-    }
+    let (light_too, heavy_too) = zoo::trials();
+    light.extend(light_too);
+    heavy.extend(heavy_too);
 
     let mut arguments = Arguments::from_args();
     // Most of what the tests do is to wait.

@@ -64,6 +64,10 @@ const REJECTED: &[(&str, &str, &str)] = &[
 
 /// Trials by light checks, and by heavy ones.
 pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
+    // Elsewhere too little can be asked to tell right from wrong.
+    if !cfg!(target_os = "linux") {
+        return (Vec::new(), Vec::new());
+    }
     let mut light = vec![Trial::test("zoo::every_bug_is_rejected_by_a_check", || {
         every_bug_is_rejected_by_a_check();
         Ok(())
