@@ -54,7 +54,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Judges a server, in any language, by the contract (docs/CONTRACT.md)")
         .after_help(EXAMPLES)
-        .max_term_width(100)
+        .term_width(80)
         .args([
             Arg::new("approach")
                 .long("approach")

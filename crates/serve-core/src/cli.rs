@@ -57,7 +57,7 @@ fn command(approach: &Approach, default_clients: usize) -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(format!("Sends a file to whoever connects. {}", approach.summary))
         .after_help(EXAMPLES.replace("{bin}", &name))
-        .max_term_width(100)
+        .term_width(80)
         .arg(
             Arg::new("FILE")
                 .value_parser(value_parser!(PathBuf))

@@ -100,8 +100,7 @@ impl ErrorKind {
 #[cfg(unix)]
 fn is_out_of_descriptors(error: &io::Error) -> bool {
     // `io::ErrorKind` has no name for them.
-    use rustix::io::Errno;
-    matches!(Errno::from_io_error(error), Some(Errno::MFILE | Errno::NFILE))
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 #[cfg(not(unix))]

@@ -58,13 +58,16 @@ pub(crate) fn look_after(stall_timeout: Duration, sees_acknowledgements: bool) -
 /// How many bytes the other side has not acknowledged; our FIN is one of them.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn unacknowledged_bytes(socket: &SockRef<'_>) -> io::Result<u64> {
-    use rustix::ioctl::{Getter, Opcode, ioctl};
+    use std::os::fd::AsRawFd;
 
-    // tcp(7) calls it SIOCOUTQ, which is another name for TIOCOUTQ.
-    const SIOCOUTQ: Opcode = libc::TIOCOUTQ as Opcode;
+    let mut bytes: libc::c_int = 0;
     #[expect(unsafe_code, reason = "no crate offers this one question as a safe call")]
-    // SAFETY: SIOCOUTQ is an opcode of sockets, and what it writes is an int (tcp(7)).
-    let bytes = unsafe { ioctl(&**socket, Getter::<SIOCOUTQ, libc::c_int>::new()) }?;
+    // SAFETY: the descriptor is open as long as the socket is borrowed. SIOCOUTQ, which is another
+    // name for TIOCOUTQ, is an opcode of sockets and writes an int (tcp(7)).
+    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if answer == -1 {
+        return Err(io::Error::last_os_error());
+    }
     Ok(u64::try_from(bytes).unwrap_or(0))
 }
 

@@ -82,7 +82,7 @@ fn open_options() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = OpenOptions::new();
     // Should a named pipe stand where the file was, opening it must not wait for a writer.
-    options.read(true).custom_flags(rustix::fs::OFlags::NONBLOCK.bits() as i32);
+    options.read(true).custom_flags(libc::O_NONBLOCK);
     options
 }
 
