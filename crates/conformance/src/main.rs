@@ -17,9 +17,11 @@ Examples:
   conformance -- node server.mjs {file} {port}      any command
   conformance --only half-close -- ./mine {file} {port}
 
-{file} and {port} are filled in for each check. If the server can be told them, so are {chunk} (bytes
-at a time), {preamble} (bare, http or none), {stall} (the stall timeout in seconds) and {cap} (clients
-at once); a check that needs one that the command lacks is not applicable. After --approach, what follows -- are further flags for that server.
+{file} and {port} are filled in for each check. If the server can be told them,
+so are {chunk} (bytes at a time), {preamble} (bare, http or none), {stall} (the
+stall timeout in seconds) and {cap} (clients at once); a check that needs one
+that the command lacks is not applicable. After --approach, what follows -- are
+further flags for that server.
 
 Exit code: 0 all held, 1 something fell short, 2 it could not run.";
 
@@ -54,7 +56,7 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Judges a server, in any language, by the contract (docs/CONTRACT.md)")
         .after_help(EXAMPLES)
-        .term_width(80)
+        .max_term_width(80)
         .args([
             Arg::new("approach")
                 .long("approach")

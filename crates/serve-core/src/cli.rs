@@ -16,10 +16,14 @@ const WORKERS_MAX: usize = 1024;
 
 const EXAMPLES: &str = "\
 Examples:
-  {bin}                              a river at http://localhost:4000/, for browsers
-  {bin} notes.txt --preamble http    a file for curl, wget and fetch, too
-  {bin} --chunk-size 1 --log-chunks  watch a file leave byte by byte
-  {bin} --host 127.0.0.1 --port 0    this machine alone, any free port
+  {bin}
+      a river at http://localhost:4000/, for browsers
+  {bin} notes.txt --preamble http
+      a file for curl, wget and fetch, too
+  {bin} --chunk-size 1 --log-chunks
+      watch a file leave byte by byte
+  {bin} --host 127.0.0.1 --port 0
+      for this machine alone, on any free port
 
 Sizes have a unit or are bytes: 1, 8KiB, 1MiB. Times have a unit: 500ms, 5s, 2m.
 Ctrl-C lets clients finish; a second one does not.";
@@ -55,9 +59,8 @@ fn command(approach: &Approach, default_clients: usize) -> Command {
     let name = format!("serve-{}", approach.name);
     Command::new(name.clone())
         .version(env!("CARGO_PKG_VERSION"))
-        .about(format!("Sends a file to whoever connects. {}", approach.summary))
+        .about(format!("Sends a file to whoever connects.\n{}", approach.summary))
         .after_help(EXAMPLES.replace("{bin}", &name))
-        .term_width(80)
         .arg(
             Arg::new("FILE")
                 .value_parser(value_parser!(PathBuf))
@@ -71,9 +74,9 @@ fn command(approach: &Approach, default_clients: usize) -> Command {
 
 fn address_args() -> [Arg; 2] {
     [
-        option("host", "HOST", "Where to listen; 127.0.0.1 is for this machine alone")
+        option("host", "HOST", "Where to listen; 127.0.0.1: this machine alone\n")
             .default_value("0.0.0.0"),
-        option("port", "PORT", "The port to listen on; 0 picks a free one")
+        option("port", "PORT", "The port to listen on; 0 picks a free one\n")
             .default_value("4000")
             .value_parser(value_parser!(u16)),
     ]
@@ -81,14 +84,19 @@ fn address_args() -> [Arg; 2] {
 
 fn sending_args() -> [Arg; 3] {
     [
-        option("chunk-size", "SIZE", "Bytes read, then written, at a time")
+        option("chunk-size", "SIZE", "Bytes read, then written, at a time\n")
             .visible_alias("high-water-mark")
             .default_value("64KiB")
             .value_parser(chunk_bytes),
         switch("zero-copy", "Let the kernel copy, by sendfile (not built yet)"),
-        option("preamble", "KIND", "What goes before the file; curl and its like need http")
-            .default_value("bare")
-            .value_parser(value_parser!(Preamble)),
+        option(
+            "preamble",
+            "KIND",
+            "What goes before the file: bare, http (which\ncurl and its like need) or none",
+        )
+        .default_value("bare")
+        .hide_possible_values(true)
+        .value_parser(value_parser!(Preamble)),
     ]
 }
 
@@ -96,20 +104,20 @@ fn limit_args(approach: &Approach, default_clients: usize) -> [Arg; 5] {
     let workers = if approach.has_workers {
         "Executor threads [default: one a core]"
     } else {
-        "None here: each client has threads of its own, so this changes nothing"
+        "None here: each client has threads of its own,\nso this changes nothing"
     };
-    let clients = "Clients at once; at the cap nobody is accepted until one ends";
+    let clients = "Clients at once; at the cap nobody is accepted\nuntil one ends";
     [
         option("workers", "N", workers).value_parser(workers_count),
         option("max-connections", "N", format!("{clients} [default: {default_clients}]"))
             .value_parser(at_least_one),
-        option("stall-timeout", "TIME", "Cut off a client that acknowledges no byte for so long")
+        option("stall-timeout", "TIME", "Cut off a client that acknowledges no byte for\nso long")
             .default_value("30s")
             .value_parser(positive_duration),
-        option("linger-timeout", "TIME", "How long to wait, after the file, for the client's end")
+        option("linger-timeout", "TIME", "How long to wait, after the file, for the\nclient's end")
             .default_value("5s")
             .value_parser(duration),
-        option("grace", "TIME", "How long a shutdown waits for clients")
+        option("grace", "TIME", "How long a shutdown waits for clients\n")
             .default_value("5s")
             .value_parser(duration),
     ]
@@ -117,13 +125,20 @@ fn limit_args(approach: &Approach, default_clients: usize) -> [Arg; 5] {
 
 fn log_args() -> [Arg; 2] {
     [
-        option("log", "FORMAT", "How events are written to stdout")
-            .default_value("text")
-            .value_parser(value_parser!(LogFormat)),
+        option(
+            "log",
+            "FORMAT",
+            "How events are written to stdout: text, json\n(one object a line) or off",
+        )
+        .default_value("text")
+        .hide_possible_values(true)
+        .value_parser(value_parser!(LogFormat)),
         switch("log-chunks", "Write an event for every chunk, too"),
     ]
 }
 
+/// The help has its own line ends, for 80 columns: a width that clap could wrap at would cost a first
+/// build two seconds.
 fn option(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
     let arg = Arg::new(name).long(name).value_name(value).help(help.into());
     // So that the error for -3 speaks of the value.
