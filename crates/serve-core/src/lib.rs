@@ -36,6 +36,6 @@ pub use event::{ErrorKind, Event, What};
 pub use listener::{AcceptWaker, bind, reset_on_close};
 pub use log::EventLog;
 pub use reply::{Body, Reply};
-pub use server::{Server, Slot};
+pub use server::{Server, Slot, is_of_one_connection};
 pub use shutdown::Shutdown;
 pub use startup::{main, main_with_args};

@@ -110,7 +110,8 @@ impl Server {
 
 /// Whether an error of `accept` is about the connection that it would have returned. Linux hands
 /// on network errors that were pending on it, too (accept(2), "Error handling").
-fn is_of_one_connection(error: &io::Error) -> bool {
+#[must_use]
+pub fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,
         NetworkUnreachable, PermissionDenied,

@@ -8,9 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::Server;
 use super::bugs::Bug;
 use super::log::{lock, quoted};
-use super::{Server, reset_on_close};
+use serve_core::reset_on_close;
 
 /// At least so far apart are two `data` events of one client: with the sum at its end that makes
 /// ten a second at most.

@@ -27,7 +27,8 @@ use bugs::Bug;
 use client::{Client, kind_of};
 use log::{Log, lock, quoted};
 use options::{Options, Preamble, USAGE};
-use socket2::{Domain, SockRef, Socket, Type};
+use serve_core::{is_of_one_connection, reset_on_close};
+use socket2::{Domain, Socket, Type};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 4096;
@@ -541,26 +542,4 @@ fn hear_client(client: &Client, mut stream: &TcpStream) -> io::Result<()> {
             Err(error) => return Err(error),
         }
     }
-}
-
-/// Whether an error of `accept` is about one connection, which is gone already.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, PermissionDenied};
-    use ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable};
-    matches!(
-        error.kind(),
-        ConnectionAborted
-            | ConnectionReset
-            | HostUnreachable
-            | Interrupted
-            | NetworkDown
-            | NetworkUnreachable
-            | PermissionDenied
-    )
-}
-
-/// When it is dropped, the socket closes by a RST.
-fn reset_on_close(stream: &TcpStream) {
-    // It may be gone already; then there is nothing to reset.
-    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
