@@ -50,6 +50,12 @@ verify APPROACH *ARGS:
 verify-cmd CMD *ARGS:
     @cmd="$1"; shift && cargo run --quiet -p conformance -- "$@" -- "$cmd"
 
+# Load any server: `just load localhost:4000 --total 10000 --connections 16`
+[group('measure')]
+[no-exit-message]
+load *ARGS:
+    @cargo run --quiet --release -p benches --bin load -- "$@"
+
 # Format, lint and document, with warnings as errors
 [group('check')]
 lint:

@@ -1,0 +1,88 @@
+//! Servers in this process: the kit's own, and small ones that do as a test tells them.
+
+use std::fs;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use serve_core::{Approach, Config, EventLog, Server, bind, reset_on_close};
+use tempfile::TempDir;
+
+pub const BARE: &[u8] = b"HTTP/1.1\n\n";
+
+/// One of the kit's servers, until it is dropped.
+pub struct Sibling {
+    pub addr: SocketAddr,
+    server: Arc<Server>,
+    folder: TempDir,
+    running: Option<JoinHandle<io::Result<()>>>,
+}
+
+impl Sibling {
+    pub fn start(approach: &'static Approach, content: &[u8]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file.bin");
+        fs::write(&path, content).unwrap();
+        let mut config = Config::new(path);
+        config.host = "127.0.0.1".to_owned();
+        config.port = 0;
+        let listener = bind(&config).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let server = Arc::new(Server::new(config, EventLog::memory()));
+        let serving = Arc::clone(&server);
+        let running = thread::spawn(move || (approach.run)(listener, serving));
+        Self { addr, server, folder, running: Some(running) }
+    }
+
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("file.bin")
+    }
+}
+
+impl Drop for Sibling {
+    fn drop(&mut self) {
+        self.server.shut_down();
+        if let Some(running) = self.running.take() {
+            let ended = running.join();
+            assert!(thread::panicking() || matches!(ended, Ok(Ok(()))), "{ended:?}");
+        }
+    }
+}
+
+/// One that answers so many clients, one after another, as it is told; then nobody listens any more.
+pub fn scripted(
+    clients: usize,
+    mut answer: impl FnMut(usize, &TcpStream) + Send + 'static,
+) -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let addr = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for index in 0..clients {
+            let (stream, _) = listener.accept().unwrap();
+            stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+            answer(index, &stream);
+        }
+    });
+    addr
+}
+
+/// Sends these, then ends so that no byte is lost.
+pub fn send_all(mut stream: &TcpStream, parts: &[&[u8]]) {
+    for part in parts {
+        if stream.write_all(part).is_err() {
+            return;
+        }
+    }
+    let _ = stream.shutdown(Shutdown::Write);
+    let mut buffer = [0; 4096];
+    while matches!(stream.read(&mut buffer), Ok(1..)) {}
+}
+
+/// Sends these, waits until they were taken, and resets.
+pub fn send_and_reset(mut stream: &TcpStream, part: &[u8]) {
+    stream.write_all(part).unwrap();
+    reset_on_close(stream);
+}
