@@ -15,6 +15,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 use async_global_executor::GlobalExecutorConfig;
 use async_io::Async;
@@ -23,7 +24,7 @@ use async_std::future::timeout;
 use async_std::io::{Read, WriteExt};
 use async_std::task::{self, sleep, spawn_blocking, yield_now};
 use futures_lite::future::or;
-use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server};
+use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server, Turn};
 // ANCHOR_END: imports
 
 /// What the kit needs to know of this sibling.
@@ -53,13 +54,11 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let listener = Async::new(listener)?;
     let accepting = task::spawn(accept_clients(listener, Arc::clone(&server), cut_off));
     server.shutdown.wait();
-    task::block_on(async {
-        accepting.cancel().await;
-        let _ = timeout(server.config.grace, server.idle()).await;
-        // Who is still there is cut off: its task drops its socket, then its client.
-        drop(cut);
-        server.idle().await;
-    });
+    task::block_on(accepting.cancel());
+    server.wait_for_idle(server.config.grace);
+    // Who is still there is cut off: its task drops its socket, then its client.
+    drop(cut);
+    server.wait_for_idle(Duration::MAX);
     Ok(())
 }
 // ANCHOR_END: run
@@ -148,6 +147,7 @@ async fn send_file(client: &Client, stream: &Async<TcpStream>) -> io::Result<()>
 // ANCHOR: copy
 async fn send_copied(client: &Client, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
     let mut chunks = Chunks::new(body, client.server());
+    let mut turn = Turn::new();
     while chunks.advance() {
         // A trip to the pool costs more than the reading: only what waits for a disk is worth it.
         if !chunks.read_cached()? {
@@ -156,6 +156,9 @@ async fn send_copied(client: &Client, stream: &Async<TcpStream>, body: Body) -> 
         let started = client.chunk_started();
         send_bytes(client, stream, chunks.bytes()).await?;
         client.chunk_sent(chunks.bytes().len(), started);
+        if turn.is_over() {
+            yield_now().await;
+        }
     }
     Ok(())
 }
@@ -177,6 +180,7 @@ async fn send_bytes(
 
 // ANCHOR: zero_copy
 async fn send_zero_copy(client: &Client, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
+    let mut turn = Turn::new();
     for chunk_bytes in body.chunks(&client.server().config) {
         let started = client.chunk_started();
         let mut left_bytes = chunk_bytes;
@@ -186,6 +190,9 @@ async fn send_zero_copy(client: &Client, stream: &Async<TcpStream>, body: Body) 
             left_bytes -= sent;
         }
         client.chunk_sent(chunk_bytes, started);
+        if turn.is_over() {
+            yield_now().await;
+        }
     }
     Ok(())
 }

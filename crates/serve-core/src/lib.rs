@@ -29,6 +29,7 @@ mod signals;
 mod slots;
 mod startup;
 mod text;
+mod turn;
 
 pub use approach::Approach;
 pub use body::{Body, Chunks};
@@ -41,3 +42,4 @@ pub use reply::Reply;
 pub use server::{Server, Slot, is_of_one_connection};
 pub use shutdown::Shutdown;
 pub use startup::{main, main_with_args};
+pub use turn::Turn;

@@ -75,12 +75,7 @@ impl Server {
         self.slots.wait_for(Duration::MAX, look).flatten()
     }
 
-    /// Waits until no client is left.
-    pub async fn idle(&self) {
-        self.slots.when(|| self.slots.is_idle().then_some(())).await;
-    }
-
-    /// [`idle`](Self::idle) for a thread, and no longer than `timeout`.
+    /// Waits until no client is left, and no longer than `timeout`.
     pub fn wait_for_idle(&self, timeout: Duration) {
         self.slots.wait_for(timeout, || self.slots.is_idle().then_some(()));
     }

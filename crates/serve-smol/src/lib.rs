@@ -17,7 +17,7 @@ use std::task::{Poll, ready};
 use std::thread;
 use std::time::Duration;
 
-use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server};
+use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server, Turn};
 use smol::channel;
 use smol::future::{or, yield_now};
 use smol::io::{AsyncRead, AsyncWriteExt};
@@ -41,36 +41,32 @@ pub const APPROACH: Approach = Approach {
 /// When a thread for the executor cannot be started, or the listener not be asked for readiness.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     // Dropped at the end: who is still there then is cut off, first its socket, then its client.
-    let executor = Executor::new();
+    let executor = Arc::new(Executor::new());
+    let listener = Async::new(listener)?;
+    let accepting =
+        executor.spawn(accept_clients(listener, Arc::clone(&server), Arc::clone(&executor)));
     // Nothing is ever sent: that `stop` is dropped is the message.
     let (stop, stopped) = channel::bounded::<Infallible>(1);
     thread::scope(|scope| {
         let _stop = stop;
-        // This thread is the first worker.
-        for _ in 1..server.config.workers {
+        for _ in 0..server.config.workers {
             let worker = || block_on(executor.run(stopped.recv()));
             thread::Builder::new().name("smol".to_owned()).spawn_scoped(scope, worker)?;
         }
-        block_on(executor.run(async {
-            let shutdown = async {
-                server.shutdown.requested().await;
-                Ok(())
-            };
-            or(accept_clients(listener, &server, &executor), shutdown).await?;
-            let _ = timeout(server.config.grace, server.idle()).await;
-            Ok(())
-        }))
+        server.shutdown.wait();
+        block_on(accepting.cancel());
+        server.wait_for_idle(server.config.grace);
+        Ok(())
     })
 }
 // ANCHOR_END: run
 
 // ANCHOR: accept
 async fn accept_clients(
-    listener: TcpListener,
-    server: &Arc<Server>,
-    executor: &Executor<'_>,
-) -> io::Result<()> {
-    let listener = Async::new(listener)?;
+    listener: Async<TcpListener>,
+    server: Arc<Server>,
+    executor: Arc<Executor<'static>>,
+) {
     loop {
         let slot = server.slot().await;
         match listener.accept().await {
@@ -147,6 +143,7 @@ async fn send_file(client: &Client, stream: &Async<TcpStream>) -> io::Result<()>
 // ANCHOR: copy
 async fn send_copied(client: &Client, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
     let mut chunks = Chunks::new(body, client.server());
+    let mut turn = Turn::new();
     while chunks.advance() {
         // A trip to the pool costs more than the reading: only what waits for a disk is worth it.
         if !chunks.read_cached()? {
@@ -155,6 +152,9 @@ async fn send_copied(client: &Client, stream: &Async<TcpStream>, body: Body) -> 
         let started = client.chunk_started();
         send_bytes(client, stream, chunks.bytes()).await?;
         client.chunk_sent(chunks.bytes().len(), started);
+        if turn.is_over() {
+            yield_now().await;
+        }
     }
     Ok(())
 }
@@ -176,6 +176,7 @@ async fn send_bytes(
 
 // ANCHOR: zero_copy
 async fn send_zero_copy(client: &Client, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
+    let mut turn = Turn::new();
     for chunk_bytes in body.chunks(&client.server().config) {
         let started = client.chunk_started();
         let mut left_bytes = chunk_bytes;
@@ -185,6 +186,9 @@ async fn send_zero_copy(client: &Client, stream: &Async<TcpStream>, body: Body) 
             left_bytes -= sent;
         }
         client.chunk_sent(chunk_bytes, started);
+        if turn.is_over() {
+            yield_now().await;
+        }
     }
     Ok(())
 }

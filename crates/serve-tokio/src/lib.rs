@@ -12,12 +12,12 @@ use std::net::{Shutdown, TcpListener};
 use std::pin::pin;
 use std::sync::Arc;
 
-use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server};
+use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server, Turn};
 use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::runtime::Builder;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, timeout};
 // ANCHOR_END: imports
 
@@ -146,6 +146,7 @@ async fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
 // ANCHOR: copy
 async fn send_copied(client: &Client, stream: &TcpStream, body: Body) -> io::Result<()> {
     let mut chunks = Chunks::new(body, client.server());
+    let mut turn = Turn::new();
     while chunks.advance() {
         // A trip to the pool costs more than the reading: only what waits for a disk is worth it.
         if !chunks.read_cached()? {
@@ -154,6 +155,9 @@ async fn send_copied(client: &Client, stream: &TcpStream, body: Body) -> io::Res
         let started = client.chunk_started();
         send_bytes(client, stream, chunks.bytes()).await?;
         client.chunk_sent(chunks.bytes().len(), started);
+        if turn.is_over() {
+            yield_now().await;
+        }
     }
     Ok(())
 }
@@ -171,6 +175,7 @@ async fn send_bytes(client: &Client, stream: &TcpStream, mut bytes: &[u8]) -> io
 
 // ANCHOR: zero_copy
 async fn send_zero_copy(client: &Client, stream: &TcpStream, body: Body) -> io::Result<()> {
+    let mut turn = Turn::new();
     for chunk_bytes in body.chunks(&client.server().config) {
         let started = client.chunk_started();
         let mut left_bytes = chunk_bytes;
@@ -180,6 +185,9 @@ async fn send_zero_copy(client: &Client, stream: &TcpStream, body: Body) -> io::
             left_bytes -= sent;
         }
         client.chunk_sent(chunk_bytes, started);
+        if turn.is_over() {
+            yield_now().await;
+        }
     }
     Ok(())
 }

@@ -49,6 +49,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("a_stalled_client_is_cut_off_unseen", a_stalled_client_is_cut_off_unseen),
     ("a_flooder_that_never_reads_is_cut_off", a_flooder_that_never_reads_is_cut_off),
     ("reset_before_accept", reset_before_accept),
+    ("nobody_waits_for_a_busy_client", nobody_waits_for_a_busy_client),
     ("the_cap_holds_and_drops_nobody", the_cap_holds_and_drops_nobody),
     ("shutdown_lets_clients_finish", shutdown_lets_clients_finish),
     ("shutdown_resets_the_backlog", shutdown_resets_the_backlog),
@@ -431,6 +432,25 @@ fn nobody_waits_for_a_stalled_client(sibling: Sibling) {
     }
     drop((reading, stalled));
     running.wait_for(40, "disconnected");
+    running.stop();
+}
+
+fn nobody_waits_for_a_busy_client(sibling: Sibling) {
+    // The kernel takes all of it, so the task of this client never has to wait; and in single bytes
+    // it takes long.
+    let content = noise(150_000);
+    let running = Running::start_with(sibling, &content, |config| {
+        config.chunk_bytes = 1;
+        config.workers = 1;
+    });
+    let busy = running.connect();
+    assert_eq!(read_exactly(&busy, 1), BARE[..1]);
+    for _ in 0..3 {
+        assert_eq!(read_exactly(&running.connect(), 1), BARE[..1]);
+    }
+    let events = running.server.log.events();
+    assert!(!names_of(&events, 1).contains(&"file_ended"), "they waited: {}", shown(&events));
+    drop(busy);
     running.stop();
 }
 
