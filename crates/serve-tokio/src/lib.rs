@@ -7,15 +7,19 @@
 //! `cargo run -p serve-tokio`, then a browser at <http://localhost:4000/>.
 
 // ANCHOR: imports
+use std::future::poll_fn;
 use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
 use std::net::{Shutdown, TcpListener};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::{Poll, ready};
 
 use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server, Turn};
 use socket2::SockRef;
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
 use tokio::runtime::Builder;
 use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, timeout};
@@ -83,16 +87,18 @@ async fn accept_clients(
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-async fn serve_client(client: Client, stream: TcpStream) {
+async fn serve_client(client: Client, mut stream: TcpStream) {
     let ended = {
-        let mut draining = pin!(drain_client(&client, &stream));
+        let (reader, writer) = stream.split();
+        let stream = writer.as_ref();
+        let mut draining = pin!(drain_client(&client, reader));
         let mut sending = pin!(async {
             tokio::select! {
                 biased;
-                sent = send_file(&client, &stream) => sent?,
-                stalled = watch_progress(&client, &stream) => stalled?,
+                sent = send_file(&client, stream) => sent?,
+                stalled = watch_progress(&client, stream) => stalled?,
             }
-            SockRef::from(&stream).shutdown(Shutdown::Write)
+            SockRef::from(stream).shutdown(Shutdown::Write)
         });
         tokio::select! {
             biased;
@@ -194,16 +200,18 @@ async fn send_zero_copy(client: &Client, stream: &TcpStream, body: Body) -> io::
 // ANCHOR_END: zero_copy
 
 // ANCHOR: drain
-async fn drain_client(client: &Client, stream: &TcpStream) -> io::Result<()> {
+async fn drain_client(client: &Client, mut reader: ReadHalf<'_>) -> io::Result<()> {
     loop {
-        stream.readable().await?;
-        // Between two awaits the buffer is on the stack; across one it would be in every task.
-        let mut buffer = [0; DRAIN_BYTES];
-        match stream.try_read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(read) => client.received(&buffer[..read]),
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+        let heard = poll_fn(|context| {
+            // In here the buffer is on the stack; across an await it would be in every task.
+            let mut buffer = [MaybeUninit::uninit(); DRAIN_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut buffer);
+            ready!(Pin::new(&mut reader).poll_read(context, &mut buffer))?;
+            client.received(buffer.filled());
+            Poll::Ready(io::Result::Ok(buffer.filled().len()))
+        });
+        if heard.await? == 0 {
+            return Ok(());
         }
     }
 }
