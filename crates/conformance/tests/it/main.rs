@@ -16,11 +16,10 @@ fn main() -> ExitCode {
     }
     let (heavy, mut light): (Vec<_>, Vec<_>) = approaches::ALL
         .into_iter()
-        .flat_map(|approach| flags().iter().map(move |&flags| (approach, flags)))
-        .flat_map(|(approach, flags)| checks().map(move |check| (approach, flags, check)))
-        .partition(|(_, _, check)| check.is_heavy);
+        .flat_map(|approach| checks().map(move |check| (approach, check)))
+        .partition(|(_, check)| check.is_heavy);
     // The long ones first, so that nothing waits for them at the end.
-    light.sort_by_key(|(_, _, check)| check.id != "slow-reader");
+    light.sort_by_key(|(_, check)| check.id != "slow-reader");
     let mut light: Vec<Trial> = light.into_iter().map(trial).collect();
     let mut heavy: Vec<Trial> = heavy.into_iter().map(trial).collect();
     light.extend(program::trials());
@@ -41,17 +40,9 @@ fn checks() -> impl Iterator<Item = &'static Check> {
     ALL.iter().copied().flatten()
 }
 
-/// The ways in which a sibling can send: what each adds to its command line.
-fn flags() -> &'static [&'static str] {
-    if cfg!(target_os = "linux") { &["", "--zero-copy"] } else { &[""] }
-}
-
-fn trial((approach, flags, check): (&'static Approach, &'static str, &'static Check)) -> Trial {
-    let way = flags.trim_start_matches('-');
-    let name = [approach.name, way].join(if way.is_empty() { "" } else { "-" });
-    Trial::test(format!("{name}::{}", check.id), move || {
-        let flags: Vec<String> = flags.split_whitespace().map(str::to_owned).collect();
-        let target = Target::of_approach(approach, &flags)?;
+fn trial((approach, check): (&'static Approach, &'static Check)) -> Trial {
+    Trial::test(format!("{}::{}", approach.name, check.id), move || {
+        let target = Target::of_approach(approach, &[])?;
         match conformance::run_one(&target, check) {
             Verdict::Held => Ok(()),
             Verdict::Fell(came) => Err(came.into()),
