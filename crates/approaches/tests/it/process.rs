@@ -300,7 +300,7 @@ fn an_unread_stdout_holds_up_nobody(sibling: Sibling) {
 // Clauses 8 and 9: descriptors.
 
 #[cfg(not(target_os = "linux"))]
-fn descriptors_come_back(_: &'static Approach) {
+fn descriptors_come_back(_: Sibling) {
     // Only Linux lists another process's descriptors in a folder; what gives them back is the
     // same code everywhere.
 }
