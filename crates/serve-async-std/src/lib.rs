@@ -11,20 +11,20 @@
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
+use std::time::Duration;
 
 use async_global_executor::GlobalExecutorConfig;
+use async_io::Async;
 use async_std::channel::{self, Receiver};
-use async_std::fs::File;
 use async_std::future::timeout;
-use async_std::io::{Read, ReadExt, WriteExt};
-use async_std::net::TcpStream;
+use async_std::io::{Read, WriteExt};
 use async_std::task::{self, sleep, spawn_blocking, yield_now};
 use futures_lite::future::or;
-use serve_core::{Approach, Client, DRAIN_BYTES, Reply, Server};
+use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server, Turn};
 // ANCHOR_END: imports
 
 /// What the kit needs to know of this sibling.
@@ -47,31 +47,28 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let workers = server.config.workers;
     let config = GlobalExecutorConfig::default().with_min_threads(workers);
     async_global_executor::init_with_config(config.with_max_threads(workers));
-    task::block_on(async {
-        // Nothing is ever sent: that `cut` is dropped is the message.
-        let (cut, cut_off) = channel::bounded(1);
-        let shutdown = async {
-            server.shutdown.requested().await;
-            Ok(())
-        };
-        or(accept_clients(listener, &server, cut_off), shutdown).await?;
-        let _ = timeout(server.config.grace, server.idle()).await;
-        // Who is still there is cut off: its task drops its socket, then its client.
-        drop(cut);
-        server.idle().await;
-        Ok(())
-    })
+    // Nothing is ever sent: that `cut` is dropped is the message.
+    let (cut, cut_off) = channel::bounded(1);
+    // async-std's own sockets do not say when they are ready, which `sendfile` has to know. These
+    // are of the reactor beneath it, which does.
+    let listener = Async::new(listener)?;
+    let accepting = task::spawn(accept_clients(listener, Arc::clone(&server), cut_off));
+    server.shutdown.wait();
+    task::block_on(accepting.cancel());
+    server.wait_for_idle(server.config.grace);
+    // Who is still there is cut off: its task drops its socket, then its client.
+    drop(cut);
+    server.wait_for_idle(Duration::MAX);
+    Ok(())
 }
 // ANCHOR_END: run
 
 // ANCHOR: accept
 async fn accept_clients(
-    listener: TcpListener,
-    server: &Arc<Server>,
+    listener: Async<TcpListener>,
+    server: Arc<Server>,
     cut_off: Receiver<Infallible>,
-) -> io::Result<()> {
-    listener.set_nonblocking(true)?;
-    let listener = async_std::net::TcpListener::from(listener);
+) {
     loop {
         let slot = server.slot().await;
         match listener.accept().await {
@@ -91,7 +88,7 @@ async fn accept_clients(
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-async fn serve_client(client: Client, stream: TcpStream) {
+async fn serve_client(client: Client, stream: Async<TcpStream>) {
     enum Ended {
         Sending(io::Result<()>),
         Draining(io::Result<()>),
@@ -99,8 +96,8 @@ async fn serve_client(client: Client, stream: TcpStream) {
     let ended = {
         let mut draining = pin!(drain_client(&client, &stream));
         let mut sending = pin!(async {
-            send_file(&client, &stream).await?;
-            stream.shutdown(Shutdown::Write)
+            or(send_file(&client, &stream), watch_progress(&client, &stream)).await?;
+            stream.get_ref().shutdown(Shutdown::Write)
         });
         let sent = async { Ended::Sending(sending.as_mut().await) };
         let heard = async { Ended::Draining(draining.as_mut().await) };
@@ -119,10 +116,17 @@ async fn serve_client(client: Client, stream: TcpStream) {
 // ANCHOR_END: serve
 
 // ANCHOR: send
-async fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
-    let server = Arc::clone(client.server());
-    let reply = spawn_blocking(move || Reply::open(&server.config)).await;
-    send_bytes(client, stream, &reply.preamble).await?;
+async fn send_file(client: &Client, stream: &Async<TcpStream>) -> io::Result<()> {
+    let server = client.server();
+    let reply = match Reply::open_cached(server) {
+        Some(reply) => reply,
+        None => {
+            let server = Arc::clone(server);
+            spawn_blocking(move || Reply::open(&server)).await
+        }
+    };
+    let unsent = client.send_preamble(stream, &reply.preamble)?;
+    send_bytes(client, stream, unsent).await?;
     let body = match reply.body {
         Ok(body) => body,
         Err(error) => {
@@ -130,45 +134,77 @@ async fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
             return Ok(());
         }
     };
-    let config = &client.server().config;
-    let (file_bytes, chunks) = (body.bytes, body.chunks(config));
-    let mut buffer = vec![0; body.buffer_bytes(config)];
-    let mut file = File::from(body.file);
-    for chunk_bytes in chunks {
-        let chunk = &mut buffer[..chunk_bytes];
-        file.read_exact(chunk).await?;
-        let started = client.chunk_started();
-        send_bytes(client, stream, chunk).await?;
-        client.chunk_sent(chunk_bytes, started);
+    let file_bytes = body.bytes;
+    match server.config.zero_copy {
+        true => send_zero_copy(client, stream, body).await?,
+        false => send_copied(client, stream, body).await?,
     }
     client.file_ended(file_bytes);
     Ok(())
 }
+// ANCHOR_END: send
 
-/// `write_all`, but what the kernel took is counted even if the rest fails, and whoever takes
-/// nothing for too long is given up.
-async fn send_bytes(client: &Client, mut stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match timeout(client.patience(), stream.write(bytes)).await {
-            Ok(written) => {
-                let written = written?;
-                client.sent(written);
-                bytes = &bytes[written..];
-            }
-            Err(_) => client.check_progress(stream)?,
+// ANCHOR: copy
+async fn send_copied(client: &Client, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
+    let mut chunks = Chunks::new(body, client.server());
+    let mut turn = Turn::new();
+    while chunks.advance() {
+        // A trip to the pool costs more than the reading: only what waits for a disk is worth it.
+        if !chunks.read_cached()? {
+            chunks = spawn_blocking(move || chunks.read()).await?;
+        }
+        let started = client.chunk_started();
+        send_bytes(client, stream, chunks.bytes()).await?;
+        client.chunk_sent(chunks.bytes().len(), started);
+        if turn.is_over() {
+            yield_now().await;
         }
     }
     Ok(())
 }
-// ANCHOR_END: send
+
+/// `write_all`, but what the kernel took is counted even if the rest fails.
+async fn send_bytes(
+    client: &Client,
+    mut stream: &Async<TcpStream>,
+    mut bytes: &[u8],
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let sent = stream.write(bytes).await?;
+        client.sent(sent);
+        bytes = &bytes[sent..];
+    }
+    Ok(())
+}
+// ANCHOR_END: copy
+
+// ANCHOR: zero_copy
+async fn send_zero_copy(client: &Client, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
+    let mut turn = Turn::new();
+    for chunk_bytes in body.chunks(&client.server().config) {
+        let started = client.chunk_started();
+        let mut left_bytes = chunk_bytes;
+        while left_bytes > 0 {
+            let sent = stream.write_with(|stream| body.sendfile(stream, left_bytes)).await?;
+            client.sent(sent);
+            left_bytes -= sent;
+        }
+        client.chunk_sent(chunk_bytes, started);
+        if turn.is_over() {
+            yield_now().await;
+        }
+    }
+    Ok(())
+}
+// ANCHOR_END: zero_copy
 
 // ANCHOR: drain
-async fn drain_client(client: &Client, mut reader: &TcpStream) -> io::Result<()> {
+async fn drain_client(client: &Client, mut stream: &Async<TcpStream>) -> io::Result<()> {
     loop {
         let heard = poll_fn(|context| {
             // In here the buffer is on the stack; across an await it would be in every task.
             let mut buffer = [0; DRAIN_BYTES];
-            let read = ready!(Pin::new(&mut reader).poll_read(context, &mut buffer))?;
+            let read = ready!(Pin::new(&mut stream).poll_read(context, &mut buffer))?;
             client.received(&buffer[..read]);
             Poll::Ready(io::Result::Ok(read))
         });
@@ -180,3 +216,13 @@ async fn drain_client(client: &Client, mut reader: &TcpStream) -> io::Result<()>
     }
 }
 // ANCHOR_END: drain
+
+// ANCHOR: watch
+/// Ends, with an error, when the client takes nothing any more.
+async fn watch_progress(client: &Client, stream: &Async<TcpStream>) -> io::Result<()> {
+    loop {
+        sleep(client.patience()).await;
+        client.check_progress(stream)?;
+    }
+}
+// ANCHOR_END: watch

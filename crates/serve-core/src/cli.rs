@@ -14,6 +14,10 @@ use crate::config::{CHUNK_BYTES_MAX, Config, LogFormat, Preamble};
 /// More threads than any machine has cores for; a million would take the machine down.
 const WORKERS_MAX: usize = 1024;
 
+/// The chunk size in zero-copy mode unless one is given, in bytes: 1 MiB. The chunk needs no memory
+/// there; it bounds how long one client keeps an executor's thread.
+const ZERO_COPY_CHUNK_BYTES: usize = 1 << 20;
+
 const EXAMPLES: &str = "\
 Examples:
   {bin}
@@ -22,6 +26,8 @@ Examples:
       a file for curl, wget and fetch, too
   {bin} --chunk-size 1 --log-chunks
       watch a file leave byte by byte
+  {bin} film.mp4 --zero-copy
+      a large file, with the least work (Linux)
   {bin} --host 127.0.0.1 --port 0
       for this machine alone, on any free port
 
@@ -84,11 +90,17 @@ fn address_args() -> [Arg; 2] {
 
 fn sending_args() -> [Arg; 3] {
     [
-        option("chunk-size", "SIZE", "Bytes read, then written, at a time\n")
-            .visible_alias("high-water-mark")
-            .default_value("64KiB")
-            .value_parser(chunk_bytes),
-        switch("zero-copy", "Let the kernel copy, by sendfile (not built yet)"),
+        option(
+            "chunk-size",
+            "SIZE",
+            "Bytes read, then written, at a time [default:\n64KiB; with --zero-copy 1MiB]",
+        )
+        .visible_alias("high-water-mark")
+        .value_parser(chunk_bytes),
+        switch(
+            "zero-copy",
+            "The kernel copies (sendfile), a chunk at most at a\ntime; on Linux only",
+        ),
         option(
             "preamble",
             "KIND",
@@ -150,11 +162,15 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 }
 
 fn config(matches: &ArgMatches, default_clients: usize) -> Result<Config, String> {
-    if matches.get_flag("zero-copy") {
-        let mend = "leave it out, and the file is copied chunk by chunk";
-        return Err(format!("--zero-copy is not built yet: {mend}"));
-    }
     let mut config = Config::new(taken(matches, "FILE").unwrap_or_else(river));
+    config.zero_copy = matches.get_flag("zero-copy");
+    if config.zero_copy {
+        if !cfg!(target_os = "linux") {
+            let mend = "leave it out, and the file is copied chunk by chunk";
+            return Err(format!("--zero-copy is for Linux only: {mend}"));
+        }
+        config.chunk_bytes = ZERO_COPY_CHUNK_BYTES;
+    }
     config.max_connections = default_clients;
     let set = &mut config;
     take_into(matches, "host", &mut set.host);
@@ -317,6 +333,22 @@ mod tests {
         assert_eq!(alias.chunk_bytes, 1);
     }
 
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn zero_copy_has_larger_chunks_unless_told() {
+        let chunk =
+            |args: &[&str]| parsed(args).map(|config| (config.zero_copy, config.chunk_bytes));
+        assert_eq!(chunk(&[]), Ok((false, 64 << 10)));
+        assert_eq!(chunk(&["--zero-copy"]), Ok((true, 1 << 20)));
+        assert_eq!(chunk(&["--zero-copy", "--chunk-size", "1"]), Ok((true, 1)));
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    #[test]
+    fn zero_copy_is_for_linux() {
+        assert!(parsed(&["--zero-copy"]).unwrap_err().contains("leave it out"));
+    }
+
     #[test]
     fn times_have_a_unit() {
         let grace = |text: &str| parsed(&["--grace", text]).map(|config| config.grace);
@@ -336,7 +368,6 @@ mod tests {
             (&["--workers", "0"], "from 1 up"),
             (&["--workers", "5000"], "1024"),
             (&["--max-connections", "-3"], "--max-connections"),
-            (&["--zero-copy"], "not built yet"),
             (&["a", "b"], "'b'"),
         ] {
             let error = parsed(args).unwrap_err();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use socket2::SockRef;
 
 use crate::event::{ErrorKind, What};
-use crate::listener::reset_on_close;
+use crate::listener::{self, reset_on_close};
 use crate::progress::{self, Progress};
 use crate::server::{Server, Slot};
 use crate::text;
@@ -89,15 +89,39 @@ impl Client {
         }
     }
 
-    /// How long one write may wait before [`check_progress`](Self::check_progress) has to be asked.
-    #[must_use]
-    pub fn patience(&self) -> Duration {
-        let server = self.server();
-        progress::look_after(server.config.stall_timeout, server.sees_acknowledgements)
+    /// Hands the kernel what goes before the file, to leave together with its first chunk (Linux's
+    /// `MSG_MORE`), and returns what it did not take. It took all, as a rule: a new socket has room,
+    /// so this never waits.
+    ///
+    /// # Errors
+    ///
+    /// Those of a write.
+    pub fn send_preamble<'p, 's>(
+        &self,
+        socket: impl Into<SockRef<'s>>,
+        preamble: &'p [u8],
+    ) -> io::Result<&'p [u8]> {
+        if preamble.is_empty() {
+            return Ok(preamble);
+        }
+        match listener::send_more(&socket.into(), preamble) {
+            Ok(sent) => {
+                self.sent(sent);
+                Ok(&preamble[sent..])
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(preamble),
+            Err(error) => Err(error),
+        }
     }
 
-    /// A write waited as long as our patience. That is no harm as long as the client acknowledges
-    /// what it was sent before.
+    /// How long after one [`check_progress`](Self::check_progress) the next one is due, while the
+    /// reply is under way.
+    #[must_use]
+    pub fn patience(&self) -> Duration {
+        progress::look_after(self.server().config.stall_timeout)
+    }
+
+    /// Looks whether the client still takes what it is sent.
     ///
     /// # Errors
     ///
@@ -105,11 +129,15 @@ impl Client {
     pub fn check_progress<'s>(&self, socket: impl Into<SockRef<'s>>) -> io::Result<()> {
         let server = self.server();
         let sent = self.sent.load(Ordering::Relaxed);
-        let timeout = server.config.stall_timeout;
+        let unacknowledged = match server.sees_acknowledgements {
+            true => Some(progress::unacknowledged_bytes(&socket.into())?),
+            false => None,
+        };
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_stalled =
-            !server.sees_acknowledgements || progress.is_stalled(sent, &socket.into(), timeout)?;
-        if is_stalled { Err(io::ErrorKind::TimedOut.into()) } else { Ok(()) }
+        match progress.is_stalled(sent, unacknowledged, server.config.stall_timeout) {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(()),
+        }
     }
 
     /// When a chunk's writing begins, if anybody wants to know.

@@ -21,6 +21,8 @@ pub struct Config {
     pub port: u16,
     /// The most bytes that are read, then written, at a time: Node's `highWaterMark`.
     pub chunk_bytes: usize,
+    /// Whether the kernel copies the file into the socket, a chunk at most at a time. Only on Linux.
+    pub zero_copy: bool,
     /// What goes before the file.
     pub preamble: Preamble,
     /// Executor threads of an async sibling.
@@ -48,6 +50,7 @@ impl Config {
             host: "0.0.0.0".to_owned(),
             port: 4000,
             chunk_bytes: 64 * 1024,
+            zero_copy: false,
             preamble: Preamble::Bare,
             workers: std::thread::available_parallelism().map_or(1, usize::from),
             max_connections: 10_000,

@@ -13,6 +13,7 @@
 //! 4. Dropping the [`Client`] is its event `disconnected`: exactly one, however it ended.
 
 mod approach;
+mod body;
 mod cli;
 mod client;
 mod config;
@@ -28,14 +29,17 @@ mod signals;
 mod slots;
 mod startup;
 mod text;
+mod turn;
 
 pub use approach::Approach;
+pub use body::{Body, Chunks};
 pub use client::Client;
 pub use config::{Config, DRAIN_BYTES, LogFormat, Preamble};
 pub use event::{ErrorKind, Event, What};
 pub use listener::{AcceptWaker, bind, reset_on_close};
 pub use log::EventLog;
-pub use reply::{Body, Reply};
+pub use reply::Reply;
 pub use server::{Server, Slot, is_of_one_connection};
 pub use shutdown::Shutdown;
 pub use startup::{main, main_with_args};
+pub use turn::Turn;

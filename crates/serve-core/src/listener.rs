@@ -47,6 +47,14 @@ pub fn reset_on_close<'s>(socket: impl Into<SockRef<'s>>) {
     let _ = socket.into().set_linger(Some(Duration::ZERO));
 }
 
+/// A write after which more is to come at once, so that what is short need not leave alone.
+pub(crate) fn send_more(socket: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    return socket.send_with_flags(bytes, libc::MSG_MORE | libc::MSG_NOSIGNAL);
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    return socket.send(bytes);
+}
+
 /// Ends a blocking `accept`, by giving it what it waits for: `shutdown` does it on Linux alone. The
 /// socket is made beforehand, since later there may be no descriptor left.
 #[derive(Debug)]

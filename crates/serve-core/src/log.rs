@@ -8,6 +8,7 @@
 use std::fmt;
 use std::io::{self, Write};
 use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -20,11 +21,15 @@ use crate::event::{Event, What};
 const QUEUE_EVENTS_MAX: usize = 16_384;
 
 /// How long the writer gathers after a write. One write for a batch costs the clients less than
-/// a wake-up and a write for each line; nobody sees two milliseconds.
-const BATCH_INTERVAL: Duration = Duration::from_millis(2);
+/// a wake-up and a write for each line: with 2 ms between them, 10,000 connections a second cost a
+/// twentieth more processor time than without a log, with 10 ms next to none more. Nobody sees 10 ms.
+const BATCH_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long [`EventLog::finish`] waits for a reader that does not read.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The most bytes of one write, so that it is seen whether somebody reads: a pipe's size on Linux.
+const WRITE_BYTES_MAX: usize = 64 * 1024;
 
 /// A server's events, in the order in which they happened.
 #[derive(Debug)]
@@ -52,6 +57,8 @@ struct Memory {
 struct Queue {
     waiting: Mutex<Waiting>,
     changed: Condvar,
+    /// So many writes were taken.
+    writes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -142,15 +149,22 @@ impl EventLog {
         matches!(self.sink, Sink::Off)
     }
 
-    /// Writes what is still queued; gives up after a second if nobody reads.
+    /// Writes what is still queued; gives up once nobody has read for a second.
     pub fn finish(&self) {
         let Sink::Writer(queue) = &self.sink else { return };
         let mut waiting = lock(&queue.waiting);
         waiting.progress = Progress::Closing;
         queue.changed.notify_all();
-        let _ = queue
-            .changed
-            .wait_timeout_while(waiting, FINISH_TIMEOUT, |w| w.progress != Progress::Finished);
+        let mut writes_before = None;
+        while waiting.progress != Progress::Finished {
+            let writes = queue.writes.load(Ordering::Relaxed);
+            if writes_before.replace(writes) == Some(writes) {
+                break;
+            }
+            let is_unfinished = |waiting: &mut Waiting| waiting.progress != Progress::Finished;
+            let waited = queue.changed.wait_timeout_while(waiting, FINISH_TIMEOUT, is_unfinished);
+            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
     }
 
     /// What a [`memory`](Self::memory) log holds so far; nothing for the others.
@@ -215,7 +229,7 @@ fn write_events(
             lines.push('\n');
         }
         // Who closed our stdout has no wish to read: the clients go on, the lines are lost.
-        is_read = is_read && write_whole(&mut writer, lines.as_bytes()).is_ok();
+        is_read = is_read && write_whole(&mut writer, lines.as_bytes(), &queue.writes).is_ok();
         lines.clear();
         if is_open {
             thread::sleep(BATCH_INTERVAL);
@@ -227,14 +241,17 @@ fn write_events(
 
 /// `write_all` and `flush`, also where stdout does not block because a program that shares it asked
 /// so: then a full pipe is an error, and all that helps is to try again.
-fn write_whole(writer: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+fn write_whole(writer: &mut impl Write, mut bytes: &[u8], writes: &AtomicU64) -> io::Result<()> {
     loop {
-        let written =
-            if bytes.is_empty() { writer.flush().map(|()| 0) } else { writer.write(bytes) };
+        let part = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
+        let written = if part.is_empty() { writer.flush().map(|()| 0) } else { writer.write(part) };
         match written {
             Ok(0) if bytes.is_empty() => return Ok(()),
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(count) => bytes = &bytes[count..],
+            Ok(count) => {
+                bytes = &bytes[count..];
+                writes.fetch_add(1, Ordering::Relaxed);
+            }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 thread::sleep(BATCH_INTERVAL)
             }
@@ -274,7 +291,7 @@ mod tests {
     #[test]
     fn a_full_stdout_that_does_not_block_loses_nothing() {
         let mut writer = Reluctant::default();
-        write_whole(&mut writer, b"every byte of it\n").unwrap();
+        write_whole(&mut writer, b"every byte of it\n", &AtomicU64::new(0)).unwrap();
         assert_eq!(writer.taken, b"every byte of it\n");
     }
 
@@ -289,7 +306,34 @@ mod tests {
                 Ok(())
             }
         }
-        assert!(write_whole(&mut Closed, b"line\n").is_err());
+        assert!(write_whole(&mut Closed, b"line\n", &AtomicU64::new(0)).is_err());
+    }
+
+    #[test]
+    fn a_reader_that_is_slow_misses_nothing_at_the_end() {
+        struct Slow(std::sync::mpsc::Sender<usize>);
+        impl Write for Slow {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                // Its slowness is what this is about.
+                thread::sleep(FINISH_TIMEOUT / 4);
+                let _ = self.0.send(bytes.len());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let log = EventLog::to_writer(Slow(sender), |_, line| {
+            line.extend(std::iter::repeat_n('x', WRITE_BYTES_MAX - 1));
+            Ok(())
+        })
+        .unwrap();
+        for _ in 0..6 {
+            log.record(What::Shutdown);
+        }
+        log.finish();
+        assert_eq!(receiver.try_iter().sum::<usize>(), 6 * WRITE_BYTES_MAX);
     }
 
     #[test]

@@ -31,28 +31,27 @@ impl Progress {
         Self { acknowledged: 0, changed_at: Instant::now() }
     }
 
-    /// Whether nothing more of `sent` was acknowledged within the timeout.
+    /// Whether nothing more of `sent` was acknowledged within the timeout. Where nobody tells how
+    /// much is `unacknowledged`, what the kernel took has to stand for it; then a disk that gives
+    /// nothing for so long looks the same.
     pub(crate) fn is_stalled(
         &mut self,
         sent: u64,
-        socket: &SockRef<'_>,
+        unacknowledged: Option<u64>,
         timeout: Duration,
-    ) -> io::Result<bool> {
-        let acknowledged = sent.saturating_sub(unacknowledged_bytes(socket)?);
-        if acknowledged != self.acknowledged {
+    ) -> bool {
+        let acknowledged = sent.saturating_sub(unacknowledged.unwrap_or(0));
+        let has_all = unacknowledged == Some(0);
+        if has_all || acknowledged != self.acknowledged {
             *self = Self { acknowledged, changed_at: Instant::now() };
         }
-        Ok(self.changed_at.elapsed() >= timeout)
+        self.changed_at.elapsed() >= timeout
     }
 }
 
-/// How long one write may wait before somebody looks.
-pub(crate) fn look_after(stall_timeout: Duration, sees_acknowledgements: bool) -> Duration {
-    match sees_acknowledgements {
-        true => (stall_timeout / LOOKS).max(Duration::from_millis(1)),
-        // Then there is nothing to see but that the kernel took nothing in all the time.
-        false => stall_timeout,
-    }
+/// How long after one look at a client the next one is due.
+pub(crate) fn look_after(stall_timeout: Duration) -> Duration {
+    (stall_timeout / LOOKS).max(Duration::from_millis(1))
 }
 
 /// How many bytes the other side has not acknowledged; our FIN is one of them.
@@ -80,12 +79,30 @@ pub(crate) fn unacknowledged_bytes(_socket: &SockRef<'_>) -> io::Result<u64> {
 mod tests {
     use super::*;
 
+    const MINUTE: Duration = Duration::from_secs(60);
+
     #[test]
-    fn who_can_see_looks_often() {
-        let second = Duration::from_secs(1);
-        assert_eq!(look_after(second, true), Duration::from_millis(125));
-        assert_eq!(look_after(second, false), second);
-        assert_eq!(look_after(Duration::from_millis(1), true), Duration::from_millis(1));
+    fn a_client_is_looked_at_eight_times_but_no_timer_spins() {
+        assert_eq!(look_after(Duration::from_secs(1)), Duration::from_millis(125));
+        assert_eq!(look_after(Duration::from_millis(1)), Duration::from_millis(1));
+    }
+
+    #[test]
+    fn who_has_everything_is_not_stalled() {
+        let mut progress = Progress::new();
+        assert!(!progress.is_stalled(10, Some(0), MINUTE));
+        progress.changed_at -= MINUTE;
+        assert!(!progress.is_stalled(10, Some(0), MINUTE));
+    }
+
+    #[test]
+    fn unseen_the_kernel_stands_for_the_client() {
+        let mut progress = Progress::new();
+        assert!(!progress.is_stalled(10, None, MINUTE));
+        progress.changed_at -= MINUTE;
+        assert!(!progress.is_stalled(11, None, MINUTE));
+        progress.changed_at -= MINUTE;
+        assert!(progress.is_stalled(11, None, MINUTE));
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -108,13 +125,14 @@ mod tests {
 
         let mut progress = Progress::new();
         let is_stalled = |progress: &mut Progress, timeout| {
-            progress.is_stalled(sent, &SockRef::from(&stream), timeout).unwrap()
+            let unacknowledged = unacknowledged_bytes(&SockRef::from(&stream)).unwrap();
+            progress.is_stalled(sent, Some(unacknowledged), timeout)
         };
         // The first look sees progress: some was acknowledged since the client came.
         assert!(!is_stalled(&mut progress, Duration::MAX));
         assert!(is_stalled(&mut progress, Duration::ZERO));
         let mut taken = vec![0; sent as usize];
         client.read_exact(&mut taken).unwrap();
-        assert!(!is_stalled(&mut progress, Duration::from_secs(60)));
+        assert!(!is_stalled(&mut progress, MINUTE));
     }
 }

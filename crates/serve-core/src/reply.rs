@@ -1,11 +1,11 @@
 //! What a client gets: the preamble, and the file, opened anew.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::iter;
 use std::path::Path;
 
+use crate::body::Body;
 use crate::config::{Config, Preamble};
+use crate::server::Server;
 
 /// What goes to one client.
 #[derive(Debug)]
@@ -16,21 +16,22 @@ pub struct Reply {
     pub body: io::Result<Body>,
 }
 
-/// A file and its length when it was opened.
-#[derive(Debug)]
-pub struct Body {
-    /// At its beginning.
-    pub file: File,
-    /// How many bytes to send, whatever becomes of the file meanwhile.
-    pub bytes: u64,
-}
-
 impl Reply {
     /// Opens the configured file, whatever the client may have said. It blocks: not for long, but
     /// on a slow disk longer than an executor thread should stand still.
     #[must_use]
-    pub fn open(config: &Config) -> Self {
-        let body = Body::open(&config.file);
+    pub fn open(server: &Server) -> Self {
+        Self::with_body(&server.config, Body::open(&server.config.file))
+    }
+
+    /// [`open`](Self::open) if that needs no disk; `None` says nothing but that it might.
+    #[must_use]
+    pub fn open_cached(server: &Server) -> Option<Self> {
+        let body = server.asks_page_cache.then(|| Body::open_cached(&server.config.file))??;
+        Some(Self::with_body(&server.config, Ok(body)))
+    }
+
+    fn with_body(config: &Config, body: io::Result<Body>) -> Self {
         let preamble = match (config.preamble, &body) {
             (Preamble::None, _) => Vec::new(),
             (Preamble::Bare, _) => b"HTTP/1.1\n\n".to_vec(),
@@ -39,58 +40,6 @@ impl Reply {
         };
         Self { preamble, body }
     }
-}
-
-impl Body {
-    /// Opens a regular file.
-    ///
-    /// # Errors
-    ///
-    /// When there is none, it may not be read, no descriptor is left, or it is a folder, a pipe
-    /// or a device.
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let file = open_options().open(path)?;
-        let metadata = file.metadata()?;
-        if !metadata.is_file() {
-            let kind = io::ErrorKind::IsADirectory;
-            return Err(io::Error::new(kind, "not a regular file"));
-        }
-        Ok(Self { bytes: metadata.len(), file })
-    }
-
-    /// How long a buffer for its chunks has to be, in bytes, at least 1: a small file needs only
-    /// a small one.
-    #[must_use]
-    pub fn buffer_bytes(&self, config: &Config) -> usize {
-        usize::try_from(self.bytes).unwrap_or(usize::MAX).clamp(1, config.chunk_bytes)
-    }
-
-    /// The lengths of its chunks, in bytes: all of them full but the last.
-    pub fn chunks(&self, config: &Config) -> impl Iterator<Item = usize> + use<> {
-        let (chunk_bytes, mut left) = (config.chunk_bytes as u64, self.bytes);
-        iter::from_fn(move || {
-            let bytes = left.min(chunk_bytes);
-            left -= bytes;
-            // A chunk's length came from a usize.
-            (bytes > 0).then_some(bytes as usize)
-        })
-    }
-}
-
-#[cfg(unix)]
-fn open_options() -> OpenOptions {
-    use std::os::unix::fs::OpenOptionsExt;
-    let mut options = OpenOptions::new();
-    // Should a named pipe stand where the file was, opening it must not wait for a writer.
-    options.read(true).custom_flags(libc::O_NONBLOCK);
-    options
-}
-
-#[cfg(not(unix))]
-fn open_options() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    options
 }
 
 fn header(path: &Path, bytes: u64) -> Vec<u8> {
@@ -117,12 +66,17 @@ fn error_header(error: &io::Error) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::EventLog;
     use std::io::Read;
 
-    fn reply_for(preamble: Preamble, path: &Path) -> Reply {
+    fn server_of(preamble: Preamble, path: &Path) -> Server {
         let mut config = Config::new(path);
         config.preamble = preamble;
-        Reply::open(&config)
+        Server::new(config, EventLog::off())
+    }
+
+    fn reply_for(preamble: Preamble, path: &Path) -> Reply {
+        Reply::open(&server_of(preamble, path))
     }
 
     fn text(reply: &Reply) -> &str {
@@ -182,21 +136,5 @@ mod tests {
         let reply = reply_for(Preamble::Http, folder.path());
         assert!(text(&reply).starts_with("HTTP/1.1 404 Not Found\r\n"));
         assert_eq!(reply.body.unwrap_err().kind(), io::ErrorKind::IsADirectory);
-    }
-
-    #[test]
-    fn chunks_and_their_buffer_fit_the_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("seven");
-        std::fs::write(&path, "seven b").unwrap();
-        let mut config = Config::new(&path);
-        let body = Body::open(&path).unwrap();
-        assert_eq!(body.buffer_bytes(&config), 7);
-        assert_eq!(body.chunks(&config).collect::<Vec<_>>(), [7]);
-        config.chunk_bytes = 3;
-        assert_eq!(body.buffer_bytes(&config), 3);
-        assert_eq!(body.chunks(&config).collect::<Vec<_>>(), [3, 3, 1]);
-        let empty = Body { bytes: 0, ..body };
-        assert_eq!(empty.chunks(&config).count(), 0);
     }
 }

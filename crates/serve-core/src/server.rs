@@ -29,6 +29,9 @@ pub struct Server {
     /// Whether the system tells how much of what was sent is acknowledged. Only Linux does; a test
     /// can say no, to see what is done elsewhere.
     pub sees_acknowledgements: bool,
+    /// Whether a file is asked for what the page cache has before anything waits for it. Only Linux
+    /// has an answer; a test or a bench can say no, to see what is done elsewhere.
+    pub asks_page_cache: bool,
     cut_off: AtomicBool,
     slots: Slots,
     connections: AtomicU64,
@@ -41,6 +44,7 @@ impl Server {
         Self {
             slots: Slots::new(config.max_connections),
             sees_acknowledgements: SEES_ACKNOWLEDGEMENTS,
+            asks_page_cache: cfg!(target_os = "linux"),
             cut_off: AtomicBool::new(false),
             shutdown: Shutdown::default(),
             connections: AtomicU64::new(0),
@@ -51,9 +55,8 @@ impl Server {
 
     /// Asks the server to stop: no more connections, the clients have the grace.
     pub fn shut_down(&self) {
-        if self.shutdown.request() {
-            self.log.record(What::Shutdown);
-        }
+        // Told first: whoever waits for it may be the last to write to the log.
+        self.shutdown.request(|| self.log.record(What::Shutdown));
         self.slots.wake();
     }
 
@@ -72,12 +75,7 @@ impl Server {
         self.slots.wait_for(Duration::MAX, look).flatten()
     }
 
-    /// Waits until no client is left.
-    pub async fn idle(&self) {
-        self.slots.when(|| self.slots.is_idle().then_some(())).await;
-    }
-
-    /// [`idle`](Self::idle) for a thread, and no longer than `timeout`.
+    /// Waits until no client is left, and no longer than `timeout`.
     pub fn wait_for_idle(&self, timeout: Duration) {
         self.slots.wait_for(timeout, || self.slots.is_idle().then_some(()));
     }

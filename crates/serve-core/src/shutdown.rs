@@ -9,16 +9,19 @@ use event_listener::{Event, Listener};
 /// tasks alike.
 #[derive(Debug, Default)]
 pub struct Shutdown {
+    asked: AtomicBool,
     requested: AtomicBool,
     event: Event,
 }
 
 impl Shutdown {
-    /// Asks to stop. True for who asks first.
-    pub(crate) fn request(&self) -> bool {
-        let is_first = !self.requested.swap(true, Ordering::SeqCst);
-        self.event.notify(usize::MAX);
-        is_first
+    /// Asks to stop. Who asks first does something `before` anybody else learns of it.
+    pub(crate) fn request(&self, before: impl FnOnce()) {
+        if !self.asked.swap(true, Ordering::SeqCst) {
+            before();
+            self.requested.store(true, Ordering::SeqCst);
+            self.event.notify(usize::MAX);
+        }
     }
 
     /// Whether somebody asked to stop.
@@ -63,11 +66,11 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn only_the_first_request_is_the_first() {
+    fn the_first_request_does_its_work_before_it_is_known() {
         let shutdown = Shutdown::default();
         assert!(!shutdown.is_requested());
-        assert!(shutdown.request());
-        assert!(!shutdown.request());
+        shutdown.request(|| assert!(!shutdown.is_requested()));
+        shutdown.request(|| panic!("it is not the first"));
         shutdown.wait();
     }
 
@@ -79,7 +82,7 @@ mod tests {
                 scope.spawn(|| shutdown.wait());
             }
             scope.spawn(|| shutdown.wait_timeout(Duration::MAX));
-            shutdown.request();
+            shutdown.request(|| {});
         });
     }
 }

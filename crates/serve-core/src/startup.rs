@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::{env, fs};
 
 use crate::approach::Approach;
+use crate::body::Body;
 use crate::cli::{self, Request};
 use crate::config::{Config, Preamble};
 use crate::event::What;
 use crate::limits;
 use crate::listener::bind;
 use crate::log::EventLog;
-use crate::reply::Body;
 use crate::server::Server;
 use crate::signals;
 use crate::text::printable;

@@ -1,26 +1,27 @@
 //! The file server in Tokio: a task for each client, on a few threads.
 //!
 //! A task that waits costs a few hundred bytes, where a thread costs a stack. In return nothing in
-//! it may block: Tokio's reactor says when a socket is ready, but no reactor says it of a file, so
-//! opening and each reading of one is a trip to a pool of threads that may block.
+//! it may block: Tokio's reactor says when a socket is ready, but no reactor says it of a file. What
+//! the kernel has not at hand of a file is a trip to a pool of threads that may block.
 //!
 //! `cargo run -p serve-tokio`, then a browser at <http://localhost:4000/>.
 
 // ANCHOR: imports
 use std::future::poll_fn;
-use std::io;
-use std::net::TcpListener;
+use std::io::{self, ErrorKind};
+use std::mem::MaybeUninit;
+use std::net::{Shutdown, TcpListener};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 
-use serve_core::{Approach, Client, DRAIN_BYTES, Reply, Server};
-use tokio::fs::File;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server, Turn};
+use socket2::SockRef;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::tcp::ReadHalf;
 use tokio::runtime::Builder;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, timeout};
 // ANCHOR_END: imports
 
@@ -42,7 +43,7 @@ pub const APPROACH: Approach = Approach {
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let mut builder = Builder::new_multi_thread();
     let runtime = builder.worker_threads(server.config.workers).enable_all().build()?;
-    runtime.block_on(async {
+    let serving = async move {
         let mut clients = JoinSet::new();
         tokio::select! {
             broke = accept_clients(listener, &server, &mut clients) => broke?,
@@ -53,7 +54,9 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
         // Who is still there is cut off: an aborted task drops its socket, then its client.
         clients.shutdown().await;
         Ok(())
-    })
+    };
+    // As a task: what a worker spawns stays with it, what this thread spawns has to be handed over.
+    runtime.block_on(runtime.spawn(serving))?
 }
 // ANCHOR_END: run
 
@@ -86,11 +89,16 @@ async fn accept_clients(
 // ANCHOR: serve
 async fn serve_client(client: Client, mut stream: TcpStream) {
     let ended = {
-        let (reader, mut writer) = stream.split();
+        let (reader, writer) = stream.split();
+        let stream = writer.as_ref();
         let mut draining = pin!(drain_client(&client, reader));
         let mut sending = pin!(async {
-            send_file(&client, &mut writer).await?;
-            writer.shutdown().await
+            tokio::select! {
+                biased;
+                sent = send_file(&client, stream) => sent?,
+                stalled = watch_progress(&client, stream) => stalled?,
+            }
+            SockRef::from(stream).shutdown(Shutdown::Write)
         });
         tokio::select! {
             biased;
@@ -113,10 +121,17 @@ async fn serve_client(client: Client, mut stream: TcpStream) {
 // ANCHOR_END: serve
 
 // ANCHOR: send
-async fn send_file(client: &Client, writer: &mut WriteHalf<'_>) -> io::Result<()> {
-    let server = Arc::clone(client.server());
-    let reply = spawn_blocking(move || Reply::open(&server.config)).await?;
-    send_bytes(client, writer, &reply.preamble).await?;
+async fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
+    let server = client.server();
+    let reply = match Reply::open_cached(server) {
+        Some(reply) => reply,
+        None => {
+            let server = Arc::clone(server);
+            spawn_blocking(move || Reply::open(&server)).await?
+        }
+    };
+    let unsent = client.send_preamble(stream, &reply.preamble)?;
+    send_bytes(client, stream, unsent).await?;
     let body = match reply.body {
         Ok(body) => body,
         Err(error) => {
@@ -124,50 +139,73 @@ async fn send_file(client: &Client, writer: &mut WriteHalf<'_>) -> io::Result<()
             return Ok(());
         }
     };
-    let config = &client.server().config;
-    let (file_bytes, chunks) = (body.bytes, body.chunks(config));
-    let mut buffer = vec![0; body.buffer_bytes(config)];
-    let mut file = File::from_std(body.file);
-    file.set_max_buf_size(buffer.len());
-    for chunk_bytes in chunks {
-        let chunk = &mut buffer[..chunk_bytes];
-        file.read_exact(chunk).await?;
-        let started = client.chunk_started();
-        send_bytes(client, writer, chunk).await?;
-        client.chunk_sent(chunk_bytes, started);
+    let file_bytes = body.bytes;
+    match server.config.zero_copy {
+        true => send_zero_copy(client, stream, body).await?,
+        false => send_copied(client, stream, body).await?,
     }
     client.file_ended(file_bytes);
     Ok(())
 }
+// ANCHOR_END: send
 
-/// `write_all`, but what the kernel took is counted even if the rest fails, and whoever takes
-/// nothing for too long is given up.
-async fn send_bytes(
-    client: &Client,
-    writer: &mut WriteHalf<'_>,
-    mut bytes: &[u8],
-) -> io::Result<()> {
-    while !bytes.is_empty() {
-        match timeout(client.patience(), writer.write(bytes)).await {
-            Ok(written) => {
-                let written = written?;
-                client.sent(written);
-                bytes = &bytes[written..];
-            }
-            Err(_) => client.check_progress(writer.as_ref())?,
+// ANCHOR: copy
+async fn send_copied(client: &Client, stream: &TcpStream, body: Body) -> io::Result<()> {
+    let mut chunks = Chunks::new(body, client.server());
+    let mut turn = Turn::new();
+    while chunks.advance() {
+        // A trip to the pool costs more than the reading: only what waits for a disk is worth it.
+        if !chunks.read_cached()? {
+            chunks = spawn_blocking(move || chunks.read()).await??;
+        }
+        let started = client.chunk_started();
+        send_bytes(client, stream, chunks.bytes()).await?;
+        client.chunk_sent(chunks.bytes().len(), started);
+        if turn.is_over() {
+            yield_now().await;
         }
     }
     Ok(())
 }
-// ANCHOR_END: send
+
+/// `write_all`, but what the kernel took is counted even if the rest fails.
+async fn send_bytes(client: &Client, stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let sent = when_writable(stream, || SockRef::from(stream).send(bytes)).await?;
+        client.sent(sent);
+        bytes = &bytes[sent..];
+    }
+    Ok(())
+}
+// ANCHOR_END: copy
+
+// ANCHOR: zero_copy
+async fn send_zero_copy(client: &Client, stream: &TcpStream, body: Body) -> io::Result<()> {
+    let mut turn = Turn::new();
+    for chunk_bytes in body.chunks(&client.server().config) {
+        let started = client.chunk_started();
+        let mut left_bytes = chunk_bytes;
+        while left_bytes > 0 {
+            let sent = when_writable(stream, || body.sendfile(stream, left_bytes)).await?;
+            client.sent(sent);
+            left_bytes -= sent;
+        }
+        client.chunk_sent(chunk_bytes, started);
+        if turn.is_over() {
+            yield_now().await;
+        }
+    }
+    Ok(())
+}
+// ANCHOR_END: zero_copy
 
 // ANCHOR: drain
 async fn drain_client(client: &Client, mut reader: ReadHalf<'_>) -> io::Result<()> {
     loop {
         let heard = poll_fn(|context| {
             // In here the buffer is on the stack; across an await it would be in every task.
-            let mut buffer = [0; DRAIN_BYTES];
-            let mut buffer = ReadBuf::new(&mut buffer);
+            let mut buffer = [MaybeUninit::uninit(); DRAIN_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut buffer);
             ready!(Pin::new(&mut reader).poll_read(context, &mut buffer))?;
             client.received(buffer.filled());
             Poll::Ready(io::Result::Ok(buffer.filled().len()))
@@ -178,3 +216,29 @@ async fn drain_client(client: &Client, mut reader: ReadHalf<'_>) -> io::Result<(
     }
 }
 // ANCHOR_END: drain
+
+// ANCHOR: watch
+/// Ends, with an error, when the client takes nothing any more.
+async fn watch_progress(client: &Client, stream: &TcpStream) -> io::Result<()> {
+    loop {
+        sleep(client.patience()).await;
+        client.check_progress(stream)?;
+    }
+}
+// ANCHOR_END: watch
+
+// ANCHOR: when_writable
+/// Writes at once, and asks the reactor only if the kernel had no room: it knows a new socket only
+/// after its next turn, and a small file would have gone by then.
+async fn when_writable(
+    stream: &TcpStream,
+    mut write: impl FnMut() -> io::Result<usize>,
+) -> io::Result<usize> {
+    match write() {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => {
+            stream.async_io(Interest::WRITABLE, write).await
+        }
+        done => done,
+    }
+}
+// ANCHOR_END: when_writable

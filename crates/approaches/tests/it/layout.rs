@@ -8,11 +8,20 @@ use std::{env, fs};
 use libtest_mimic::Trial;
 
 /// What every sibling has, in this order. More may follow that the approach really needs.
-const FUNCTIONS: [&str; 6] =
-    ["run", "accept_clients", "serve_client", "send_file", "send_bytes", "drain_client"];
+const FUNCTIONS: [&str; 8] = [
+    "run",
+    "accept_clients",
+    "serve_client",
+    "send_file",
+    "send_copied",
+    "send_bytes",
+    "send_zero_copy",
+    "drain_client",
+];
 
 /// What every sibling marks for the lessons, in this order.
-const ANCHORS: [&str; 6] = ["imports", "run", "accept", "serve", "send", "drain"];
+const ANCHORS: [&str; 8] =
+    ["imports", "run", "accept", "serve", "send", "copy", "zero_copy", "drain"];
 
 const SIBLING_LINES_MAX: usize = 250;
 const FUNCTION_LINES_MAX: usize = 70;

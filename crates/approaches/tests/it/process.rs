@@ -12,14 +12,13 @@ use std::{env, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use serve_core::Approach;
 use tempfile::TempDir;
 
-use crate::Check;
 use crate::client::{
     BARE, DEADLINE, assert_same, connect, connect_with_small_buffer, noise, read_exactly,
     read_until_end, read_whole,
 };
+use crate::{Check, Sends, Sibling};
 
 pub const CHECKS: &[(&str, Check)] = &[
     ("signals_end_it_with_exit_code_0", signals_end_it_with_exit_code_0),
@@ -49,8 +48,8 @@ struct Events {
 }
 
 impl Process {
-    fn start(approach: &Approach, file: &Path, args: &[&str]) -> Self {
-        let (mut child, stdout, addr) = spawn(server_command(approach, file, args));
+    fn start(sibling: Sibling, file: &Path, args: &[&str]) -> Self {
+        let (mut child, stdout, addr) = spawn(server_command(sibling, file, args));
         child.stderr.take();
         let events = Arc::new(Events::default());
         let filled = Arc::clone(&events);
@@ -106,10 +105,13 @@ fn kill(child: &mut Child) {
 }
 
 /// This program as a server, on this machine alone and a free port.
-fn server_command(approach: &Approach, file: &Path, args: &[&str]) -> Command {
+fn server_command(sibling: Sibling, file: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
-    command.arg(format!("serve-{}", approach.name)).arg(file);
+    command.arg(format!("serve-{}", sibling.approach.name)).arg(file);
     command.args(["--host", "127.0.0.1", "--port", "0", "--log", "json"]).args(args);
+    if sibling.sends == Sends::ZeroCopy {
+        command.arg("--zero-copy");
+    }
     command
 }
 
@@ -171,11 +173,11 @@ fn long_file() -> (TempDir, PathBuf) {
 
 // Clause 10: shutdown.
 
-fn signals_end_it_with_exit_code_0(approach: &'static Approach) {
+fn signals_end_it_with_exit_code_0(sibling: Sibling) {
     let content = noise(8 << 20);
     let (_folder, path) = file_with(&content);
     for signal in [Signal::INT, Signal::TERM] {
-        let mut process = Process::start(approach, &path, &[]);
+        let mut process = Process::start(sibling, &path, &[]);
         let stream = connect_with_small_buffer(process.addr);
         let mut got = read_exactly(&stream, BARE.len());
         process.signal(signal);
@@ -188,9 +190,9 @@ fn signals_end_it_with_exit_code_0(approach: &'static Approach) {
     }
 }
 
-fn a_second_signal_ends_it_at_once(approach: &'static Approach) {
+fn a_second_signal_ends_it_at_once(sibling: Sibling) {
     let (_folder, path) = long_file();
-    let mut process = Process::start(approach, &path, &["--grace", "1h"]);
+    let mut process = Process::start(sibling, &path, &["--grace", "1h"]);
     let _stalled = connect_with_small_buffer(process.addr);
     process.wait_for(1, "connected");
     process.signal(Signal::INT);
@@ -201,7 +203,7 @@ fn a_second_signal_ends_it_at_once(approach: &'static Approach) {
 
 // Starting.
 
-fn what_cannot_start_says_so_in_one_line(approach: &'static Approach) {
+fn what_cannot_start_says_so_in_one_line(sibling: Sibling) {
     let (folder, path) = file_with(b"file");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken_port = taken.local_addr().unwrap().port().to_string();
@@ -214,12 +216,11 @@ fn what_cannot_start_says_so_in_one_line(approach: &'static Approach) {
         (&path, &["--chunk-size", "0"], "1, 8KiB, 1MiB"),
         (&path, &["--chunk-size", "banana"], "1, 8KiB, 1MiB"),
         (&path, &["--host", "192.0.2.1"], "--host"),
-        (&path, &["--zero-copy"], "not built yet"),
         (&path, &["--unheard-of"], "--unheard-of"),
     ];
     for (file, args, mend) in cases {
         let mut command = Command::new(env::current_exe().unwrap());
-        command.arg(format!("serve-{}", approach.name)).arg(file);
+        command.arg(format!("serve-{}", sibling.approach.name)).arg(file);
         // A flag may be given once: what the case says of host and port goes first.
         for (flag, value) in [("--host", "127.0.0.1"), ("--port", "0")] {
             if !args.contains(&flag) {
@@ -231,26 +232,29 @@ fn what_cannot_start_says_so_in_one_line(approach: &'static Approach) {
         assert_eq!(output.status.code(), Some(2), "{args:?}: {stderr}");
         assert_eq!(output.stdout, b"", "{args:?}");
         assert_eq!(stderr.lines().count(), 1, "{args:?}: {stderr}");
-        let program = format!("serve-{}: ", approach.name);
+        let program = format!("serve-{}: ", sibling.approach.name);
         assert!(stderr.starts_with(&program) && stderr.contains(mend), "{args:?}: {stderr}");
     }
 }
 
-fn help_teaches(approach: &'static Approach) {
+fn help_teaches(sibling: Sibling) {
     let mut command = Command::new(env::current_exe().unwrap());
-    let output = command.args([&format!("serve-{}", approach.name), "--help"]).output().unwrap();
+    let output =
+        command.args([&format!("serve-{}", sibling.approach.name), "--help"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    for part in ["--chunk-size", "--high-water-mark", "64KiB", "Examples:", approach.summary] {
+    for part in
+        ["--chunk-size", "--high-water-mark", "64KiB", "Examples:", sibling.approach.summary]
+    {
         assert!(help.contains(part), "no {part} in {help}");
     }
-    assert_eq!(help.contains("None here"), !approach.has_workers, "{help}");
+    assert_eq!(help.contains("None here"), !sibling.approach.has_workers, "{help}");
 }
 
-fn the_welcome_is_on_stderr(approach: &'static Approach) {
+fn the_welcome_is_on_stderr(sibling: Sibling) {
     let (_folder, path) = file_with(b"file");
-    let (mut child, stdout, addr) = spawn(server_command(approach, &path, &[]));
+    let (mut child, stdout, addr) = spawn(server_command(sibling, &path, &[]));
     kill_process(pid_of(&child), Signal::TERM).unwrap();
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
@@ -262,10 +266,10 @@ fn the_welcome_is_on_stderr(approach: &'static Approach) {
 
 // Clause 11: who reads the events.
 
-fn a_closed_stdout_stops_nothing(approach: &'static Approach) {
+fn a_closed_stdout_stops_nothing(sibling: Sibling) {
     let content = noise(100_000);
     let (_folder, path) = file_with(&content);
-    let (mut child, stdout, addr) = spawn(server_command(approach, &path, &["--log-chunks"]));
+    let (mut child, stdout, addr) = spawn(server_command(sibling, &path, &["--log-chunks"]));
     drop(stdout);
     for _ in 0..20 {
         assert_same(&read_whole(&connect(addr)), &[BARE, &content].concat());
@@ -274,12 +278,12 @@ fn a_closed_stdout_stops_nothing(approach: &'static Approach) {
     assert_eq!(wait(&mut child).code(), Some(0));
 }
 
-fn an_unread_stdout_holds_up_nobody(approach: &'static Approach) {
+fn an_unread_stdout_holds_up_nobody(sibling: Sibling) {
     // One event a byte: far more than the queue and the pipe hold.
     let content = noise(60_000);
     let (_folder, path) = file_with(&content);
     let args = ["--log-chunks", "--chunk-size", "1", "--grace", "1m"];
-    let (mut child, stdout, addr) = spawn(server_command(approach, &path, &args));
+    let (mut child, stdout, addr) = spawn(server_command(sibling, &path, &args));
     assert_same(&read_whole(&connect(addr)), &[BARE, &content].concat());
     kill_process(pid_of(&child), Signal::TERM).unwrap();
 
@@ -302,9 +306,9 @@ fn descriptors_come_back(_: &'static Approach) {
 }
 
 #[cfg(target_os = "linux")]
-fn descriptors_come_back(approach: &'static Approach) {
+fn descriptors_come_back(sibling: Sibling) {
     let (_folder, path) = long_file();
-    let mut process = Process::start(approach, &path, &[]);
+    let mut process = Process::start(sibling, &path, &[]);
     // The first client makes the runtime open what it opens once.
     crate::client::reset(connect(process.addr));
     process.wait_for(1, "disconnected");
@@ -328,10 +332,10 @@ fn descriptors_come_back(approach: &'static Approach) {
     assert_eq!(process.wait().code(), Some(0));
 }
 
-fn few_descriptors_make_a_low_cap(approach: &'static Approach) {
+fn few_descriptors_make_a_low_cap(sibling: Sibling) {
     let content = noise(200_000);
     let (_folder, path) = file_with(&content);
-    let command = with_descriptors(32, &server_command(approach, &path, &[]));
+    let command = with_descriptors(32, &server_command(sibling, &path, &[]));
     let (mut child, stdout, addr) = spawn(command);
     let streams: Vec<_> = (0..60).map(|_| connect(addr)).collect();
     for stream in streams {
@@ -344,10 +348,10 @@ fn few_descriptors_make_a_low_cap(approach: &'static Approach) {
     assert!(errors.is_empty(), "the cap is too high for the descriptors: {errors:?}");
 }
 
-fn running_out_of_descriptors_is_survived(approach: &'static Approach) {
+fn running_out_of_descriptors_is_survived(sibling: Sibling) {
     let (_folder, path) = long_file();
     let args = ["--max-connections", "1000", "--preamble", "http"];
-    let command = with_descriptors(32, &server_command(approach, &path, &args));
+    let command = with_descriptors(32, &server_command(sibling, &path, &args));
     let (mut child, stdout, addr) = spawn(command);
     let held: Vec<_> = (0..60).map(|_| connect_with_small_buffer(addr)).collect();
 
@@ -389,12 +393,12 @@ fn running_out_of_descriptors_is_survived(approach: &'static Approach) {
     assert!(events.iter().any(is_told), "nobody said why");
 }
 
-fn shutdown_needs_no_descriptor(approach: &'static Approach) {
+fn shutdown_needs_no_descriptor(sibling: Sibling) {
     let (_folder, path) = long_file();
     // Two descriptors a client: with one limit or the other, accepting waits with the very last.
     for limit in [32, 33] {
         let args = ["--max-connections", "1000", "--grace", "0s"];
-        let command = with_descriptors(limit, &server_command(approach, &path, &args));
+        let command = with_descriptors(limit, &server_command(sibling, &path, &args));
         let (mut child, stdout, addr) = spawn(command);
         let _held: Vec<_> = (0..20).map(|_| connect_with_small_buffer(addr)).collect();
         let mut events = stdout.lines().map(|line| line.unwrap());

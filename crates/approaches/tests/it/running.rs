@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use serve_core::{Approach, Config, Event, EventLog, Server, What, bind};
+use serve_core::{Config, Event, EventLog, Server, What, bind};
 use tempfile::TempDir;
 
 use crate::client::{BARE, DEADLINE, assert_same, connect, read_whole};
+use crate::{Sends, Sibling};
 
 pub struct Running {
     pub server: Arc<Server>,
@@ -44,35 +45,37 @@ impl Ready {
         Self { server: Server::new(config, EventLog::memory()), addr, listener, folder }
     }
 
-    pub fn run(self, approach: &Approach) -> Running {
+    pub fn run(mut self, sibling: Sibling) -> Running {
+        self.server.config.zero_copy = sibling.sends == Sends::ZeroCopy;
+        self.server.asks_page_cache &= sibling.sends != Sends::ByPool;
         let server = Arc::new(self.server);
         let (tell, ended) = mpsc::channel();
-        let (run, serving) = (approach.run, Arc::clone(&server));
+        let (run, serving) = (sibling.approach.run, Arc::clone(&server));
         thread::spawn(move || tell.send(run(self.listener, serving)));
         Running { server, addr: self.addr, ended, folder: self.folder }
     }
 }
 
 impl Running {
-    pub fn start(approach: &Approach, content: &[u8]) -> Self {
-        Self::start_with(approach, content, |_| {})
+    pub fn start(sibling: Sibling, content: &[u8]) -> Self {
+        Self::start_with(sibling, content, |_| {})
     }
 
     pub fn start_with(
-        approach: &Approach,
+        sibling: Sibling,
         content: &[u8],
         configure: impl FnOnce(&mut Config),
     ) -> Self {
-        Ready::new(content, configure).run(approach)
+        Ready::new(content, configure).run(sibling)
     }
 
     /// A file so long that no socket buffer holds it; sparse, so it costs nothing.
     pub fn start_with_long_file(
-        approach: &Approach,
+        sibling: Sibling,
         bytes: u64,
         configure: impl FnOnce(&mut Config),
     ) -> Self {
-        let running = Self::start_with(approach, b"", configure);
+        let running = Self::start_with(sibling, b"", configure);
         File::create(running.path()).unwrap().set_len(bytes).unwrap();
         running
     }
