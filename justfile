@@ -56,6 +56,12 @@ verify-cmd CMD *ARGS:
 load *ARGS:
     @cargo run --quiet --release -p benches --bin load -- "$@"
 
+# Race the servers against nginx, Node and each other: `just peers --measure river --no-record`
+[group('measure')]
+[no-exit-message]
+peers *ARGS:
+    @cargo run --quiet --release -p benches --bin peers -- "$@"
+
 # Format, lint and document, with warnings as errors
 [group('check')]
 lint:

@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -112,9 +112,11 @@ fn behaviour_args() -> [Arg; 4] {
     ]
 }
 
-fn socket_args() -> [Arg; 3] {
+fn socket_args() -> [Arg; 4] {
     [
-        option("receive-buffer", "SIZE", "The kernel's buffer for what is unread\n(SO_RCVBUF)")
+        option("source", "IP", "The address of this machine that clients come\nfrom")
+            .value_parser(value_parser!(IpAddr)),
+        option("receive-buffer", "SIZE", "The kernel's buffer for what is unread\n(SO_RCVBUF); larger when a hold is over")
             .value_parser(units::positive_bytes),
         option(
             "max-segment",
@@ -260,6 +262,7 @@ fn plan(matches: &ArgMatches) -> Result<Plan, String> {
     plan.hold = hold.map(Hold::For);
     plan.slow_bytes_per_s = number("slow");
     plan.reset_after_bytes = number("reset-after");
+    plan.source = matches.get_one::<IpAddr>("source").copied();
     plan.receive_buffer_bytes = number("receive-buffer").map(|bytes| bytes as usize);
     plan.max_segment_bytes = matches.get_one::<u32>("max-segment").copied();
     if let Some(request) = matches.get_one::<Vec<u8>>("request") {

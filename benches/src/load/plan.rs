@@ -1,6 +1,6 @@
 //! What to do to a server.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use super::expected::Expected;
@@ -37,7 +37,11 @@ pub struct Plan {
     pub slow_bytes_per_s: Option<u64>,
     /// After so many bytes, preamble included, the connection is reset.
     pub reset_after_bytes: Option<u64>,
+    /// The address that clients come from. Linux remembers for each pair of addresses how its
+    /// connections fared, and what it remembers decides how much it takes for the next ones.
+    pub source: Option<IpAddr>,
     /// The kernel's buffer for what was not read yet, in bytes (`SO_RCVBUF`; Linux doubles it).
+    /// Clients that were held have more when they may read.
     pub receive_buffer_bytes: Option<usize>,
     /// The largest TCP segment, in bytes.
     pub max_segment_bytes: Option<u32>,
@@ -85,6 +89,7 @@ impl Plan {
             hold: None,
             slow_bytes_per_s: None,
             reset_after_bytes: None,
+            source: None,
             receive_buffer_bytes: None,
             max_segment_bytes: None,
             request: DEFAULT_REQUEST.to_vec(),

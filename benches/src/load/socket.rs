@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use mio::net::TcpStream;
@@ -13,6 +14,9 @@ use super::plan::Plan;
 /// read that would only say so can be saved; Windows wants to be asked until it says so.
 pub(super) const SHORT_READ_IS_ALL: bool = cfg!(target_os = "linux");
 
+/// Twice what Linux has by itself (`net.ipv4.tcp_rmem`).
+const OPEN_BUFFER_BYTES: usize = 256 * 1024;
+
 /// Begins to connect; true if it is connected already, as it often is within one machine.
 pub(super) fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
     let socket = new_socket(Domain::for_address(plan.addr))?;
@@ -22,6 +26,9 @@ pub(super) fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
     #[cfg(unix)]
     if let Some(bytes) = plan.max_segment_bytes {
         socket.set_tcp_mss(bytes)?;
+    }
+    if let Some(source) = plan.source {
+        socket.bind(&SocketAddr::new(source, 0).into())?;
     }
     let is_connected = match socket.connect(&plan.addr.into()) {
         Ok(()) => true,
@@ -77,6 +84,13 @@ pub(super) fn discard(stream: &TcpStream, room: &mut [MaybeUninit<u8>]) -> io::R
 #[cfg(not(target_os = "linux"))]
 pub(super) fn discard(_: &TcpStream, _: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// A client that was held may have more room now: through a small window, thousands of them would
+/// take minutes to read what they are sent.
+pub(super) fn open_window(stream: &TcpStream) {
+    // With the little room it reads the same, only later.
+    let _ = SockRef::from(stream).set_recv_buffer_size(OPEN_BUFFER_BYTES);
 }
 
 /// Closes with a RST.

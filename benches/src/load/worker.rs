@@ -290,6 +290,9 @@ impl<'a> Worker<'a> {
             if let Some(connection) = &mut self.places[at]
                 && connection.is_connected
             {
+                if self.job.plan.receive_buffer_bytes.is_some() {
+                    socket::open_window(&connection.stream);
+                }
                 connection.last = self.now;
                 connection.is_readable = true;
                 connection.is_listed = true;

@@ -1,4 +1,4 @@
-//! The program `load`, from its command line to its exit code.
+//! The programs, from their command lines to their exit codes.
 
 use std::process::{Command, Output};
 
@@ -50,4 +50,44 @@ fn what_cannot_run_is_2() {
         assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
         assert!(!output.stderr.is_empty(), "{args:?}");
     }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_small_race_is_run_and_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = folder.path().join("record");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_peers"));
+    command.args(["--measure", "river,held,log", "--server", "floor,std,tokio", "--rounds", "2"]);
+    command.args(["--river-clients", "4", "--held-clients", "20", "--large-size", "1MiB"]);
+    command.args(["--job-time", "50ms", "--server-cmd", "gone=/no/such/server {file} {port}"]);
+    command.arg("--record").arg(&record);
+    let output = in_time(move || command.output().unwrap());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let table = text(&output.stdout);
+    assert!(table.contains("river: 157 kB, 4 clients at once"), "{table}");
+    assert!(table.contains("absent: gone: /no/such/server is not installed"), "{table}");
+
+    let json = std::fs::read(record.join("peers.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let samples = json["samples"].as_array().unwrap();
+    // The river with three, holding and the log with two each, in two rounds.
+    assert_eq!(samples.len(), (3 + 2 + 2) * 2, "{json}");
+    for sample in samples {
+        let figures = &sample["figures"];
+        match sample["measure"].as_str() {
+            Some("river") => {
+                assert!(figures["connections_per_s"].as_f64() > Some(1.0), "{sample}");
+                assert!(figures["server_cpu_s"].as_f64() > Some(0.0), "{sample}");
+            }
+            Some("held") => {
+                assert_eq!(figures["served_whole"].as_f64(), Some(20.0), "{sample}");
+                assert!(figures["kib_per_client"].as_f64() > Some(1.0), "{sample}");
+            }
+            _ => assert!(figures["large_ratio"].as_f64() > Some(0.0), "{sample}"),
+        }
+    }
+    let markdown = std::fs::read_to_string(record.join("peers.md")).unwrap();
+    assert!(markdown.contains("| server | clients/s | × Node |"), "{markdown}");
+    assert!(!markdown.contains(&folder.path().display().to_string()), "{markdown}");
 }
