@@ -99,10 +99,9 @@ impl<'a> Worker<'a> {
             if self.open == 0 && self.is_out_of_tickets {
                 break;
             }
-            if let Err(error) = self.poll.poll(&mut events, self.wait_time())
-                && error.kind() != io::ErrorKind::Interrupted
-            {
-                return Err(error);
+            match self.poll.poll(&mut events, self.wait_time()) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
             }
             self.now = Instant::now();
             self.begin_reading();
@@ -287,9 +286,8 @@ impl<'a> Worker<'a> {
         }
         self.was_holding = false;
         for at in 0..self.places.len() {
-            if let Some(connection) = &mut self.places[at]
-                && connection.is_connected
-            {
+            let connected = self.places[at].as_mut().filter(|connection| connection.is_connected);
+            if let Some(connection) = connected {
                 if self.job.plan.receive_buffer_bytes.is_some() {
                     socket::open_window(&connection.stream);
                 }
