@@ -163,7 +163,8 @@ impl Results {
 /// Cargo's folder for what was built.
 #[must_use]
 pub fn target_folder() -> PathBuf {
-    let ours = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target");
+    let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let ours = || benches.parent().unwrap_or(benches).join("target");
     env::var_os("CARGO_TARGET_DIR").map_or_else(ours, PathBuf::from)
 }
 

@@ -14,8 +14,8 @@ pub(super) const STYLE: &str = "\
 --paper:#fff;--c0:#0072b2;--c1:#c44e00;--c2:#00815c;--c3:#a8508a;--c4:#7a6400;--c5:#2b2b2b}\
 @media (prefers-color-scheme:dark){:root{--ink:#e8ebee;--soft:#a5afb8;--grid:#31383f;--dim:#4c555e;\
 --paper:#14181c;--c0:#56b4e9;--c1:#f0803c;--c2:#2fc79b;--c3:#e090c0;--c4:#f0e442;--c5:#fff}}\
-svg text{font:12px system-ui,sans-serif;fill:var(--ink)}\
-svg .title{font-weight:600;font-size:14px}svg .soft{fill:var(--soft)}\
+svg text{font:13.5px system-ui,sans-serif;fill:var(--ink)}\
+svg .title{font-weight:600;font-size:15px}svg .soft{fill:var(--soft)}\
 svg .grid{stroke:var(--grid);stroke-width:1}svg .line{fill:none;stroke-width:2}\
 svg .leader{stroke:var(--dim);stroke-width:1;fill:none}\
 svg .dim{stroke:var(--dim)}svg .dim.mark{fill:var(--dim);stroke:none}\
@@ -28,13 +28,13 @@ svg .c5.mark{fill:var(--c5)}";
 
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 286.0;
-const LEFT: f64 = 64.0;
+const LEFT: f64 = 78.0;
 const RIGHT: f64 = WIDTH - 104.0;
 const TOP: f64 = 36.0;
 const BOTTOM: f64 = HEIGHT - 46.0;
 
 /// Between two names at the ends of lines.
-const NAME_STEP: f64 = 15.0;
+const NAME_STEP: f64 = 16.0;
 
 /// One drawing, ready.
 #[derive(Clone, Debug)]
@@ -163,7 +163,22 @@ impl Lines {
     /// Each line's name at its end, and none over another.
     fn names(&self, out: &mut String, x: &Axis, y: &Axis) {
         let named = self.series.iter().filter(|series| series.look != Look::Dim);
-        let ends = named.filter_map(|series| Some((series, *series.points.last()?)));
+        // A single point has its name beside it.
+        let (points, lines): (Vec<&Series>, Vec<&Series>) =
+            named.partition(|series| series.points.len() == 1);
+        for series in points {
+            let (at_x, at_y) = (x.at(series.points[0].0), y.at(series.points[0].1));
+            put(
+                out,
+                format_args!(
+                    "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                    at_x + 4.0,
+                    at_y + 16.0,
+                    escaped(&series.name)
+                ),
+            );
+        }
+        let ends = lines.into_iter().filter_map(|series| Some((series, *series.points.last()?)));
         let mut names: Vec<(f64, f64, &Series)> =
             ends.map(|(series, end)| (x.at(end.0), y.at(end.1), series)).collect();
         names.sort_by(|one, other| one.1.total_cmp(&other.1));
@@ -351,8 +366,8 @@ mod tests {
 
     #[test]
     fn names_keep_apart_and_inside() {
-        assert_eq!(apart(&[10.0, 12.0, 80.0], 0.0, 100.0), [10.0, 25.0, 80.0]);
-        assert_eq!(apart(&[95.0, 99.0], 0.0, 100.0), [85.0, 100.0]);
+        assert_eq!(apart(&[10.0, 12.0, 80.0], 0.0, 100.0), [10.0, 26.0, 80.0]);
+        assert_eq!(apart(&[95.0, 99.0], 0.0, 100.0), [84.0, 100.0]);
     }
 
     #[test]

@@ -68,7 +68,9 @@ fn series(name: &str, look: Look, points: Points) -> Option<Series> {
 }
 
 fn chunk_ticks() -> Vec<(f64, String)> {
-    CHUNK_SIZES.iter().map(|(name, bytes)| (*bytes as f64, (*name).to_owned())).collect()
+    // As short as they can be: they stand close together.
+    let short = |name: &str| name.trim_end_matches('B').replace("Ki", "K").replace("Mi", "M");
+    CHUNK_SIZES.iter().map(|(name, bytes)| (*bytes as f64, short(name))).collect()
 }
 
 /// Node's bytes a second by chunk size: no suite has it, since it is a process of its own.
@@ -92,8 +94,9 @@ fn chunk_sizes(suites: &Suites, node: Points) -> Section {
         siblings().map(|(at, name)| (at, name, points(suites, "chunk_size", name))).collect();
     let floor = points(suites, "throughput", "floor-memory").last().map(|floor| floor.1);
     let pool = |name: &str| points(suites, "chunk_size", &format!("{name}-by-pool"));
-    let values: Vec<f64> =
-        siblings().flat_map(|(_, name)| pool(name)).map(|point| point.1).collect();
+    // Below the point there has to be room for its name.
+    let room = |point: (f64, f64)| point.1 / 4.0;
+    let values: Vec<f64> = siblings().flat_map(|(_, name)| pool(name)).map(room).collect();
     let values: Vec<f64> = all
         .iter()
         .flat_map(|line| line.2.iter())
@@ -116,7 +119,7 @@ fn chunk_sizes(suites: &Suites, node: Points) -> Section {
         Some(Lines {
             file: format!("chunk-size-{name}"),
             title: format!("{name}: bytes a second"),
-            x_title: "chunk size",
+            x_title: "chunk size in bytes",
             x_ticks: chunk_ticks(),
             y_text: bytes_per_s,
             y_values: values.clone(),
@@ -156,7 +159,7 @@ fn chunk_text(suites: &Suites) -> String {
          the page cache first and go to the pool only for what is not there.</li>\
          <li><b>Why smol's file reads are not what they seem:</b> smol's own file type reads ahead \
          into a pipe of 8 MiB, so that most of its small reads would never reach the file; the \
-         sibling here leaves it out and reads one chunk a time as the others do, which by pool is \
+         sibling here leaves it out and reads one chunk at a time as the others do, which by pool is \
          {}.</li></ul>",
         cost("tokio"), cost("async-std"), cost("smol")
     ));
@@ -225,8 +228,8 @@ fn clients(suites: &Suites) -> Section {
     Section {
         title: "Clients",
         text:
-            "<p>On the left, clients that each take the river (153 KiB), so many at once; on the \
-               right, how long one waits for its first byte when nobody else is there.</p>"
+            "<p>First, clients that each take the river (153 KiB), so many at once; then how long one \
+               waits for its first byte when nobody else is there.</p>"
                 .to_owned(),
         drawings,
     }
@@ -280,13 +283,19 @@ fn cpu(footprint: &Footprint) -> Section {
             "<p>Seconds of the server's processor time for a GiB; less is better. Unlike speed, it \
                does not depend on who else waits for whom.</p>"
                 .to_owned(),
-        drawings: pair("cpu", "CPU-seconds for a GiB", ("chunk size", chunk_ticks()), seconds, of),
+        drawings: pair(
+            "cpu",
+            "CPU-seconds for a GiB",
+            ("chunk size in bytes", chunk_ticks()),
+            seconds,
+            of,
+        ),
     }
 }
 
 fn calls(footprint: &Footprint) -> Section {
     let of = |server: &str| of_jobs(footprint, server, Job::calls_per_mib);
-    let axis = ("chunk size", chunk_ticks());
+    let axis = ("chunk size in bytes", chunk_ticks());
     Section {
         title: "System calls",
         text: "<p>All that a server asks of the kernel for a MiB, what it asked in vain included. A \

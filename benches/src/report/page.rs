@@ -15,7 +15,7 @@ font:16px/1.5 system-ui,sans-serif}\
 h1{font-size:1.6rem;line-height:1.2;margin:.6em 0 .2em}h2{font-size:1.2rem;margin:2em 0 .2em}\
 p,ul{max-width:46rem;margin:.5em 0}ul{padding-left:1.2em}li{margin:.4em 0}\
 .facts{color:var(--soft);font-size:.9rem}code{font-size:.9em}\
-.panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,310px),1fr));gap:20px}\
+.panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:20px}\
 .panels svg{width:100%;max-width:480px;height:auto;display:block}\
 summary{cursor:pointer;margin:.8em 0}.wide{overflow-x:auto}\
 table{border-collapse:collapse;font-size:.85rem;margin:.6em 0 1.4em;font-variant-numeric:tabular-nums}\
