@@ -14,8 +14,10 @@ use criterion::{Criterion, Throughput};
 use run::{Bench, Suites};
 use serve_core::Approach;
 
-/// The chunk size where nothing else is asked for, in copy mode and in zero-copy: the defaults.
+/// The chunk size where nothing else is asked for: the default.
 const COPY_CHUNK_BYTES: usize = 64 * 1024;
+/// The same in zero-copy.
+#[cfg(target_os = "linux")]
 const ZERO_COPY_CHUNK_BYTES: usize = 1024 * 1024;
 
 const FILE_SIZES: [(&str, u64); 3] =
