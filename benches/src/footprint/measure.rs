@@ -16,7 +16,7 @@ pub const HELD_CLIENTS: [u64; 4] = [1, 16, 256, 1024];
 
 /// What a client gets who is held: more than the kernel takes for one that reads nothing, so that the
 /// server has to hold it.
-const HELD_FILE_BYTES: u64 = 256 * 1024;
+const HELD_FILE_BYTES: u64 = 1024 * 1024;
 
 /// A network's segments, and a small buffer: within one machine the kernel would take megabytes.
 const HELD_SEGMENT_BYTES: u32 = 536;
@@ -27,8 +27,11 @@ const HELD_CHUNK_BYTES: u64 = 64 * 1024;
 
 const HELD_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What a server does for clients who have just come should be over when it is looked at.
+/// What a server does for clients who have just come should be over when it is looked at: its memory
+/// has not grown for so long, by so much.
 const SETTLES: Duration = Duration::from_millis(200);
+const SETTLED: f64 = 1.01;
+const SETTLES_MAX: usize = 25;
 
 const FETCHES_MAX: u64 = 200;
 
@@ -201,6 +204,14 @@ fn while_held(server: &Server, load: &Load) -> Result<(u64, u64), String> {
     if !load.wait_until_held(HELD_TIMEOUT) {
         return Err(format!("only {} clients were answered in time", load.held()));
     }
-    thread::sleep(SETTLES);
+    let mut before = 0;
+    for _ in 0..SETTLES_MAX {
+        thread::sleep(SETTLES);
+        let now = server.memory_bytes()?;
+        if now as f64 <= before as f64 * SETTLED {
+            break;
+        }
+        before = now;
+    }
     Ok((server.memory_bytes()?, server.switches()?.threads))
 }
