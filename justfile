@@ -62,6 +62,42 @@ load *ARGS:
 peers *ARGS:
     @cargo run --quiet --release -p benches --bin peers -- "$@"
 
+# All suites, several minutes: `just bench`; some of them: `just bench tokio`
+[group('measure')]
+[no-exit-message]
+bench *ARGS:
+    @[ "${1:-}" != -- ] || shift; cargo bench -p benches --bench suites -- "$@"
+
+# Every bench id once, in less than 3 minutes; some of them: `just bench-quick tokio`
+[group('measure')]
+[no-exit-message]
+bench-quick *ARGS:
+    @[ "${1:-}" != -- ] || shift; cargo bench -p benches --bench suites -- --warm-up-time 0.2 --measurement-time 0.5 --sample-size 10 --nresamples 2000 "$@"
+
+# System calls, context switches, threads, memory and CPU of each server as a process (Linux)
+[group('measure')]
+[no-exit-message]
+footprint *ARGS:
+    @cargo run --quiet --release -p benches --bin footprint -- "$@"
+
+# Make a page of the last `bench` and `footprint`, and print its path
+[group('measure')]
+[no-exit-message]
+report *ARGS:
+    @cargo run --quiet --release -p benches --bin report -- "$@"
+
+# The same into benches/records/, raw and rendered: `just record --machine my-laptop`
+[group('measure')]
+[no-exit-message]
+record *ARGS:
+    @cargo run --quiet --release -p benches --bin report -- --record "$@"
+
+# Compare two records, or one with the last runs here: `just bench-diff 2026-11-25-linux-2-cores now`
+[group('measure')]
+[no-exit-message]
+bench-diff A B:
+    @cargo run --quiet --release -p benches --bin report -- diff "$@"
+
 # Format, lint and document, with warnings as errors
 [group('check')]
 lint:

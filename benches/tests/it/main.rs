@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
+#[cfg(target_os = "linux")]
+mod footprint;
 mod load;
 mod program;
+mod report;
 mod servers;
+mod suites;
 
 use std::panic;
 use std::sync::mpsc::{self, RecvTimeoutError};
