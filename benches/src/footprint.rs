@@ -24,7 +24,6 @@ pub use measure::{Footprints, HELD_CLIENTS};
 pub use server::{Kind, Subject};
 #[cfg(target_os = "linux")]
 pub use strace::why_not as why_no_strace;
-pub use table::Table;
 
 const MIB: f64 = 1024.0 * 1024.0;
 const GIB: f64 = 1024.0 * MIB;

@@ -14,4 +14,5 @@ pub mod process;
 pub mod records;
 pub mod report;
 pub mod suite;
+pub mod table;
 pub mod units;

@@ -1,7 +1,8 @@
 //! What differs between two records, and what of it is noise.
 
-use crate::footprint::{Job, Table};
+use crate::footprint::Job;
 use crate::records::{Interval, Results};
+use crate::table::Table;
 
 use super::page::time_text;
 

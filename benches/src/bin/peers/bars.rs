@@ -2,8 +2,10 @@
 
 use serde::Serialize;
 
+use benches::table::Table;
+
 use crate::stats::{Figure, Sample, Spread};
-use crate::table::{Table, ratio};
+use crate::table::ratio;
 
 /// A bar for every sibling, in the order of `approaches::ALL`.
 struct Row {
@@ -165,7 +167,7 @@ mod tests {
             ("smol", 140.0, true),
         ];
         assert_eq!(came, expected);
-        let text = table(&bars).to_text();
+        let text = table(&bars).to_string();
         assert!(text.starts_with("bars: 2 of 4 met\n"), "{text}");
         let missed = text.lines().find(|line| line.starts_with("smol-zero-copy")).unwrap();
         let words: Vec<&str> = missed.split_whitespace().collect();

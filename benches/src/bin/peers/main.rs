@@ -8,15 +8,11 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod floor;
 #[cfg(target_os = "linux")]
-mod machine;
-#[cfg(target_os = "linux")]
 mod measures;
 #[cfg(target_os = "linux")]
 mod nginx;
 #[cfg(target_os = "linux")]
 mod peer;
-#[cfg(target_os = "linux")]
-mod process;
 #[cfg(target_os = "linux")]
 mod race;
 #[cfg(target_os = "linux")]

@@ -11,9 +11,9 @@ use std::time::Duration;
 use benches::load::{Hold, Job, Plan, Report};
 
 use crate::peer::{Kind, Peer};
-use crate::process;
 use crate::stage::{Served, Server, Start, USUAL};
 use crate::stats::Figures;
+use benches::process;
 
 /// A measure, by the name that the command line has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,13 +6,13 @@ use std::time::{Duration, Instant, SystemTime};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::bars;
-use crate::machine::Machine;
 use crate::measures::{Course, Measure, Sizes};
 use crate::peer::Peer;
-use crate::process;
 use crate::record::{Absent, Options, Record};
 use crate::stats::Sample;
 use crate::table;
+use benches::machine::Machine;
+use benches::process;
 
 /// What was asked for.
 #[derive(Debug)]

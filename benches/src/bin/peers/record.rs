@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::bars::Bar;
-use crate::machine::Machine;
 use crate::stats::Sample;
-use crate::table::Table;
+use benches::machine::Machine;
+use benches::table::Table;
 
 /// A race that is over.
 #[derive(Debug, Serialize)]
@@ -50,7 +50,7 @@ impl Record {
     pub fn to_text(&self) -> String {
         let mut out = String::new();
         for table in &self.tables {
-            out.push_str(&table.to_text());
+            out.push_str(&table.to_string());
             out.push('\n');
         }
         for Absent { server, why } in &self.absent {

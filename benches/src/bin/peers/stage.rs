@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,9 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use benches::load::{self, Expected, Kind, Plan, Report};
+use benches::process::Group;
+use benches::suite::write_file;
 
 use crate::peer::{Peer, Told};
-use crate::process::Group;
 
 /// How long a server may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -24,8 +25,6 @@ const AFTERWARDS: Duration = Duration::from_millis(50);
 
 /// Another program may take a port that was free a moment ago.
 const STARTS_MAX: usize = 3;
-
-const BLOCK_BYTES: usize = 1024 * 1024;
 
 /// A file to serve.
 #[derive(Clone, Debug)]
@@ -47,25 +46,7 @@ impl Served {
 
     /// Makes a file of so many bytes, no two places of which look alike.
     pub fn make(path: PathBuf, bytes: u64) -> io::Result<Self> {
-        let mut file = File::create(&path)?;
-        let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-        let mut block = Vec::with_capacity(BLOCK_BYTES);
-        let mut left = bytes;
-        while left > 0 {
-            block.clear();
-            while block.len() < BLOCK_BYTES {
-                // xorshift64
-                state ^= state << 13;
-                state ^= state >> 7;
-                state ^= state << 17;
-                block.extend_from_slice(&state.to_le_bytes());
-            }
-            let count = usize::try_from(left).unwrap_or(usize::MAX).min(BLOCK_BYTES);
-            file.write_all(&block[..count])?;
-            left -= count as u64;
-        }
-        // Otherwise the system would write it out in the middle of a measurement.
-        file.sync_all()?;
+        write_file(&path, bytes)?;
         Self::new(path)
     }
 }
@@ -232,6 +213,6 @@ mod tests {
         assert_eq!(served.expected.bytes, 2_100_000);
         assert_eq!(served.request, b"GET /a.bin HTTP/1.0\r\n\r\n");
         let content = fs::read(&served.path).unwrap();
-        assert_ne!(content[..1000], content[BLOCK_BYTES..BLOCK_BYTES + 1000]);
+        assert_ne!(content[..1000], content[1_000_000..1_001_000]);
     }
 }

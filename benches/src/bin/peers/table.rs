@@ -1,6 +1,6 @@
 //! Tables, for people.
 
-use console::measure_text_width;
+use benches::table::Table;
 
 use crate::measures::{Measure, Sizes};
 use crate::peer::Peer;
@@ -8,49 +8,6 @@ use crate::stats::{Figure, Sample, Spread};
 
 /// What is said where nothing was measured.
 const NOTHING: &str = "–";
-
-/// A table of words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Table {
-    pub title: String,
-    pub headers: Vec<String>,
-    pub rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    /// In columns: the first to the left, the others to the right.
-    pub fn to_text(&self) -> String {
-        let lines = || std::iter::once(&self.headers).chain(&self.rows);
-        let width = |column: usize| {
-            let cells = lines().filter_map(|line| line.get(column));
-            cells.map(|cell| measure_text_width(cell)).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..self.headers.len()).map(width).collect();
-        let mut out = format!("{}\n", self.title);
-        for line in lines() {
-            let mut text = String::new();
-            for (column, (cell, width)) in line.iter().zip(&widths).enumerate() {
-                let room = " ".repeat(width.saturating_sub(measure_text_width(cell)));
-                match column {
-                    0 => text.push_str(&format!("{cell}{room}")),
-                    _ => text.push_str(&format!("  {room}{cell}")),
-                }
-            }
-            out.push_str(text.trim_end());
-            out.push('\n');
-        }
-        out
-    }
-
-    pub fn to_markdown(&self) -> String {
-        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
-        let rules: Vec<String> = (0..self.headers.len())
-            .map(|column| if column == 0 { "---" } else { "---:" }.to_owned())
-            .collect();
-        let rows: String = self.rows.iter().map(|row| line(row)).collect();
-        format!("### {}\n\n{}{}{rows}", self.title, line(&self.headers), line(&rules))
-    }
-}
 
 /// What stands in a column.
 enum Cell {
@@ -151,6 +108,7 @@ mod tests {
 
     use super::*;
     use crate::{measures, peer};
+    use console::measure_text_width;
 
     const SIZES: Sizes = Sizes {
         large_bytes: 1 << 30,
@@ -174,7 +132,7 @@ mod tests {
     #[test]
     fn columns_stand_below_each_other() {
         let table = of(Measure::Large, &samples(), &peer::known(), &SIZES);
-        let text = table.to_text();
+        let text = table.to_string();
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "large: 1.0 GiB, one client");
         assert!(lines[1].starts_with("server") && lines[1].ends_with("× nginx"), "{text}");
@@ -189,7 +147,7 @@ mod tests {
     fn every_table_fits_into_100_columns() {
         for measure in measures::ALL {
             let table = of(measure, &samples(), &peer::known(), &SIZES);
-            let text = table.to_text();
+            let text = table.to_string();
             for line in text.lines() {
                 assert!(measure_text_width(line) <= 100, "{line}");
             }
