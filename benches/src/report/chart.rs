@@ -28,7 +28,7 @@ svg .c5.mark{fill:var(--c5)}";
 
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 286.0;
-const LEFT: f64 = 78.0;
+const LEFT: f64 = 92.0;
 const RIGHT: f64 = WIDTH - 104.0;
 const TOP: f64 = 36.0;
 const BOTTOM: f64 = HEIGHT - 46.0;
@@ -287,7 +287,7 @@ pub(super) struct Bars {
 impl Bars {
     pub fn draw(&self) -> Drawing {
         const STEP: f64 = 24.0;
-        const NAMES: f64 = 128.0;
+        const NAMES: f64 = 152.0;
         const VALUES: f64 = 80.0;
         let mut out = String::new();
         let most = self.bars.iter().map(|bar| bar.2).fold(0.0, f64::max);
