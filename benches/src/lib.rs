@@ -13,6 +13,7 @@ pub mod machine;
 pub mod process;
 pub mod records;
 pub mod report;
+pub mod sibling;
 pub mod suite;
 pub mod table;
 pub mod units;

@@ -10,10 +10,9 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serve_core::Approach;
-
 use crate::load::{self, Expected, Plan, Report};
 use crate::process::Group;
+use crate::sibling::Sibling;
 
 /// How long a server may take to listen; under strace that is long.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,12 +32,7 @@ pub struct Subject {
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// One of the kit's own.
-    Sibling {
-        /// From the table.
-        approach: &'static Approach,
-        /// With `--zero-copy`.
-        is_zero_copy: bool,
-    },
+    Sibling(Sibling),
     /// The note's server.
     Node,
 }
@@ -47,13 +41,10 @@ impl Subject {
     /// All: each sibling in both its ways, and the note's server.
     #[must_use]
     pub fn all() -> Vec<Self> {
-        let mut all = Vec::new();
-        for is_zero_copy in [false, true] {
-            all.extend(approaches::ALL.map(|approach| Self {
-                name: format!("{}{}", approach.name, if is_zero_copy { "-zero-copy" } else { "" }),
-                kind: Kind::Sibling { approach, is_zero_copy },
-            }));
-        }
+        let mut siblings: Vec<Sibling> = Sibling::all().collect();
+        siblings.sort_by_key(|sibling| sibling.is_zero_copy);
+        let of = |sibling: Sibling| Self { name: sibling.name(), kind: Kind::Sibling(sibling) };
+        let mut all: Vec<Self> = siblings.into_iter().map(of).collect();
         all.push(Self { name: "node".to_owned(), kind: Kind::Node });
         all
     }
@@ -66,26 +57,22 @@ impl Subject {
         port: u16,
         chunk_bytes: u64,
     ) -> Vec<OsString> {
-        let (port, chunk) = (port.to_string(), chunk_bytes.to_string());
-        let file = file.as_os_str().to_owned();
+        let chunk = chunk_bytes.to_string();
         match self.kind {
-            Kind::Sibling { approach, is_zero_copy } => {
-                let sibling = format!("serve-{}", approach.name).into();
-                let mut words = vec![program.as_os_str().to_owned(), sibling, file];
-                let flags = ["--host", "127.0.0.1", "--log", "off", "--port", &port];
-                words.extend(flags.map(Into::into));
+            Kind::Sibling(sibling) => {
+                let mut words = sibling.words(program.as_os_str(), file, port, "off");
                 words.extend(["--chunk-size", &chunk].map(Into::into));
-                if approach.has_workers {
+                if sibling.approach.has_workers {
                     let workers = crate::suite::WORKERS.to_string();
                     words.extend(["--workers", &workers].map(Into::into));
                 }
-                words.extend(is_zero_copy.then(|| "--zero-copy".into()));
                 words
             }
             Kind::Node => {
                 let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
                 let script = folder.join("../lessons/node/original.mjs");
-                vec!["node".into(), script.into(), file, port.into(), chunk.into()]
+                let port = port.to_string();
+                vec!["node".into(), script.into(), file.into(), port.into(), chunk.into()]
             }
         }
     }

@@ -30,7 +30,7 @@ fn job(subject: Subject, chunk_bytes: u64, file_bytes: u64) -> Job {
 /// The siblings as they are; Node's original is the note's.
 fn siblings() -> impl Iterator<Item = (Subject, bool)> {
     Subject::all().into_iter().filter_map(|subject| match subject.kind {
-        Kind::Sibling { is_zero_copy, .. } => Some((subject, is_zero_copy)),
+        Kind::Sibling(sibling) => Some((subject, sibling.is_zero_copy)),
         Kind::Node => None,
     })
 }

@@ -221,7 +221,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        // The kernel counts it in milliseconds, and its 0 means "your own default".
+        // Nobody looks at a client more often.
         short if short < Duration::from_millis(1) => Err("the least is 1ms".to_owned()),
         time => Ok(time),
     }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use benches::load::{Hold, Job, Plan, Report};
+use benches::sibling::Sibling;
 
 use crate::peer::{Kind, Peer};
 use crate::stage::{Served, Server, Start, USUAL};
@@ -115,7 +116,7 @@ impl Measure {
         match (self, &peer.kind) {
             (Self::Large, _) => job_s + 1.5,
             (Self::River, _) => job_s + 0.4,
-            (Self::Bytes, Kind::Sibling { is_zero_copy: true, .. }) => 0.4,
+            (Self::Bytes, Kind::Sibling(Sibling { is_zero_copy: true, .. })) => 0.4,
             (Self::Bytes, Kind::Node) => 5.0,
             (Self::Bytes, _) => 1.5,
             (Self::Held, _) => 1.0 + 14.0 * sizes.held_clients as f64 / 10_000.0,

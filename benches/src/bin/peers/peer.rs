@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
+use benches::sibling::Sibling;
 use serve_core::Approach;
 
 use crate::{floor, nginx};
@@ -20,10 +21,7 @@ pub struct Peer {
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// One of the kit's own.
-    Sibling {
-        approach: &'static Approach,
-        is_zero_copy: bool,
-    },
+    Sibling(Sibling),
     Nginx,
     /// The note's server.
     Node,
@@ -48,14 +46,8 @@ pub struct Told<'a> {
 
 /// All that the race knows, in the order of the tables.
 pub fn known() -> Vec<Peer> {
-    let mut all = Vec::new();
-    for approach in approaches::ALL {
-        for is_zero_copy in [false, true] {
-            let mode = if is_zero_copy { "-zero-copy" } else { "" };
-            let kind = Kind::Sibling { approach, is_zero_copy };
-            all.push(Peer { name: format!("{}{mode}", approach.name), kind });
-        }
-    }
+    let of = |sibling: Sibling| Peer { name: sibling.name(), kind: Kind::Sibling(sibling) };
+    let mut all: Vec<Peer> = Sibling::all().map(of).collect();
     let others = [("nginx", Kind::Nginx), ("node", Kind::Node), ("floor", Kind::Floor)];
     all.extend(others.map(|(name, kind)| Peer { name: name.to_owned(), kind }));
     all
@@ -79,7 +71,7 @@ impl Peer {
 
     pub fn approach(&self) -> Option<&'static Approach> {
         match self.kind {
-            Kind::Sibling { approach, .. } => Some(approach),
+            Kind::Sibling(sibling) => Some(sibling.approach),
             _ => None,
         }
     }
@@ -87,7 +79,7 @@ impl Peer {
     /// Whether it can be told how many bytes to send at a time.
     pub fn has_chunks(&self) -> bool {
         match &self.kind {
-            Kind::Sibling { .. } | Kind::Node => true,
+            Kind::Sibling(_) | Kind::Node => true,
             Kind::Nginx | Kind::Floor => false,
             Kind::Command(words) => words.iter().any(|word| word.contains("{chunk}")),
         }
@@ -103,16 +95,12 @@ impl Peer {
         let file = told.file.as_os_str().to_owned();
         let port = told.port.to_string();
         Ok(match &self.kind {
-            Kind::Sibling { approach, is_zero_copy } => {
-                let mut words =
-                    vec![this_program()?, format!("serve-{}", approach.name).into(), file];
+            Kind::Sibling(sibling) => {
                 let log = if told.is_logging { "json" } else { "off" };
-                words
-                    .extend(["--host", "127.0.0.1", "--log", log, "--port", &port].map(Into::into));
+                let mut words = sibling.words(&this_program()?, told.file, told.port, log);
                 let number = |flag: &str, number: u64| [flag.into(), number.to_string().into()];
                 words.extend(told.chunk_bytes.iter().flat_map(|&n| number("--chunk-size", n)));
                 words.extend(told.clients.iter().flat_map(|&n| number("--max-connections", n)));
-                words.extend(is_zero_copy.then(|| "--zero-copy".into()));
                 words
             }
             Kind::Nginx => nginx::words(told)?,
@@ -168,7 +156,7 @@ mod tests {
         let words = known()[3].words(told()).unwrap();
         let after: Vec<_> = words[1..].iter().map(|word| word.to_str().unwrap()).collect();
         let expected = "serve-tokio|/a b/file.bin|--host|127.0.0.1|--log|json|--port|7|\
-                        --chunk-size|1|--zero-copy";
+                        --zero-copy|--chunk-size|1";
         assert_eq!(after.join("|"), expected);
     }
 
