@@ -1,0 +1,3 @@
+//! `notes`: fills the lessons with code by anchor, output from runs, and figures from records.
+
+fn main() {}

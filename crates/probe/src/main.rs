@@ -1,0 +1,3 @@
+//! `probe`: one client that looks closely at what it gets.
+
+fn main() {}

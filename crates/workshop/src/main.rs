@@ -1,0 +1,3 @@
+//! `workshop`: the exercise runner.
+
+fn main() {}
