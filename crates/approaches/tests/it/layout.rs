@@ -83,11 +83,11 @@ fn dependencies(package: &str, depth: Option<&str>) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// All packages: those under crates/, whose folders have their names, and benches.
+/// All packages: those under crates/, whose folders have their names, benches, and the snippets.
 fn packages() -> Vec<String> {
     let folders = fs::read_dir(root().join("crates")).unwrap();
     let names = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
-    names.chain(["benches".to_owned()]).collect()
+    names.chain(["benches".to_owned(), "snippets".to_owned()]).collect()
 }
 
 fn only_the_table_depends_on_siblings() {
@@ -168,6 +168,7 @@ fn functions_are_short() {
     rust_files_below(&root().join("crates"), &mut files);
     rust_files_below(&root().join("assets"), &mut files);
     rust_files_below(&root().join("benches"), &mut files);
+    rust_files_below(&root().join("lessons/snippets"), &mut files);
     let mut functions = 0;
     for file in &files {
         let source = fs::read_to_string(file).unwrap();

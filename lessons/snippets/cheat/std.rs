@@ -1,0 +1,122 @@
+//! What Node's calls become in blocking std: `cargo run -p snippets --example cheat-std`.
+
+#![allow(clippy::print_stdout, reason = "a program to look at may end with its terminal")]
+
+#[path = "client.rs"]
+mod client;
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::{panic, thread};
+
+fn main() -> io::Result<()> {
+    let listener = listen(0)?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || create_server(listener));
+    client::talk(address)?;
+    uncaught();
+    Ok(())
+}
+
+// ANCHOR: listen
+fn listen(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port))
+}
+// ANCHOR_END: listen
+
+// ANCHOR: create_server
+fn create_server(listener: TcpListener) -> io::Result<()> {
+    loop {
+        let (stream, _peer) = listener.accept()?;
+        thread::spawn(move || serve(stream));
+    }
+}
+// ANCHOR_END: create_server
+
+fn serve(stream: TcpStream) {
+    // ANCHOR: on_error
+    if let Err(error) = reply(stream) {
+        println!("error: {}", error.kind());
+    }
+    // ANCHOR_END: on_error
+    // ANCHOR: on_close
+    // `reply` owned the stream, so it is closed now, whatever happened.
+    println!("close");
+    // ANCHOR_END: on_close
+    client::CLOSED.wait();
+}
+
+/// The file three times, each time another way.
+fn reply(mut stream: TcpStream) -> io::Result<()> {
+    hear(&mut stream)?;
+    pipe(create_read_stream(client::FILE)?, &mut stream)?;
+    send_chunks(create_read_stream(client::FILE)?, &mut stream)?;
+    pipeline(create_read_stream(client::FILE)?, stream)
+}
+
+// ANCHOR: on_data
+fn hear(stream: &mut TcpStream) -> io::Result<()> {
+    let mut buffer = [0; 8 * 1024];
+    loop {
+        let read = stream.read(&mut buffer)?;
+        // ANCHOR: on_end
+        if read == 0 {
+            println!("end");
+            return Ok(());
+        }
+        // ANCHOR_END: on_end
+        println!("data: {read} bytes");
+    }
+}
+// ANCHOR_END: on_data
+
+// ANCHOR: create_read_stream
+fn create_read_stream(path: &str) -> io::Result<File> {
+    File::open(path)
+}
+// ANCHOR_END: create_read_stream
+
+// ANCHOR: pipe
+fn pipe(mut file: File, stream: &mut TcpStream) -> io::Result<u64> {
+    io::copy(&mut file, stream)
+}
+// ANCHOR_END: pipe
+
+// ANCHOR: high_water_mark
+fn read_chunk(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut chunk = vec![0; 64 * 1024];
+    let read = file.read(&mut chunk)?;
+    chunk.truncate(read);
+    Ok(chunk)
+}
+// ANCHOR_END: high_water_mark
+
+// ANCHOR: backpressure
+fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
+    loop {
+        let chunk = read_chunk(&mut file)?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        // Comes back when the kernel has taken all of it; until then nothing is read.
+        stream.write_all(&chunk)?;
+    }
+}
+// ANCHOR_END: backpressure
+
+// ANCHOR: pipeline
+fn pipeline(mut file: File, mut stream: TcpStream) -> io::Result<()> {
+    io::copy(&mut file, &mut stream)?;
+    stream.shutdown(Shutdown::Write)
+}
+// ANCHOR_END: pipeline
+
+fn uncaught() {
+    panic::set_hook(Box::new(|_| println!("panic")));
+    // ANCHOR: uncaught
+    let thread = thread::spawn(|| panic!("a bug"));
+    assert!(thread.join().is_err());
+    println!("one thread has ended, and we go on");
+    // ANCHOR_END: uncaught
+}

@@ -1,0 +1,125 @@
+//! What Node's calls become in Tokio: `cargo run -p snippets --example cheat-tokio`.
+
+#![allow(clippy::print_stdout, reason = "a program to look at may end with its terminal")]
+
+#[path = "client.rs"]
+mod client;
+
+use std::{io, panic};
+
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Runtime;
+
+fn main() -> io::Result<()> {
+    let runtime = Runtime::new()?;
+    let listener = runtime.block_on(listen(0))?;
+    let address = listener.local_addr()?;
+    runtime.spawn(create_server(listener));
+    client::talk(address)?;
+    runtime.block_on(uncaught());
+    Ok(())
+}
+
+// ANCHOR: listen
+async fn listen(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind(("127.0.0.1", port)).await
+}
+// ANCHOR_END: listen
+
+// ANCHOR: create_server
+async fn create_server(listener: TcpListener) -> io::Result<()> {
+    loop {
+        let (stream, _peer) = listener.accept().await?;
+        tokio::spawn(serve(stream));
+    }
+}
+// ANCHOR_END: create_server
+
+async fn serve(stream: TcpStream) {
+    // ANCHOR: on_error
+    if let Err(error) = reply(stream).await {
+        println!("error: {}", error.kind());
+    }
+    // ANCHOR_END: on_error
+    // ANCHOR: on_close
+    // `reply` owned the stream, so it is closed now, whatever happened.
+    println!("close");
+    // ANCHOR_END: on_close
+    client::CLOSED.wait();
+}
+
+/// The file three times, each time another way.
+async fn reply(mut stream: TcpStream) -> io::Result<()> {
+    hear(&mut stream).await?;
+    pipe(create_read_stream(client::FILE).await?, &mut stream).await?;
+    send_chunks(create_read_stream(client::FILE).await?, &mut stream).await?;
+    pipeline(create_read_stream(client::FILE).await?, stream).await
+}
+
+// ANCHOR: on_data
+async fn hear(stream: &mut TcpStream) -> io::Result<()> {
+    let mut buffer = [0; 8 * 1024];
+    loop {
+        let read = stream.read(&mut buffer).await?;
+        // ANCHOR: on_end
+        if read == 0 {
+            println!("end");
+            return Ok(());
+        }
+        // ANCHOR_END: on_end
+        println!("data: {read} bytes");
+    }
+}
+// ANCHOR_END: on_data
+
+// ANCHOR: create_read_stream
+async fn create_read_stream(path: &str) -> io::Result<File> {
+    File::open(path).await
+}
+// ANCHOR_END: create_read_stream
+
+// ANCHOR: pipe
+async fn pipe(mut file: File, stream: &mut TcpStream) -> io::Result<u64> {
+    tokio::io::copy(&mut file, stream).await
+}
+// ANCHOR_END: pipe
+
+// ANCHOR: high_water_mark
+async fn read_chunk(file: &mut File) -> io::Result<Vec<u8>> {
+    let mut chunk = vec![0; 64 * 1024];
+    let read = file.read(&mut chunk).await?;
+    chunk.truncate(read);
+    Ok(chunk)
+}
+// ANCHOR_END: high_water_mark
+
+// ANCHOR: backpressure
+async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
+    loop {
+        let chunk = read_chunk(&mut file).await?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        // Comes back when the kernel has taken all of it; until then nothing is read.
+        stream.write_all(&chunk).await?;
+    }
+}
+// ANCHOR_END: backpressure
+
+// ANCHOR: pipeline
+async fn pipeline(mut file: File, mut stream: TcpStream) -> io::Result<()> {
+    tokio::io::copy(&mut file, &mut stream).await?;
+    stream.shutdown().await
+}
+// ANCHOR_END: pipeline
+
+async fn uncaught() {
+    panic::set_hook(Box::new(|_| println!("panic")));
+    // ANCHOR: uncaught
+    let task = tokio::spawn(async { panic!("a bug") });
+    assert!(task.await.is_err());
+    println!("one task has ended, and we go on");
+    // ANCHOR_END: uncaught
+}
