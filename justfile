@@ -32,6 +32,12 @@ run-async-std *ARGS:
 run-smol *ARGS:
     cargo run -p serve-smol -- "$@"
 
+# One client that tells what comes, as it comes: `just probe localhost:4000 --say hello --half-close`
+[group('run')]
+[no-exit-message]
+probe *ARGS:
+    @cargo run --quiet -p probe -- "$@"
+
 # All tests; one sibling's contract: `just test -p approaches -- tokio::`
 [group('check')]
 [no-exit-message]
