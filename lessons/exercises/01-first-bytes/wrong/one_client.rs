@@ -1,0 +1,22 @@
+//! Wrong: it says hello once, and ends.
+
+use std::env;
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+
+fn main() -> io::Result<()> {
+    let port = port();
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    println!("listening on 127.0.0.1:{port}");
+    let (stream, _) = listener.accept()?;
+    serve_client(stream)
+}
+
+fn serve_client(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(b"Hello\n")
+}
+
+fn port() -> u16 {
+    let port = env::args().nth(2).expect("say: exercise-01 FILE PORT");
+    port.parse().expect("PORT is a number up to 65535")
+}

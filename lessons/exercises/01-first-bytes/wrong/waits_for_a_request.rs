@@ -1,0 +1,26 @@
+//! Wrong: a habit from HTTP, where the client speaks first.
+
+use std::env;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+fn main() -> io::Result<()> {
+    let port = port();
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    println!("listening on 127.0.0.1:{port}");
+    for stream in listener.incoming() {
+        serve_client(stream?)?;
+    }
+    Ok(())
+}
+
+fn serve_client(mut stream: TcpStream) -> io::Result<()> {
+    let mut request = [0; 1024];
+    let _ = stream.read(&mut request)?;
+    stream.write_all(b"Hello\n")
+}
+
+fn port() -> u16 {
+    let port = env::args().nth(2).expect("say: exercise-01 FILE PORT");
+    port.parse().expect("PORT is a number up to 65535")
+}
