@@ -1,12 +1,15 @@
 //! How many clients the system allows.
 
+// ANCHOR: clients_of
 /// Descriptors of one client: its socket and its file.
 const DESCRIPTORS_PER_CLIENT: u64 = 2;
 
 /// Descriptors that the server needs for itself: standard streams, listener, signals and what the
 /// runtime opens. 11 were seen, with async-std on Linux; the rest is for what a parent left open.
 const DESCRIPTORS_OF_SERVER: u64 = 20;
+// ANCHOR_END: clients_of
 
+// ANCHOR: clients_max
 /// Raises the limit of open descriptors as far as it goes, and returns how many
 /// clients it allows.
 #[cfg(unix)]
@@ -15,6 +18,7 @@ pub(crate) fn clients_max() -> usize {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
     clients_of(descriptors)
 }
+// ANCHOR_END: clients_max
 
 /// Windows has no such limit.
 #[cfg(not(unix))]

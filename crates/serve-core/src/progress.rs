@@ -31,6 +31,7 @@ impl Progress {
         Self { acknowledged: 0, changed_at: Instant::now() }
     }
 
+    // ANCHOR: is_stalled
     /// Whether nothing more of `sent` was acknowledged within the timeout. Where nobody tells how
     /// much is `unacknowledged`, what the kernel took has to stand for it; then a disk that gives
     /// nothing for so long looks the same.
@@ -47,6 +48,7 @@ impl Progress {
         }
         self.changed_at.elapsed() >= timeout
     }
+    // ANCHOR_END: is_stalled
 }
 
 /// How long after one look at a client the next one is due.

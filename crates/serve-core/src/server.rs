@@ -90,6 +90,7 @@ impl Server {
         self.cut_off.load(Ordering::SeqCst)
     }
 
+    // ANCHOR: accept_failed
     /// What to do after `accept` failed: go on at once (`None`), since the error belongs to one
     /// connection that is gone already, or rest first, since the next `accept` would fail too.
     pub fn accept_failed(&self, error: &io::Error) -> Option<Duration> {
@@ -100,6 +101,7 @@ impl Server {
         self.log.record(What::Error { conn: None, kind, message: error.to_string() });
         Some(ACCEPT_PAUSE)
     }
+    // ANCHOR_END: accept_failed
 
     fn take_slot(self: &Arc<Self>) -> Option<Slot> {
         self.slots.try_take().then(|| Slot { server: Arc::clone(self) })

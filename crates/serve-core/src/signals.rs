@@ -29,9 +29,11 @@ pub(crate) fn shut_down_on_signal(server: Arc<Server>) -> io::Result<()> {
     ctrlc::set_handler(move || asked_to_stop(&server)).map_err(io::Error::other)
 }
 
+// ANCHOR: asked_to_stop
 fn asked_to_stop(server: &Server) {
     if server.shutdown.is_requested() {
         process::exit(EXIT_INTERRUPTED);
     }
     server.shut_down();
 }
+// ANCHOR_END: asked_to_stop
