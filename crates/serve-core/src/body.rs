@@ -111,6 +111,7 @@ impl Chunks {
         !self.buffer.is_empty()
     }
 
+    // ANCHOR: read_cached
     /// Reads of this chunk what the page cache has; false if that is not the whole of it, and
     /// [`read`](Self::read) has to go on. Never waits for a disk.
     ///
@@ -127,7 +128,9 @@ impl Chunks {
         }
         Ok(self.filled_bytes == self.buffer.len())
     }
+    // ANCHOR_END: read_cached
 
+    // ANCHOR: read
     /// Reads the rest of this chunk; it blocks. It takes itself and gives itself back, so that it can
     /// go to a thread that may block, buffer and all.
     ///
@@ -139,6 +142,7 @@ impl Chunks {
         self.filled_bytes = self.buffer.len();
         Ok(self)
     }
+    // ANCHOR_END: read
 
     /// The present chunk, once it was read.
     #[must_use]
@@ -174,6 +178,7 @@ mod cached {
     use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
     use rustix::io::ReadWriteFlags;
 
+    // ANCHOR: page_cache
     /// Since Linux 5.12.
     pub(super) fn open(path: &Path) -> Option<File> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
@@ -187,6 +192,7 @@ mod cached {
         let buffers = &mut [IoSliceMut::new(buffer)];
         rustix::io::preadv2(file, buffers, FROM_WHERE_IT_IS, ReadWriteFlags::NOWAIT).ok()
     }
+    // ANCHOR_END: page_cache
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -209,11 +215,13 @@ mod zero_copy {
 
     use socket2::SockRef;
 
+    // ANCHOR: sendfile
     #[cfg(target_os = "linux")]
     pub(super) fn sendfile(to: &SockRef<'_>, from: &File, bytes: usize) -> io::Result<usize> {
         // Without an offset it goes on from where it is in the file, as reading does.
         Ok(rustix::fs::sendfile(&**to, from, None, bytes)?)
     }
+    // ANCHOR_END: sendfile
 
     #[cfg(not(target_os = "linux"))]
     pub(super) fn sendfile(_to: &SockRef<'_>, _from: &File, _bytes: usize) -> io::Result<usize> {

@@ -167,6 +167,7 @@ impl Client {
         self.failed(error);
     }
 
+    // ANCHOR: let_go
     /// The linger timeout passed without the client's FIN. That is no error.
     ///
     /// # Errors
@@ -178,7 +179,9 @@ impl Client {
         self.still_talks.store(still_talks, Ordering::Relaxed);
         Ok(())
     }
+    // ANCHOR_END: let_go
 
+    // ANCHOR: ended
     /// The connection ended like this: now drop the socket. It closes by a FIN, but by a reset for
     /// a client that stalled (the kernel would keep for minutes what it never took), and for one
     /// that has the whole reply and still talks when it is let go (its next word would be answered
@@ -198,6 +201,7 @@ impl Client {
             reset_on_close(socket);
         }
     }
+    // ANCHOR_END: ended
 
     /// Whether nothing is under way to the client any more, as far as we are told.
     fn has_all(&self, socket: &SockRef<'_>) -> bool {

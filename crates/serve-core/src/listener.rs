@@ -40,13 +40,16 @@ fn bind_to(addr: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+// ANCHOR: reset
 /// When it is dropped, the socket closes by a RST: all that is under way is thrown away, and the
 /// other side learns it.
 pub fn reset_on_close<'s>(socket: impl Into<SockRef<'s>>) {
     // It may be gone already; then there is nothing left to reset.
     let _ = socket.into().set_linger(Some(Duration::ZERO));
 }
+// ANCHOR_END: reset
 
+// ANCHOR: send_more
 /// A write after which more is to come at once, so that what is short need not leave alone.
 pub(crate) fn send_more(socket: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -54,6 +57,7 @@ pub(crate) fn send_more(socket: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize>
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     return socket.send(bytes);
 }
+// ANCHOR_END: send_more
 
 /// Ends a blocking `accept`, by giving it what it waits for: `shutdown` does it on Linux alone. The
 /// socket is made beforehand, since later there may be no descriptor left.

@@ -19,6 +19,7 @@ impl Turn {
         Self { began: Instant::now() }
     }
 
+    // ANCHOR: turn
     /// Whether it is time to give way; then the next turn begins.
     #[must_use]
     pub fn is_over(&mut self) -> bool {
@@ -29,6 +30,7 @@ impl Turn {
         }
         is_over
     }
+    // ANCHOR_END: turn
 }
 
 impl Default for Turn {
