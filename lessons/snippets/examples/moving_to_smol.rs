@@ -57,7 +57,9 @@ fn seen_by(mut peer: &TcpStream) -> io::Result<&'static str> {
     match peer.read(&mut [0]) {
         Ok(0) => Ok("the end of the file"),
         Ok(_) => Ok("a byte"),
-        Err(error) if [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&error.kind()) => {
+        Err(error)
+            if [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&error.kind()) =>
+        {
             Ok("nothing, for 200 ms")
         }
         Err(error) => Err(error),
