@@ -42,10 +42,7 @@ const SLOW_STEPS_PER_S: u64 = 10;
 /// When it could not begin, with the mend.
 pub(crate) fn talk(plan: &Plan) -> Result<bool, String> {
     let expected = plan.expect.as_deref().map(Expected::open).transpose()?;
-    let stream = connect(plan).map_err(|error| not_connected(plan, &error))?;
-    let timeout = Some(plan.timeout.max(Duration::from_millis(1)));
-    let is_set = stream.set_read_timeout(timeout).and_then(|()| stream.set_write_timeout(timeout));
-    is_set.map_err(|error| format!("the time limit cannot be set: {error}"))?;
+    let (stream, is_reset) = connect(plan).map_err(|error| not_connected(plan, &error))?;
     let mut talk = Talk {
         plan,
         stream,
@@ -54,6 +51,9 @@ pub(crate) fn talk(plan: &Plan) -> Result<bool, String> {
         reply: Reply { bytes: 0, head: Vec::new(), expected },
     };
     tell(format_args!("connected to {}", plan.addr));
+    if is_reset {
+        talk.note_reset();
+    }
     let ending = talk.carry_out().map_err(|error| error.to_string())?;
     talk.conclude(ending).map_err(|error| error.to_string())
 }
@@ -313,15 +313,24 @@ impl Talk<'_> {
     }
 }
 
-fn connect(plan: &Plan) -> io::Result<TcpStream> {
+/// Connects; whether the server has reset the connection already.
+fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
     let socket = Socket::new(Domain::for_address(plan.addr), Type::STREAM, None)?;
+    // Before it is connected: a socket that was reset may take no options any more.
+    let timeout = Some(plan.timeout.max(Duration::from_millis(1)));
+    socket.set_read_timeout(timeout)?;
+    socket.set_write_timeout(timeout)?;
     if plan.is_small {
         socket.set_recv_buffer_size(SMALL_BUFFER_BYTES)?;
         #[cfg(unix)]
         socket.set_tcp_mss(SMALL_SEGMENT_BYTES)?;
     }
-    socket.connect_timeout(&plan.addr.into(), CONNECT_TIMEOUT)?;
-    Ok(socket.into())
+    match socket.connect_timeout(&plan.addr.into(), CONNECT_TIMEOUT) {
+        Ok(()) => Ok((socket.into(), false)),
+        // Connected it was, since otherwise it would have been refused.
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok((socket.into(), true)),
+        Err(error) => Err(error),
+    }
 }
 
 fn not_connected(plan: &Plan, error: &io::Error) -> String {
