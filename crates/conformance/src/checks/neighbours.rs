@@ -95,9 +95,11 @@ pub const CHECKS: &[Check] = &[
         id: "cap",
         title: "At the cap of connections nobody is dropped",
         clause: 9,
-        stimulus: "the server is started with {cap} = 3, ten clients connect at once",
-        expected: "each gets the whole file, whenever there is room",
-        hint: "At the cap, stop accepting: who comes waits in the backlog.",
+        stimulus: "the server is started with {cap} = 3; three clients take nothing of a long file, ten \
+                   more come, the three leave",
+        expected: "nobody of the ten is served before, each gets the whole file afterwards",
+        hint: "At the cap, stop accepting: who comes waits in the backlog. A client's place is free when \
+               its connection has ended, not when it has been accepted.",
         is_heavy: false,
         run: cap,
     },
@@ -169,8 +171,9 @@ fn expect_whole_in_time(server: &Server, content: &[u8]) -> Outcome {
 fn stalled_neighbour(stage: &Stage<'_>) -> Outcome {
     let server = stage.serve(noise(8 * MIB))?;
     let stalled: Vec<_> = (0..8).map(|_| server.connect_small()).collect::<Result<_, _>>()?;
-    for client in &stalled {
-        client.read_exactly(1)?;
+    for (index, client) in stalled.iter().enumerate() {
+        let has_begun = client.has_byte_within(Duration::from_secs(5));
+        demand!(has_begun, "client {} of 8 has no byte after 5 s", index + 1);
     }
     for _ in 0..3 {
         expect_whole_in_time(&server, noise(8 * MIB))?;
@@ -267,11 +270,21 @@ fn reset_before_accept(stage: &Stage<'_>) -> Outcome {
 
 fn cap(stage: &Stage<'_>) -> Outcome {
     stage.target.needs("{cap}")?;
-    let content = noise(MIB);
+    let content = noise(4 * MIB);
     stage.write(content)?;
     let settings = Settings { cap: 3, ..Settings::default() };
     let server = stage.start(Start { settings, ..Start::default() })?;
+    let held: Vec<_> = (0..3).map(|_| server.connect_small()).collect::<Result<_, _>>()?;
+    for (index, client) in held.iter().enumerate() {
+        let has_begun = client.has_byte_within(Duration::from_secs(5));
+        demand!(has_begun, "client {} of 3, below the cap, has no byte after 5 s", index + 1);
+    }
     let clients: Vec<_> = (0..10).map(|_| server.connect()).collect::<Result<_, _>>()?;
+    for client in &clients {
+        let is_served = client.has_byte_within(Duration::from_millis(50));
+        demand!(!is_served, "with 3 clients held, and 3 the cap, one more was served");
+    }
+    drop(held);
     for client in clients {
         client.expect_whole(content)?;
     }

@@ -114,6 +114,8 @@ bugs! {
     QuestionMarkInAccept = "question-mark-in-accept",
     /// Tries again at once when no descriptor is left: a full core, and an `error` event each time.
     BusyAccept = "busy-accept",
+    /// Has a cap and keeps to none: a place is free again as soon as its client is accepted.
+    IgnoresCap = "ignores-cap",
     /// Closes who comes when the cap is reached, instead of letting them wait: no bytes, just an
     /// end.
     DropsAtCap = "drops-at-cap",

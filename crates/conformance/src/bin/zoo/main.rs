@@ -206,7 +206,7 @@ fn accept_clients(server: &Arc<Server>, listener: TcpListener) -> io::Result<()>
     let mut conn = 0;
     loop {
         // At the cap, who comes waits in the backlog.
-        let cap = match server.has(Bug::DropsAtCap) {
+        let cap = match server.has(Bug::DropsAtCap) || server.has(Bug::IgnoresCap) {
             true => usize::MAX,
             false => server.options.max_connections,
         };
