@@ -1,0 +1,27 @@
+//! One answer to exercise 02.
+
+use std::env;
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+
+/// Not quite HTTP: a status line without a status, ended as in Unix, and an empty line.
+const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
+
+fn main() -> io::Result<()> {
+    let port = port();
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    println!("listening on 127.0.0.1:{port}");
+    for stream in listener.incoming() {
+        serve_client(stream?)?;
+    }
+    Ok(())
+}
+
+fn serve_client(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(PREAMBLE)
+}
+
+fn port() -> u16 {
+    let port = env::args().nth(2).expect("say: exercise-02 FILE PORT");
+    port.parse().expect("PORT is a number up to 65535")
+}

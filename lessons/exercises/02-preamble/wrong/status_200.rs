@@ -1,0 +1,27 @@
+//! Wrong: a true status line, which is more than the note's.
+
+use std::env;
+use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+
+/// Not quite HTTP: a status line, ended as in Unix, and an empty line.
+const PREAMBLE: &[u8] = b"HTTP/1.1 200 OK\n\n";
+
+fn main() -> io::Result<()> {
+    let port = port();
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    println!("listening on 127.0.0.1:{port}");
+    for stream in listener.incoming() {
+        serve_client(stream?)?;
+    }
+    Ok(())
+}
+
+fn serve_client(mut stream: TcpStream) -> io::Result<()> {
+    stream.write_all(PREAMBLE)
+}
+
+fn port() -> u16 {
+    let port = env::args().nth(2).expect("say: exercise-02 FILE PORT");
+    port.parse().expect("PORT is a number up to 65535")
+}
