@@ -138,6 +138,12 @@ deny:
 docs:
     cargo doc --workspace --no-deps --open
 
+# Fill the lessons with code, output and figures; `just notes --check` tells what is not true
+[group('read')]
+[no-exit-message]
+notes *ARGS:
+    @cargo run --quiet -p notes -- "$@"
+
 # Draw assets/river.webp anew
 [group('assets')]
 river:

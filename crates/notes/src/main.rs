@@ -1,3 +1,127 @@
 //! `notes`: fills the lessons with code by anchor, output from runs, and figures from records.
 
-fn main() {}
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::{env, io};
+
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use notes::refresh::{Outcome, Wanted, refresh};
+use notes::repo::Repo;
+
+const ABOUT: &str = "Keeps the lessons true: fills in the code, output and figures that they show";
+
+const EXAMPLES: &str = "\
+Examples:
+  notes                             fill in all lessons anew
+  notes lessons/04-backpressure.md  one of them
+  notes --check                     change nothing, tell what is not as it shows
+
+In a lesson, a comment alone on its line governs the fence below it:
+
+  <!-- code: crates/serve-std/src/lib.rs#copy -->   code between anchors
+  <!-- siblings: copy -->  <!-- /siblings -->       the same of all four
+  A word, then <!-- figure: peers large gb_per_s tokio / node -->3.1<!-- /figure -->
+
+CONTRIBUTING.md has all markers.
+
+Exit code: 0 all is true, 1 something is not, 2 it could not run.";
+
+/// Something is not as it is shown.
+const EXIT_WRONG: u8 = 1;
+/// It could not run.
+const EXIT_UNABLE: u8 = 2;
+
+fn main() -> ExitCode {
+    let matches = command().get_matches();
+    let repo = matches.get_one::<PathBuf>("root").map_or_else(Repo::found, Repo::at);
+    let wanted = match wanted(&repo, &matches) {
+        Ok(wanted) => wanted,
+        Err(message) => {
+            let _ = writeln!(io::stderr(), "notes: {message}");
+            return ExitCode::from(EXIT_UNABLE);
+        }
+    };
+    let mut progress = |words: &str| {
+        let _ = writeln!(io::stderr(), "{words}");
+    };
+    let outcome = refresh(&repo, &wanted, &mut progress);
+    print(told(&wanted, &outcome));
+    match outcome.faults.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::from(EXIT_WRONG),
+    }
+}
+
+fn command() -> Command {
+    Command::new("notes")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .after_help(EXAMPLES)
+        .max_term_width(80)
+        .args([
+            Arg::new("files")
+                .value_name("FILE")
+                .help("Pages to fill in; without any, all lessons and docs/INSTRUCTOR.md")
+                .value_parser(value_parser!(PathBuf))
+                .num_args(0..),
+            Arg::new("check")
+                .long("check")
+                .help("Write nothing; fail if anything is not as it is shown")
+                .action(ArgAction::SetTrue),
+            Arg::new("root")
+                .long("root")
+                .value_name("FOLDER")
+                .help("The repository; by default the one around the current directory")
+                .value_parser(value_parser!(PathBuf)),
+        ])
+}
+
+fn wanted(repo: &Repo, matches: &ArgMatches) -> Result<Wanted, String> {
+    let files = matches.get_many::<PathBuf>("files").unwrap_or_default();
+    let files = files.map(|file| page(repo, file)).collect::<Result<_, _>>()?;
+    Ok(Wanted { files, is_check: matches.get_flag("check") })
+}
+
+fn page(repo: &Repo, file: &Path) -> Result<String, String> {
+    let shown = file.display();
+    if file.extension() != Some(OsStr::new("md")) {
+        return Err(format!("{shown} is no Markdown; name a page that ends in .md"));
+    }
+    // From the root, if it is not there from here.
+    let candidates = [file.to_owned(), repo.root().join(file)];
+    let found = candidates.iter().find(|candidate| candidate.is_file());
+    let found = found.ok_or_else(|| format!("there is no {shown}; `ls lessons` shows what is"))?;
+    repo.from_root(found).ok_or_else(|| format!("{shown} is not in the repository"))
+}
+
+fn told(wanted: &Wanted, outcome: &Outcome) -> String {
+    let Outcome { pages, written, faults } = outcome;
+    let mut out = String::new();
+    for fault in faults {
+        out.push_str(&format!("{fault}\n"));
+    }
+    for file in written {
+        out.push_str(&format!("{file}: filled in anew\n"));
+    }
+    out.push_str(&counted(*pages, "page"));
+    if !wanted.is_check {
+        out.push_str(&format!(", {} filled in anew", written.len()));
+    }
+    out.push_str(&match faults.len() {
+        0 => ": all is as it is shown\n".to_owned(),
+        count => format!(": {} not as it should be\n", counted(count, "thing")),
+    });
+    out
+}
+
+fn counted(count: usize, of: &str) -> String {
+    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A closed pipe is no error of ours.
+fn print(text: impl Display) {
+    let _ = write!(io::stdout(), "{text}");
+}

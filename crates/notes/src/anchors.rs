@@ -1,0 +1,122 @@
+//! Code between anchors: `// ANCHOR: name` … `// ANCHOR_END: name`.
+
+use crate::fault::did_you_mean;
+
+/// What begins a line that is an anchor's.
+const COMMENTS: [&str; 4] = ["//", "#", "<!--", "--"];
+
+/// One of an anchor's two lines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark<'a> {
+    /// Where it begins.
+    Begin(&'a str),
+    /// Where it ends.
+    End(&'a str),
+}
+
+/// The anchor's mark that this line is, if it is one.
+#[must_use]
+pub fn mark(line: &str) -> Option<Mark<'_>> {
+    let line = line.trim();
+    let comment = COMMENTS.iter().find_map(|comment| line.strip_prefix(comment))?.trim_start();
+    let named = |rest: &'static str| {
+        let name = comment.strip_prefix(rest)?.trim().trim_end_matches("-->").trim();
+        let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+        (!name.is_empty() && name.chars().all(is_part)).then_some(name)
+    };
+    named("ANCHOR:").map(Mark::Begin).or_else(|| named("ANCHOR_END:").map(Mark::End))
+}
+
+/// All anchors of a text, in order, with the line (from 1) where each begins.
+#[must_use]
+pub fn names(text: &str) -> Vec<(usize, &str)> {
+    let begun = |(at, line)| match mark(line) {
+        Some(Mark::Begin(name)) => Some((at + 1, name)),
+        _ => None,
+    };
+    text.lines().enumerate().filter_map(begun).collect()
+}
+
+/// The whole text, without the anchors' lines.
+#[must_use]
+pub fn whole(text: &str) -> Vec<String> {
+    let kept = text.lines().filter(|line| mark(line).is_none());
+    kept.map(str::to_owned).collect()
+}
+
+/// The lines of an anchor, without those of anchors within it, and without the indentation that
+/// all have in common.
+///
+/// # Errors
+///
+/// What is wrong with it, and how to mend it.
+pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, (String, String)> {
+    let begin = text.lines().position(|line| mark(line) == Some(Mark::Begin(anchor)));
+    let Some(begin) = begin else {
+        let known: Vec<&str> = names(text).into_iter().map(|(_, name)| name).collect();
+        let mend = match (did_you_mean(anchor, known.iter().copied()), known.is_empty()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, true) => format!("put `ANCHOR: {anchor}` and `ANCHOR_END: {anchor}` around it"),
+            (None, false) => format!("name one of {}", known.join(", ")),
+        };
+        return Err((format!("there is no anchor `{anchor}`"), mend));
+    };
+    let inside: Vec<&str> = text.lines().skip(begin + 1).collect();
+    let end = inside.iter().position(|line| mark(line) == Some(Mark::End(anchor)));
+    let Some(end) = end else {
+        let what = format!("the anchor `{anchor}` has no end");
+        return Err((what, format!("put `ANCHOR_END: {anchor}` below it")));
+    };
+    let mut lines: Vec<&str> = inside[..end].to_vec();
+    lines.retain(|line| mark(line).is_none());
+    while lines.first().is_some_and(|line| line.trim().is_empty()) {
+        lines.remove(0);
+    }
+    while lines.last().is_some_and(|line| line.trim().is_empty()) {
+        lines.pop();
+    }
+    let indent = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| indent_of(line));
+    let indent = indent.min().unwrap_or(0);
+    Ok(lines.iter().map(|line| line.get(indent..).unwrap_or("").to_owned()).collect())
+}
+
+fn indent_of(line: &str) -> usize {
+    line.len() - line.trim_start_matches(' ').len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODE: &str = "a\n  // ANCHOR: outer\n\n    b\n    // ANCHOR: inner\n      c\n\n    // \
+                        ANCHOR_END: inner\n    d\n  // ANCHOR_END: outer\n";
+
+    #[test]
+    fn an_anchor_is_quoted_without_its_indentation_and_those_within() {
+        assert_eq!(quote(CODE, "outer").unwrap(), ["b", "  c", "", "d"]);
+        assert_eq!(quote(CODE, "inner").unwrap(), ["c"]);
+        assert_eq!(whole(CODE)[..2], ["a", ""]);
+        assert_eq!(names(CODE), [(2, "outer"), (5, "inner")]);
+    }
+
+    #[test]
+    fn what_is_missing_is_told_with_its_mend() {
+        let (what, mend) = quote(CODE, "iner").unwrap_err();
+        assert_eq!(
+            (what.as_str(), mend.as_str()),
+            ("there is no anchor `iner`", "did you mean `inner`?")
+        );
+        let (what, _) = quote("# ANCHOR: a\n", "a").unwrap_err();
+        assert_eq!(what, "the anchor `a` has no end");
+        let (_, mend) = quote("nothing\n", "a").unwrap_err();
+        assert_eq!(mend, "put `ANCHOR: a` and `ANCHOR_END: a` around it");
+    }
+
+    #[test]
+    fn only_a_comment_is_a_mark() {
+        assert_eq!(mark("  # ANCHOR: a-b_c"), Some(Mark::Begin("a-b_c")));
+        assert_eq!(mark("<!-- ANCHOR_END: a -->"), Some(Mark::End("a")));
+        assert_eq!(mark("let mark = \"// ANCHOR: a\";"), None);
+        assert_eq!(mark("// ANCHOR: a b"), None);
+    }
+}

@@ -1,0 +1,319 @@
+//! Fills a page in, as its markers say.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use crate::SIBLINGS;
+use crate::anchors;
+use crate::fault::Fault;
+use crate::figures::Records;
+use crate::markers::{Marker, Wrong, parse};
+use crate::page::{Block, Comment, Fence, Page, fenced};
+use crate::repo::Repo;
+
+/// What the pages of one call have in common.
+#[derive(Debug)]
+pub struct Sources<'a> {
+    /// Where code is.
+    pub repo: &'a Repo,
+    /// Where figures are.
+    pub records: Records<'a>,
+    /// Files and their anchors that pages have quoted.
+    pub quoted: BTreeSet<(String, String)>,
+}
+
+impl<'a> Sources<'a> {
+    /// Those of this repository.
+    #[must_use]
+    pub fn of(repo: &'a Repo) -> Self {
+        Self { repo, records: Records::of(repo), quoted: BTreeSet::new() }
+    }
+
+    /// A file, or an anchor of it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    fn code(&mut self, path: &str, anchor: Option<&str>) -> Result<Vec<String>, Wrong> {
+        let text = self.repo.read(path).map_err(|why| {
+            (why, "name a file by its path from the repository's root".to_owned())
+        })?;
+        let Some(anchor) = anchor else { return Ok(anchors::whole(&text)) };
+        let quoted = anchors::quote(&text, anchor)
+            .map_err(|(what, mend)| (format!("{what} in {path}"), mend))?;
+        self.quoted.insert((path.to_owned(), anchor.to_owned()));
+        Ok(quoted)
+    }
+}
+
+/// A page that was filled in.
+#[derive(Debug, Default)]
+pub struct Filled {
+    /// As it should be.
+    pub text: String,
+    /// What stood there and was not so.
+    pub drifts: Vec<Fault>,
+    /// What could not be filled in.
+    pub faults: Vec<Fault>,
+}
+
+/// Fills in all that a page shows.
+#[must_use]
+pub fn fill(page: &Page, sources: &mut Sources<'_>) -> Filled {
+    let mut filler = Filler { page, sources, edits: Vec::new(), filled: Filled::default() };
+    filler.filled.faults.extend(page.faults.iter().cloned());
+    filler.blocks();
+    filler.figures();
+    let mut text = page.text.clone();
+    filler.edits.sort_by_key(|(range, _)| range.start);
+    for (range, new) in filler.edits.iter().rev() {
+        text.replace_range(range.clone(), new);
+    }
+    Filled { text, ..filler.filled }
+}
+
+struct Filler<'p, 's, 'r> {
+    page: &'p Page,
+    sources: &'s mut Sources<'r>,
+    edits: Vec<(Range<usize>, String)>,
+    filled: Filled,
+}
+
+impl<'p> Filler<'p, '_, '_> {
+    fn blocks(&mut self) {
+        let page = self.page;
+        let mut blocks = page.blocks.iter().peekable();
+        while let Some(block) = blocks.next() {
+            let comment = match block {
+                Block::Fence(fence) => {
+                    self.ungoverned(fence);
+                    continue;
+                }
+                Block::Comment(comment) => comment,
+            };
+            let marker = match parse(&comment.text) {
+                Ok(None) => continue,
+                Ok(Some(marker)) => marker,
+                Err(wrong) => {
+                    self.fault(comment.line, wrong);
+                    // What follows is meant to be its own.
+                    if let Some(Block::Fence(_)) = blocks.peek() {
+                        blocks.next();
+                    }
+                    continue;
+                }
+            };
+            match marker {
+                Marker::Siblings { pattern, anchor } => {
+                    let is_end = |block: &Block| {
+                        matches!(block, Block::Comment(end)
+                            if matches!(parse(&end.text), Ok(Some(Marker::SiblingsEnd))))
+                    };
+                    match blocks.by_ref().find(|block| is_end(block)) {
+                        Some(Block::Comment(end)) => self.siblings(comment, end, pattern, anchor),
+                        _ => self.fault(
+                            comment.line,
+                            (
+                                "the marker `siblings` has no end".to_owned(),
+                                "put `<!-- /siblings -->` on a line of its own below it".to_owned(),
+                            ),
+                        ),
+                    }
+                }
+                Marker::SiblingsEnd => self.fault(
+                    comment.line,
+                    (
+                        "`/siblings` ends what has not begun".to_owned(),
+                        "put `<!-- siblings: ANCHOR -->` above it".to_owned(),
+                    ),
+                ),
+                Marker::Stop => {}
+                Marker::Code { .. } | Marker::Run(_) | Marker::Serve(_) | Marker::Log(_) => {
+                    let fence = match blocks.peek() {
+                        Some(Block::Fence(fence)) if self.is_right_below(comment, fence) => fence,
+                        _ => {
+                            let what = format!("no fence follows the marker {}", comment.text);
+                            let mend = "put an empty one, ``` and ```, right below it";
+                            self.fault(comment.line, (what, mend.to_owned()));
+                            continue;
+                        }
+                    };
+                    blocks.next();
+                    if let Marker::Code { path, anchor } = marker {
+                        self.code(comment, fence, &path, anchor.as_deref());
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_right_below(&self, comment: &Comment, fence: &Fence) -> bool {
+        let between = &self.page.text[comment.range.end..fence.range.start];
+        between.trim().is_empty() && between.matches('\n').count() <= 2
+    }
+
+    /// A fence that no marker governs says what nobody has checked.
+    fn ungoverned(&mut self, fence: &Fence) {
+        let is_checked = matches!(fence.language(), "rust" | "rs" | "console");
+        let is_exempt = fence.info.split([' ', ',']).any(|word| word == "ignore");
+        if is_checked && !is_exempt {
+            let language = fence.language();
+            self.fault(fence.line, (
+                format!("nothing says where this {language} comes from"),
+                "put a marker above it (`code`, `run`), or, if it cannot be checked, `ignore` behind \
+                 its language"
+                    .to_owned(),
+            ));
+        }
+    }
+
+    fn code(&mut self, comment: &Comment, fence: &Fence, path: &str, anchor: Option<&str>) {
+        match self.sources.code(path, anchor) {
+            Ok(lines) => {
+                let from = anchor.map_or(path.to_owned(), |anchor| format!("{path}#{anchor}"));
+                self.put(fence, language_of(path), &lines, &from);
+            }
+            Err(wrong) => self.fault(comment.line, wrong),
+        }
+    }
+
+    /// Puts lines into a fence, if they are not there.
+    fn put(&mut self, fence: &Fence, language: &str, lines: &[String], from: &str) {
+        // What an author wrote behind the language stays.
+        let info = if fence.language() == language { &fence.info } else { language };
+        let new = fence.filled(info, lines);
+        if self.page.text[fence.range.clone()] == new {
+            return;
+        }
+        let (at, what) = first_difference(&fence.shown, lines);
+        self.drift(fence.line + at, &format!("{what} in {from}"));
+        self.edits.push((fence.range.clone(), new));
+    }
+
+    fn siblings(
+        &mut self,
+        begin: &Comment,
+        end: &Comment,
+        pattern: Option<String>,
+        anchor: Option<String>,
+    ) {
+        let mut new = String::from("\n\n");
+        for (name, folder) in SIBLINGS {
+            let path = match &pattern {
+                Some(pattern) => pattern.replace("{}", &name.replace('-', "_")),
+                None => format!("{folder}/src/lib.rs"),
+            };
+            match self.sources.code(&path, anchor.as_deref()) {
+                Ok(lines) => {
+                    let to = relative(&self.page.file, &path);
+                    let code = fenced("", language_of(&path), &lines);
+                    new.push_str(&format!("**{name}** ([`{path}`]({to}))\n\n{code}\n\n"));
+                }
+                Err(wrong) => return self.fault(begin.line, wrong),
+            }
+        }
+        let range = begin.range.end..end.range.start;
+        let shown = &self.page.text[range.clone()];
+        if shown != new {
+            let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
+            let (at, what) = first_difference(&lines(shown), &lines(&new));
+            self.drift(begin.line + at - 1, &format!("{what} in the siblings"));
+            self.edits.push((range, new));
+        }
+    }
+
+    fn figures(&mut self) {
+        for figure in &self.page.figures {
+            match self.sources.records.figure(&figure.query) {
+                Ok(value) => {
+                    let shown = &self.page.text[figure.range.clone()];
+                    if shown != value {
+                        let query = &figure.query;
+                        let what = format!("`{query}` is {value} in the record, not `{shown}`");
+                        self.drift(figure.line, &what);
+                        self.edits.push((figure.range.clone(), value));
+                    }
+                }
+                Err(wrong) => self.fault(figure.line, wrong),
+            }
+        }
+    }
+
+    fn drift(&mut self, line: usize, what: &str) {
+        let file = &self.page.file;
+        let mend = format!(
+            "see whether what the text says still holds, then `cargo run -p notes -- {file}` fills it"
+        );
+        self.filled.drifts.push(Fault::new(file.as_str(), line, what, mend));
+    }
+
+    fn fault(&mut self, line: usize, (what, mend): Wrong) {
+        self.filled.faults.push(Fault::new(self.page.file.as_str(), line, what, mend));
+    }
+}
+
+/// How many lines below the fence's beginning two texts differ first, and in what.
+fn first_difference(shown: &[String], came: &[String]) -> (usize, String) {
+    if shown.is_empty() && !came.is_empty() {
+        return (0, format!("nothing is shown of {} lines", came.len()));
+    }
+    let same = shown.iter().zip(came).take_while(|(shown, came)| shown == came).count();
+    let what = match (shown.get(same), came.get(same)) {
+        (Some(shown), Some(came)) => format!("it shows `{shown}`, but `{came}` stands"),
+        (Some(shown), None) => format!("it shows `{shown}`, which does not stand"),
+        (None, Some(came)) => format!("it does not show `{came}`, which stands"),
+        (None, None) => "the fence is not as it should be for what stands".to_owned(),
+    };
+    (same + 1, what)
+}
+
+/// A fence's language, by its file's ending.
+fn language_of(path: &str) -> &'static str {
+    let ending = path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|it| it.1);
+    match ending {
+        Some("rs") => "rust",
+        Some("mjs" | "js") => "js",
+        Some("toml") => "toml",
+        Some("json") => "json",
+        Some("md") => "markdown",
+        Some("sh") => "sh",
+        Some("py") => "python",
+        Some("css") => "css",
+        Some("html") => "html",
+        Some("yml" | "yaml") => "yaml",
+        _ if path.ends_with("justfile") => "just",
+        _ => "text",
+    }
+}
+
+/// The way from one file to another.
+#[must_use]
+pub fn relative(from: &str, to: &str) -> String {
+    let folders: Vec<&str> = from.split('/').collect();
+    let folders = &folders[..folders.len() - 1];
+    let steps: Vec<&str> = to.split('/').collect();
+    let common = folders.iter().zip(&steps).take_while(|(from, to)| from == to).count();
+    "../".repeat(folders.len() - common) + &steps[common..].join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_lead_from_one_file_to_another() {
+        assert_eq!(relative("lessons/a.md", "crates/x/b.rs"), "../crates/x/b.rs");
+        assert_eq!(relative("lessons/a.md", "lessons/s/b.rs"), "s/b.rs");
+        assert_eq!(relative("README.md", "lessons/b.md"), "lessons/b.md");
+    }
+
+    #[test]
+    fn the_first_difference_is_told_with_its_line() {
+        let lines = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let (at, what) = first_difference(&lines("a b c"), &lines("a x c"));
+        assert_eq!((at, what.as_str()), (2, "it shows `b`, but `x` stands"));
+        assert_eq!(first_difference(&lines("a b"), &lines("a")).0, 2);
+        assert_eq!(first_difference(&lines("a"), &lines("a b")).0, 2);
+        assert_eq!(first_difference(&[], &lines("a b")), (0, "nothing is shown of 2 lines".into()));
+    }
+}
