@@ -44,6 +44,13 @@ probe *ARGS:
 test *ARGS:
     cargo test "$@"
 
+# The exercises: `just exercise` says what to do next, `just exercise --help` what else there is
+[group('learn')]
+[no-exit-message]
+exercise *ARGS:
+    @[ -e target/debug/workshop ] || [ -e target/debug/workshop.exe ] || echo 'Building the exercise runner; this happens once.'
+    @WORKSHOP_CALLED_AS='just exercise' cargo run --quiet -p workshop -- "$@"
+
 # Judge a sibling by the contract, or all: `just verify tokio`, `just verify --all`
 [group('check')]
 [no-exit-message]

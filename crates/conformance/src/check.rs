@@ -62,13 +62,18 @@ impl From<io::Error> for Stop {
     }
 }
 
+impl From<Stop> for Verdict {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Fell(what) => Self::Fell(what),
+            Stop::NotApplicable(why) => Self::NotApplicable(why),
+        }
+    }
+}
+
 impl From<Outcome> for Verdict {
     fn from(outcome: Outcome) -> Self {
-        match outcome {
-            Ok(()) => Self::Held,
-            Err(Stop::Fell(what)) => Self::Fell(what),
-            Err(Stop::NotApplicable(why)) => Self::NotApplicable(why),
-        }
+        outcome.map_or_else(Self::from, |()| Self::Held)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::server::Server;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a whole reply may take: seconds more than the slowest right server needs.
-pub const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// How long one write may find no room.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -29,6 +29,8 @@ const SMALL_SEGMENT_BYTES: u32 = 536;
 pub struct Client {
     stream: TcpStream,
     preamble: &'static [u8],
+    /// How long a reply's next byte may take.
+    patience: Duration,
 }
 
 /// How a connection ended.
@@ -73,7 +75,7 @@ impl Client {
         match stream {
             Ok(stream) => {
                 stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
-                Ok(Self { stream, preamble: server.preamble() })
+                Ok(Self { stream, preamble: server.preamble(), patience: server.patience() })
             }
             Err(error) => {
                 server.expect_alive()?;
@@ -124,7 +126,7 @@ impl Client {
 
     /// Reads so many bytes, or says what came instead.
     pub fn read_exactly(&self, bytes: usize) -> Result<Vec<u8>, Stop> {
-        let (got, ending) = self.read(bytes, REPLY_TIMEOUT);
+        let (got, ending) = self.read(bytes, REPLY_TIMEOUT, self.patience);
         match ending {
             None => Ok(got),
             Some(ending) => {
@@ -141,23 +143,40 @@ impl Client {
 
     /// Reads until the connection ends, or nothing more comes within a time.
     pub fn read_until_end(&self, timeout: Duration) -> (Vec<u8>, Ending) {
-        let (got, ending) = self.read(usize::MAX, timeout);
+        self.read_to_end(timeout, timeout)
+    }
+
+    /// Reads a whole reply.
+    pub fn read_reply(&self) -> (Vec<u8>, Ending) {
+        self.read_to_end(REPLY_TIMEOUT, self.patience)
+    }
+
+    fn read_to_end(&self, timeout: Duration, patience: Duration) -> (Vec<u8>, Ending) {
+        let (got, ending) = self.read(usize::MAX, timeout, patience);
         (got, ending.unwrap_or(Ending::None { waited: timeout, silent: None }))
     }
 
-    /// Reads at most so many bytes within a time in all; the ending is there if one came first.
-    fn read(&self, bytes: usize, timeout: Duration) -> (Vec<u8>, Option<Ending>) {
+    /// Reads at most so many bytes within a time in all, and waits for each no longer than its
+    /// patience; the ending is there if one came first.
+    fn read(
+        &self,
+        bytes: usize,
+        timeout: Duration,
+        patience: Duration,
+    ) -> (Vec<u8>, Option<Ending>) {
         let started = Instant::now();
         let mut last = None;
         let mut got = Vec::new();
         let mut buffer = vec![0; 256 * 1024];
         while got.len() < bytes {
-            let left = timeout.saturating_sub(started.elapsed());
+            let silent = last.map(|last: Instant| last.elapsed());
+            let waited = started.elapsed();
+            let left = timeout.saturating_sub(waited);
+            let left = left.min(patience.saturating_sub(silent.unwrap_or(waited)));
             // A timeout of zero would mean none.
-            let left = left.max(Duration::from_millis(1));
-            if started.elapsed() >= timeout || self.stream.set_read_timeout(Some(left)).is_err() {
-                let silent = last.map(|last: Instant| last.elapsed());
-                return (got, Some(Ending::None { waited: timeout, silent }));
+            let is_set = self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))));
+            if left.is_zero() || is_set.is_err() {
+                return (got, Some(Ending::None { waited, silent }));
             }
             let wanted = buffer.len().min(bytes - got.len());
             match (&self.stream).read(&mut buffer[..wanted]) {
@@ -175,7 +194,7 @@ impl Client {
 
     /// The preamble, the file, the server's FIN: nothing less, nothing else.
     pub fn expect_whole(&self, content: &[u8]) -> Outcome {
-        let (got, ending) = self.read_until_end(REPLY_TIMEOUT);
+        let (got, ending) = self.read_reply();
         self.expect_reply(&got, content, ending)
     }
 

@@ -12,15 +12,21 @@ mod check;
 mod checks;
 mod client;
 mod content;
+mod measure;
+#[cfg(feature = "program")]
 mod report;
 mod runner;
 mod server;
 mod system;
 mod target;
+mod text;
 
 pub use check::{Check, Verdict};
 pub use checks::ALL;
+pub use measure::{Counted, Load, Measure, measure, reply_time};
+#[cfg(feature = "program")]
 pub use report::{Format, print};
-pub use runner::{HEAVY_JOBS, Progress, Record, preflight, run, run_one};
-pub use system::{kill_all, kill_all_on_interrupt};
+pub use runner::{HEAVY_JOBS, Progress, Record, preflight, run, run_one, run_pairs};
+pub use system::{kill_all, kill_all_on_interrupt, kill_group, spawn_group};
 pub use target::Target;
+pub use text::wrapped;

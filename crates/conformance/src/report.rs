@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::check::{Check, Verdict};
 use crate::runner::Record;
 use crate::target::Target;
+use crate::text::wrapped;
 
 /// How verdicts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,22 +119,6 @@ fn failure(target: &Target, check: &Check, came: &str) -> String {
 fn push_line(out: &mut String, line: &str) {
     out.push_str(line.trim_end());
     out.push('\n');
-}
-
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always one line");
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(word.to_owned());
-        } else {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
 }
 
 fn summary(records: &[Record]) -> String {

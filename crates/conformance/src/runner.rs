@@ -5,16 +5,13 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Outcome, Stop, Verdict};
+use crate::check::{Check, Stop, Verdict};
 use crate::server::{Stage, Start};
 use crate::system;
 use crate::target::Target;
 
 /// How many checks run at the same time. Most of what they do is to wait.
 const JOBS: usize = 8;
-
-/// How long a server may take to listen the first time: a virtual machine's start, say.
-const PREFLIGHT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many of those that measure, or use much: as many as the smallest machine has cores.
 pub const HEAVY_JOBS: usize = 2;
@@ -46,7 +43,7 @@ pub type Progress<'a> = &'a (dyn Fn(&Record) + Sync);
 pub fn preflight(target: &Target) -> Result<(), String> {
     let outcome = Stage::new(target).map_err(Stop::from).and_then(|stage| {
         stage.write(b"preflight")?;
-        let timeout = PREFLIGHT_TIMEOUT;
+        let timeout = target.start_timeout;
         stage.start(Start { timeout, ..Start::default() }).map(drop)
     });
     match outcome {
@@ -58,24 +55,31 @@ pub fn preflight(target: &Target) -> Result<(), String> {
 /// Runs checks on targets; the records come back in the order of targets and checks.
 #[must_use]
 pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>) -> Vec<Record> {
-    let pairs = |is_heavy: bool| {
-        let of_target = move |target| {
-            let checks = checks.iter().filter(move |check| check.is_heavy == is_heavy);
-            checks.map(move |&check| (target, check))
+    let of_target = |target| checks.iter().map(move |&check| (target, check));
+    let pairs: Vec<_> = (0..targets.len()).flat_map(of_target).collect();
+    run_pairs(targets, &pairs, progress)
+}
+
+/// Runs on each target checks of its own; the records come back in the order of the pairs.
+#[must_use]
+pub fn run_pairs(
+    targets: &[Target],
+    pairs: &[(usize, &'static Check)],
+    progress: Progress<'_>,
+) -> Vec<Record> {
+    let (heavy, light): (Vec<_>, Vec<_>) = pairs.iter().partition(|(_, check)| check.is_heavy);
+    let mut records = run_side_by_side(targets, &light, JOBS, progress);
+    records.extend(run_side_by_side(targets, &heavy, HEAVY_JOBS, progress));
+    records.sort_by_key(|record| {
+        let is_it = |(target, check): &(usize, &Check)| {
+            *target == record.target && check.id == record.check.id
         };
-        (0..targets.len()).flat_map(of_target).collect::<Vec<_>>()
-    };
-    let mut records = run_pairs(targets, &pairs(false), JOBS, progress);
-    records.extend(run_pairs(targets, &pairs(true), HEAVY_JOBS, progress));
-    let place = |record: &Record| {
-        let check = checks.iter().position(|check| check.id == record.check.id);
-        (record.target, check)
-    };
-    records.sort_by_key(place);
+        pairs.iter().position(is_it)
+    });
     records
 }
 
-fn run_pairs(
+fn run_side_by_side(
     targets: &[Target],
     pairs: &[(usize, &'static Check)],
     jobs: usize,
@@ -103,22 +107,28 @@ fn run_pairs(
 /// Runs one check on one target.
 #[must_use]
 pub fn run_one(target: &Target, check: &'static Check) -> Verdict {
+    on_stage(target, check.run).into()
+}
+
+/// Does something with a target on a stage of its own, with a deadline.
+pub(crate) fn on_stage<T: Send + 'static>(
+    target: &Target,
+    act: impl FnOnce(&Stage<'_>) -> Result<T, Stop> + Send + 'static,
+) -> Result<T, Stop> {
     system::raise_descriptor_limit();
     let (tell, told) = mpsc::channel();
     let target = target.clone();
     // Of a thread that is left behind, `kill_all` ends the server.
     thread::spawn(move || {
-        let on_stage = || -> Outcome {
+        let on_stage = || {
             let stage = Stage::new(&target)?;
-            (check.run)(&stage).map_err(|stop| with_last_words(stop, &stage))
+            act(&stage).map_err(|stop| with_last_words(stop, &stage))
         };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(on_stage));
         let _ = tell.send(outcome.unwrap_or_else(|_| Err(Stop::fell("the check itself panicked"))));
     });
-    match told.recv_timeout(CHECK_TIMEOUT) {
-        Ok(outcome) => outcome.into(),
-        Err(_) => Verdict::Fell(format!("no verdict within {} s", CHECK_TIMEOUT.as_secs())),
-    }
+    let late = |_| Stop::fell(format!("no verdict within {} s", CHECK_TIMEOUT.as_secs()));
+    told.recv_timeout(CHECK_TIMEOUT).map_err(late)?
 }
 
 /// What came is seldom the whole story if the server died of it, or said something.

@@ -210,6 +210,7 @@ pub fn in_words(status: ExitStatus) -> String {
 pub struct Server {
     pub addr: SocketAddr,
     settings: Settings,
+    patience: Duration,
     process: Arc<Process>,
     group: u32,
     stdout: Arc<Mutex<Vec<String>>>,
@@ -252,6 +253,7 @@ impl Server {
         let mut server = Self {
             addr: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
             settings: start.settings,
+            patience: stage.target.patience,
             process,
             group,
             stdout: lines,
@@ -295,6 +297,11 @@ impl Server {
     /// The head of its processes' group.
     pub fn group(&self) -> u32 {
         self.group
+    }
+
+    /// How long a client waits for the next byte of a reply.
+    pub fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// What has to come before the file.

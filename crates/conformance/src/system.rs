@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::PathBuf;
 use std::process::{Child, Command};
 use std::sync::{Mutex, PoisonError};
 
@@ -17,6 +18,10 @@ fn running() -> std::sync::MutexGuard<'static, BTreeSet<u32>> {
 }
 
 /// Starts a command as the head of a group, which [`kill_group`] ends with all its children.
+///
+/// # Errors
+///
+/// When it cannot be started.
 pub fn spawn_group(command: &mut Command) -> io::Result<Child> {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);
@@ -213,16 +218,82 @@ pub fn memory_bytes(group: u32) -> Option<u64> {
 /// computer a thread that spins gets little of it, but it wants all.
 pub fn cpu_ms(group: u32) -> Option<u64> {
     sum_over(group, |pid| {
-        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
-        let of_task = |task: std::fs::DirEntry| {
-            let schedstat = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+        let of_task = |task: PathBuf| {
+            let schedstat = std::fs::read_to_string(task.join("schedstat")).ok()?;
             // Nanoseconds on a processor, and nanoseconds of waiting for one.
             let mut numbers = schedstat.split_whitespace().map(str::parse::<u64>);
             Some(numbers.next()?.ok()? + numbers.next()?.ok()?)
         };
-        let ns: u64 = tasks.flatten().filter_map(of_task).sum();
+        let ns: u64 = tasks(pid)?.filter_map(of_task).sum();
         Some(ns / 1_000_000)
     })
+}
+
+/// How many threads a group has.
+pub fn threads(group: u32) -> Option<u64> {
+    sum_over(group, |pid| Some(tasks(pid)?.count() as u64))
+}
+
+/// How many system calls that read from files a group has made. (Those that receive from sockets are
+/// others, but one that reads a socket as if it were a file counts.)
+pub fn read_calls(group: u32) -> Option<u64> {
+    sum_over(group, |pid| {
+        let io = std::fs::read_to_string(format!("/proc/{pid}/io")).ok()?;
+        io.lines().find_map(|line| line.strip_prefix("syscr: "))?.trim().parse().ok()
+    })
+}
+
+/// The system calls in which a group's threads wait now, by name; `None` where the system does not
+/// tell.
+pub fn waiting_in(group: u32) -> Option<BTreeSet<String>> {
+    let mut calls = None;
+    for task in processes_of(group).into_iter().filter_map(tasks).flatten() {
+        // A thread that waits: the call's number, then its arguments; else "running", or -1.
+        let Ok(call) = std::fs::read_to_string(task.join("syscall")) else { continue };
+        let calls = calls.get_or_insert_with(BTreeSet::new);
+        let number = call.split_whitespace().next().and_then(|word| word.parse().ok());
+        calls.extend(number.filter(|number| *number >= 0).map(call_name));
+    }
+    calls
+}
+
+#[cfg(target_os = "linux")]
+fn call_name(number: i64) -> String {
+    // Those in which servers wait; another one is its number.
+    const NAMES: &[(i64, &str)] = &[
+        (libc::SYS_accept4, "accept4"),
+        (libc::SYS_clock_nanosleep, "clock_nanosleep"),
+        (libc::SYS_epoll_pwait, "epoll_pwait"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_epoll_wait, "epoll_wait"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_accept, "accept"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_poll, "poll"),
+        (libc::SYS_futex, "futex"),
+        (libc::SYS_ppoll, "ppoll"),
+        (libc::SYS_read, "read"),
+        (libc::SYS_recvfrom, "recvfrom"),
+        (libc::SYS_sendfile, "sendfile"),
+        (libc::SYS_sendmsg, "sendmsg"),
+        (libc::SYS_sendto, "sendto"),
+        (libc::SYS_splice, "splice"),
+        (libc::SYS_write, "write"),
+        (libc::SYS_writev, "writev"),
+    ];
+    let name = NAMES.iter().find(|(known, _)| *known == number).map(|(_, name)| *name);
+    name.map_or_else(|| format!("system call {number}"), str::to_owned)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn call_name(number: i64) -> String {
+    format!("system call {number}")
+}
+
+/// The threads of a process, as folders of `/proc`.
+fn tasks(pid: u32) -> Option<impl Iterator<Item = PathBuf>> {
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    Some(tasks.flatten().map(|task| task.path()))
 }
 
 /// Lets this process have as many descriptors as it may.

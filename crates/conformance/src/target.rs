@@ -1,16 +1,24 @@
 //! The server to be judged: a command with placeholders.
 
+#[cfg(feature = "program")]
 use std::env;
 use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
+#[cfg(feature = "program")]
 use serve_core::Approach;
 
 use crate::check::{Outcome, Stop};
 
 /// The chunk size that the contract's servers have when nobody tells them, in bytes.
 pub const DEFAULT_CHUNK_BYTES: usize = 64 * 1024;
+
+/// Longer than any right server is silent in the middle of a reply.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Long enough for a virtual machine's start.
+const FIRST_START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A command that starts a server, with `{file}`, `{port}`, and perhaps `{chunk}` (bytes),
 /// `{preamble}` (bare, http, none), `{stall}` (seconds) and `{cap}` (clients), for what each check
@@ -25,6 +33,10 @@ pub struct Target {
     pub linger: Duration,
     /// How long it may wait for clients at its shutdown.
     pub grace: Duration,
+    /// How long a client waits for the next byte of a reply. A learner is told sooner.
+    pub patience: Duration,
+    /// How long it may take to listen the first time: a virtual machine's start, say.
+    pub start_timeout: Duration,
     words: Vec<String>,
 }
 
@@ -73,7 +85,15 @@ impl Target {
         });
         // The contract's own limits, since nobody told it others.
         let five_seconds = Duration::from_secs(5);
-        Ok(Self { name, spelled, linger: five_seconds, grace: five_seconds, words })
+        Ok(Self {
+            name,
+            spelled,
+            linger: five_seconds,
+            grace: five_seconds,
+            patience: PATIENCE,
+            start_timeout: FIRST_START_TIMEOUT,
+            words,
+        })
     }
 
     /// A sibling, run by this very program (see [`serve_core::main_with_args`]), with short limits so
@@ -82,6 +102,7 @@ impl Target {
     /// # Errors
     ///
     /// When this program does not know where it is.
+    #[cfg(feature = "program")]
     pub fn of_approach(approach: &Approach, flags: &[String]) -> Result<Self, String> {
         let program = env::current_exe().map_err(|error| error.to_string())?;
         let program = program.into_os_string().into_string().map_err(|path: OsString| {
@@ -104,6 +125,8 @@ impl Target {
             spelled,
             linger: two_seconds,
             grace: two_seconds,
+            patience: PATIENCE,
+            start_timeout: FIRST_START_TIMEOUT,
             words: [program].into_iter().chain(words).collect(),
         })
     }
@@ -166,6 +189,7 @@ mod tests {
         assert!(of("node 'server.mjs {file} {port}").is_err());
     }
 
+    #[cfg(feature = "program")]
     #[test]
     fn an_approach_has_all_places() {
         let target = Target::of_approach(approaches::ALL[0], &[]).unwrap();

@@ -195,7 +195,7 @@ fn preamble_http(stage: &Stage<'_>) -> Outcome {
 fn expect_http(server: &Server, content: &[u8]) -> Outcome {
     let client = server.connect()?;
     client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
-    let (got, ending) = client.read_until_end(crate::client::REPLY_TIMEOUT);
+    let (got, ending) = client.read_reply();
     let Some(end) = got.windows(4).position(|window| window == b"\r\n\r\n") else {
         return Err(Stop::fell(format!("no empty line ends the header: \"{}\"", shown(&got))));
     };

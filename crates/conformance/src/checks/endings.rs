@@ -203,7 +203,7 @@ fn pause_and_resume(stage: &Stage<'_>) -> Outcome {
     let client = server.connect_small()?;
     let mut got = client.read_exactly(100_000)?;
     thread::sleep(Duration::from_secs(8));
-    let (rest, ending) = client.read_until_end(crate::client::REPLY_TIMEOUT);
+    let (rest, ending) = client.read_reply();
     got.extend(rest);
     client.expect_reply(&got, noise(8 * MIB), ending)
 }
@@ -218,7 +218,7 @@ fn slow_reader(stage: &Stage<'_>) -> Outcome {
         got.extend(client.read_exactly(4000)?);
         thread::sleep(Duration::from_millis(100));
     }
-    let (rest, ending) = client.read_until_end(crate::client::REPLY_TIMEOUT);
+    let (rest, ending) = client.read_reply();
     got.extend(rest);
     client.expect_reply(&got, noise(4 * MIB), ending)
 }

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::{Check, Outcome, Stop, demand};
-use crate::client::{Ending, REPLY_TIMEOUT};
+use crate::client::Ending;
 use crate::content::noise;
 use crate::server::{Server, Stage, Start};
 use crate::system;
@@ -154,7 +154,7 @@ fn slow_not_cut_off(stage: &Stage<'_>) -> Outcome {
         got.extend(client.read_exactly(2000)?);
         thread::sleep(Duration::from_millis(100));
     }
-    let (rest, ending) = client.read_until_end(REPLY_TIMEOUT);
+    let (rest, ending) = client.read_reply();
     got.extend(rest);
     client.expect_reply(&got, content, ending)
 }

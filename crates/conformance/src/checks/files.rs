@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::check::{Check, Outcome, Stop, demand};
 use crate::checks::bytes::expect_header;
-use crate::client::{Ending, REPLY_TIMEOUT};
+use crate::client::Ending;
 use crate::content::{difference, noise};
 use crate::server::{Stage, Start};
 use crate::system;
@@ -137,7 +137,7 @@ fn grown_file(stage: &Stage<'_>) -> Outcome {
     let preamble = server.preamble().len();
     client.read_exactly(preamble + 1)?;
     stage.set_len(LONG + 1_000_000)?;
-    let (rest, ending) = client.read_until_end(REPLY_TIMEOUT);
+    let (rest, ending) = client.read_reply();
     let got = rest.len() as u64 + 1;
     demand!(got == LONG, "{got} bytes of the file instead of {LONG}; then {ending}");
     client.expect_reply(server.preamble(), &[], ending)
@@ -148,7 +148,7 @@ fn shrunk_file(stage: &Stage<'_>) -> Outcome {
     let client = server.connect_small()?;
     client.read_exactly(server.preamble().len() + 1)?;
     stage.set_len(LONG / 2)?;
-    let (rest, ending) = client.read_until_end(REPLY_TIMEOUT);
+    let (rest, ending) = client.read_reply();
     let got = rest.len() as u64 + 1;
     demand!(
         got <= LONG / 2,
@@ -185,7 +185,7 @@ fn missing_file_http(stage: &Stage<'_>) -> Outcome {
     fs::remove_file(stage.file())?;
     let client = server.connect()?;
     client.send(b"GET / HTTP/1.1\r\n\r\n")?;
-    let (got, ending) = client.read_until_end(REPLY_TIMEOUT);
+    let (got, ending) = client.read_reply();
     let header = String::from_utf8_lossy(&got);
     expect_header(&header, "404", 0)?;
     let end = header.find("\r\n\r\n").map_or(0, |at| at + 4);

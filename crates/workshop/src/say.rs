@@ -1,0 +1,117 @@
+//! Words for a terminal: 80 columns, readable without colour.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use conformance::wrapped;
+use console::{Style, style};
+
+use crate::grade::{Graded, State};
+
+const WIDTH: usize = 80;
+
+/// Prints a line to stdout, which may be closed.
+pub fn line(text: impl Display) {
+    let _ = writeln!(io::stdout(), "{text}");
+}
+
+/// Prints a text in lines that fit.
+pub fn text(text: &str) {
+    styled(text, &Style::new());
+}
+
+/// The same, in a style.
+pub fn styled(text: &str, style: &Style) {
+    for part in text.trim().lines() {
+        wrapped(part, WIDTH).iter().for_each(|part| line(style.apply_to(part)));
+    }
+}
+
+/// Prints Markdown as it is, but in lines that fit; code is not broken.
+pub fn markdown(text: &str) {
+    let mut paragraph = String::new();
+    let mut is_code = false;
+    let flush = |paragraph: &mut String| {
+        wrapped(paragraph, WIDTH).iter().filter(|part| !part.is_empty()).for_each(line);
+        paragraph.clear();
+    };
+    for part in text.lines() {
+        let is_fence = part.trim_start().starts_with("```");
+        let is_item = part.starts_with(['-', '*', '|', '#', ' ', '>']) || part.is_empty();
+        if is_code || is_fence || is_item {
+            flush(&mut paragraph);
+        }
+        match is_code || is_fence || part.is_empty() {
+            true => line(part),
+            false => {
+                paragraph.push_str(part);
+                paragraph.push(' ');
+            }
+        }
+        is_code ^= is_fence;
+    }
+    flush(&mut paragraph);
+}
+
+/// Prints rows of a label and a text; commands and paths are not broken, since they are copied.
+pub fn rows(rows: &[(&str, String)]) {
+    let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    for (label, value) in rows {
+        line(format!("  {label:width$}  {value}"));
+    }
+}
+
+/// Prints rows of a label and a text that may be broken.
+pub fn wrapped_rows(rows: &[(&str, &str)]) {
+    let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
+    for (label, value) in rows {
+        for (index, part) in wrapped(value, WIDTH - width - 4).iter().enumerate() {
+            let label = if index == 0 { label } else { "" };
+            line(format!("  {label:width$}  {part}"));
+        }
+    }
+}
+
+/// Prints one verdict.
+pub fn verdict(graded: &Graded, name_width: usize) {
+    const WORD_WIDTH: usize = 5;
+    let (word, style) = match &graded.state {
+        State::Held => ("held", Style::new().green()),
+        State::Red(_) => ("RED", Style::new().red().bold()),
+        State::NotApplicable(_) => ("n/a", Style::new().dim()),
+        State::Waits => ("later", Style::new().dim()),
+    };
+    let title = match &graded.state {
+        State::NotApplicable(why) => format!("{} ({why})", graded.title),
+        _ => graded.title.clone(),
+    };
+    let width = WIDTH - WORD_WIDTH - name_width - 6;
+    for (index, part) in wrapped(&title, width).iter().enumerate() {
+        let (word, name) = if index == 0 { (word, graded.name) } else { ("", "") };
+        let word = style.apply_to(format!("{word:WORD_WIDTH$}"));
+        line(format!("  {word}  {name:name_width$}  {part}").trim_end());
+    }
+}
+
+/// What a section begins with.
+pub fn heading(text: &str) {
+    line("");
+    styled(text, &Style::new().bold());
+}
+
+/// In green.
+pub fn good(text: &str) {
+    styled(text, &Style::new().green().bold());
+}
+
+/// In red.
+pub fn bad(text: &str) {
+    for part in wrapped(text, WIDTH) {
+        line(style(part).red().bold());
+    }
+}
+
+/// `1 check`, `2 checks`.
+pub fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
