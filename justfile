@@ -140,6 +140,12 @@ node-pair *ARGS:
 deny:
     cargo deny check
 
+# The book of lessons, exercises and code, into target/book; `just book --open`, `just book --serve`
+[group('read')]
+[no-exit-message]
+book *ARGS:
+    @cargo run --quiet -p notes --bin book -- "$@"
+
 # The API documentation, in a browser
 [group('read')]
 docs:

@@ -5,6 +5,7 @@
 //! [`refresh`] fills all of it in, or checks that it is filled in truly.
 
 pub mod anchors;
+pub mod book;
 pub mod fault;
 pub mod figures;
 pub mod fill;

@@ -1,0 +1,159 @@
+// What the book adds to mdBook: the siblings as columns or tabs, code boxes that scroll by keyboard,
+// two themes. Without it every page still says all that it has to say.
+'use strict';
+
+(() => {
+  const SHOWN = 'highwater.shown'; // The sibling of the tabs.
+  const HIDDEN = 'highwater.hidden'; // Those that columns leave out.
+  const blocks = [...document.querySelectorAll('.hw-siblings')].map(prepared);
+
+  function prepared(element, number) {
+    const columns = element.querySelector('.hw-columns');
+    const parts = [...columns.querySelectorAll('.hw-sibling')];
+    const choice = document.createElement('div');
+    choice.className = 'hw-choice';
+    const buttons = parts.map((part) => {
+      const button = document.createElement('button');
+      button.type = 'button';
+      button.textContent = part.dataset.sibling;
+      button.id = `hw-choice-${number}-${part.dataset.sibling}`;
+      part.id = `hw-part-${number}-${part.dataset.sibling}`;
+      button.addEventListener('click', () => chosen(part.dataset.sibling));
+      choice.append(button);
+      return button;
+    });
+    choice.addEventListener('keydown', moved);
+    columns.before(choice);
+    return { element, columns, parts, choice, buttons, isTabs: undefined };
+  }
+
+  // A browser may keep nothing, in a private window, say: then nothing is remembered.
+  function remembered(key) {
+    try {
+      return localStorage.getItem(key);
+    } catch {
+      return null;
+    }
+  }
+
+  function remember(key, value) {
+    try {
+      localStorage.setItem(key, value);
+    } catch {}
+  }
+
+  function chosen(sibling) {
+    const isTabs = blocks.some((block) => block.isTabs);
+    if (isTabs) {
+      remember(SHOWN, sibling);
+      shown = sibling;
+    } else {
+      hidden = hidden.includes(sibling) ? hidden.filter((name) => name !== sibling) : [...hidden, sibling];
+      // Somebody has to stay.
+      if (hidden.length === 4) hidden = hidden.filter((name) => name !== sibling);
+      remember(HIDDEN, hidden.join(' '));
+    }
+    blocks.forEach(show);
+  }
+
+  // The keys of tabs, as WAI-ARIA's authoring practices have them.
+  function moved(event) {
+    const buttons = [...event.currentTarget.children];
+    const at = buttons.indexOf(document.activeElement);
+    if (event.currentTarget.getAttribute('role') !== 'tablist' || at < 0) return;
+    const last = buttons.length - 1;
+    const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[event.key];
+    if (to === undefined || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    event.stopPropagation(); // mdBook would turn the page.
+    buttons[to].focus();
+    buttons[to].click();
+  }
+
+  let shown = remembered(SHOWN) ?? 'std';
+  let hidden = (remembered(HIDDEN) ?? '').split(' ').filter((name) => name !== '');
+
+  function show(block) {
+    const names = block.parts.map((part) => part.dataset.sibling);
+    const tab = names.includes(shown) ? shown : names[0];
+    const { isTabs, choice, columns } = block;
+    set(choice, 'role', isTabs ? 'tablist' : 'group');
+    set(choice, 'aria-label', `${block.element.dataset.label}: ${isTabs ? 'sibling' : 'siblings shown'}`);
+    block.parts.forEach((part, at) => {
+      const button = block.buttons[at];
+      const name = part.dataset.sibling;
+      const isShown = isTabs ? name === tab : !hidden.includes(name);
+      part.hidden = !isShown;
+      set(part, 'role', isTabs ? 'tabpanel' : null);
+      set(part, 'aria-labelledby', isTabs ? button.id : null);
+      set(button, 'role', isTabs ? 'tab' : null);
+      set(button, 'aria-controls', part.id);
+      set(button, 'aria-selected', isTabs ? String(isShown) : null);
+      set(button, 'aria-pressed', isTabs ? null : String(isShown));
+      set(button, 'tabindex', isTabs && !isShown ? '-1' : null);
+    });
+    const count = block.parts.filter((part) => !part.hidden).length;
+    columns.style.gridTemplateColumns = `repeat(min(var(--hw-count), ${count}), minmax(0, 1fr))`;
+    block.parts.forEach((part) => boxesIn(part).forEach(reachable));
+  }
+
+  function set(element, name, value) {
+    if (value === null) element.removeAttribute(name);
+    else element.setAttribute(name, value);
+  }
+
+  function fit(block) {
+    const room = getComputedStyle(block.columns).getPropertyValue('--hw-count').trim();
+    const isTabs = room === '1';
+    if (isTabs === block.isTabs) return;
+    block.isTabs = isTabs;
+    show(block);
+  }
+
+  const widths = new ResizeObserver((entries) => {
+    entries.forEach((entry) => fit(blocks.find((block) => block.element === entry.target)));
+  });
+  blocks.forEach((block) => {
+    fit(block);
+    widths.observe(block.element);
+  });
+
+  // What scrolls sideways can be reached and scrolled by keyboard, and says what it is.
+  function boxesIn(element) {
+    return [...element.querySelectorAll('pre > code, .table-wrapper')];
+  }
+
+  function reachable(box) {
+    const scrolls = box.scrollWidth > box.clientWidth + 1;
+    const kind = box.matches('code') ? 'Code' : 'Table';
+    set(box, 'tabindex', scrolls ? '0' : null);
+    set(box, 'role', scrolls ? 'group' : null);
+    set(box, 'aria-label', scrolls ? `${kind}, scrolls sideways` : null);
+  }
+
+  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => reachable(entry.target)));
+  boxesIn(document).forEach((box) => {
+    sizes.observe(box);
+    box.addEventListener('keydown', (event) => {
+      const scrolls = box.hasAttribute('tabindex') && ['ArrowLeft', 'ArrowRight'].includes(event.key);
+      if (scrolls) event.stopPropagation(); // mdBook would turn the page.
+    });
+  });
+
+  // Light and dark, and what the system says.
+  ['rust', 'coal', 'ayu'].forEach((theme) => {
+    document.getElementById(`mdbook-theme-${theme}`)?.parentElement.remove();
+  });
+  const dark = document.getElementById('mdbook-theme-navy');
+  if (dark) dark.textContent = 'Dark';
+
+  // On paper nothing can be unfolded.
+  let folded = [];
+  addEventListener('beforeprint', () => {
+    folded = [...document.querySelectorAll('details:not([open])')];
+    folded.forEach((details) => (details.open = true));
+  });
+  addEventListener('afterprint', () => {
+    folded.forEach((details) => (details.open = false));
+  });
+})();
