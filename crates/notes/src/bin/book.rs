@@ -39,27 +39,26 @@ const LOOK: Duration = Duration::from_millis(700);
 const STYLE: [&str; 3] = ["book.toml", "book.css", "book.js"];
 
 enum Failure {
-    Wrong(Vec<book::Trouble>),
+    /// So many faults, which are told.
+    Wrong(usize),
     Unable(String),
 }
 
 fn main() -> ExitCode {
     let matches = command().get_matches();
+    let is_draft = matches.get_flag("draft");
     let port: Option<u16> = matches.get_one("serve").copied();
     let done = match port {
-        Some(port) => serve(port, matches.get_flag("open")),
-        None => build().and_then(|index| {
+        Some(port) => serve(port, is_draft, matches.get_flag("open")),
+        None => build(is_draft).and_then(|index| {
             let opened = if matches.get_flag("open") { open(&index) } else { Ok(()) };
             writeln!(io::stdout(), "{}", index.display()).or(Ok(())).and(opened)
         }),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Wrong(troubles)) => {
-            for trouble in &troubles {
-                let _ = writeln!(io::stderr(), "{trouble}");
-            }
-            say(&format!("{} to mend; the book is not built", troubles.len()));
+        Err(Failure::Wrong(faults)) => {
+            say(&format!("{faults} to mend; the book is not built (--draft builds it anyway)"));
             ExitCode::from(EXIT_WRONG)
         }
         Err(Failure::Unable(message)) => {
@@ -81,6 +80,10 @@ fn command() -> clap::Command {
                 .long("open")
                 .action(ArgAction::SetTrue)
                 .help("Open it in the default browser"),
+            Arg::new("draft")
+                .long("draft")
+                .action(ArgAction::SetTrue)
+                .help("Build it although links or markers are wrong; they are told"),
             Arg::new("serve")
                 .long("serve")
                 .value_name("PORT")
@@ -91,10 +94,10 @@ fn command() -> clap::Command {
         ])
 }
 
-fn build() -> Result<PathBuf, Failure> {
+fn build(is_draft: bool) -> Result<PathBuf, Failure> {
     let root = root()?;
     let target = root.join("target");
-    let pages = write_source(&root)?;
+    let pages = write_source(&root, is_draft)?;
     let program = mdbook::find_or_install(&target.join("book-tools")).map_err(Failure::Unable)?;
     say(&format!("building {pages} pages"));
     let into = target.join("book");
@@ -104,8 +107,14 @@ fn build() -> Result<PathBuf, Failure> {
 }
 
 /// Writes mdBook's source, and tells how many pages it has.
-fn write_source(root: &Path) -> Result<usize, Failure> {
-    let made = book::assemble(root).map_err(Failure::Wrong)?;
+fn write_source(root: &Path, is_draft: bool) -> Result<usize, Failure> {
+    let made = book::assemble(root);
+    for fault in &made.faults {
+        let _ = writeln!(io::stderr(), "{fault}");
+    }
+    if !made.faults.is_empty() && !is_draft {
+        return Err(Failure::Wrong(made.faults.len()));
+    }
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for name in STYLE {
         let path = root.join("docs/book").join(name);
@@ -120,7 +129,7 @@ fn write_source(root: &Path) -> Result<usize, Failure> {
 }
 
 /// Lets mdBook serve the book, and refreshes its source when anything in the repository changes.
-fn serve(port: u16, open_it: bool) -> Result<(), Failure> {
+fn serve(port: u16, is_draft: bool, open_it: bool) -> Result<(), Failure> {
     let root = root()?;
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     if TcpStream::connect(address).is_ok() {
@@ -128,7 +137,7 @@ fn serve(port: u16, open_it: bool) -> Result<(), Failure> {
         return Err(Failure::Unable(message));
     }
     let target = root.join("target");
-    let pages = write_source(&root)?;
+    let pages = write_source(&root, is_draft)?;
     let program = mdbook::find_or_install(&target.join("book-tools")).map_err(Failure::Unable)?;
     say(&format!("{pages} pages on http://{address}/ (Ctrl-C ends it)"));
     let mut command = Command::new(&program);
@@ -140,10 +149,10 @@ fn serve(port: u16, open_it: bool) -> Result<(), Failure> {
         command.arg("--open");
     }
     let child = command.spawn().map_err(|error| unable("mdbook", &error))?;
-    refresh_while(child, &root)
+    refresh_while(child, &root, is_draft)
 }
 
-fn refresh_while(mut child: Child, root: &Path) -> Result<(), Failure> {
+fn refresh_while(mut child: Child, root: &Path, is_draft: bool) -> Result<(), Failure> {
     let mut known = newest(root);
     loop {
         // Ctrl-C reaches both of us; if mdBook ends by itself, so do we.
@@ -157,13 +166,9 @@ fn refresh_while(mut child: Child, root: &Path) -> Result<(), Failure> {
             continue;
         }
         known = now;
-        match write_source(root) {
+        match write_source(root, is_draft) {
             Ok(_) => say("changed: built again"),
-            Err(Failure::Wrong(troubles)) => {
-                for trouble in &troubles {
-                    let _ = writeln!(io::stderr(), "{trouble}");
-                }
-            }
+            Err(Failure::Wrong(faults)) => say(&format!("{faults} to mend; it stays as it was")),
             Err(Failure::Unable(message)) => say(&message),
         }
     }

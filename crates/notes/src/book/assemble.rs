@@ -4,11 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 use super::links::{self, Link};
-use super::markdown::{self, Block, Edits};
+use super::markdown::{self, Edits};
 use super::repo::{Kind, Repo};
 use super::siblings::{self, Part};
 use super::summary::{self, Entry};
-use super::{Trouble, anchors, code, exercises, mdbook, paths};
+use super::{code, exercises, mdbook, paths};
+use crate::anchors;
+use crate::fault::Fault;
+use crate::page::{Block, Comment, Page as Source};
 
 /// The book's source: files by their path in it.
 #[derive(Debug)]
@@ -17,14 +20,15 @@ pub struct Book {
     pub files: BTreeMap<String, Vec<u8>>,
     /// How many of them are pages.
     pub pages: usize,
+    /// What is wrong in it, in the order of files and lines.
+    pub faults: Vec<Fault>,
 }
 
 /// Makes the book's source from the repository at `root`.
 ///
-/// # Errors
-///
-/// All links that lead nowhere, and all markers that name what is not there.
-pub fn assemble(root: &Path) -> Result<Book, Vec<Trouble>> {
+/// Links that lead nowhere, and markers that name what is not there, are its faults.
+#[must_use]
+pub fn assemble(root: &Path) -> Book {
     let repo = Repo::new(root);
     let mut maker = Assembler::new(&repo);
     for path in contents(&repo) {
@@ -36,7 +40,7 @@ pub fn assemble(root: &Path) -> Result<Book, Vec<Trouble>> {
     maker.make_code();
     maker.make_listings();
     maker.check_fragments();
-    if maker.troubles.is_empty() { Ok(maker.finish()) } else { Err(maker.troubles) }
+    maker.finish()
 }
 
 /// A page of the book.
@@ -73,7 +77,7 @@ struct Assembler<'a> {
     folders: BTreeSet<String>,
     quotes: Quotes,
     fragments: Vec<Fragment>,
-    troubles: Vec<Trouble>,
+    faults: Vec<Fault>,
 }
 
 impl<'a> Assembler<'a> {
@@ -88,7 +92,7 @@ impl<'a> Assembler<'a> {
             folders: BTreeSet::new(),
             quotes: Quotes::default(),
             fragments: Vec::new(),
-            troubles: Vec::new(),
+            faults: Vec::new(),
         }
     }
 
@@ -140,7 +144,7 @@ impl<'a> Assembler<'a> {
         let Some(text) = self.text(path) else { return };
         let title = links::title(&text).unwrap_or_else(|| path.to_owned());
         let place = self.place(path);
-        let mut ids = links::heading_ids(&text);
+        let mut ids = Source::new(path, text.as_str()).headings;
         let mut made = self.rewritten(path, &text, &title);
         if let Some(folder) = exercises::exercise_of(path) {
             ids.push("hints".to_owned());
@@ -196,14 +200,14 @@ impl<'a> Assembler<'a> {
             match self.way(path, line, &to) {
                 Ok(Some(way)) => edits.replace(range, way),
                 Ok(None) => {}
-                Err(trouble) => self.troubles.push(trouble),
+                Err(fault) => self.faults.push(fault),
             }
         }
         edits.apply(text)
     }
 
     /// Where a link leads in the book; none if it stays as it is.
-    fn way(&mut self, path: &str, line: usize, to: &str) -> Result<Option<String>, Trouble> {
+    fn way(&mut self, path: &str, line: usize, to: &str) -> Result<Option<String>, Fault> {
         let place = self.place(path);
         if to.contains("://") || to.starts_with("mailto:") {
             return Ok(None);
@@ -215,7 +219,7 @@ impl<'a> Assembler<'a> {
         };
         let Some((full, kind)) = full.and_then(|full| Some((full.clone(), self.repo.kind(&full)?)))
         else {
-            return Err(trouble(
+            return Err(Fault::new(
                 path,
                 line,
                 format!("the link to {to} leads to nothing"),
@@ -235,34 +239,35 @@ impl<'a> Assembler<'a> {
     }
 
     fn rewrite_markers(&mut self, path: &str, text: &str, title: &str, edits: &mut Edits) {
-        let blocks = markdown::blocks(text);
+        let blocks = Source::new(path, text).blocks;
         for (at, block) in blocks.iter().enumerate() {
-            let Block::Comment { range, words } = block else { continue };
-            let line = links::line_of(text, range.start);
-            let start =
-                range.start + (text[range.clone()].len() - text[range.clone()].trim_start().len());
-            let indent = &text[range.start..start];
+            let Block::Comment(comment) = block else { continue };
+            let (Comment { range, line, .. }, words) = (comment, words_of(comment));
+            let start = range.start;
             edits.replace(range.clone(), "");
             let made = if let Some(quoted) = words.strip_prefix("code: ") {
                 let Some(Block::Fence(fence)) = blocks.get(at + 1) else { continue };
-                let made = self.quoted(path, line, quoted, indent, title);
-                made.map(|made| (range.start..fence.end, made))
-            } else if let Some(words) = words.strip_prefix("siblings: ") {
+                let made = self.quoted(path, *line, quoted, &fence.indent, title);
+                made.map(|made| (start..fence.range.end, made))
+            } else if let Some(words_of_it) = words.strip_prefix("siblings: ") {
                 let end = blocks[at..].iter().find_map(|block| match block {
-                    Block::Comment { range, words: "/siblings" } => Some(range.end),
+                    Block::Comment(end) if words_of(end) == "/siblings" => Some(end.range.end),
                     _ => None,
                 });
-                let end = end.ok_or_else(|| {
-                    let what = format!("<!-- siblings: {words} --> has no end");
-                    trouble(path, line, what, "write <!-- /siblings --> below it".to_owned())
-                });
-                end.and_then(|end| Ok((range.start..end, self.compared(path, line, words, title)?)))
+                let Some(end) = end else {
+                    let what = format!("<!-- {words} --> has no end");
+                    let mend = "write <!-- /siblings --> below it";
+                    self.faults.push(Fault::new(path, *line, what, mend));
+                    continue;
+                };
+                let made = self.compared(path, *line, words_of_it, title);
+                made.map(|made| (start..end, made))
             } else {
                 continue;
             };
             match made {
                 Ok((range, made)) => edits.replace(range, made),
-                Err(trouble) => self.troubles.push(trouble),
+                Err(fault) => self.faults.push(fault),
             }
         }
     }
@@ -275,7 +280,7 @@ impl<'a> Assembler<'a> {
         quoted: &str,
         indent: &str,
         title: &str,
-    ) -> Result<String, Trouble> {
+    ) -> Result<String, Fault> {
         let (file, anchor) = quoted.split_once('#').unwrap_or((quoted, ""));
         let code = self.part(path, line, file, anchor)?;
         self.want(file);
@@ -297,7 +302,7 @@ impl<'a> Assembler<'a> {
         line: usize,
         words: &str,
         title: &str,
-    ) -> Result<String, Trouble> {
+    ) -> Result<String, Fault> {
         let (files, anchor) = siblings::meant(words);
         let place = self.place(path);
         let lesson = lesson_link(title, &place);
@@ -321,19 +326,16 @@ impl<'a> Assembler<'a> {
     }
 
     /// What a marker quotes.
-    fn part(&self, path: &str, line: usize, file: &str, anchor: &str) -> Result<String, Trouble> {
+    fn part(&self, path: &str, line: usize, file: &str, anchor: &str) -> Result<String, Fault> {
         let Ok(text) = self.repo.text(file) else {
             let what = format!("there is no file {file}");
-            return Err(trouble(path, line, what, "write its path from the root".to_owned()));
+            return Err(Fault::new(path, line, what, "write its path from the root".to_owned()));
         };
         if anchor.is_empty() {
-            return Ok(anchors::without_marks(&text));
+            return Ok(anchors::whole(&text).join("\n"));
         }
-        anchors::quoted(&text, anchor).ok_or_else(|| {
-            let what = format!("{file} has no anchor {anchor}");
-            let mend = format!("put `ANCHOR: {anchor}` and `ANCHOR_END: {anchor}` around the part");
-            trouble(path, line, what, mend)
-        })
+        let quoted = anchors::quote(&text, anchor).map(|lines| lines.join("\n"));
+        quoted.map_err(|(what, mend)| Fault::new(path, line, format!("{file}: {what}"), mend))
     }
 
     fn make_siblings(&mut self) {
@@ -374,7 +376,7 @@ impl<'a> Assembler<'a> {
             .iter()
             .zip(texts)
             .map(|((sibling, _), text)| {
-                let code = anchors::quoted(text, anchor);
+                let code = anchors::quote(text, anchor).ok().map(|lines| lines.join("\n"));
                 Part { sibling, path: siblings::file(sibling), code }
             })
             .collect();
@@ -461,11 +463,11 @@ impl<'a> Assembler<'a> {
                 let what = format!("the link's part #{id} is not in its page");
                 let near = known.into_iter().flatten().cloned().collect::<Vec<_>>().join(", #");
                 let mend = format!("take one of #{near}");
-                self.troubles.push(trouble(file, *line, what, mend));
+                self.faults.push(Fault::new(file, *line, what, mend));
             }
         }
-        self.troubles.sort_by_key(|trouble| (trouble.file.clone(), trouble.line));
-        self.troubles.dedup();
+        self.faults.sort_by_key(|fault| (fault.file.clone(), fault.line));
+        self.faults.dedup();
     }
 
     fn finish(self) -> Book {
@@ -480,7 +482,7 @@ impl<'a> Assembler<'a> {
                 files.insert(path.clone(), bytes);
             }
         }
-        Book { files, pages }
+        Book { files, pages, faults: self.faults }
     }
 
     fn insert(&mut self, place: &str, title: &str, text: String) {
@@ -493,7 +495,7 @@ impl<'a> Assembler<'a> {
             Ok(text) => Some(text),
             Err(error) => {
                 let what = format!("cannot be read: {error}");
-                self.troubles.push(trouble(path, 1, what, "make it readable".to_owned()));
+                self.faults.push(Fault::new(path, 1, what, "make it readable".to_owned()));
                 None
             }
         }
@@ -556,10 +558,11 @@ fn sibling_page(anchor: &str) -> String {
     format!("siblings/{anchor}.md")
 }
 
-fn lesson_link(title: &str, place: &str) -> String {
-    format!("{title}\n{place}")
+/// What a comment says.
+fn words_of(comment: &Comment) -> &str {
+    comment.text.trim_start_matches("<!--").trim_end_matches("-->").trim()
 }
 
-fn trouble(file: &str, line: usize, what: String, mend: String) -> Trouble {
-    Trouble { file: file.to_owned(), line, what, mend }
+fn lesson_link(title: &str, place: &str) -> String {
+    format!("{title}\n{place}")
 }

@@ -1,7 +1,7 @@
 //! Pages that show a file, or list a folder.
 
-use super::anchors::{self, Mark};
 use super::{markdown, paths, siblings};
+use crate::anchors::{self, Mark};
 
 /// A file as a page, cut at its anchors, so that a link can lead to one. `lessons` says who quotes
 /// it; `side_by_side` is the way from this page to an anchor's page, if it is a sibling.
@@ -36,7 +36,7 @@ pub fn page(
 
 /// The ids that a file's page has.
 pub fn ids(text: &str) -> Vec<String> {
-    anchors::names(text).into_iter().map(str::to_owned).collect()
+    anchors::names(text).into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
 /// A folder as a page: its children, each with the way to it.
@@ -51,7 +51,7 @@ pub fn parts(read: impl Fn(&str) -> Option<String>) -> Vec<siblings::Part> {
     let names = siblings::SIBLINGS.iter();
     let parts = names.map(|(sibling, _)| {
         let path = siblings::file(sibling);
-        let code = read(&path).map(|text| anchors::without_marks(&text));
+        let code = read(&path).map(|text| anchors::whole(&text).join("\n"));
         siblings::Part { sibling, path, code }
     });
     parts.collect()

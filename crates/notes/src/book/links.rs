@@ -1,9 +1,10 @@
-//! The links and headings of a Markdown text, with their places in it.
+//! The links and the title of a Markdown text, with their places in it.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd};
+use pulldown_cmark::{Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
+use regex::Regex;
 
 /// A link or picture that leads somewhere by its own words (`[…](…)`, or a definition `[…]: …`).
 #[derive(Debug, PartialEq, Eq)]
@@ -14,6 +15,10 @@ pub struct Link {
     pub to: String,
 }
 
+static HTML_LINK: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"<[^>]*\b(?:href|src|srcset)="([^"]+)""#).expect("the expression is well-formed")
+});
+
 /// All links of a text, in their order.
 pub fn links(text: &str) -> Vec<Link> {
     let parser = Parser::new_ext(text, options());
@@ -22,12 +27,18 @@ pub fn links(text: &str) -> Vec<Link> {
         push(text, definition.span.clone(), &definition.dest, &mut found);
     }
     for (event, range) in parser.into_offset_iter() {
-        if let Event::Start(
-            Tag::Link { link_type: LinkType::Inline, dest_url, .. }
-            | Tag::Image { link_type: LinkType::Inline, dest_url, .. },
-        ) = event
-        {
-            push(text, range, &dest_url, &mut found);
+        match event {
+            Event::Start(
+                Tag::Link { link_type: LinkType::Inline, dest_url, .. }
+                | Tag::Image { link_type: LinkType::Inline, dest_url, .. },
+            ) => push(text, range, &dest_url, &mut found),
+            Event::Html(html) | Event::InlineHtml(html) => {
+                for link in HTML_LINK.captures_iter(&html).filter_map(|found| found.get(1)) {
+                    let place = range.start + link.start()..range.start + link.end();
+                    found.push(Link { range: place, to: link.as_str().to_owned() });
+                }
+            }
+            _ => {}
         }
     }
     found.sort_by_key(|link| link.range.start);
@@ -36,19 +47,18 @@ pub fn links(text: &str) -> Vec<Link> {
 
 /// The text of the first heading of the first level.
 pub fn title(text: &str) -> Option<String> {
-    headings(text).into_iter().find(|(level, _)| *level == 1).map(|(_, title)| title)
-}
-
-/// The ids that headings get, the same on GitHub and in the book.
-pub fn heading_ids(text: &str) -> Vec<String> {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    let slugs = headings(text).into_iter().map(|(_, title)| {
-        let slug = slug(&title);
-        let times = seen.entry(slug.clone()).or_default();
-        *times += 1;
-        if *times == 1 { slug } else { format!("{slug}-{}", *times - 1) }
-    });
-    slugs.collect()
+    let mut title: Option<String> = None;
+    for event in Parser::new_ext(text, options()) {
+        match (event, &mut title) {
+            (Event::Start(Tag::Heading { level: HeadingLevel::H1, .. }), _) => {
+                title = Some(String::new());
+            }
+            (Event::End(TagEnd::Heading(_)), Some(_)) => break,
+            (Event::Text(said) | Event::Code(said), Some(title)) => title.push_str(&said),
+            _ => {}
+        }
+    }
+    title
 }
 
 /// The line, counted from 1, of a place in a text.
@@ -68,35 +78,6 @@ fn push(text: &str, range: Range<usize>, to: &str, found: &mut Vec<Link>) {
     found.push(Link { range: start..start + to.len(), to: to.to_owned() });
 }
 
-fn headings(text: &str) -> Vec<(usize, String)> {
-    let mut found = Vec::new();
-    let mut heading: Option<(usize, String)> = None;
-    for event in Parser::new_ext(text, options()) {
-        match event {
-            Event::Start(Tag::Heading { level, .. }) => {
-                heading = Some((level as usize, String::new()));
-            }
-            Event::End(TagEnd::Heading(_)) => found.extend(heading.take()),
-            Event::Text(said) | Event::Code(said) => {
-                if let Some((_, title)) = &mut heading {
-                    title.push_str(&said);
-                }
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-fn slug(title: &str) -> String {
-    let kept = title.trim().chars().filter_map(|c| match c {
-        c if c.is_alphanumeric() || c == '_' || c == '-' => Some(c),
-        c if c.is_whitespace() => Some('-'),
-        _ => None,
-    });
-    kept.collect::<String>().to_lowercase()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,15 +93,22 @@ mod tests {
     }
 
     #[test]
+    fn links_in_html_count() {
+        let text = "A <img src=\"a.svg\" alt=\"b\">.\n\n<p>\n<a href=\"c.md\">d</a>\n</p>\n";
+        let found = links(text);
+        assert_eq!(found.iter().map(|link| &*link.to).collect::<Vec<_>>(), ["a.svg", "c.md"]);
+        assert!(found.iter().all(|link| text[link.range.clone()] == link.to));
+    }
+
+    #[test]
     fn a_link_of_its_own_name_is_found_behind_it() {
         let text = "[a.md](a.md)";
         assert_eq!(links(text)[0].range, 7..11);
     }
 
     #[test]
-    fn headings_have_the_ids_of_github() {
-        let text = "# The note's server\n\n## `--x` and y_z\n\n## Why\n\n## Why\n";
-        assert_eq!(heading_ids(text), ["the-notes-server", "--x-and-y_z", "why", "why-1"]);
-        assert_eq!(title(text).unwrap(), "The note's server");
+    fn the_first_heading_is_the_title() {
+        assert_eq!(title("text\n\n# The `net` way\n\n# Two\n").unwrap(), "The net way");
+        assert_eq!(title("## Two\n"), None);
     }
 }

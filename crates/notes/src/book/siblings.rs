@@ -1,7 +1,8 @@
 //! The same part of all four siblings: columns on a wide screen, tabs on a narrow one. The script
 //! and the style are in docs/book; without them the parts stand below each other.
 
-use super::{anchors, markdown, paths};
+use super::{markdown, paths};
+use crate::anchors;
 
 /// The siblings, in their order: the name, and the same as a module's.
 pub const SIBLINGS: [(&str, &str); 4] =
@@ -56,12 +57,12 @@ pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&str) -> String) 
 /// The anchors of the siblings' own files, in order: those of all four, then those of some.
 pub fn anchors_of_all(texts: &[String]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for name in texts.iter().flat_map(|text| anchors::names(text)) {
+    for (_, name) in texts.iter().flat_map(|text| anchors::names(text)) {
         if !found.iter().any(|known| known == name) {
             found.push(name.to_owned());
         }
     }
-    let in_all = |name: &String| texts.iter().all(|text| anchors::names(text).contains(&&**name));
+    let in_all = |name: &String| texts.iter().all(|text| anchors::quote(text, name).is_ok());
     found.sort_by_key(|name| !in_all(name));
     found
 }
