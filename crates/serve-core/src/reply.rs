@@ -32,16 +32,19 @@ impl Reply {
     }
 
     fn with_body(config: &Config, body: io::Result<Body>) -> Self {
+        // ANCHOR: preamble
         let preamble = match (config.preamble, &body) {
             (Preamble::None, _) => Vec::new(),
             (Preamble::Bare, _) => b"HTTP/1.1\n\n".to_vec(),
             (Preamble::Http, Ok(body)) => header(&config.file, body.bytes),
             (Preamble::Http, Err(error)) => error_header(error),
         };
+        // ANCHOR_END: preamble
         Self { preamble, body }
     }
 }
 
+// ANCHOR: header
 fn header(path: &Path, bytes: u64) -> Vec<u8> {
     let content_type = mime_guess::from_path(path).first_or_octet_stream();
     format!(
@@ -53,7 +56,9 @@ fn header(path: &Path, bytes: u64) -> Vec<u8> {
     )
     .into_bytes()
 }
+// ANCHOR_END: header
 
+// ANCHOR: error_header
 fn error_header(error: &io::Error) -> Vec<u8> {
     use io::ErrorKind::{IsADirectory, NotADirectory, NotFound};
     let status = match error.kind() {
@@ -62,6 +67,7 @@ fn error_header(error: &io::Error) -> Vec<u8> {
     };
     format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
 }
+// ANCHOR_END: error_header
 
 #[cfg(test)]
 mod tests {
