@@ -11,19 +11,20 @@ const { length } = picture;
 
 // ANCHOR: steps
 const steps = [
-    "HTTP/1.1\n\n", // the note's
+    "HTTP/1.1\n\n",
     "HTTP/1.1 200\n\n",
-    "HTTP/1.1 200\r\n\r\n",
-    "HTTP/1.1 200 \r\n\r\n",
     "HTTP/1.1 200 OK\r\n\r\n",
     `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n`,
     `HTTP/1.1 200 OK\r\nContent-Length: ${length + 1}\r\n\r\n`,
     `HTTP/1.1 200 OK\r\nContent-Length: ${length - 1}\r\n\r\n`,
-    `HTTP/1.1 200 OK\r\nContent-Type: image/webp\r\nContent-Length: ${length}\r\nConnection: close\r\n\r\n`,
+    `HTTP/1.1 200 OK\r\nContent-Type: image/webp\r\nContent-Length: ${length}\r\n\r\n`,
 ];
 // ANCHOR_END: steps
 
-for (const preamble of steps) console.log(`${JSON.stringify(preamble)}\n    ${await served(preamble)}`);
+for (const preamble of steps) {
+    console.log(JSON.stringify(preamble));
+    console.log(`    ${await served(preamble)}`);
+}
 
 // What fetch says of this preamble, and of the picture behind it.
 async function served(preamble) {
@@ -37,14 +38,15 @@ async function served(preamble) {
     // ANCHOR_END: serve
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
+    let soFar = "refused";
     try {
         const response = await fetch(`http://127.0.0.1:${server.address().port}/`);
+        soFar = `${response.status}, ${response.headers.get("content-type") ?? "no type"}`;
         const got = Buffer.from(await response.arrayBuffer());
-        const type = response.headers.get("content-type") ?? "no type";
-        const body = got.equals(picture) ? "the whole picture" : `only ${got.length} of ${length} bytes`;
-        return `${response.status}, ${type}, ${body}`;
+        const isWhole = got.equals(picture);
+        return `${soFar}, ${isWhole ? "the whole picture" : `${got.length} bytes of ${length}`}`;
     } catch (error) {
-        return `refused: ${error.cause?.code ?? error.message}`;
+        return `${soFar}: ${error.cause.code} (${error.cause.message})`;
     } finally {
         server.close();
     }
