@@ -21,6 +21,7 @@ const STACK_BYTES: usize = 128 * 1024;
 /// takes everything sooner is heard afterwards, and a thread's start is saved.
 const UNHEARD_MAX: Duration = Duration::from_millis(10);
 
+// ANCHOR: spawn
 /// Starts a thread with a small stack, which the scope waits for.
 pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
@@ -28,6 +29,7 @@ pub(crate) fn spawn<'scope, T: Send + 'scope>(
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
     thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)
 }
+// ANCHOR_END: spawn
 
 /// Whether a call came back because its time was over, which Unix and Windows say differently, or
 /// because of a signal.
@@ -53,6 +55,7 @@ impl Turns {
         self.waiting.load(Ordering::SeqCst)
     }
 
+    // ANCHOR: turn
     /// The next client; `None` once the server was shut down.
     pub(crate) fn accept(&self, server: &Arc<Server>) -> Option<(Client, TcpStream)> {
         self.waiting.fetch_add(1, Ordering::SeqCst);
@@ -65,6 +68,7 @@ impl Turns {
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         accepted
     }
+    // ANCHOR_END: turn
 }
 
 fn accept_from(listener: &TcpListener, server: &Arc<Server>) -> Option<(Client, TcpStream)> {
@@ -106,6 +110,7 @@ impl<'scope, 'env> Ear<'scope, 'env> {
         Ok(Self { scope, client, stream, since: Instant::now(), thread: OnceCell::new() })
     }
 
+    // ANCHOR: hear_while
     /// Writes, and neither leaves the client unheard for long nor waits for one that has stalled.
     pub(crate) fn hear_while(
         &self,
@@ -129,7 +134,9 @@ impl<'scope, 'env> Ear<'scope, 'env> {
         self.thread.get_or_init(|| hearing);
         Ok(())
     }
+    // ANCHOR_END: hear_while
 
+    // ANCHOR: close
     /// Ends the second thread, and tells how hearing the client ended.
     pub(crate) fn close(self) -> io::Result<()> {
         let Some(hearing) = self.thread.into_inner() else { return Ok(()) };
@@ -137,6 +144,7 @@ impl<'scope, 'env> Ear<'scope, 'env> {
         let _ = self.stream.shutdown(Shutdown::Both);
         hearing.join().unwrap_or(Ok(()))
     }
+    // ANCHOR_END: close
 }
 
 /// Who is connected. A thread cannot be cancelled, but a socket can be shut down under it.
@@ -155,11 +163,13 @@ impl Streams {
         stream
     }
 
+    // ANCHOR: shut_down
     pub(crate) fn shut_down(&self) {
         for stream in lock(&self.0).iter().filter_map(Weak::upgrade) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
+    // ANCHOR_END: shut_down
 }
 
 /// What these locks guard is whole at every moment, also after a panic.
