@@ -1,0 +1,48 @@
+// Three ways to send a file to a client that does not read, and how much of it then waits in Node.
+//
+//   node lessons/node/backpressure.mjs FILE
+import { once } from "node:events";
+import { createReadStream } from "node:fs";
+import net from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const [file] = process.argv.slice(2);
+
+// ANCHOR: ways
+async function deaf(source, socket) {
+    for await (const chunk of source) socket.write(chunk);
+}
+
+async function listening(source, socket) {
+    for await (const chunk of source) {
+        if (!socket.write(chunk)) await once(socket, "drain");
+    }
+}
+
+function piped(source, socket) {
+    source.pipe(socket);
+}
+// ANCHOR_END: ways
+
+for (const way of [deaf, listening, piped]) {
+    const server = net.createServer();
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = net.connect(server.address().port, "127.0.0.1").pause();
+    const [socket] = await once(server, "connection");
+    socket.on("error", () => {});
+    const source = createReadStream(file);
+    Promise.resolve(way(source, socket)).catch(() => {});
+    // ANCHOR: counts
+    await sleep(1000); // and the client reads nothing
+    const read = source.bytesRead;
+    const inNode = source.readableLength + socket.writableLength;
+    const inKernel = read - inNode;
+    // ANCHOR_END: counts
+    const [a, b, c] = [read, inNode, inKernel].map((bytes) => bytes.toLocaleString("en").padStart(10));
+    console.log(`${way.name.padEnd(9)}  read ${a}  in Node ${b}  in the kernel ${c}`);
+    source.destroy();
+    socket.destroy();
+    client.destroy();
+    server.close();
+}
