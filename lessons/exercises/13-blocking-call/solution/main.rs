@@ -19,7 +19,10 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
-    let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let mut builder = Builder::new_multi_thread();
+    // Two threads for all clients, and at most four for files: no reactor watches a disk.
+    builder.worker_threads(2).max_blocking_threads(4);
+    let runtime = builder.enable_all().build()?;
     runtime.block_on(accept_clients(file.into(), port))
 }
 

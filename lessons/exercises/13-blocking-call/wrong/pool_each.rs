@@ -1,0 +1,69 @@
+//! Blocks where blocking is allowed: a thread of the pool for each client.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, thread};
+
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::time::sleep;
+
+const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
+const CHUNK_BYTES: usize = 64 * 1024;
+
+fn main() -> io::Result<()> {
+    let (file, port) = arguments();
+    let mut builder = Builder::new_multi_thread();
+    // Two threads for all clients, and at most four for files: no reactor watches a disk.
+    builder.worker_threads(2).max_blocking_threads(4);
+    let runtime = builder.enable_all().build()?;
+    runtime.block_on(accept_clients(file.into(), port))
+}
+
+async fn accept_clients(file: Arc<Path>, port: u16) -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    println!("listening on {}", listener.local_addr()?);
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let file = Arc::clone(&file);
+                let stream = stream.into_std()?;
+                stream.set_nonblocking(false)?;
+                tokio::task::spawn_blocking(move || serve_client(stream, &file));
+            }
+            // No descriptor left, say: that passes.
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Serves one client; an error ends this connection only.
+fn serve_client(mut stream: TcpStream, file: &Path) -> io::Result<()> {
+    let mut reader = stream.try_clone()?;
+    let hearing = thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
+    stream.write_all(PREAMBLE)?;
+    if let Ok(mut file) = File::open(file) {
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let bytes = file.read(&mut chunk)?;
+            if bytes == 0 {
+                break;
+            }
+            stream.write_all(&chunk[..bytes])?;
+        }
+    }
+    stream.shutdown(Shutdown::Write)?;
+    let _ = hearing.join();
+    Ok(())
+}
+
+fn arguments() -> (PathBuf, u16) {
+    let mut arguments = env::args().skip(1);
+    let mut next = || arguments.next().expect("say: exercise-13 FILE PORT");
+    let (file, port) = (next().into(), next());
+    (file, port.parse().expect("PORT is a number up to 65535"))
+}
