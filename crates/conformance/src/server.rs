@@ -140,6 +140,8 @@ impl Drop for Stage<'_> {
 struct Process {
     child: Mutex<Child>,
     stderr: Arc<Mutex<String>>,
+    /// Whether all of stderr was read.
+    is_stderr_over: Arc<AtomicBool>,
     is_asked_to_end: AtomicBool,
 }
 
@@ -147,6 +149,11 @@ impl Process {
     /// How it ended, in words, if it has.
     fn ended(&self) -> Option<String> {
         let status = lock(&self.child).try_wait().ok().flatten()?;
+        // Its last words are in the pipe; whoever else has the pipe need not be waited for.
+        let since = Instant::now();
+        while !self.is_stderr_over.load(Ordering::Acquire) && since.elapsed() < DYING_TIME {
+            thread::sleep(LOOK_INTERVAL);
+        }
         Some(match self.last_line() {
             line if line.is_empty() => in_words(status),
             line => format!("{}; {line}", in_words(status)),
@@ -230,12 +237,17 @@ impl Server {
         let process = Arc::new(Process {
             child: Mutex::new(child),
             stderr: Arc::default(),
+            is_stderr_over: Arc::default(),
             is_asked_to_end: AtomicBool::new(false),
         });
         lock(&stage.processes).push(Arc::clone(&process));
         if let Some(stderr) = stderr {
             let text = Arc::clone(&process.stderr);
-            thread::spawn(move || keep_text(stderr, &text));
+            let is_over = Arc::clone(&process.is_stderr_over);
+            thread::spawn(move || {
+                keep_text(stderr, &text);
+                is_over.store(true, Ordering::Release);
+            });
         }
         let lines = Arc::default();
         let (mut readers, mut unread) = (Vec::new(), None);

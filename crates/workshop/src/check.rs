@@ -7,7 +7,7 @@ use conformance::Target;
 
 use crate::cargo::{self, Built};
 use crate::exercise::{Exercise, What};
-use crate::grade::{self, Explanation, Subject};
+use crate::grade::{self, Explanation, Graded, State, Subject};
 use crate::place::{Place, called_as, shown};
 use crate::progress::Progress;
 use crate::say;
@@ -26,7 +26,11 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 pub fn check(place: &Place, exercise: &Exercise, command: Option<&str>) -> Result<bool, String> {
     let Some(subject) = subject(place, exercise, command)? else { return Ok(false) };
     let (number, title) = (&exercise.number, &exercise.plan.title);
-    say::heading(&format!("Exercise {number}, {title}"));
+    let (checks, counts) = (exercise.checks.len(), exercise.plan.measures.len());
+    let counts =
+        if counts > 0 { format!(", {}", say::count(counts, "count")) } else { String::new() };
+    let checks = say::count(checks, "check");
+    say::heading(&format!("Exercise {number}, {title}: {checks}{counts}"));
     say::line("");
     let measured = exercise.plan.measures.iter().map(|plan| plan.what.name());
     let names = exercise.checks.iter().map(|check| check.id).chain(measured);
@@ -41,7 +45,7 @@ pub fn check(place: &Place, exercise: &Exercise, command: Option<&str>) -> Resul
         None => {
             let mut progress = Progress::read(&place.folder)?;
             progress.done(&exercise.name)?;
-            say_green(place, exercise, &progress);
+            say_green(place, exercise, &graded, &progress);
             Ok(true)
         }
     }
@@ -165,7 +169,11 @@ fn next_steps(exercise: &Exercise, is_own: bool) -> Vec<(&'static str, String)> 
     rows
 }
 
-fn say_green(place: &Place, exercise: &Exercise, progress: &Progress) {
+fn say_green(place: &Place, exercise: &Exercise, graded: &[Graded], progress: &Progress) {
+    let skipped = graded.iter().filter(|one| matches!(one.state, State::NotApplicable(_))).count();
+    if skipped > 0 {
+        say::line(format!("{skipped} of {} could not be asked here.", graded.len()));
+    }
     let done = place.exercises.iter().filter(|other| progress.note(&other.name).done.is_some());
     let (done, all) = (done.count(), place.exercises.len());
     say::good(&format!("Green: exercise {} is done, {done} of {all}.", exercise.number));

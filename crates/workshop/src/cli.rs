@@ -10,6 +10,7 @@ use crate::learn;
 use crate::place::Place;
 use crate::progress::Progress;
 use crate::proofs::{self, Kinds};
+use crate::watch;
 
 const AFTER_HELP: &str = "\
 Without a command it says what to do next. An exercise is named by its number
@@ -63,6 +64,7 @@ pub fn run() -> Result<bool, String> {
     match name {
         "list" => learn::list(&place),
         "check" => check::check(&place, meant()?, matches.get_one("cmd").map(String::as_str)),
+        "watch" => watch::watch(&place, meant()?),
         "hint" => learn::hint(&place, meant()?, matches.get_flag("again")),
         "solution" => learn::solution(&place, meant()?, matches.get_flag("yes")),
         "reset" => learn::reset(&place, meant()?),
@@ -98,6 +100,7 @@ fn command() -> Command {
             one("next", "What to do next"),
             one("list", "All exercises: what is done, what is next"),
             check_command(exercise()),
+            one("watch", "Check now, and again whenever you save").arg(exercise()),
             one("hint", "The next of three hints")
                 .arg(exercise())
                 .arg(flag("again", "Those that you have taken, once more")),

@@ -49,7 +49,7 @@ fn without_cr(mut bytes: Vec<u8>) -> Vec<u8> {
 }
 
 /// The files of a folder, relative to it, in order.
-fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(below) = folders.pop() {

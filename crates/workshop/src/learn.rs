@@ -139,15 +139,9 @@ pub fn solution(place: &Place, exercise: &Exercise, is_sure: bool) -> Result<boo
     let note = progress.note(&exercise.name);
     let needs_question = note.done.is_none() && !note.has_seen_solution;
     if needs_question && !is_sure {
-        let question =
-            "It is not green yet, and a solution can be read only once for the first time.";
-        say::text(question);
+        say::text("It is not green yet, and what you have read you cannot find any more.");
         if !ask("Show it?")? {
-            let taken = note.hints;
-            say::line(match taken {
-                0 => "Good. There are three hints, one at a time:",
-                _ => "Good. The hints that you took, and the next one:",
-            });
+            say::line("Good. There are three hints, one at a time:");
             say::rows(&[("a hint", called_as(&format!("hint {}", exercise.number)))]);
             return Ok(true);
         }
@@ -255,7 +249,12 @@ pub fn warm(place: &Place) -> Result<bool, String> {
     }
     cargo::run(&place.folder, "fetch", &[])?;
     say::line("Building every exercise …");
-    cargo::run(&place.folder, "build", &["--workspace", "--bins", "--examples", "--offline"])?;
+    let arguments = ["--workspace", "--bins", "--examples", "--keep-going", "--offline"];
+    let built = cargo::build(&place.folder, &arguments, false)?;
+    // Work that is half done need not compile; what it depends on was built before.
+    if !built.is_whole && !built.has_errors() {
+        cargo::run(&place.folder, "build", &arguments)?;
+    }
     say::line("");
     say::good("All is there: from now on no exercise needs the network.");
     Ok(true)

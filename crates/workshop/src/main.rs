@@ -11,6 +11,7 @@ mod place;
 mod progress;
 mod proofs;
 mod say;
+mod watch;
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use conformance::{Check, HEAVY_JOBS, Target};
 
@@ -19,6 +20,9 @@ use crate::say;
 
 /// How many programs are started at the same time.
 const JOBS: usize = 8;
+
+/// How long a client waits for the next byte: longer than a learner's, since much runs at once.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// What is to be proved; none is all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,6 +68,7 @@ struct Fault {
 ///
 /// When it cannot be tried.
 pub fn prove(place: &Place, only: Option<&Exercise>, kinds: Kinds) -> Result<bool, String> {
+    let started = Instant::now();
     let kinds = match kinds == Kinds::default() {
         true => Kinds { starters: true, solutions: true, wrongs: true, links: true },
         false => kinds,
@@ -80,14 +85,15 @@ pub fn prove(place: &Place, only: Option<&Exercise>, kinds: Kinds) -> Result<boo
     }
     say_faults(&faults);
     let links = if kinds.links { ", and links both ways" } else { "" };
+    let took = format!("{:.0} s", started.elapsed().as_secs_f32());
     let programs = say::count(claims.len(), "program");
     let of_exercises = say::count(exercises.len(), "exercise");
     match faults.is_empty() {
         true => {
-            say::good(&format!("{programs} of {of_exercises} as they should be{links}"));
+            say::good(&format!("{programs} of {of_exercises} as they should be{links}; {took}"));
         }
         false => say::bad(&format!(
-            "{} in {programs} of {of_exercises}",
+            "{} in {programs} of {of_exercises}; {took}",
             say::count(faults.len(), "fault")
         )),
     }
@@ -220,7 +226,8 @@ fn ready_to_grade(claim: &Claim<'_>, built: &Built) -> Result<Result<Subject, Fa
         },
         false => None,
     };
-    let target = check::target(claim.exercise, program)?;
+    let mut target = check::target(claim.exercise, program)?;
+    target.patience = PATIENCE;
     Ok(Ok(Subject { target, source: Some(claim.source.clone()), starter }))
 }
 
@@ -304,6 +311,14 @@ fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Option<Fault> {
     };
     let exercise = claim.exercise;
     let explanation = grade::explain(exercise, graded);
+    let skipped = graded.iter().find_map(|graded| match &graded.state {
+        State::NotApplicable(why) if cfg!(target_os = "linux") => Some((graded.name, why)),
+        _ => None,
+    });
+    if let (Kind::Solution, Some((name, why))) = (claim.kind, skipped) {
+        let what = format!("{name} cannot be asked: {why}");
+        return fault(what, "arguments in exercise.toml, or another check");
+    }
     let is_skipped = graded.iter().any(|graded| matches!(graded.state, State::NotApplicable(_)));
     match (claim.kind, explanation) {
         (Kind::Solution, None) => None,
