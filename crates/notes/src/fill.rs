@@ -10,6 +10,8 @@ use crate::figures::Records;
 use crate::markers::{Marker, Wrong, parse};
 use crate::page::{Block, Comment, Fence, Page, fenced};
 use crate::repo::Repo;
+use crate::runs::{Came, Runs};
+use crate::stage::Stage;
 
 /// What the pages of one call have in common.
 #[derive(Debug)]
@@ -18,15 +20,20 @@ pub struct Sources<'a> {
     pub repo: &'a Repo,
     /// Where figures are.
     pub records: Records<'a>,
+    /// Where commands run; without one they are left out.
+    pub stage: Option<Stage>,
+    /// Whether nothing is written: then what is never run again is not run.
+    pub is_check: bool,
     /// Files and their anchors that pages have quoted.
     pub quoted: BTreeSet<(String, String)>,
 }
 
 impl<'a> Sources<'a> {
-    /// Those of this repository.
+    /// Those of this repository, and no commands.
     #[must_use]
     pub fn of(repo: &'a Repo) -> Self {
-        Self { repo, records: Records::of(repo), quoted: BTreeSet::new() }
+        let records = Records::of(repo);
+        Self { repo, records, stage: None, is_check: false, quoted: BTreeSet::new() }
     }
 
     /// A file, or an anchor of it.
@@ -55,41 +62,53 @@ pub struct Filled {
     pub drifts: Vec<Fault>,
     /// What could not be filled in.
     pub faults: Vec<Fault>,
+    /// So many commands were run, or a server asked for its log.
+    pub runs: usize,
+    /// So many were not.
+    pub left_out: usize,
 }
 
-/// Fills in all that a page shows.
+/// Fills in all that a page shows, and says which commands it runs.
 #[must_use]
-pub fn fill(page: &Page, sources: &mut Sources<'_>) -> Filled {
-    let mut filler = Filler { page, sources, edits: Vec::new(), filled: Filled::default() };
+pub fn fill(page: &Page, sources: &mut Sources<'_>, progress: &mut dyn FnMut(&str)) -> Filled {
+    let runs = Runs::on(page, sources.stage.take(), sources.is_check, progress);
+    let mut filler = Filler { page, sources, runs, edits: Vec::new(), filled: Filled::default() };
     filler.filled.faults.extend(page.faults.iter().cloned());
     filler.blocks();
     filler.figures();
-    let mut text = page.text.clone();
-    filler.edits.sort_by_key(|(range, _)| range.start);
-    for (range, new) in filler.edits.iter().rev() {
-        text.replace_range(range.clone(), new);
+    let Filler { sources, mut runs, mut edits, mut filled, .. } = filler;
+    if let Some(stage) = &mut runs.stage {
+        stage.clear();
     }
-    Filled { text, ..filler.filled }
+    (filled.runs, filled.left_out) = (runs.runs, runs.left_out);
+    sources.stage = runs.stage;
+    edits.sort_by_key(|(range, _)| range.start);
+    filled.text.clone_from(&page.text);
+    for (range, new) in edits.iter().rev() {
+        filled.text.replace_range(range.clone(), new);
+    }
+    filled
 }
 
-struct Filler<'p, 's, 'r> {
+struct Filler<'p, 's, 'r, 'a> {
     page: &'p Page,
     sources: &'s mut Sources<'r>,
+    runs: Runs<'a>,
     edits: Vec<(Range<usize>, String)>,
     filled: Filled,
 }
 
-impl<'p> Filler<'p, '_, '_> {
+impl Filler<'_, '_, '_, '_> {
     fn blocks(&mut self) {
         let page = self.page;
         let mut blocks = page.blocks.iter().peekable();
         while let Some(block) = blocks.next() {
             let comment = match block {
+                Block::Comment(comment) => comment,
                 Block::Fence(fence) => {
                     self.ungoverned(fence);
                     continue;
                 }
-                Block::Comment(comment) => comment,
             };
             let marker = match parse(&comment.text) {
                 Ok(None) => continue,
@@ -97,53 +116,56 @@ impl<'p> Filler<'p, '_, '_> {
                 Err(wrong) => {
                     self.fault(comment.line, wrong);
                     // What follows is meant to be its own.
-                    if let Some(Block::Fence(_)) = blocks.peek() {
-                        blocks.next();
-                    }
+                    blocks.next_if(|block| matches!(block, Block::Fence(_)));
                     continue;
                 }
             };
             match marker {
                 Marker::Siblings { pattern, anchor } => {
-                    let is_end = |block: &Block| {
-                        matches!(block, Block::Comment(end)
-                            if matches!(parse(&end.text), Ok(Some(Marker::SiblingsEnd))))
-                    };
-                    match blocks.by_ref().find(|block| is_end(block)) {
-                        Some(Block::Comment(end)) => self.siblings(comment, end, pattern, anchor),
-                        _ => self.fault(
-                            comment.line,
-                            (
-                                "the marker `siblings` has no end".to_owned(),
-                                "put `<!-- /siblings -->` on a line of its own below it".to_owned(),
-                            ),
-                        ),
+                    let end = blocks.by_ref().find_map(siblings_end);
+                    self.siblings(comment, end, pattern.as_deref(), anchor.as_deref());
+                }
+                Marker::SiblingsEnd => {
+                    let mend = "put `<!-- siblings: ANCHOR -->` above it";
+                    let what = "`/siblings` ends what has not begun";
+                    self.fault(comment.line, (what.to_owned(), mend.to_owned()));
+                }
+                Marker::Stop => {
+                    if let Err(wrong) = self.runs.stop() {
+                        self.fault(comment.line, wrong);
                     }
                 }
-                Marker::SiblingsEnd => self.fault(
-                    comment.line,
-                    (
-                        "`/siblings` ends what has not begun".to_owned(),
-                        "put `<!-- siblings: ANCHOR -->` above it".to_owned(),
-                    ),
-                ),
-                Marker::Stop => {}
-                Marker::Code { .. } | Marker::Run(_) | Marker::Serve(_) | Marker::Log(_) => {
-                    let fence = match blocks.peek() {
-                        Some(Block::Fence(fence)) if self.is_right_below(comment, fence) => fence,
-                        _ => {
-                            let what = format!("no fence follows the marker {}", comment.text);
-                            let mend = "put an empty one, ``` and ```, right below it";
-                            self.fault(comment.line, (what, mend.to_owned()));
-                            continue;
-                        }
-                    };
-                    blocks.next();
-                    if let Marker::Code { path, anchor } = marker {
-                        self.code(comment, fence, &path, anchor.as_deref());
+                marker => match blocks.peek() {
+                    Some(Block::Fence(fence)) if self.is_right_below(comment, fence) => {
+                        blocks.next();
+                        self.governed(comment, &marker, fence);
                     }
-                }
+                    _ => {
+                        let what = format!("no fence follows the marker {}", comment.text);
+                        let mend = "put an empty one, ``` and ```, right below it";
+                        self.fault(comment.line, (what, mend.to_owned()));
+                    }
+                },
             }
+        }
+    }
+
+    fn governed(&mut self, comment: &Comment, marker: &Marker, fence: &Fence) {
+        match marker {
+            Marker::Code { path, anchor } => self.code(comment, fence, path, anchor.as_deref()),
+            Marker::Run(options) => {
+                let came = self.runs.run(fence, options);
+                self.came(fence, "console", came);
+            }
+            Marker::Serve(options) => {
+                let came = self.runs.serve(fence, options);
+                self.came(fence, "console", came);
+            }
+            Marker::Log(options) => {
+                let came = self.runs.log(fence, options);
+                self.came(fence, "text", came);
+            }
+            Marker::Siblings { .. } | Marker::SiblingsEnd | Marker::Stop => {}
         }
     }
 
@@ -190,20 +212,41 @@ impl<'p> Filler<'p, '_, '_> {
         self.edits.push((fence.range.clone(), new));
     }
 
+    /// Puts in what came of a fence's commands.
+    fn came(&mut self, fence: &Fence, language: &str, came: Came) {
+        for (at, what) in &came.drifts {
+            self.drift(fence.line + at, what);
+        }
+        for (at, wrong) in came.faults {
+            self.fault(fence.line + at, wrong);
+        }
+        if came.lines != fence.shown || fence.language() != language {
+            if came.drifts.is_empty() {
+                self.drift(fence.line, &format!("the fence's language is not `{language}`"));
+            }
+            self.edits.push((fence.range.clone(), fence.filled(language, &came.lines)));
+        }
+    }
+
     fn siblings(
         &mut self,
         begin: &Comment,
-        end: &Comment,
-        pattern: Option<String>,
-        anchor: Option<String>,
+        end: Option<&Comment>,
+        pattern: Option<&str>,
+        anchor: Option<&str>,
     ) {
+        let Some(end) = end else {
+            let mend = "put `<!-- /siblings -->` on a line of its own below it";
+            let what = "the marker `siblings` has no end";
+            return self.fault(begin.line, (what.to_owned(), mend.to_owned()));
+        };
         let mut new = String::from("\n\n");
         for (name, folder) in SIBLINGS {
-            let path = match &pattern {
+            let path = match pattern {
                 Some(pattern) => pattern.replace("{}", &name.replace('-', "_")),
                 None => format!("{folder}/src/lib.rs"),
             };
-            match self.sources.code(&path, anchor.as_deref()) {
+            match self.sources.code(&path, anchor) {
                 Ok(lines) => {
                     let to = relative(&self.page.file, &path);
                     let code = fenced("", language_of(&path), &lines);
@@ -249,6 +292,16 @@ impl<'p> Filler<'p, '_, '_> {
 
     fn fault(&mut self, line: usize, (what, mend): Wrong) {
         self.filled.faults.push(Fault::new(self.page.file.as_str(), line, what, mend));
+    }
+}
+
+/// The comment that ends the siblings, if this block is it.
+fn siblings_end(block: &Block) -> Option<&Comment> {
+    match block {
+        Block::Comment(comment) => {
+            matches!(parse(&comment.text), Ok(Some(Marker::SiblingsEnd))).then_some(comment)
+        }
+        Block::Fence(_) => None,
     }
 }
 

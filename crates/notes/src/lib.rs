@@ -6,15 +6,25 @@
 
 pub mod anchors;
 pub mod book;
+pub mod console;
 pub mod fault;
 pub mod figures;
 pub mod fill;
 pub mod links;
 pub mod markers;
+pub mod output;
 pub mod page;
+#[cfg(target_os = "linux")]
+pub mod process;
 pub mod references;
 pub mod refresh;
 pub mod repo;
+mod runs;
+#[cfg(target_os = "linux")]
+pub mod stage;
+#[cfg(not(target_os = "linux"))]
+#[path = "stage_elsewhere.rs"]
+pub mod stage;
 
 /// The siblings, in the order in which they are shown, and the folder of each.
 pub const SIBLINGS: [(&str, &str); 4] = [

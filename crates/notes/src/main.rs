@@ -44,6 +44,11 @@ fn main() -> ExitCode {
             return ExitCode::from(EXIT_UNABLE);
         }
     };
+    #[cfg(target_os = "linux")]
+    if let Err(error) = notes::process::end_all_on_interrupt() {
+        let _ = writeln!(io::stderr(), "notes: Ctrl-C would leave servers behind: {error}");
+        return ExitCode::from(EXIT_UNABLE);
+    }
     let mut progress = |words: &str| {
         let _ = writeln!(io::stderr(), "{words}");
     };
@@ -71,6 +76,10 @@ fn command() -> Command {
                 .long("check")
                 .help("Write nothing; fail if anything is not as it is shown")
                 .action(ArgAction::SetTrue),
+            Arg::new("no-run")
+                .long("no-run")
+                .help("Leave out the commands: only code, figures, references and links")
+                .action(ArgAction::SetTrue),
             Arg::new("root")
                 .long("root")
                 .value_name("FOLDER")
@@ -82,7 +91,8 @@ fn command() -> Command {
 fn wanted(repo: &Repo, matches: &ArgMatches) -> Result<Wanted, String> {
     let files = matches.get_many::<PathBuf>("files").unwrap_or_default();
     let files = files.map(|file| page(repo, file)).collect::<Result<_, _>>()?;
-    Ok(Wanted { files, is_check: matches.get_flag("check") })
+    let (is_check, no_run) = (matches.get_flag("check"), matches.get_flag("no-run"));
+    Ok(Wanted { files, is_check, no_run })
 }
 
 fn page(repo: &Repo, file: &Path) -> Result<String, String> {
@@ -98,7 +108,7 @@ fn page(repo: &Repo, file: &Path) -> Result<String, String> {
 }
 
 fn told(wanted: &Wanted, outcome: &Outcome) -> String {
-    let Outcome { pages, written, faults } = outcome;
+    let Outcome { pages, written, faults, runs, left_out } = outcome;
     let mut out = String::new();
     for fault in faults {
         out.push_str(&format!("{fault}\n"));
@@ -106,7 +116,11 @@ fn told(wanted: &Wanted, outcome: &Outcome) -> String {
     for file in written {
         out.push_str(&format!("{file}: filled in anew\n"));
     }
-    out.push_str(&counted(*pages, "page"));
+    if *left_out > 0 {
+        let why = if cfg!(target_os = "linux") { "" } else { ": only Linux runs them" };
+        out.push_str(&format!("{} left out{why}\n", counted(*left_out, "command")));
+    }
+    out.push_str(&format!("{}, {}", counted(*pages, "page"), counted(*runs, "run")));
     if !wanted.is_check {
         out.push_str(&format!(", {} filled in anew", written.len()));
     }

@@ -7,6 +7,8 @@ use crate::links::Links;
 use crate::page::Page;
 use crate::references::Known;
 use crate::repo::Repo;
+#[cfg(target_os = "linux")]
+use crate::stage::Stage;
 
 /// Code that may have anchors.
 const CODE: [&str; 7] = [".rs", ".mjs", ".js", ".toml", ".sh", ".py", ".md"];
@@ -18,6 +20,8 @@ pub struct Wanted {
     pub files: Vec<String>,
     /// Whether nothing is written, and what drifted is a fault.
     pub is_check: bool,
+    /// Whether commands are left out.
+    pub no_run: bool,
 }
 
 /// What came of it.
@@ -29,12 +33,20 @@ pub struct Outcome {
     pub written: Vec<String>,
     /// What is wrong, in order.
     pub faults: Vec<Fault>,
+    /// So many commands were run, and logs asked for.
+    pub runs: usize,
+    /// So many were not.
+    pub left_out: usize,
 }
 
 /// Fills all wanted pages in, or checks them.
 pub fn refresh(repo: &Repo, wanted: &Wanted, progress: &mut dyn FnMut(&str)) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut sources = Sources::of(repo);
+    let mut sources = Sources { is_check: wanted.is_check, ..Sources::of(repo) };
+    #[cfg(target_os = "linux")]
+    if !wanted.no_run {
+        sources.stage = Some(Stage::at(repo.root()));
+    }
     let mut links = Links::within(repo);
     let known = Known::of(repo);
     let is_all = wanted.files.is_empty();
@@ -50,7 +62,9 @@ pub fn refresh(repo: &Repo, wanted: &Wanted, progress: &mut dyn FnMut(&str)) -> 
         };
         outcome.pages += 1;
         let page = Page::new(file.as_str(), text);
-        let filled = fill(&page, &mut sources);
+        let filled = fill(&page, &mut sources, progress);
+        outcome.runs += filled.runs;
+        outcome.left_out += filled.left_out;
         outcome.faults.extend(filled.faults);
         outcome.faults.extend(known.faults(&page));
         outcome.faults.extend(links.faults(&page));

@@ -1,0 +1,238 @@
+//! The fences of a page that show what commands print.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::console::{self, Command};
+use crate::markers::{self, Marker, Options, Wrong};
+use crate::output::{self, Sameness};
+use crate::page::{Block, Fence, Page};
+use crate::stage::{Stage, last_words};
+
+/// Five digits that a command names: a port that the page chose.
+static FIVE_DIGITS: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\b\d{5}\b").expect("it is well-formed"));
+
+/// What came of a fence.
+#[derive(Debug, Default)]
+pub struct Came {
+    /// As they should be: what is shown where nothing differs that matters.
+    pub lines: Vec<String>,
+    /// What differs, by how many lines below the fence's beginning.
+    pub drifts: Vec<(usize, String)>,
+    /// What could not be done, likewise.
+    pub faults: Vec<(usize, Wrong)>,
+}
+
+impl Came {
+    fn as_shown(fence: &Fence) -> Self {
+        Self { lines: fence.shown.clone(), ..Self::default() }
+    }
+
+    fn with_fault(mut self, at: usize, wrong: Wrong) -> Self {
+        self.faults.push((at, wrong));
+        self
+    }
+
+    /// Puts what came in the place of what is shown, if they differ.
+    fn compare(&mut self, at: usize, shown: &[String], came: Vec<String>, sameness: &Sameness) {
+        match sameness.difference(shown, &came) {
+            Some((below, what)) => {
+                self.drifts.push((at + below, what));
+                self.lines.extend(came);
+            }
+            None => self.lines.extend_from_slice(shown),
+        }
+    }
+}
+
+/// The commands of one page.
+pub struct Runs<'a> {
+    /// Where they run; without one, they are left out.
+    pub stage: Option<Stage>,
+    /// So many were run, or logs asked for.
+    pub runs: usize,
+    /// So many were not.
+    pub left_out: usize,
+    is_check: bool,
+    /// Without its server, nothing that follows can come out right.
+    is_lost: bool,
+    chosen: BTreeSet<String>,
+    progress: &'a mut dyn FnMut(&str),
+}
+
+impl<'a> Runs<'a> {
+    /// Those of this page, on this stage.
+    pub fn on(
+        page: &Page,
+        stage: Option<Stage>,
+        is_check: bool,
+        progress: &'a mut dyn FnMut(&str),
+    ) -> Self {
+        let chosen = chosen(page);
+        Self { stage, runs: 0, left_out: 0, is_check, is_lost: false, chosen, progress }
+    }
+
+    fn sameness(&self, options: &Options) -> Sameness {
+        Sameness { compare: options.compare, chosen: self.chosen.clone() }
+    }
+
+    /// Tells the command, and counts it.
+    fn begin(&mut self, words: &str) {
+        self.runs += 1;
+        (self.progress)(&format!("  {words}"));
+    }
+
+    /// Runs each command of a fence.
+    pub fn run(&mut self, fence: &Fence, options: &Options) -> Came {
+        let commands = match console::commands(&fence.shown) {
+            Ok(commands) => commands,
+            Err(wrong) => return Came::as_shown(fence).with_fault(0, wrong),
+        };
+        let mut came = Came::default();
+        let count = commands.len();
+        for (number, command) in commands.into_iter().enumerate() {
+            came.lines.extend_from_slice(&command.lines);
+            // Those before the last lead up to it.
+            let exit = if number + 1 == count { options.exit } else { 0 };
+            self.run_one(&command, options, exit, &mut came);
+        }
+        came
+    }
+
+    fn run_one(&mut self, command: &Command, options: &Options, exit: i32, came: &mut Came) {
+        let is_over = options.once.is_some() && (self.is_check || !command.shown.is_empty());
+        if self.stage.is_none() || self.is_lost || is_over {
+            self.left_out += 1;
+            came.lines.extend_from_slice(&command.shown);
+            return;
+        }
+        let name = command.name();
+        self.begin(&format!("$ {name}"));
+        let Some(stage) = &mut self.stage else { return };
+        let wrong = match stage.run(&command.text(), options.limit) {
+            Ok(ran) if ran.code == exit => {
+                let lines = output::lines(&ran.output, stage.root());
+                match prompt_in(&lines) {
+                    None => {
+                        let lines = output::first_lines(lines, options.lines);
+                        let sameness = self.sameness(options);
+                        let at = command.at + command.lines.len() - 1;
+                        return came.compare(at, &command.shown, lines, &sameness);
+                    }
+                    Some(wrong) => wrong,
+                }
+            }
+            Ok(ran) => {
+                let what =
+                    format!("exit code {} instead of {exit}{}", ran.code, last_words(&ran.output));
+                (what, "mend the command, or say `exit N` in its marker".to_owned())
+            }
+            Err(wrong) => wrong,
+        };
+        came.lines.extend_from_slice(&command.shown);
+        came.faults.push((command.at, (format!("`{name}`: {}", wrong.0), wrong.1)));
+    }
+
+    /// Starts the one command of a fence.
+    pub fn serve(&mut self, fence: &Fence, options: &Options) -> Came {
+        let commands = match console::commands(&fence.shown) {
+            Ok(commands) => commands,
+            Err(wrong) => return Came::as_shown(fence).with_fault(0, wrong),
+        };
+        let [command] = &commands[..] else {
+            let what = format!("{} commands instead of the server's one", commands.len());
+            let mend = "put the others into a `run` of their own";
+            return Came::as_shown(fence).with_fault(0, (what, mend.to_owned()));
+        };
+        self.is_lost = false;
+        if self.stage.is_none() {
+            self.left_out += 1;
+            return Came::as_shown(fence);
+        }
+        let name = command.name();
+        self.begin(&format!("$ {name} &"));
+        let Some(stage) = &mut self.stage else { return Came::as_shown(fence) };
+        match stage.serve(&command.text()) {
+            Ok(said) => {
+                let lines = output::lines(&said, stage.root());
+                let lines = output::first_lines(lines, options.lines);
+                let mut came = Came { lines: command.lines.clone(), ..Came::default() };
+                let at = command.at + command.lines.len() - 1;
+                came.compare(at, &command.shown, lines, &self.sameness(options));
+                came
+            }
+            Err((what, mend)) => {
+                self.is_lost = true;
+                Came::as_shown(fence).with_fault(command.at, (format!("`{name}`: {what}"), mend))
+            }
+        }
+    }
+
+    /// What the server has said since it was last shown.
+    pub fn log(&mut self, fence: &Fence, options: &Options) -> Came {
+        if self.stage.is_none() || self.is_lost {
+            self.left_out += 1;
+            return Came::as_shown(fence);
+        }
+        self.begin("the server's log");
+        let Some(stage) = &mut self.stage else { return Came::as_shown(fence) };
+        match stage.log() {
+            Ok(said) => {
+                let lines = output::lines(&said, stage.root());
+                let lines = output::first_lines(lines, options.lines);
+                let mut came = Came::default();
+                came.compare(0, &fence.shown, lines, &self.sameness(options));
+                came
+            }
+            Err(wrong) => Came::as_shown(fence).with_fault(0, wrong),
+        }
+    }
+
+    /// Ends the server.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or it does not end.
+    pub fn stop(&mut self) -> Result<(), Wrong> {
+        match &mut self.stage {
+            Some(stage) if !self.is_lost => stage.stop(),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A page's output would be read as a command the next time.
+fn prompt_in(lines: &[String]) -> Option<Wrong> {
+    let line = lines.iter().find(|line| line.starts_with(console::PROMPT))?;
+    let what = format!("its output has a line like a command: `{line}`");
+    Some((what, "let it print that otherwise, for example through `sed 's/^/  /'`".to_owned()))
+}
+
+/// The ports that a page's commands choose.
+fn chosen(page: &Page) -> BTreeSet<String> {
+    let mut is_run = false;
+    let mut chosen = BTreeSet::new();
+    for block in &page.blocks {
+        match block {
+            Block::Comment(comment) => {
+                let marker = markers::parse(&comment.text);
+                is_run = matches!(marker, Ok(Some(Marker::Run(_) | Marker::Serve(_))));
+            }
+            Block::Fence(fence) => {
+                let commands = match is_run {
+                    true => console::commands(&fence.shown).unwrap_or_default(),
+                    false => Vec::new(),
+                };
+                for command in commands {
+                    let text = command.text();
+                    chosen
+                        .extend(FIVE_DIGITS.find_iter(&text).map(|port| port.as_str().to_owned()));
+                }
+            }
+        }
+    }
+    chosen
+}
