@@ -348,8 +348,12 @@ fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Option<Fault> {
                 }
             }
         }
-        (Kind::Wrong(_), None) => {
-            fault("the wrong answer is green".to_owned(), "a check that sees it")
+        (Kind::Wrong(wrong), None) => {
+            let what = match stumble(exercise, wrong) {
+                Some(stumble) => format!("it is green as far as {}", stumble.check),
+                None => "it is green".to_owned(),
+            };
+            fault(what, "a check that sees it, or the stumble that it really is")
         }
         (Kind::Wrong(wrong), Some(red)) if red.id == Some(&wrong.stumble) => None,
         (Kind::Wrong(wrong), Some(red)) => {

@@ -1,0 +1,194 @@
+//! A small folder of exercises, made anew for each test.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::wait_for;
+
+/// Longer than anything here takes on a computer that builds something else meanwhile.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A server that sends what stands for `REPLY`. It tells its process id to whoever asks.
+const SERVER: &str = r#"use std::io::{self, Write};
+use std::net::{TcpListener, TcpStream};
+use std::{env, fs, process};
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = env::args().collect();
+    if let Ok(path) = env::var("PID_FILE") {
+        fs::write(path, process::id().to_string())?;
+    }
+    let listener = TcpListener::bind(format!("127.0.0.1:{}", arguments[2]))?;
+    for stream in listener.incoming() {
+        serve_client(stream?, &arguments[1])?;
+    }
+    Ok(())
+}
+
+fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
+    let content = fs::read(path)?;
+    // Your turn: what has to come before the file?
+    REPLY
+    stream.write_all(&content)
+}
+"#;
+
+const MANIFEST: &str = r#"[package]
+name = "exercise-NN"
+version = "0.1.0"
+edition = "2024"
+autobins = false
+autoexamples = false
+
+[[bin]]
+name = "exercise-NN"
+path = "src/main.rs"
+
+[[example]]
+name = "solution-NN"
+path = "solution/main.rs"
+
+[[example]]
+name = "wrong-NN-crlf"
+path = "wrong/crlf.rs"
+"#;
+
+const PLAN: &str = r#"title = "Say it first"
+minutes = 5
+lesson = "01-lesson.md"
+idea = "Ten bytes before the file."
+arguments = "{file} {port}"
+checks = ["size-1", "preamble"]
+
+[starter]
+check = "size-1"
+words = "byte 0 differs"
+
+[[stumble]]
+id = "line-ends"
+check = "preamble"
+words = '\r\n'
+say = "A line ends with a bare newline here."
+
+[[stumble]]
+id = "nothing-first"
+check = "size-1"
+say = "The file comes, but nothing before it."
+
+[[wrong]]
+id = "crlf"
+stumble = "line-ends"
+"#;
+
+/// What a right server says first, and two that are not right.
+pub const RIGHT: &str = r#"stream.write_all(b"HTTP/1.1\n\n")?;"#;
+const CRLF: &str =
+    r#"stream.write_all(if content.len() == 1 { b"HTTP/1.1\n\n" } else { b"HTTP/1.1\r\n" })?;"#;
+
+/// The folder, and the program that is tested.
+pub struct Sample {
+    folder: TempDir,
+}
+
+impl Sample {
+    pub fn new() -> Self {
+        let sample = Self { folder: tempfile::tempdir().unwrap() };
+        sample.write(
+            "lessons/exercises/Cargo.toml",
+            "[workspace]\nresolver = \"3\"\nmembers = [\"[0-9]*\"]\n",
+        );
+        let links = "[1](exercises/01-say-it/README.md) [2](exercises/02-again/README.md)";
+        sample.write("lessons/01-lesson.md", links);
+        let links = "[1](01-say-it/README.md) [2](02-again/README.md)";
+        sample.write("lessons/exercises/README.md", links);
+        for (number, name) in [("01", "01-say-it"), ("02", "02-again")] {
+            let write = |file: &str, text: &str| {
+                sample.write(&format!("lessons/exercises/{name}/{file}"), text);
+            };
+            write("Cargo.toml", &MANIFEST.replace("NN", number));
+            write("exercise.toml", PLAN);
+            write("README.md", "[the lesson](../../01-lesson.md)");
+            write(
+                "hints.md",
+                "# Hints\n\n## 1\n\nA nudge.\n\n## 2\n\nA direction.\n\n## 3\n\nNearly.\n",
+            );
+            write("src/main.rs", &server(""));
+            write("starter/main.rs", &server(""));
+            write("solution/main.rs", &server(RIGHT));
+            write("wrong/crlf.rs", &server(CRLF));
+        }
+        sample
+    }
+
+    /// A path in the exercises' folder.
+    pub fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join("lessons/exercises").join(file)
+    }
+
+    pub fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path(file)).unwrap()
+    }
+
+    /// Writes a file, with its folders.
+    pub fn write(&self, file: &str, text: &str) {
+        let path = self.folder.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// What the learner of exercise 01 writes.
+    pub fn learner_writes(&self, text: &str) {
+        self.write("lessons/exercises/01-say-it/src/main.rs", text);
+    }
+
+    pub fn replace(&self, file: &str, from: &str, to: &str) {
+        let text = self.read(file);
+        assert!(text.contains(from), "{file} lacks {from}");
+        fs::write(self.path(file), text.replace(from, to)).unwrap();
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_workshop"));
+        command.arg("--dir").arg(self.path("")).args(arguments);
+        command.env("WORKSHOP_CALLED_AS", "just exercise").env_remove("PID_FILE");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Runs it to its end; the exit code, and all that it printed.
+    pub fn run(&self, arguments: &[&str]) -> (i32, String) {
+        ended(self.command(arguments).spawn().unwrap())
+    }
+}
+
+/// A server's source, with this in the place of what a learner writes.
+pub fn server(reply: &str) -> String {
+    SERVER.replace("REPLY", reply)
+}
+
+/// Waits for a program's end, but not for ever.
+pub fn ended(child: Child) -> (i32, String) {
+    let (tell, told) = std::sync::mpsc::channel();
+    let id = child.id();
+    std::thread::spawn(move || tell.send(child.wait_with_output()));
+    let Ok(output) = told.recv_timeout(PATIENCE) else {
+        panic!("process {id} did not end within {PATIENCE:?}");
+    };
+    let Output { status, stdout, stderr } = output.unwrap();
+    let text = [stdout, stderr].concat();
+    (status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
+}
+
+/// Waits until a file says something.
+pub fn told_in(path: &std::path::Path) -> String {
+    let mut text = String::new();
+    wait_for("a file to be written", || {
+        text = fs::read_to_string(path).unwrap_or_default();
+        !text.is_empty()
+    });
+    text
+}
