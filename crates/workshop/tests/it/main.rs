@@ -1,5 +1,7 @@
 //! The runner as a learner and an author start it, with a small folder of exercises.
 
+#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+
 mod author;
 mod learner;
 mod sample;
