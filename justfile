@@ -146,6 +146,12 @@ deny:
 book *ARGS:
     @cargo run --quiet -p notes --bin book -- "$@"
 
+# Draw the lessons' pictures from their sources; `just pictures --check` compares
+[group('read')]
+[no-exit-message]
+pictures *ARGS:
+    @cargo run --quiet -p notes --bin pictures -- "$@"
+
 # The API documentation, in a browser
 [group('read')]
 docs:

@@ -1,0 +1,156 @@
+//! The logs of the timelines: each sibling as a process, with four clients, one of them slow.
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Read};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Barrier, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+
+use crate::say;
+
+const APPROACHES: [&str; 4] = ["std", "tokio", "async-std", "smol"];
+
+/// Bytes that the servers send at a time: 20 chunks of the river can be told apart.
+const CHUNK: &str = "8KiB";
+
+/// How fast the slow one reads.
+const SLOW_BYTES_PER_S: f64 = 400_000.0;
+
+/// How much of it at a time.
+const SLOW_STEP_BYTES: usize = 4096;
+
+/// Clients that read as fast as they can.
+const QUICK_CLIENTS: usize = 3;
+
+/// Whatever takes longer is stuck.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Records all four, each beside its picture.
+///
+/// # Errors
+///
+/// When a server cannot be built, or does not do its work.
+pub(crate) fn timelines(folder: &Path) -> Result<(), String> {
+    let packages = APPROACHES.map(|approach| format!("serve-{approach}"));
+    let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    build.arg("build").args(packages.iter().flat_map(|package| ["-p", package]));
+    if !cfg!(debug_assertions) {
+        build.arg("--release");
+    }
+    let built = build.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
+    if !built.success() {
+        return Err("the servers cannot be built; see above".to_owned());
+    }
+    let programs = std::env::current_exe().map_err(|error| error.to_string())?;
+    for (approach, package) in APPROACHES.iter().zip(&packages) {
+        let program =
+            programs.with_file_name(package).with_extension(std::env::consts::EXE_EXTENSION);
+        let log = record(&program).map_err(|error| format!("{package}: {error}"))?;
+        let path: PathBuf = folder.join(format!("timeline-{approach}.jsonl"));
+        fs::write(&path, log).map_err(|error| format!("{}: {error}", path.display()))?;
+        say(format_args!("{}", crate::shown(&path)));
+    }
+    Ok(())
+}
+
+/// A server that goes when this does.
+#[derive(Debug)]
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What a server logs until all clients have gone.
+fn record(program: &Path) -> io::Result<String> {
+    let mut command = Command::new(program);
+    command.args(["--host", "127.0.0.1", "--port", "0", "--log", "json", "--log-chunks"]);
+    command.args(["--chunk-size", CHUNK, "--workers", "2"]);
+    let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+    let mut server = Server(started?);
+    let stdout = server.0.stdout.take().ok_or_else(|| io::Error::other("it has no stdout"))?;
+    let (line, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for read in BufReader::new(stdout).lines().map_while(Result::ok) {
+            if line.send(read).is_err() {
+                break;
+            }
+        }
+    });
+    let until = Instant::now() + DEADLINE;
+    let next = || {
+        let left = until.saturating_duration_since(Instant::now());
+        lines.recv_timeout(left).map_err(|_| io::Error::other("it said too little in 20 s"))
+    };
+    let listening = next()?;
+    let addr = addr(&listening)?;
+    let all_connected = Barrier::new(QUICK_CLIENTS);
+    thread::scope(|scope| {
+        let slow = scope.spawn(|| read_slowly(addr));
+        let mut log = format!("{listening}\n");
+        // The quick ones come once the slow one is served.
+        let mut begun = false;
+        let mut ended = 0;
+        while ended < QUICK_CLIENTS + 1 {
+            let line = next()?;
+            log.push_str(&line);
+            log.push('\n');
+            if !begun && line.contains(r#""event":"chunk""#) {
+                begun = true;
+                for _ in 0..QUICK_CLIENTS {
+                    scope.spawn(|| read_quickly(addr, &all_connected));
+                }
+            }
+            ended += usize::from(line.contains(r#""event":"disconnected""#));
+        }
+        slow.join().map_err(|_| io::Error::other("the slow client broke"))??;
+        Ok(log)
+    })
+}
+
+fn addr(listening: &str) -> io::Result<SocketAddr> {
+    let event: Value = serde_json::from_str(listening)?;
+    let addr = event["addr"].as_str().and_then(|addr| addr.parse().ok());
+    addr.ok_or_else(|| io::Error::other(format!("it said no address: {listening}")))
+}
+
+/// Takes little, slowly; the kernel is told to keep little for it, too.
+fn read_slowly(addr: SocketAddr) -> io::Result<()> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.set_recv_buffer_size(SLOW_STEP_BYTES)?;
+    // As over a network; within one machine a segment is as large as the whole buffer.
+    #[cfg(unix)]
+    socket.set_tcp_mss(536)?;
+    socket.set_read_timeout(Some(DEADLINE))?;
+    socket.connect_timeout(&addr.into(), DEADLINE)?;
+    let mut stream: TcpStream = socket.into();
+    let started = Instant::now();
+    let mut taken_bytes = 0;
+    let mut buffer = [0; SLOW_STEP_BYTES];
+    loop {
+        match stream.read(&mut buffer)? {
+            0 => return Ok(()),
+            count => taken_bytes += count,
+        }
+        // To be slow is what it is there for.
+        let due = started + Duration::from_secs_f64(taken_bytes as f64 / SLOW_BYTES_PER_S);
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+}
+
+fn read_quickly(addr: SocketAddr, together: &Barrier) -> io::Result<()> {
+    together.wait();
+    let mut stream = TcpStream::connect_timeout(&addr, DEADLINE)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    io::copy(&mut stream, &mut io::sink())?;
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! Timelines: what a server's log says of each client, by time.
+
+use serde_json::Value;
+
+use crate::source::Source;
+use crate::svg::{LINE, MARGIN, Rect, Svg, WIDTH};
+
+/// Where time begins, at the right of the clients' names.
+const LEFT: f64 = 76.0;
+
+/// The height of a client's lane.
+const LANE: f64 = 30.0;
+
+/// The height of a chunk's bar.
+const BAR: f64 = 14.0;
+
+/// The narrowest bar that can be seen.
+const BAR_WIDTH_MIN: f64 = 1.6;
+
+/// The siblings, in the order of their colours.
+const APPROACHES: [&str; 4] = ["std", "tokio", "async-std", "smol"];
+
+/// A log, as far as it is drawn; all times in microseconds.
+#[derive(Debug)]
+struct Log {
+    approach: String,
+    file: String,
+    file_bytes: u64,
+    clients: Vec<Client>,
+}
+
+/// One connection; times since the first one.
+#[derive(Debug, Default)]
+struct Client {
+    conn: u64,
+    connected_us: u64,
+    chunks: Vec<Chunk>,
+    file_ended_us: Option<u64>,
+    disconnected_us: u64,
+}
+
+/// A chunk: when its write began, and when all of it was written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Chunk {
+    from_us: u64,
+    to_us: u64,
+    bytes: u64,
+}
+
+pub(crate) fn draw(source: &Source) -> Result<String, String> {
+    let log = log(source)?;
+    let slowest = log.clients.iter().max_by_key(|client| client.disconnected_us);
+    let slowest = slowest.map_or(0, |client| client.conn);
+    let quick = log.clients.iter().filter(|client| client.conn != slowest);
+    let quick_us = quick.map(|client| client.disconnected_us).max().unwrap_or(0);
+    let all_us = log.clients.iter().map(|client| client.disconnected_us).max().unwrap_or(0);
+    let title = format!("{}: four clients, one of them slow", log.approach);
+    let mut svg = Svg::new(&title, &description(&log, slowest));
+    let mut y = 46.0;
+    svg.text(MARGIN, y, "bold", &format!("The first {}", time(quick_us)));
+    y = panel(&mut svg, &log, slowest, quick_us, y + 8.0);
+    svg.text(MARGIN, y + 20.0, "bold", &format!("All of the {}", time(all_us)));
+    y = panel(&mut svg, &log, slowest, all_us, y + 28.0);
+    let chunk_bytes = log.clients.iter().flat_map(|c| &c.chunks).map(|c| c.bytes).max();
+    let bottom = legend(&mut svg, &log, chunk_bytes.unwrap_or(0), y + 14.0);
+    Ok(svg.finish(bottom + MARGIN))
+}
+
+fn log(source: &Source) -> Result<Log, String> {
+    let mut log =
+        Log { approach: String::new(), file: String::new(), file_bytes: 0, clients: Vec::new() };
+    let mut first_us = None;
+    let mend = "record it anew: cargo run -p notes --bin pictures -- --record-timelines";
+    for (at, line) in source.text.lines().enumerate() {
+        let wrong = |what: &str| source.error(at + 1, what, mend);
+        let event: Value = serde_json::from_str(line).map_err(|error| wrong(&error.to_string()))?;
+        let number = |field: &str| {
+            let found = event[field].as_u64();
+            found.ok_or_else(|| wrong(&format!("there is no number `{field}`")))
+        };
+        let kind = event["event"].as_str().unwrap_or_default();
+        if kind == "listening" {
+            log.approach = event["approach"].as_str().unwrap_or_default().to_owned();
+            log.file = event["file"].as_str().unwrap_or_default().to_owned();
+            log.file_bytes = number("bytes")?;
+            continue;
+        }
+        if !["connected", "chunk", "file_ended", "disconnected"].contains(&kind) {
+            continue;
+        }
+        let at_us = number("at_us")?;
+        let since_us = at_us.saturating_sub(*first_us.get_or_insert(at_us));
+        let conn = number("conn")?;
+        if kind == "connected" {
+            log.clients.push(Client { conn, connected_us: since_us, ..Client::default() });
+        }
+        let client = log.clients.iter_mut().find(|client| client.conn == conn);
+        let client = client.ok_or_else(|| wrong(&format!("#{conn} never connected")))?;
+        match kind {
+            "chunk" => client.chunks.push(Chunk {
+                from_us: since_us.saturating_sub(number("wait_us")?),
+                to_us: since_us,
+                bytes: number("bytes")?,
+            }),
+            "file_ended" => client.file_ended_us = Some(since_us),
+            "disconnected" => client.disconnected_us = since_us,
+            _ => {}
+        }
+    }
+    match log.clients.iter().all(|client| client.disconnected_us > 0) {
+        true if !log.clients.is_empty() && APPROACHES.contains(&log.approach.as_str()) => Ok(log),
+        _ => Err(source.error(1, "this is no whole log of a sibling", mend)),
+    }
+}
+
+/// What who cannot see the picture has to know.
+fn description(log: &Log, slowest: u64) -> String {
+    let mut out = format!(
+        "Drawn from the log of serve-{}, which sent {} to four clients.",
+        log.approach, log.file
+    );
+    for client in &log.clients {
+        let waits = client.chunks.iter().map(|chunk| chunk.to_us - chunk.from_us);
+        let name = if client.conn == slowest { ", the slow one" } else { "" };
+        out.push_str(&format!(
+            " Client {}{name}: connected at {}, {} chunks, the longest write took {}",
+            client.conn,
+            time(client.connected_us),
+            client.chunks.len(),
+            time(waits.max().unwrap_or(0))
+        ));
+        if let Some(ended_us) = client.file_ended_us {
+            out.push_str(&format!(", file ended at {}", time(ended_us)));
+        }
+        out.push_str(&format!(", disconnected at {}.", time(client.disconnected_us)));
+    }
+    out
+}
+
+/// One lane for each client, from the first one's start to a time; returns where it ends.
+fn panel(svg: &mut Svg, log: &Log, slowest: u64, until_us: u64, top: f64) -> f64 {
+    let step_us = step(until_us);
+    let end_us = until_us.div_ceil(step_us) * step_us;
+    // Room for the last tick's number.
+    let right = WIDTH - MARGIN - 24.0;
+    let x = |us: u64| LEFT + (right - LEFT) * us as f64 / end_us as f64;
+    let bottom = top + LANE * log.clients.len() as f64;
+    for tick in (0..=end_us / step_us).map(|at| at * step_us) {
+        svg.line("grid", &[(x(tick), top), (x(tick), bottom + 4.0)]);
+        svg.text(x(tick), bottom + 18.0, "mid soft", &in_ms(tick));
+    }
+    svg.text(MARGIN, bottom + 18.0, "soft", "ms");
+    let colour = APPROACHES.iter().position(|name| *name == log.approach).unwrap_or(0);
+    for (at, client) in log.clients.iter().enumerate() {
+        let mid = top + LANE * (at as f64 + 0.5);
+        let name = if client.conn == slowest { " slow" } else { "" };
+        svg.text(MARGIN, mid + 5.0, "", &format!("#{}{name}", client.conn));
+        let last_us = client.disconnected_us.min(end_us);
+        svg.line("life", &[(x(client.connected_us), mid), (x(last_us), mid)]);
+        for chunk in client.chunks.iter().filter(|chunk| chunk.from_us < end_us) {
+            let (from, to) = (x(chunk.from_us), x(chunk.to_us.min(end_us)));
+            let width = (to - from).max(BAR_WIDTH_MIN);
+            let rect = Rect { x: to - width, y: mid - BAR / 2.0, width, height: BAR };
+            svg.rect(&format!("f{colour} half"), rect, 0.0);
+            // Where the write ended, so that one is told from the next.
+            svg.line("wire", &[(to, mid - BAR / 2.0), (to, mid + BAR / 2.0)]);
+        }
+        mark_ends(svg, client, end_us, &x, mid);
+    }
+    bottom + LINE
+}
+
+fn mark_ends(svg: &mut Svg, client: &Client, end_us: u64, x: &dyn Fn(u64) -> f64, mid: f64) {
+    svg.circle("dot", x(client.connected_us), mid, 4.0);
+    if let Some(us) = client.file_ended_us.filter(|us| *us <= end_us) {
+        diamond(svg, x(us), mid);
+    }
+    if client.disconnected_us <= end_us {
+        let x = x(client.disconnected_us);
+        svg.line("bad", &[(x, mid - 11.0), (x, mid + 11.0)]);
+    }
+}
+
+fn diamond(svg: &mut Svg, x: f64, y: f64) {
+    svg.line("dot", &[(x, y - 6.0), (x + 6.0, y), (x, y + 6.0), (x - 6.0, y), (x, y - 6.0)]);
+}
+
+fn legend(svg: &mut Svg, log: &Log, chunk_bytes: u64, y: f64) -> f64 {
+    let colour = APPROACHES.iter().position(|name| *name == log.approach).unwrap_or(0);
+    let mut y = y + LINE;
+    let column = WIDTH / 2.0;
+    let bar = Rect { x: MARGIN, y: y - 12.0, width: 22.0, height: BAR };
+    svg.rect(&format!("f{colour} half"), bar, 0.0);
+    svg.line("wire", &[(bar.right(), bar.y), (bar.right(), bar.bottom())]);
+    svg.text(MARGIN + 32.0, y, "", "a chunk, while it is written");
+    svg.circle("dot", column + 20.0, y - 5.0, 4.0);
+    svg.text(column + 34.0, y, "", "connected");
+    y += LINE + 4.0;
+    diamond(svg, MARGIN + 12.0, y - 5.0);
+    svg.text(MARGIN + 32.0, y, "", "file ended");
+    svg.line("bad", &[(column + 20.0, y - 15.0), (column + 20.0, y + 5.0)]);
+    svg.text(column + 34.0, y, "", "disconnected");
+    y += LINE + 6.0;
+    let said = format!("One run; {} ({} bytes) by {chunk_bytes}.", log.file, log.file_bytes);
+    svg.text(MARGIN, y, "soft", &said);
+    y
+}
+
+/// From one tick to the next: 1, 2 or 5 of something, so that there are five or so.
+fn step(until_us: u64) -> u64 {
+    let mut ten: u64 = 1;
+    loop {
+        for step in [ten, 2 * ten, 5 * ten] {
+            if until_us <= step * 5 {
+                return step;
+            }
+        }
+        ten *= 10;
+    }
+}
+
+fn in_ms(us: u64) -> String {
+    match (us / 1000, us % 1000) {
+        (whole, 0) => whole.to_string(),
+        (whole, rest) => format!("{whole}.{rest:03}").trim_end_matches('0').to_owned(),
+    }
+}
+
+/// `0.34 ms`, `12 ms`.
+fn time(us: u64) -> String {
+    match us {
+        0..1000 => format!("{:.2} ms", us as f64 / 1e3),
+        1000..10_000 => format!("{:.1} ms", us as f64 / 1e3),
+        _ => format!("{:.0} ms", us as f64 / 1e3),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &str = r#"{"at_us":10,"event":"listening","approach":"tokio","addr":"127.0.0.1:1","file":"f","bytes":9}
+{"at_us":100,"event":"connected","conn":1,"peer":"127.0.0.1:2"}
+{"at_us":350,"event":"chunk","conn":1,"bytes":9,"wait_us":200}
+{"at_us":360,"event":"file_ended","conn":1,"bytes":9}
+{"at_us":400,"event":"disconnected","conn":1,"sent":19,"received":0}
+"#;
+
+    #[test]
+    fn a_log_is_read() {
+        let log = log(&Source::of(LOG)).unwrap();
+        assert_eq!((log.approach.as_str(), log.file_bytes), ("tokio", 9));
+        let [client] = &log.clients[..] else { panic!("{log:?}") };
+        assert_eq!(client.chunks, [Chunk { from_us: 50, to_us: 250, bytes: 9 }]);
+        assert_eq!((client.file_ended_us, client.disconnected_us), (Some(260), 300));
+        let svg = draw(&Source::of(LOG)).unwrap();
+        assert!(svg.contains("Client 1, the slow one: connected at 0.00 ms, 1 chunks"), "{svg}");
+    }
+
+    #[test]
+    fn a_log_that_is_none_is_told() {
+        let error = log(&Source::of("{}\n")).unwrap_err();
+        assert!(error.contains("a.txt:1: this is no whole log"), "{error}");
+        let cut: String = LOG.lines().take(3).map(|line| format!("{line}\n")).collect();
+        assert!(log(&Source::of(&cut)).is_err());
+        assert!(log(&Source::of("nonsense\n")).unwrap_err().contains("--record-timelines"));
+    }
+
+    #[test]
+    fn ticks_are_round() {
+        assert_eq!([step(9), step(4_300), step(480_000)], [2, 1_000, 100_000]);
+        assert_eq!([in_ms(500), in_ms(20_000), in_ms(0)], ["0.5", "20", "0"]);
+        assert_eq!([time(340), time(4_320), time(512_000)], ["0.34 ms", "4.3 ms", "512 ms"]);
+    }
+}
