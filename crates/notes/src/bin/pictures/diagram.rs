@@ -7,7 +7,8 @@
 //! gap: 14                              pixels between columns
 //! gutter: 110                          pixels at the right, for `side`
 //! band 2-3: rows that belong together
-//! box NAME ROW COLUMNS: text / and more of it, `/` begins a line
+//! band 2-3 right: the same, with its name at the right
+//! box NAME ROW COLUMNS: name | and what it is: `|` begins a line
 //! box NAME ROW 2-3 full: full, kept, lost, faint or text say how it looks
 //! arrow A -> B: what goes that way
 //! back A -> B: what comes of it
@@ -49,6 +50,7 @@ struct Diagram<'a> {
 #[derive(Debug)]
 struct Band<'a> {
     rows: (usize, usize),
+    is_right: bool,
     name: &'a str,
 }
 
@@ -95,6 +97,9 @@ pub(crate) fn draw(source: &Source, title: &str) -> Result<String, String> {
     for at in 0..diagram.arrows.len() {
         draw_arrow(&mut svg, &diagram, at, &layout);
     }
+    for band in &diagram.bands {
+        draw_band_name(&mut svg, band, &layout);
+    }
     let bottom = layout.rows.last().map_or(TOP, |(_, _, bottom)| *bottom);
     Ok(svg.finish(bottom + MARGIN + PADDING))
 }
@@ -109,9 +114,9 @@ fn diagram(source: &Source) -> Result<Diagram<'_>, String> {
             ["columns"] => diagram.columns = number(source, line, line.text)?,
             ["gap"] => diagram.gap = number(source, line, line.text)? as f64,
             ["gutter"] => diagram.gutter = number(source, line, line.text)? as f64,
-            ["band", rows] => {
-                let rows = range(source, line, rows)?;
-                diagram.bands.push(Band { rows, name: line.text });
+            ["band", rows] | ["band", rows, "right"] => {
+                let (rows, is_right) = (range(source, line, rows)?, words.len() == 3);
+                diagram.bands.push(Band { rows, is_right, name: line.text });
             }
             ["box", name, row, columns] => {
                 diagram.boxes.push(cell(source, line, (name, row, columns, "box"))?);
@@ -285,7 +290,16 @@ fn draw_band(svg: &mut Svg, band: &Band<'_>, layout: &Layout) {
     let (x, y) = (MARGIN, top - BAND_HEAD);
     let width = layout.right + PADDING - MARGIN;
     svg.rect("band", Rect { x, y, width, height: bottom + PADDING - y }, 6.0);
-    svg.text(layout.right, y + 16.0, "end soft", band.name);
+}
+
+/// Over the arrows, which make room for it.
+fn draw_band_name(svg: &mut Svg, band: &Band<'_>, layout: &Layout) {
+    let (_, top, _) = layout.rows[band.rows.0 - 1];
+    let y = top - BAND_HEAD + 16.0;
+    match band.is_right {
+        true => svg.text(layout.right, y, "name end", band.name),
+        false => svg.text(MARGIN + PADDING, y, "name", band.name),
+    }
 }
 
 fn draw_box(svg: &mut Svg, cell: &Cell<'_>, rect: Rect) {
@@ -295,7 +309,7 @@ fn draw_box(svg: &mut Svg, cell: &Cell<'_>, rect: Rect) {
     let lines = wrapped(cell.text, rect.width - 2.0 * PADDING);
     let y = rect.mid_y() - lines.len() as f64 * LINE / 2.0 - 1.0;
     // What is first is its name.
-    let name_lines = match cell.text.split_once(" / ") {
+    let name_lines = match cell.text.split_once(" | ") {
         Some((name, _)) if cell.look != "text" => wrapped(name, rect.width - 2.0 * PADDING).len(),
         _ => 0,
     };
@@ -354,8 +368,10 @@ fn draw_side(
     gutter: f64,
 ) {
     let x = layout.right + PADDING + 12.0;
-    let start = (from.right() + 2.0, from.mid_y());
-    let end = (to.right() + 2.0, to.mid_y());
+    // A little apart, so that one that ends here is not one that begins here.
+    let apart = if from.y > to.y { 7.0 } else { -7.0 };
+    let start = (from.right() + 2.0, from.mid_y() - apart);
+    let end = (to.right() + 2.0, to.mid_y() + apart);
     svg.arrow("back", &[start, (x, start.1), (x, end.1), end]);
     let lines = wrapped(arrow.text, gutter - 22.0);
     let y = f64::midpoint(start.1, end.1) - lines.len() as f64 * LINE / 2.0;
@@ -375,7 +391,7 @@ mod tests {
     #[test]
     fn boxes_stand_in_rows_and_columns() {
         let source = Source::of(&format!(
-            "{HEAD}box a 1 1: one\nbox b 1 2 full: two / and a second line\nbox c 2 1-2: three\n\
+            "{HEAD}box a 1 1: one\nbox b 1 2 full: two | and a second line\nbox c 2 1-2: three\n\
              arrow a -> c: down\nback c -> a: up\nband 1-1: a band\n"
         ));
         let layout = layout(&diagram(&source).unwrap());

@@ -11,10 +11,13 @@
 //! event server: file_ended             as it is in the log
 //! alarm client: what is wrong
 //! pause: up to 5 s
+//! part: what begins here
 //! ```
 
 use crate::source::{Line, Source};
-use crate::svg::{LINE, MARGIN, Rect, Svg, TEXT, WIDTH, width_of, wrapped};
+use crate::svg::{
+    LINE, MARGIN, Rect, Svg, TEXT, WIDTH, bold_width_of, code_width_of, width_of, wrapped,
+};
 
 /// The head of a picture, above the first row.
 const TOP: f64 = 40.0;
@@ -27,7 +30,7 @@ const GAP: f64 = 10.0;
 
 /// What kinds of lines there are, for who wrote another one.
 const KINDS: &str = "write `A -> B: TEXT`, `A -x B: TEXT`, `A ->! B: TEXT`, `note A: TEXT`, \
-                     `event A: TEXT`, `alarm A: TEXT` or `pause: TEXT`";
+                     `event A: TEXT`, `alarm A: TEXT`, `pause: TEXT` or `part: TEXT`";
 
 /// One row.
 #[derive(Debug, PartialEq)]
@@ -35,6 +38,7 @@ enum Row<'a> {
     Message { from: usize, to: usize, fate: Fate, text: &'a str },
     Note { actor: usize, class: NoteClass, text: &'a str },
     Pause(&'a str),
+    Part(&'a str),
 }
 
 /// What becomes of a message.
@@ -65,7 +69,7 @@ pub(crate) fn draw(source: &Source, title: &str) -> Result<String, String> {
     let bottom = draw_rows(&mut above, &lanes, &rows, TOP + 40.0);
     for (name, x) in actors.iter().zip(&lanes) {
         svg.line("life", &[(*x, TOP + 28.0), (*x, bottom)]);
-        let width = width_of(name) + 30.0;
+        let width = bold_width_of(name) + 24.0;
         svg.rect("box", Rect { x: x - width / 2.0, y: TOP, width, height: 28.0 }, 4.0);
         svg.text(*x, TOP + 19.0, "mid bold", name);
     }
@@ -87,8 +91,10 @@ fn row<'a>(source: &Source, actors: &[&str], line: Line<'a>) -> Result<Row<'a>, 
         let mend = format!("name one of {}", actors.join(", "));
         found.ok_or_else(|| source.error(number, &what, &mend))
     };
-    if words == "pause" {
-        return Ok(Row::Pause(text));
+    match words {
+        "pause" => return Ok(Row::Pause(text)),
+        "part" => return Ok(Row::Part(text)),
+        _ => {}
     }
     for (sign, fate) in [(" ->! ", Fate::Destroys), (" -> ", Fate::Arrives), (" -x ", Fate::IsLost)]
     {
@@ -116,6 +122,7 @@ fn draw_rows(svg: &mut Svg, lanes: &[f64], rows: &[Row<'_>], top: f64) -> f64 {
                 }
                 Row::Note { actor, class, text } => draw_note(svg, lanes, *actor, *class, text, y),
                 Row::Pause(text) => draw_pause(svg, lanes, text, y),
+                Row::Part(text) => draw_part(svg, text, y),
             };
     }
     y
@@ -124,7 +131,8 @@ fn draw_rows(svg: &mut Svg, lanes: &[f64], rows: &[Row<'_>], top: f64) -> f64 {
 fn draw_message(svg: &mut Svg, (from, to): (f64, f64), fate: Fate, text: &str, y: f64) -> f64 {
     let mid = f64::midpoint(from, to);
     let class = if fate == Fate::Destroys { "mid alarm" } else { "mid" };
-    let y = svg.texts(mid, y, class, &wrapped(text, (to - from).abs() - 24.0)) + 5.0;
+    let room = (to - from).abs() - if fate == Fate::Destroys { 44.0 } else { 20.0 };
+    let y = svg.texts(mid, y, class, &wrapped(text, room)) + 5.0;
     let wire = if fate == Fate::Destroys { "bad" } else { "wire" };
     if fate == Fate::IsLost {
         let part = |at: f64| (from + (to - from) * at, y + FALL * at);
@@ -146,8 +154,14 @@ fn draw_note(
     y: f64,
 ) -> f64 {
     let room = WIDTH / lanes.len() as f64 - 2.0 * MARGIN;
-    let lines = wrapped(text, room - 16.0);
-    let widest = lines.iter().map(|line| width_of(line)).fold(0.0, f64::max);
+    let measure = match class {
+        NoteClass::Note => width_of,
+        NoteClass::Event => code_width_of,
+        NoteClass::Alarm => bold_width_of,
+    };
+    // Which may be a little wider than it was taken for.
+    let lines = wrapped(text, (room - 20.0) / if class == NoteClass::Alarm { 1.12 } else { 1.0 });
+    let widest = lines.iter().map(|line| measure(line)).fold(0.0, f64::max);
     let width = (widest + 20.0).min(room);
     let height = lines.len() as f64 * LINE + 8.0;
     let (x, radius) =
@@ -190,6 +204,14 @@ fn draw_pause(svg: &mut Svg, lanes: &[f64], text: &str, y: f64) -> f64 {
     y + height
 }
 
+fn draw_part(svg: &mut Svg, text: &str, y: f64) -> f64 {
+    let lines = wrapped(text, WIDTH - 2.0 * MARGIN);
+    let height = lines.len() as f64 * LINE + 8.0;
+    svg.rect("band", Rect { x: 0.0, y, width: WIDTH, height }, 0.0);
+    svg.texts(MARGIN, y + 3.0, "bold", &lines);
+    y + height
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,10 +227,11 @@ mod tests {
     fn every_kind_of_row_is_read() {
         let source = Source::of(&format!(
             "{HEAD}client -> server: SYN\nserver ->! client: RST\nclient -x server: a: b\n\
-             # no\n\nnote server: waits\nevent server: file_ended\nalarm client: lost\npause: 5 s\n"
+             # no\n\nnote server: waits\nevent server: file_ended\nalarm client: lost\npause: 5 s\n\
+             part: again\n"
         ));
         let rows = rows(&source, &["client", "server"]).unwrap();
-        assert_eq!(rows.len(), 7);
+        assert_eq!(rows.len(), 8);
         assert_eq!(rows[1], Row::Message { from: 1, to: 0, fate: Fate::Destroys, text: "RST" });
         assert_eq!(rows[2], Row::Message { from: 0, to: 1, fate: Fate::IsLost, text: "a: b" });
         assert_eq!(rows[3], Row::Note { actor: 1, class: NoteClass::Note, text: "waits" });

@@ -24,6 +24,7 @@ text{font:14px system-ui,sans-serif;fill:var(--ink)}\
 .title{font-weight:600;font-size:16px}.bold{font-weight:600}.soft{fill:var(--soft)}\
 .code{font:13px ui-monospace,monospace}.mid{text-anchor:middle}.end{text-anchor:end}\
 .alarm{fill:var(--c1);font-weight:600}\
+.name{fill:var(--soft);paint-order:stroke;stroke:var(--band);stroke-width:6px}\
 .paper{fill:var(--paper)}.band{fill:var(--band)}\
 .box{fill:var(--paper);stroke:var(--soft);stroke-width:1.5}\
 .full{fill:var(--c0);fill-opacity:.16;stroke:var(--c0);stroke-width:1.5}\
@@ -167,10 +168,10 @@ impl Svg {
     }
 }
 
-/// Text in lines that are no wider than so many pixels; ` / ` begins a new one.
+/// Text in lines that are no wider than so many pixels; ` | ` begins a new one.
 pub(crate) fn wrapped(text: &str, width: f64) -> Vec<String> {
     let mut lines = Vec::new();
-    for part in text.split(" / ") {
+    for part in text.split(" | ") {
         let mut line = String::new();
         for word in part.split_whitespace() {
             let longer = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
@@ -196,6 +197,16 @@ pub(crate) fn width_of(text: &str) -> f64 {
         _ => 0.61,
     };
     text.chars().map(em).sum::<f64>() * TEXT
+}
+
+/// [`width_of`] in a heavier hand.
+pub(crate) fn bold_width_of(text: &str) -> f64 {
+    width_of(text) * 1.12
+}
+
+/// [`width_of`] where all letters are as wide as each other, and a little smaller.
+pub(crate) fn code_width_of(text: &str) -> f64 {
+    text.chars().count() as f64 * 8.0
 }
 
 fn escaped(text: &str) -> String {
@@ -228,7 +239,7 @@ mod tests {
 
     #[test]
     fn text_is_wrapped_between_words() {
-        assert_eq!(wrapped("one two / three", 1000.0), ["one two", "three"]);
+        assert_eq!(wrapped("one two | three", 1000.0), ["one two", "three"]);
         let lines = wrapped("the send buffer is full, so write waits", 120.0);
         assert!(lines.len() > 1 && lines.iter().all(|line| width_of(line) <= 120.0), "{lines:?}");
         assert_eq!(wrapped("unbreakable", 1.0), ["unbreakable"]);
