@@ -90,9 +90,11 @@ impl<'a> Stage<'a> {
         if process.is_asked_to_end.load(Ordering::Relaxed) {
             return None;
         }
+        // Before the wait: what is said in it may be about the clients that the check left behind.
+        let line = process.last_line();
         match process.wait(DYING_TIME) {
             Some(_) => process.ended().map(|ended| format!("the server's process ended: {ended}")),
-            None => Some(process.last_line()).filter(|line| !line.is_empty()),
+            None => Some(line).filter(|line| !line.is_empty()),
         }
     }
 
@@ -182,8 +184,16 @@ impl Process {
             let line = line.to_ascii_lowercase();
             line.contains("error:") || line.contains("panicked")
         };
-        let line = stderr.lines().find(is_telling).or(stderr.trim().lines().last());
-        match line.map(str::trim).unwrap_or_default() {
+        let mut lines = stderr.lines();
+        let line = match lines.find(is_telling) {
+            // A panic in Rust says where, and in the next line what.
+            Some(line) if line.ends_with(':') => {
+                format!("{line} {}", lines.next().unwrap_or_default())
+            }
+            Some(line) => line.to_owned(),
+            None => stderr.trim().lines().last().unwrap_or_default().to_owned(),
+        };
+        match line.trim() {
             "" => String::new(),
             line => {
                 let printable: String = line.chars().filter(|c| !c.is_control()).collect();

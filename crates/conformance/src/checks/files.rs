@@ -72,7 +72,8 @@ pub const CHECKS: &[Check] = &[
         id: "folder-instead",
         title: "A folder in the file's place ends one connection, not the server",
         clause: 8,
-        stimulus: "a folder takes the file's name; a client comes; then the file is back",
+        stimulus: "a folder takes the file's name; a client comes; then nothing has it, and a client \
+                   comes; then the file is back",
         expected: "no more than the preamble, then FIN; the next client is served",
         hint: "Some systems open a folder like a file; reading it fails. Both belong to this client.",
         is_heavy: false,
@@ -201,6 +202,7 @@ fn folder_instead(stage: &Stage<'_>) -> Outcome {
     fs::create_dir(stage.file())?;
     server.expect_whole(b"")?;
     fs::remove_dir(stage.file())?;
+    server.expect_whole(b"")?;
     stage.write(noise(1000))?;
     server.expect_whole(noise(1000))
 }

@@ -41,6 +41,7 @@ const REJECTED: &[(&str, &str, &str)] = &[
     ("no-stall-timeout", "stalled-cut-off", "a flooder that reads nothing is still there"),
     ("cuts-slow-readers", "slow-not-cut-off", "then a reset"),
     ("missing-file-kills", "missing-file", "the server's process ended"),
+    ("missing-file-kills", "folder-instead", "the server's process ended"),
     ("missing-file-hangs", "missing-file", "nothing within 20 s"),
     ("sequential", "reverse-order", "client 10 of 10: nothing of"),
     ("pool-of-threads", "many-stalled", "of 200 has no byte after 5 s"),
