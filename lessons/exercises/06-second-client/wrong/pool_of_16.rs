@@ -1,0 +1,63 @@
+//! Wrong: sixteen threads serve sixteen clients, and who takes nothing keeps his.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
+
+fn main() -> io::Result<()> {
+    let (file, port) = arguments();
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    let (clients, waiting) = mpsc::channel::<(TcpStream, SocketAddr)>();
+    let waiting = Arc::new(Mutex::new(waiting));
+    for _ in 0..16 {
+        let (waiting, file) = (Arc::clone(&waiting), file.clone());
+        thread::spawn(move || {
+            loop {
+                let client = waiting.lock().expect("no thread panics").recv();
+                let Ok((stream, peer)) = client else { return };
+                if let Err(error) = serve_client(stream, &file) {
+                    eprintln!("{peer}: {error}");
+                }
+            }
+        });
+    }
+    println!("listening on 127.0.0.1:{port}");
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                // It is received by whichever thread is free.
+                let _ = clients.send((stream, peer));
+            }
+            Err(error) => {
+                eprintln!("accept: {error}");
+                // If no descriptor is left, it would fail again at once, a million times a second.
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
+    stream.write_all(PREAMBLE)?;
+    let mut file = File::open(path)?;
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(());
+        }
+        stream.write_all(&chunk[..read])?;
+    }
+}
+
+fn arguments() -> (String, u16) {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = words.as_slice() else { panic!("say: exercise-06 FILE PORT") };
+    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+}
