@@ -63,6 +63,50 @@ fn a_server_that_never_listens_is_cut_off() {
     assert_says(&says, &["RED    size-1", "nobody listens on port", "later  preamble"]);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn what_a_server_uses_is_counted() {
+    let sample = Sample::new();
+    let threads = server(RIGHT).replace(
+        "serve_client(stream?, &arguments[1])?;",
+        "let (stream, path) = (stream?, arguments[1].clone());
+        std::thread::spawn(move || serve_client(stream, &path));",
+    );
+    sample.learner_writes(&threads);
+    sample.write("lessons/exercises/01-say-it/starter/main.rs", &threads);
+    let starter = "\n[[example]]\nname = \"starter-01\"\npath = \"starter/main.rs\"\n";
+    sample.append("01-say-it/Cargo.toml", starter);
+    let measures = [
+        ("threads", "clients = 4\nat_most = 2"),
+        ("memory-kib", "clients = 4\nbytes = 2_000_000\nat_most = 1000"),
+        ("read-calls", "bytes = 1_000_000\nat_least = 1000"),
+        ("cpu-ms", "clients = 1\nbytes = 2_000_000\nat_most = 900"),
+        ("blocked-in", "clients = 1\nbytes = 2_000_000\nis = \"write sendto\""),
+        ("times-starter", "bytes = 1000\nat_most = 1000"),
+        ("source-lacks", "word = \"thread::spawn\""),
+    ];
+    for (what, bounds) in measures {
+        let measure = format!("[[measure]]\nwhat = \"{what}\"\n{bounds}\nsay = \"Of {what}.\"\n");
+        sample.append("01-say-it/exercise.toml", &measure);
+    }
+    let (code, says) = sample.run(&["check"]);
+    assert_eq!(code, 1);
+    let verdicts = [
+        "held   preamble",
+        "RED    threads        Threads with 4 clients that do not read: 2 at most",
+        "RED    memory-kib",
+        "RED    read-calls",
+        "held   cpu-ms",
+        "held   blocked-in     write or sendto",
+        "held   times-starter",
+        "RED    source-lacks",
+        // One for each client, and the one that accepts.
+        "it was 5",
+        "Of threads.",
+    ];
+    assert_says(&says, &verdicts);
+}
+
 #[test]
 fn no_work_is_lost_by_a_reset() {
     let sample = Sample::new();

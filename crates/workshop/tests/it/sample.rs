@@ -145,6 +145,12 @@ impl Sample {
         self.write("lessons/exercises/01-say-it/src/main.rs", text);
     }
 
+    #[cfg(target_os = "linux")]
+    pub fn append(&self, file: &str, text: &str) {
+        let whole = self.read(file) + text;
+        fs::write(self.path(file), whole).unwrap();
+    }
+
     pub fn replace(&self, file: &str, from: &str, to: &str) {
         let text = self.read(file);
         assert!(text.contains(from), "{file} lacks {from}");
