@@ -29,7 +29,7 @@ const PADDING: f64 = 8.0;
 const ROW_GAP: f64 = 16.0;
 
 /// For a band's name.
-const BAND_HEAD: f64 = 22.0;
+const BAND_HEAD: f64 = 24.0;
 
 const LOOKS: [&str; 6] = ["box", "full", "kept", "lost", "faint", "text"];
 

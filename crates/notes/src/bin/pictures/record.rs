@@ -16,11 +16,12 @@ use crate::say;
 
 const APPROACHES: [&str; 4] = ["std", "tokio", "async-std", "smol"];
 
-/// Bytes that the servers send at a time: 20 chunks of the river can be told apart.
-const CHUNK: &str = "8KiB";
+/// The file that is sent, and how much of it: the kernel does not take all of it for the slow one.
+const FILE: &str = "1-MiB.bin";
+const FILE_BYTES: usize = 1 << 20;
 
 /// How fast the slow one reads.
-const SLOW_BYTES_PER_S: f64 = 400_000.0;
+const SLOW_BYTES_PER_S: f64 = 2_000_000.0;
 
 /// How much of it at a time.
 const SLOW_STEP_BYTES: usize = 4096;
@@ -39,19 +40,20 @@ const DEADLINE: Duration = Duration::from_secs(20);
 pub(crate) fn timelines(folder: &Path) -> Result<(), String> {
     let packages = APPROACHES.map(|approach| format!("serve-{approach}"));
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    build.arg("build").args(packages.iter().flat_map(|package| ["-p", package]));
-    if !cfg!(debug_assertions) {
-        build.arg("--release");
-    }
+    build.args(["build", "--release"]).args(packages.iter().flat_map(|name| ["-p", name]));
     let built = build.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
     if !built.success() {
         return Err("the servers cannot be built; see above".to_owned());
     }
-    let programs = std::env::current_exe().map_err(|error| error.to_string())?;
+    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    let target = here.ancestors().nth(2).unwrap_or(&here);
+    let sent = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let file = sent.path().join(FILE);
+    fs::write(&file, vec![0; FILE_BYTES]).map_err(|error| error.to_string())?;
     for (approach, package) in APPROACHES.iter().zip(&packages) {
-        let program =
-            programs.with_file_name(package).with_extension(std::env::consts::EXE_EXTENSION);
-        let log = record(&program).map_err(|error| format!("{package}: {error}"))?;
+        let program = target.join("release").join(package);
+        let program = program.with_extension(std::env::consts::EXE_EXTENSION);
+        let log = record(&program, &file).map_err(|error| format!("{package}: {error}"))?;
         let path: PathBuf = folder.join(format!("timeline-{approach}.jsonl"));
         fs::write(&path, log).map_err(|error| format!("{}: {error}", path.display()))?;
         say(format_args!("{}", crate::shown(&path)));
@@ -71,10 +73,10 @@ impl Drop for Server {
 }
 
 /// What a server logs until all clients have gone.
-fn record(program: &Path) -> io::Result<String> {
+fn record(program: &Path, file: &Path) -> io::Result<String> {
     let mut command = Command::new(program);
     command.args(["--host", "127.0.0.1", "--port", "0", "--log", "json", "--log-chunks"]);
-    command.args(["--chunk-size", CHUNK, "--workers", "2"]);
+    command.args(["--workers", "2"]).arg(file);
     let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
     let mut server = Server(started?);
     let stdout = server.0.stdout.take().ok_or_else(|| io::Error::other("it has no stdout"))?;

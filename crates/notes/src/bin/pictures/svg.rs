@@ -24,7 +24,7 @@ text{font:14px system-ui,sans-serif;fill:var(--ink)}\
 .title{font-weight:600;font-size:16px}.bold{font-weight:600}.soft{fill:var(--soft)}\
 .code{font:13px ui-monospace,monospace}.mid{text-anchor:middle}.end{text-anchor:end}\
 .alarm{fill:var(--c1);font-weight:600}\
-.name{fill:var(--soft);paint-order:stroke;stroke:var(--band);stroke-width:6px}\
+.name{fill:var(--soft);paint-order:stroke;stroke:var(--band);stroke-width:4px}\
 .paper{fill:var(--paper)}.band{fill:var(--band)}\
 .box{fill:var(--paper);stroke:var(--soft);stroke-width:1.5}\
 .full{fill:var(--c0);fill-opacity:.16;stroke:var(--c0);stroke-width:1.5}\
@@ -35,6 +35,7 @@ text{font:14px system-ui,sans-serif;fill:var(--ink)}\
 .back{fill:none;stroke:var(--c3);stroke-width:1.5;stroke-dasharray:6 3}\
 .bad{fill:none;stroke:var(--c1);stroke-width:2}\
 .life{stroke:var(--grid);stroke-width:2}.grid{stroke:var(--grid)}\
+.grain{stroke:var(--ink);stroke-width:1}.shade{fill:var(--grid)}\
 .tip{fill:var(--ink)}.tip-back{fill:var(--c3)}.tip-bad{fill:var(--c1)}\
 .f0{fill:var(--c0)}.f1{fill:var(--c1)}.f2{fill:var(--c2)}.f3{fill:var(--c3)}\
 .half{fill-opacity:.45}.dot{fill:var(--paper);stroke:var(--ink);stroke-width:1.5}";

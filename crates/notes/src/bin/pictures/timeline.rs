@@ -51,16 +51,23 @@ pub(crate) fn draw(source: &Source) -> Result<String, String> {
     let log = log(source)?;
     let slowest = log.clients.iter().max_by_key(|client| client.disconnected_us);
     let slowest = slowest.map_or(0, |client| client.conn);
-    let quick = log.clients.iter().filter(|client| client.conn != slowest);
-    let quick_us = quick.map(|client| client.disconnected_us).max().unwrap_or(0);
+    let quick = || log.clients.iter().filter(|client| client.conn != slowest);
+    let quick_from_us = quick().map(|client| client.connected_us).min().unwrap_or(0);
+    let quick_to_us = quick().map(|client| client.disconnected_us).max().unwrap_or(0);
     let all_us = log.clients.iter().map(|client| client.disconnected_us).max().unwrap_or(0);
     let title = format!("{}: four clients, one of them slow", log.approach);
     let mut svg = Svg::new(&title, &description(&log, slowest));
-    let mut y = 46.0;
-    svg.text(MARGIN, y, "bold", &format!("The first {}", time(quick_us)));
-    y = panel(&mut svg, &log, slowest, quick_us, y + 8.0);
-    svg.text(MARGIN, y + 20.0, "bold", &format!("All of the {}", time(all_us)));
-    y = panel(&mut svg, &log, slowest, all_us, y + 28.0);
+    let all = Window::of(0, all_us);
+    let close = Window::of(quick_from_us, quick_to_us);
+    svg.text(MARGIN, 50.0, "bold", "From the first client to the last");
+    let (x, y) = (all.x(quick_from_us), 60.0);
+    let width = (all.x(quick_to_us) - x).max(BAR_WIDTH_MIN);
+    let height = LANE * log.clients.len() as f64;
+    svg.rect("shade", Rect { x, y, width, height }, 0.0);
+    let y = panel(&mut svg, &log, slowest, &all, y);
+    let taken = time(quick_to_us.saturating_sub(quick_from_us));
+    svg.text(MARGIN, y + 24.0, "bold", &format!("The quick ones, closer: {taken}"));
+    let y = panel(&mut svg, &log, slowest, &close, y + 34.0);
     let chunk_bytes = log.clients.iter().flat_map(|c| &c.chunks).map(|c| c.bytes).max();
     let bottom = legend(&mut svg, &log, chunk_bytes.unwrap_or(0), y + 14.0);
     Ok(svg.finish(bottom + MARGIN))
@@ -137,17 +144,44 @@ fn description(log: &Log, slowest: u64) -> String {
     out
 }
 
-/// One lane for each client, from the first one's start to a time; returns where it ends.
-fn panel(svg: &mut Svg, log: &Log, slowest: u64, until_us: u64, top: f64) -> f64 {
-    let step_us = step(until_us);
-    let end_us = until_us.div_ceil(step_us) * step_us;
-    // Room for the last tick's number.
-    let right = WIDTH - MARGIN - 24.0;
-    let x = |us: u64| LEFT + (right - LEFT) * us as f64 / end_us as f64;
+/// A stretch of time, and where it is drawn.
+#[derive(Debug)]
+struct Window {
+    from_us: u64,
+    to_us: u64,
+    step_us: u64,
+}
+
+impl Window {
+    /// From tick to tick, so that all of this is inside.
+    fn of(from_us: u64, to_us: u64) -> Self {
+        let step_us = step(to_us.saturating_sub(from_us).max(1));
+        let from_us = from_us / step_us * step_us;
+        Self { from_us, to_us: (to_us + 1).div_ceil(step_us) * step_us, step_us }
+    }
+
+    /// Where a time is; what is outside is at the edge.
+    fn x(&self, us: u64) -> f64 {
+        // Room for the last tick's number.
+        let right = WIDTH - MARGIN - 24.0;
+        let part = us.clamp(self.from_us, self.to_us) - self.from_us;
+        LEFT + (right - LEFT) * part as f64 / (self.to_us - self.from_us) as f64
+    }
+
+    fn has(&self, us: u64) -> bool {
+        (self.from_us..=self.to_us).contains(&us)
+    }
+}
+
+/// One lane for each client; returns where they end.
+fn panel(svg: &mut Svg, log: &Log, slowest: u64, window: &Window, top: f64) -> f64 {
     let bottom = top + LANE * log.clients.len() as f64;
-    for tick in (0..=end_us / step_us).map(|at| at * step_us) {
-        svg.line("grid", &[(x(tick), top), (x(tick), bottom + 4.0)]);
-        svg.text(x(tick), bottom + 18.0, "mid soft", &in_ms(tick));
+    let mut tick = window.from_us;
+    while tick <= window.to_us {
+        let x = window.x(tick);
+        svg.line("grid", &[(x, top), (x, bottom + 4.0)]);
+        svg.text(x, bottom + 18.0, "mid soft", &in_ms(tick));
+        tick += window.step_us;
     }
     svg.text(MARGIN, bottom + 18.0, "soft", "ms");
     let colour = APPROACHES.iter().position(|name| *name == log.approach).unwrap_or(0);
@@ -155,28 +189,35 @@ fn panel(svg: &mut Svg, log: &Log, slowest: u64, until_us: u64, top: f64) -> f64
         let mid = top + LANE * (at as f64 + 0.5);
         let name = if client.conn == slowest { " slow" } else { "" };
         svg.text(MARGIN, mid + 5.0, "", &format!("#{}{name}", client.conn));
-        let last_us = client.disconnected_us.min(end_us);
-        svg.line("life", &[(x(client.connected_us), mid), (x(last_us), mid)]);
-        for chunk in client.chunks.iter().filter(|chunk| chunk.from_us < end_us) {
-            let (from, to) = (x(chunk.from_us), x(chunk.to_us.min(end_us)));
+        let is_there = |from: u64, to: u64| from < window.to_us && to > window.from_us;
+        if is_there(client.connected_us, client.disconnected_us) {
+            let (from, to) = (window.x(client.connected_us), window.x(client.disconnected_us));
+            svg.line("life", &[(from, mid), (to, mid)]);
+        }
+        for chunk in client.chunks.iter().filter(|chunk| is_there(chunk.from_us, chunk.to_us)) {
+            let (from, to) = (window.x(chunk.from_us), window.x(chunk.to_us));
             let width = (to - from).max(BAR_WIDTH_MIN);
             let rect = Rect { x: to - width, y: mid - BAR / 2.0, width, height: BAR };
             svg.rect(&format!("f{colour} half"), rect, 0.0);
             // Where the write ended, so that one is told from the next.
-            svg.line("wire", &[(to, mid - BAR / 2.0), (to, mid + BAR / 2.0)]);
+            if window.has(chunk.to_us) {
+                svg.line("grain", &[(to, mid - BAR / 2.0), (to, mid + BAR / 2.0)]);
+            }
         }
-        mark_ends(svg, client, end_us, &x, mid);
+        draw_ends(svg, client, window, mid);
     }
     bottom + LINE
 }
 
-fn mark_ends(svg: &mut Svg, client: &Client, end_us: u64, x: &dyn Fn(u64) -> f64, mid: f64) {
-    svg.circle("dot", x(client.connected_us), mid, 4.0);
-    if let Some(us) = client.file_ended_us.filter(|us| *us <= end_us) {
-        diamond(svg, x(us), mid);
+fn draw_ends(svg: &mut Svg, client: &Client, window: &Window, mid: f64) {
+    if window.has(client.connected_us) {
+        svg.circle("dot", window.x(client.connected_us), mid, 4.0);
     }
-    if client.disconnected_us <= end_us {
-        let x = x(client.disconnected_us);
+    if let Some(us) = client.file_ended_us.filter(|us| window.has(*us)) {
+        diamond(svg, window.x(us), mid);
+    }
+    if window.has(client.disconnected_us) {
+        let x = window.x(client.disconnected_us);
         svg.line("bad", &[(x, mid - 11.0), (x, mid + 11.0)]);
     }
 }
@@ -191,7 +232,7 @@ fn legend(svg: &mut Svg, log: &Log, chunk_bytes: u64, y: f64) -> f64 {
     let column = WIDTH / 2.0;
     let bar = Rect { x: MARGIN, y: y - 12.0, width: 22.0, height: BAR };
     svg.rect(&format!("f{colour} half"), bar, 0.0);
-    svg.line("wire", &[(bar.right(), bar.y), (bar.right(), bar.bottom())]);
+    svg.line("grain", &[(bar.right(), bar.y), (bar.right(), bar.bottom())]);
     svg.text(MARGIN + 32.0, y, "", "a chunk, while it is written");
     svg.circle("dot", column + 20.0, y - 5.0, 4.0);
     svg.text(column + 34.0, y, "", "connected");
@@ -201,9 +242,18 @@ fn legend(svg: &mut Svg, log: &Log, chunk_bytes: u64, y: f64) -> f64 {
     svg.line("bad", &[(column + 20.0, y - 15.0), (column + 20.0, y + 5.0)]);
     svg.text(column + 34.0, y, "", "disconnected");
     y += LINE + 6.0;
-    let said = format!("One run; {} ({} bytes) by {chunk_bytes}.", log.file, log.file_bytes);
+    let said = format!("One run: {}, {} at a time", size(log.file_bytes), size(chunk_bytes));
     svg.text(MARGIN, y, "soft", &said);
     y
+}
+
+/// `64 KiB`, or bytes where it is none.
+fn size(bytes: u64) -> String {
+    match (bytes >> 20, bytes >> 10) {
+        (mib, _) if mib > 0 && mib << 20 == bytes => format!("{mib} MiB"),
+        (_, kib) if kib > 0 && kib << 10 == bytes => format!("{kib} KiB"),
+        _ => format!("{bytes} bytes"),
+    }
 }
 
 /// From one tick to the next: 1, 2 or 5 of something, so that there are five or so.
@@ -268,7 +318,10 @@ mod tests {
 
     #[test]
     fn ticks_are_round() {
+        let window = Window::of(10_120, 11_340);
+        assert_eq!((window.from_us, window.to_us, window.step_us), (10_000, 11_500, 500));
         assert_eq!([step(9), step(4_300), step(480_000)], [2, 1_000, 100_000]);
+        assert_eq!([size(1 << 20), size(65_536), size(9)], ["1 MiB", "64 KiB", "9 bytes"]);
         assert_eq!([in_ms(500), in_ms(20_000), in_ms(0)], ["0.5", "20", "0"]);
         assert_eq!([time(340), time(4_320), time(512_000)], ["0.34 ms", "4.3 ms", "512 ms"]);
     }
