@@ -46,10 +46,11 @@ test *ARGS:
 
 # The exercises: `just exercise` says what to do next, `just exercise --help` what else there is
 [group('learn')]
+[no-cd]
 [no-exit-message]
 exercise *ARGS:
-    @[ -e target/debug/workshop ] || [ -e target/debug/workshop.exe ] || echo 'Building the exercise runner; this happens once.'
-    @WORKSHOP_CALLED_AS='just exercise' cargo run --quiet -p workshop -- "$@"
+    @[ -e "{{ justfile_directory() }}/target/debug/workshop" ] || [ -e "{{ justfile_directory() }}/target/debug/workshop.exe" ] || echo 'Building the exercise runner; this happens once.'
+    @WORKSHOP_CALLED_AS='just exercise' cargo run --quiet --manifest-path "{{ justfile_directory() }}/Cargo.toml" -p workshop -- "$@"
 
 # Judge a sibling by the contract, or all: `just verify tokio`, `just verify --all`
 [group('check')]

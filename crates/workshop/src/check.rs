@@ -164,7 +164,6 @@ fn next_steps(exercise: &Exercise, is_own: bool) -> Vec<(&'static str, String)> 
     rows.push(("a hint", called_as(&format!("hint {number}"))));
     if is_own {
         rows.push(("try it", called_as(&format!("run {number}"))));
-        rows.push(("check it", called_as(&format!("check {number}"))));
     }
     rows
 }

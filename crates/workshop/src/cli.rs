@@ -26,9 +26,9 @@ Examples:
   workshop check 05
   workshop check 05 --cmd 'node my.mjs {file} {port}'
 
-A server in another language is started by its command, with the places of
-conformance: {file}, {port}, and where the exercise has them {chunk},
-{preamble}, {stall} and {cap}.";
+A server in another language is started by its command, seen from the folder
+that you are in. It has the places of conformance: {file}, {port}, and if its
+exercise.toml has them {chunk}, {preamble}, {stall} and {cap}.";
 
 const WARM_HELP: &str = "\
 Before a class, with a network: it runs `cargo fetch` for the kit and for the

@@ -69,7 +69,6 @@ pub fn next(place: &Place) -> Result<bool, String> {
              do what clients do say whether it holds. Every exercise begins red: that is as it should \
              be.",
         );
-        say::line("");
     }
     say_exercise(place, exercise);
     Ok(true)
@@ -211,7 +210,7 @@ pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool, String
     }
     let Some(built) = check::build(place, exercise)? else { return Ok(false) };
     let program = built.program(&exercise.package())?;
-    let river = place.folder.join("../../assets/river.webp");
+    let river = place.kit().join("assets/river.webp");
     let file = if river.exists() { river } else { exercise.folder.join("README.md") };
     let mut command = Command::new(program);
     for word in exercise.plan.arguments.split_whitespace() {
@@ -241,7 +240,7 @@ pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool, String
 ///
 /// When cargo fails.
 pub fn warm(place: &Place) -> Result<bool, String> {
-    let kit = place.folder.join("../..");
+    let kit = place.kit();
     let has_kit = kit.join("Cargo.toml").exists();
     say::line("Fetching every dependency of the kit and of the exercises …");
     if has_kit {

@@ -1,6 +1,6 @@
 //! Where the exercises are, and how this program is called.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::{env, fs};
 
 use crate::exercise::Exercise;
@@ -21,6 +21,7 @@ impl Place {
     /// When there is none, or one of them cannot be read.
     pub fn open(folder: Option<&PathBuf>) -> Result<Self, String> {
         let folder = folder.cloned().unwrap_or_else(own_folder);
+        let folder = path::absolute(&folder).unwrap_or(folder);
         let unreadable = |error| {
             let folder = folder.display();
             format!("{folder}: {error}; mend: name the exercises' folder by --dir")
@@ -71,6 +72,11 @@ impl Place {
     pub fn lessons(&self) -> PathBuf {
         self.folder.parent().map(Path::to_owned).unwrap_or_default()
     }
+
+    /// The kit that the lessons belong to.
+    pub fn kit(&self) -> PathBuf {
+        self.lessons().parent().map(Path::to_owned).unwrap_or_default()
+    }
 }
 
 /// How a command of this program is spelled by whoever started it.
@@ -82,16 +88,17 @@ pub fn called_as(command: &str) -> String {
 
 /// A path as it is seen from here, if it is below.
 pub fn shown(path: &Path) -> String {
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    let here = env::current_dir().and_then(|here| here.canonicalize());
-    let from_here = here.ok().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
-    from_here.unwrap_or(path).display().to_string()
+    let here = env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 fn own_folder() -> PathBuf {
     let here = Path::new("lessons/exercises");
     match here.is_dir() {
         true => here.to_owned(),
-        false => Path::new(env!("CARGO_MANIFEST_DIR")).join("../../lessons/exercises"),
+        false => {
+            let kit = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+            kit.expect("this package is in crates/").join(here)
+        }
     }
 }

@@ -126,11 +126,8 @@ fn typed<'a>(place: &'a Place, exercise: &'a Exercise, line: &str) -> Result<Ste
 
 fn say_waiting(exercise: &Exercise) {
     say::line("");
-    say::line(format!(
-        "Waiting until {} is saved. Or type, then Enter:",
-        shown(&exercise.main_file())
-    ));
-    say::line("  h a hint   n the next exercise   q the end   nothing: check again");
+    say::line(format!("Waiting until you save {}", shown(&exercise.main_file())));
+    say::line("Or type, then Enter:  h a hint,  n the next exercise,  q the end,  nothing: again");
 }
 
 /// The next exercise that is not done: a later one, or else an earlier one.
