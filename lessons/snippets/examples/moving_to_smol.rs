@@ -16,14 +16,14 @@ fn main() -> io::Result<()> {
 // ANCHOR: dropped
 /// The handle of a task is dropped while the task waits.
 fn a_dropped_task() {
-    drop(async_std::task::spawn(tell("async-std: the task went on")));
-    drop(smol::spawn(tell("smol: the task went on")));
-    smol::spawn(tell("smol, detached: the task went on")).detach();
-    std::thread::sleep(Duration::from_millis(400));
+    drop(async_std::task::spawn(tell_after(100, "async-std: the task went on")));
+    drop(smol::spawn(tell_after(200, "smol: the task went on")));
+    smol::spawn(tell_after(300, "smol, detached: the task went on")).detach();
+    std::thread::sleep(Duration::from_millis(500));
 }
 
-async fn tell(what: &str) {
-    Timer::after(Duration::from_millis(100)).await;
+async fn tell_after(wait_ms: u64, what: &str) {
+    Timer::after(Duration::from_millis(wait_ms)).await;
     println!("{what}");
 }
 // ANCHOR_END: dropped
