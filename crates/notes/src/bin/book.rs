@@ -36,7 +36,7 @@ const EXIT_UNABLE: u8 = 2;
 /// How often `--serve` looks for changes.
 const LOOK: Duration = Duration::from_millis(700);
 /// What of docs/book goes beside the settings.
-const STYLE: [&str; 3] = ["book.toml", "book.css", "book.js"];
+const STYLE: [&str; 3] = ["book.toml", "highwater.css", "highwater.js"];
 
 enum Failure {
     /// So many faults, which are told.

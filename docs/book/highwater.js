@@ -140,6 +140,18 @@
     });
   });
 
+  // The menu's button is a label, which no keyboard reaches and no reader calls a button.
+  const menu = document.getElementById('mdbook-sidebar-toggle');
+  if (menu) {
+    menu.tabIndex = 0;
+    set(menu, 'role', 'button');
+    menu.addEventListener('keydown', (event) => {
+      if (event.key !== 'Enter' && event.key !== ' ') return;
+      event.preventDefault();
+      menu.click();
+    });
+  }
+
   // Light and dark, and what the system says.
   ['rust', 'coal', 'ayu'].forEach((theme) => {
     document.getElementById(`mdbook-theme-${theme}`)?.parentElement.remove();
