@@ -141,6 +141,10 @@ function unreachable(page) {
   });
 }
 
+function nextTurn(page) {
+  return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
 /** The keys of the first tabs of a page: right, left, End, Home; the page must stay. */
 async function tabsByKeyboard(page, name) {
   const list = page.locator('.hw-siblings [role="tablist"]').first();
@@ -171,6 +175,9 @@ async function tabsByKeyboard(page, name) {
 async function look({ page, open }, name) {
   await page.setViewportSize(PHONE);
   await open(name);
+  // What is folded counts, too. Boxes are measured anew after a turn of the page.
+  await page.evaluate(() => document.querySelectorAll('details').forEach((e) => (e.open = true)));
+  await nextTurn(page);
   const narrow = await sideways(page);
   holds(name, narrow === null, `scrolls sideways at 400 px: ${narrow}`, 'let the box scroll or the word break, see docs/book/highwater.css');
   const deaf = await unreachable(page);
@@ -180,8 +187,7 @@ async function look({ page, open }, name) {
   const titles = await page.locator('main h1').count();
   holds(name, titles === 1, `has ${titles} headings of the first level`, 'let it have one');
   await page.setViewportSize(DESK);
-  // Boxes are measured anew after a turn of the page.
-  await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+  await nextTurn(page);
   const wide = await sideways(page);
   holds(name, wide === null, `scrolls sideways at 1280 px: ${wide}`, 'see docs/book/highwater.css');
   if (hasSiblings) {

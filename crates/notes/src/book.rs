@@ -12,6 +12,8 @@ mod paths;
 mod repo;
 mod siblings;
 mod summary;
+#[cfg(test)]
+mod tests;
 pub mod tree;
 
 pub use assemble::{Book, assemble};

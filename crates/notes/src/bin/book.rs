@@ -122,6 +122,11 @@ fn write_source(root: &Path, is_draft: bool) -> Result<usize, Failure> {
             fs::read(&path).map_err(|error| unable(&format!("docs/book/{name}"), &error))?;
         files.insert(name.to_owned(), bytes);
     }
+    // The settings end with the table of what search leaves out.
+    let settings = files.entry("book.toml".to_owned()).or_default();
+    for page in &made.unsearched {
+        settings.extend(format!("\"{page}\" = {{ enable = false }}\n").bytes());
+    }
     files.extend(made.files.into_iter().map(|(path, bytes)| (format!("src/{path}"), bytes)));
     let folder = root.join("target/book-src");
     tree::sync(&folder, &files).map_err(|error| unable("target/book-src", &error))?;

@@ -1,17 +1,18 @@
 //! From the repository to the book's source: starts with what the book contains, and follows links.
 
+mod pages;
+mod rewrite;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
-use super::links::{self, Link};
-use super::markdown::{self, Edits};
+use super::links::{self};
 use super::repo::{Kind, Repo};
-use super::siblings::{self, Part};
+use super::siblings::{self};
 use super::summary::{self, Entry};
-use super::{code, exercises, mdbook, paths};
-use crate::anchors;
-use crate::fault::Fault;
-use crate::page::{Block, Comment, Page as Source};
+use super::{exercises, paths};
+use crate::fault::{Fault, did_you_mean};
+use crate::page::Page as Source;
 
 /// The book's source: files by their path in it.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct Book {
     pub files: BTreeMap<String, Vec<u8>>,
     /// How many of them are pages.
     pub pages: usize,
+    /// Pages that search leaves out: solutions would give themselves away.
+    pub unsearched: Vec<String>,
     /// What is wrong in it, in the order of files and lines.
     pub faults: Vec<Fault>,
 }
@@ -143,6 +146,11 @@ impl<'a> Assembler<'a> {
         }
         let Some(text) = self.text(path) else { return };
         let title = links::title(&text).unwrap_or_else(|| path.to_owned());
+        // Records are told apart by their folders, not by what they are.
+        let title = match path.strip_prefix("benches/records/") {
+            Some(record) => format!("{title} ({})", paths::parent(record)),
+            None => title,
+        };
         let place = self.place(path);
         let mut ids = Source::new(path, text.as_str()).headings;
         let mut made = self.rewritten(path, &text, &title);
@@ -188,281 +196,16 @@ impl<'a> Assembler<'a> {
         self.pages.insert(self.place(path), page);
     }
 
-    /// A Markdown text as the book wants it: links lead to pages, markers have done their work.
-    fn rewritten(&mut self, path: &str, text: &str, title: &str) -> String {
-        let mut edits = Edits::default();
-        self.rewrite_markers(path, text, title, &mut edits);
-        for range in markdown::inline_comments(text) {
-            edits.replace(range, "");
-        }
-        for Link { range, to } in links::links(text) {
-            let line = links::line_of(text, range.start);
-            match self.way(path, line, &to) {
-                Ok(Some(way)) => edits.replace(range, way),
-                Ok(None) => {}
-                Err(fault) => self.faults.push(fault),
-            }
-        }
-        edits.apply(text)
-    }
-
-    /// Where a link leads in the book; none if it stays as it is.
-    fn way(&mut self, path: &str, line: usize, to: &str) -> Result<Option<String>, Fault> {
-        let place = self.place(path);
-        if to.contains("://") || to.starts_with("mailto:") {
-            return Ok(None);
-        }
-        let (file, id) = to.split_once('#').unwrap_or((to, ""));
-        let full = match file {
-            "" => Some(path.to_owned()),
-            file => paths::resolve(paths::parent(path), file),
-        };
-        let Some((full, kind)) = full.and_then(|full| Some((full.clone(), self.repo.kind(&full)?)))
-        else {
-            return Err(Fault::new(
-                path,
-                line,
-                format!("the link to {to} leads to nothing"),
-                format!("name a file that is there, from {}", paths::join(paths::parent(path), "")),
-            ));
-        };
-        self.want(&full);
-        let target = self.place(&full);
-        let is_line = id.strip_prefix('L').is_some_and(|n| n.starts_with(|c: char| c.is_numeric()));
-        if id.is_empty() || is_line || kind == Kind::Asset {
-            return Ok(Some(paths::relative(&place, &target)));
-        }
-        let (file, id) = (path.to_owned(), id.to_owned());
-        let way = format!("{}#{id}", paths::relative(&place, &target));
-        self.fragments.push(Fragment { file, line, page: target, id });
-        Ok(Some(way))
-    }
-
-    fn rewrite_markers(&mut self, path: &str, text: &str, title: &str, edits: &mut Edits) {
-        let blocks = Source::new(path, text).blocks;
-        for (at, block) in blocks.iter().enumerate() {
-            let Block::Comment(comment) = block else { continue };
-            let (Comment { range, line, .. }, words) = (comment, words_of(comment));
-            let start = range.start;
-            edits.replace(range.clone(), "");
-            let made = if let Some(quoted) = words.strip_prefix("code: ") {
-                let Some(Block::Fence(fence)) = blocks.get(at + 1) else { continue };
-                let made = self.quoted(path, *line, quoted, &fence.indent, title);
-                made.map(|made| (start..fence.range.end, made))
-            } else if let Some(words_of_it) = words.strip_prefix("siblings: ") {
-                let end = blocks[at..].iter().find_map(|block| match block {
-                    Block::Comment(end) if words_of(end) == "/siblings" => Some(end.range.end),
-                    _ => None,
-                });
-                let Some(end) = end else {
-                    let what = format!("<!-- {words} --> has no end");
-                    let mend = "write <!-- /siblings --> below it";
-                    self.faults.push(Fault::new(path, *line, what, mend));
-                    continue;
-                };
-                let made = self.compared(path, *line, words_of_it, title);
-                made.map(|made| (start..end, made))
-            } else {
-                continue;
-            };
-            match made {
-                Ok((range, made)) => edits.replace(range, made),
-                Err(fault) => self.faults.push(fault),
-            }
-        }
-    }
-
-    /// The fence for a `code:` marker, and below it the way to its file.
-    fn quoted(
-        &mut self,
-        path: &str,
-        line: usize,
-        quoted: &str,
-        indent: &str,
-        title: &str,
-    ) -> Result<String, Fault> {
-        let (file, anchor) = quoted.split_once('#').unwrap_or((quoted, ""));
-        let code = self.part(path, line, file, anchor)?;
-        self.want(file);
-        let place = self.place(path);
-        let lesson = lesson_link(title, &place);
-        self.quotes.files.entry(file.to_owned()).or_default().insert(lesson);
-        let way = paths::relative(&place, &self.place(file));
-        let fragment = if anchor.is_empty() { String::new() } else { format!("#{anchor}") };
-        let fence = markdown::fenced(&code, markdown::language(file), indent);
-        Ok(format!(
-            "{fence}\n{indent}<p class=\"hw-source\"><a href=\"{way}{fragment}\">{file}</a></p>\n"
-        ))
-    }
-
-    /// The columns for a `siblings:` marker.
-    fn compared(
-        &mut self,
-        path: &str,
-        line: usize,
-        words: &str,
-        title: &str,
-    ) -> Result<String, Fault> {
-        let (files, anchor) = siblings::meant(words);
-        let place = self.place(path);
-        let lesson = lesson_link(title, &place);
-        let mut parts = Vec::new();
-        for (sibling, file) in files {
-            let code = Some(self.part(path, line, &file, anchor)?);
-            self.want(&file);
-            self.quotes.files.entry(file.clone()).or_default().insert(lesson.clone());
-            parts.push(Part { sibling, path: file, code });
-        }
-        let link = |file: &str| format!("{}#{anchor}", paths::relative(&place, &self.place(file)));
-        let mut made = siblings::side_by_side(anchor, &parts, link);
-        if !words.contains('#') {
-            let own = paths::relative(&place, &sibling_page(anchor));
-            made.push_str(&format!(
-                "\n<p class=\"hw-source\"><a href=\"{own}\">{anchor}, on a page of its own</a></p>\n"
-            ));
-            self.quotes.anchors.entry(anchor.to_owned()).or_default().insert(lesson);
-        }
-        Ok(made)
-    }
-
-    /// What a marker quotes.
-    fn part(&self, path: &str, line: usize, file: &str, anchor: &str) -> Result<String, Fault> {
-        let Ok(text) = self.repo.text(file) else {
-            let what = format!("there is no file {file}");
-            return Err(Fault::new(path, line, what, "write its path from the root".to_owned()));
-        };
-        if anchor.is_empty() {
-            return Ok(anchors::whole(&text).join("\n"));
-        }
-        let quoted = anchors::quote(&text, anchor).map(|lines| lines.join("\n"));
-        quoted.map_err(|(what, mend)| Fault::new(path, line, format!("{file}: {what}"), mend))
-    }
-
-    fn make_siblings(&mut self) {
-        let texts: Vec<String> = siblings::SIBLINGS
-            .iter()
-            .filter_map(|(sibling, _)| self.repo.text(&siblings::file(sibling)).ok())
-            .collect();
-        if texts.len() < siblings::SIBLINGS.len() {
-            return;
-        }
-        let mut rows = String::new();
-        for anchor in siblings::anchors_of_all(&texts) {
-            rows.push_str(&self.make_sibling_page(&anchor, &texts));
-        }
-        let parts = code::parts(|path| self.repo.text(path).ok());
-        let whole = "siblings/whole-files.md";
-        let text = format!(
-            "# The whole files, side by side\n\n{}",
-            siblings::side_by_side("whole files", &parts, |file| paths::relative(
-                whole,
-                &self.place(file)
-            ))
-        );
-        self.insert(whole, "The whole files", text);
-        let text = format!(
-            "# Side by side\n\nThe four siblings have the same functions under the same names, in \
-             the same order. Each page shows one part of all four.\n\n\
-             | part | functions | explained in |\n| --- | --- | --- |\n{rows}\n\
-             [The whole files](whole-files.md) are in one page, too.\n"
-        );
-        self.insert("siblings/index.md", "Side by side", text);
-    }
-
-    /// Makes the page of one anchor, and its row in the table of all.
-    fn make_sibling_page(&mut self, anchor: &str, texts: &[String]) -> String {
-        let place = sibling_page(anchor);
-        let parts: Vec<Part> = siblings::SIBLINGS
-            .iter()
-            .zip(texts)
-            .map(|((sibling, _), text)| {
-                let code = anchors::quote(text, anchor).ok().map(|lines| lines.join("\n"));
-                Part { sibling, path: siblings::file(sibling), code }
-            })
-            .collect();
-        let mut functions: Vec<&str> = Vec::new();
-        for name in
-            parts.iter().filter_map(|part| part.code.as_deref()).flat_map(siblings::functions)
-        {
-            if !functions.contains(&name) {
-                functions.push(name);
-            }
-        }
-        let functions = functions.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>();
-        let functions = functions.join(", ");
-        let lessons = self.lessons(self.quotes.anchors.get(anchor), &place);
-        let explained = match &*lessons {
-            "" => String::new(),
-            lessons => format!("Explained in {lessons}.\n\n"),
-        };
-        let named = if functions.is_empty() { String::new() } else { format!("{functions}.\n") };
-        let link = |file: &str| format!("{}#{anchor}", paths::relative(&place, &self.place(file)));
-        let columns = siblings::side_by_side(anchor, &parts, link);
-        let text = format!("# {anchor}, side by side\n\n{named}{explained}\n{columns}");
-        self.insert(&place, anchor, text);
-        let lessons = self.lessons(self.quotes.anchors.get(anchor), "siblings/index.md");
-        format!("| [{anchor}]({anchor}.md) | {functions} | {lessons} |\n")
-    }
-
-    fn make_code(&mut self) {
-        for path in self.code.clone() {
-            let Some(text) = self.text(&path) else { continue };
-            let place = self.place(&path);
-            let lessons = match &*self.lessons(self.quotes.files.get(&path), &place) {
-                "" => String::new(),
-                lessons => format!("Quoted in {lessons}.\n\n"),
-            };
-            let is_sibling =
-                siblings::SIBLINGS.iter().any(|(name, _)| siblings::file(name) == path);
-            let task = exercises::exercise_of(&path).map(|folder| {
-                let task = self.place(&paths::join(folder, "README.md"));
-                format!("[Back to the task]({})\n\n", paths::relative(&place, &task))
-            });
-            let above = task.unwrap_or_default() + &lessons;
-            let ids = code::ids(&text);
-            let made = code::page(&path, &text, &above, |anchor| {
-                is_sibling.then(|| paths::relative(&place, &sibling_page(anchor)))
-            });
-            let (title, text) = (paths::name(&path).to_owned(), mdbook::not_printed(&made));
-            let page = Page { title, text, ids };
-            self.pages.insert(place, page);
-        }
-    }
-
-    /// The folders of all code: whole if a link leads there, otherwise with what the book has of it.
-    fn make_listings(&mut self) {
-        let mut folders = self.folders.clone();
-        for path in self.code.iter().chain(&self.folders) {
-            let mut folder = path.as_str();
-            while !folder.is_empty() {
-                folder = paths::parent(folder);
-                folders.insert(folder.to_owned());
-            }
-        }
-        for folder in folders.iter().rev() {
-            let place = listing_page(folder);
-            let mut children = Vec::new();
-            for child in self.repo.children(folder) {
-                let target = match self.repo.kind(&child) {
-                    Some(Kind::Folder) if folders.contains(&child) => listing_page(&child),
-                    _ => self.place(&child),
-                };
-                if self.pages.contains_key(&target) || self.assets.contains(&target) {
-                    children.push((child, paths::relative(&place, &target)));
-                }
-            }
-            let title = if folder.is_empty() { "All files" } else { paths::name(folder) };
-            self.insert(&place, title, mdbook::not_printed(&code::listing(folder, &children)));
-        }
-    }
-
     fn check_fragments(&mut self) {
         for Fragment { file, line, page, id } in &self.fragments {
             let known = self.pages.get(page).map(|page| &page.ids);
             if known.is_some_and(|known| !known.contains(id)) {
                 let what = format!("the link's part #{id} is not in its page");
-                let near = known.into_iter().flatten().cloned().collect::<Vec<_>>().join(", #");
-                let mend = format!("take one of #{near}");
+                let known = known.into_iter().flatten().map(String::as_str);
+                let mend = match did_you_mean(id, known.clone()) {
+                    Some(near) => format!("did you mean #{near}?"),
+                    None => format!("take one of #{}", known.collect::<Vec<_>>().join(", #")),
+                };
                 self.faults.push(Fault::new(file, *line, what, mend));
             }
         }
@@ -474,6 +217,8 @@ impl<'a> Assembler<'a> {
         let entries = self.pages.iter().map(|(path, page)| Entry { path, title: &page.title });
         let summary = summary::summary(&entries.collect::<Vec<_>>());
         let pages = self.pages.len();
+        let solutions = self.pages.keys().filter(|path| path.ends_with("/solution.md"));
+        let unsearched = solutions.cloned().collect();
         let mut files: BTreeMap<String, Vec<u8>> =
             self.pages.into_iter().map(|(path, page)| (path, page.text.into_bytes())).collect();
         files.insert("SUMMARY.md".to_owned(), summary.into_bytes());
@@ -482,7 +227,7 @@ impl<'a> Assembler<'a> {
                 files.insert(path.clone(), bytes);
             }
         }
-        Book { files, pages, faults: self.faults }
+        Book { files, pages, unsearched, faults: self.faults }
     }
 
     fn insert(&mut self, place: &str, title: &str, text: String) {
@@ -499,15 +244,6 @@ impl<'a> Assembler<'a> {
                 None
             }
         }
-    }
-
-    /// Links to lessons, from the page `place`; each was kept as `title\nplace`.
-    fn lessons(&self, lessons: Option<&BTreeSet<String>>, place: &str) -> String {
-        let links = lessons.into_iter().flatten().filter_map(|lesson| {
-            let (title, page) = lesson.split_once('\n')?;
-            Some(format!("[{title}]({})", paths::relative(place, page)))
-        });
-        links.collect::<Vec<_>>().join(", ")
     }
 
     /// Where in the book a path of the repository is.
@@ -552,17 +288,4 @@ fn contents(repo: &Repo) -> Vec<String> {
 
 fn listing_page(folder: &str) -> String {
     paths::join(&paths::join("code", folder), "index.md").replace("//", "/")
-}
-
-fn sibling_page(anchor: &str) -> String {
-    format!("siblings/{anchor}.md")
-}
-
-/// What a comment says.
-fn words_of(comment: &Comment) -> &str {
-    comment.text.trim_start_matches("<!--").trim_end_matches("-->").trim()
-}
-
-fn lesson_link(title: &str, place: &str) -> String {
-    format!("{title}\n{place}")
 }

@@ -17,7 +17,8 @@ const NOT_PRINTED: [&str; 2] = ["<!-- hw: not printed -->", "<!-- hw: printed ag
 /// A page that is not part of the printed book: a paper cannot be searched for a file.
 #[must_use]
 pub fn not_printed(text: &str) -> String {
-    format!("{}\n\n{text}\n\n{}\n", NOT_PRINTED[0], NOT_PRINTED[1])
+    let [begin, end] = NOT_PRINTED;
+    format!("{begin}\n\n<div class=\"hw-file\">\n\n{}\n\n</div>\n\n{end}\n", text.trim_end())
 }
 
 /// An mdBook that fits: one on the PATH, or one in `tools`, put there if need be.
@@ -115,5 +116,6 @@ mod tests {
         shorten_print(folder.path()).unwrap();
         let kept: String = fs::read_to_string(path).unwrap().split_whitespace().collect();
         assert_eq!(kept, "abc");
+        assert!(not_printed("code").contains("code"));
     }
 }

@@ -1,0 +1,188 @@
+//! Markdown as the book wants it: links lead to pages, markers have done their work.
+
+use super::pages::sibling_page;
+use super::{Assembler, Fragment};
+use crate::anchors;
+use crate::book::links::{self, Link};
+use crate::book::markdown::{self, Edits};
+use crate::book::paths;
+use crate::book::repo::Kind;
+use crate::book::siblings::{self, Part};
+use crate::fault::{Fault, did_you_mean};
+use crate::page::{Block, Comment, Page as Source};
+
+impl Assembler<'_> {
+    /// A Markdown text as the book wants it: links lead to pages, markers have done their work.
+    pub(super) fn rewritten(&mut self, path: &str, text: &str, title: &str) -> String {
+        let mut edits = Edits::default();
+        self.rewrite_markers(path, text, title, &mut edits);
+        for range in markdown::inline_comments(text) {
+            edits.replace(range, "");
+        }
+        for Link { range, to } in links::links(text) {
+            let line = links::line_of(text, range.start);
+            match self.way(path, line, &to) {
+                Ok(Some(way)) => edits.replace(range, way),
+                Ok(None) => {}
+                Err(fault) => self.faults.push(fault),
+            }
+        }
+        edits.apply(text)
+    }
+
+    /// Where a link leads in the book; none if it stays as it is.
+    fn way(&mut self, path: &str, line: usize, to: &str) -> Result<Option<String>, Fault> {
+        let place = self.place(path);
+        if to.contains("://") || to.starts_with("mailto:") {
+            return Ok(None);
+        }
+        let (file, id) = to.split_once('#').unwrap_or((to, ""));
+        let full = match file {
+            "" => Some(path.to_owned()),
+            file => paths::resolve(paths::parent(path), file),
+        };
+        let Some((full, kind)) = full.and_then(|full| Some((full.clone(), self.repo.kind(&full)?)))
+        else {
+            let what = format!("the link to {to} leads to nothing");
+            return Err(Fault::new(path, line, what, self.mend(path, file)));
+        };
+        self.want(&full);
+        let target = self.place(&full);
+        let is_line = id.strip_prefix('L').is_some_and(|n| n.starts_with(|c: char| c.is_numeric()));
+        if id.is_empty() || is_line || kind == Kind::Asset {
+            return Ok(Some(paths::relative(&place, &target)));
+        }
+        let (file, id) = (path.to_owned(), id.to_owned());
+        let way = format!("{}#{id}", paths::relative(&place, &target));
+        self.fragments.push(Fragment { file, line, page: target, id });
+        Ok(Some(way))
+    }
+
+    /// What a link to a file that is not there may have meant.
+    fn mend(&self, path: &str, file: &str) -> String {
+        let Some(full) = paths::resolve(paths::parent(path), file) else {
+            return "stay within the repository, or write a whole address".to_owned();
+        };
+        let folder = paths::parent(&full);
+        if self.repo.kind(folder) != Some(Kind::Folder) {
+            return format!("there is no folder {folder} either: write the way from this file");
+        }
+        let beside = self.repo.children(folder);
+        let names = beside.iter().map(|path| paths::name(path));
+        match did_you_mean(paths::name(&full), names) {
+            Some(near) => format!("did you mean {near}?"),
+            None => {
+                format!("there is no {} in {folder}: add it, or name another", paths::name(file))
+            }
+        }
+    }
+
+    fn rewrite_markers(&mut self, path: &str, text: &str, title: &str, edits: &mut Edits) {
+        let blocks = Source::new(path, text).blocks;
+        for (at, block) in blocks.iter().enumerate() {
+            let Block::Comment(comment) = block else { continue };
+            let (Comment { range, line, .. }, words) = (comment, words_of(comment));
+            let start = range.start;
+            edits.replace(range.clone(), "");
+            let made = if let Some(quoted) = words.strip_prefix("code: ") {
+                let Some(Block::Fence(fence)) = blocks.get(at + 1) else { continue };
+                let made = self.quoted(path, *line, quoted, &fence.indent, title);
+                made.map(|made| (start..fence.range.end, made))
+            } else if let Some(words_of_it) = words.strip_prefix("siblings: ") {
+                let end = blocks[at..].iter().find_map(|block| match block {
+                    Block::Comment(end) if words_of(end) == "/siblings" => Some(end.range.end),
+                    _ => None,
+                });
+                let Some(end) = end else {
+                    let what = format!("<!-- {words} --> has no end");
+                    let mend = "write <!-- /siblings --> below it";
+                    self.faults.push(Fault::new(path, *line, what, mend));
+                    continue;
+                };
+                let made = self.compared(path, *line, words_of_it, title);
+                made.map(|made| (start..end, made))
+            } else {
+                continue;
+            };
+            match made {
+                Ok((range, made)) => edits.replace(range, made),
+                Err(fault) => self.faults.push(fault),
+            }
+        }
+    }
+
+    /// The fence for a `code:` marker, and below it the way to its file.
+    fn quoted(
+        &mut self,
+        path: &str,
+        line: usize,
+        quoted: &str,
+        indent: &str,
+        title: &str,
+    ) -> Result<String, Fault> {
+        let (file, anchor) = quoted.split_once('#').unwrap_or((quoted, ""));
+        let code = self.part(path, line, file, anchor)?;
+        self.want(file);
+        let place = self.place(path);
+        let lesson = lesson_link(title, &place);
+        self.quotes.files.entry(file.to_owned()).or_default().insert(lesson);
+        let way = paths::relative(&place, &self.place(file));
+        let fragment = if anchor.is_empty() { String::new() } else { format!("#{anchor}") };
+        let fence = markdown::fenced(&code, markdown::language(file), indent);
+        Ok(format!(
+            "{fence}\n{indent}<p class=\"hw-source\"><a href=\"{way}{fragment}\">{file}</a></p>\n"
+        ))
+    }
+
+    /// The columns for a `siblings:` marker.
+    fn compared(
+        &mut self,
+        path: &str,
+        line: usize,
+        words: &str,
+        title: &str,
+    ) -> Result<String, Fault> {
+        let (files, anchor) = siblings::meant(words);
+        let place = self.place(path);
+        let lesson = lesson_link(title, &place);
+        let mut parts = Vec::new();
+        for (sibling, file) in files {
+            let code = Some(self.part(path, line, &file, anchor)?);
+            self.want(&file);
+            self.quotes.files.entry(file.clone()).or_default().insert(lesson.clone());
+            parts.push(Part { sibling, path: file, code });
+        }
+        let link = |file: &str| format!("{}#{anchor}", paths::relative(&place, &self.place(file)));
+        let mut made = siblings::side_by_side(anchor, &parts, link);
+        if !words.contains('#') {
+            let own = paths::relative(&place, &sibling_page(anchor));
+            made.push_str(&format!(
+                "\n<p class=\"hw-source\"><a href=\"{own}\">{anchor}, on a page of its own</a></p>\n"
+            ));
+            self.quotes.anchors.entry(anchor.to_owned()).or_default().insert(lesson);
+        }
+        Ok(made)
+    }
+
+    /// What a marker quotes.
+    fn part(&self, path: &str, line: usize, file: &str, anchor: &str) -> Result<String, Fault> {
+        let Ok(text) = self.repo.text(file) else {
+            let what = format!("there is no file {file}");
+            return Err(Fault::new(path, line, what, "write its path from the root".to_owned()));
+        };
+        if anchor.is_empty() {
+            return Ok(anchors::whole(&text).join("\n"));
+        }
+        let quoted = anchors::quote(&text, anchor).map(|lines| lines.join("\n"));
+        quoted.map_err(|(what, mend)| Fault::new(path, line, format!("{file}: {what}"), mend))
+    }
+}
+
+/// What a comment says.
+fn words_of(comment: &Comment) -> &str {
+    comment.text.trim_start_matches("<!--").trim_end_matches("-->").trim()
+}
+
+fn lesson_link(title: &str, place: &str) -> String {
+    format!("{title}\n{place}")
+}
