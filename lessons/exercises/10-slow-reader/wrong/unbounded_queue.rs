@@ -1,0 +1,68 @@
+//! Wrong: a queue without a limit takes what the client does not.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread;
+use std::time::Duration;
+
+const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
+
+fn main() -> io::Result<()> {
+    let (file, port) = arguments();
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    let disk = Arc::new(Mutex::new(()));
+    println!("listening on 127.0.0.1:{port}");
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                let (file, disk) = (file.clone(), Arc::clone(&disk));
+                thread::spawn(move || {
+                    if let Err(error) = serve_client(stream, &file, &disk) {
+                        eprintln!("{peer}: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                eprintln!("accept: {error}");
+                // If no descriptor is left, it would fail again at once, a million times a second.
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+fn serve_client(stream: TcpStream, path: &str, disk: &Mutex<()>) -> io::Result<()> {
+    send_file(&stream, path, disk)?;
+    stream.shutdown(Shutdown::Write)
+}
+
+fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result<()> {
+    stream.write_all(PREAMBLE)?;
+    let mut file = File::open(path)?;
+    let (queue, chunks) = mpsc::channel::<Vec<u8>>();
+    thread::scope(|scope| {
+        let writing =
+            scope.spawn(move || chunks.iter().try_for_each(|chunk| stream.write_all(&chunk)));
+        loop {
+            let mut chunk = vec![0; 64 * 1024];
+            let turn = disk.lock().expect("nobody panics in his turn");
+            let read = file.read(&mut chunk)?;
+            drop(turn);
+            chunk.truncate(read);
+            // Nobody receives any more: the writer has met an error, and says it.
+            if read == 0 || queue.send(chunk).is_err() {
+                drop(queue);
+                return writing.join().expect("writing does not panic");
+            }
+        }
+    })
+}
+
+fn arguments() -> (String, u16) {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = words.as_slice() else { panic!("say: exercise-10 FILE PORT") };
+    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+}
