@@ -135,10 +135,15 @@ fn diagram(source: &Source) -> Result<Diagram<'_>, String> {
             _ => return Err(wrong(&format!("`{}` is nothing that can be drawn", line.words))),
         }
     }
-    match diagram.boxes.iter().find(|cell| cell.columns.1 > diagram.columns) {
-        Some(cell) => {
-            let what = format!("box `{}` is outside of {} columns", cell.name, diagram.columns);
-            Err(source.error(1, &what, "make `columns:` larger"))
+    if let Some(cell) = diagram.boxes.iter().find(|cell| cell.columns.1 > diagram.columns) {
+        let what = format!("box `{}` is outside of {} columns", cell.name, diagram.columns);
+        return Err(source.error(1, &what, "make `columns:` larger"));
+    }
+    let rows = diagram.boxes.iter().map(|cell| cell.row).max().unwrap_or(0);
+    match diagram.bands.iter().find(|band| band.rows.1 > rows) {
+        Some(band) => {
+            let what = format!("band `{}` has rows without a box", band.name);
+            Err(source.error(1, &what, &format!("there are {rows} rows")))
         }
         None => Ok(diagram),
     }
@@ -166,7 +171,13 @@ fn number(source: &Source, line: Line<'_>, text: &str) -> Result<usize, String> 
 /// `2` or `2-4`.
 fn range(source: &Source, line: Line<'_>, text: &str) -> Result<(usize, usize), String> {
     let (from, to) = text.split_once('-').unwrap_or((text, text));
-    Ok((number(source, line, from)?, number(source, line, to)?))
+    match (number(source, line, from)?, number(source, line, to)?) {
+        (from, to) if from > to => {
+            let mend = "the smaller number comes first";
+            Err(source.error(line.number, &format!("`{text}` is no range"), mend))
+        }
+        range => Ok(range),
+    }
 }
 
 fn layout(diagram: &Diagram<'_>) -> Layout {
@@ -408,6 +419,8 @@ mod tests {
     #[test]
     fn mistakes_name_line_and_mend() {
         for (rest, said) in [
+            ("box a 1 2-1: one\n", "a.txt:4: `2-1` is no range; mend: the smaller"),
+            ("box a 1 1: one\nband 1-2: b\n", "a.txt:1: band `b` has rows without a box; mend"),
             ("box a 0 1: one\n", "a.txt:4: `0` is no number; mend: count from 1"),
             ("box a 1 3: one\n", "a.txt:1: box `a` is outside of 2 columns; mend: make"),
             ("arrow a -> b: x\n", "a.txt:4: no box `a` stands above; mend: write `box"),

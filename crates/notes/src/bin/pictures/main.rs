@@ -39,7 +39,7 @@ const EXIT_STALE: u8 = 1;
 const EXIT_UNABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    match run(&command().get_matches()) {
+    match run(&folder(), &command().get_matches()) {
         Ok(stale) if stale.is_empty() => ExitCode::SUCCESS,
         Ok(stale) => {
             for line in stale {
@@ -75,13 +75,12 @@ fn command() -> Command {
 }
 
 /// Does what was asked; what is stale, a line each, if that was the question.
-fn run(matches: &ArgMatches) -> Result<Vec<String>, String> {
-    let folder = folder();
+fn run(folder: &Path, matches: &ArgMatches) -> Result<Vec<String>, String> {
     if matches.get_flag("record-timelines") {
-        record::timelines(&folder)?;
+        record::timelines(folder)?;
     }
     let names: Vec<&String> = matches.get_many("names").unwrap_or_default().collect();
-    let sources = sources(&folder)?;
+    let sources = sources(folder)?;
     if let Some(unknown) = names.iter().find(|name| !sources.iter().any(|s| s.name == ***name)) {
         let known: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
         return Err(format!("there is no picture {unknown}; there are {}", known.join(", ")));
@@ -105,7 +104,7 @@ fn run(matches: &ArgMatches) -> Result<Vec<String>, String> {
         }
     }
     if matches.get_flag("check") && names.is_empty() {
-        stale.extend(without_source(&folder, &sources)?);
+        stale.extend(without_source(folder, &sources)?);
     }
     Ok(stale)
 }
@@ -187,16 +186,41 @@ fn complain(line: impl Display) {
 mod tests {
     use super::*;
 
+    fn asked(folder: &Path, args: &[&str]) -> Result<Vec<String>, String> {
+        run(folder, &command().get_matches_from(["pictures"].iter().chain(args)))
+    }
+
     #[test]
     fn every_picture_is_what_its_source_says() {
-        let matches = command().get_matches_from(["pictures", "--check"]);
-        assert_eq!(run(&matches), Ok(Vec::new()));
+        assert_eq!(asked(&folder(), &["--check"]), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn what_is_stale_is_told_and_drawn() {
+        let temp = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(temp.path().join(name), text).unwrap();
+        let told = || asked(temp.path(), &["--check"]).unwrap();
+        let source = "sequence: A\ndescription: b\nactors: x, y\nx -> y: one\n";
+        write("a.txt", source);
+        // It is not there, then it is, then its source is another one.
+        assert!(told()[0].contains("a.svg: not what "), "{:?}", told());
+        assert_eq!(asked(temp.path(), &[]), Ok(Vec::new()));
+        assert_eq!(told(), Vec::<String>::new());
+        write("a.txt", &source.replace("one", "two"));
+        assert!(told()[0].ends_with("a.txt says; mend: cargo run -p notes --bin pictures"));
+        assert_eq!(asked(temp.path(), &["a"]), Ok(Vec::new()));
+        // What Git makes of line ends on Windows changes nothing.
+        let drawn = fs::read_to_string(temp.path().join("a.svg")).unwrap();
+        write("a.svg", &drawn.replace('\n', "\r\n"));
+        assert_eq!(told(), Vec::<String>::new());
+        write("b.svg", &drawn);
+        assert!(told()[0].ends_with("there is no b.txt beside it; mend: delete it"));
     }
 
     #[test]
     fn a_picture_that_does_not_exist_is_refused() {
-        let matches = command().get_matches_from(["pictures", "mona-lisa"]);
-        assert!(run(&matches).unwrap_err().contains("there is no picture mona-lisa"));
+        let said = asked(&folder(), &["mona-lisa"]).unwrap_err();
+        assert!(said.contains("there is no picture mona-lisa; there are life-of"), "{said}");
     }
 
     #[test]
