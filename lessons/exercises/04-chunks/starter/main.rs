@@ -1,0 +1,36 @@
+//! Exercise 04, chunks: the loop that is `pipe()`.
+//!
+//! `exercise-04 FILE PORT CHUNK` listens on 127.0.0.1 and sends CHUNK bytes at a time.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{TcpListener, TcpStream};
+
+const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
+
+fn main() -> io::Result<()> {
+    let (file, port, chunk_bytes) = arguments();
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    println!("listening on 127.0.0.1:{port}");
+    for stream in listener.incoming() {
+        send_file(stream?, &file, chunk_bytes)?;
+    }
+    Ok(())
+}
+
+fn send_file(mut stream: TcpStream, path: &str, chunk_bytes: usize) -> io::Result<()> {
+    stream.write_all(PREAMBLE)?;
+    let mut file = File::open(path)?;
+    let mut chunk = vec![0; chunk_bytes];
+    // Your turn: this is the first chunk. Send them all, with one in memory at a time.
+    let read = file.read(&mut chunk)?;
+    stream.write_all(&chunk[..read])
+}
+
+fn arguments() -> (String, u16, usize) {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let [file, port, chunk] = words.as_slice() else { panic!("say: exercise-04 FILE PORT CHUNK") };
+    let port = port.parse().expect("PORT is a number up to 65535");
+    (file.clone(), port, chunk.parse().expect("CHUNK is a number of bytes"))
+}
