@@ -14,9 +14,11 @@ pub const RECORD: &str = "benches/records/2026-11-25-linux-2-cores";
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-const FORMS: &str = "a query is `peers MEASURE FIGURE SERVER [/ SERVER]`, `longer …` likewise, \
-                     `footprint SERVER CHUNK FIGURE`, `footprint held SERVER CLIENTS FIGURE` or \
-                     `criterion ID [/ ID]`, and may end in `round N`";
+const FORMS: &str = "a query is `peers MEASURE FIGURE SERVER`, `longer …` likewise, `footprint SERVER \
+                     CHUNK FIGURE`, `footprint held SERVER CLIENTS FIGURE` or `criterion ID`; behind \
+                     it may stand `/` with another server, id or whole query, and `round N`";
+
+const FILES: [&str; 4] = ["peers", "longer", "footprint", "criterion"];
 
 /// The files of the record, read when they are first asked for.
 #[derive(Debug)]
@@ -29,7 +31,15 @@ pub struct Records<'a> {
 #[derive(Clone, Copy, Debug)]
 struct Found {
     value: f64,
-    decimals: usize,
+    form: Form,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    /// With so many decimals.
+    Number(usize),
+    /// In nanoseconds; written in the unit that suits it.
+    Time,
 }
 
 impl<'a> Records<'a> {
@@ -55,28 +65,48 @@ impl<'a> Records<'a> {
             }
             _ => None,
         };
-        match words[..] {
-            ["criterion", id] => {
-                let ns = self.criterion(id)?;
-                Ok(time(ns, decimals))
+        let mut sides = words.splitn(2, |word| *word == "/");
+        let (value, other) = (sides.next().unwrap_or_default(), sides.next());
+        let Some(other) = other else {
+            let Found { value, form } = self.value(value)?;
+            return Ok(match form {
+                Form::Number(usual) => number(value, decimals.unwrap_or(usual)),
+                Form::Time => time(value, decimals),
+            });
+        };
+        let ratio = match (value, other) {
+            (["peers" | "longer", measure, figure, server], [other]) => {
+                self.peers_ratio(value[0], [measure, figure, server, other])?
             }
-            ["criterion", id, "/", other] => {
-                let ratio = self.criterion(id)? / self.criterion(other)?;
-                Ok(number(ratio, decimals.unwrap_or(ratio_decimals(ratio))))
+            (_, [file, ..]) if FILES.contains(file) => {
+                self.value(value)?.value / self.value(other)?.value
             }
-            ["peers" | "longer", measure, figure, server, "/", other] => {
-                let ratio = self.peers_ratio(words[0], [measure, figure, server, other])?;
-                Ok(number(ratio, decimals.unwrap_or(ratio_decimals(ratio))))
+            (["criterion", _], [id]) => {
+                self.value(value)?.value / self.value(&["criterion", id])?.value
             }
+            (["footprint", "held", _, rest @ ..], [server]) => {
+                let other = [&["footprint", "held", server], rest].concat();
+                self.value(value)?.value / self.value(&other)?.value
+            }
+            (["footprint", _, rest @ ..], [server]) => {
+                let other = [&["footprint", server], rest].concat();
+                self.value(value)?.value / self.value(&other)?.value
+            }
+            _ => return Err(not_understood(&words)),
+        };
+        let usual = if ratio < 1.0 { 2 } else { 1 };
+        Ok(number(ratio, decimals.unwrap_or(usual)))
+    }
+
+    fn value(&mut self, words: &[&str]) -> Result<Found, Wrong> {
+        match *words {
+            ["criterion", id] => Ok(Found { value: self.criterion(id)?, form: Form::Time }),
             ["peers" | "longer", measure, figure, server] => {
                 let value = median(self.by_round(words[0], measure, figure, server)?);
-                Ok(number(value, decimals.unwrap_or(decimals_of(figure))))
+                Ok(Found { value, form: Form::Number(decimals_of(figure)) })
             }
-            ["footprint", ..] => {
-                let Found { value, decimals: usual } = self.footprint(&words[1..])?;
-                Ok(number(value, decimals.unwrap_or(usual)))
-            }
-            _ => Err((format!("the figure `{query}` cannot be understood"), FORMS.to_owned())),
+            ["footprint", ref rest @ ..] => self.footprint(rest),
+            _ => Err(not_understood(words)),
         }
     }
 
@@ -158,10 +188,7 @@ impl<'a> Records<'a> {
     }
 
     fn footprint(&mut self, words: &[&str]) -> Result<Found, Wrong> {
-        let wrong = || {
-            let query = words.join(" ");
-            (format!("the figure `footprint {query}` cannot be understood"), FORMS.to_owned())
-        };
+        let wrong = || not_understood(&[&["footprint"], words].concat());
         let record = self.file(&format!("{RECORD}/footprint.json"))?;
         match *words {
             ["held", server, clients, figure] => {
@@ -227,7 +254,7 @@ fn of_job(job: &Value, figure: &[&str]) -> Result<Found, Wrong> {
 }
 
 fn found(value: Option<f64>, decimals: usize) -> Option<Found> {
-    value.map(|value| Found { value, decimals })
+    value.map(|value| Found { value, form: Form::Number(decimals) })
 }
 
 /// The row of a server with so many of something.
@@ -243,6 +270,10 @@ fn row<'a>(rows: &'a [Value], server: &str, (of, count): (&str, u64)) -> Result<
     let counts: Vec<String> = of_server.iter().map(|row| row[of].to_string()).collect();
     let row = of_server.into_iter().find(|row| row[of] == count);
     row.ok_or_else(|| unknown(of, &count.to_string(), counts.iter().map(String::as_str)))
+}
+
+fn not_understood(words: &[&str]) -> Wrong {
+    (format!("the figure `{}` cannot be understood", words.join(" ")), FORMS.to_owned())
 }
 
 fn list<'a>(json: &'a Value, name: &str) -> &'a [Value] {
@@ -297,10 +328,6 @@ fn decimals_of(figure: &str) -> usize {
         () if figure == "tcp_pressure" => 2,
         () => 0,
     }
-}
-
-fn ratio_decimals(ratio: f64) -> usize {
-    if ratio < 1.0 { 2 } else { 1 }
 }
 
 /// With its thousands apart.
@@ -362,6 +389,9 @@ mod tests {
         is("footprint tokio 64KiB threads", "4");
         is("criterion chunk_size/std/1KiB", "57.6 ms");
         is("criterion chunk_size/std/64KiB round 1", "8.2 ms");
+        is("footprint node 64KiB calls / std", "4.7");
+        is("footprint held std 1024 threads / tokio round 0", "513");
+        is("footprint held std 16 threads / footprint held std 16 threads", "1.0");
         is("criterion chunk_size/tokio-by-pool/1B / chunk_size/tokio/1B", "6.8");
     }
 

@@ -259,7 +259,10 @@ impl Filler<'_, '_, '_, '_> {
         let shown = &self.page.text[range.clone()];
         if shown != new {
             let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
-            let (at, what) = first_difference(&lines(shown), &lines(&new));
+            let (at, what) = match shown.trim() {
+                "" => (1, "nothing is shown of what stands".to_owned()),
+                _ => first_difference(&lines(shown), &lines(&new)),
+            };
             self.drift(begin.line + at - 1, &format!("{what} in the siblings"));
             self.edits.push((range, new));
         }

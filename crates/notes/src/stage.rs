@@ -266,7 +266,10 @@ fn code_of(status: process::ExitStatus) -> i32 {
 #[must_use]
 pub fn last_words(output: &[u8]) -> String {
     let text = String::from_utf8_lossy(output);
-    let last = text.lines().rev().find(|line| !line.trim().is_empty());
+    let says = |line: &&str| !line.trim().is_empty();
+    // What cargo explains below an error helps less than the error.
+    let error = text.lines().find(|line| line.starts_with("error"));
+    let last = error.or_else(|| text.lines().rev().find(says));
     last.map_or_else(
         || "; it said nothing".to_owned(),
         |line| format!("; it said `{}`", line.trim()),
