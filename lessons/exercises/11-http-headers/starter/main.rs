@@ -1,0 +1,72 @@
+//! Exercise 11, HTTP headers: a response that curl believes.
+//!
+//! `exercise-11 FILE PORT PREAMBLE` listens on 127.0.0.1. PREAMBLE is `bare` or `http`.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
+
+fn main() -> io::Result<()> {
+    let (file, port, is_http) = arguments();
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    println!("listening on 127.0.0.1:{port}");
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                let file = file.clone();
+                thread::spawn(move || {
+                    if let Err(error) = serve_client(stream, &file, is_http) {
+                        eprintln!("{peer}: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                eprintln!("accept: {error}");
+                // If no descriptor is left, it would fail again at once, a million times a second.
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+fn serve_client(stream: TcpStream, path: &str, is_http: bool) -> io::Result<()> {
+    let sent = send_file(&stream, path, is_http);
+    stream.shutdown(Shutdown::Write)?;
+    sent.and(drain_client(&stream))
+}
+
+fn send_file(mut stream: &TcpStream, path: &str, is_http: bool) -> io::Result<()> {
+    if is_http {
+        // Your turn: a status line and three header fields, and 404 if there is no file.
+        println!("a true header is wanted here");
+    }
+    stream.write_all(PREAMBLE)?;
+    let mut file = File::open(path)?;
+    io::copy(&mut file, &mut stream)?;
+    Ok(())
+}
+
+/// Reads until the client's FIN, for 5 seconds at most: exercise 09 has the reasons.
+fn drain_client(mut stream: &TcpStream) -> io::Result<()> {
+    let until = Instant::now() + Duration::from_secs(5);
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
+        if left.is_zero() || stream.read(&mut [0; 4096])? == 0 {
+            return Ok(());
+        }
+    }
+}
+
+fn arguments() -> (String, u16, bool) {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let [file, port, preamble] = words.as_slice() else {
+        panic!("say: exercise-11 FILE PORT bare, or http in the place of bare")
+    };
+    (file.clone(), port.parse().expect("PORT is a number up to 65535"), preamble == "http")
+}
