@@ -158,6 +158,12 @@ pictures *ARGS:
 docs:
     cargo doc --workspace --no-deps --open
 
+# Two siblings side by side, with what really differs marked: `just compare tokio smol`
+[group('read')]
+[no-exit-message]
+compare A B *ARGS:
+    @cargo run --quiet -p notes --bin compare -- "$@"
+
 # Fill the lessons with code, output and figures; `just notes --check` tells what is not true
 [group('read')]
 [no-exit-message]

@@ -6,6 +6,7 @@
 
 pub mod anchors;
 pub mod book;
+pub mod compare;
 pub mod console;
 pub mod fault;
 pub mod figures;
