@@ -148,7 +148,9 @@ impl<'a> Assembler<'a> {
         let title = links::title(&text).unwrap_or_else(|| path.to_owned());
         // Records are told apart by their folders, not by what they are.
         let title = match path.strip_prefix("benches/records/") {
-            Some(record) => format!("{title} ({})", paths::parent(record)),
+            Some(record) => {
+                format!("{}, {}", title.split(',').next().unwrap_or(""), paths::parent(record))
+            }
             None => title,
         };
         let place = self.place(path);

@@ -33,17 +33,18 @@ pub fn meant(words: &str) -> (Vec<(&'static str, String)>, &str) {
     }
 }
 
-/// The parts side by side. `link` makes the way to a file's page.
-pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&str) -> String) -> String {
+/// The parts side by side. `link` makes the way to a part in its file's page.
+pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String) -> String {
     let mut made = format!(
         "<div class=\"hw-siblings\" data-label=\"{label}\">\n<div class=\"hw-columns\">\n\n"
     );
-    for Part { sibling, path, code } in parts {
+    for part in parts {
+        let Part { sibling, path, code } = part;
         made.push_str(&format!(
             "<section class=\"hw-sibling\" data-sibling=\"{sibling}\">\n\n\
              **{sibling}** [`{}`]({})\n\n",
             short(path),
-            link(path),
+            link(part),
         ));
         match code {
             Some(code) => made.push_str(&markdown::fenced(code, markdown::language(path), "")),

@@ -183,12 +183,12 @@ fn what_leads_nowhere_is_told_with_its_line_and_mend() {
 fn markers_that_name_what_is_not_there_are_told() {
     let folder = repository(&[(
         "lessons/03-threads.md",
-        "# 03\n\n<!-- code: crates/serve-std/src/lib.rs#acept -->\n```\n```\n\n<!-- siblings: drain -->\n\
+        "# 03\n\n<!-- code: crates/serve-std/src/lib.rs#accepted -->\n```\n```\n\n<!-- siblings: drain -->\n\
          <!-- /siblings -->\n\n<!-- code: no.rs -->\n```\n```\n\n<!-- siblings: accept -->\n",
     )]);
     let told = faults(&assemble(folder.path()));
     let begins = [
-        "lessons/03-threads.md:3: crates/serve-std/src/lib.rs: there is no anchor `acept`; \
+        "lessons/03-threads.md:3: crates/serve-std/src/lib.rs: there is no anchor `accepted`; \
          mend: did you mean `accept`?",
         "lessons/03-threads.md:7: crates/serve-std/src/lib.rs: there is no anchor `drain`; mend: ",
         "lessons/03-threads.md:10: there is no file no.rs; mend: ",

@@ -25,9 +25,9 @@ impl Assembler<'_> {
         let whole = "siblings/whole-files.md";
         let text = format!(
             "# The whole files, side by side\n\n{}",
-            siblings::side_by_side("whole files", &parts, |file| paths::relative(
+            siblings::side_by_side("whole files", &parts, |part| paths::relative(
                 whole,
-                &self.place(file)
+                &self.place(&part.path)
             ))
         );
         self.insert(whole, "The whole files", text);
@@ -67,7 +67,7 @@ impl Assembler<'_> {
             lessons => format!("Explained in {lessons}.\n\n"),
         };
         let named = if functions.is_empty() { String::new() } else { format!("{functions}.\n") };
-        let link = |file: &str| format!("{}#{anchor}", paths::relative(&place, &self.place(file)));
+        let link = |part: &Part| self.way_to_part(&place, part, anchor);
         let columns = siblings::side_by_side(anchor, &parts, link);
         let text = format!("# {anchor}, side by side\n\n{named}{explained}\n{columns}");
         self.insert(&place, anchor, text);
@@ -125,6 +125,12 @@ impl Assembler<'_> {
             let title = if folder.is_empty() { "All files" } else { paths::name(folder) };
             self.insert(&place, title, mdbook::not_printed(&code::listing(folder, &children)));
         }
+    }
+
+    /// The way from the page `place` to an anchor's part, or to its file if it has no such part.
+    pub(super) fn way_to_part(&self, place: &str, part: &Part, anchor: &str) -> String {
+        let way = paths::relative(place, &self.place(&part.path));
+        if part.code.is_some() { format!("{way}#{anchor}") } else { way }
     }
 
     /// Links to lessons, from the page `place`; each was kept as `title\nplace`.

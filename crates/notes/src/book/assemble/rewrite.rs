@@ -152,7 +152,7 @@ impl Assembler<'_> {
             self.quotes.files.entry(file.clone()).or_default().insert(lesson.clone());
             parts.push(Part { sibling, path: file, code });
         }
-        let link = |file: &str| format!("{}#{anchor}", paths::relative(&place, &self.place(file)));
+        let link = |part: &Part| self.way_to_part(&place, part, anchor);
         let mut made = siblings::side_by_side(anchor, &parts, link);
         if !words.contains('#') {
             let own = paths::relative(&place, &sibling_page(anchor));
