@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::io;
+#[cfg(unix)]
+use std::io::IsTerminal;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::PathBuf;
 use std::process::{Child, Command};
@@ -47,7 +49,7 @@ pub fn kill_all() {
     }
 }
 
-/// Ctrl-C, or `kill`, ends this program and every server it started.
+/// Ctrl-C, `kill`, or a terminal that is closed, ends this program and every server it started.
 ///
 /// # Errors
 ///
@@ -63,8 +65,11 @@ pub fn kill_all_on_interrupt() -> io::Result<()> {
     };
     #[cfg(unix)]
     {
-        use signal_hook::consts::{SIGINT, SIGTERM};
-        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+        let mut numbers = vec![SIGINT, SIGTERM];
+        // A terminal that is closed; whoever started us by nohup has no terminal here.
+        numbers.extend(io::stdin().is_terminal().then_some(SIGHUP));
+        let mut signals = signal_hook::iterator::Signals::new(numbers)?;
         std::thread::spawn(move || {
             if signals.forever().next().is_some() {
                 end_all();

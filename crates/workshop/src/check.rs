@@ -72,8 +72,8 @@ pub fn build(place: &Place, exercise: &Exercise) -> Result<Option<Built>, String
     say::line("");
     if !built.has_errors() {
         return Err(format!(
-            "cargo could not build it. If it wants the network, fetch all once, where there is one: \
-             {}",
+            "cargo could not build it.\nIf it wants the network: where there is one, fetch all once \
+             by\n  {}",
             called_as("warm")
         ));
     }

@@ -149,6 +149,9 @@ pub fn solution(place: &Place, exercise: &Exercise, is_sure: bool) -> Result<boo
     say::heading(&format!("One solution of many: {}", shown(&path)));
     say::line("");
     say::line(text.trim_end());
+    say::line("");
+    let files = [exercise.main_file(), path].map(|file| shown(&file)).join(" ");
+    say::rows(&[("compare", format!("git diff --no-index {files}"))]);
     Ok(true)
 }
 
