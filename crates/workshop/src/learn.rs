@@ -220,7 +220,8 @@ pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool, String
         let places = [
             ("{port}", port.to_string()),
             ("{chunk}", "65536".to_owned()),
-            ("{preamble}", "bare".to_owned()),
+            // What all clients take, a browser and curl among them.
+            ("{preamble}", "http".to_owned()),
             ("{stall}", "30".to_owned()),
             ("{cap}", "2000".to_owned()),
             ("{file}", shown(&file)),
