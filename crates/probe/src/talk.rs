@@ -32,6 +32,9 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// How often a long reading says how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
+/// A time in which nothing is read is said beforehand if it is so long.
+const LONG_PAUSE: Duration = Duration::from_secs(5);
+
 /// A slow reader takes its bytes in so many steps a second.
 const SLOW_STEPS_PER_S: u64 = 10;
 
@@ -169,12 +172,14 @@ impl Talk<'_> {
 
     /// Reads nothing for a while, but notices if the server resets the connection meanwhile.
     fn idle(&mut self, time: Duration) {
-        if time.is_zero() {
+        if time.is_zero() || self.reset.is_some() {
             return;
         }
-        let was_reset = self.reset.is_some();
+        if time >= LONG_PAUSE {
+            tell(format_args!("reading nothing for {}", elapsed(time)));
+        }
         self.pause(time);
-        if self.reset.is_none() || was_reset {
+        if self.reset.is_none() {
             tell(format_args!("read nothing until {}", self.at()));
         }
     }
