@@ -1,0 +1,85 @@
+//! Exercise 22: a server in Tokio that is slow when its chunks are small.
+
+use std::env;
+use std::io::{self, SeekFrom};
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
+
+struct Config {
+    file: PathBuf,
+    port: u16,
+    /// As much is written at a time.
+    chunk_bytes: usize,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> io::Result<()> {
+    let config = Arc::new(config());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
+    println!("listening on {}", listener.local_addr()?);
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let config = Arc::clone(&config);
+                tokio::spawn(async move { serve_client(stream, &config).await });
+            }
+            // No descriptor left, say: that passes.
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Serves one client; an error ends this connection only.
+async fn serve_client(mut stream: TcpStream, config: &Config) -> io::Result<()> {
+    let (reader, writer) = stream.split();
+    tokio::try_join!(send_file(writer, config), hear_client(reader))?;
+    Ok(())
+}
+
+/// The preamble, the file, and our FIN.
+async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()> {
+    writer.write_all(PREAMBLE).await?;
+    if let Ok(mut file) = File::open(&config.file).await {
+        // Your turn: with chunks of one byte this can be ten times as fast. Where does the time go?
+        // Each chunk is still written alone: that is what a chunk is.
+        let mut chunk = vec![0; config.chunk_bytes];
+        let mut offset = 0;
+        loop {
+            file.seek(SeekFrom::Start(offset)).await?;
+            let bytes = file.read(&mut chunk).await?;
+            if bytes == 0 {
+                break;
+            }
+            writer.write_all(&chunk[..bytes]).await?;
+            offset += bytes as u64;
+        }
+    }
+    writer.shutdown().await
+}
+
+/// Reads what the client says, and throws it away, until its FIN.
+async fn hear_client(mut reader: ReadHalf<'_>) -> io::Result<()> {
+    let mut words = vec![0; 4096];
+    while reader.read(&mut words).await? > 0 {}
+    Ok(())
+}
+
+fn config() -> Config {
+    let mut arguments = env::args().skip(1);
+    let mut next = || arguments.next().expect("say: exercise-22 FILE PORT CHUNK_BYTES");
+    Config {
+        file: next().into(),
+        port: next().parse().expect("PORT is a number up to 65535"),
+        chunk_bytes: next().parse().expect("CHUNK_BYTES is a number"),
+    }
+}

@@ -1,0 +1,82 @@
+//! A new buffer for each chunk: what was read ahead is lost with it.
+
+use std::env;
+use std::io;
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::fs::File;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::sleep;
+
+const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
+const READ_BYTES: usize = 64 * 1024;
+
+struct Config {
+    file: PathBuf,
+    port: u16,
+    /// As much is written at a time.
+    chunk_bytes: usize,
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> io::Result<()> {
+    let config = Arc::new(config());
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, config.port)).await?;
+    println!("listening on {}", listener.local_addr()?);
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let config = Arc::clone(&config);
+                tokio::spawn(async move { serve_client(stream, &config).await });
+            }
+            // No descriptor left, say: that passes.
+            Err(_) => sleep(Duration::from_millis(100)).await,
+        }
+    }
+}
+
+/// Serves one client; an error ends this connection only.
+async fn serve_client(mut stream: TcpStream, config: &Config) -> io::Result<()> {
+    let (reader, writer) = stream.split();
+    tokio::try_join!(send_file(writer, config), hear_client(reader))?;
+    Ok(())
+}
+
+/// The preamble, the file, and our FIN.
+async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()> {
+    writer.write_all(PREAMBLE).await?;
+    if let Ok(mut file) = File::open(&config.file).await {
+        let mut chunk = vec![0; config.chunk_bytes];
+        loop {
+            let mut ahead = BufReader::with_capacity(READ_BYTES, &mut file);
+            let bytes = ahead.read(&mut chunk).await?;
+            if bytes == 0 {
+                break;
+            }
+            writer.write_all(&chunk[..bytes]).await?;
+        }
+    }
+    writer.shutdown().await
+}
+
+/// Reads what the client says, and throws it away, until its FIN.
+async fn hear_client(mut reader: ReadHalf<'_>) -> io::Result<()> {
+    let mut words = vec![0; 4096];
+    while reader.read(&mut words).await? > 0 {}
+    Ok(())
+}
+
+fn config() -> Config {
+    let mut arguments = env::args().skip(1);
+    let mut next = || arguments.next().expect("say: exercise-22 FILE PORT CHUNK_BYTES");
+    Config {
+        file: next().into(),
+        port: next().parse().expect("PORT is a number up to 65535"),
+        chunk_bytes: next().parse().expect("CHUNK_BYTES is a number"),
+    }
+}
