@@ -6,6 +6,8 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -159,7 +161,13 @@ fn serve(port: u16, is_draft: bool, open_it: bool) -> Result<(), Failure> {
 
 fn refresh_while(mut child: Child, root: &Path, is_draft: bool) -> Result<(), Failure> {
     let mut known = newest(root);
+    let is_asked = asked_to_end().map_err(|error| unable("signals", &error))?;
     loop {
+        if is_asked.load(Ordering::Relaxed) {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Ok(());
+        }
         // Ctrl-C reaches both of us; if mdBook ends by itself, so do we.
         if let Ok(Some(status)) = child.try_wait() {
             let message = format!("mdBook ended: {status}");
@@ -177,6 +185,16 @@ fn refresh_while(mut child: Child, root: &Path, is_draft: bool) -> Result<(), Fa
             Err(Failure::Unable(message)) => say(&message),
         }
     }
+}
+
+/// Becomes true when somebody asks this process to end. On Windows, Ctrl-C ends both of us.
+fn asked_to_end() -> io::Result<Arc<AtomicBool>> {
+    let is_asked = Arc::new(AtomicBool::new(false));
+    #[cfg(unix)]
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&is_asked))?;
+    }
+    Ok(is_asked)
 }
 
 /// When anything that the book is made of changed last.
@@ -203,10 +221,14 @@ fn open(index: &Path) -> Result<(), Failure> {
     } else {
         Command::new("xdg-open")
     };
-    let started = command.arg(index).status();
-    started.map(|_| ()).map_err(|error| {
-        Failure::Unable(format!("no browser to open it with ({error}); open it by hand"))
-    })
+    let by_hand = |why: String| Failure::Unable(format!("{why}; open {} by hand", index.display()));
+    let status = command.arg(index).status();
+    let status = status.map_err(|error| by_hand(format!("no browser to open it with: {error}")))?;
+    // Windows' explorer says 1 when all went well.
+    if status.success() || cfg!(windows) {
+        return Ok(());
+    }
+    Err(by_hand(format!("the browser did not start: {status}")))
 }
 
 /// The repository: the nearest folder upwards that holds the book's settings.

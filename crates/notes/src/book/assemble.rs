@@ -21,7 +21,7 @@ pub struct Book {
     pub files: BTreeMap<String, Vec<u8>>,
     /// How many of them are pages.
     pub pages: usize,
-    /// Pages that search leaves out: solutions would give themselves away.
+    /// Pages that search leaves out: solutions, and what is in other pages already.
     pub unsearched: Vec<String>,
     /// What is wrong in it, in the order of files and lines.
     pub faults: Vec<Fault>,
@@ -219,8 +219,10 @@ impl<'a> Assembler<'a> {
         let entries = self.pages.iter().map(|(path, page)| Entry { path, title: &page.title });
         let summary = summary::summary(&entries.collect::<Vec<_>>());
         let pages = self.pages.len();
-        let solutions = self.pages.keys().filter(|path| path.ends_with("/solution.md"));
-        let unsearched = solutions.cloned().collect();
+        // What is in these is in pages of its own, too, or should not be found.
+        let is_unsearched =
+            |path: &&String| path.ends_with("/solution.md") || *path == pages::WHOLE_FILES;
+        let unsearched = self.pages.keys().filter(is_unsearched).cloned().collect();
         let mut files: BTreeMap<String, Vec<u8>> =
             self.pages.into_iter().map(|(path, page)| (path, page.text.into_bytes())).collect();
         files.insert("SUMMARY.md".to_owned(), summary.into_bytes());

@@ -8,6 +8,9 @@ use crate::book::repo::Kind;
 use crate::book::siblings::{self, Part};
 use crate::book::{code, exercises, mdbook, paths};
 
+/// The page of the siblings' whole files.
+pub(super) const WHOLE_FILES: &str = "siblings/whole-files.md";
+
 impl Assembler<'_> {
     pub(super) fn make_siblings(&mut self) {
         let texts: Vec<String> = siblings::SIBLINGS
@@ -22,15 +25,14 @@ impl Assembler<'_> {
             rows.push_str(&self.make_sibling_page(&anchor, &texts));
         }
         let parts = code::parts(|path| self.repo.text(path).ok());
-        let whole = "siblings/whole-files.md";
         let text = format!(
             "# The whole files, side by side\n\n{}",
             siblings::side_by_side("whole files", &parts, |part| paths::relative(
-                whole,
+                WHOLE_FILES,
                 &self.place(&part.path)
             ))
         );
-        self.insert(whole, "The whole files", text);
+        self.insert(WHOLE_FILES, "The whole files", text);
         let text = format!(
             "# Side by side\n\nThe four siblings have the same functions under the same names, in \
              the same order. Each page shows one part of all four.\n\n\
