@@ -190,6 +190,7 @@ pub fn ended(child: Child) -> (i32, String) {
 }
 
 /// Waits until a file says something.
+#[cfg(unix)]
 pub fn told_in(path: &std::path::Path) -> String {
     let mut text = String::new();
     wait_for("a file to be written", || {
