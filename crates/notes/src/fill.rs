@@ -136,7 +136,7 @@ impl Filler<'_, '_, '_, '_> {
                     }
                 }
                 marker => match blocks.peek() {
-                    Some(Block::Fence(fence)) if self.is_right_below(comment, fence) => {
+                    Some(Block::Fence(fence)) if self.is_meant(comment, &marker, fence) => {
                         blocks.next();
                         self.governed(comment, &marker, fence);
                     }
@@ -169,9 +169,16 @@ impl Filler<'_, '_, '_, '_> {
         }
     }
 
-    fn is_right_below(&self, comment: &Comment, fence: &Fence) -> bool {
+    /// Whether a marker governs a fence: right below it, in a language that it can have.
+    fn is_meant(&self, comment: &Comment, marker: &Marker, fence: &Fence) -> bool {
         let between = &self.page.text[comment.range.end..fence.range.start];
-        between.trim().is_empty() && between.matches('\n').count() <= 2
+        let is_right_below = between.trim().is_empty() && between.matches('\n').count() <= 2;
+        let languages: &[&str] = match marker {
+            Marker::Run(_) | Marker::Serve(_) => &["", "console"],
+            Marker::Log(_) => &["", "text"],
+            _ => return is_right_below,
+        };
+        is_right_below && (fence.shown.is_empty() || languages.contains(&fence.language()))
     }
 
     /// A fence that no marker governs says what nobody has checked.

@@ -126,7 +126,8 @@ fn told(wanted: &Wanted, outcome: &Outcome) -> String {
     }
     out.push_str(&match faults.len() {
         0 => ": all is as it is shown\n".to_owned(),
-        count => format!(": {} not as it should be\n", counted(count, "thing")),
+        1 => ": 1 thing not as it should be\n".to_owned(),
+        count => format!(": {count} things not as they should be\n"),
     });
     out
 }

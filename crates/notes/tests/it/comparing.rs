@@ -1,0 +1,56 @@
+//! `compare`, on the siblings as they are.
+
+use std::process::{Command, Output};
+
+use notes::SIBLINGS;
+
+pub const TESTS: &[(&str, fn())] = &[
+    ("any_two_siblings_can_be_compared", any_two_siblings_can_be_compared),
+    ("one_function_can_be_asked_for", one_function_can_be_asked_for),
+    ("a_slip_is_answered_with_what_was_meant", a_slip_is_answered_with_what_was_meant),
+];
+
+fn compare(arguments: &[&str]) -> Output {
+    let mut compare = Command::new(env!("CARGO_BIN_EXE_compare"));
+    compare.args(arguments).env_remove("COLUMNS").output().unwrap()
+}
+
+fn shown(arguments: &[&str]) -> String {
+    let output = compare(arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn any_two_siblings_can_be_compared() {
+    for (first, _) in SIBLINGS {
+        for (second, _) in SIBLINGS {
+            let text = shown(&[first, second, "--width", "120"]);
+            let is_same = text.contains("\n0 parts differ, ");
+            assert_eq!(is_same, first == second, "{first} {second}: {text}");
+            assert!(text.contains("\n== send_bytes"), "{text}");
+            assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
+        }
+    }
+}
+
+fn one_function_can_be_asked_for() {
+    let text = shown(&["tokio", "smol", "--function", "send_copied"]);
+    assert_eq!(text.matches("\n== ").count(), 1, "{text}");
+    // In a pipe it is as narrow as a terminal that does not say, and plain.
+    assert!(
+        text.contains("\n<             chunks = spawn_blocking(move || chunks.read()).await??;\n")
+    );
+    assert!(text.contains("\n>             chunks = unblock(move || chunks.read()).await?;\n"));
+    assert!(!text.contains('\u{1b}'));
+}
+
+fn a_slip_is_answered_with_what_was_meant() {
+    let told = |arguments: &[&str]| {
+        let output = compare(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(told(&["tokio", "smoll"]).contains("'smol'"));
+    let told = told(&["tokio", "smol", "--function", "send_copy"]);
+    assert_eq!(told, "compare: neither has a function `send_copy`; did you mean `send_copied`?\n");
+}

@@ -1,0 +1,82 @@
+//! A small repository, and the program that is called in it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use tempfile::TempDir;
+
+/// The figures of two servers, in two rounds.
+const PEERS: &str = r#"{"samples": [
+    {"round": 1, "measure": "large", "server": "tokio", "figures": {"gb_per_s": 3.0}},
+    {"round": 1, "measure": "large", "server": "node", "figures": {"gb_per_s": 1.0}},
+    {"round": 2, "measure": "large", "server": "tokio", "figures": {"gb_per_s": 2.0}},
+    {"round": 2, "measure": "large", "server": "node", "figures": {"gb_per_s": 0.5}}
+]}"#;
+
+pub struct Repository {
+    folder: TempDir,
+}
+
+impl Repository {
+    /// With siblings, a check, a test and a record.
+    pub fn new() -> Self {
+        let repository = Self { folder: tempfile::tempdir().unwrap() };
+        for sibling in ["std", "tokio", "async-std", "smol"] {
+            let source = format!("// ANCHOR: copy\nfn copy() {{\n    {sibling}();\n}}\n");
+            let source = format!("{source}// ANCHOR_END: copy\n");
+            repository.write(&format!("crates/serve-{sibling}/src/lib.rs"), &source);
+        }
+        repository.write("crates/conformance/src/checks/a.rs", "Check { id: \"half-close\", }\n");
+        repository.write("crates/approaches/tests/it/a.rs", "#[test]\nfn it_holds() {}\n");
+        repository.write("benches/records/2026-11-25-linux-2-cores/peers.json", PEERS);
+        repository
+    }
+
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn write(&self, file: &str, text: &str) {
+        let path = self.path().join(file);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    pub fn read(&self, file: &str) -> String {
+        fs::read_to_string(self.path().join(file)).unwrap()
+    }
+
+    /// Puts words in the place of others, which have to be there.
+    pub fn change(&self, file: &str, old: &str, new: &str) {
+        let text = self.read(file);
+        assert!(text.contains(old), "{file} has no {old}: {text}");
+        self.write(file, &text.replace(old, new));
+    }
+
+    /// The program, to be called in here.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut notes = Command::new(env!("CARGO_BIN_EXE_notes"));
+        notes.args(arguments).arg("--root").arg(self.path()).current_dir(self.path());
+        // Its lock is the machine's; here it is this repository's.
+        notes.env("TMPDIR", self.path());
+        notes
+    }
+
+    /// Calls it, and expects this exit code; what it said on stdout.
+    pub fn notes(&self, arguments: &[&str], code: i32) -> String {
+        let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
+        let (stdout, stderr) =
+            (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+        assert_eq!(status.code(), Some(code), "{stdout}\n{stderr}");
+        stdout
+    }
+
+    /// Fills a lesson in, and expects all to be well afterwards.
+    pub fn filled(&self, lesson: &str) -> String {
+        self.write("lessons/01-a.md", lesson);
+        self.notes(&["lessons/01-a.md"], 0);
+        self.notes(&["--check", "lessons/01-a.md"], 0);
+        self.read("lessons/01-a.md")
+    }
+}

@@ -1,0 +1,212 @@
+//! What pages show of runs. This program is the server, too, when it is called as one.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener};
+use std::path::PathBuf;
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::repository::Repository;
+
+pub const TESTS: &[(&str, fn())] = &[
+    ("commands_are_run_and_compared", commands_are_run_and_compared),
+    ("exit_codes_are_expected", exit_codes_are_expected),
+    ("what_takes_too_long_is_ended", what_takes_too_long_is_ended),
+    ("what_a_command_leaves_behind_is_ended", what_a_command_leaves_behind_is_ended),
+    ("what_varies_is_no_drift", what_varies_is_no_drift),
+    ("once_is_once", once_is_once),
+    ("a_server_stays_and_its_log_is_shown", a_server_stays_and_its_log_is_shown),
+    ("a_server_that_does_not_start_is_told", a_server_that_does_not_start_is_told),
+    ("one_server_at_a_time", one_server_at_a_time),
+    ("commands_can_be_left_out", commands_can_be_left_out),
+    ("an_interrupt_leaves_nothing_behind", an_interrupt_leaves_nothing_behind),
+];
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// `it a-server`: listens, and tells of each client, whom it sends a word.
+pub fn main_of_server() -> Option<ExitCode> {
+    (env::args().nth(1)? == "a-server").then(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut out = io::stdout();
+        writeln!(out, "   0.000001  listening on {}", listener.local_addr().unwrap()).unwrap();
+        fs::write("port", listener.local_addr().unwrap().port().to_string()).unwrap();
+        for (number, client) in (1..).zip(listener.incoming()) {
+            let mut client = client.unwrap();
+            let peer = client.peer_addr().unwrap();
+            writeln!(out, "   0.000002  #{number} connected: {peer}").unwrap();
+            client.write_all(b"word\n").unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+            client.read_to_end(&mut Vec::new()).unwrap();
+            writeln!(out, "   0.000003  #{number} client disconnected").unwrap();
+        }
+        ExitCode::SUCCESS
+    })
+}
+
+/// A fence with these lines below a marker.
+fn fence(marker: &str, lines: &str) -> String {
+    format!("# A\n\n<!-- {marker} -->\n```console\n{lines}\n```\n")
+}
+
+/// The server's command.
+fn server() -> String {
+    format!("{} a-server", env::current_exe().unwrap().display())
+}
+
+/// A client's, in bash alone.
+const CLIENT: &str = "exec 3<>/dev/tcp/127.0.0.1/$(cat port); cat <&3";
+
+fn is_alive(pid: i32) -> bool {
+    // One that has ended and was not asked for is a name alone.
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, state)| !state.trim_start().starts_with('Z'))
+}
+
+/// Waits until a file has a process's number in it.
+fn pid_in(path: &PathBuf) -> i32 {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        if let Some(Ok(pid)) = text.strip_suffix('\n').map(str::parse) {
+            return pid;
+        }
+        assert!(Instant::now() < deadline, "{} stays empty", path.display());
+        thread::yield_now();
+    }
+}
+
+fn waits_for_end_of(pid: i32) {
+    let deadline = Instant::now() + DEADLINE;
+    while is_alive(pid) {
+        assert!(Instant::now() < deadline, "process {pid} was left behind");
+        thread::yield_now();
+    }
+}
+
+fn commands_are_run_and_compared() {
+    let repository = Repository::new();
+    let filled = repository.filled(&fence("run", "$ echo one; echo two >&2\n$ pwd \\\n  | wc -l"));
+    assert!(
+        filled.contains("$ echo one; echo two >&2\none\ntwo\n$ pwd \\\n  | wc -l\n1\n```"),
+        "{filled}"
+    );
+    repository.change("lessons/01-a.md", "\ntwo\n", "\nthree\n");
+    let told = repository.notes(&["--check"], 1);
+    assert!(told.contains("lessons/01-a.md:7: it shows `three`, but `two` came; mend: "), "{told}");
+}
+
+fn exit_codes_are_expected() {
+    let repository = Repository::new();
+    repository.filled(&fence("run: exit 3", "$ echo first\n$ exit 3"));
+    repository.write("lessons/01-a.md", &fence("run", "$ true\n$ echo why; exit 4"));
+    let told = repository.notes(&[], 1);
+    let expected = "lessons/01-a.md:6: `echo why; exit 4`: exit code 4 instead of 0; it said `why`; \
+                    mend: ";
+    assert!(told.starts_with(expected), "{told}");
+}
+
+fn what_takes_too_long_is_ended() {
+    let repository = Repository::new();
+    let command = "$ echo $$ > pid; echo begun; sleep 600";
+    repository.write("lessons/01-a.md", &fence("run: within 1", command));
+    let told = repository.notes(&[], 1);
+    assert!(told.contains("it did not end within 1 s; it said `begun`; mend: "), "{told}");
+    waits_for_end_of(pid_in(&repository.path().join("pid")));
+}
+
+fn what_a_command_leaves_behind_is_ended() {
+    let repository = Repository::new();
+    let filled = repository.filled(&fence("run", "$ sleep 600 & echo $! > pid; echo done"));
+    assert!(filled.contains("echo done\ndone\n"), "{filled}");
+    waits_for_end_of(pid_in(&repository.path().join("pid")));
+}
+
+fn what_varies_is_no_drift() {
+    let repository = Repository::new();
+    let filled = repository.filled(&fence("run: vary", "$ echo \"took $RANDOM ms\""));
+    repository.notes(&[], 0);
+    assert_eq!(repository.read("lessons/01-a.md"), filled, "nothing that matters changed");
+    repository.change("lessons/01-a.md", "\ntook ", "\nneeded ");
+    assert!(repository.notes(&["--check"], 1).contains("it shows `needed "));
+    let filled = repository.filled(&fence("run: lines 2", "$ seq 5"));
+    assert!(filled.contains("$ seq 5\n1\n2\n…\n```"), "{filled}");
+}
+
+fn once_is_once() {
+    let repository = Repository::new();
+    let lesson = fence("run: once: it counts, slowly", "$ echo x >> runs; wc -l < runs");
+    assert!(repository.filled(&lesson).contains("\n1\n```"));
+    repository.notes(&[], 0);
+    assert_eq!(repository.read("runs"), "x\n");
+}
+
+fn a_server_stays_and_its_log_is_shown() {
+    let repository = Repository::new();
+    let server = server();
+    let lesson = format!(
+        "{}\n<!-- run -->\n```console\n$ {CLIENT}\n```\n\n<!-- log -->\n```text\n```\n\n<!-- stop -->\n\n\
+         <!-- run: exit 1 -->\n```console\n$ (exec 3<>/dev/tcp/127.0.0.1/$(cat port)) 2>/dev/null\n```\n",
+        fence("serve", &format!("$ echo $$ > pid; {server}"))
+    );
+    let filled = repository.filled(&lesson);
+    assert!(filled.contains("a-server\n   0.000001  listening on 127.0.0.1:"), "{filled}");
+    assert!(filled.contains("cat <&3\nword\n```"), "{filled}");
+    let log: Vec<&str> = filled.lines().skip_while(|line| *line != "```text").collect();
+    assert!(log[1].starts_with("   0.000002  #1 connected: 127.0.0.1:"), "{filled}");
+    assert_eq!(log[2..4], ["   0.000003  #1 client disconnected", "```"], "{filled}");
+    waits_for_end_of(pid_in(&repository.path().join("pid")));
+}
+
+fn a_server_that_does_not_start_is_told() {
+    let repository = Repository::new();
+    let lesson =
+        format!("{}\n<!-- log -->\n```text\n```\n", fence("serve", "$ echo why it cannot; exit 2"));
+    repository.write("lessons/01-a.md", &lesson);
+    let told = repository.notes(&[], 1);
+    assert!(
+        told.contains("01-a.md:5: `echo why it cannot; exit 2`: the server ended before it"),
+        "{told}"
+    );
+    assert!(told.contains("it said `why it cannot`"), "{told}");
+    assert_eq!(told.lines().filter(|line| line.contains("; mend: ")).count(), 1, "{told}");
+}
+
+fn one_server_at_a_time() {
+    let repository = Repository::new();
+    let serve = fence("serve: vary", &format!("$ {}", server()));
+    repository.write("lessons/01-a.md", &format!("{serve}\n{serve}"));
+    let told = repository.notes(&[], 1);
+    assert!(told.contains("a server runs already; mend: end it first"), "{told}");
+    repository.write("lessons/01-a.md", "# A\n\n<!-- stop -->\n\n<!-- log -->\n```text\n```\n");
+    let told = repository.notes(&[], 1);
+    assert!(told.contains("01-a.md:3: no server runs; mend: start one"), "{told}");
+    assert!(told.contains("01-a.md:6: no server runs; mend: start one"), "{told}");
+}
+
+fn commands_can_be_left_out() {
+    let repository = Repository::new();
+    repository.write("lessons/01-a.md", &fence("run", "$ touch ran\nno matter"));
+    let told = repository.notes(&["--check", "--no-run", "lessons/01-a.md"], 0);
+    assert_eq!(told, "1 command left out\n1 page, 0 runs: all is as it is shown\n");
+    assert!(!repository.path().join("ran").exists());
+}
+
+fn an_interrupt_leaves_nothing_behind() {
+    let repository = Repository::new();
+    let lesson = format!(
+        "{}\n<!-- run -->\n```console\n$ echo $$ > pid; sleep 600\n```\n",
+        fence("serve", &format!("$ echo $$ > server; {}", server()))
+    );
+    repository.write("lessons/01-a.md", &lesson);
+    let mut notes = repository.command(&[]).stderr(Stdio::piped()).spawn().unwrap();
+    let stderr = BufReader::new(notes.stderr.take().unwrap());
+    assert!(stderr.lines().any(|line| line.unwrap().contains("sleep 600")));
+    let pids = ["server", "pid"].map(|file| pid_in(&repository.path().join(file)));
+    kill_process(Pid::from_child(&notes), Signal::INT).unwrap();
+    assert_eq!(notes.wait().unwrap().code(), Some(130));
+    pids.into_iter().for_each(waits_for_end_of);
+}
