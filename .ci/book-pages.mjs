@@ -46,12 +46,22 @@ const faults = [];
 let checks = 0;
 
 function fault(page, what, mend) {
-  faults.push(`${page}: ${what}; mend: ${mend}`);
+  faults.push(`${page}: ${what}; mend: ${mend}`.replace(/\s+/g, ' '));
 }
 
 function holds(page, isSo, what, mend) {
   checks += 1;
   if (!isSo) fault(page, what, mend);
+}
+
+/** What the browser could not do is a fault of the page, too. */
+async function attempt(page, work) {
+  try {
+    return await work();
+  } catch (error) {
+    fault(page, error.message.split('\n')[0], 'open it by hand: cargo run -p notes --bin book -- --open');
+    return undefined;
+  }
 }
 
 function filesBelow(folder) {
@@ -242,7 +252,7 @@ async function themes(browser, base, kinds, screenshots) {
   const inScheme = async (colorScheme) => {
     const tabOfScheme = await tab(browser, base, { colorScheme });
     for (const [kind, name] of kinds) {
-      await axe(tabOfScheme, name, colorScheme, violations);
+      await attempt(name, () => axe(tabOfScheme, name, colorScheme, violations));
       const isDark = await tabOfScheme.page.evaluate(() => {
         const [r, g, b] = getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g).map(Number);
         return r + g + b < 384;
@@ -342,7 +352,8 @@ async function main() {
     const work = async () => {
       const worker = await tab(browser, base);
       for (let name = waiting.shift(); name; name = waiting.shift()) {
-        found.set(name, await look(worker, name));
+        const seen = await attempt(name, () => look(worker, name));
+        if (seen) found.set(name, seen);
         done += 1;
         if (done % 50 === 0) say(`${done} of ${names.length} opened`);
       }
@@ -358,12 +369,12 @@ async function main() {
     await themes(browser, base, kinds, values.screenshots);
     say('search, print, without JavaScript');
     const siblings = names.filter((name) => name.startsWith('siblings/') && !name.endsWith('index.html'));
-    await search(browser, base);
+    await attempt('index.html', () => search(browser, base));
     if (siblings.length > 0) {
-      await remembers(browser, base, siblings);
-      await withoutScript(browser, base, siblings[0]);
+      await attempt(siblings[0], () => remembers(browser, base, siblings));
+      await attempt(siblings[0], () => withoutScript(browser, base, siblings[0]));
     }
-    await print(browser, base, siblings.length > 0);
+    await attempt('print.html', () => print(browser, base, siblings.length > 0));
   } finally {
     await browser.close();
     server.close();
