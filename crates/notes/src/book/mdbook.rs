@@ -18,7 +18,7 @@ const NOT_PRINTED: [&str; 2] = ["<!-- hw: not printed -->", "<!-- hw: printed ag
 #[must_use]
 pub fn not_printed(text: &str) -> String {
     let [begin, end] = NOT_PRINTED;
-    format!("{begin}\n\n<div class=\"hw-file\">\n\n{}\n\n</div>\n\n{end}\n", text.trim_end())
+    format!("{begin}\n\n{}\n\n{end}\n", text.trim_end())
 }
 
 /// An mdBook that fits: one on the PATH, or one in `tools`, put there if need be.

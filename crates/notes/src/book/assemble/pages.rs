@@ -32,7 +32,7 @@ impl Assembler<'_> {
                 &self.place(&part.path)
             ))
         );
-        self.insert(WHOLE_FILES, "The whole files", text);
+        self.insert(WHOLE_FILES, "The whole files", mdbook::not_printed(&text));
         let text = format!(
             "# Side by side\n\nThe four siblings have the same functions under the same names, in \
              the same order. Each page shows one part of all four.\n\n\
@@ -96,6 +96,8 @@ impl Assembler<'_> {
             let made = code::page(&path, &text, &above, |anchor| {
                 is_sibling.then(|| paths::relative(&place, &sibling_page(anchor)))
             });
+            // Files are wider than prose, see docs/book/highwater.css.
+            let made = format!("<div class=\"hw-file\">\n\n{made}\n</div>\n");
             let (title, text) = (paths::name(&path).to_owned(), mdbook::not_printed(&made));
             let page = Page { title, text, ids };
             self.pages.insert(place, page);
