@@ -217,7 +217,8 @@ function dead(base, found) {
       if (!link.startsWith(base)) continue;
       const url = new URL(link);
       const path = decodeURIComponent(url.pathname).slice(1) || 'index.html';
-      const id = decodeURIComponent(url.hash.slice(1));
+      // What follows `:~:` are words to show, and no id.
+      const id = decodeURIComponent(url.hash.slice(1).split(':~:')[0]);
       holds(name, existsSync(join(BOOK, path)), `a link leads to nothing: ${path}`, 'mend it in its Markdown');
       const target = found.get(path);
       if (id && target) holds(name, target.ids.includes(id), `no #${id} in ${path}`, 'name a heading that is there');

@@ -3,6 +3,7 @@
 //! there works here.
 
 mod assemble;
+mod claims;
 mod code;
 mod exercises;
 mod links;

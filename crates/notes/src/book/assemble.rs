@@ -6,6 +6,7 @@ mod rewrite;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
+use super::claims::Claims;
 use super::links::{self};
 use super::repo::{Kind, Repo};
 use super::siblings::{self};
@@ -34,6 +35,7 @@ pub struct Book {
 pub fn assemble(root: &Path) -> Book {
     let repo = Repo::new(root);
     let mut maker = Assembler::new(&repo);
+    maker.claims = Claims::of(&crate::repo::Repo::at(root));
     for path in contents(&repo) {
         maker.want(&path);
     }
@@ -79,6 +81,7 @@ struct Assembler<'a> {
     /// Folders that are listed whole, since a link leads to them.
     folders: BTreeSet<String>,
     quotes: Quotes,
+    claims: Claims,
     fragments: Vec<Fragment>,
     faults: Vec<Fault>,
 }
@@ -94,6 +97,7 @@ impl<'a> Assembler<'a> {
             code: BTreeSet::new(),
             folders: BTreeSet::new(),
             quotes: Quotes::default(),
+            claims: Claims::default(),
             fragments: Vec::new(),
             faults: Vec::new(),
         }

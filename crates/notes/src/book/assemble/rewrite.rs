@@ -3,6 +3,7 @@
 use super::pages::sibling_page;
 use super::{Assembler, Fragment};
 use crate::anchors;
+use crate::book::claims::Claim;
 use crate::book::links::{self, Link};
 use crate::book::markdown::{self, Edits};
 use crate::book::paths;
@@ -27,7 +28,22 @@ impl Assembler<'_> {
                 Err(fault) => self.faults.push(fault),
             }
         }
+        self.rewrite_claims(path, text, &mut edits);
         edits.apply(text)
+    }
+
+    fn rewrite_claims(&mut self, path: &str, text: &str, edits: &mut Edits) {
+        let page = Source::new(path, text);
+        let place = self.place(path);
+        let mut files = Vec::new();
+        for Claim { range, name, file, fragment } in self.claims.in_prose(&page.prose) {
+            let way = paths::relative(&place, &self.place(file));
+            edits.replace(range, format!("[`{name}`]({way}#{fragment})"));
+            files.push(file.to_owned());
+        }
+        for file in files {
+            self.want(&file);
+        }
     }
 
     /// Where a link leads in the book; none if it stays as it is.
