@@ -228,8 +228,8 @@ async fn watch_progress(client: &Client, stream: &TcpStream) -> io::Result<()> {
 // ANCHOR_END: watch
 
 // ANCHOR: when_writable
-/// Writes at once, and asks the reactor only if the kernel had no room. What the reactor knows is as
-/// old as its last turn: before Tokio 1.54 a new socket had to wait for one.
+/// Writes at once, and asks the reactor only if the kernel had no room. What the reactor knows is
+/// as old as its last turn: before Tokio 1.54 a new socket had to wait for one.
 async fn when_writable(
     stream: &TcpStream,
     mut write: impl FnMut() -> io::Result<usize>,
