@@ -11,6 +11,48 @@ use crate::exercise::{Exercise, MeasurePlan, Stumble, What};
 /// Rounds in which two programs take turns.
 const ROUNDS: usize = 3;
 
+/// Words about a server that no client has seen, and what they mean.
+const NOT_STARTED: &[(&str, &str)] = &[
+    (
+        "it ended before it listened",
+        "Your server ended at its start, before any client came. Its last words stand above; start it \
+         yourself to see all of them.",
+    ),
+    (
+        "nobody listens on port",
+        "Your server runs, but not where the checks look for it: it has to listen on 127.0.0.1, on \
+         the port that its command line says.",
+    ),
+];
+
+/// Words that no stumble foresaw, and what they mean of any server. The first that fits is said.
+const IN_GENERAL: &[(&str, &str)] = &[
+    (
+        "panicked at",
+        "Your server panicked while it served. Its last words, above, say where and of what.",
+    ),
+    (
+        "no verdict within",
+        "It took so long that the check was given up. Does something in your server wait without end, \
+         or for a while with every client?",
+    ),
+    (
+        "too many;",
+        "All that should come came, and then more: something was sent twice or filled up, or has a \
+         newline of its own.",
+    ),
+    (
+        "differs:",
+        "Up to the byte that is named, all is right (it counts from 0, and the preamble counts, too); \
+         from there on it is not. Was something changed, left out, or sent twice?",
+    ),
+    (
+        "instead of a FIN",
+        "Every byte came, but not the end: after the last one the client waits for a FIN, which is a \
+         close, or a shutdown of the writing side.",
+    ),
+];
+
 /// Who is graded.
 #[derive(Debug)]
 pub struct Subject {
@@ -150,6 +192,10 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [Graded]) -> Option<Explanat
             _ => None,
         })
     };
+    let (graded, came) = reds().next()?;
+    if let Some(say) = meaning(NOT_STARTED, came) {
+        return Some(Explanation { graded, came, id: None, say });
+    }
     for (graded, came) in reds() {
         let fits =
             |stumble: &&Stumble| stumble.check == graded.name && came.contains(&stumble.words);
@@ -163,9 +209,14 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [Graded]) -> Option<Explanat
             return Some(Explanation { graded, came, id, say });
         }
     }
-    let (graded, came) = reds().next()?;
     let check = exercise.checks.iter().find(|check| check.id == graded.name);
-    Some(Explanation { graded, came, id: None, say: check.map_or("", |check| check.hint) })
+    // A check's own hint is about what the check is there for, which may be something else.
+    let say = meaning(IN_GENERAL, came).or(check.map(|check| check.hint)).unwrap_or_default();
+    Some(Explanation { graded, came, id: None, say })
+}
+
+fn meaning(meanings: &[(&str, &'static str)], came: &str) -> Option<&'static str> {
+    meanings.iter().find(|(words, _)| came.contains(words)).map(|&(_, meaning)| meaning)
 }
 
 /// Tells verdicts in the exercise's order, each as soon as those before it are known.

@@ -183,14 +183,23 @@ fn stalled_neighbour(stage: &Stage<'_>) -> Outcome {
 }
 
 fn many_stalled(stage: &Stage<'_>) -> Outcome {
+    /// Many times what two hundred threads or tasks need to begin.
+    const ALL_TIMEOUT: Duration = Duration::from_secs(30);
     let content = noise(2 * MIB);
     let server = stage.serve(content)?;
+    let started = Instant::now();
     let mut stalled = Vec::new();
     // One by one: how many fit into the backlog is the matter of another check.
     for index in 1..=200 {
         let client = server.connect_small()?;
         let has_begun = client.has_byte_within(Duration::from_secs(5));
         demand!(has_begun, "client {index} of 200 has no byte after 5 s");
+        let took = started.elapsed();
+        let s = took.as_secs();
+        demand!(
+            took < ALL_TIMEOUT,
+            "after {s} s only {index} of 200 clients have their first byte"
+        );
         stalled.push(client);
     }
     for _ in 0..3 {

@@ -61,6 +61,21 @@ fn a_server_that_never_listens_is_cut_off() {
     let (code, says) = sample.run(&["check"]);
     assert_eq!(code, 1);
     assert_says(&says, &["RED    size-1", "nobody listens on port", "later  preamble"]);
+    assert_says(&says, &["Your server runs, but not where"]);
+}
+
+#[test]
+fn what_nobody_foresaw_is_explained_in_general() {
+    let sample = Sample::new();
+    let reply =
+        r#"stream.write_all(if content.len() == 1 { b"HTTP/1.1\n\n" } else { b"HTTP/1.1\n!" })?;"#;
+    sample.learner_writes(&server(reply));
+    let (code, says) = sample.run(&["check"]);
+    assert_eq!(code, 1);
+    assert_says(
+        &says,
+        &["held   size-1", "RED    preamble", "byte 9 differs", "from there on it is not"],
+    );
 }
 
 #[cfg(target_os = "linux")]
