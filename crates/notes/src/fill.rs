@@ -62,6 +62,8 @@ pub struct Filled {
     pub drifts: Vec<Fault>,
     /// What could not be filled in.
     pub faults: Vec<Fault>,
+    /// Whether what came of a command is not as it is shown.
+    pub has_other_output: bool,
     /// So many commands were run, or a server asked for its log.
     pub runs: usize,
     /// So many were not.
@@ -221,6 +223,7 @@ impl Filler<'_, '_, '_, '_> {
 
     /// Puts in what came of a fence's commands.
     fn came(&mut self, fence: &Fence, language: &str, came: Came) {
+        self.filled.has_other_output |= !came.drifts.is_empty() || !came.faults.is_empty();
         for (at, what) in &came.drifts {
             self.drift(fence.line + at, what);
         }

@@ -16,6 +16,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("exit_codes_are_expected", exit_codes_are_expected),
     ("what_takes_too_long_is_ended", what_takes_too_long_is_ended),
     ("what_a_command_leaves_behind_is_ended", what_a_command_leaves_behind_is_ended),
+    ("what_comes_the_second_time_is_true", what_comes_the_second_time_is_true),
     ("what_varies_is_no_drift", what_varies_is_no_drift),
     ("once_is_once", once_is_once),
     ("a_server_stays_and_its_log_is_shown", a_server_stays_and_its_log_is_shown),
@@ -123,6 +124,14 @@ fn what_a_command_leaves_behind_is_ended() {
     let filled = repository.filled(&fence("run", "$ sleep 600 & echo $! > pid; echo done"));
     assert!(filled.contains("echo done\ndone\n"), "{filled}");
     waits_for_end_of(pid_in(&repository.path().join("pid")));
+}
+
+fn what_comes_the_second_time_is_true() {
+    let repository = Repository::new();
+    let command = "$ if mkdir first 2>/dev/null; then echo late; else echo soon; fi";
+    repository.write("lessons/01-a.md", &fence("run", &format!("{command}\nsoon")));
+    repository.notes(&["--check"], 0);
+    assert!(repository.path().join("first").exists());
 }
 
 fn what_varies_is_no_drift() {
