@@ -12,15 +12,25 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
+/// Only Linux runs commands.
+const RUNS: &[(&str, fn())] = {
+    #[cfg(target_os = "linux")]
+    {
+        runs::TESTS
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        &[]
+    }
+};
+
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
     if let Some(ended) = runs::main_of_server() {
         return ended;
     }
     let arguments = Arguments::from_args();
-    let mut tests = [pages::TESTS, comparing::TESTS].concat();
-    #[cfg(target_os = "linux")]
-    tests.extend(runs::TESTS);
+    let tests = [pages::TESTS, comparing::TESTS, RUNS].concat();
     let trials = tests.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             test();

@@ -1,6 +1,5 @@
 //! What pages show of code and records, and what they name.
 
-use std::fs;
 use std::process::Command;
 
 use crate::repository::Repository;
@@ -159,6 +158,7 @@ fn an_anchor_that_nobody_quotes_is_told() {
 
 #[cfg(unix)]
 fn a_page_that_is_right_is_not_touched() {
+    use std::fs;
     use std::os::unix::fs::MetadataExt;
 
     let repository = Repository::new();

@@ -130,7 +130,7 @@ fn what_comes_the_second_time_is_true() {
     let repository = Repository::new();
     let command = "$ if mkdir first 2>/dev/null; then echo late; else echo soon; fi";
     repository.write("lessons/01-a.md", &fence("run", &format!("{command}\nsoon")));
-    repository.notes(&["--check"], 0);
+    repository.notes(&["--check", "lessons/01-a.md"], 0);
     assert!(repository.path().join("first").exists());
 }
 
