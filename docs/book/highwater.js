@@ -153,10 +153,12 @@
   }
 
   // Where a page's first heading is one of the third level, mdBook has lists right within lists.
-  document.querySelectorAll('.on-this-page ol > ol').forEach((list) => {
-    const item = document.createElement('li');
-    list.replaceWith(item);
-    item.append(list);
+  addEventListener('DOMContentLoaded', () => {
+    document.querySelectorAll('.on-this-page ol > ol').forEach((list) => {
+      const item = document.createElement('li');
+      list.replaceWith(item);
+      item.append(list);
+    });
   });
 
   // Light and dark, and what the system says.
