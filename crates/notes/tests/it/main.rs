@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
+mod book;
 mod comparing;
 mod pages;
 mod repository;
@@ -30,7 +31,7 @@ fn main() -> ExitCode {
         return ended;
     }
     let arguments = Arguments::from_args();
-    let tests = [pages::TESTS, comparing::TESTS, RUNS].concat();
+    let tests = [pages::TESTS, comparing::TESTS, book::TESTS, RUNS].concat();
     let trials = tests.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             test();
