@@ -155,7 +155,7 @@ impl<'a> Runs<'a> {
         let name = command.name();
         self.begin(&format!("$ {name} &"));
         let Some(stage) = &mut self.stage else { return Came::as_shown(fence) };
-        match stage.serve(&command.text()) {
+        match stage.serve(&command.text(), self.progress) {
             Ok(said) => {
                 let lines = output::lines(&said, stage.root());
                 let lines = output::first_lines(lines, options.lines);

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
-use std::{env, process};
+use std::{env, process, thread};
 
 use regex::bytes::Regex;
 use rustix::fs::{FlockOperation, flock};
@@ -146,15 +146,19 @@ impl Stage {
     /// # Errors
     ///
     /// When there is one already, its port is taken, or it does not listen.
-    pub fn serve(&mut self, command: &str) -> Result<Vec<u8>, Wrong> {
+    pub fn serve(
+        &mut self,
+        command: &str,
+        progress: &mut dyn FnMut(&str),
+    ) -> Result<Vec<u8>, Wrong> {
         if self.server.as_ref().is_some_and(|server| !server.is_stopped) {
             let what = "a server runs already".to_owned();
             return Err((what, "end it first: put `<!-- stop -->` above".to_owned()));
         }
         self.server = None;
         self.build(command)?;
-        self.take_turn()?;
-        wait_for_ports(command)?;
+        self.take_turn(progress)?;
+        wait_for_ports(command, progress)?;
         let process = self.start(command)?;
         let group = process.group();
         let deadline = Instant::now() + START_LIMIT;
@@ -181,12 +185,15 @@ impl Stage {
     }
 
     /// Waits until no other call of this program has a server: their ports are the same.
-    fn take_turn(&mut self) -> Result<(), Wrong> {
+    fn take_turn(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Wrong> {
         if self.turn.is_none() {
             let path = env::temp_dir().join("highwater-notes.lock");
             let file = File::options().create(true).append(true).open(&path);
             let locked = file.and_then(|file| {
-                flock(&file, FlockOperation::LockExclusive)?;
+                if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+                    progress("  waiting for the server of another `notes` to end");
+                    flock(&file, FlockOperation::LockExclusive)?;
+                }
                 Ok(file)
             });
             let file = locked.map_err(|error| {
@@ -288,13 +295,14 @@ fn whole_lines(mut output: Vec<u8>) -> Vec<u8> {
 }
 
 /// Waits for what another program does with a port that the command names.
-fn wait_for_ports(command: &str) -> Result<(), Wrong> {
+fn wait_for_ports(command: &str, progress: &mut dyn FnMut(&str)) -> Result<(), Wrong> {
     let named = PORT.find_iter(command).filter_map(|port| port.as_str().parse().ok());
     let mut ports: Vec<u16> = named.filter(|&port| port >= 1024).collect();
     if ports.is_empty() && command.contains("serve-") {
         ports.push(4000);
     }
     let deadline = Instant::now() + PORT_LIMIT;
+    let mut is_told = false;
     loop {
         let taken = listeners();
         let Some(port) = ports.iter().find(|port| taken.iter().any(|(_, at)| at == *port)) else {
@@ -304,7 +312,11 @@ fn wait_for_ports(command: &str) -> Result<(), Wrong> {
             let what = format!("port {port} is taken by another program");
             return Err((what, "end that one, or choose another port".to_owned()));
         }
-        std::thread::sleep(Duration::from_millis(100));
+        if !is_told {
+            progress(&format!("  port {port} is taken by another program; waiting for it"));
+            is_told = true;
+        }
+        thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -22,6 +22,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_server_stays_and_its_log_is_shown", a_server_stays_and_its_log_is_shown),
     ("a_server_that_does_not_start_is_told", a_server_that_does_not_start_is_told),
     ("one_server_at_a_time", one_server_at_a_time),
+    ("a_port_that_is_taken_is_waited_for", a_port_that_is_taken_is_waited_for),
     ("commands_can_be_left_out", commands_can_be_left_out),
     ("an_interrupt_leaves_nothing_behind", an_interrupt_leaves_nothing_behind),
 ];
@@ -194,6 +195,19 @@ fn one_server_at_a_time() {
     let told = repository.notes(&[], 1);
     assert!(told.contains("01-a.md:3: no server runs; mend: start one"), "{told}");
     assert!(told.contains("01-a.md:6: no server runs; mend: start one"), "{told}");
+}
+
+fn a_port_that_is_taken_is_waited_for() {
+    let repository = Repository::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    repository.write("lessons/01-a.md", &fence("serve", &format!("$ {} {port}", server())));
+    let mut notes = repository.command(&[]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(notes.stderr.take().unwrap()).lines();
+    let words = format!("  port {port} is taken by another program; waiting for it");
+    assert!(stderr.any(|line| line.unwrap() == words));
+    drop(taken);
+    assert!(notes.wait().unwrap().success());
 }
 
 fn commands_can_be_left_out() {
