@@ -17,8 +17,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a whole reply may take: seconds more than the slowest right server needs.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long one write may find no room.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long the server may take nothing, and how long it may take to say the first byte.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// How long one write waits for room, before it is looked at how long there was none.
+const WRITE_SLICE: Duration = Duration::from_millis(500);
 
 /// What every network carries (RFC 9293, 3.7.1).
 #[cfg(unix)]
@@ -74,7 +77,7 @@ impl Client {
     fn made(server: &Server, stream: io::Result<TcpStream>) -> Result<Self, Stop> {
         match stream {
             Ok(stream) => {
-                stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+                stream.set_write_timeout(Some(WRITE_SLICE))?;
                 Ok(Self { stream, preamble: server.preamble(), patience: server.patience() })
             }
             Err(error) => {
@@ -84,17 +87,22 @@ impl Client {
         }
     }
 
-    /// Sends bytes; one write that finds no room for 5 s fails.
+    /// Sends bytes; it fails when there is no room for any for 5 s.
     pub fn send(&self, bytes: &[u8]) -> Outcome {
         let mut sent = 0;
+        let mut last = Instant::now();
         while sent < bytes.len() {
             match (&self.stream).write(&bytes[sent..]) {
-                Ok(count) => sent += count,
+                Ok(count) => {
+                    sent += count;
+                    last = Instant::now();
+                }
+                Err(error) if is_timeout(&error) && last.elapsed() < self.prompt() => {}
                 Err(error) if is_timeout(&error) => {
                     return Err(Stop::fell(format!(
                         "after {sent} bytes the client could send no more for \
                          {} s: nobody reads them",
-                        WRITE_TIMEOUT.as_secs()
+                        self.prompt().as_secs()
                     )));
                 }
                 Err(error) => {
@@ -135,6 +143,15 @@ impl Client {
         }
     }
 
+    /// The first byte must come soon; it stays unread. Says who waited in vain for it.
+    pub fn expect_first_byte(&self, who: impl fmt::Display) -> Outcome {
+        let timeout = self.prompt();
+        match self.has_byte_within(timeout) {
+            true => Ok(()),
+            false => Err(Stop::fell(format!("{who} has no byte after {} s", timeout.as_secs()))),
+        }
+    }
+
     /// Whether the first byte comes in time; it stays unread.
     pub fn has_byte_within(&self, timeout: Duration) -> bool {
         let is_set = self.stream.set_read_timeout(Some(timeout)).is_ok();
@@ -149,6 +166,15 @@ impl Client {
     /// Reads a whole reply.
     pub fn read_reply(&self) -> (Vec<u8>, Ending) {
         self.read_to_end(REPLY_TIMEOUT, self.patience)
+    }
+
+    /// Reads a whole reply that may take no longer than this.
+    pub fn read_reply_within(&self, timeout: Duration) -> (Vec<u8>, Ending) {
+        self.read_to_end(timeout, self.patience)
+    }
+
+    fn prompt(&self) -> Duration {
+        PROMPT.min(self.patience)
     }
 
     fn read_to_end(&self, timeout: Duration, patience: Duration) -> (Vec<u8>, Ending) {

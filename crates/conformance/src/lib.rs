@@ -26,7 +26,7 @@ pub use checks::ALL;
 pub use measure::{Counted, Load, Measure, measure, reply_time};
 #[cfg(feature = "program")]
 pub use report::{Format, print};
-pub use runner::{HEAVY_JOBS, Progress, Record, preflight, run, run_one, run_pairs};
+pub use runner::{HEAVY_JOBS, Progress, Record, Wanted, preflight, run, run_one, run_pairs};
 pub use system::{kill_all, kill_all_on_interrupt, kill_group, spawn_group};
 pub use target::Target;
 pub use text::wrapped;

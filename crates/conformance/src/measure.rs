@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::check::{Stop, Verdict, demand};
+use crate::check::{Stop, Verdict};
 use crate::client::Client;
 use crate::content::noise;
 use crate::runner::on_stage;
@@ -15,9 +15,6 @@ use crate::target::{DEFAULT_CHUNK_BYTES, Settings, Target};
 
 /// Longer than what the kernel keeps for a client that does not read.
 const LONG_BYTES: u64 = 64 << 20;
-
-/// How long a client may wait for its first byte.
-const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long clients are left alone before anything is counted: the server is still at them.
 const SETTLING_TIME: Duration = Duration::from_millis(300);
@@ -157,11 +154,7 @@ fn counted_of_held(stage: &Stage<'_>, what: Measure, load: Load) -> Result<Count
 fn held_clients(server: &Server, count: usize) -> Result<Vec<Client>, Stop> {
     let clients = (0..count).map(|_| server.connect_small()).collect::<Result<Vec<_>, _>>()?;
     for (index, client) in clients.iter().enumerate() {
-        demand!(
-            client.has_byte_within(FIRST_BYTE_TIMEOUT),
-            "only {index} of {count} clients at once had their first byte within {} s",
-            FIRST_BYTE_TIMEOUT.as_secs()
-        );
+        client.expect_first_byte(format_args!("client {} of {count} at once", index + 1))?;
     }
     Ok(clients)
 }

@@ -35,6 +35,10 @@ pub struct Record {
 /// Who is told of each verdict as it comes, from any thread.
 pub type Progress<'a> = &'a (dyn Fn(&Record) + Sync);
 
+/// Who is asked before a check is started on a target, by its place in the list: what came of others
+/// may have made it superfluous.
+pub type Wanted<'a> = &'a (dyn Fn(usize, &Check) -> bool + Sync);
+
 /// Starts a target once, so that one that cannot start at all is said once, and soon.
 ///
 /// # Errors
@@ -57,19 +61,21 @@ pub fn preflight(target: &Target) -> Result<(), String> {
 pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>) -> Vec<Record> {
     let of_target = |target| checks.iter().map(move |&check| (target, check));
     let pairs: Vec<_> = (0..targets.len()).flat_map(of_target).collect();
-    run_pairs(targets, &pairs, progress)
+    run_pairs(targets, &pairs, &|_, _| true, progress)
 }
 
-/// Runs on each target checks of its own; the records come back in the order of the pairs.
+/// Runs on each target checks of its own, as long as they are wanted; the records come back in the
+/// order of the pairs.
 #[must_use]
 pub fn run_pairs(
     targets: &[Target],
     pairs: &[(usize, &'static Check)],
+    is_wanted: Wanted<'_>,
     progress: Progress<'_>,
 ) -> Vec<Record> {
     let (heavy, light): (Vec<_>, Vec<_>) = pairs.iter().partition(|(_, check)| check.is_heavy);
-    let mut records = run_side_by_side(targets, &light, JOBS, progress);
-    records.extend(run_side_by_side(targets, &heavy, HEAVY_JOBS, progress));
+    let mut records = run_side_by_side(targets, &light, JOBS, is_wanted, progress);
+    records.extend(run_side_by_side(targets, &heavy, HEAVY_JOBS, is_wanted, progress));
     records.sort_by_key(|record| {
         let is_it = |(target, check): &(usize, &Check)| {
             *target == record.target && check.id == record.check.id
@@ -83,12 +89,16 @@ fn run_side_by_side(
     targets: &[Target],
     pairs: &[(usize, &'static Check)],
     jobs: usize,
+    is_wanted: Wanted<'_>,
     progress: Progress<'_>,
 ) -> Vec<Record> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut records = Vec::new();
         while let Some(&(target, check)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if !is_wanted(target, check) {
+                continue;
+            }
             let started = Instant::now();
             let verdict = run_one(&targets[target], check);
             let record = Record { target, check, verdict, took: started.elapsed() };

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
-use conformance::{Counted, Load, Progress, Record, Target, Verdict};
+use conformance::{Counted, Load, Progress, Record, Target, Verdict, Wanted};
 
 use crate::exercise::{Exercise, MeasurePlan, Stumble, What};
 
@@ -78,7 +79,7 @@ pub enum State {
     Held,
     Red(String),
     NotApplicable(String),
-    /// It is measured when all checks hold.
+    /// Not before those before it hold, or, what is measured, all checks.
     Waits,
 }
 
@@ -107,39 +108,39 @@ pub fn is_green(graded: &[Graded]) -> bool {
     graded.iter().all(|graded| matches!(graded.state, State::Held | State::NotApplicable(_)))
 }
 
-/// Grades one subject.
+/// Grades one subject. Once a red one is explained, what comes after it is not begun any more.
 pub fn grade(
     exercise: &Exercise,
     subject: &Subject,
     tell: &(dyn Fn(&Graded) + Sync),
 ) -> Vec<Graded> {
-    let mut all = Vec::new();
-    match conformance::preflight(&subject.target) {
-        Err(why) => all = not_started(exercise, &why),
-        Ok(()) => {
-            let told = std::sync::Mutex::new(Told::default());
-            let progress: Progress<'_> = &|record| {
-                let mut told = told.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                told.push(exercise, record, tell);
-            };
-            let targets = std::slice::from_ref(&subject.target);
-            let records = conformance::run(targets, &exercise.checks, progress);
-            all.extend(records.into_iter().map(graded));
-            let is_measured = is_green(&all);
-            for plan in &exercise.plan.measures {
-                let state = match is_measured {
-                    true => measured(plan, subject),
-                    false => State::Waits,
-                };
-                let graded = Graded { name: plan.what.name(), title: plan.title(), state };
-                tell(&graded);
-                all.push(graded);
-            }
-            return all;
-        }
+    if let Err(why) = conformance::preflight(&subject.target) {
+        let all = not_started(exercise, &why);
+        all.iter().for_each(tell);
+        return all;
     }
-    all.iter().for_each(tell);
-    all
+    let told = Mutex::new(Told { all: waiting(exercise), told: 0 });
+    let lock = || told.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_wanted: Wanted<'_> = &|_, check| {
+        let told = lock();
+        let explained = explain(exercise, &told.all).filter(|red| red.id.is_some());
+        let place = |name| told.all.iter().position(|graded| graded.name == name);
+        explained.is_none_or(|red| place(check.id) < place(red.graded.name))
+    };
+    let progress: Progress<'_> = &|record| lock().take(record, tell);
+    let targets = std::slice::from_ref(&subject.target);
+    let pairs: Vec<_> = exercise.checks.iter().map(|&check| (0, check)).collect();
+    let records = conformance::run_pairs(targets, &pairs, is_wanted, progress);
+    let mut told = told.into_inner().unwrap_or_else(PoisonError::into_inner);
+    told.tell_until(exercise.checks.len(), tell);
+    let is_measured = records.len() == pairs.len() && is_green(&told.all[..pairs.len()]);
+    for (index, plan) in exercise.plan.measures.iter().enumerate() {
+        if is_measured {
+            told.all[pairs.len() + index].state = measured(plan, subject);
+        }
+        told.tell_until(pairs.len() + index + 1, tell);
+    }
+    told.all
 }
 
 /// What one record says.
@@ -150,13 +151,19 @@ pub fn graded(record: Record) -> Graded {
 
 /// A server that does not start is the first check's red; the others wait.
 pub fn not_started(exercise: &Exercise, why: &str) -> Vec<Graded> {
+    let mut all = waiting(exercise);
+    if let Some(first) = all.first_mut() {
+        first.state = State::Red(why.to_owned());
+    }
+    all
+}
+
+/// All that is graded, before it is.
+fn waiting(exercise: &Exercise) -> Vec<Graded> {
     let checks = exercise.checks.iter().map(|check| (check.id, check.title.to_owned()));
     let measures = exercise.plan.measures.iter().map(|plan| (plan.what.name(), plan.title()));
-    let waiting = checks.chain(measures).enumerate().map(|(index, (name, title))| {
-        let state = if index == 0 { State::Red(why.to_owned()) } else { State::Waits };
-        Graded { name, title, state }
-    });
-    waiting.collect()
+    let graded = |(name, title)| Graded { name, title, state: State::Waits };
+    checks.chain(measures).map(graded).collect()
 }
 
 /// Measures one thing.
@@ -198,7 +205,7 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [Graded]) -> Option<Explanat
     }
     for (graded, came) in reds() {
         let fits =
-            |stumble: &&Stumble| stumble.check == graded.name && came.contains(&stumble.words);
+            |stumble: &&Stumble| stumble.check == graded.name && is_said(&stumble.words, came);
         if let Some(stumble) = exercise.plan.stumbles.iter().find(fits) {
             let (id, say) = (Some(stumble.id.as_str()), stumble.say.as_str());
             return Some(Explanation { graded, came, id, say });
@@ -219,21 +226,48 @@ fn meaning(meanings: &[(&str, &'static str)], came: &str) -> Option<&'static str
     meanings.iter().find(|(words, _)| came.contains(words)).map(|&(_, meaning)| meaning)
 }
 
+/// Whether words are in what came, whatever seconds both name: those depend on who waits.
+pub fn is_said(words: &str, came: &str) -> bool {
+    without_seconds(came).contains(&without_seconds(words))
+}
+
+/// The text with one and the same word for every number before the unit s.
+fn without_seconds(text: &str) -> String {
+    let words: Vec<&str> = text.split(' ').collect();
+    let is_unit = |word: &str| {
+        let rest = word.strip_prefix('s');
+        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
+    };
+    let is_number = |word: &str| word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let replaced = words.iter().enumerate().map(|(index, &word)| {
+        match is_number(word) && words.get(index + 1).is_some_and(|next| is_unit(next)) {
+            true => "N",
+            false => word,
+        }
+    });
+    replaced.collect::<Vec<_>>().join(" ")
+}
+
 /// Tells verdicts in the exercise's order, each as soon as those before it are known.
-#[derive(Default)]
 struct Told {
-    known: Vec<Graded>,
+    all: Vec<Graded>,
     told: usize,
 }
 
 impl Told {
-    fn push(&mut self, exercise: &Exercise, record: &Record, tell: &(dyn Fn(&Graded) + Sync)) {
-        self.known.push(graded(record.clone()));
-        while let Some(check) = exercise.checks.get(self.told) {
-            let Some(graded) = self.known.iter().find(|graded| graded.name == check.id) else {
-                return;
-            };
-            tell(graded);
+    fn take(&mut self, record: &Record, tell: &(dyn Fn(&Graded) + Sync)) {
+        let is_it = |one: &&mut Graded| one.name == record.check.id;
+        if let Some(one) = self.all.iter_mut().find(is_it) {
+            *one = graded(record.clone());
+        }
+        let is_unknown = |one: &Graded| one.state == State::Waits;
+        let known = self.all.iter().position(is_unknown).unwrap_or(self.all.len());
+        self.tell_until(known, tell);
+    }
+
+    fn tell_until(&mut self, count: usize, tell: &(dyn Fn(&Graded) + Sync)) {
+        while self.told < count {
+            tell(&self.all[self.told]);
             self.told += 1;
         }
     }
@@ -285,4 +319,21 @@ fn times_starter(target: &Target, starter: &Target, load: Load) -> Result<f64, V
     }
     times.sort_by(f64::total_cmp);
     Ok(times[ROUNDS / 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seconds_are_not_compared() {
+        assert!(is_said("no byte after 5 s", "client 3 of 8 has no byte after 3 s"));
+        assert!(is_said("5 s", "no end within 3 s (the last byte came 3.2 s ago)"));
+        assert!(!is_said(
+            "client 2 of 8 has no byte after 5 s",
+            "client 3 of 8 has no byte after 5 s"
+        ));
+        assert!(!is_said("5 s", "only 5 of 8 bytes; 5 segments"));
+        assert!(is_said("", "whatever"));
+    }
 }

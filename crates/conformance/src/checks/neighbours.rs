@@ -164,7 +164,7 @@ fn backlog(stage: &Stage<'_>) -> Outcome {
 fn expect_whole_in_time(server: &Server, content: &[u8]) -> Outcome {
     const LIMIT: Duration = Duration::from_secs(5);
     let client = server.connect()?;
-    let (got, ending) = client.read_until_end(LIMIT);
+    let (got, ending) = client.read_reply_within(LIMIT);
     client.expect_reply(&got, content, ending)
 }
 
@@ -172,8 +172,7 @@ fn stalled_neighbour(stage: &Stage<'_>) -> Outcome {
     let server = stage.serve(noise(8 * MIB))?;
     let stalled: Vec<_> = (0..8).map(|_| server.connect_small()).collect::<Result<_, _>>()?;
     for (index, client) in stalled.iter().enumerate() {
-        let has_begun = client.has_byte_within(Duration::from_secs(5));
-        demand!(has_begun, "client {} of 8 has no byte after 5 s", index + 1);
+        client.expect_first_byte(format_args!("client {} of 8", index + 1))?;
     }
     for _ in 0..3 {
         expect_whole_in_time(&server, noise(8 * MIB))?;
@@ -192,8 +191,7 @@ fn many_stalled(stage: &Stage<'_>) -> Outcome {
     // One by one: how many fit into the backlog is the matter of another check.
     for index in 1..=200 {
         let client = server.connect_small()?;
-        let has_begun = client.has_byte_within(Duration::from_secs(5));
-        demand!(has_begun, "client {index} of 200 has no byte after 5 s");
+        client.expect_first_byte(format_args!("client {index} of 200"))?;
         let took = started.elapsed();
         let s = took.as_secs();
         demand!(
@@ -288,8 +286,7 @@ fn cap(stage: &Stage<'_>) -> Outcome {
     let server = stage.start(Start { settings, ..Start::default() })?;
     let held: Vec<_> = (0..3).map(|_| server.connect_small()).collect::<Result<_, _>>()?;
     for (index, client) in held.iter().enumerate() {
-        let has_begun = client.has_byte_within(Duration::from_secs(5));
-        demand!(has_begun, "client {} of 3, below the cap, has no byte after 5 s", index + 1);
+        client.expect_first_byte(format_args!("client {} of 3, below the cap,", index + 1))?;
     }
     let clients: Vec<_> = (0..10).map(|_| server.connect()).collect::<Result<_, _>>()?;
     for client in &clients {
