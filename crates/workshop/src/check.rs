@@ -119,16 +119,28 @@ fn subject(
     if let Some(command) = command {
         let mut target = Target::of_command(&[command.to_owned()])?;
         target.patience = PATIENCE;
-        return Ok(Some(Subject { target, source: None, starter: None }));
+        let mut subject = Subject { target, source: None, starter: None };
+        if is_compared(exercise) {
+            let (package, name) = (exercise.package(), starter_name(exercise));
+            let arguments = ["-p", package.as_str(), "--example", name.as_str()];
+            let built = cargo::build(&place.folder, &arguments, true)?;
+            subject.starter = built_starter(exercise, &built)?;
+        }
+        return Ok(Some(subject));
     }
     let Some(built) = build(place, exercise)? else { return Ok(None) };
     let program = built.program(&exercise.package())?;
-    let starter = match is_compared(exercise) {
-        true => Some(target(exercise, built.program(&starter_name(exercise))?)?),
-        false => None,
-    };
+    let starter = built_starter(exercise, &built)?;
     let source = Some(exercise.main_file());
     Ok(Some(Subject { target: target(exercise, program)?, source, starter }))
+}
+
+/// The starter as it was, if the exercise's program is compared with it.
+fn built_starter(exercise: &Exercise, built: &Built) -> Result<Option<Target>, String> {
+    if !is_compared(exercise) {
+        return Ok(None);
+    }
+    target(exercise, built.program(&starter_name(exercise))?).map(Some)
 }
 
 fn say_red(place: &Place, exercise: &Exercise, explanation: &Explanation<'_>, is_own: bool) {

@@ -44,6 +44,7 @@ async fn accept_clients(file: Arc<Path>, port: u16) -> io::Result<()> {
 async fn serve_client(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::select! {
+        biased;
         sent = send_file(writer, file) => sent,
         heard = hear_client(reader) => heard,
     }
