@@ -57,7 +57,7 @@ fn hear_client(mut stream: &TcpStream, is_over: impl Fn() -> bool) -> io::Result
 fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
-    let mut chunk = vec![0; 4096];
+    let mut chunk = [0; 1024];
     loop {
         let read = file.read(&mut chunk)?;
         if read == 0 {
