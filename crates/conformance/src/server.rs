@@ -28,8 +28,8 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 /// How long a process that dies may take to be dead: its connections break a moment before.
 const DYING_TIME: Duration = Duration::from_millis(500);
 
-/// As much of stderr as helps.
-const STDERR_BYTES_MAX: usize = 2000;
+/// As much of stderr as helps: below the line that says what it was may lie a long backtrace.
+const STDERR_BYTES_MAX: usize = 20_000;
 
 /// As many lines of stdout as any check causes, several times over.
 const STDOUT_LINES_MAX: usize = 500_000;
@@ -182,7 +182,7 @@ impl Process {
         // A stack trace's best line says what it was; it is seldom the last.
         let is_telling = |line: &&str| {
             let line = line.to_ascii_lowercase();
-            line.contains("error:") || line.contains("panicked")
+            line.contains("error: ") || line.contains("panicked")
         };
         let mut lines = stderr.lines();
         let line = match lines.find(is_telling) {
@@ -457,9 +457,9 @@ fn keep_text(mut stderr: impl Read, text: &Mutex<String>) {
     while let Ok(count @ 1..) = stderr.read(&mut buffer) {
         let mut text = lock(text);
         text.push_str(&String::from_utf8_lossy(&buffer[..count]));
-        while text.len() > STDERR_BYTES_MAX {
-            text.remove(0);
-        }
+        let excess = text.len().saturating_sub(STDERR_BYTES_MAX);
+        let cut = (excess..).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.drain(..cut);
     }
 }
 
