@@ -3,6 +3,7 @@
 pub mod code;
 pub mod show;
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
@@ -44,6 +45,8 @@ pub struct Line {
     pub differs: Vec<Range<usize>>,
     /// Whether it has anything but a comment.
     pub is_code: bool,
+    /// Whether it differs, or what the other side has in its place: that may be several lines.
+    pub is_touched: bool,
 }
 
 /// What stands at the same height.
@@ -68,6 +71,14 @@ pub struct Compared {
     pub is_in_first: bool,
     /// Whether the second has.
     pub is_in_second: bool,
+}
+
+impl Row {
+    /// Whether any of its lines has to do with what differs.
+    #[must_use]
+    pub fn is_touched(&self) -> bool {
+        [&self.first, &self.second].into_iter().flatten().any(|line| line.is_touched)
+    }
 }
 
 impl Compared {
@@ -116,6 +127,7 @@ pub fn rows(first: &[String], second: &[String]) -> Vec<Row> {
     let pairs = pairs(&first_tokens, &second_tokens);
     let mut firsts = lines(first, &first_tokens, |at| pairs.iter().any(|pair| pair.0 == at));
     let mut seconds = lines(second, &second_tokens, |at| pairs.iter().any(|pair| pair.1 == at));
+    touch(&mut firsts, &mut seconds, &lines_of(&pairs, &first_tokens, &second_tokens));
     let mut scores = vec![vec![0; second.len()]; first.len()];
     for &(first, second) in &pairs {
         // A name says more of a line than a bracket.
@@ -144,6 +156,32 @@ pub fn rows(first: &[String], second: &[String]) -> Vec<Row> {
         (from, other_from) = (at + 1, other_at + 1);
     }
     rows
+}
+
+/// Lines that have something in common.
+fn lines_of(
+    pairs: &[(usize, usize)],
+    first: &[Token<'_>],
+    second: &[Token<'_>],
+) -> BTreeSet<(usize, usize)> {
+    pairs.iter().map(|&(at, other)| (first[at].line, second[other].line)).collect()
+}
+
+/// What has to do with lines that differ is touched.
+fn touch(firsts: &mut [Line], seconds: &mut [Line], pairs: &BTreeSet<(usize, usize)>) {
+    for line in firsts.iter_mut().chain(seconds.iter_mut()) {
+        line.is_touched = !line.differs.is_empty();
+    }
+    let mut has_changed = true;
+    while has_changed {
+        has_changed = false;
+        for &(at, other) in pairs {
+            if firsts[at].is_touched != seconds[other].is_touched {
+                (firsts[at].is_touched, seconds[other].is_touched) = (true, true);
+                has_changed = true;
+            }
+        }
+    }
 }
 
 fn take(line: &mut Line) -> Line {
@@ -221,7 +259,30 @@ fn pairs(first: &[Token<'_>], second: &[Token<'_>]) -> Vec<(usize, usize)> {
         }
     }
     pairs_between(&mut pairs, first, second, (from.0..first.len(), from.1..second.len()));
+    slide(first, &mut pairs, |pair| &mut pair.0);
+    slide(second, &mut pairs, |pair| &mut pair.1);
     pairs
+}
+
+/// What one side has more often begins one sign too early: `).call(` and not `.call()`. Then it is
+/// moved on, as long as that is the same.
+fn slide(
+    tokens: &[Token<'_>],
+    pairs: &mut [(usize, usize)],
+    side: impl Fn(&mut (usize, usize)) -> &mut usize,
+) {
+    let mut from = 0;
+    for pair in pairs {
+        let at = side(pair);
+        let is_closing = |token: &Token<'_>| [")", "]", "}", "?", ";", ","].contains(&token.text);
+        let are_alike = from < *at
+            && tokens[from].text == tokens[*at].text
+            && tokens[from].line == tokens[*at].line;
+        if are_alike && is_closing(&tokens[from]) {
+            *at = from;
+        }
+        from = *at + 1;
+    }
 }
 
 /// Where the tokens of each line are.
@@ -328,6 +389,13 @@ mod tests {
         assert_eq!(marks("a();\nb();\nc();", "a();\nc();"), " < ");
         assert_eq!(marks("a();\nc();", "a();\nb();\nc();"), " > ");
         assert_eq!(marks("a();\nold(1);\nc();", "a();\nnew[2];\nc();"), " | ");
+    }
+
+    #[test]
+    fn what_was_added_is_told_as_it_was_written() {
+        let rows = rows(&lines("spawn(a(b));"), &lines("spawn(a(b)).detach();"));
+        let second = rows[0].second.as_ref().unwrap();
+        assert_eq!(&second.text[second.differs[0].clone()], ".detach()");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use console::{Style, measure_text_width};
 
-use super::{Compared, Line, Mark, Row};
+use super::{Compared, Line, Row};
 
 /// From so many columns on, two stand beside each other.
 pub const BESIDE_COLUMNS_MIN: usize = 110;
@@ -107,7 +107,7 @@ impl Shower<'_> {
 
     /// Which rows are shown.
     fn shown(&self, rows: &[Row]) -> Vec<bool> {
-        let differs = |at: usize| rows.get(at).is_some_and(|row| row.mark != Mark::Same);
+        let differs = |at: usize| rows.get(at).is_some_and(Row::is_touched);
         let is_near =
             |at: usize| (at.saturating_sub(CONTEXT_LINES)..=at + CONTEXT_LINES).any(differs);
         (0..rows.len()).map(|at| !self.look.only_differences || is_near(at)).collect()
@@ -141,9 +141,9 @@ impl Shower<'_> {
             alone.is_some_and(|line| !line.is_code && !line.text.trim().is_empty())
         };
         // A comment that only one has belongs to what differs next to it.
-        let is_in = |row: &Row| row.mark != Mark::Same || is_alone(row);
+        let is_in = |row: &Row| row.is_touched() || is_alone(row);
         for run in rows.chunk_by(|row, next| is_in(row) == is_in(next)) {
-            let differs = run.iter().any(|row| row.mark != Mark::Same);
+            let differs = run.iter().any(Row::is_touched);
             let sign = if differs { '<' } else { ' ' };
             run.iter().filter_map(|row| row.first.as_ref()).for_each(|it| self.signed(sign, it));
             if differs {
@@ -269,6 +269,18 @@ mod tests {
             text.contains("      one();\n  … 3 the same\n\n== b: the same\n\n1 parts"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_signature_stays_whole_however_it_is_broken() {
+        let first = "async fn a(one: One, two: Two) {\n    b();\n}\n";
+        let second = "async fn a(\n    mut one: Other,\n    two: Two,\n) {\n    b();\n}\n";
+        let names = ["std".to_owned(), "smol".to_owned()];
+        let look = Look { names, columns: 80, is_coloured: false, only_differences: false };
+        let text = show(&compare(first, second), &look);
+        let expected = "< async fn a(one: One, two: Two) {\n> async fn a(\n>     mut one: Other,\n>     \
+                        two: Two,\n> ) {\n      b();\n  }\n";
+        assert!(text.contains(expected), "{text}");
     }
 
     #[test]
