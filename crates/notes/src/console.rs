@@ -1,5 +1,7 @@
 //! Console fences: commands behind `$ `, and below each its output.
 
+use std::path::PathBuf;
+
 use crate::markers::Wrong;
 
 /// What begins a command.
@@ -95,6 +97,23 @@ pub fn builds(text: &str) -> Vec<Vec<String>> {
     builds
 }
 
+/// Programs of others that not every machine has, and commands call.
+const OTHERS: [&str; 8] = ["node", "npm", "just", "curl", "wget", "strace", "nginx", "python3"];
+
+/// The program that a command calls and that is not found in these folders.
+#[must_use]
+pub fn missing(text: &str, folders: &[PathBuf]) -> Option<&'static str> {
+    let words = shell_words::split(text).unwrap_or_default();
+    // A command may be another's argument, as one word.
+    let first = |word: &String| {
+        word.split(' ').next().unwrap_or("").trim_matches(['(', ')', ';']).to_owned()
+    };
+    let called: Vec<String> = words.iter().map(first).collect();
+    let is_called = |other: &&str| called.iter().any(|word| word == other);
+    let is_there = |other: &str| folders.iter().any(|folder| folder.join(other).is_file());
+    OTHERS.into_iter().filter(is_called).find(|other| !is_there(other))
+}
+
 /// What a `just` recipe is called with, if the command is one.
 #[must_use]
 pub fn recipe(text: &str) -> Option<Vec<String>> {
@@ -124,6 +143,20 @@ mod tests {
     fn a_fence_without_a_command_is_told() {
         assert_eq!(commands(&[]).unwrap_err().0, "there is no command to run");
         assert!(commands(&lines("out\n$ a")).unwrap_err().0.contains("before any command"));
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_known() {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let folders = [folder.path().to_owned()];
+        assert_eq!(missing("node a.mjs; echo", &folders), Some("node"));
+        assert_eq!(
+            missing("cargo run -p conformance -- 'node a.mjs {port}'", &folders),
+            Some("node")
+        );
+        assert_eq!(missing("echo nodes curly", &folders), None);
+        std::fs::write(folder.path().join("node"), "").expect("it can be written");
+        assert_eq!(missing("node a.mjs", &folders), None);
     }
 
     #[test]

@@ -68,6 +68,8 @@ pub struct Filled {
     pub runs: usize,
     /// So many were not.
     pub left_out: usize,
+    /// Programs that they would have called, and this machine does not have.
+    pub missing: BTreeSet<&'static str>,
 }
 
 /// Fills in all that a page shows, and says which commands it runs.
@@ -83,6 +85,7 @@ pub fn fill(page: &Page, sources: &mut Sources<'_>, progress: &mut dyn FnMut(&st
         stage.clear();
     }
     (filled.runs, filled.left_out) = (runs.runs, runs.left_out);
+    filled.missing = runs.missing;
     sources.stage = runs.stage;
     edits.sort_by_key(|(range, _)| range.start);
     filled.text.clone_from(&page.text);

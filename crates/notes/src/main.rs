@@ -108,7 +108,7 @@ fn page(repo: &Repo, file: &Path) -> Result<String, String> {
 }
 
 fn told(wanted: &Wanted, outcome: &Outcome) -> String {
-    let Outcome { pages, written, faults, runs, left_out } = outcome;
+    let Outcome { pages, written, faults, runs, left_out, missing } = outcome;
     let mut out = String::new();
     for fault in faults {
         out.push_str(&format!("{fault}\n"));
@@ -117,7 +117,12 @@ fn told(wanted: &Wanted, outcome: &Outcome) -> String {
         out.push_str(&format!("{file}: filled in anew\n"));
     }
     if *left_out > 0 {
-        let why = if cfg!(target_os = "linux") { "" } else { ": only Linux runs them" };
+        let missing: Vec<&str> = missing.iter().copied().collect();
+        let why = match () {
+            () if cfg!(not(target_os = "linux")) => ": only Linux runs them".to_owned(),
+            () if !missing.is_empty() => format!(", since {} is missing", missing.join(", ")),
+            () => String::new(),
+        };
         out.push_str(&format!("{} left out{why}\n", counted(*left_out, "command")));
     }
     out.push_str(&format!("{}, {}", counted(*pages, "page"), counted(*runs, "run")));

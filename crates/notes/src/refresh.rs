@@ -1,5 +1,7 @@
 //! All pages, one after the other.
 
+use std::collections::BTreeSet;
+
 use crate::anchors;
 use crate::fault::Fault;
 use crate::fill::{Sources, fill};
@@ -37,6 +39,8 @@ pub struct Outcome {
     pub runs: usize,
     /// So many were not.
     pub left_out: usize,
+    /// Programs that they would have called, and this machine does not have.
+    pub missing: BTreeSet<&'static str>,
 }
 
 /// Fills all wanted pages in, or checks them.
@@ -73,6 +77,7 @@ pub fn refresh(repo: &Repo, wanted: &Wanted, progress: &mut dyn FnMut(&str)) -> 
         }
         outcome.runs += filled.runs;
         outcome.left_out += filled.left_out;
+        outcome.missing.extend(filled.missing);
         outcome.faults.extend(filled.faults);
         outcome.faults.extend(known.faults(&page));
         outcome.faults.extend(links.faults(&page));

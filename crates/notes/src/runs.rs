@@ -1,6 +1,8 @@
 //! The fences of a page that show what commands print.
 
 use std::collections::BTreeSet;
+use std::env;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -56,6 +58,9 @@ pub struct Runs<'a> {
     pub runs: usize,
     /// So many were not.
     pub left_out: usize,
+    /// Programs that are not on this machine: what calls them is left out.
+    pub missing: BTreeSet<&'static str>,
+    folders: Vec<PathBuf>,
     is_check: bool,
     /// Without its server, nothing that follows can come out right.
     is_lost: bool,
@@ -71,12 +76,29 @@ impl<'a> Runs<'a> {
         is_check: bool,
         progress: &'a mut dyn FnMut(&str),
     ) -> Self {
-        let chosen = chosen(page);
-        Self { stage, runs: 0, left_out: 0, is_check, is_lost: false, chosen, progress }
+        let path = env::var_os("PATH").unwrap_or_default();
+        Self {
+            stage,
+            runs: 0,
+            left_out: 0,
+            missing: BTreeSet::new(),
+            folders: env::split_paths(&path).collect(),
+            is_check,
+            is_lost: false,
+            chosen: chosen(page),
+            progress,
+        }
     }
 
     fn sameness(&self, options: &Options) -> Sameness {
         Sameness { compare: options.compare, chosen: self.chosen.clone() }
+    }
+
+    /// Whether a command calls what this machine does not have.
+    fn is_missing(&mut self, command: &str) -> bool {
+        let missing = console::missing(command, &self.folders);
+        self.missing.extend(missing);
+        missing.is_some()
     }
 
     /// Tells the command, and counts it.
@@ -104,7 +126,8 @@ impl<'a> Runs<'a> {
 
     fn run_one(&mut self, command: &Command, options: &Options, exit: i32, came: &mut Came) {
         let is_over = options.once.is_some() && (self.is_check || !command.shown.is_empty());
-        if self.stage.is_none() || self.is_lost || is_over {
+        let is_left_out = self.stage.is_none() || self.is_lost || is_over;
+        if is_left_out || self.is_missing(&command.text()) {
             self.left_out += 1;
             came.lines.extend_from_slice(&command.shown);
             return;
@@ -147,8 +170,8 @@ impl<'a> Runs<'a> {
             let mend = "put the others into a `run` of their own";
             return Came::as_shown(fence).with_fault(0, (what, mend.to_owned()));
         };
-        self.is_lost = false;
-        if self.stage.is_none() {
+        self.is_lost = self.stage.is_some() && self.is_missing(&command.text());
+        if self.stage.is_none() || self.is_lost {
             self.left_out += 1;
             return Came::as_shown(fence);
         }

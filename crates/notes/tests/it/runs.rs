@@ -24,6 +24,10 @@ pub const TESTS: &[(&str, fn())] = &[
     ("one_server_at_a_time", one_server_at_a_time),
     ("a_port_that_is_taken_is_waited_for", a_port_that_is_taken_is_waited_for),
     ("commands_can_be_left_out", commands_can_be_left_out),
+    (
+        "what_calls_a_program_that_is_missing_is_left_out",
+        what_calls_a_program_that_is_missing_is_left_out,
+    ),
     ("an_interrupt_leaves_nothing_behind", an_interrupt_leaves_nothing_behind),
 ];
 
@@ -216,6 +220,19 @@ fn commands_can_be_left_out() {
     let told = repository.notes(&["--check", "--no-run", "lessons/01-a.md"], 0);
     assert_eq!(told, "1 command left out\n1 page, 0 runs: all is as it is shown\n");
     assert!(!repository.path().join("ran").exists());
+}
+
+fn what_calls_a_program_that_is_missing_is_left_out() {
+    let repository = Repository::new();
+    let lesson = fence("serve", "$ node server.mjs") + &fence("run", "$ echo client");
+    repository.write("lessons/01-a.md", &lesson);
+    let mut notes = repository.command(&["--check", "lessons/01-a.md"]);
+    // A folder with nothing in it.
+    let output = notes.env("PATH", repository.path().join("lessons")).output().unwrap();
+    let told = String::from_utf8(output.stdout).unwrap();
+    let expected =
+        "2 commands left out, since node is missing\n1 page, 0 runs: all is as it is shown\n";
+    assert_eq!(told, expected);
 }
 
 fn an_interrupt_leaves_nothing_behind() {
