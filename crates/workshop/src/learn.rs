@@ -25,7 +25,7 @@ pub fn list(place: &Place) -> Result<bool, String> {
     let progress = Progress::read(&place.folder)?;
     let next = place.next(&progress).map(|next| next.name.as_str());
     let width = place.exercises.iter().map(|one| one.plan.title.chars().count()).max().unwrap_or(0);
-    say::line(format!("     {:5} {:width$}  minutes  known of it", "", "exercise"));
+    say::line(format!("     {:5} {:width$}  minutes  so far", "", "exercise"));
     let mut done_count = 0;
     for exercise in &place.exercises {
         let note = progress.note(&exercise.name);

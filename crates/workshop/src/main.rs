@@ -13,7 +13,6 @@ mod proofs;
 mod say;
 mod watch;
 
-use std::io::Write;
 use std::process::ExitCode;
 
 /// Something is red.
@@ -29,7 +28,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_RED),
         Err(message) => {
-            let _ = writeln!(std::io::stderr(), "workshop: {message}");
+            say::error(&format!("workshop: {message}"));
             ExitCode::from(EXIT_UNABLE)
         }
     }

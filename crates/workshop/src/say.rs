@@ -99,6 +99,19 @@ pub fn heading(text: &str) {
     styled(text, &Style::new().bold());
 }
 
+/// Prints an error to stderr. Lines that were laid out by somebody else stay as they are.
+pub fn error(text: &str) {
+    for part in text.lines() {
+        let lines = match part.contains("  ") {
+            true => vec![part.to_owned()],
+            false => wrapped(part, WIDTH),
+        };
+        for line in lines {
+            let _ = writeln!(io::stderr(), "{line}");
+        }
+    }
+}
+
 /// In green.
 pub fn good(text: &str) {
     styled(text, &Style::new().green().bold());
