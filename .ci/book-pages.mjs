@@ -213,15 +213,16 @@ async function look({ page, open }, name) {
 /** Links that lead nowhere in the built book. */
 function dead(base, found) {
   for (const [name, { links }] of found) {
+    checks += 1;
     for (const link of new Set(links)) {
       if (!link.startsWith(base)) continue;
       const url = new URL(link);
       const path = decodeURIComponent(url.pathname).slice(1) || 'index.html';
       // What follows `:~:` are words to show, and no id.
       const id = decodeURIComponent(url.hash.slice(1).split(':~:')[0]);
-      holds(name, existsSync(join(BOOK, path)), `a link leads to nothing: ${path}`, 'mend it in its Markdown');
+      if (!existsSync(join(BOOK, path))) fault(name, `a link leads to nothing: ${path}`, 'mend it in its Markdown');
       const target = found.get(path);
-      if (id && target) holds(name, target.ids.includes(id), `no #${id} in ${path}`, 'name a heading that is there');
+      if (id && target && !target.ids.includes(id)) fault(name, `no #${id} in ${path}`, 'name a heading that is there');
     }
   }
 }
