@@ -9,7 +9,9 @@ use regex::Regex;
 use crate::repo::Repo;
 
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\((?:checks?|tests?)\s+`[^)]*\)").expect("the expression is well-formed")
+    // The contract names its tests at a clause's end.
+    let in_brackets = r"\((?:checks?|tests?)\s+`[^)]*\)";
+    Regex::new(&format!(r"{in_brackets}|\*Tests?:\*(?:.+\n)+")).expect("it is well-formed")
 });
 static NAME: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"`([^`]+)`").expect("the expression is well-formed"));
@@ -98,10 +100,12 @@ mod tests {
             ("half-close".to_owned(), place("a.rs", "id: \"half-close\"")),
             ("reads_on".to_owned(), place("b.rs", "fn reads_on")),
         ]));
-        let prose = "So it is (checks `half-close`, `other`), `half-close` (test `it::reads_on`).";
+        let prose = "So it is (checks `half-close`, `other`), `half-close` (test `it::reads_on`).\n\n\
+                     *Tests:* every one, `it`,\n`reads_on`.\n\n`reads_on`\n";
         let found = claims.in_prose(prose);
         let told: Vec<_> = found.iter().map(|claim| (claim.name, claim.file)).collect();
-        assert_eq!(told, [("half-close", "a.rs"), ("it::reads_on", "b.rs")]);
+        let expected = [("half-close", "a.rs"), ("it::reads_on", "b.rs"), ("reads_on", "b.rs")];
+        assert_eq!(told, expected);
         assert_eq!(&prose[found[0].range.clone()], "`half-close`");
         assert_eq!(found[0].fragment, ":~:text=id:%20%22half%2Dclose%22");
     }

@@ -39,11 +39,35 @@ pub fn ids(text: &str) -> Vec<String> {
     anchors::names(text).into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
-/// A folder as a page: its children, each with the way to it.
-pub fn listing(folder: &str, children: &[(String, String)]) -> String {
+/// What a folder's page shows of a file or folder in it.
+pub struct Child {
+    pub path: String,
+    /// The way to its page.
+    pub way: String,
+    /// What it says of itself, in a sentence.
+    pub about: Option<String>,
+}
+
+/// A folder as a page.
+pub fn listing(folder: &str, children: &[Child]) -> String {
     let title = if folder.is_empty() { "All files" } else { folder };
-    let lines = children.iter().map(|(path, way)| format!("- [`{}`]({way})\n", paths::name(path)));
+    let lines = children.iter().map(|Child { path, way, about }| {
+        let about = about.as_ref().map(|about| format!(": {about}")).unwrap_or_default();
+        format!("- [`{}`]({way}){about}\n", paths::name(path))
+    });
     format!("# {title}\n\n{}", lines.collect::<String>())
+}
+
+/// The first sentence of a file's own documentation, or the description in a manifest.
+pub fn about(text: &str) -> Option<String> {
+    if let Some(described) = text.lines().find_map(|line| line.strip_prefix("description = \"")) {
+        return Some(described.trim_end_matches('"').to_owned());
+    }
+    let first = text.lines().take_while(|line| !line.is_empty() && *line != "//!");
+    let lines = first.map(|line| line.strip_prefix("//! ")).collect::<Option<Vec<_>>>()?;
+    let paragraph = lines.join(" ");
+    let sentence = paragraph.split_once(". ").map_or(&*paragraph, |(sentence, _)| sentence);
+    (!sentence.is_empty()).then(|| sentence.trim_end_matches('.').to_owned())
 }
 
 /// The whole files of the siblings in one page.
@@ -100,6 +124,17 @@ mod tests {
              ```rust\nfn run() {\n    b();\n}\n```\n\n"
         );
         assert_eq!(ids(text), ["run", "in"]);
+    }
+
+    #[test]
+    fn files_say_what_they_are_about() {
+        let about = |text| super::about(text).unwrap_or_default();
+        assert_eq!(
+            about("//! One `a` of\n//! two. More\n//!\n//! Rest\n\nuse b;\n"),
+            "One `a` of two"
+        );
+        assert_eq!(about("[package]\nname = \"a\"\ndescription = \"Does a\"\n"), "Does a");
+        assert_eq!(about("use b;\n"), "");
     }
 
     #[test]

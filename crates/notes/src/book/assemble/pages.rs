@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::{Assembler, Page, listing_page};
 use crate::anchors;
+use crate::book::code::{self, Child};
 use crate::book::repo::Kind;
 use crate::book::siblings::{self, Part};
-use crate::book::{code, exercises, mdbook, paths};
+use crate::book::{exercises, mdbook, paths};
 
 /// The page of the siblings' whole files.
 pub(super) const WHOLE_FILES: &str = "siblings/whole-files.md";
@@ -123,12 +124,23 @@ impl Assembler<'_> {
                     _ => self.place(&child),
                 };
                 if self.pages.contains_key(&target) || self.assets.contains(&target) {
-                    children.push((child, paths::relative(&place, &target)));
+                    let way = paths::relative(&place, &target);
+                    children.push(Child { about: self.about(&child), path: child, way });
                 }
             }
             let title = if folder.is_empty() { "All files" } else { paths::name(folder) };
             self.insert(&place, title, mdbook::not_printed(&code::listing(folder, &children)));
         }
+    }
+
+    /// What a file says of itself, or a package's folder in its manifest.
+    fn about(&self, path: &str) -> Option<String> {
+        let path = match self.repo.kind(path)? {
+            Kind::Folder => paths::join(path, "Cargo.toml"),
+            Kind::Code if paths::ending(path) == "rs" => path.to_owned(),
+            _ => return None,
+        };
+        code::about(&self.repo.text(&path).ok()?)
     }
 
     /// The way from the page `place` to an anchor's part, or to its file if it has no such part.
