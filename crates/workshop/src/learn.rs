@@ -207,7 +207,7 @@ pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool, String
     if let Err(error) = std::net::TcpListener::bind(("127.0.0.1", port)) {
         let number = &exercise.number;
         return Err(format!(
-            "port {port}: {error}; mend: another one: {}",
+            "port {port}: {error}; mend: another one:\n  {}",
             called_as(&format!("run {number} --port {}", port.wrapping_add(1)))
         ));
     }

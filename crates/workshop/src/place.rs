@@ -57,7 +57,7 @@ impl Place {
         self.exercises.iter().find(is_it).ok_or_else(|| {
             let last = self.exercises.last().map_or("", |exercise| &exercise.number);
             format!(
-                "there is no exercise \"{called}\"; mend: one of 01 to {last}, as `{}` shows them",
+                "there is no exercise \"{called}\"; mend: one of 01 to {last}. All of them:\n  {}",
                 called_as("list")
             )
         })

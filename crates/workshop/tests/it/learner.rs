@@ -224,7 +224,7 @@ mod signals {
         let port = taken.local_addr().unwrap().port();
         let (code, says) = sample.run(&["run", "1", "--port", &port.to_string()]);
         assert_eq!(code, 2);
-        crate::assert_says(&says, &["mend: another one: just exercise run 01 --port"]);
+        crate::assert_says(&says, &["mend: another one:\n  just exercise run 01 --port"]);
         drop(taken);
         let pid_file = sample.path("pid");
         let mut run = sample.command(&["run", "1", "--port", &port.to_string()]);
