@@ -31,7 +31,8 @@ pub const CHECKS: &[Check] = &[
         id: "upload-first",
         title: "A client that uploads 20 MB before it reads does not get stuck",
         clause: 5,
-        stimulus: "a client sends 20 MB, then reads a file of 16 MiB",
+        stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, then reads a file of 16 \
+                   MiB",
         expected: "the upload is taken, then preamble, file, FIN",
         hint: "Read what the client sends while you send: in a second thread or task, or by a \
                listener. Else both sides wait for each other with full buffers.",
@@ -131,7 +132,9 @@ fn half_close(stage: &Stage<'_>) -> Outcome {
 
 fn upload_first(stage: &Stage<'_>) -> Outcome {
     let server = stage.serve(noise(16 * MIB))?;
-    let client = server.connect()?;
+    let client = server.connect_small()?;
+    // Until its buffer is full: a server that hears only between two writes is in a write now.
+    thread::sleep(Duration::from_millis(300));
     for _ in 0..20 {
         client.send(&noise(16 * MIB)[..1_000_000])?;
     }

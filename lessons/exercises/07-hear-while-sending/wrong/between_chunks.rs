@@ -50,7 +50,8 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
             return Ok(());
         }
         stream.write_all(&chunk[..read])?;
-        let _ = stream.read(&mut heard);
+        // Until it says nothing for a millisecond.
+        while let Ok(1..) = stream.read(&mut heard) {}
     }
 }
 
