@@ -308,6 +308,23 @@ async function remembers(browser, base, names) {
   await context.close();
 }
 
+/** What is copied of a console can be pasted into one. */
+async function copies(browser, base, name) {
+  const { context, page, open } = await tab(browser, base, { viewport: DESK });
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await open(name);
+  const block = page.locator('pre:has(code.language-console)').first();
+  if ((await block.count()) > 0) {
+    const shown = (await block.locator('code').innerText()).split('\n');
+    await block.hover();
+    await block.locator('.clip-button').click();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    const isSo = shown[0] === `$ ${copied.split('\n')[0]}` && !copied.includes('$ ') && shown.length > copied.split('\n').length;
+    holds(name, isSo, `copies "${copied.slice(0, 60)}" of a console`, 'see playground_text in docs/book/highwater.js');
+  }
+  await context.close();
+}
+
 async function withoutScript(browser, base, name) {
   const { context, page, open } = await tab(browser, base, { javaScriptEnabled: false });
   await open(name);
@@ -349,7 +366,7 @@ async function main() {
   const { server, base } = await serve();
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
   try {
-    say(`${names.length} pages of ${all.length}`);
+    say(`opening ${names.length} of ${all.length} pages`);
     const found = new Map();
     const waiting = [...names];
     let done = 0;
@@ -374,6 +391,8 @@ async function main() {
     say('search, print, without JavaScript');
     const siblings = names.filter((name) => name.startsWith('siblings/') && !name.endsWith('index.html'));
     await attempt('index.html', () => search(browser, base));
+    const lesson = names.find((name) => name.startsWith('lessons/05-'));
+    if (lesson) await attempt(lesson, () => copies(browser, base, lesson));
     if (siblings.length > 0) {
       await attempt(siblings[0], () => remembers(browser, base, siblings));
       await attempt(siblings[0], () => withoutScript(browser, base, siblings[0]));
@@ -385,7 +404,7 @@ async function main() {
   }
   for (const line of [...new Set(faults)]) process.stdout.write(`${line}\n`);
   const count = new Set(faults).size;
-  say(count === 0 ? `${checks} checks on ${names.length} pages held` : `${count} faults`);
+  say(count === 0 ? `${checks} checks held, pages opened: ${names.length}` : `${count} fault${count === 1 ? '' : 's'}`);
   return count === 0 ? 0 : 1;
 }
 

@@ -140,6 +140,24 @@
     });
   });
 
+  // What is copied of a console is its commands: the prompt and the output are for reading. mdBook
+  // asks this function of its own what to copy.
+  const textOf = window.playground_text;
+  window.playground_text = (block, ...rest) => {
+    const text = textOf(block, ...rest);
+    return block.querySelector('code.language-console') ? commandsIn(text) : text;
+  };
+
+  function commandsIn(text) {
+    let continues = false;
+    const commands = text.split('\n').filter((line) => {
+      const isCommand = continues || line.startsWith('$ ');
+      continues = isCommand && line.endsWith('\\');
+      return isCommand;
+    });
+    return commands.map((line) => line.replace(/^\$ /, '')).join('\n');
+  }
+
   // The menu's button is a label, which no keyboard reaches and no reader calls a button.
   const menu = document.getElementById('mdbook-sidebar-toggle');
   if (menu) {
