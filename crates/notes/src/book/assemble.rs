@@ -7,9 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 use super::claims::Claims;
-use super::links::{self};
+use super::links;
 use super::repo::{Kind, Repo};
-use super::siblings::{self};
+use super::siblings;
 use super::summary::{self, Entry};
 use super::{exercises, paths};
 use crate::fault::{Fault, did_you_mean};
@@ -64,11 +64,18 @@ struct Fragment {
     id: String,
 }
 
-/// Who quotes what: titles and pages of lessons, by file and by anchor of the siblings.
+/// A page that quotes code.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Quoting {
+    title: String,
+    page: String,
+}
+
+/// Who quotes what, by file and by anchor of the siblings.
 #[derive(Default)]
 struct Quotes {
-    files: BTreeMap<String, BTreeSet<String>>,
-    anchors: BTreeMap<String, BTreeSet<String>>,
+    files: BTreeMap<String, BTreeSet<Quoting>>,
+    anchors: BTreeMap<String, BTreeSet<Quoting>>,
 }
 
 struct Assembler<'a> {

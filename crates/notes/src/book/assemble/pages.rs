@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Assembler, Page, listing_page};
+use super::{Assembler, Page, Quoting, listing_page};
 use crate::anchors;
 use crate::book::code::{self, Child};
 use crate::book::repo::Kind;
@@ -149,12 +149,12 @@ impl Assembler<'_> {
         if part.code.is_some() { format!("{way}#{anchor}") } else { way }
     }
 
-    /// Links to lessons, from the page `place`; each was kept as `title\nplace`.
-    fn lessons(&self, lessons: Option<&BTreeSet<String>>, place: &str) -> String {
-        let links = lessons.into_iter().flatten().filter_map(|lesson| {
-            let (title, page) = lesson.split_once('\n')?;
-            Some(format!("[{title}]({})", paths::relative(place, page)))
-        });
+    /// Links to those who quote something, from the page `place`.
+    fn lessons(&self, quoting: Option<&BTreeSet<Quoting>>, place: &str) -> String {
+        let links = quoting
+            .into_iter()
+            .flatten()
+            .map(|Quoting { title, page }| format!("[{title}]({})", paths::relative(place, page)));
         links.collect::<Vec<_>>().join(", ")
     }
 }

@@ -1,7 +1,7 @@
 //! Markdown as the book wants it: links lead to pages, markers have done their work.
 
 use super::pages::sibling_page;
-use super::{Assembler, Fragment};
+use super::{Assembler, Fragment, Quoting};
 use crate::anchors;
 use crate::book::claims::Claim;
 use crate::book::links::{self, Link};
@@ -11,6 +11,20 @@ use crate::book::repo::Kind;
 use crate::book::siblings::{self, Part};
 use crate::fault::{Fault, did_you_mean};
 use crate::page::{Block, Comment, Page as Source};
+
+/// Where a marker stands.
+struct Spot<'a> {
+    path: &'a str,
+    line: usize,
+    /// The page's title.
+    title: &'a str,
+}
+
+impl Spot<'_> {
+    fn fault(&self, what: impl Into<String>, mend: impl Into<String>) -> Fault {
+        Fault::new(self.path, self.line, what, mend)
+    }
+}
 
 impl Assembler<'_> {
     /// A Markdown text as the book wants it: links lead to pages, markers have done their work.
@@ -98,11 +112,11 @@ impl Assembler<'_> {
         for (at, block) in blocks.iter().enumerate() {
             let Block::Comment(comment) = block else { continue };
             let (Comment { range, line, .. }, words) = (comment, words_of(comment));
-            let start = range.start;
+            let (start, spot) = (range.start, Spot { path, line: *line, title });
             edits.replace(range.clone(), "");
             let made = if let Some(quoted) = words.strip_prefix("code: ") {
                 let Some(Block::Fence(fence)) = blocks.get(at + 1) else { continue };
-                let made = self.quoted(path, *line, quoted, &fence.indent, title);
+                let made = self.quoted(&spot, quoted, &fence.indent);
                 made.map(|made| (start..fence.range.end, made))
             } else if let Some(words_of_it) = words.strip_prefix("siblings: ") {
                 let end = blocks[at..].iter().find_map(|block| match block {
@@ -112,10 +126,10 @@ impl Assembler<'_> {
                 let Some(end) = end else {
                     let what = format!("<!-- {words} --> has no end");
                     let mend = "write <!-- /siblings --> below it";
-                    self.faults.push(Fault::new(path, *line, what, mend));
+                    self.faults.push(spot.fault(what, mend));
                     continue;
                 };
-                let made = self.compared(path, *line, words_of_it, title);
+                let made = self.compared(&spot, words_of_it);
                 made.map(|made| (start..end, made))
             } else {
                 continue;
@@ -128,20 +142,13 @@ impl Assembler<'_> {
     }
 
     /// The fence for a `code:` marker, and below it the way to its file.
-    fn quoted(
-        &mut self,
-        path: &str,
-        line: usize,
-        quoted: &str,
-        indent: &str,
-        title: &str,
-    ) -> Result<String, Fault> {
+    fn quoted(&mut self, spot: &Spot<'_>, quoted: &str, indent: &str) -> Result<String, Fault> {
         let (file, anchor) = quoted.split_once('#').unwrap_or((quoted, ""));
-        let code = self.part(path, line, file, anchor)?;
+        let code = self.part(spot, file, anchor)?;
         self.want(file);
-        let place = self.place(path);
-        let lesson = lesson_link(title, &place);
-        self.quotes.files.entry(file.to_owned()).or_default().insert(lesson);
+        let place = self.place(spot.path);
+        let quoting = Quoting { title: spot.title.to_owned(), page: place.clone() };
+        self.quotes.files.entry(file.to_owned()).or_default().insert(quoting);
         let way = paths::relative(&place, &self.place(file));
         let fragment = if anchor.is_empty() { String::new() } else { format!("#{anchor}") };
         let fence = markdown::fenced(&code, markdown::language(file), indent);
@@ -151,21 +158,15 @@ impl Assembler<'_> {
     }
 
     /// The columns for a `siblings:` marker.
-    fn compared(
-        &mut self,
-        path: &str,
-        line: usize,
-        words: &str,
-        title: &str,
-    ) -> Result<String, Fault> {
+    fn compared(&mut self, spot: &Spot<'_>, words: &str) -> Result<String, Fault> {
         let (files, anchor) = siblings::meant(words);
-        let place = self.place(path);
-        let lesson = lesson_link(title, &place);
+        let place = self.place(spot.path);
+        let quoting = Quoting { title: spot.title.to_owned(), page: place.clone() };
         let mut parts = Vec::new();
         for (sibling, file) in files {
-            let code = Some(self.part(path, line, &file, anchor)?);
+            let code = Some(self.part(spot, &file, anchor)?);
             self.want(&file);
-            self.quotes.files.entry(file.clone()).or_default().insert(lesson.clone());
+            self.quotes.files.entry(file.clone()).or_default().insert(quoting.clone());
             parts.push(Part { sibling, path: file, code });
         }
         let link = |part: &Part| self.way_to_part(&place, part, anchor);
@@ -175,30 +176,26 @@ impl Assembler<'_> {
             made.push_str(&format!(
                 "\n<p class=\"hw-source\"><a href=\"{own}\">{anchor}, on a page of its own</a></p>\n"
             ));
-            self.quotes.anchors.entry(anchor.to_owned()).or_default().insert(lesson);
+            self.quotes.anchors.entry(anchor.to_owned()).or_default().insert(quoting);
         }
         Ok(made)
     }
 
     /// What a marker quotes.
-    fn part(&self, path: &str, line: usize, file: &str, anchor: &str) -> Result<String, Fault> {
+    fn part(&self, spot: &Spot<'_>, file: &str, anchor: &str) -> Result<String, Fault> {
         let Ok(text) = self.repo.text(file) else {
-            let what = format!("there is no file {file}");
-            return Err(Fault::new(path, line, what, "write its path from the root".to_owned()));
+            let mend = "write its path from the root";
+            return Err(spot.fault(format!("there is no file {file}"), mend));
         };
         if anchor.is_empty() {
             return Ok(anchors::whole(&text).join("\n"));
         }
         let quoted = anchors::quote(&text, anchor).map(|lines| lines.join("\n"));
-        quoted.map_err(|(what, mend)| Fault::new(path, line, format!("{file}: {what}"), mend))
+        quoted.map_err(|(what, mend)| spot.fault(format!("{file}: {what}"), mend))
     }
 }
 
 /// What a comment says.
 fn words_of(comment: &Comment) -> &str {
     comment.text.trim_start_matches("<!--").trim_end_matches("-->").trim()
-}
-
-fn lesson_link(title: &str, place: &str) -> String {
-    format!("{title}\n{place}")
 }
