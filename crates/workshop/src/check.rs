@@ -36,6 +36,9 @@ pub fn check(place: &Place, exercise: &Exercise, command: Option<&str>) -> Resul
     let names = exercise.checks.iter().map(|check| check.id).chain(measured);
     let name_width = names.map(str::len).max().unwrap_or(0);
     let graded = grade::grade(exercise, &subject, &|graded| say::verdict(graded, name_width));
+    if graded.iter().any(|graded| graded.state == State::Waits) {
+        say::line("  (later: when those before them hold)");
+    }
     say::line("");
     match grade::explain(exercise, &graded) {
         Some(explanation) => {
@@ -190,7 +193,7 @@ fn say_green(place: &Place, exercise: &Exercise, graded: &[Graded], progress: &P
     say::good(&format!("Green: exercise {} is done, {done} of {all}.", exercise.number));
     let mut rows = vec![("compare", called_as(&format!("solution {}", exercise.number)))];
     match place.next(progress) {
-        Some(next) => rows.push(("next", format!("{} {}", called_as("next"), next.brief()))),
+        Some(next) => rows.push(("next", format!("{}   {}", called_as("next"), next.brief()))),
         None => rows.push(("next", "nothing is left: you have done them all".to_owned())),
     }
     say::rows(&rows);

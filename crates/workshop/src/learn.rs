@@ -252,7 +252,7 @@ pub fn warm(place: &Place) -> Result<bool, String> {
     }
     cargo::run(&place.folder, "fetch", &[])?;
     say::line("Building every exercise …");
-    let arguments = ["--workspace", "--bins", "--examples", "--keep-going", "--offline"];
+    let arguments = ["--workspace", "--bins", "--keep-going", "--offline"];
     let built = cargo::build(&place.folder, &arguments, false)?;
     // Work that is half done need not compile; what it depends on was built before.
     if !built.is_whole && !built.has_errors() {
