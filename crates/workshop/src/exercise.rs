@@ -1,4 +1,4 @@
-//! What an exercise is: a folder, and the `exercise.toml` in it.
+//! What an exercise is: a folder, and the `exercise.toml` in it, whose fields are those of [`Plan`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -27,18 +27,26 @@ pub struct Exercise {
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub title: String,
+    /// How long it takes somebody who has read the lesson.
     pub minutes: u32,
     /// The file of its lesson, in `lessons/`.
     pub lesson: String,
+    /// What it is about, in one sentence.
     pub idea: String,
-    /// What follows the program, with the places that a conformance command has.
+    /// What follows the program, with the places that a command of `conformance` has: `{file}`,
+    /// `{port}`, and perhaps `{chunk}`, `{preamble}`, `{stall}` and `{cap}`.
     pub arguments: String,
+    /// The checks of `conformance` that grade it, in the order in which they are explained.
     checks: Vec<String>,
+    /// `[starter]`.
     pub starter: Red,
+    /// `[[stumble]]`, in the order in which they are tried.
     #[serde(default, rename = "stumble")]
     pub stumbles: Vec<Stumble>,
+    /// `[[wrong]]`.
     #[serde(default, rename = "wrong")]
     pub wrongs: Vec<Wrong>,
+    /// `[[measure]]`, counted when all checks hold.
     #[serde(default, rename = "measure")]
     pub measures: Vec<MeasurePlan>,
 }
@@ -49,7 +57,7 @@ pub struct Plan {
 pub struct Red {
     /// A check, or what is measured.
     pub check: String,
-    /// What it says came.
+    /// What has to be in what it says came; seconds in it are not compared.
     #[serde(default)]
     pub words: String,
 }
@@ -58,12 +66,14 @@ pub struct Red {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Stumble {
+    /// Its name for `[[wrong]]`.
     pub id: String,
     /// A check, or what is measured.
     pub check: String,
-    /// It fits if this is in what came; without words it always does.
+    /// It fits if this is in what came, whatever seconds both name; without words it always does.
     #[serde(default)]
     pub words: String,
+    /// What the learner is told then.
     pub say: String,
 }
 
@@ -71,6 +81,7 @@ pub struct Stumble {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wrong {
+    /// The file's name, and the end of its target's in Cargo.toml: `wrong-NN-ID`.
     pub id: String,
     /// The stumble that has to explain it; or what is measured, if that has to.
     pub stumble: String,
@@ -81,9 +92,12 @@ pub struct Wrong {
 #[serde(deny_unknown_fields)]
 pub struct MeasurePlan {
     pub what: What,
+    /// How many clients are there at once, and read nothing.
     #[serde(default)]
     pub clients: usize,
+    /// How long the served file is.
     pub bytes: Option<u64>,
+    /// What the server is told as its chunk size, in bytes.
     pub chunk: Option<usize>,
     pub at_most: Option<f64>,
     pub at_least: Option<f64>,
@@ -98,12 +112,20 @@ pub struct MeasurePlan {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
+    /// The server's threads, with clients.
     Threads,
+    /// The system calls that read files, to send one of so many bytes to one client.
     ReadCalls,
+    /// The KiB by which its memory grows with clients.
     MemoryKib,
+    /// The milliseconds of processor that it uses in a second with clients; without clients, to send
+    /// so many bytes to one.
     CpuMs,
+    /// The system call in which one of its threads waits, with clients.
     BlockedIn,
+    /// How many times as fast it sends so many bytes as the starter, the example `starter-NN`.
     TimesStarter,
+    /// Whether a word is missing in `src/main.rs`.
     SourceLacks,
 }
 
