@@ -118,7 +118,7 @@ Claims (check `half-open`) and (tests `it_holds`, `it_hold`).
 
 <!-- cod: a -->
 
-A number: <!-- figure: peers larges gb_per_s tokio -->1<!-- /figure -->.
+A number: <!-- figure: peers larger gb_per_s tokio -->1<!-- /figure -->.
 ";
     repository.write("lessons/01-a.md", lesson);
     let told = repository.notes(&["--check", "lessons/01-a.md"], 1);
@@ -132,7 +132,7 @@ A number: <!-- figure: peers larges gb_per_s tokio -->1<!-- /figure -->.
         (21, "the link `#nowhere` names a heading that lessons/01-a.md does not have"),
         (21, "the link `nowhere.md` leads nowhere"),
         (23, "the marker `siblings` has no end"),
-        (27, "the record has no measure `larges`; mend: did you mean `large`?"),
+        (27, "the record has no measure `larger`; mend: did you mean `large`?"),
     ];
     let lines: Vec<&str> = told.lines().collect();
     for (line, (at, words)) in lines.iter().zip(expected) {
