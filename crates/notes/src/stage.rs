@@ -159,12 +159,13 @@ impl Stage {
         self.build(command)?;
         self.take_turn(progress)?;
         wait_for_ports(command, progress)?;
-        let process = self.start(command)?;
+        let mut process = self.start(command)?;
         let group = process.group();
         let deadline = Instant::now() + START_LIMIT;
         let listens = process.wait_until(deadline, |seen| seen.has_ended || listens(group));
         let has_ended = process.wait_until(Instant::now(), |seen| seen.has_ended);
         if !listens || has_ended {
+            process.end();
             let words = last_words(&process.output_from(0));
             let what = match has_ended {
                 true => format!("the server ended before it listened{words}"),
@@ -221,6 +222,10 @@ impl Stage {
         // One who is meant to stay is not waited for for ever.
         if !server.process.wait_until(asked + CLIENTS_END, are_gone) {
             server.process.wait_until(asked + CLIENTS_END, is_quiet);
+        }
+        if server.process.wait_until(Instant::now(), |seen| seen.has_ended) {
+            // Its last words are read to the end.
+            server.process.end();
         }
         let said = whole_lines(server.process.output_from(server.shown));
         server.shown += said.len();
