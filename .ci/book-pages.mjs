@@ -87,7 +87,9 @@ async function serve() {
       response.writeHead(404).end();
       return;
     }
-    response.writeHead(200, { 'content-type': TYPES[extname(path)] ?? 'text/plain; charset=utf-8' });
+    const type = TYPES[extname(path)] ?? 'text/plain; charset=utf-8';
+    // Style, script and fonts are the same for all pages.
+    response.writeHead(200, { 'content-type': type, 'cache-control': 'max-age=3600' });
     createReadStream(path).pipe(response);
   });
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
