@@ -22,6 +22,8 @@ static JSON_TIME: LazyLock<Regex> = LazyLock::new(|| regex(r#""(at|wait)_us":\d+
 static PORT: LazyLock<Regex> = LazyLock::new(|| {
     regex(r"(\d+\.\d+\.\d+\.\d+|localhost|\]|::1|::ffff:[\d.]+|port|connection)([:\s])(\d{5})\b")
 });
+/// All of this network is this machine; a client may take any address of it.
+static OWN: LazyLock<Regex> = LazyLock::new(|| regex(r"\b127\.\d+\.\d+\.\d+:PORT"));
 static PROCESS: LazyLock<Regex> =
     LazyLock::new(|| regex(r"\b(pid|Pid|PID|process|Process)([ =:]+)\d+\b"));
 static TIME_WITH_UNIT: LazyLock<Regex> =
@@ -123,6 +125,7 @@ impl Sameness {
                 true => port[0].to_owned(),
                 false => format!("{}{}PORT", &port[1], &port[2]),
             });
+        let line = OWN.replace_all(&line, "127.0.0.1:PORT");
         let line = PROCESS.replace_all(&line, "${1}${2}0").trim_end().to_owned();
         if !self.compare.vary {
             return line;
@@ -182,6 +185,7 @@ mod tests {
         let connected = "   0.000425  #1 connected: 127.0.0.1:37078";
         assert!(!is(connected, "  12.1  #1 x"));
         assert!(is(connected, "  12.000001  #1 connected: 127.0.0.1:50000"));
+        assert!(is(connected, "   0.000425  #1 connected: 127.34.5.6:50000"));
         assert!(is(r#"{"at_us":1,"wait_us":2}"#, r#"{"at_us":30,"wait_us":4}"#));
         assert!(is("pid 12, PID=3", "pid 4567, PID=89"));
         assert!(!is("127.0.0.1:40000", "127.0.0.1:40001"), "the page chose this port");

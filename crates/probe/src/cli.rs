@@ -139,8 +139,9 @@ fn reading_args() -> [Arg; 5] {
             .value_parser(text::positive_bytes),
         switch(
             "small",
-            "A small receive buffer and small segments, so that the kernel takes little for a \
-             client who does not read",
+            "A small receive buffer, small segments and, on Linux within this machine, an address \
+             that no earlier client had, so that the kernel takes little for a client who does \
+             not read",
         ),
         option("timeout", "SECONDS", "How long to wait for the next byte, or to find room for one")
             .default_value("30")
