@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
@@ -198,7 +198,7 @@ fn the_kernel_takes_little_for_a_small_client() {
     let (addr, serving) = server(|mut stream| {
         // The kernel remembers of an address how much it took at once.
         assert!(stream.peer_addr().unwrap().ip().is_loopback());
-        assert_ne!(stream.peer_addr().unwrap().ip(), Ipv4Addr::LOCALHOST);
+        assert_ne!(stream.peer_addr().unwrap().ip(), std::net::Ipv4Addr::LOCALHOST);
         stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
         let mut sent = 0;
         while let Ok(count) = stream.write(&[0; 4096]) {
