@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -201,7 +201,9 @@ fn prove_programs(
             Err(fault) => faults.push(fault),
         }
     }
-    faults.extend(grade_claims(&ready));
+    let count = ready.iter().map(|(claim, _)| wanted_checks(claim).len()).sum();
+    say::line(format!("Grading: {} …", say::count(count, "check")));
+    faults.extend(judge_claims(&ready));
     Ok(faults)
 }
 
@@ -231,56 +233,61 @@ fn ready_to_grade(claim: &Claim<'_>, built: &Built) -> Result<Result<Subject, Fa
     Ok(Ok(Subject { target, source: Some(claim.source.clone()), starter }))
 }
 
+/// Judges programs, and those that are not as they should be once more, alone: much at once is not
+/// what a learner does, and a busy computer makes right servers late.
+fn judge_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (one, graded) in ready.iter().zip(grade_claims(ready)) {
+        let claim = one.0;
+        let mut fault = judge(claim, &graded);
+        if let Some(first) = fault {
+            fault = judge(claim, &grade_claims(slice::from_ref(one)).remove(0));
+            if fault.is_none() {
+                say::wrapped_rows(&[("not among others", &first.what), ("but alone", "yes")]);
+            }
+        }
+        say_claim(claim, fault.is_none());
+        faults.extend(fault);
+    }
+    faults
+}
+
 /// Grades side by side what only waits; what measures, two at a time.
-fn grade_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Fault> {
-    let all = Mutex::new(vec![Vec::new(); ready.len()]);
-    let set = |index: usize, graded: Vec<Graded>| {
-        all.lock().unwrap_or_else(PoisonError::into_inner)[index] = graded;
-    };
+fn grade_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Vec<Graded>> {
+    let all: Vec<Mutex<Vec<Graded>>> = ready.iter().map(|_| Mutex::default()).collect();
+    let verdicts = |index: usize| all[index].lock().unwrap_or_else(PoisonError::into_inner);
     side_by_side(ready.len(), JOBS, &|index| {
         let (claim, subject) = &ready[index];
         if let Err(why) = conformance::preflight(&subject.target) {
-            set(index, grade::not_started(claim.exercise, &why));
+            *verdicts(index) = grade::not_started(claim.exercise, &why);
         }
     });
-    let is_started =
-        |index: &usize| all.lock().unwrap_or_else(PoisonError::into_inner)[*index].is_empty();
-    let started: Vec<usize> = (0..ready.len()).filter(is_started).collect();
-    let targets: Vec<Target> = ready.iter().map(|(_, subject)| subject.target.clone()).collect();
+    let started: Vec<usize> =
+        (0..ready.len()).filter(|&index| verdicts(index).is_empty()).collect();
     let pairs = started.iter().flat_map(|&index| {
         let checks = wanted_checks(ready[index].0);
         checks.iter().map(move |&check| (index, check))
     });
     let pairs: Vec<(usize, &'static Check)> = pairs.collect();
-    say::line(format!("Grading: {} …", say::count(pairs.len(), "check")));
+    let targets: Vec<Target> = ready.iter().map(|(_, subject)| subject.target.clone()).collect();
     for record in conformance::run_pairs(&targets, &pairs, &|_, _| true, &|_| {}) {
-        let mut all = all.lock().unwrap_or_else(PoisonError::into_inner);
-        all[record.target].push(grade::graded(record));
+        verdicts(record.target).push(grade::graded(record));
     }
     side_by_side(started.len(), HEAVY_JOBS, &|index| {
         let index = started[index];
         let (claim, subject) = &ready[index];
-        let is_measured = {
-            let all = all.lock().unwrap_or_else(PoisonError::into_inner);
-            grade::is_green(&all[index])
-                && wanted_checks(claim).len() == claim.exercise.checks.len()
-        };
-        let plans = claim.exercise.plan.measures.iter().filter(|_| is_measured);
-        let measured = plans.map(|plan| Graded {
-            name: plan.what.name(),
-            title: plan.title(),
-            state: grade::measured(plan, subject),
-        });
-        let measured: Vec<Graded> = measured.collect();
-        all.lock().unwrap_or_else(PoisonError::into_inner)[index].extend(measured);
+        let has_all = wanted_checks(claim).len() == claim.exercise.checks.len();
+        if !has_all || !grade::is_green(&verdicts(index)) {
+            return;
+        }
+        for plan in &claim.exercise.plan.measures {
+            let (name, title) = (plan.what.name(), plan.title());
+            let state = grade::measured(plan, subject);
+            verdicts(index).push(Graded { name, title, state });
+        }
     });
-    let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let judged = ready.iter().zip(&all).map(|((claim, _), graded)| (claim, judge(claim, graded)));
-    let faults = judged.filter_map(|(claim, outcome)| {
-        say_claim(claim, outcome.is_none());
-        outcome
-    });
-    faults.collect()
+    let into_inner = |verdicts: Mutex<Vec<Graded>>| verdicts.into_inner();
+    all.into_iter().map(into_inner).map(|all| all.unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
 /// The checks that decide a claim: those before the one that matters, and it.
