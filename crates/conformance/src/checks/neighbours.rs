@@ -280,7 +280,7 @@ fn reset_before_accept(stage: &Stage<'_>) -> Outcome {
 
 fn cap(stage: &Stage<'_>) -> Outcome {
     stage.target.needs("{cap}")?;
-    let content = noise(4 * MIB);
+    let content = noise(MIB);
     stage.write(content)?;
     let settings = Settings { cap: 3, ..Settings::default() };
     let server = stage.start(Start { settings, ..Start::default() })?;
