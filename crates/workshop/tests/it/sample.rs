@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::wait_for;
-
 /// Longer than anything here takes on a computer that builds something else meanwhile.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -193,7 +191,7 @@ pub fn ended(child: Child) -> (i32, String) {
 #[cfg(unix)]
 pub fn told_in(path: &std::path::Path) -> String {
     let mut text = String::new();
-    wait_for("a file to be written", || {
+    crate::wait_for("a file to be written", || {
         text = fs::read_to_string(path).unwrap_or_default();
         !text.is_empty()
     });
