@@ -139,7 +139,7 @@ fn reply_args() -> [Arg; 3] {
             "TEXT",
             "What each client says first; may be empty; knows\n\\r \\n \\t \\\\ \\xNN [default: GET / HTTP/1.0 and an\nempty line]",
         )
-        .value_parser(unescaped),
+        .value_parser(units::unescaped),
         option("expect", "FILE", "What each should get after the preamble: length\nand hash are verified")
             .value_parser(value_parser!(PathBuf)),
         option(
@@ -191,35 +191,6 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     // A name may have both, and the kit's servers listen on version 4 unless told otherwise.
     let first = addresses.iter().find(|addr| addr.is_ipv4()).or(addresses.first());
     first.copied().ok_or_else(|| format!("it has no address; {mend}"))
-}
-
-fn unescaped(text: &str) -> Result<Vec<u8>, String> {
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    while let [byte, after @ ..] = rest {
-        rest = after;
-        if *byte != b'\\' {
-            out.push(*byte);
-            continue;
-        }
-        let (byte, after) = match after {
-            [b'r', after @ ..] => (b'\r', after),
-            [b'n', after @ ..] => (b'\n', after),
-            [b't', after @ ..] => (b'\t', after),
-            [b'\\', after @ ..] => (b'\\', after),
-            [b'x', high, low, after @ ..] => {
-                let digit = |byte: u8| char::from(byte).to_digit(16);
-                let (Some(high), Some(low)) = (digit(*high), digit(*low)) else {
-                    return Err("after \\x come two digits: \\x0a".to_owned());
-                };
-                ((high * 16 + low) as u8, after)
-            }
-            _ => return Err("after \\ comes r, n, t, \\ or xNN".to_owned()),
-        };
-        out.push(byte);
-        rest = after;
-    }
-    Ok(out)
 }
 
 fn load(matches: &ArgMatches) -> Result<Report, String> {

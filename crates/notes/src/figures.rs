@@ -334,14 +334,8 @@ fn decimals_of(figure: &str) -> usize {
 fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut out = String::new();
-    for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out + fraction
+    let whole = whole.parse().expect("a figure is no less than zero");
+    format!("{}{fraction}", probe::text::grouped(whole))
 }
 
 /// In the unit that suits it, with three digits that say something.

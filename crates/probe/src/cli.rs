@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use crate::text;
+use probe::text;
 
 const EXAMPLES: &str = r#"Examples, with a server there (cargo run -p serve-tokio):
   probe localhost:4000

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
-use crate::text::{counted, grouped};
+use probe::text::{counted, grouped};
 
 /// The note's preamble, enough for a browser.
 const BARE: &[u8] = b"HTTP/1.1\n\n";

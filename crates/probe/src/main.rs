@@ -9,7 +9,6 @@
 mod cli;
 mod expect;
 mod talk;
-mod text;
 
 use std::io::{self, Write};
 use std::process::ExitCode;

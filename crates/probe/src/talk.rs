@@ -10,7 +10,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::cli::{End, Plan};
 use crate::expect::Expected;
-use crate::text::{counted, elapsed, hex};
+use probe::text::{counted, elapsed, hex};
 
 /// How long a server may take to let a connection be made.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -12,8 +12,8 @@ const HEX_LINE_BYTES: usize = 16;
 /// # Errors
 ///
 /// What a size looks like.
-pub(crate) fn bytes(text: &str) -> Result<u64, String> {
-    let mend = "a size is a whole number of bytes, or has a unit: 10, 64KiB, 20MB";
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let mend = "a size is a whole number of bytes, or has a unit: 536, 64KiB, 20MB";
     text.trim().parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| mend.to_owned())
 }
 
@@ -22,7 +22,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
 /// # Errors
 ///
 /// What a size looks like.
-pub(crate) fn positive_bytes(text: &str) -> Result<u64, String> {
+pub fn positive_bytes(text: &str) -> Result<u64, String> {
     match bytes(text)? {
         0 => Err("the least is 1".to_owned()),
         bytes => Ok(bytes),
@@ -34,7 +34,7 @@ pub(crate) fn positive_bytes(text: &str) -> Result<u64, String> {
 /// # Errors
 ///
 /// What a time looks like.
-pub(crate) fn time(text: &str) -> Result<Duration, String> {
+pub fn time(text: &str) -> Result<Duration, String> {
     let mend = "a time is a number of seconds, or has a unit: 3, 0.5, 500ms";
     match text.trim().parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| mend.to_owned()),
@@ -47,7 +47,7 @@ pub(crate) fn time(text: &str) -> Result<Duration, String> {
 /// # Errors
 ///
 /// The escapes that there are.
-pub(crate) fn unescaped(text: &str) -> Result<Vec<u8>, String> {
+pub fn unescaped(text: &str) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     let mut chars = text.chars();
     while let Some(char) = chars.next() {
@@ -74,7 +74,7 @@ pub(crate) fn unescaped(text: &str) -> Result<Vec<u8>, String> {
 }
 
 /// A count with its thousands apart: `156,926 bytes`, `1 byte`.
-pub(crate) fn counted(bytes: u64) -> String {
+pub fn counted(bytes: u64) -> String {
     match bytes {
         1 => "1 byte".to_owned(),
         _ => format!("{} bytes", grouped(bytes)),
@@ -82,7 +82,7 @@ pub(crate) fn counted(bytes: u64) -> String {
 }
 
 /// A whole number with its thousands apart: `156,926`.
-pub(crate) fn grouped(number: u64) -> String {
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (at, digit) in digits.chars().enumerate() {
@@ -95,7 +95,7 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// `0.4 ms`, `250 ms`, `3.0 s`.
-pub(crate) fn elapsed(time: Duration) -> String {
+pub fn elapsed(time: Duration) -> String {
     let ms = time.as_secs_f64() * 1e3;
     match ms {
         // What rounding makes of them belongs to the next form.
@@ -106,7 +106,7 @@ pub(crate) fn elapsed(time: Duration) -> String {
 }
 
 /// Bytes in hexadecimal and as characters, 16 a line; `more` followed that are not shown.
-pub(crate) fn hex(bytes: &[u8], has_more: bool) -> String {
+pub fn hex(bytes: &[u8], has_more: bool) -> String {
     let mut out = String::new();
     let lines = bytes.chunks(HEX_LINE_BYTES);
     let last = lines.len().saturating_sub(1);

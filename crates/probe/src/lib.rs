@@ -1,0 +1,3 @@
+//! What the clients of this kit have in common; `probe` itself is the program in `main.rs`.
+
+pub mod text;
