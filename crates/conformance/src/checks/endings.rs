@@ -55,8 +55,9 @@ pub const CHECKS: &[Check] = &[
         id: "late-words",
         title: "A client may speak after the server's FIN",
         clause: 7,
-        stimulus: "a client reads everything, then says three words within 0.6 s, and one later",
-        expected: "no reset: the server still listens",
+        stimulus: "a client reads everything, then says three words within 0.6 s, and one later; another \
+                   reads everything, then sends 4 MB",
+        expected: "no reset, and the 4 MB are taken: the server still listens",
         hint: "After the shutdown of your writing side, go on reading until the client's FIN, for as \
                long as the linger timeout.",
         is_heavy: false,
@@ -163,6 +164,12 @@ fn late_words(stage: &Stage<'_>) -> Outcome {
     // Most of the linger timeout may pass; the words themselves took 0.6 s.
     thread::sleep(stage.target.linger.mul_f32(0.4));
     demand!(!client.is_cut_off(), "a reset came long before the linger timeout had passed");
+    // A server that only keeps the socket open sends no reset either, but the buffers fill.
+    let client = server.connect_small()?;
+    client.expect_whole(noise(1000))?;
+    for _ in 0..4 {
+        client.send(noise(1_000_000))?;
+    }
     Ok(())
 }
 
