@@ -1,0 +1,53 @@
+//! Wrong: the file is opened once, and all clients share its position.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
+
+fn main() -> io::Result<()> {
+    let (file, port) = arguments();
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    let file = File::open(file)?;
+    println!("listening on 127.0.0.1:{port}");
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                let file = file.try_clone()?;
+                thread::spawn(move || {
+                    if let Err(error) = serve_client(stream, file) {
+                        eprintln!("{peer}: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                eprintln!("accept: {error}");
+                // If no descriptor is left, it would fail again at once, a million times a second.
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+fn serve_client(mut stream: TcpStream, mut file: File) -> io::Result<()> {
+    stream.write_all(PREAMBLE)?;
+    file.rewind()?;
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(());
+        }
+        stream.write_all(&chunk[..read])?;
+    }
+}
+
+fn arguments() -> (String, u16) {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = words.as_slice() else { panic!("say: exercise-06 FILE PORT") };
+    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+}
