@@ -44,13 +44,30 @@ pub fn difference(got: &[u8], wanted: &[u8]) -> Option<String> {
 /// The first bytes, escaped.
 pub fn shown(bytes: &[u8]) -> String {
     const SHOWN_BYTES: usize = 24;
-    let more = if bytes.len() > SHOWN_BYTES { "…" } else { "" };
-    format!("{}{more}", bytes[..bytes.len().min(SHOWN_BYTES)].escape_ascii())
+    // One of them may take four columns, and nothing breaks such a line.
+    const COLUMNS: usize = 48;
+    let mut text = String::new();
+    for (index, byte) in bytes.iter().enumerate() {
+        let escaped = byte.escape_ascii().to_string();
+        if index == SHOWN_BYTES || text.len() + escaped.len() > COLUMNS {
+            text.push('…');
+            break;
+        }
+        text.push_str(&escaped);
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_shown_fits_into_a_line() {
+        assert_eq!(shown(b"short"), "short");
+        assert_eq!(shown(&[b'a'; 25]), format!("{}…", "a".repeat(24)));
+        assert_eq!(shown(&[0xff; 24]), format!("{}…", "\\xff".repeat(12)));
+    }
 
     #[test]
     fn differences_are_said_in_words() {

@@ -73,8 +73,8 @@ impl Target {
         }
         for placeholder in ["{file}", "{port}"] {
             if !words.iter().any(|word| word.contains(placeholder)) {
-                let mend = "put it where the server expects it: conformance -- CMD {file} {port}";
-                return Err(format!("the command has no {placeholder}: {mend}"));
+                let mend = "put it where the server expects it";
+                return Err(format!("the command has no {placeholder}; mend: {mend}"));
             }
         }
         let spelled = format!("-- {}", shell_words::join(&words));

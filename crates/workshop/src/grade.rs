@@ -20,6 +20,11 @@ const NOT_STARTED: &[(&str, &str)] = &[
          yourself to see all of them.",
     ),
     (
+        "cannot be started",
+        "No server was started: the system did not find the command's first word, or may not run it. \
+         Try the command yourself, with a file and a port in the two places.",
+    ),
+    (
         "nobody listens on port",
         "Your server runs, but not where the checks look for it: it has to listen on 127.0.0.1, on \
          the port that its command line says.",

@@ -127,7 +127,7 @@ fn typed<'a>(place: &'a Place, exercise: &'a Exercise, line: &str) -> Result<Ste
 fn say_waiting(exercise: &Exercise) {
     say::line("");
     say::line(format!("Waiting until you save {}", shown(&exercise.main_file())));
-    say::line("Or type, then Enter:  h a hint,  n the next exercise,  q the end,  nothing: again");
+    say::line("Or type, then Enter:  h a hint,  n the next one,  q the end,  nothing: again");
 }
 
 /// The next exercise that is not done: a later one, or else an earlier one.
