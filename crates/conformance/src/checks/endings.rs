@@ -124,10 +124,11 @@ fn half_close(stage: &Stage<'_>) -> Outcome {
     client.half_close()?;
     client.expect_whole(noise(8 * MIB))?;
     // A server may be quick enough to send all before it hears the FIN. Not to this client: it has
-    // room for little, and pauses until the FIN is heard.
+    // room for little, and pauses until the FIN is heard, and a while longer: to grant it a second or
+    // two more is to cut it off, too.
     let client = server.connect_small()?;
     client.half_close()?;
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(2500));
     client.expect_whole(noise(8 * MIB))
 }
 
