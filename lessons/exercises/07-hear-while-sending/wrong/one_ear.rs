@@ -1,0 +1,75 @@
+//! Exercise 07, hear while sending: what the client says is read the whole time.
+//!
+//! `exercise-07 FILE PORT` listens on 127.0.0.1.
+
+use std::env;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::LazyLock;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::Duration;
+
+const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
+
+fn main() -> io::Result<()> {
+    let (file, port) = arguments();
+    let listener = TcpListener::bind(("127.0.0.1", port))?;
+    println!("listening on 127.0.0.1:{port}");
+    loop {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                let file = file.clone();
+                thread::spawn(move || {
+                    if let Err(error) = serve_client(stream, &file) {
+                        eprintln!("{peer}: {error}");
+                    }
+                });
+            }
+            Err(error) => {
+                eprintln!("accept: {error}");
+                // If no descriptor is left, it would fail again at once, a million times a second.
+                thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+/// One thread hears all clients, one after another.
+static EAR: LazyLock<Sender<TcpStream>> = LazyLock::new(|| {
+    let (ear, heard) = mpsc::channel();
+    thread::spawn(move || {
+        for mut stream in heard {
+            let _ = io::copy(&mut stream, &mut io::sink());
+        }
+    });
+    ear
+});
+
+fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
+    let _ = EAR.send(stream.try_clone()?);
+    let sent = send_file(&stream, path);
+    // Our FIN: we have no more to say.
+    let ended = stream.shutdown(Shutdown::Write);
+    sent.and(ended)
+}
+
+fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
+    stream.write_all(PREAMBLE)?;
+    let mut file = File::open(path)?;
+    let mut chunk = vec![0; 64 * 1024];
+    loop {
+        let read = file.read(&mut chunk)?;
+        if read == 0 {
+            return Ok(());
+        }
+        stream.write_all(&chunk[..read])?;
+    }
+}
+
+fn arguments() -> (String, u16) {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = words.as_slice() else { panic!("say: exercise-07 FILE PORT") };
+    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+}
