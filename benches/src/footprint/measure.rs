@@ -183,6 +183,8 @@ impl Footprints {
         plan.max_segment_bytes = Some(HELD_SEGMENT_BYTES);
         plan.receive_buffer_bytes = Some(HELD_BUFFER_BYTES);
         plan.timeout = HELD_TIMEOUT;
+        // Else the kernel takes the more for each, the more there were before.
+        plan.source = cfg!(target_os = "linux").then(probe::address::unused);
         let load = Load::new(plan)?;
         let (report, seen) = thread::scope(|scope| {
             let running = scope.spawn(|| load.run());

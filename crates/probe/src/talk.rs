@@ -331,7 +331,7 @@ fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
         socket.set_tcp_mss(SMALL_SEGMENT_BYTES)?;
         #[cfg(target_os = "linux")]
         if plan.addr.is_ipv4() && plan.addr.ip().is_loopback() {
-            socket.bind(&own_address().into())?;
+            socket.bind(&std::net::SocketAddr::new(probe::address::unused(), 0).into())?;
         }
     }
     match socket.connect_timeout(&plan.addr.into(), CONNECT_TIMEOUT) {
@@ -340,19 +340,6 @@ fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
         Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok((socket.into(), true)),
         Err(error) => Err(error),
     }
-}
-
-/// An address that no earlier connection had. Linux remembers how those between two addresses fared
-/// (`ip tcp_metrics`), and takes more at once for the next ones; all of 127.0.0.0/8 is this machine.
-#[cfg(target_os = "linux")]
-fn own_address() -> std::net::SocketAddr {
-    use std::hash::{BuildHasher, RandomState};
-
-    // The standard library's own randomness.
-    let [second, third, fourth, ..] = RandomState::new().hash_one(()).to_ne_bytes();
-    // Not 127.0.0.1, which everybody has, nor one that ends like a network's own.
-    let host = [127, second.max(1), third, fourth.clamp(1, 254)];
-    (host, 0).into()
 }
 
 fn not_connected(plan: &Plan, error: &io::Error) -> String {

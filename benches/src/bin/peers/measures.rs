@@ -1,9 +1,7 @@
 //! What is measured, and how.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -304,7 +302,7 @@ impl Course {
         plan.max_segment_bytes = Some(HELD_SEGMENT_BYTES);
         plan.receive_buffer_bytes = Some(HELD_BUFFER_BYTES);
         plan.timeout = HELD_TIMEOUT;
-        plan.source = Some(new_source());
+        plan.source = Some(probe::address::unused());
         let job = Job::new(plan)?;
         let (report, seen) = thread::scope(|scope| {
             let running = scope.spawn(|| job.run());
@@ -390,13 +388,6 @@ fn while_held(server: &Server<'_>, job: &Job) -> Result<(u64, f64, f64), String>
         (0, _) => Ok((bytes, fresh, pressure)),
         (ended, _) => Err(format!("{ended} clients ended while they were held")),
     }
-}
-
-/// An address of this machine that nobody came from before: what Linux remembers of a pair of
-/// addresses (`ip tcp_metrics`) would make it take several times as much for each client.
-fn new_source() -> IpAddr {
-    let [_, low, middle, high, ..] = RandomState::new().hash_one(0).to_ne_bytes();
-    Ipv4Addr::new(127, high.max(1), middle, low.clamp(1, 254)).into()
 }
 
 /// How long a client takes that reads at once, as those are who connect within one machine: the
