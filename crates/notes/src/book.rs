@@ -9,7 +9,6 @@ mod exercises;
 mod links;
 mod markdown;
 pub mod mdbook;
-mod paths;
 mod repo;
 mod siblings;
 mod summary;

@@ -9,6 +9,7 @@ use crate::fault::Fault;
 use crate::figures::Records;
 use crate::markers::{Marker, Wrong, parse};
 use crate::page::{Block, Comment, Fence, Page, fenced};
+use crate::paths;
 use crate::repo::Repo;
 use crate::runs::{Came, Runs};
 use crate::stage::Stage;
@@ -205,7 +206,7 @@ impl Filler<'_, '_, '_, '_> {
         match self.sources.code(path, anchor) {
             Ok(lines) => {
                 let from = anchor.map_or(path.to_owned(), |anchor| format!("{path}#{anchor}"));
-                self.put(fence, language_of(path), &lines, &from);
+                self.put(fence, paths::language(path), &lines, &from);
             }
             Err(wrong) => self.fault(comment.line, wrong),
         }
@@ -261,8 +262,8 @@ impl Filler<'_, '_, '_, '_> {
             };
             match self.sources.code(&path, anchor) {
                 Ok(lines) => {
-                    let to = relative(&self.page.file, &path);
-                    let code = fenced("", language_of(&path), &lines);
+                    let to = paths::relative(&self.page.file, &path);
+                    let code = fenced("", paths::language(&path), &lines);
                     new.push_str(&format!("**{name}** ([`{path}`]({to}))\n\n{code}\n\n"));
                 }
                 Err(wrong) => return self.fault(begin.line, wrong),
@@ -336,45 +337,9 @@ fn first_difference(shown: &[String], came: &[String]) -> (usize, String) {
     (same + 1, what)
 }
 
-/// A fence's language, by its file's ending.
-fn language_of(path: &str) -> &'static str {
-    let ending = path.rsplit('/').next().and_then(|name| name.rsplit_once('.')).map(|it| it.1);
-    match ending {
-        Some("rs") => "rust",
-        Some("mjs" | "js") => "js",
-        Some("toml") => "toml",
-        Some("json") => "json",
-        Some("md") => "markdown",
-        Some("sh") => "sh",
-        Some("py") => "python",
-        Some("css") => "css",
-        Some("html") => "html",
-        Some("yml" | "yaml") => "yaml",
-        _ if path.ends_with("justfile") => "just",
-        _ => "text",
-    }
-}
-
-/// The way from one file to another.
-#[must_use]
-pub fn relative(from: &str, to: &str) -> String {
-    let folders: Vec<&str> = from.split('/').collect();
-    let folders = &folders[..folders.len() - 1];
-    let steps: Vec<&str> = to.split('/').collect();
-    let common = folders.iter().zip(&steps).take_while(|(from, to)| from == to).count();
-    "../".repeat(folders.len() - common) + &steps[common..].join("/")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ways_lead_from_one_file_to_another() {
-        assert_eq!(relative("lessons/a.md", "crates/x/b.rs"), "../crates/x/b.rs");
-        assert_eq!(relative("lessons/a.md", "lessons/s/b.rs"), "s/b.rs");
-        assert_eq!(relative("README.md", "lessons/b.md"), "lessons/b.md");
-    }
 
     #[test]
     fn the_first_difference_is_told_with_its_line() {

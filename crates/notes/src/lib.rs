@@ -15,6 +15,7 @@ pub mod links;
 pub mod markers;
 pub mod output;
 pub mod page;
+mod paths;
 #[cfg(target_os = "linux")]
 pub mod process;
 pub mod references;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fs;
 
 use crate::fault::{Fault, did_you_mean};
-use crate::fill::relative;
 use crate::page::Page;
+use crate::paths;
 use crate::repo::Repo;
 
 /// Looks links up, and remembers the headings of pages.
@@ -43,7 +43,10 @@ impl<'a> Links<'a> {
             Some((path, heading)) => (path, Some(heading)),
             None => (target, None),
         };
-        let file = if path.is_empty() { Some(page.file.clone()) } else { joined(&page.file, path) };
+        let file = match path {
+            "" => Some(page.file.clone()),
+            path => paths::resolve(paths::parent(&page.file), &path.replace("%20", " ")),
+        };
         let Some(file) = file else {
             let what = format!("the link `{target}` leads out of the repository");
             return Some((what, "link to what is in it, or to a whole address".to_owned()));
@@ -82,36 +85,18 @@ impl<'a> Links<'a> {
 
     /// What may have been meant by a file that is not there.
     fn nearest(&self, page: &Page, file: &str) -> String {
-        let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+        let (folder, name) = (paths::parent(file), paths::name(file));
         let entries = fs::read_dir(self.repo.path(folder)).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
         let names: Vec<String> = names.collect();
         match did_you_mean(name, names.iter().map(String::as_str)) {
             Some(near) => {
-                let near = if folder.is_empty() { near.into() } else { format!("{folder}/{near}") };
-                format!("did you mean `{}`?", relative(&page.file, &near))
+                let near = paths::join(folder, near);
+                format!("did you mean `{}`?", paths::relative(&page.file, &near))
             }
             None => "a link's path begins at its page's folder".to_owned(),
         }
     }
-}
-
-/// Where a path leads that begins at a file's folder; none if it leaves the repository.
-#[must_use]
-pub fn joined(from: &str, path: &str) -> Option<String> {
-    let path = path.replace("%20", " ");
-    let mut steps: Vec<&str> = from.split('/').collect();
-    steps.pop();
-    for step in path.split('/') {
-        match step {
-            "" | "." => {}
-            ".." => {
-                steps.pop()?;
-            }
-            step => steps.push(step),
-        }
-    }
-    Some(steps.join("/"))
 }
 
 #[cfg(test)]

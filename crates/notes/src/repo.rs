@@ -7,8 +7,8 @@ use std::{env, fs};
 
 use tempfile::NamedTempFile;
 
-/// Folders that are made by programs.
-const MADE: [&str; 3] = ["target", "node_modules", ".git"];
+/// Folders that nobody reads: what programs make, and what git keeps.
+pub(crate) const MADE: [&str; 3] = ["target", "node_modules", ".git"];
 
 /// Where lessons, code and records are.
 #[derive(Clone, Debug)]

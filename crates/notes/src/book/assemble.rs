@@ -7,13 +7,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 
 use super::claims::Claims;
+use super::exercises;
 use super::links;
 use super::repo::{Kind, Repo};
 use super::siblings;
 use super::summary::{self, Entry};
-use super::{exercises, paths};
 use crate::fault::{Fault, did_you_mean};
 use crate::page::Page as Source;
+use crate::paths;
 
 /// The book's source: files by their path in it.
 #[derive(Debug)]

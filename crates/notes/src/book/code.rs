@@ -1,7 +1,8 @@
 //! Pages that show a file, or list a folder.
 
-use super::{markdown, paths, siblings};
+use super::{markdown, siblings};
 use crate::anchors::{self, Mark};
+use crate::paths;
 
 /// A file as a page, cut at its anchors, so that a link can lead to one. `lessons` says who quotes
 /// it; `side_by_side` is the way from this page to an anchor's page, if it is a sibling.

@@ -1,6 +1,7 @@
 //! Exercises: the task with its hints folded, and the solution on a page of its own.
 
-use super::{markdown, paths};
+use super::markdown;
+use crate::paths;
 
 /// The folder that holds them.
 pub const FOLDER: &str = "lessons/exercises";

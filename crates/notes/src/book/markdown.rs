@@ -5,6 +5,7 @@ use std::ops::Range;
 use pulldown_cmark::{Event, Options, Parser};
 
 use crate::page;
+use crate::paths;
 
 /// Replaces parts of a text; of two that overlap, the one that begins first stands.
 #[derive(Debug, Default)]
@@ -49,20 +50,11 @@ pub fn fenced(code: &str, language: &str, indent: &str) -> String {
     page::fenced(indent, language, &lines.collect::<Vec<_>>()) + "\n"
 }
 
-/// What highlights a file, by its name.
+/// What highlights a file in a browser, which knows no language of just's own.
 pub fn language(path: &str) -> &'static str {
-    match super::paths::ending(path) {
-        "rs" => "rust",
-        "mjs" | "js" => "javascript",
-        "toml" => "toml",
-        "json" => "json",
-        "yml" | "yaml" => "yaml",
-        "py" => "python",
-        "sh" => "bash",
-        "css" => "css",
-        "md" => "markdown",
-        _ if super::paths::name(path) == "justfile" => "makefile",
-        _ => "text",
+    match paths::language(path) {
+        "just" => "makefile",
+        language => language,
     }
 }
 

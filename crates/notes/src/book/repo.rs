@@ -4,10 +4,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::paths;
+use crate::paths;
+use crate::repo::MADE;
 
-/// What nobody reads: what was built, what git keeps.
-const PASSED_OVER: [&str; 3] = ["target", "node_modules", ".git"];
 /// A file larger than this is linked to as it is; as a page it would only be slow.
 const PAGE_BYTES_MAX: u64 = 100_000;
 /// What a browser shows as it is.
@@ -65,7 +64,7 @@ impl Repo {
     pub fn children(&self, folder: &str) -> Vec<String> {
         let Ok(entries) = fs::read_dir(self.root.join(folder)) else { return Vec::new() };
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let seen = names.filter(|name| !name.starts_with('.') && !PASSED_OVER.contains(&&**name));
+        let seen = names.filter(|name| !name.starts_with('.') && !MADE.contains(&&**name));
         let mut found: Vec<String> = seen.map(|name| paths::join(folder, &name)).collect();
         found.sort_by_cached_key(|path| (self.kind(path) != Some(Kind::Folder), path.clone()));
         found

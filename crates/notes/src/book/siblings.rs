@@ -1,8 +1,9 @@
 //! The same part of all four siblings: columns on a wide screen, tabs on a narrow one. The script
 //! and the style are in docs/book; without them the parts stand below each other.
 
-use super::{markdown, paths};
+use super::markdown;
 use crate::anchors;
+use crate::paths;
 
 /// The siblings, in their order: the name, and the same as a module's.
 pub const SIBLINGS: [(&str, &str); 4] =

@@ -1,6 +1,6 @@
 //! The table of contents, as mdBook reads it.
 
-use super::paths;
+use crate::paths;
 
 /// A page in the table of contents.
 pub struct Entry<'a> {

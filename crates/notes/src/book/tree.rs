@@ -28,7 +28,7 @@ pub fn sync(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> 
 fn remove_others(folder: &Path, below: &str, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let path = super::paths::join(below, &entry.file_name().to_string_lossy());
+        let path = crate::paths::join(below, &entry.file_name().to_string_lossy());
         let is_needed = files
             .range(path.clone()..)
             .next()

@@ -7,7 +7,8 @@ use crate::anchors;
 use crate::book::code::{self, Child};
 use crate::book::repo::Kind;
 use crate::book::siblings::{self, Part};
-use crate::book::{exercises, mdbook, paths};
+use crate::book::{exercises, mdbook};
+use crate::paths;
 
 /// The page of the siblings' whole files.
 pub(super) const WHOLE_FILES: &str = "siblings/whole-files.md";

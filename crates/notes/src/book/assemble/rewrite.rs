@@ -6,11 +6,11 @@ use crate::anchors;
 use crate::book::claims::Claim;
 use crate::book::links::{self, Link};
 use crate::book::markdown::{self, Edits};
-use crate::book::paths;
 use crate::book::repo::Kind;
 use crate::book::siblings::{self, Part};
 use crate::fault::{Fault, did_you_mean};
 use crate::page::{Block, Comment, Page as Source};
+use crate::paths;
 
 /// Where a marker stands.
 struct Spot<'a> {

@@ -46,6 +46,24 @@ pub fn relative(from: &str, to: &str) -> String {
     ups.iter().chain(&to[shared..]).copied().collect::<Vec<_>>().join("/")
 }
 
+/// The language of a fence that shows this file.
+pub fn language(path: &str) -> &'static str {
+    match ending(path) {
+        "rs" => "rust",
+        "mjs" | "js" => "js",
+        "toml" => "toml",
+        "json" => "json",
+        "md" => "markdown",
+        "sh" => "sh",
+        "py" => "python",
+        "css" => "css",
+        "html" => "html",
+        "yml" | "yaml" => "yaml",
+        _ if name(path) == "justfile" => "just",
+        _ => "text",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +82,6 @@ mod tests {
         assert_eq!(relative("index.md", "a/d.md"), "a/d.md");
         assert_eq!(relative("a/b.md", "a/b.md"), "b.md");
         assert_eq!(relative("a/b/c.md", "x.md"), "../../x.md");
+        assert_eq!(relative("lessons/a.md", "lessons/s/b.rs"), "s/b.rs");
     }
 }
