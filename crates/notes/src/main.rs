@@ -45,7 +45,7 @@ fn main() -> ExitCode {
         }
     };
     #[cfg(target_os = "linux")]
-    if let Err(error) = notes::process::end_all_on_interrupt() {
+    if let Err(error) = conformance::kill_all_on_interrupt() {
         let _ = writeln!(io::stderr(), "notes: Ctrl-C would leave servers behind: {error}");
         return ExitCode::from(EXIT_UNABLE);
     }

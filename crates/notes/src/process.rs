@@ -1,46 +1,17 @@
 //! A command with all that it starts: a process group of its own, which ends as a whole.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
-use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use conformance::{kill_group, spawn_group};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
-/// All groups that run, for the case that we are interrupted: they are not the terminal's.
-static GROUPS: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
 
 /// How long what a command has left behind may hold its output open after it was ended.
 const CLOSES: Duration = Duration::from_secs(2);
-
-/// The exit code of a program that was interrupted.
-const EXIT_INTERRUPTED: i32 = 130;
-
-/// From now on, ends what runs when this process is interrupted, and then this process.
-///
-/// # Errors
-///
-/// When signals cannot be had.
-pub fn end_all_on_interrupt() -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            // Held to the end, so that nothing starts meanwhile.
-            let groups = lock(&GROUPS);
-            for group in groups.iter().copied().filter_map(Pid::from_raw) {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            std::process::exit(EXIT_INTERRUPTED);
-        }
-    });
-    Ok(())
-}
 
 /// What a process has done so far.
 #[derive(Debug)]
@@ -76,16 +47,12 @@ impl Process {
     pub fn start(command: &str, folder: &Path) -> io::Result<Self> {
         let mut bash = Command::new("bash");
         bash.arg("-c").arg(format!("exec 2>&1\n{command}")).current_dir(folder);
-        bash.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
+        bash.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         bash.env("CARGO_TERM_QUIET", "true").env("CARGO_TERM_COLOR", "never");
         bash.env("NO_COLOR", "1").env("TERM", "dumb").env("COLUMNS", "80");
         bash.env("LC_ALL", "C.UTF-8").env("GIT_PAGER", "cat").env("PAGER", "cat");
-        // While it is held, an interrupt waits: none is started that it would not know.
-        let mut groups = lock(&GROUPS);
-        let mut child = bash.spawn()?;
+        let mut child = spawn_group(&mut bash)?;
         let group = Pid::from_child(&child);
-        groups.insert(group.as_raw_nonzero().get());
-        drop(groups);
         let state = State {
             output: Vec::new(),
             said_at: Instant::now(),
@@ -148,8 +115,7 @@ impl Process {
     pub fn end(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
             // The command is not reaped yet, so the number is still its own.
-            let _ = kill_process_group(self.group, Signal::KILL);
-            lock(&GROUPS).remove(&self.group());
+            kill_group(&mut self.child);
             self.status = self.child.wait().ok();
             let closes = Instant::now() + CLOSES;
             let mut state = self.shared.lock();
