@@ -10,7 +10,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-use serve_core::{AcceptWaker, Approach, Server};
+use serve_core::{Approach, Server};
 
 use super::BARE;
 
@@ -67,11 +67,12 @@ fn serve(
     server: &Server,
     send: impl Fn(&TcpStream) -> io::Result<()>,
 ) -> io::Result<()> {
-    let waker = AcceptWaker::new(listener)?;
+    let addr = listener.local_addr()?;
     thread::scope(|scope| {
         scope.spawn(|| {
             server.shutdown.wait();
-            waker.wake();
+            // The listener is on the loopback address, so a connection ends `accept`.
+            drop(TcpStream::connect(addr));
         });
         loop {
             let accepted = listener.accept();

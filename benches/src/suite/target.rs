@@ -81,7 +81,7 @@ impl Target {
         let listener = bind(&config)?;
         let addr = listener.local_addr()?;
         let mut server = Server::new(config, EventLog::off());
-        server.asks_page_cache &= way != Way::ByPool;
+        server.reads_page_cache &= way != Way::ByPool;
         let server = Arc::new(server);
         let (run, shared) = (approach.run, Arc::clone(&server));
         let serving = thread::Builder::new().name(approach.name.to_owned());

@@ -86,7 +86,7 @@ fn a_chunk_is_one_event() {
             server.shut_down();
             in_time(move || running.join().unwrap()).unwrap();
             let events = server.log.events();
-            let chunks = events.iter().filter(|event| event.what.name() == "chunk").count();
+            let chunks = events.iter().filter(|event| event.kind.name() == "chunk").count();
             assert_eq!(chunks, 3000_usize.div_ceil(chunk_bytes), "{}", approach.name);
         }
     }

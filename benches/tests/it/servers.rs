@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use serve_core::{Approach, Config, EventLog, Server, bind, reset_on_close};
+use serve_core::{Approach, Config, EventLog, Server, bind};
+use socket2::SockRef;
 use tempfile::TempDir;
 
 pub const BARE: &[u8] = b"HTTP/1.1\n\n";
@@ -84,5 +85,5 @@ pub fn send_all(mut stream: &TcpStream, parts: &[&[u8]]) {
 /// Sends these, waits until they were taken, and resets.
 pub fn send_and_reset(mut stream: &TcpStream, part: &[u8]) {
     stream.write_all(part).unwrap();
-    reset_on_close(stream);
+    SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::io::Write;
-use std::net::{Shutdown, TcpListener};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use std::{fs, io, thread};
 
 use benches::suite::{FLOOR_MEMORY, Files, Target, Way, file_bytes_for};
 use criterion::Criterion;
-use serve_core::{AcceptWaker, Approach, Server};
+use serve_core::{Approach, Server};
 
 use crate::in_time;
 
@@ -26,11 +26,11 @@ static ONE_TOO_FEW: Approach = Approach {
 
 fn run_one_too_few(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let reply = [b"HTTP/1.1\n\n", &*fs::read(&server.config.file)?].concat();
-    let waker = AcceptWaker::new(&listener)?;
+    let addr = listener.local_addr()?;
     thread::scope(|scope| {
         scope.spawn(|| {
             server.shutdown.wait();
-            waker.wake();
+            drop(TcpStream::connect(addr));
         });
         loop {
             let (mut stream, _) = listener.accept()?;

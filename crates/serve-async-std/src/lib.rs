@@ -1,81 +1,75 @@
-//! The file server in async-std: a task for each client, on a few threads.
+//! The file server in async-std: one task per connection, on a few worker threads.
 //!
-//! async-std gave async Rust the shape of std; its authors ended it in 2025 and point to smol
-//! (RUSTSEC-2025-0052). This sibling is kept as history: much code still reads like this. Its one
-//! executor belongs to the whole process and cannot be dropped, so cutting clients off takes a
-//! channel; and a task that always finds work must yield by itself.
+//! async-std gave async Rust the API of std. Its authors discontinued it in 2025 and recommend smol
+//! (RUSTSEC-2025-0052). This sibling is kept as history, because much existing code looks like it. The
+//! process has one executor, which cannot be dropped, so that disconnecting clients needs a channel.
+//! The sockets expose no readiness: they can only be read and written.
 //!
-//! `cargo run -p serve-async-std`, then a browser at <http://localhost:4000/>.
+//! Run `cargo run -p serve-async-std` and open <http://localhost:4000/> in a browser.
 
 // ANCHOR: imports
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::io;
-use std::net::{Shutdown, TcpListener, TcpStream};
-use std::pin::{Pin, pin};
+use std::io::{self, ErrorKind, Read as _};
+use std::net::Shutdown;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_global_executor::GlobalExecutorConfig;
-use async_io::Async;
 use async_std::channel::{self, Receiver};
-use async_std::future::timeout;
-use async_std::io::{Read, WriteExt};
-use async_std::task::{self, sleep, spawn_blocking, yield_now};
-use futures_lite::future::or;
-use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server, Turn};
+use async_std::future::{pending, poll_fn, timeout};
+use async_std::io::{ReadExt, Write, WriteExt};
+use async_std::net::{TcpListener, TcpStream};
+use async_std::prelude::FutureExt;
+use async_std::task::{self, Poll, ready, sleep, spawn_blocking, yield_now};
+use serve_core::{
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice,
+    send_more,
+};
 // ANCHOR_END: imports
 
-/// What the kit needs to know of this sibling.
+/// The description of this sibling.
 pub const APPROACH: Approach = Approach {
     name: "async-std",
-    summary: "In async-std, kept as history: a task for each client, on a few threads.",
+    summary: "In async-std, which is discontinued: one task per connection, on a few worker threads.",
     has_workers: true,
     max_connections: 10_000,
     run,
 };
 
 // ANCHOR: run
-/// Serves until the server is shut down; see [`Approach::run`]. The executor is the process's:
-/// the first server in it decides the number of its threads.
+/// Serves until the shutdown; see [`Approach::run`]. The process has one executor: the first server in
+/// the process determines the number of its worker threads.
 ///
 /// # Errors
 ///
-/// When the listener cannot be asked for readiness.
-pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
+/// If the listener cannot be set to non-blocking mode.
+pub fn run(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<()> {
     let workers = server.config.workers;
     let config = GlobalExecutorConfig::default().with_min_threads(workers);
     async_global_executor::init_with_config(config.with_max_threads(workers));
-    // Nothing is ever sent: that `cut` is dropped is the message.
-    let (cut, cut_off) = channel::bounded(1);
-    // async-std's own sockets do not say when they are ready, which `sendfile` has to know. These
-    // are of the reactor beneath it, which does.
-    let listener = Async::new(listener)?;
-    let accepting = task::spawn(accept_clients(listener, Arc::clone(&server), cut_off));
+    // No message is ever sent. Dropping `stop` closes the channel, which cancels all connection tasks.
+    let (stop, stopped) = channel::bounded(1);
+    let accepting = task::spawn(accept_loop(listener.into(), Arc::clone(&server), stopped));
     server.shutdown.wait();
     task::block_on(accepting.cancel());
-    server.wait_for_idle(server.config.grace);
-    // Who is still there is cut off: its task drops its socket, then its client.
-    drop(cut);
-    server.wait_for_idle(Duration::MAX);
+    server.wait_until_idle(server.config.grace);
+    // A canceled task drops its socket, and then its connection.
+    drop(stop);
+    server.wait_until_idle(Duration::MAX);
     Ok(())
 }
 // ANCHOR_END: run
 
 // ANCHOR: accept
-async fn accept_clients(
-    listener: Async<TcpListener>,
-    server: Arc<Server>,
-    cut_off: Receiver<Infallible>,
-) {
+async fn accept_loop(listener: TcpListener, server: Arc<Server>, stopped: Receiver<Infallible>) {
     loop {
-        let slot = server.slot().await;
+        let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                let cut_off = cut_off.clone();
-                let cut = async move { _ = cut_off.recv().await };
-                task::spawn(or(serve_client(slot.connected(peer), stream), cut));
+                let stopped = stopped.clone();
+                let canceled = async move { _ = stopped.recv().await };
+                task::spawn(handle_connection(permit.connected(peer), stream).race(canceled));
             }
             Err(error) => {
                 if let Some(pause) = server.accept_failed(&error) {
@@ -88,36 +82,28 @@ async fn accept_clients(
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-async fn serve_client(client: Client, stream: Async<TcpStream>) {
-    enum Ended {
-        Sending(io::Result<()>),
-        Draining(io::Result<()>),
-    }
-    let ended = {
-        let mut draining = pin!(drain_client(&client, &stream));
-        let mut sending = pin!(async {
-            or(send_file(&client, &stream), watch_progress(&client, &stream)).await?;
-            stream.get_ref().shutdown(Shutdown::Write)
-        });
-        let sent = async { Ended::Sending(sending.as_mut().await) };
-        let heard = async { Ended::Draining(draining.as_mut().await) };
-        match or(sent, heard).await {
-            Ended::Sending(Ok(())) => {
-                let linger = client.server().config.linger_timeout;
-                timeout(linger, draining).await.unwrap_or_else(|_| client.let_go())
-            }
-            // The client has said its last word; it still gets the whole file.
-            Ended::Draining(Ok(())) => sending.await,
-            Ended::Sending(broke) | Ended::Draining(broke) => broke,
-        }
+/// Serves one client. Dropping the future closes the socket and records `disconnected`.
+pub async fn handle_connection(conn: Connection, stream: TcpStream) {
+    let result = serve(&conn, &stream).await;
+    conn.finish(result, &stream);
+}
+
+async fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
+    let draining = async {
+        drain(conn, stream).await?;
+        // A client that half-closes still gets the whole file.
+        pending().await
     };
-    client.ended(ended, &stream);
+    send_file(conn, stream).race(draining).await?;
+    stream.shutdown(Shutdown::Write)?;
+    let linger = conn.server().config.linger_timeout;
+    timeout(linger, drain(conn, stream)).await.unwrap_or_else(|_| conn.linger_expired())
 }
 // ANCHOR_END: serve
 
 // ANCHOR: send
-async fn send_file(client: &Client, stream: &Async<TcpStream>) -> io::Result<()> {
-    let server = client.server();
+async fn send_file(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
+    let server = conn.server();
     let reply = match Reply::open_cached(server) {
         Some(reply) => reply,
         None => {
@@ -125,104 +111,112 @@ async fn send_file(client: &Client, stream: &Async<TcpStream>) -> io::Result<()>
             spawn_blocking(move || Reply::open(&server)).await
         }
     };
-    let unsent = client.send_preamble(stream, &reply.preamble)?;
-    send_bytes(client, stream, unsent).await?;
+    let sent = conn.record_sent(send_more(stream, &reply.preamble)?);
+    write_bytes(conn, stream, &reply.preamble[sent..]).await?;
     let body = match reply.body {
         Ok(body) => body,
         Err(error) => {
-            client.file_failed(&error);
+            conn.record_file_failed(&error);
             return Ok(());
         }
     };
     let file_bytes = body.bytes;
     match server.config.zero_copy {
-        true => send_zero_copy(client, stream, body).await?,
-        false => send_copied(client, stream, body).await?,
+        true => send_zero_copy(conn, stream, body).await?,
+        false => send_copied(conn, stream, body).await?,
     }
-    client.file_ended(file_bytes);
+    conn.record_file_ended(file_bytes);
     Ok(())
 }
 // ANCHOR_END: send
 
 // ANCHOR: copy
-async fn send_copied(client: &Client, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
-    let mut chunks = Chunks::new(body, client.server());
-    let mut turn = Turn::new();
-    while chunks.advance() {
-        // A trip to the pool costs more than the reading: only what waits for a disk is worth it.
-        if !chunks.read_cached()? {
-            chunks = spawn_blocking(move || chunks.read()).await?;
+async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> io::Result<()> {
+    let mut chunks = ChunkReader::new(body, conn.server());
+    let mut time_slice = TimeSlice::new();
+    while let Some(chunk_bytes) = chunks.next_chunk() {
+        let started = Instant::now();
+        while chunks.remaining() > 0 {
+            // If the send buffer is full, `poll_write` returns `Pending`. Then the rest of the piece
+            // is dropped before the wait, and read again after it.
+            let write = poll_fn(|cx| {
+                let Some(mut piece) = chunks.try_read_cached()? else {
+                    return Poll::Ready(Ok(false));
+                };
+                while !piece.is_empty() {
+                    let sent = ready!(Pin::new(&mut stream).poll_write(cx, &piece))?;
+                    piece.advance(conn.record_sent(sent));
+                }
+                Poll::Ready(io::Result::Ok(true))
+            });
+            match timeout(conn.stall_check_interval(), write).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => chunks = spawn_blocking(move || chunks.fetch()).await?,
+                Ok(Err(error)) => return Err(error),
+                Err(_elapsed) => conn.check_stall(stream)?,
+            }
+            if time_slice.is_expired() {
+                yield_now().await;
+            }
         }
-        let started = client.chunk_started();
-        send_bytes(client, stream, chunks.bytes()).await?;
-        client.chunk_sent(chunks.bytes().len(), started);
-        if turn.is_over() {
-            yield_now().await;
-        }
+        conn.record_chunk(chunk_bytes, started);
     }
     Ok(())
 }
 
-/// `write_all`, but what the kernel took is counted even if the rest fails.
-async fn send_bytes(
-    client: &Client,
-    mut stream: &Async<TcpStream>,
+async fn write_bytes(
+    conn: &Connection,
+    mut stream: &TcpStream,
     mut bytes: &[u8],
 ) -> io::Result<()> {
     while !bytes.is_empty() {
-        let sent = stream.write(bytes).await?;
-        client.sent(sent);
-        bytes = &bytes[sent..];
+        match timeout(conn.stall_check_interval(), stream.write(bytes)).await {
+            Ok(sent) => bytes = &bytes[conn.record_sent(sent?)..],
+            Err(_elapsed) => conn.check_stall(stream)?,
+        }
     }
     Ok(())
 }
 // ANCHOR_END: copy
 
 // ANCHOR: zero_copy
-async fn send_zero_copy(client: &Client, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
-    let mut turn = Turn::new();
-    for chunk_bytes in body.chunks(&client.server().config) {
-        let started = client.chunk_started();
-        let mut left_bytes = chunk_bytes;
-        while left_bytes > 0 {
-            let sent = stream.write_with(|stream| body.sendfile(stream, left_bytes)).await?;
-            client.sent(sent);
-            left_bytes -= sent;
+async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -> io::Result<()> {
+    let mut time_slice = TimeSlice::new();
+    for chunk_bytes in body.chunks(&conn.server().config) {
+        let started = Instant::now();
+        let mut remaining = chunk_bytes;
+        while remaining > 0 {
+            remaining -= match body.sendfile(stream, remaining) {
+                Ok(sent) => conn.record_sent(sent),
+                // Only a read or a write can wait for the socket, so one byte of the file is written.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    let mut byte = [0];
+                    body.file.read_exact(&mut byte)?;
+                    write_bytes(conn, stream, &byte).await?;
+                    byte.len()
+                }
+                Err(error) => return Err(error),
+            };
+            if time_slice.is_expired() {
+                yield_now().await;
+            }
         }
-        client.chunk_sent(chunk_bytes, started);
-        if turn.is_over() {
-            yield_now().await;
-        }
+        conn.record_chunk(chunk_bytes, started);
     }
     Ok(())
 }
 // ANCHOR_END: zero_copy
 
 // ANCHOR: drain
-async fn drain_client(client: &Client, mut stream: &Async<TcpStream>) -> io::Result<()> {
+async fn drain(conn: &Connection, mut stream: &TcpStream) -> io::Result<()> {
+    let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
-        let heard = poll_fn(|context| {
-            // In here the buffer is on the stack; across an await it would be in every task.
-            let mut buffer = [0; DRAIN_BYTES];
-            let read = ready!(Pin::new(&mut stream).poll_read(context, &mut buffer))?;
-            client.received(&buffer[..read]);
-            Poll::Ready(io::Result::Ok(read))
-        });
-        if heard.await? == 0 {
-            return Ok(());
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(()),
+            received => conn.record_received(&buffer[..received]),
         }
-        // A flooder always has more to say: let the sending and the other clients have a turn.
+        // A client that sends without end must not keep the worker thread from other tasks.
         yield_now().await;
     }
 }
 // ANCHOR_END: drain
-
-// ANCHOR: watch
-/// Ends, with an error, when the client takes nothing any more.
-async fn watch_progress(client: &Client, stream: &Async<TcpStream>) -> io::Result<()> {
-    loop {
-        sleep(client.patience()).await;
-        client.check_progress(stream)?;
-    }
-}
-// ANCHOR_END: watch

@@ -1,4 +1,4 @@
-//! What core has to know of a sibling.
+//! The description of a sibling.
 
 use std::io;
 use std::net::TcpListener;
@@ -6,27 +6,27 @@ use std::sync::Arc;
 
 use crate::server::Server;
 
-/// One way to write the server.
+/// An approach: one way to write the server.
 #[derive(Debug)]
 pub struct Approach {
-    /// Its name in events, tables and commands: `tokio` for the package `serve-tokio`.
+    /// The name in events, tables and commands: `tokio` for the package `serve-tokio`.
     pub name: &'static str,
-    /// What it is, in one sentence.
+    /// A description in one sentence, for the help text.
     pub summary: &'static str,
-    /// Whether it has executor threads that `--workers` can count.
+    /// Whether it has worker threads, whose number `--workers` sets.
     pub has_workers: bool,
-    /// The most clients at once, unless `--max-connections` says otherwise.
+    /// The default of `--max-connections`.
     pub max_connections: usize,
-    /// Serves clients of a listener that is already bound, until the server's shutdown; then waits for those who are still
-    /// there as long as the grace says, cuts off the rest, and returns.
+    /// Serves the clients of a bound listener until the server's shutdown is requested. Then it waits
+    /// for open connections until the grace period is over, disconnects the others, and returns.
     ///
     /// # Errors
     ///
-    /// When the approach cannot start: no thread or no descriptor for its runtime.
+    /// If the approach cannot start because a thread or a file descriptor is missing.
     pub run: fn(TcpListener, Arc<Server>) -> io::Result<()>,
 }
 
-/// One that does nothing, for tests of what core does around it.
+/// An approach that does nothing, for tests of this crate.
 #[cfg(test)]
 pub(crate) const TEST: Approach = Approach {
     name: "test",

@@ -1,48 +1,50 @@
-//! What a server is told before it starts.
+//! The settings of a server.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How much is read at once of what a client sends, in bytes. It is thrown away, so the size
-/// matters to nobody but a flooder; it lives on the stack, never in the memory of a connection.
-pub const DRAIN_BYTES: usize = 8 * 1024;
+/// The size of the buffer into which a sibling reads what a client sends, in bytes. The data is
+/// discarded, so a larger buffer would only help a client that floods the server. In the async
+/// siblings the buffer is part of each task, so its size counts once per connection.
+pub const DRAIN_BUFFER_BYTES: usize = 1024;
 
-/// The most that a chunk may be, in bytes: 1 GiB.
+/// The maximum chunk size, in bytes: 1 GiB.
 pub(crate) const CHUNK_BYTES_MAX: u64 = 1 << 30;
 
-/// A server's settings; the flags of the command line, one by one.
+/// The settings of a server, one for each flag of the command line.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file to serve. It is opened anew for every client.
+    /// The file to serve. It is opened for each client.
     pub file: PathBuf,
     /// The address or name to listen on.
     pub host: String,
     /// The port to listen on; 0 picks a free one.
     pub port: u16,
-    /// The most bytes that are read, then written, at a time: Node's `highWaterMark`.
+    /// The chunk size, in bytes: the server sends a chunk completely before it reads the next one.
+    /// Node's `highWaterMark`.
     pub chunk_bytes: usize,
-    /// Whether the kernel copies the file into the socket, a chunk at most at a time. Only on Linux.
+    /// Whether the kernel copies the file to the socket (`sendfile`). Only Linux supports it.
     pub zero_copy: bool,
-    /// What goes before the file.
+    /// The bytes before the file.
     pub preamble: Preamble,
-    /// Executor threads of an async sibling.
+    /// The number of worker threads of an async sibling.
     pub workers: usize,
-    /// Clients at once; at the cap nothing is accepted until one ends.
+    /// The connection limit: at the limit, the server accepts no connection until one ends.
     pub max_connections: usize,
-    /// A client that acknowledges no byte for so long is cut off.
+    /// How long a client may acknowledge no byte before the server disconnects it.
     pub stall_timeout: Duration,
-    /// How long a client that has the whole file is heard before the connection is closed.
+    /// How long the server waits for the FIN of a client that received the whole reply.
     pub linger_timeout: Duration,
-    /// How long a shutdown waits for clients.
+    /// The grace period: how long a shutdown waits for open connections.
     pub grace: Duration,
     /// How events are written to stdout.
     pub log: LogFormat,
-    /// Whether every chunk written is an event.
+    /// Whether each chunk is logged as an event.
     pub log_chunks: bool,
 }
 
 impl Config {
-    /// The defaults of the command line, for a file.
+    /// Returns the defaults of the command line for a file.
     #[must_use]
     pub fn new(file: impl Into<PathBuf>) -> Self {
         Self {
@@ -62,7 +64,7 @@ impl Config {
         }
     }
 
-    /// The file's name without its folder, for people and events.
+    /// The file's name without its directory, for messages and events.
     #[must_use]
     pub fn file_name(&self) -> String {
         let name = self.file.file_name().unwrap_or(self.file.as_os_str());
@@ -70,24 +72,25 @@ impl Config {
     }
 }
 
-/// What goes before the file.
+/// The bytes before the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preamble {
-    /// The note's ten bytes `HTTP/1.1\n\n`: enough for a browser, too little for anybody else.
+    /// The ten bytes `HTTP/1.1\n\n` of the original note. Browsers accept them; other HTTP clients
+    /// do not.
     Bare,
-    /// A true response header.
+    /// A complete response header.
     Http,
-    /// Nothing: the file alone.
+    /// No bytes: the file only.
     None,
 }
 
 /// How events are written to stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A line for people.
+    /// A readable line for each event.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
-    /// Nothing.
+    /// No events.
     Off,
 }

@@ -1,4 +1,4 @@
-//! What a server tells: typed events, as text for people and as JSON for programs.
+//! The events of a server, as text for people and as JSON for programs.
 
 use std::fmt::{self, Display, Write};
 use std::io;
@@ -6,47 +6,47 @@ use std::net::SocketAddr;
 
 use crate::text::{printable, push_json_string};
 
-/// Something that happened.
+/// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Microseconds since the server's start, by a clock that never goes back.
+    /// Microseconds since the start of the server, from a monotonic clock.
     pub at_us: u64,
-    /// What it was.
-    pub what: What,
+    /// What happened.
+    pub kind: EventKind,
 }
 
-/// What happened. `conn` is a connection's number, counted from 1.
+/// The kind of an event. `conn` is the number of a connection, counted from 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields are the contract's, described there and above each")]
-pub enum What {
-    /// The server takes connections. `bytes` is the file's length at start.
+#[expect(missing_docs, reason = "docs/CONTRACT.md describes the fields")]
+pub enum EventKind {
+    /// The server accepts connections. `bytes` is the length of the file at startup.
     Listening { approach: &'static str, addr: SocketAddr, file: String, bytes: u64 },
-    /// A client came.
+    /// A client connected.
     Connected { conn: u64, peer: SocketAddr },
-    /// A client sent `bytes`, in one read or in several; the preview is escaped.
+    /// A client sent `bytes` bytes, in one read or in several. The preview is escaped.
     Data { conn: u64, bytes: u64, preview: String },
-    /// One chunk was wholly written, which took `wait_us` microseconds.
+    /// The kernel accepted a whole chunk, which took `wait_us` microseconds.
     Chunk { conn: u64, bytes: u64, wait_us: u64 },
-    /// The kernel has every byte of the file; `bytes` is the file's length without the preamble.
+    /// The kernel accepted the last byte of the file. `bytes` does not include the preamble.
     FileEnded { conn: u64, bytes: u64 },
-    /// Something went wrong, with one connection or (without `conn`) with accepting them.
+    /// A connection failed, or (without `conn`) `accept` failed.
     Error { conn: Option<u64>, kind: ErrorKind, message: String },
-    /// A connection's last event. `sent` counts the preamble too.
+    /// The last event of a connection. `sent` includes the preamble.
     Disconnected { conn: u64, sent: u64, received: u64 },
-    /// So many events before this one were lost, since nobody read the log.
+    /// The number of events that were dropped before this one because the log was not read.
     Dropped { events: u64 },
-    /// The server takes no more connections and waits for those it has.
+    /// The server accepts no more connections and waits for the open ones.
     Shutdown,
 }
 
-/// What kind of error, in one word that a program can compare.
+/// The kind of an error, as a word that programs can compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The file is not there.
+    /// The file does not exist.
     NotFound,
-    /// The path leads to a folder, a pipe or a device.
+    /// The path leads to a directory, a pipe or a device.
     NotAFile,
-    /// The file may not be read.
+    /// The server may not read the file.
     PermissionDenied,
     /// No file descriptor is left.
     NoDescriptors,
@@ -56,12 +56,12 @@ pub enum ErrorKind {
     Stalled,
     /// The client reset the connection, or closed it before the file's end.
     ConnectionReset,
-    /// Anything else.
+    /// Any other error.
     Io,
 }
 
 impl ErrorKind {
-    /// The kind of an error from the file, the socket or `accept`.
+    /// Returns the kind of an error of the file, the socket or `accept`.
     #[must_use]
     pub fn of(error: &io::Error) -> Self {
         if is_out_of_descriptors(error) {
@@ -81,7 +81,7 @@ impl ErrorKind {
         }
     }
 
-    /// The word for it.
+    /// The name of the kind in events.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -99,63 +99,65 @@ impl ErrorKind {
 
 #[cfg(unix)]
 fn is_out_of_descriptors(error: &io::Error) -> bool {
-    // `io::ErrorKind` has no name for them.
+    // `io::ErrorKind` has no variants for these errors.
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }
 
 #[cfg(not(unix))]
 fn is_out_of_descriptors(error: &io::Error) -> bool {
-    // `io::ErrorKind` has no name for WSAEMFILE (sockets) and ERROR_TOO_MANY_OPEN_FILES.
+    // `io::ErrorKind` has no variants for WSAEMFILE (sockets) and ERROR_TOO_MANY_OPEN_FILES.
     matches!(error.raw_os_error(), Some(10024 | 4))
 }
 
 impl Event {
-    /// The event as a JSON object on one line, without a line end.
+    /// Returns the event as a JSON object on one line, without a newline.
     #[must_use]
     pub fn to_json(&self) -> String {
         let mut out = String::with_capacity(160);
-        self.push_json(&mut out).expect("a String takes all");
+        self.push_json(&mut out).expect("writing to a String cannot fail");
         out
     }
 
     pub(crate) fn push_json(&self, out: &mut String) -> fmt::Result {
-        write!(out, r#"{{"at_us":{},"event":"{}""#, self.at_us, self.what.name())?;
-        match &self.what {
-            What::Listening { approach, addr, file, bytes } => {
+        write!(out, r#"{{"at_us":{},"event":"{}""#, self.at_us, self.kind.name())?;
+        match &self.kind {
+            EventKind::Listening { approach, addr, file, bytes } => {
                 write!(out, r#","approach":"{approach}","addr":"{addr}","file":"#)?;
                 push_json_string(out, file);
                 write!(out, r#","bytes":{bytes}"#)?;
             }
-            What::Connected { conn, peer } => write!(out, r#","conn":{conn},"peer":"{peer}""#)?,
-            What::Data { conn, bytes, preview } => {
+            EventKind::Connected { conn, peer } => {
+                write!(out, r#","conn":{conn},"peer":"{peer}""#)?
+            }
+            EventKind::Data { conn, bytes, preview } => {
                 write!(out, r#","conn":{conn},"bytes":{bytes},"preview":"#)?;
                 push_json_string(out, preview);
             }
-            What::Chunk { conn, bytes, wait_us } => {
+            EventKind::Chunk { conn, bytes, wait_us } => {
                 write!(out, r#","conn":{conn},"bytes":{bytes},"wait_us":{wait_us}"#)?;
             }
-            What::FileEnded { conn, bytes } => {
+            EventKind::FileEnded { conn, bytes } => {
                 write!(out, r#","conn":{conn},"bytes":{bytes}"#)?;
             }
-            What::Error { conn, kind, message } => {
+            EventKind::Error { conn, kind, message } => {
                 if let Some(conn) = conn {
                     write!(out, r#","conn":{conn}"#)?;
                 }
                 write!(out, r#","kind":"{}","message":"#, kind.name())?;
                 push_json_string(out, message);
             }
-            What::Disconnected { conn, sent, received } => {
+            EventKind::Disconnected { conn, sent, received } => {
                 write!(out, r#","conn":{conn},"sent":{sent},"received":{received}"#)?;
             }
-            What::Dropped { events } => write!(out, r#","events":{events}"#)?,
-            What::Shutdown => {}
+            EventKind::Dropped { events } => write!(out, r#","events":{events}"#)?,
+            EventKind::Shutdown => {}
         }
         out.push('}');
         Ok(())
     }
 }
 
-impl What {
+impl EventKind {
     /// The event's name.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -172,7 +174,7 @@ impl What {
         }
     }
 
-    /// The number of the connection that it belongs to.
+    /// The number of the connection to which the event belongs.
     #[must_use]
     pub fn conn(&self) -> Option<u64> {
         match self {
@@ -187,32 +189,34 @@ impl What {
     }
 }
 
-/// The text form, in the words of the note.
+/// The text form, which uses the words of the original note.
 impl Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:4}.{:06}  ", self.at_us / 1_000_000, self.at_us % 1_000_000)?;
-        if let Some(conn) = self.what.conn() {
+        if let Some(conn) = self.kind.conn() {
             write!(f, "#{conn} ")?;
         }
-        match &self.what {
-            What::Listening { approach, addr, file, bytes } => {
+        match &self.kind {
+            EventKind::Listening { approach, addr, file, bytes } => {
                 write!(f, "listening on {addr} ({approach}): {}, ", printable(file))?;
                 write!(f, "{bytes} bytes")
             }
-            What::Connected { peer, .. } => write!(f, "connected: {peer}"),
-            What::Data { bytes, preview, .. } => write!(f, "data, {bytes} bytes: {preview}"),
-            What::Chunk { bytes, wait_us, .. } => write!(f, "chunk, {bytes} bytes: {wait_us} us"),
-            What::FileEnded { bytes, .. } => write!(f, "file ended: {bytes} bytes"),
-            What::Error { kind, message, .. } => {
+            EventKind::Connected { peer, .. } => write!(f, "connected: {peer}"),
+            EventKind::Data { bytes, preview, .. } => write!(f, "data, {bytes} bytes: {preview}"),
+            EventKind::Chunk { bytes, wait_us, .. } => {
+                write!(f, "chunk, {bytes} bytes: {wait_us} us")
+            }
+            EventKind::FileEnded { bytes, .. } => write!(f, "file ended: {bytes} bytes"),
+            EventKind::Error { kind, message, .. } => {
                 write!(f, "error, {}: {}", kind.name(), printable(message))
             }
-            What::Disconnected { sent, received, .. } => {
+            EventKind::Disconnected { sent, received, .. } => {
                 write!(f, "client disconnected: sent {sent}, received {received} bytes")
             }
-            What::Dropped { events } => {
+            EventKind::Dropped { events } => {
                 write!(f, "dropped: {events} events, since nobody read them")
             }
-            What::Shutdown => write!(f, "shutdown: no more connections"),
+            EventKind::Shutdown => write!(f, "shutdown: no more connections"),
         }
     }
 }
@@ -222,11 +226,11 @@ mod tests {
     use super::*;
 
     /// Every event there is, with its JSON and its text.
-    fn samples() -> Vec<(What, &'static str, &'static str)> {
+    fn samples() -> Vec<(EventKind, &'static str, &'static str)> {
         let peer = "127.0.0.1:58170".parse().unwrap();
         vec![
             (
-                What::Listening {
+                EventKind::Listening {
                     approach: "tokio",
                     addr: "0.0.0.0:4000".parse().unwrap(),
                     file: "a \"b\".webp".to_owned(),
@@ -236,32 +240,36 @@ mod tests {
                 "listening on 0.0.0.0:4000 (tokio): a \"b\".webp, 7 bytes",
             ),
             (
-                What::Connected { conn: 1, peer },
+                EventKind::Connected { conn: 1, peer },
                 r#""event":"connected","conn":1,"peer":"127.0.0.1:58170""#,
                 "#1 connected: 127.0.0.1:58170",
             ),
             (
-                What::Data { conn: 1, bytes: 4, preview: "a\\r\\n".to_owned() },
+                EventKind::Data { conn: 1, bytes: 4, preview: "a\\r\\n".to_owned() },
                 r#""event":"data","conn":1,"bytes":4,"preview":"a\\r\\n""#,
                 "#1 data, 4 bytes: a\\r\\n",
             ),
             (
-                What::Chunk { conn: 1, bytes: 65536, wait_us: 12 },
+                EventKind::Chunk { conn: 1, bytes: 65536, wait_us: 12 },
                 r#""event":"chunk","conn":1,"bytes":65536,"wait_us":12"#,
                 "#1 chunk, 65536 bytes: 12 us",
             ),
             (
-                What::FileEnded { conn: 1, bytes: 7 },
+                EventKind::FileEnded { conn: 1, bytes: 7 },
                 r#""event":"file_ended","conn":1,"bytes":7"#,
                 "#1 file ended: 7 bytes",
             ),
             (
-                What::Error { conn: Some(1), kind: ErrorKind::Stalled, message: "m".to_owned() },
+                EventKind::Error {
+                    conn: Some(1),
+                    kind: ErrorKind::Stalled,
+                    message: "m".to_owned(),
+                },
                 r#""event":"error","conn":1,"kind":"stalled","message":"m""#,
                 "#1 error, stalled: m",
             ),
             (
-                What::Error {
+                EventKind::Error {
                     conn: None,
                     kind: ErrorKind::NoDescriptors,
                     message: "a\nb".to_owned(),
@@ -270,23 +278,23 @@ mod tests {
                 "error, no_descriptors: a\\nb",
             ),
             (
-                What::Disconnected { conn: 1, sent: 17, received: 4 },
+                EventKind::Disconnected { conn: 1, sent: 17, received: 4 },
                 r#""event":"disconnected","conn":1,"sent":17,"received":4"#,
                 "#1 client disconnected: sent 17, received 4 bytes",
             ),
             (
-                What::Dropped { events: 3 },
+                EventKind::Dropped { events: 3 },
                 r#""event":"dropped","events":3"#,
                 "dropped: 3 events, since nobody read them",
             ),
-            (What::Shutdown, r#""event":"shutdown""#, "shutdown: no more connections"),
+            (EventKind::Shutdown, r#""event":"shutdown""#, "shutdown: no more connections"),
         ]
     }
 
     #[test]
     fn every_event_has_its_json_form() {
-        for (what, fields, _) in samples() {
-            let json = Event { at_us: 42, what }.to_json();
+        for (kind, fields, _) in samples() {
+            let json = Event { at_us: 42, kind }.to_json();
             assert_eq!(json, format!("{{\"at_us\":42,{fields}}}"));
             let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
             assert_eq!(parsed["at_us"], 42);
@@ -295,8 +303,8 @@ mod tests {
 
     #[test]
     fn every_event_has_its_text_form() {
-        for (what, _, text) in samples() {
-            let line = Event { at_us: 1_000_042, what }.to_string();
+        for (kind, _, text) in samples() {
+            let line = Event { at_us: 1_000_042, kind }.to_string();
             assert_eq!(line, format!("   1.000042  {text}"));
         }
     }

@@ -1,45 +1,55 @@
-//! What every Highwater server shares, so that each sibling holds nothing but its approach.
+//! The code that all Highwater servers share, so that a sibling contains only its approach.
 //!
-//! A server sends one file to whoever connects: a preamble, then the file chunk by chunk, while
-//! it hears what the client says. The rules are docs/CONTRACT.md; this crate keeps those that
-//! need neither a thread nor a runtime, and it knows no async runtime. Where something has to be
-//! waited for ([`Server::slot`], [`Shutdown`]), it can be both awaited and blocked on.
+//! A server sends one file to every client: a preamble, then the file chunk by chunk, while it reads
+//! what the client sends. docs/CONTRACT.md specifies that behavior. This crate implements the parts
+//! that need neither a thread nor a runtime, and it depends on no async runtime. Waits
+//! ([`Server::acquire`], [`Shutdown`]) have a blocking and an async form.
 //!
-//! The way of one connection through the types here:
+//! One connection passes through the types of this crate as follows:
 //!
-//! 1. [`Server::slot`] waits until one more client may come (clause 9 of the contract).
-//! 2. The sibling accepts, and [`Slot::connected`] makes the [`Client`] (event `connected`).
-//! 3. [`Reply::open`] opens the file anew; the sibling sends it and tells the client's counts.
-//! 4. Dropping the [`Client`] is its event `disconnected`: exactly one, however it ended.
+//! 1. [`Server::acquire`] waits for a [`Permit`], which the connection limit issues (clause 9 of the
+//!    contract).
+//! 2. The sibling accepts a connection, and [`Permit::connected`] turns the permit into a
+//!    [`Connection`] (event `connected`).
+//! 3. [`Reply::open`] opens the file. The sibling sends it and records its progress in the
+//!    [`Connection`].
+//! 4. Dropping the [`Connection`] records the event `disconnected`, exactly once, and returns the
+//!    permit.
 
 mod approach;
 mod body;
+mod chunk_reader;
 mod cli;
-mod client;
 mod config;
+mod connection;
+mod connection_limit;
 mod event;
 mod limits;
 mod listener;
 mod log;
-mod progress;
 mod reply;
+mod send;
 mod server;
 mod shutdown;
 mod signals;
-mod slots;
+mod stall;
 mod startup;
 mod text;
-mod turn;
+mod time_slice;
 
 pub use approach::Approach;
-pub use body::{Body, Chunks};
-pub use client::Client;
-pub use config::{Config, DRAIN_BYTES, LogFormat, Preamble};
-pub use event::{ErrorKind, Event, What};
-pub use listener::{AcceptWaker, bind, reset_on_close};
+pub use body::Body;
+pub use chunk_reader::{ChunkReader, Piece};
+pub use config::{Config, DRAIN_BUFFER_BYTES, LogFormat, Preamble};
+pub use connection::{Connection, Permit};
+pub use event::{ErrorKind, Event, EventKind};
+pub use listener::bind;
 pub use log::EventLog;
 pub use reply::Reply;
-pub use server::{Server, Slot, is_of_one_connection};
+#[doc(hidden)]
+pub use send::SEND_LIMIT;
+pub use send::{send, send_more};
+pub use server::Server;
 pub use shutdown::Shutdown;
 pub use startup::{main, main_with_args};
-pub use turn::Turn;
+pub use time_slice::TimeSlice;

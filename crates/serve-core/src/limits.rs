@@ -1,35 +1,37 @@
-//! How many clients the system allows.
+//! The number of connections for which the system has file descriptors.
 
-// ANCHOR: clients_of
-/// Descriptors of one client: its socket and its file.
-const DESCRIPTORS_PER_CLIENT: u64 = 2;
+// ANCHOR: descriptors
+/// The descriptors of one connection: its socket and its file.
+const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
-/// Descriptors that the server needs for itself: standard streams, listener, signals and what the
-/// runtime opens. 11 were seen, with async-std on Linux; the rest is for what a parent left open.
+/// The descriptors of the server itself: standard streams, listener, signals, and those that the
+/// runtime opens. The largest number seen is 11, with async-std on Linux. The others are a reserve for
+/// descriptors that the parent process left open.
 const DESCRIPTORS_OF_SERVER: u64 = 20;
-// ANCHOR_END: clients_of
+// ANCHOR_END: descriptors
 
-// ANCHOR: clients_max
-/// Raises the limit of open descriptors as far as it goes, and returns how many
-/// clients it allows.
+// ANCHOR: connections_max
+/// Raises the limit of open descriptors as far as possible, and returns the number of connections for
+/// which it suffices.
 #[cfg(unix)]
-pub(crate) fn clients_max() -> usize {
-    // A limit that cannot be read is no reason not to start: running out is survived (clause 9).
+pub(crate) fn connections_max() -> usize {
+    // If the limit cannot be read, the server starts anyway: it survives EMFILE (clause 9).
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
-    clients_of(descriptors)
+    connections_for(descriptors)
 }
-// ANCHOR_END: clients_max
+// ANCHOR_END: connections_max
 
 /// Windows has no such limit.
 #[cfg(not(unix))]
-pub(crate) fn clients_max() -> usize {
+pub(crate) fn connections_max() -> usize {
     usize::MAX
 }
 
-#[cfg_attr(not(unix), allow(dead_code, reason = "there is no limit to compute from"))]
-fn clients_of(descriptors: u64) -> usize {
-    let clients = descriptors.saturating_sub(DESCRIPTORS_OF_SERVER) / DESCRIPTORS_PER_CLIENT;
-    usize::try_from(clients).unwrap_or(usize::MAX)
+#[cfg_attr(not(unix), allow(dead_code, reason = "Windows has no limit of descriptors"))]
+fn connections_for(descriptors: u64) -> usize {
+    let connections =
+        descriptors.saturating_sub(DESCRIPTORS_OF_SERVER) / DESCRIPTORS_PER_CONNECTION;
+    usize::try_from(connections).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -37,9 +39,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_descriptors_a_client_and_some_for_the_server() {
-        assert_eq!(clients_of(20_000), 9_990);
-        assert_eq!(clients_of(32), 6);
-        assert_eq!(clients_of(0), 0);
+    fn a_connection_needs_two_descriptors_and_the_server_a_reserve() {
+        assert_eq!(connections_for(20_000), 9_990);
+        assert_eq!(connections_for(32), 6);
+        assert_eq!(connections_for(0), 0);
     }
 }

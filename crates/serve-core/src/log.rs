@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::config::LogFormat;
-use crate::event::{Event, What};
+use crate::event::{Event, EventKind};
 
 /// The most events that wait for the writer. At 200 bytes each (88 of them the event, the rest a
 /// preview or a message) that bounds the queue's memory to about 3 MB.
@@ -118,12 +118,12 @@ impl EventLog {
     }
 
     /// Adds an event, now. Never blocks on whoever reads.
-    pub fn record(&self, what: What) {
+    pub fn record(&self, kind: EventKind) {
         match &self.sink {
             Sink::Off => {}
             Sink::Memory(memory) => {
                 let mut events = lock(&memory.events);
-                events.push(Event { at_us: micros_since(self.started), what });
+                events.push(Event { at_us: micros_since(self.started), kind });
                 memory.grown.notify_all();
             }
             Sink::Writer(queue) => {
@@ -134,7 +134,7 @@ impl EventLog {
                     waiting.dropped += 1;
                     return;
                 }
-                waiting.events.push(Event { at_us, what });
+                waiting.events.push(Event { at_us, kind });
                 let is_first = waiting.events.len() == 1;
                 drop(waiting);
                 if is_first {
@@ -220,8 +220,8 @@ fn write_events(
             is_open = waiting.progress == Progress::Open;
             let dropped = mem::take(&mut waiting.dropped);
             if dropped > 0 {
-                let what = What::Dropped { events: dropped };
-                events.push(Event { at_us: micros_since(started), what });
+                let kind = EventKind::Dropped { events: dropped };
+                events.push(Event { at_us: micros_since(started), kind });
             }
         }
         for event in events.drain(..) {
@@ -330,7 +330,7 @@ mod tests {
         })
         .unwrap();
         for _ in 0..6 {
-            log.record(What::Shutdown);
+            log.record(EventKind::Shutdown);
         }
         log.finish();
         assert_eq!(receiver.try_iter().sum::<usize>(), 6 * WRITE_BYTES_MAX);
@@ -351,7 +351,7 @@ mod tests {
         }
         let log = EventLog::to_writer(Lines(sender), Event::push_json).unwrap();
         for conn in 1..=1000 {
-            log.record(What::Disconnected { conn, sent: 0, received: 0 });
+            log.record(EventKind::Disconnected { conn, sent: 0, received: 0 });
         }
         log.finish();
         drop(log);

@@ -1,4 +1,4 @@
-//! What a client gets: the preamble, and the file, opened anew.
+//! The reply to one client: the preamble and the file.
 
 use std::io;
 use std::path::Path;
@@ -7,27 +7,28 @@ use crate::body::Body;
 use crate::config::{Config, Preamble};
 use crate::server::Server;
 
-/// What goes to one client.
+/// The reply to one client.
 #[derive(Debug)]
 pub struct Reply {
-    /// What goes before the file, to be written at once.
+    /// The bytes before the file.
     pub preamble: Vec<u8>,
-    /// The file, or why there is none; then the preamble says so, if it can.
+    /// The file, or the error of opening it. The `http` preamble then reports that error.
     pub body: io::Result<Body>,
 }
 
 impl Reply {
-    /// Opens the configured file, whatever the client may have said. It blocks: not for long, but
-    /// on a slow disk longer than an executor thread should stand still.
+    /// Opens the configured file; nothing that the client sent has any influence. It blocks: usually
+    /// not for long, but on a slow disk for longer than a worker thread may.
     #[must_use]
     pub fn open(server: &Server) -> Self {
         Self::with_body(&server.config, Body::open(&server.config.file))
     }
 
-    /// [`open`](Self::open) if that needs no disk; `None` says nothing but that it might.
+    /// Opens the configured file if that needs no disk access. `None` means that it might need one,
+    /// or that it failed: call [`open`](Self::open).
     #[must_use]
     pub fn open_cached(server: &Server) -> Option<Self> {
-        let body = server.asks_page_cache.then(|| Body::open_cached(&server.config.file))??;
+        let body = server.reads_page_cache.then(|| Body::open_cached(&server.config.file))??;
         Some(Self::with_body(&server.config, Ok(body)))
     }
 
@@ -110,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_a_known_ending_is_a_stream_of_bytes() {
+    fn an_unknown_extension_has_the_type_octet_stream() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("no-ending");
         std::fs::write(&path, "").unwrap();
@@ -120,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_opened_is_said_as_well_as_the_preamble_can() {
+    fn the_http_preamble_reports_a_file_that_cannot_be_opened() {
         let folder = tempfile::tempdir().unwrap();
         let missing = folder.path().join("missing");
         let reply = reply_for(Preamble::Bare, &missing);
@@ -137,7 +138,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_folder_is_not_a_file() {
+    fn a_directory_is_not_a_file() {
         let folder = tempfile::tempdir().unwrap();
         let reply = reply_for(Preamble::Http, folder.path());
         assert!(text(&reply).starts_with("HTTP/1.1 404 Not Found\r\n"));

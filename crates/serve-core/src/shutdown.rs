@@ -1,47 +1,47 @@
-//! The wish to stop, which threads can block on and tasks can await.
+//! The shutdown request, which threads can block on and tasks can await.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use event_listener::{Event, Listener};
 
-/// Requested once, never taken back. It needs no runtime: `event-listener` wakes threads and
-/// tasks alike.
+/// A request to shut down, which cannot be withdrawn. It needs no runtime: `event-listener` wakes
+/// both threads and tasks.
 #[derive(Debug, Default)]
 pub struct Shutdown {
-    asked: AtomicBool,
-    requested: AtomicBool,
+    is_announced: AtomicBool,
+    is_requested: AtomicBool,
     event: Event,
 }
 
 impl Shutdown {
-    /// Asks to stop. Who asks first does something `before` anybody else learns of it.
+    /// Requests the shutdown. The first call runs `before` before any waiter sees the request.
     pub(crate) fn request(&self, before: impl FnOnce()) {
-        if !self.asked.swap(true, Ordering::SeqCst) {
+        if !self.is_announced.swap(true, Ordering::SeqCst) {
             before();
-            self.requested.store(true, Ordering::SeqCst);
+            self.is_requested.store(true, Ordering::SeqCst);
             self.event.notify(usize::MAX);
         }
     }
 
-    /// Whether somebody asked to stop.
+    /// Returns true if the shutdown is requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
-        self.requested.load(Ordering::SeqCst)
+        self.is_requested.load(Ordering::SeqCst)
     }
 
-    /// Waits until somebody asks to stop.
+    /// Waits until the shutdown is requested.
     pub async fn requested(&self) {
         while !self.is_requested() {
             let listener = self.event.listen();
-            // It may have been asked for before we listened.
+            // The request may have come before `listen`.
             if !self.is_requested() {
                 listener.await;
             }
         }
     }
 
-    /// [`requested`](Self::requested) for a thread.
+    /// Blocks until the shutdown is requested.
     pub fn wait(&self) {
         while !self.is_requested() {
             let listener = self.event.listen();
@@ -51,7 +51,7 @@ impl Shutdown {
         }
     }
 
-    /// Sleeps for `pause`, but not past the wish to stop.
+    /// Blocks for `pause`, or until the shutdown is requested.
     pub fn wait_timeout(&self, pause: Duration) {
         let listener = self.event.listen();
         if !self.is_requested() {
@@ -66,11 +66,11 @@ mod tests {
     use std::thread;
 
     #[test]
-    fn the_first_request_does_its_work_before_it_is_known() {
+    fn the_first_request_runs_its_function_before_it_is_visible() {
         let shutdown = Shutdown::default();
         assert!(!shutdown.is_requested());
         shutdown.request(|| assert!(!shutdown.is_requested()));
-        shutdown.request(|| panic!("it is not the first"));
+        shutdown.request(|| panic!("this request is not the first"));
         shutdown.wait();
     }
 

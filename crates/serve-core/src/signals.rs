@@ -1,4 +1,4 @@
-//! Ctrl-C and `kill`: the first asks, the second insists.
+//! Ctrl-C and `kill`: the first signal shuts the server down, the second one ends the process.
 
 use std::io;
 use std::process;
@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use crate::server::Server;
 
-/// What a shell reports for a program that Ctrl-C ended: 128 and the number of SIGINT.
+/// The exit code that a shell reports for a program that Ctrl-C ended: 128 plus the number of SIGINT.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// From now on the first SIGINT or SIGTERM (on Windows, Ctrl-C) shuts the server down, and a
-/// second one exits at once.
+/// Installs a handler: the first SIGINT or SIGTERM (on Windows, Ctrl-C) shuts the server down, and the
+/// second one exits immediately.
 #[cfg(unix)]
 pub(crate) fn shut_down_on_signal(server: Arc<Server>) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
@@ -18,7 +18,7 @@ pub(crate) fn shut_down_on_signal(server: Arc<Server>) -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for _ in signals.forever() {
-            asked_to_stop(&server);
+            handle_signal(&server);
         }
     })?;
     Ok(())
@@ -26,14 +26,14 @@ pub(crate) fn shut_down_on_signal(server: Arc<Server>) -> io::Result<()> {
 
 #[cfg(not(unix))]
 pub(crate) fn shut_down_on_signal(server: Arc<Server>) -> io::Result<()> {
-    ctrlc::set_handler(move || asked_to_stop(&server)).map_err(io::Error::other)
+    ctrlc::set_handler(move || handle_signal(&server)).map_err(io::Error::other)
 }
 
-// ANCHOR: asked_to_stop
-fn asked_to_stop(server: &Server) {
+// ANCHOR: handle_signal
+fn handle_signal(server: &Server) {
     if server.shutdown.is_requested() {
         process::exit(EXIT_INTERRUPTED);
     }
     server.shut_down();
 }
-// ANCHOR_END: asked_to_stop
+// ANCHOR_END: handle_signal

@@ -13,7 +13,7 @@ use crate::approach::Approach;
 use crate::body::Body;
 use crate::cli::{self, Request};
 use crate::config::{Config, Preamble};
-use crate::event::What;
+use crate::event::EventKind;
 use crate::limits;
 use crate::listener::bind;
 use crate::log::EventLog;
@@ -43,8 +43,8 @@ pub fn main_with_args(approach: &Approach, args: impl Iterator<Item = OsString>)
 }
 
 fn start(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), String> {
-    let clients_max = limits::clients_max();
-    let config = match cli::parse(approach, clients_max.max(1), args)? {
+    let connections_max = limits::connections_max();
+    let config = match cli::parse(approach, connections_max.max(1), args)? {
         Request::Serve(config) => config,
         Request::Print(text) => {
             // Into a pager that was closed, say.
@@ -52,7 +52,7 @@ fn start(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<()
             return Ok(());
         }
     };
-    if clients_max == 0 {
+    if connections_max == 0 {
         return Err("there are too few file descriptors for a server; try: ulimit -n 1024".into());
     }
     let file_bytes = check_file(&config.file)?;
@@ -63,7 +63,7 @@ fn start(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<()
     let server = Arc::new(Server::new(config, log));
     signals::shut_down_on_signal(Arc::clone(&server)).map_err(cannot_start)?;
     say(&welcome(approach, &server.config, addr, file_bytes));
-    server.log.record(What::Listening {
+    server.log.record(EventKind::Listening {
         approach: approach.name,
         addr,
         file: server.config.file_name(),

@@ -1,51 +1,52 @@
-//! The file server in smol: a task for each client, on an executor of its own.
+//! The file server in smol: one task per connection, on an executor that is an ordinary value.
 //!
-//! smol is a handful of small crates. An executor is a value: it runs on the threads that lend
-//! themselves to it, and dropping it drops its tasks. [`Async`] makes any socket of std's wait for
-//! the reactor instead of blocking. A task that always finds work must yield by itself.
+//! smol is a set of small crates. An [`Executor`] runs on the threads that call its `run`, and
+//! dropping it drops its tasks. [`Async`] makes any socket of std asynchronous: its calls wait for the
+//! reactor instead of blocking. smol has no limit on how long a task may run, so a task that never
+//! waits must yield.
 //!
-//! `cargo run -p serve-smol`, then a browser at <http://localhost:4000/>.
+//! Run `cargo run -p serve-smol` and open <http://localhost:4000/> in a browser.
 
 // ANCHOR: imports
 use std::convert::Infallible;
-use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server, Turn};
+use serve_core::{
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice, send,
+    send_more,
+};
 use smol::channel;
-use smol::future::{or, yield_now};
-use smol::io::{AsyncRead, AsyncWriteExt};
+use smol::future::{or, pending, yield_now};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Executor, Timer, block_on, unblock};
 // ANCHOR_END: imports
 
-/// What the kit needs to know of this sibling.
+/// The description of this sibling.
 pub const APPROACH: Approach = Approach {
     name: "smol",
-    summary: "In smol: a task for each client, on an executor of its own.",
+    summary: "In smol: one task per connection, on an executor of its own.",
     has_workers: true,
     max_connections: 10_000,
     run,
 };
 
 // ANCHOR: run
-/// Serves until the server is shut down; see [`Approach::run`].
+/// Serves until the shutdown; see [`Approach::run`].
 ///
 /// # Errors
 ///
-/// When a thread for the executor cannot be started, or the listener not be asked for readiness.
+/// If a worker thread cannot be started, or the listener cannot be registered with the reactor.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
-    // Dropped at the end: who is still there then is cut off, first its socket, then its client.
+    // Dropping the executor drops all tasks: each drops its socket, and then its connection.
     let executor = Arc::new(Executor::new());
     let listener = Async::new(listener)?;
     let accepting =
-        executor.spawn(accept_clients(listener, Arc::clone(&server), Arc::clone(&executor)));
-    // Nothing is ever sent: that `stop` is dropped is the message.
+        executor.spawn(accept_loop(listener, Arc::clone(&server), Arc::clone(&executor)));
+    // No message is ever sent. Dropping `stop` closes the channel, which ends the workers.
     let (stop, stopped) = channel::bounded::<Infallible>(1);
     thread::scope(|scope| {
         let _stop = stop;
@@ -55,23 +56,23 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
         }
         server.shutdown.wait();
         block_on(accepting.cancel());
-        server.wait_for_idle(server.config.grace);
+        server.wait_until_idle(server.config.grace);
         Ok(())
     })
 }
 // ANCHOR_END: run
 
 // ANCHOR: accept
-async fn accept_clients(
+async fn accept_loop(
     listener: Async<TcpListener>,
     server: Arc<Server>,
     executor: Arc<Executor<'static>>,
 ) {
     loop {
-        let slot = server.slot().await;
+        let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                executor.spawn(serve_client(slot.connected(peer), stream)).detach();
+                executor.spawn(handle_connection(permit.connected(peer), stream)).detach();
             }
             Err(error) => {
                 if let Some(pause) = server.accept_failed(&error) {
@@ -84,36 +85,28 @@ async fn accept_clients(
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-async fn serve_client(client: Client, stream: Async<TcpStream>) {
-    enum Ended {
-        Sending(io::Result<()>),
-        Draining(io::Result<()>),
-    }
-    let ended = {
-        let mut draining = pin!(drain_client(&client, &stream));
-        let mut sending = pin!(async {
-            or(send_file(&client, &stream), watch_progress(&client, &stream)).await?;
-            stream.get_ref().shutdown(Shutdown::Write)
-        });
-        let sent = async { Ended::Sending(sending.as_mut().await) };
-        let heard = async { Ended::Draining(draining.as_mut().await) };
-        match or(sent, heard).await {
-            Ended::Sending(Ok(())) => {
-                let linger = client.server().config.linger_timeout;
-                timeout(linger, draining).await.unwrap_or_else(|| client.let_go())
-            }
-            // The client has said its last word; it still gets the whole file.
-            Ended::Draining(Ok(())) => sending.await,
-            Ended::Sending(broke) | Ended::Draining(broke) => broke,
-        }
+/// Serves one client. Dropping the future closes the socket and records `disconnected`.
+pub async fn handle_connection(conn: Connection, stream: Async<TcpStream>) {
+    let result = serve(&conn, &stream).await;
+    conn.finish(result, &stream);
+}
+
+async fn serve(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<()> {
+    let draining = async {
+        drain(conn, stream).await?;
+        // A client that half-closes still gets the whole file.
+        pending().await
     };
-    client.ended(ended, &stream);
+    or(send_file(conn, stream), draining).await?;
+    stream.get_ref().shutdown(Shutdown::Write)?;
+    let linger = conn.server().config.linger_timeout;
+    timeout(linger, drain(conn, stream)).await.unwrap_or_else(|_| conn.linger_expired())
 }
 // ANCHOR_END: serve
 
 // ANCHOR: send
-async fn send_file(client: &Client, stream: &Async<TcpStream>) -> io::Result<()> {
-    let server = client.server();
+async fn send_file(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<()> {
+    let server = conn.server();
     let reply = match Reply::open_cached(server) {
         Some(reply) => reply,
         None => {
@@ -121,115 +114,116 @@ async fn send_file(client: &Client, stream: &Async<TcpStream>) -> io::Result<()>
             unblock(move || Reply::open(&server)).await
         }
     };
-    let unsent = client.send_preamble(stream, &reply.preamble)?;
-    send_bytes(client, stream, unsent).await?;
+    let sent = conn.record_sent(send_more(stream, &reply.preamble)?);
+    write_bytes(conn, stream, &reply.preamble[sent..]).await?;
     let body = match reply.body {
         Ok(body) => body,
         Err(error) => {
-            client.file_failed(&error);
+            conn.record_file_failed(&error);
             return Ok(());
         }
     };
     let file_bytes = body.bytes;
     match server.config.zero_copy {
-        true => send_zero_copy(client, stream, body).await?,
-        false => send_copied(client, stream, body).await?,
+        true => send_zero_copy(conn, stream, body).await?,
+        false => send_copied(conn, stream, body).await?,
     }
-    client.file_ended(file_bytes);
+    conn.record_file_ended(file_bytes);
     Ok(())
 }
 // ANCHOR_END: send
 
 // ANCHOR: copy
-async fn send_copied(client: &Client, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
-    let mut chunks = Chunks::new(body, client.server());
-    let mut turn = Turn::new();
-    while chunks.advance() {
-        // A trip to the pool costs more than the reading: only what waits for a disk is worth it.
-        if !chunks.read_cached()? {
-            chunks = unblock(move || chunks.read()).await?;
+async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
+    let mut chunks = ChunkReader::new(body, conn.server());
+    let mut time_slice = TimeSlice::new();
+    while let Some(chunk_bytes) = chunks.next_chunk() {
+        let started = Instant::now();
+        while chunks.remaining() > 0 {
+            // If the send buffer is full, `send` returns `WouldBlock`. Then the rest of the piece is
+            // dropped before the wait, and read again after it.
+            let write = stream.write_with(|stream| {
+                let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
+                while !piece.is_empty() {
+                    let sent = send(stream, &piece)?;
+                    piece.advance(conn.record_sent(sent));
+                }
+                Ok(true)
+            });
+            match timeout(conn.stall_check_interval(), write).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => chunks = unblock(move || chunks.fetch()).await?,
+                Ok(Err(error)) => return Err(error),
+                Err(_elapsed) => conn.check_stall(stream)?,
+            }
+            if time_slice.is_expired() {
+                yield_now().await;
+            }
         }
-        let started = client.chunk_started();
-        send_bytes(client, stream, chunks.bytes()).await?;
-        client.chunk_sent(chunks.bytes().len(), started);
-        if turn.is_over() {
-            yield_now().await;
-        }
+        conn.record_chunk(chunk_bytes, started);
     }
     Ok(())
 }
 
-/// `write_all`, but what the kernel took is counted even if the rest fails.
-async fn send_bytes(
-    client: &Client,
+async fn write_bytes(
+    conn: &Connection,
     mut stream: &Async<TcpStream>,
     mut bytes: &[u8],
 ) -> io::Result<()> {
     while !bytes.is_empty() {
-        let sent = stream.write(bytes).await?;
-        client.sent(sent);
-        bytes = &bytes[sent..];
+        match timeout(conn.stall_check_interval(), stream.write(bytes)).await {
+            Ok(sent) => bytes = &bytes[conn.record_sent(sent?)..],
+            Err(_elapsed) => conn.check_stall(stream)?,
+        }
     }
     Ok(())
 }
 // ANCHOR_END: copy
 
 // ANCHOR: zero_copy
-async fn send_zero_copy(client: &Client, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
-    let mut turn = Turn::new();
-    for chunk_bytes in body.chunks(&client.server().config) {
-        let started = client.chunk_started();
-        let mut left_bytes = chunk_bytes;
-        while left_bytes > 0 {
-            let sent = stream.write_with(|stream| body.sendfile(stream, left_bytes)).await?;
-            client.sent(sent);
-            left_bytes -= sent;
+async fn send_zero_copy(
+    conn: &Connection,
+    stream: &Async<TcpStream>,
+    body: Body,
+) -> io::Result<()> {
+    let mut time_slice = TimeSlice::new();
+    for chunk_bytes in body.chunks(&conn.server().config) {
+        let started = Instant::now();
+        let mut remaining = chunk_bytes;
+        while remaining > 0 {
+            let write = stream.write_with(|stream| body.sendfile(stream, remaining));
+            match timeout(conn.stall_check_interval(), write).await {
+                Ok(sent) => remaining -= conn.record_sent(sent?),
+                Err(_elapsed) => conn.check_stall(stream)?,
+            }
+            if time_slice.is_expired() {
+                yield_now().await;
+            }
         }
-        client.chunk_sent(chunk_bytes, started);
-        if turn.is_over() {
-            yield_now().await;
-        }
+        conn.record_chunk(chunk_bytes, started);
     }
     Ok(())
 }
 // ANCHOR_END: zero_copy
 
 // ANCHOR: drain
-async fn drain_client(client: &Client, mut stream: &Async<TcpStream>) -> io::Result<()> {
+async fn drain(conn: &Connection, mut stream: &Async<TcpStream>) -> io::Result<()> {
+    let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
-        let heard = poll_fn(|context| {
-            // In here the buffer is on the stack; across an await it would be in every task.
-            let mut buffer = [0; DRAIN_BYTES];
-            let read = ready!(Pin::new(&mut stream).poll_read(context, &mut buffer))?;
-            client.received(&buffer[..read]);
-            Poll::Ready(io::Result::Ok(read))
-        });
-        if heard.await? == 0 {
-            return Ok(());
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(()),
+            received => conn.record_received(&buffer[..received]),
         }
-        // A flooder always has more to say: let the sending and the other clients have a turn.
+        // A client that sends without end must not keep the worker thread from other tasks.
         yield_now().await;
     }
 }
 // ANCHOR_END: drain
 
-// ANCHOR: watch
-/// Ends, with an error, when the client takes nothing any more.
-async fn watch_progress(client: &Client, stream: &Async<TcpStream>) -> io::Result<()> {
-    loop {
-        Timer::after(client.patience()).await;
-        client.check_progress(stream)?;
-    }
-}
-// ANCHOR_END: watch
-
 // ANCHOR: timeout
-/// smol has the parts of a timeout: of two futures, whichever is first.
-async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let over = async {
-        Timer::after(limit).await;
-        None
-    };
-    or(async { Some(work.await) }, over).await
+/// Waits for a future, but not longer than `limit`. smol provides the parts: a timer, and `or`, which
+/// returns the output of the future that completes first.
+async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Instant> {
+    or(async { Ok(work.await) }, async { Err(Timer::after(limit).await) }).await
 }
 // ANCHOR_END: timeout

@@ -1,12 +1,11 @@
-//! The file server in plain std: a thread for each client, and every call blocks.
+//! The file server in blocking std: one thread per connection.
 //!
-//! The kernel does all the scheduling, and the code reads from top to bottom. Threads take turns at
-//! `accept`, and each serves whom it accepted: nothing is handed from one to another. A thread that
-//! waits in `write` cannot read, so a client that takes its time gets a second one, which hears it.
-//! What it costs: a stack or two for a client that may do nothing, a lower cap, and no way to cancel
-//! a thread: only its socket can be shut down.
+//! The kernel does all the scheduling, and the code reads from top to bottom. A thread that waits in
+//! `write` cannot read, so a connection that takes longer than 10 ms gets a second thread, which reads
+//! what the client sends. The costs are a thread's start and stack for each connection, so a lower
+//! connection limit, and that a thread cannot be canceled: only its socket can be shut down.
 //!
-//! `cargo run -p serve-std`, then a browser at <http://localhost:4000/>.
+//! Run `cargo run -p serve-std` and open <http://localhost:4000/> in a browser.
 
 mod threads;
 
@@ -15,41 +14,40 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread::{self, Scope};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use serve_core::{AcceptWaker, Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server};
+use serve_core::{
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, send_more,
+};
 
-use threads::{Ear, Streams, Turns, is_over, spawn};
+use threads::{OpenStreams, ReaderThread, accept_waker, is_timeout, reset_on_close, spawn};
 // ANCHOR_END: imports
 
-/// What the kit needs to know of this sibling.
+/// The description of this sibling.
 pub const APPROACH: Approach = Approach {
     name: "std",
-    summary: "In plain std: a thread for each client, and every call blocks.",
+    summary: "In blocking std: one thread per connection.",
     has_workers: false,
     max_connections: 2_000,
     run,
 };
 
-/// How many threads may wait for their turn at `accept`; more end when their client does.
-const WAITING_THREADS_MAX: usize = 64;
-
 // ANCHOR: run
-/// Serves until the server is shut down; see [`Approach::run`].
+/// Serves until the shutdown; see [`Approach::run`].
 ///
 /// # Errors
 ///
-/// When no descriptor is left to wake `accept` with, or no thread to accept in.
+/// If no file descriptor is left to wake `accept` with, or the accept thread cannot be started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
-    let waker = AcceptWaker::new(&listener)?;
-    let (turns, streams) = (Turns::new(listener), Streams::default());
+    let wake_accept = accept_waker(&listener)?;
+    let streams = OpenStreams::default();
     thread::scope(|scope| {
-        spawn(scope, || accept_clients(&server, &turns, &streams, scope))?;
+        spawn(scope, || accept_loop(listener, &server, &streams, scope))?;
         server.shutdown.wait();
-        waker.wake();
-        server.wait_for_idle(server.config.grace);
-        // Who is still there is cut off: its threads wake up, and the scope waits for them.
-        server.cut_off();
+        wake_accept();
+        server.wait_until_idle(server.config.grace);
+        // Shutting a socket down wakes the threads that wait for it. The scope joins them.
+        server.disconnect_all();
         streams.shut_down();
         Ok(())
     })
@@ -57,129 +55,155 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
 // ANCHOR_END: run
 
 // ANCHOR: accept
-fn accept_clients<'scope>(
-    server: &'scope Arc<Server>,
-    turns: &'scope Turns,
-    streams: &'scope Streams,
+fn accept_loop<'scope>(
+    listener: TcpListener,
+    server: &Arc<Server>,
+    streams: &OpenStreams,
     scope: &'scope Scope<'scope, '_>,
 ) {
-    while let Some((client, stream)) = turns.accept(server) {
-        // Somebody has to wait for the next client while this thread serves.
-        if turns.waiting() == 0 {
-            let another = spawn(scope, || accept_clients(server, turns, streams, scope));
-            if let Err(error) = another {
-                // No thread left: the next client waits until this thread is back.
-                server.accept_failed(&error);
+    while let Some(permit) = server.acquire_blocking() {
+        match listener.accept() {
+            Ok((stream, _)) if server.shutdown.is_requested() => reset_on_close(&stream),
+            Ok((stream, peer)) => {
+                let conn = Arc::new(permit.connected(peer));
+                let stream = streams.add(stream);
+                let work = {
+                    let (conn, stream) = (Arc::clone(&conn), Arc::clone(&stream));
+                    move || handle_connection(conn, stream)
+                };
+                if let Err(error) = spawn(scope, work) {
+                    conn.finish(Err(error), &*stream);
+                }
             }
-        }
-        serve_client(client, streams.add(stream));
-        if turns.waiting() >= WAITING_THREADS_MAX {
-            break;
+            Err(_) if server.shutdown.is_requested() => {}
+            Err(error) => {
+                if let Some(pause) = server.accept_failed(&error) {
+                    server.shutdown.wait_timeout(pause);
+                }
+            }
         }
     }
 }
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-fn serve_client(client: Client, stream: Arc<TcpStream>) {
-    let ended = thread::scope(|scope| {
-        let ear = Ear::new(scope, &client, &stream)?;
-        let sent = send_file(&client, &stream, &ear).and_then(|()| {
-            stream.shutdown(Shutdown::Write)?;
-            let linger = client.server().config.linger_timeout;
-            drain_client(&client, &stream, Instant::now().checked_add(linger))
-        });
-        sent.and(ear.close())
-    });
-    client.ended(ended, &*stream);
+fn handle_connection(conn: Arc<Connection>, stream: Arc<TcpStream>) {
+    let result = serve(&conn, &stream);
+    conn.finish(result, &*stream);
+}
+
+fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
+    thread::scope(|scope| {
+        let reader = ReaderThread::new(scope, conn, stream)?;
+        send_file(conn, stream, &reader)?;
+        stream.shutdown(Shutdown::Write)?;
+        reader.drain(conn.server().config.linger_timeout)
+    })
 }
 // ANCHOR_END: serve
 
 // ANCHOR: send
-fn send_file(client: &Client, stream: &TcpStream, ear: &Ear) -> io::Result<()> {
-    let server = client.server();
+fn send_file(conn: &Connection, stream: &TcpStream, reader: &ReaderThread) -> io::Result<()> {
+    let server = conn.server();
     let reply = Reply::open(server);
-    let unsent = client.send_preamble(stream, &reply.preamble)?;
-    send_bytes(client, stream, ear, unsent)?;
+    let sent = conn.record_sent(send_more(stream, &reply.preamble)?);
+    write_bytes(conn, stream, reader, &reply.preamble[sent..])?;
     let body = match reply.body {
         Ok(body) => body,
         Err(error) => {
-            client.file_failed(&error);
+            conn.record_file_failed(&error);
             return Ok(());
         }
     };
     let file_bytes = body.bytes;
     match server.config.zero_copy {
-        true => send_zero_copy(client, stream, ear, body)?,
-        false => send_copied(client, stream, ear, body)?,
+        true => send_zero_copy(conn, stream, reader, body)?,
+        false => send_copied(conn, stream, reader, body)?,
     }
-    client.file_ended(file_bytes);
+    conn.record_file_ended(file_bytes);
     Ok(())
 }
 // ANCHOR_END: send
 
 // ANCHOR: copy
-fn send_copied(client: &Client, stream: &TcpStream, ear: &Ear, body: Body) -> io::Result<()> {
-    let mut chunks = Chunks::new(body, client.server());
-    while chunks.advance() {
-        chunks = chunks.read()?;
-        let started = client.chunk_started();
-        send_bytes(client, stream, ear, chunks.bytes())?;
-        client.chunk_sent(chunks.bytes().len(), started);
+fn send_copied(
+    conn: &Connection,
+    stream: &TcpStream,
+    reader: &ReaderThread,
+    body: Body,
+) -> io::Result<()> {
+    let mut chunks = ChunkReader::new(body, conn.server());
+    while let Some(chunk_bytes) = chunks.next_chunk() {
+        let started = Instant::now();
+        while chunks.remaining() > 0 {
+            let mut piece = chunks.read_blocking()?;
+            write_bytes(conn, stream, reader, &piece)?;
+            piece.advance(piece.len());
+        }
+        conn.record_chunk(chunk_bytes, started);
     }
     Ok(())
 }
 
-/// `write_all`, but what the kernel took is counted even if the rest fails.
-fn send_bytes(
-    client: &Client,
+fn write_bytes(
+    conn: &Connection,
     mut stream: &TcpStream,
-    ear: &Ear,
+    reader: &ReaderThread,
     mut bytes: &[u8],
 ) -> io::Result<()> {
     while !bytes.is_empty() {
-        let sent = ear.hear_while(|| stream.write(bytes))?;
-        client.sent(sent);
-        bytes = &bytes[sent..];
+        reader.start_if_due()?;
+        match stream.write(bytes) {
+            Ok(sent) => bytes = &bytes[conn.record_sent(sent)..],
+            Err(error) if is_timeout(&error) => conn.check_stall(stream)?,
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
 // ANCHOR_END: copy
 
 // ANCHOR: zero_copy
-fn send_zero_copy(client: &Client, stream: &TcpStream, ear: &Ear, body: Body) -> io::Result<()> {
-    for chunk_bytes in body.chunks(&client.server().config) {
-        let started = client.chunk_started();
-        let mut left_bytes = chunk_bytes;
-        while left_bytes > 0 {
-            let sent = ear.hear_while(|| body.sendfile(stream, left_bytes))?;
-            client.sent(sent);
-            left_bytes -= sent;
+fn send_zero_copy(
+    conn: &Connection,
+    stream: &TcpStream,
+    reader: &ReaderThread,
+    body: Body,
+) -> io::Result<()> {
+    for chunk_bytes in body.chunks(&conn.server().config) {
+        let started = Instant::now();
+        let mut remaining = chunk_bytes;
+        while remaining > 0 {
+            reader.start_if_due()?;
+            match body.sendfile(stream, remaining) {
+                Ok(sent) => remaining -= conn.record_sent(sent),
+                Err(error) if is_timeout(&error) => conn.check_stall(stream)?,
+                Err(error) => return Err(error),
+            }
         }
-        client.chunk_sent(chunk_bytes, started);
+        conn.record_chunk(chunk_bytes, started);
     }
     Ok(())
 }
 // ANCHOR_END: zero_copy
 
 // ANCHOR: drain
-/// Hears the client until its end, or until then.
-fn drain_client(client: &Client, mut stream: &TcpStream, until: Option<Instant>) -> io::Result<()> {
-    let mut buffer = [0; DRAIN_BYTES];
+/// Drains until EOF, or until the deadline.
+fn drain(conn: &Connection, mut stream: &TcpStream, deadline: Option<Instant>) -> io::Result<()> {
+    let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
-        if let Some(until) = until {
-            // Zero would mean for ever.
-            let left = until.saturating_duration_since(Instant::now());
-            stream.set_read_timeout(Some(left.max(Duration::from_micros(1))))?;
+        if let Some(deadline) = deadline {
+            let remaining = deadline.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
+                return conn.linger_expired();
+            }
+            stream.set_read_timeout(Some(remaining))?;
         }
         match stream.read(&mut buffer) {
             Ok(0) => return Ok(()),
-            Ok(read) => client.received(&buffer[..read]),
-            Err(error) if is_over(&error) => {}
+            Ok(received) => conn.record_received(&buffer[..received]),
+            Err(error) if is_timeout(&error) => {}
             Err(error) => return Err(error),
-        }
-        if until.is_some_and(|until| Instant::now() >= until) {
-            return client.let_go();
         }
     }
 }

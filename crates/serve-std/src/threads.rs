@@ -1,28 +1,28 @@
-//! What a runtime would do for us: who accepts next, who hears a client that is sent to, and how
-//! clients are cut off.
+//! The parts that a runtime would provide: threads that start, read beside a writer, and end.
 
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use serve_core::{Client, Server, reset_on_close};
+use serve_core::Connection;
+use socket2::SockRef;
 
-use crate::drain_client;
+use crate::drain;
 
-/// A thread's stack, in bytes. Untouched pages cost nothing, but std's own 2 MiB would use up the
-/// address space of a 32-bit machine with a thousand clients.
+/// The stack size of a thread, in bytes. Pages that are not touched need no memory, but std's default
+/// of 2 MiB would use up the address space of a 32-bit machine with a thousand connections.
 const STACK_BYTES: usize = 128 * 1024;
 
-/// How long a client is sent to before it gets a second thread, which hears it meanwhile. One that
-/// takes everything sooner is heard afterwards, and a thread's start is saved.
-const UNHEARD_MAX: Duration = Duration::from_millis(10);
+/// How long a connection writes before its reader thread starts. If the client takes the whole reply
+/// sooner, what it sends is read afterwards, and no second thread is needed.
+const READER_DELAY: Duration = Duration::from_millis(10);
 
 // ANCHOR: spawn
-/// Starts a thread with a small stack, which the scope waits for.
+/// Starts a thread with a small stack, which the scope joins.
 pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
@@ -31,131 +31,114 @@ pub(crate) fn spawn<'scope, T: Send + 'scope>(
 }
 // ANCHOR_END: spawn
 
-/// Whether a call came back because its time was over, which Unix and Windows say differently, or
-/// because of a signal.
-pub(crate) fn is_over(error: &io::Error) -> bool {
+/// Returns true if a call ended because of its timeout, for which Unix and Windows have different
+/// errors, or because of a signal.
+pub(crate) fn is_timeout(error: &io::Error) -> bool {
     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }
 
-/// The threads' turns at `accept`: one waits for a client, the others for their turn.
-pub(crate) struct Turns {
-    /// None once the server was shut down.
-    listener: Mutex<Option<TcpListener>>,
-    waiting: AtomicUsize,
+/// Makes dropping the socket close the connection with a reset.
+pub(crate) fn reset_on_close(stream: &TcpStream) {
+    // It fails if the connection is already gone; then there is nothing to reset.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-impl Turns {
-    pub(crate) fn new(listener: TcpListener) -> Self {
-        Self { listener: Mutex::new(Some(listener)), waiting: AtomicUsize::new(0) }
-    }
-
-    /// How many threads wait for a turn, or in theirs for a client.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::SeqCst)
-    }
-
-    // ANCHOR: turn
-    /// The next client; `None` once the server was shut down.
-    pub(crate) fn accept(&self, server: &Arc<Server>) -> Option<(Client, TcpStream)> {
-        self.waiting.fetch_add(1, Ordering::SeqCst);
-        let mut turn = lock(&self.listener);
-        let accepted = turn.as_ref().and_then(|listener| accept_from(listener, server));
-        if accepted.is_none() {
-            // Closes the listener: who is still in the backlog is reset.
-            *turn = None;
-        }
-        self.waiting.fetch_sub(1, Ordering::SeqCst);
-        accepted
-    }
-    // ANCHOR_END: turn
+// ANCHOR: accept_waker
+/// Returns a function that ends a blocking `accept`. It uses neither the network nor a new file
+/// descriptor: there may be none left.
+#[cfg(target_os = "linux")]
+pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() + use<>> {
+    let listener = listener.try_clone()?;
+    Ok(move || drop(SockRef::from(&listener).shutdown(Shutdown::Both)))
 }
+// ANCHOR_END: accept_waker
 
-fn accept_from(listener: &TcpListener, server: &Arc<Server>) -> Option<(Client, TcpStream)> {
-    let slot = server.wait_for_slot()?;
-    loop {
-        match listener.accept() {
-            // It may be the one that was to wake us.
-            Ok((stream, _)) if server.shutdown.is_requested() => {
-                reset_on_close(&stream);
-                return None;
-            }
-            Ok((stream, peer)) => return Some((slot.connected(peer), stream)),
-            Err(_) if server.shutdown.is_requested() => return None,
-            Err(error) => {
-                if let Some(pause) = server.accept_failed(&error) {
-                    server.shutdown.wait_timeout(pause);
-                }
-            }
+/// Returns a function that ends a blocking `accept`. Other systems do not support `shutdown` on a
+/// listener, so the function connects to the listener.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() + use<>> {
+    use socket2::{Domain, Socket, Type};
+    use std::net::{Ipv4Addr, Ipv6Addr};
+
+    let mut addr = listener.local_addr()?;
+    if addr.ip().is_unspecified() {
+        // A listener on all addresses can be reached at the loopback address.
+        match addr.is_ipv4() {
+            true => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
+            false => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
         }
     }
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    Ok(move || drop(socket.connect_timeout(&addr.into(), Duration::from_secs(1))))
 }
 
-/// Who hears a client while it is sent to: nobody at first, then a second thread.
-pub(crate) struct Ear<'scope, 'env> {
+/// The second thread of a connection, which drains the socket while the first thread writes. It starts
+/// only if writing takes longer than [`READER_DELAY`]. Dropping this value ends it.
+pub(crate) struct ReaderThread<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
-    client: &'env Client,
-    stream: &'env TcpStream,
-    since: Instant,
-    thread: OnceCell<ScopedJoinHandle<'scope, io::Result<()>>>,
+    conn: &'scope Connection,
+    stream: &'scope TcpStream,
+    due_at: Instant,
+    /// Receives the result of the thread. Empty until the thread is started.
+    result: OnceCell<Receiver<io::Result<()>>>,
 }
 
-impl<'scope, 'env> Ear<'scope, 'env> {
+impl<'scope, 'env> ReaderThread<'scope, 'env> {
     pub(crate) fn new(
         scope: &'scope Scope<'scope, 'env>,
-        client: &'env Client,
-        stream: &'env TcpStream,
+        conn: &'scope Connection,
+        stream: &'scope TcpStream,
     ) -> io::Result<Self> {
-        stream.set_write_timeout(Some(UNHEARD_MAX))?;
-        Ok(Self { scope, client, stream, since: Instant::now(), thread: OnceCell::new() })
+        stream.set_write_timeout(Some(READER_DELAY))?;
+        let due_at = Instant::now() + READER_DELAY;
+        Ok(Self { scope, conn, stream, due_at, result: OnceCell::new() })
     }
 
-    // ANCHOR: hear_while
-    /// Writes, and neither leaves the client unheard for long nor waits for one that has stalled.
-    pub(crate) fn hear_while(
-        &self,
-        mut write: impl FnMut() -> io::Result<usize>,
-    ) -> io::Result<usize> {
-        loop {
-            if self.thread.get().is_none() && self.since.elapsed() >= UNHEARD_MAX {
-                self.open()?;
-            }
-            match write() {
-                Err(error) if is_over(&error) => self.client.check_progress(self.stream)?,
-                done => return done,
-            }
+    // ANCHOR: start_if_due
+    /// Starts the thread if writing takes longer than the delay. Call this before each write.
+    pub(crate) fn start_if_due(&self) -> io::Result<()> {
+        if self.result.get().is_some() || Instant::now() < self.due_at {
+            return Ok(());
         }
-    }
-
-    fn open(&self) -> io::Result<()> {
-        let (client, stream) = (self.client, self.stream);
-        stream.set_write_timeout(Some(client.patience()))?;
-        let hearing = spawn(self.scope, move || drain_client(client, stream, None))?;
-        self.thread.get_or_init(|| hearing);
+        let (conn, stream) = (self.conn, self.stream);
+        stream.set_write_timeout(Some(conn.stall_check_interval()))?;
+        let (sender, receiver) = mpsc::channel();
+        spawn(self.scope, move || sender.send(drain(conn, stream, None)))?;
+        self.result.get_or_init(|| receiver);
         Ok(())
     }
-    // ANCHOR_END: hear_while
+    // ANCHOR_END: start_if_due
 
-    // ANCHOR: close
-    /// Ends the second thread, and tells how hearing the client ended.
-    pub(crate) fn close(self) -> io::Result<()> {
-        let Some(hearing) = self.thread.into_inner() else { return Ok(()) };
-        // Wakes it if it still reads.
-        let _ = self.stream.shutdown(Shutdown::Both);
-        hearing.join().unwrap_or(Ok(()))
+    /// Drains until EOF or the linger timeout, with the thread if it is started, otherwise without.
+    pub(crate) fn drain(&self, linger: Duration) -> io::Result<()> {
+        match self.result.get() {
+            Some(result) => {
+                result.recv_timeout(linger).unwrap_or_else(|_| self.conn.linger_expired())
+            }
+            None => drain(self.conn, self.stream, Instant::now().checked_add(linger)),
+        }
     }
-    // ANCHOR_END: close
 }
 
-/// Who is connected. A thread cannot be cancelled, but a socket can be shut down under it.
-#[derive(Default)]
-pub(crate) struct Streams(Mutex<Vec<Weak<TcpStream>>>);
+impl Drop for ReaderThread<'_, '_> {
+    fn drop(&mut self) {
+        if self.result.get().is_some() {
+            // Wakes the thread if it still reads.
+            let _ = self.stream.shutdown(Shutdown::Both);
+        }
+    }
+}
 
-impl Streams {
+/// The sockets of all connections. A thread cannot be canceled, but its socket can be shut down.
+#[derive(Default)]
+pub(crate) struct OpenStreams(Mutex<Vec<Weak<TcpStream>>>);
+
+impl OpenStreams {
     pub(crate) fn add(&self, stream: TcpStream) -> Arc<TcpStream> {
         let stream = Arc::new(stream);
-        let mut streams = lock(&self.0);
-        // Before the list grows, those who left make room.
+        let mut streams = self.lock();
+        // Before the list grows, the closed sockets are removed.
         if streams.len() == streams.capacity() {
             streams.retain(|stream| stream.strong_count() > 0);
         }
@@ -165,14 +148,14 @@ impl Streams {
 
     // ANCHOR: shut_down
     pub(crate) fn shut_down(&self) {
-        for stream in lock(&self.0).iter().filter_map(Weak::upgrade) {
+        for stream in self.lock().iter().filter_map(Weak::upgrade) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
     // ANCHOR_END: shut_down
-}
 
-/// What these locks guard is whole at every moment, also after a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Weak<TcpStream>>> {
+        // The list is valid at every moment, also after a panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }

@@ -1,78 +1,77 @@
-//! The file server in Tokio: a task for each client, on a few threads.
+//! The file server in Tokio: one task per connection, on a few worker threads.
 //!
-//! A task that waits costs a few hundred bytes, where a thread costs a stack. In return nothing in
-//! it may block: Tokio's reactor says when a socket is ready, but no reactor says it of a file. What
-//! the kernel has not at hand of a file is a trip to a pool of threads that may block.
+//! A waiting task needs a few hundred bytes of memory, where a thread needs a stack. In return, a task
+//! must not block its worker thread. Tokio's reactor reports when a socket is ready, but no reactor
+//! does so for files: data that is not in the page cache is read on the blocking pool.
 //!
-//! `cargo run -p serve-tokio`, then a browser at <http://localhost:4000/>.
+//! Run `cargo run -p serve-tokio` and open <http://localhost:4000/> in a browser.
 
 // ANCHOR: imports
-use std::future::poll_fn;
-use std::io::{self, ErrorKind};
-use std::mem::MaybeUninit;
-use std::net::{Shutdown, TcpListener};
-use std::pin::{Pin, pin};
+use std::io;
+use std::net::TcpListener;
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::time::Instant;
 
-use serve_core::{Approach, Body, Chunks, Client, DRAIN_BYTES, Reply, Server, Turn};
-use socket2::SockRef;
-use tokio::io::{AsyncRead, Interest, ReadBuf};
+use serve_core::{
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice, send,
+    send_more,
+};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
-use tokio::net::tcp::ReadHalf;
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::runtime::Builder;
 use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, timeout};
 // ANCHOR_END: imports
 
-/// What the kit needs to know of this sibling.
+/// The description of this sibling.
 pub const APPROACH: Approach = Approach {
     name: "tokio",
-    summary: "In Tokio: a task for each client, on a few threads.",
+    summary: "In Tokio: one task per connection, on a few worker threads.",
     has_workers: true,
     max_connections: 10_000,
     run,
 };
 
 // ANCHOR: run
-/// Serves until the server is shut down; see [`Approach::run`].
+/// Serves until the shutdown; see [`Approach::run`].
 ///
 /// # Errors
 ///
-/// When the runtime cannot be built: no descriptor or no thread for it.
+/// If the runtime cannot be built because a file descriptor or a thread is missing.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
-    let mut builder = Builder::new_multi_thread();
-    let runtime = builder.worker_threads(server.config.workers).enable_all().build()?;
-    let serving = async move {
-        let mut clients = JoinSet::new();
+    let workers = server.config.workers;
+    let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    // The accept loop is a task too: a worker keeps the tasks that it spawns, but tasks that this
+    // thread spawns would have to be passed to a worker.
+    runtime.block_on(runtime.spawn(async move {
+        let mut connections = JoinSet::new();
         tokio::select! {
-            broke = accept_clients(listener, &server, &mut clients) => broke?,
+            result = accept_loop(listener, &server, &mut connections) => result?,
             () = server.shutdown.requested() => {}
         }
-        let all_ended = async { while clients.join_next().await.is_some() {} };
-        let _ = timeout(server.config.grace, all_ended).await;
-        // Who is still there is cut off: an aborted task drops its socket, then its client.
-        clients.shutdown().await;
+        let all_finished = async { while connections.join_next().await.is_some() {} };
+        let _ = timeout(server.config.grace, all_finished).await;
+        // Aborting a task drops its socket, and then its connection.
+        connections.shutdown().await;
         Ok(())
-    };
-    // As a task: what a worker spawns stays with it, what this thread spawns has to be handed over.
-    runtime.block_on(runtime.spawn(serving))?
+    }))?
 }
 // ANCHOR_END: run
 
 // ANCHOR: accept
-async fn accept_clients(
+async fn accept_loop(
     listener: TcpListener,
     server: &Arc<Server>,
-    clients: &mut JoinSet<()>,
+    connections: &mut JoinSet<()>,
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     loop {
-        let slot = server.slot().await;
+        let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                clients.spawn(serve_client(slot.connected(peer), stream));
+                connections.spawn(handle_connection(permit.connected(peer), stream));
             }
             Err(error) => {
                 if let Some(pause) = server.accept_failed(&error) {
@@ -80,49 +79,36 @@ async fn accept_clients(
                 }
             }
         }
-        // The set remembers those who ended until it is asked.
-        while clients.try_join_next().is_some() {}
+        // The set keeps finished tasks until they are joined.
+        while connections.try_join_next().is_some() {}
     }
 }
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-async fn serve_client(client: Client, mut stream: TcpStream) {
-    let ended = {
-        let (reader, writer) = stream.split();
-        let stream = writer.as_ref();
-        let mut draining = pin!(drain_client(&client, reader));
-        let mut sending = pin!(async {
-            tokio::select! {
-                biased;
-                sent = send_file(&client, stream) => sent?,
-                stalled = watch_progress(&client, stream) => stalled?,
-            }
-            SockRef::from(stream).shutdown(Shutdown::Write)
-        });
-        tokio::select! {
-            biased;
-            sent = &mut sending => match sent {
-                Ok(()) => {
-                    let linger = client.server().config.linger_timeout;
-                    timeout(linger, draining).await.unwrap_or_else(|_| client.let_go())
-                }
-                broke => broke,
-            },
-            // The client has said its last word; it still gets the whole file.
-            heard = &mut draining => match heard {
-                Ok(()) => sending.await,
-                broke => broke,
-            },
-        }
-    };
-    client.ended(ended, &stream);
+/// Serves one client. Dropping the future closes the socket and records `disconnected`.
+pub async fn handle_connection(conn: Connection, mut stream: TcpStream) {
+    let result = serve(&conn, &mut stream).await;
+    conn.finish(result, &stream);
+}
+
+async fn serve(conn: &Connection, stream: &mut TcpStream) -> io::Result<()> {
+    let (mut reader, mut writer) = stream.split();
+    tokio::select! {
+        biased;
+        result = send_file(conn, &mut writer) => result?,
+        // A client that half-closes (`Ok`) still gets the whole file.
+        Err(error) = drain(conn, &mut reader) => return Err(error),
+    }
+    writer.shutdown().await?;
+    let linger = conn.server().config.linger_timeout;
+    timeout(linger, drain(conn, &mut reader)).await.unwrap_or_else(|_| conn.linger_expired())
 }
 // ANCHOR_END: serve
 
 // ANCHOR: send
-async fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
-    let server = client.server();
+async fn send_file(conn: &Connection, stream: &mut WriteHalf<'_>) -> io::Result<()> {
+    let server = conn.server();
     let reply = match Reply::open_cached(server) {
         Some(reply) => reply,
         None => {
@@ -130,115 +116,102 @@ async fn send_file(client: &Client, stream: &TcpStream) -> io::Result<()> {
             spawn_blocking(move || Reply::open(&server)).await?
         }
     };
-    let unsent = client.send_preamble(stream, &reply.preamble)?;
-    send_bytes(client, stream, unsent).await?;
+    let sent = conn.record_sent(send_more(stream.as_ref(), &reply.preamble)?);
+    write_bytes(conn, stream, &reply.preamble[sent..]).await?;
     let body = match reply.body {
         Ok(body) => body,
         Err(error) => {
-            client.file_failed(&error);
+            conn.record_file_failed(&error);
             return Ok(());
         }
     };
     let file_bytes = body.bytes;
     match server.config.zero_copy {
-        true => send_zero_copy(client, stream, body).await?,
-        false => send_copied(client, stream, body).await?,
+        true => send_zero_copy(conn, stream.as_ref(), body).await?,
+        false => send_copied(conn, stream.as_ref(), body).await?,
     }
-    client.file_ended(file_bytes);
+    conn.record_file_ended(file_bytes);
     Ok(())
 }
 // ANCHOR_END: send
 
 // ANCHOR: copy
-async fn send_copied(client: &Client, stream: &TcpStream, body: Body) -> io::Result<()> {
-    let mut chunks = Chunks::new(body, client.server());
-    let mut turn = Turn::new();
-    while chunks.advance() {
-        // A trip to the pool costs more than the reading: only what waits for a disk is worth it.
-        if !chunks.read_cached()? {
-            chunks = spawn_blocking(move || chunks.read()).await??;
+async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<()> {
+    let mut chunks = ChunkReader::new(body, conn.server());
+    let mut time_slice = TimeSlice::new();
+    while let Some(chunk_bytes) = chunks.next_chunk() {
+        let started = Instant::now();
+        while chunks.remaining() > 0 {
+            // If the send buffer is full, `send` returns `WouldBlock`. Then the rest of the piece is
+            // dropped before the wait, and read again after it.
+            let write = stream.async_io(Interest::WRITABLE, || {
+                let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
+                while !piece.is_empty() {
+                    let sent = send(stream, &piece)?;
+                    piece.advance(conn.record_sent(sent));
+                }
+                Ok(true)
+            });
+            match timeout(conn.stall_check_interval(), write).await {
+                Ok(Ok(true)) => {}
+                Ok(Ok(false)) => chunks = spawn_blocking(move || chunks.fetch()).await??,
+                Ok(Err(error)) => return Err(error),
+                Err(_elapsed) => conn.check_stall(stream)?,
+            }
+            if time_slice.is_expired() {
+                yield_now().await;
+            }
         }
-        let started = client.chunk_started();
-        send_bytes(client, stream, chunks.bytes()).await?;
-        client.chunk_sent(chunks.bytes().len(), started);
-        if turn.is_over() {
-            yield_now().await;
-        }
+        conn.record_chunk(chunk_bytes, started);
     }
     Ok(())
 }
 
-/// `write_all`, but what the kernel took is counted even if the rest fails.
-async fn send_bytes(client: &Client, stream: &TcpStream, mut bytes: &[u8]) -> io::Result<()> {
+async fn write_bytes(
+    conn: &Connection,
+    stream: &mut WriteHalf<'_>,
+    mut bytes: &[u8],
+) -> io::Result<()> {
     while !bytes.is_empty() {
-        let sent = when_writable(stream, || SockRef::from(stream).send(bytes)).await?;
-        client.sent(sent);
-        bytes = &bytes[sent..];
+        match timeout(conn.stall_check_interval(), stream.write(bytes)).await {
+            Ok(sent) => bytes = &bytes[conn.record_sent(sent?)..],
+            Err(_elapsed) => conn.check_stall(stream.as_ref())?,
+        }
     }
     Ok(())
 }
 // ANCHOR_END: copy
 
 // ANCHOR: zero_copy
-async fn send_zero_copy(client: &Client, stream: &TcpStream, body: Body) -> io::Result<()> {
-    let mut turn = Turn::new();
-    for chunk_bytes in body.chunks(&client.server().config) {
-        let started = client.chunk_started();
-        let mut left_bytes = chunk_bytes;
-        while left_bytes > 0 {
-            let sent = when_writable(stream, || body.sendfile(stream, left_bytes)).await?;
-            client.sent(sent);
-            left_bytes -= sent;
+async fn send_zero_copy(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<()> {
+    let mut time_slice = TimeSlice::new();
+    for chunk_bytes in body.chunks(&conn.server().config) {
+        let started = Instant::now();
+        let mut remaining = chunk_bytes;
+        while remaining > 0 {
+            let write = stream.async_io(Interest::WRITABLE, || body.sendfile(stream, remaining));
+            match timeout(conn.stall_check_interval(), write).await {
+                Ok(sent) => remaining -= conn.record_sent(sent?),
+                Err(_elapsed) => conn.check_stall(stream)?,
+            }
+            if time_slice.is_expired() {
+                yield_now().await;
+            }
         }
-        client.chunk_sent(chunk_bytes, started);
-        if turn.is_over() {
-            yield_now().await;
-        }
+        conn.record_chunk(chunk_bytes, started);
     }
     Ok(())
 }
 // ANCHOR_END: zero_copy
 
 // ANCHOR: drain
-async fn drain_client(client: &Client, mut reader: ReadHalf<'_>) -> io::Result<()> {
+async fn drain(conn: &Connection, stream: &mut ReadHalf<'_>) -> io::Result<()> {
+    let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
-        let heard = poll_fn(|context| {
-            // In here the buffer is on the stack; across an await it would be in every task.
-            let mut buffer = [MaybeUninit::uninit(); DRAIN_BYTES];
-            let mut buffer = ReadBuf::uninit(&mut buffer);
-            ready!(Pin::new(&mut reader).poll_read(context, &mut buffer))?;
-            client.received(buffer.filled());
-            Poll::Ready(io::Result::Ok(buffer.filled().len()))
-        });
-        if heard.await? == 0 {
-            return Ok(());
+        match stream.read(&mut buffer).await? {
+            0 => return Ok(()),
+            received => conn.record_received(&buffer[..received]),
         }
     }
 }
 // ANCHOR_END: drain
-
-// ANCHOR: watch
-/// Ends, with an error, when the client takes nothing any more.
-async fn watch_progress(client: &Client, stream: &TcpStream) -> io::Result<()> {
-    loop {
-        sleep(client.patience()).await;
-        client.check_progress(stream)?;
-    }
-}
-// ANCHOR_END: watch
-
-// ANCHOR: when_writable
-/// Writes at once, and asks the reactor only if the kernel had no room. What the reactor knows is
-/// as old as its last turn: before Tokio 1.54 a new socket had to wait for one.
-async fn when_writable(
-    stream: &TcpStream,
-    mut write: impl FnMut() -> io::Result<usize>,
-) -> io::Result<usize> {
-    match write() {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => {
-            stream.async_io(Interest::WRITABLE, write).await
-        }
-        done => done,
-    }
-}
-// ANCHOR_END: when_writable

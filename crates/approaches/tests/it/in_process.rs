@@ -7,7 +7,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serve_core::{ErrorKind, Event, Preamble, What};
+use serve_core::{ErrorKind, Event, EventKind, Preamble};
 
 use crate::client::{
     BARE, DEADLINE, assert_same, connect, connect_with_small_buffer, noise, read_exactly,
@@ -64,8 +64,8 @@ fn at_once_to_a_silent_client(sibling: Sibling) {
     running.assert_serves(&content);
     let events = running.stop();
     assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
-    let disconnected = What::Disconnected { conn: 1, sent: 100_010, received: 0 };
-    assert!(events.iter().any(|event| event.what == disconnected), "{}", shown(&events));
+    let disconnected = EventKind::Disconnected { conn: 1, sent: 100_010, received: 0 };
+    assert!(events.iter().any(|event| event.kind == disconnected), "{}", shown(&events));
 }
 
 fn opened_anew_for_every_client(sibling: Sibling) {
@@ -91,8 +91,8 @@ fn every_size_around_a_chunk(sibling: Sibling) {
         let chunks = chunk_sizes(&events);
         assert!(chunks.iter().all(|&bytes| (1..=CHUNK as u64).contains(&bytes)), "{chunks:?}");
         assert_eq!(chunks.iter().sum::<u64>(), size as u64);
-        let file_ended = What::FileEnded { conn: 1, bytes: size as u64 };
-        assert!(events.iter().any(|event| event.what == file_ended), "{}", shown(&events));
+        let file_ended = EventKind::FileEnded { conn: 1, bytes: size as u64 };
+        assert!(events.iter().any(|event| event.kind == file_ended), "{}", shown(&events));
     }
 }
 
@@ -107,8 +107,8 @@ fn one_byte_a_chunk(sibling: Sibling) {
 }
 
 fn chunk_sizes(events: &[Event]) -> Vec<u64> {
-    let sizes = events.iter().filter_map(|event| match event.what {
-        What::Chunk { bytes, .. } => Some(bytes),
+    let sizes = events.iter().filter_map(|event| match event.kind {
+        EventKind::Chunk { bytes, .. } => Some(bytes),
         _ => None,
     });
     sizes.collect()
@@ -157,8 +157,8 @@ fn a_file_that_shrinks_ends_with_an_error(sibling: Sibling) {
 }
 
 fn errors_of(events: &[Event], of_conn: u64) -> Vec<ErrorKind> {
-    let kinds = events.iter().filter_map(|event| match event.what {
-        What::Error { conn: Some(conn), kind, .. } if conn == of_conn => Some(kind),
+    let kinds = events.iter().filter_map(|event| match event.kind {
+        EventKind::Error { conn: Some(conn), kind, .. } if conn == of_conn => Some(kind),
         _ => None,
     });
     kinds.collect()
@@ -174,8 +174,8 @@ fn hears_while_it_sends(sibling: Sibling) {
     reset(stream);
     running.wait_for(1, "disconnected");
     let events = running.stop();
-    let data = What::Data { conn: 1, bytes: 12, preview: "GET / \\x1b[2J\\r\\n".to_owned() };
-    assert!(events.iter().any(|event| event.what == data), "{}", shown(&events));
+    let data = EventKind::Data { conn: 1, bytes: 12, preview: "GET / \\x1b[2J\\r\\n".to_owned() };
+    assert!(events.iter().any(|event| event.kind == data), "{}", shown(&events));
 }
 
 fn upload_of_20_mb_before_reading(sibling: Sibling) {
@@ -190,9 +190,12 @@ fn upload_of_20_mb_before_reading(sibling: Sibling) {
     drop(stream);
     running.wait_for(1, "disconnected");
     let events = running.stop();
-    let disconnected =
-        What::Disconnected { conn: 1, sent: (8 * MIB + BARE.len()) as u64, received: 20_000_000 };
-    assert!(events.iter().any(|event| event.what == disconnected), "{}", shown(&events));
+    let disconnected = EventKind::Disconnected {
+        conn: 1,
+        sent: (8 * MIB + BARE.len()) as u64,
+        received: 20_000_000,
+    };
+    assert!(events.iter().any(|event| event.kind == disconnected), "{}", shown(&events));
 }
 
 fn a_flooder_fills_no_log_and_stops_nobody(sibling: Sibling) {
@@ -262,8 +265,8 @@ fn hears_until_the_clients_end(sibling: Sibling) {
     drop(stream);
     running.wait_for(1, "disconnected");
     let events = running.stop();
-    let disconnected = What::Disconnected { conn: 1, sent: 1010, received: 12 };
-    assert!(events.iter().any(|event| event.what == disconnected), "{}", shown(&events));
+    let disconnected = EventKind::Disconnected { conn: 1, sent: 1010, received: 12 };
+    assert!(events.iter().any(|event| event.kind == disconnected), "{}", shown(&events));
     assert_eq!(errors_of(&events, 1), []);
 }
 
@@ -277,7 +280,7 @@ fn lets_an_idle_client_go(sibling: Sibling) {
     drop(stream);
     let events = running.stop();
     assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
-    let at = |name| events.iter().find(|event| event.what.name() == name).unwrap().at_us;
+    let at = |name| events.iter().find(|event| event.kind.name() == name).unwrap().at_us;
     let lingered_us = at("disconnected") - at("file_ended");
     assert!((300_000..3_000_000).contains(&lingered_us), "lingered {lingered_us} us");
 }
@@ -340,7 +343,7 @@ fn a_stalled_client_is_cut_off(sibling: Sibling) {
 /// As it is done where the system does not tell what is acknowledged: macOS and Windows.
 fn a_stalled_client_is_cut_off_unseen(sibling: Sibling) {
     let mut ready = Ready::new(b"", |config| config.stall_timeout = Duration::from_secs(1));
-    ready.server.sees_acknowledgements = false;
+    ready.server.reports_acknowledgements = false;
     let running = ready.run(sibling);
     let file = OpenOptions::new().write(true).open(running.path()).unwrap();
     file.set_len(LONG).unwrap();
@@ -466,9 +469,9 @@ fn the_cap_holds_and_drops_nobody(sibling: Sibling) {
     running.wait_for(6, "disconnected");
     let mut open = 0;
     for event in running.stop() {
-        match event.what {
-            What::Connected { .. } => open += 1,
-            What::Disconnected { .. } => open -= 1,
+        match event.kind {
+            EventKind::Connected { .. } => open += 1,
+            EventKind::Disconnected { .. } => open -= 1,
             _ => {}
         }
         assert!(open <= 2, "{open} clients at once");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use serve_core::{Config, Event, EventLog, Server, What, bind};
+use serve_core::{Config, Event, EventKind, EventLog, Server, bind};
 use tempfile::TempDir;
 
 use crate::client::{BARE, DEADLINE, assert_same, connect, read_whole};
@@ -47,7 +47,7 @@ impl Ready {
 
     pub fn run(mut self, sibling: Sibling) -> Running {
         self.server.config.zero_copy = sibling.sends == Sends::ZeroCopy;
-        self.server.asks_page_cache &= sibling.sends != Sends::ByPool;
+        self.server.reads_page_cache &= sibling.sends != Sends::ByPool;
         let server = Arc::new(self.server);
         let (tell, ended) = mpsc::channel();
         let (run, serving) = (sibling.approach.run, Arc::clone(&server));
@@ -124,13 +124,13 @@ impl Running {
 }
 
 pub fn named(events: &[Event], name: &str) -> usize {
-    events.iter().filter(|event| event.what.name() == name).count()
+    events.iter().filter(|event| event.kind.name() == name).count()
 }
 
 /// The events of one connection, by name.
 pub fn names_of(events: &[Event], conn: u64) -> Vec<&'static str> {
-    let of_conn = events.iter().filter(|event| event.what.conn() == Some(conn));
-    of_conn.map(|event| event.what.name()).collect()
+    let of_conn = events.iter().filter(|event| event.kind.conn() == Some(conn));
+    of_conn.map(|event| event.kind.name()).collect()
 }
 
 pub fn shown(events: &[Event]) -> String {
@@ -145,11 +145,11 @@ fn assert_grammar(events: &[Event]) {
     for event in events {
         assert!(event.at_us >= last_at_us, "time goes back: {}", shown(events));
         last_at_us = event.at_us;
-        match &event.what {
-            What::Connected { conn, .. } => {
+        match &event.kind {
+            EventKind::Connected { conn, .. } => {
                 assert!(open.insert(*conn, (0, 0)).is_none(), "{conn} connected twice");
             }
-            What::Disconnected { conn, received, .. } => {
+            EventKind::Disconnected { conn, received, .. } => {
                 let (told, _) = open.remove(conn).expect("connected before disconnected");
                 assert_eq!(told, *received, "data of {conn}: {}", shown(events));
             }
@@ -157,11 +157,11 @@ fn assert_grammar(events: &[Event]) {
                 let Some(conn) = what.conn() else { continue };
                 let counts = open.get_mut(&conn).expect("nothing outside a connection's life");
                 match what {
-                    What::Data { bytes, preview, .. } => {
+                    EventKind::Data { bytes, preview, .. } => {
                         counts.0 += bytes;
                         assert!(preview.len() <= 80 && preview.is_ascii(), "{preview}");
                     }
-                    What::FileEnded { .. } => {
+                    EventKind::FileEnded { .. } => {
                         counts.1 += 1;
                         assert_eq!(counts.1, 1, "file_ended of {conn}: {}", shown(events));
                     }

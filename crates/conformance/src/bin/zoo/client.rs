@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::Server;
 use super::bugs::Bug;
 use super::log::{lock, quoted};
-use serve_core::reset_on_close;
+use socket2::SockRef;
 
 /// At least so far apart are two `data` events of one client: with the sum at its end that makes
 /// ten a second at most.
@@ -115,6 +115,12 @@ impl Client {
             _ => {}
         }
     }
+}
+
+/// Makes dropping the socket close the connection with a reset.
+pub fn reset_on_close(stream: &TcpStream) {
+    // It fails if the connection is already gone; then there is nothing to reset.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 impl Drop for Client {

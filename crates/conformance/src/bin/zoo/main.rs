@@ -24,10 +24,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bugs::Bug;
-use client::{Client, kind_of};
+use client::{Client, kind_of, reset_on_close};
 use log::{Log, lock, quoted};
 use options::{Options, Preamble, USAGE};
-use serve_core::{is_of_one_connection, reset_on_close};
 use socket2::{Domain, Socket, Type};
 
 /// How many connections may wait to be accepted.
@@ -218,7 +217,7 @@ fn accept_clients(server: &Arc<Server>, listener: TcpListener) -> io::Result<()>
         let (stream, peer) = match listener.accept() {
             Ok(accepted) => accepted,
             Err(error) if server.has(Bug::QuestionMarkInAccept) => return Err(error),
-            Err(error) if is_of_one_connection(&error) => continue,
+            Err(error) if kind_of(&error) == "connection_reset" => continue,
             Err(error) => {
                 server.failed(None, &error);
                 if !server.has(Bug::BusyAccept) {

@@ -1,25 +1,25 @@
-//! Whether a client still takes what it is sent (clause 8 of the contract).
+//! Detects clients that acknowledge no data any more (clause 8 of the contract).
 //!
-//! That the kernel takes nothing more says little: it calls a socket writable only when about a third
-//! of its send buffer is free, and a slow client may need minutes for that. What counts is whether the
-//! client acknowledges. `TCP_USER_TIMEOUT` would seem made for it, but it cuts off slow clients with a
-//! small window (its clock starts at the first zero window and goes on while bytes trickle), and it
-//! never looks at one that floods us (each of its segments puts the probe off); both seen on Linux
-//! 6.18.
+//! A full send buffer proves little: Linux reports a socket as writable only when about a third of
+//! its send buffer is free, which takes minutes with a slow client. Acknowledgements are the proof.
+//! `TCP_USER_TIMEOUT` seems to be made for this, but on Linux 6.18 it also disconnects slow clients
+//! that have a small window (its clock starts at the first zero window and continues while bytes
+//! arrive), and it never expires for a client that keeps sending (each of its segments postpones the
+//! window probe).
 
 use std::io;
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-/// How many times within the stall timeout a client is looked at.
-const LOOKS: u32 = 8;
+/// How many times a connection is checked within the stall timeout.
+const CHECKS_PER_TIMEOUT: u32 = 8;
 
-/// Whether the system tells how many bytes are not acknowledged yet.
-pub(crate) const SEES_ACKNOWLEDGEMENTS: bool =
+/// Whether the operating system reports how many bytes are not acknowledged yet.
+pub(crate) const REPORTS_ACKNOWLEDGEMENTS: bool =
     cfg!(any(target_os = "linux", target_os = "android"));
 
-/// How far a client had come when it was last looked at.
+/// A client's progress at the time of the last check.
 #[derive(Debug)]
 pub(crate) struct Progress {
     acknowledged: u64,
@@ -32,9 +32,9 @@ impl Progress {
     }
 
     // ANCHOR: is_stalled
-    /// Whether nothing more of `sent` was acknowledged within the timeout. Where nobody tells how
-    /// much is `unacknowledged`, what the kernel took has to stand for it; then a disk that gives
-    /// nothing for so long looks the same.
+    /// Returns true if the client acknowledged nothing within the timeout. Where the operating system
+    /// does not report how many bytes are `unacknowledged`, progress is measured in bytes that the
+    /// kernel accepted. A disk that returns no data for as long then looks like a stalled client.
     pub(crate) fn is_stalled(
         &mut self,
         sent: u64,
@@ -42,8 +42,8 @@ impl Progress {
         timeout: Duration,
     ) -> bool {
         let acknowledged = sent.saturating_sub(unacknowledged.unwrap_or(0));
-        let has_all = unacknowledged == Some(0);
-        if has_all || acknowledged != self.acknowledged {
+        let is_complete = unacknowledged == Some(0);
+        if is_complete || acknowledged != self.acknowledged {
             *self = Self { acknowledged, changed_at: Instant::now() };
         }
         self.changed_at.elapsed() >= timeout
@@ -51,22 +51,22 @@ impl Progress {
     // ANCHOR_END: is_stalled
 }
 
-/// How long after one look at a client the next one is due.
-pub(crate) fn look_after(stall_timeout: Duration) -> Duration {
-    (stall_timeout / LOOKS).max(Duration::from_millis(1))
+/// How long to wait between two checks of a connection.
+pub(crate) fn check_interval(stall_timeout: Duration) -> Duration {
+    (stall_timeout / CHECKS_PER_TIMEOUT).max(Duration::from_millis(1))
 }
 
-/// How many bytes the other side has not acknowledged; our FIN is one of them.
+/// Returns how many bytes the client has not acknowledged. A FIN counts as one byte.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn unacknowledged_bytes(socket: &SockRef<'_>) -> io::Result<u64> {
     use std::os::fd::AsRawFd;
 
     let mut bytes: libc::c_int = 0;
-    #[expect(unsafe_code, reason = "no crate offers this one question as a safe call")]
+    #[expect(unsafe_code, reason = "no crate wraps this ioctl in a safe function")]
     // SAFETY: the descriptor is open as long as the socket is borrowed. SIOCOUTQ, which is another
-    // name for TIOCOUTQ, is an opcode of sockets and writes an int (tcp(7)).
-    let answer = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
-    if answer == -1 {
+    // name for TIOCOUTQ, is an ioctl of sockets and writes an int (tcp(7)).
+    let result = unsafe { libc::ioctl(socket.as_raw_fd(), libc::TIOCOUTQ, &raw mut bytes) };
+    if result == -1 {
         return Err(io::Error::last_os_error());
     }
     Ok(u64::try_from(bytes).unwrap_or(0))
@@ -84,13 +84,13 @@ mod tests {
     const MINUTE: Duration = Duration::from_secs(60);
 
     #[test]
-    fn a_client_is_looked_at_eight_times_but_no_timer_spins() {
-        assert_eq!(look_after(Duration::from_secs(1)), Duration::from_millis(125));
-        assert_eq!(look_after(Duration::from_millis(1)), Duration::from_millis(1));
+    fn a_connection_is_checked_eight_times_per_timeout_and_at_most_once_per_millisecond() {
+        assert_eq!(check_interval(Duration::from_secs(1)), Duration::from_millis(125));
+        assert_eq!(check_interval(Duration::from_millis(1)), Duration::from_millis(1));
     }
 
     #[test]
-    fn who_has_everything_is_not_stalled() {
+    fn a_client_that_acknowledged_everything_is_not_stalled() {
         let mut progress = Progress::new();
         assert!(!progress.is_stalled(10, Some(0), MINUTE));
         progress.changed_at -= MINUTE;
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn unseen_the_kernel_stands_for_the_client() {
+    fn without_acknowledgements_accepted_bytes_are_progress() {
         let mut progress = Progress::new();
         assert!(!progress.is_stalled(10, None, MINUTE));
         progress.changed_at -= MINUTE;
@@ -109,7 +109,7 @@ mod tests {
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
     #[test]
-    fn what_the_peer_has_not_acknowledged_is_seen() {
+    fn the_kernel_reports_unacknowledged_bytes() {
         use std::io::{Read, Write};
         use std::net::{TcpListener, TcpStream};
 
@@ -122,19 +122,19 @@ mod tests {
         while let Ok(bytes) = stream.write(&[0; 65_536]) {
             sent += bytes as u64;
         }
-        let waiting = unacknowledged_bytes(&SockRef::from(&stream)).unwrap();
-        assert!((1..=sent).contains(&waiting), "{waiting} of {sent}");
+        let unacknowledged = unacknowledged_bytes(&SockRef::from(&stream)).unwrap();
+        assert!((1..=sent).contains(&unacknowledged), "{unacknowledged} of {sent}");
 
         let mut progress = Progress::new();
         let is_stalled = |progress: &mut Progress, timeout| {
             let unacknowledged = unacknowledged_bytes(&SockRef::from(&stream)).unwrap();
             progress.is_stalled(sent, Some(unacknowledged), timeout)
         };
-        // The first look sees progress: some was acknowledged since the client came.
+        // The first check sees progress: some bytes were acknowledged since the beginning.
         assert!(!is_stalled(&mut progress, Duration::MAX));
         assert!(is_stalled(&mut progress, Duration::ZERO));
-        let mut taken = vec![0; sent as usize];
-        client.read_exact(&mut taken).unwrap();
+        let mut received = vec![0; sent as usize];
+        client.read_exact(&mut received).unwrap();
         assert!(!is_stalled(&mut progress, MINUTE));
     }
 }

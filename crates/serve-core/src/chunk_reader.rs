@@ -1,0 +1,333 @@
+//! Reads a file for copy mode, in pieces that can be read again.
+//!
+//! A client that does not read must not occupy a buffer. A sibling therefore reads a piece of the
+//! file only when it is about to write it, and drops the bytes that the kernel did not accept. They
+//! are read again when the socket is writable, usually from the page cache. Buffers belong to
+//! threads.
+//!
+//! A read from the page cache returns immediately; a read from a disk may take long. On Linux,
+//! `RWF_NOWAIT` asks for cached data only, so that a runtime needs its blocking pool only for the
+//! rest. nginx does the same (`aio threads`).
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io;
+use std::mem;
+use std::ops::Deref;
+
+use crate::body::Body;
+use crate::server::Server;
+
+/// The maximum length of a piece, in bytes: 128 KiB. Reading rejected bytes again costs at most this
+/// much, whatever the chunk size is.
+const PIECE_BYTES_MAX: usize = 128 * 1024;
+
+/// The minimum length to which pieces are shortened, in bytes: one page. Reading less saves nothing.
+const PIECE_BYTES_MIN: usize = 4 * 1024;
+
+/// How many bytes may be read in vain in addition to as many as were sent: 64 KiB. With this limit,
+/// less than three times the length of a large file is read, however small the send buffer is.
+const DISCARDED_BYTES_FREE: u64 = 64 * 1024;
+
+thread_local! {
+    /// The buffer of this thread, while no [`Piece`] uses it.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Reads a file chunk by chunk, and each chunk in pieces of at most 128 KiB.
+#[derive(Debug)]
+pub struct ChunkReader {
+    file: File,
+    /// The position in the file of the next byte to send, so also the number of bytes sent.
+    position: u64,
+    /// The number of bytes that were read, but not accepted by the kernel.
+    discarded_bytes: u64,
+    /// The number of bytes of the current chunk that are not sent yet.
+    chunk_remaining: usize,
+    /// The number of bytes of the file after the current chunk.
+    file_remaining: u64,
+    chunk_bytes: usize,
+    /// The piece that [`fetch`](Self::fetch) read. Otherwise empty, and without an allocation.
+    fetched: Vec<u8>,
+    reads_page_cache: bool,
+}
+
+impl ChunkReader {
+    /// Returns a reader of the file that is before its first chunk.
+    #[must_use]
+    pub fn new(body: Body, server: &Server) -> Self {
+        Self {
+            file: body.file,
+            position: 0,
+            discarded_bytes: 0,
+            chunk_remaining: 0,
+            file_remaining: body.bytes,
+            chunk_bytes: server.config.chunk_bytes,
+            fetched: Vec::new(),
+            reads_page_cache: server.reads_page_cache,
+        }
+    }
+
+    /// Moves on to the next chunk and returns its length in bytes, or `None` after the last chunk.
+    /// Call it when nothing of the current chunk remains.
+    pub fn next_chunk(&mut self) -> Option<usize> {
+        let bytes = self.file_remaining.min(self.chunk_bytes as u64);
+        self.file_remaining -= bytes;
+        // The chunk size fits into usize, so its minimum with anything does, too.
+        self.chunk_remaining = bytes as usize;
+        (bytes > 0).then_some(self.chunk_remaining)
+    }
+
+    /// The number of bytes of the current chunk that are not sent yet.
+    #[must_use]
+    pub fn remaining(&self) -> usize {
+        self.chunk_remaining
+    }
+
+    // ANCHOR: try_read_cached
+    /// Reads the next piece of the chunk if that needs no disk access. `None` means that the page
+    /// cache does not have it: call [`fetch`](Self::fetch) on a thread that may block, then call this
+    /// method again.
+    ///
+    /// # Errors
+    ///
+    /// `UnexpectedEof` if the file became shorter.
+    pub fn try_read_cached(&mut self) -> io::Result<Option<Piece<'_>>> {
+        let mut buffer = mem::take(&mut self.fetched);
+        if buffer.is_empty() {
+            if !self.reads_page_cache {
+                return Ok(None);
+            }
+            buffer = BUFFER.take();
+            buffer.resize(self.piece_bytes(), 0);
+            match read_cached_at(&self.file, &mut buffer, self.position) {
+                Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Some(bytes) => buffer.truncate(bytes),
+                None => {
+                    BUFFER.set(buffer);
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some(Piece { reader: self, buffer, accepted_bytes: 0 }))
+    }
+    // ANCHOR_END: try_read_cached
+
+    // ANCHOR: read_blocking
+    /// Reads the next piece of the chunk, and blocks until it is read.
+    ///
+    /// # Errors
+    ///
+    /// `UnexpectedEof` if the file became shorter, and the errors of reading a file.
+    pub fn read_blocking(&mut self) -> io::Result<Piece<'_>> {
+        let buffer = self.read_piece()?;
+        Ok(Piece { reader: self, buffer, accepted_bytes: 0 })
+    }
+
+    /// Reads the next piece as [`read_blocking`](Self::read_blocking) does, and keeps it for the next
+    /// call of [`try_read_cached`](Self::try_read_cached). It takes the reader and returns it, so
+    /// that the reader can move to a thread that may block.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`read_blocking`](Self::read_blocking).
+    pub fn fetch(mut self) -> io::Result<Self> {
+        self.fetched = self.read_piece()?;
+        Ok(self)
+    }
+    // ANCHOR_END: read_blocking
+
+    fn read_piece(&self) -> io::Result<Vec<u8>> {
+        let mut buffer = BUFFER.take();
+        buffer.resize(self.piece_bytes(), 0);
+        read_exact_at(&self.file, &mut buffer, self.position)?;
+        Ok(buffer)
+    }
+
+    // ANCHOR: piece_bytes
+    /// The length of the next piece. Pieces are short only for a client whose socket accepts little
+    /// at a time.
+    fn piece_bytes(&self) -> usize {
+        let allowance = (self.position + DISCARDED_BYTES_FREE).saturating_sub(self.discarded_bytes);
+        let allowance = usize::try_from(allowance).unwrap_or(usize::MAX);
+        self.chunk_remaining.min(allowance.clamp(PIECE_BYTES_MIN, PIECE_BYTES_MAX))
+    }
+    // ANCHOR_END: piece_bytes
+}
+
+// ANCHOR: piece
+/// A piece of a chunk, in a buffer of this thread. It dereferences to the bytes that are not sent
+/// yet. Dropping it discards them: they are part of the next piece.
+#[derive(Debug)]
+pub struct Piece<'a> {
+    reader: &'a mut ChunkReader,
+    buffer: Vec<u8>,
+    accepted_bytes: usize,
+}
+
+impl Piece<'_> {
+    /// Removes the bytes that the kernel accepted from the beginning of the piece.
+    ///
+    /// # Panics
+    ///
+    /// If the piece has fewer bytes.
+    pub fn advance(&mut self, bytes: usize) {
+        assert!(bytes <= self.len(), "a write accepts at most what it is offered");
+        self.accepted_bytes += bytes;
+        self.reader.position += bytes as u64;
+        self.reader.chunk_remaining -= bytes;
+    }
+}
+
+impl Deref for Piece<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.buffer[self.accepted_bytes..]
+    }
+}
+
+impl Drop for Piece<'_> {
+    fn drop(&mut self) {
+        self.reader.discarded_bytes += self.len() as u64;
+        BUFFER.set(mem::take(&mut self.buffer));
+    }
+}
+// ANCHOR_END: piece
+
+// ANCHOR: read_cached_at
+/// Reads the bytes at a position that are in the page cache, as far as they are contiguous (since
+/// Linux 4.14). `None` means that none are, or that the file system does not support the question.
+#[cfg(target_os = "linux")]
+fn read_cached_at(file: &File, buffer: &mut [u8], position: u64) -> Option<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    let buffers = &mut [io::IoSliceMut::new(buffer)];
+    preadv2(file, buffers, position, ReadWriteFlags::NOWAIT).ok()
+}
+// ANCHOR_END: read_cached_at
+
+#[cfg(not(target_os = "linux"))]
+fn read_cached_at(_file: &File, _buffer: &mut [u8], _position: u64) -> Option<usize> {
+    None
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buffer, position)
+}
+
+#[cfg(not(unix))]
+fn read_exact_at(mut file: &File, buffer: &mut [u8], position: u64) -> io::Result<()> {
+    use std::io::{Read, Seek, SeekFrom};
+
+    file.seek(SeekFrom::Start(position))?;
+    file.read_exact(buffer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::log::EventLog;
+
+    const PATTERN: [u8; 7] = *b"seven b";
+
+    /// A reader of `bytes` bytes, which repeat [`PATTERN`].
+    fn reader(bytes: usize, chunk_bytes: usize, reads_page_cache: bool) -> ChunkReader {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let content: Vec<u8> = PATTERN.into_iter().cycle().take(bytes).collect();
+        std::fs::write(&path, content).unwrap();
+        let mut config = Config::new(path);
+        config.chunk_bytes = chunk_bytes;
+        let mut server = Server::new(config, EventLog::off());
+        server.reads_page_cache &= reads_page_cache;
+        ChunkReader::new(Body::open(&server.config.file).unwrap(), &server)
+    }
+
+    /// Reads everything, while the kernel accepts at most `accepted_max` bytes of each piece.
+    /// Returns the chunks, and how many bytes were read.
+    fn read_all(mut reader: ChunkReader, accepted_max: usize) -> io::Result<(Vec<Vec<u8>>, usize)> {
+        let (mut chunks, mut read_bytes) = (Vec::new(), 0);
+        while let Some(chunk_bytes) = reader.next_chunk() {
+            let mut chunk = Vec::new();
+            while reader.remaining() > 0 {
+                let Some(mut piece) = reader.try_read_cached()? else {
+                    reader = reader.fetch()?;
+                    continue;
+                };
+                read_bytes += piece.len();
+                let accepted = piece.len().min(accepted_max);
+                chunk.extend_from_slice(&piece[..accepted]);
+                piece.advance(accepted);
+            }
+            assert_eq!(chunk.len(), chunk_bytes);
+            chunks.push(chunk);
+        }
+        Ok((chunks, read_bytes))
+    }
+
+    #[test]
+    fn all_chunks_are_full_except_the_last() {
+        for reads_page_cache in [true, false] {
+            for (chunk_bytes, expected) in [
+                (1, &["s", "e", "v", "e", "n", " ", "b"][..]),
+                (3, &["sev", "en ", "b"]),
+                (7, &["seven b"]),
+                (100, &["seven b"]),
+            ] {
+                let reader = reader(7, chunk_bytes, reads_page_cache);
+                let (chunks, read_bytes) = read_all(reader, usize::MAX).unwrap();
+                assert!(chunks.iter().eq(expected.iter().map(|chunk| chunk.as_bytes())));
+                assert_eq!(read_bytes, 7, "each byte is read once");
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_chunk_is_read_in_pieces() {
+        for reads_page_cache in [true, false] {
+            let reader = reader(1_000_000, 1 << 30, reads_page_cache);
+            let (chunks, read_bytes) = read_all(reader, usize::MAX).unwrap();
+            assert_eq!(chunks.len(), 1);
+            assert!(chunks[0].iter().eq(PATTERN.iter().cycle().take(1_000_000)));
+            assert_eq!(read_bytes, 1_000_000, "each byte is read once");
+        }
+    }
+
+    #[test]
+    fn rejected_bytes_are_read_again_but_not_too_often() {
+        for reads_page_cache in [true, false] {
+            for accepted_max in [2048, 5000, 100_000] {
+                let reader = reader(1_000_000, 65_536, reads_page_cache);
+                let (chunks, read_bytes) = read_all(reader, accepted_max).unwrap();
+                assert!(chunks.concat().iter().eq(PATTERN.iter().cycle().take(1_000_000)));
+                assert!(read_bytes < 3_000_000, "{read_bytes} with {accepted_max} accepted");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_shrank_is_an_error() {
+        for reads_page_cache in [true, false] {
+            let mut longer = reader(7, 3, reads_page_cache);
+            longer.file_remaining = 8;
+            let error = read_all(longer, usize::MAX).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        }
+    }
+
+    #[test]
+    fn an_empty_file_has_no_chunk() {
+        assert_eq!(reader(0, 3, true).next_chunk(), None);
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_file_that_was_just_written_is_cached() {
+        let mut reader = reader(7, 3, true);
+        assert_eq!(reader.next_chunk(), Some(3));
+        assert_eq!(&*reader.try_read_cached().unwrap().unwrap(), b"sev");
+    }
+}

@@ -1,0 +1,323 @@
+//! One connection: its permit, its counts and its events.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+
+use crate::event::{ErrorKind, EventKind};
+use crate::server::Server;
+use crate::stall::{self, Progress};
+use crate::text;
+
+/// The minimum time between two `data` events of a connection. Nine intervals fit into a second; with
+/// the final event that makes ten, which is the limit of clause 5.
+const DATA_INTERVAL: Duration = Duration::from_millis(120);
+
+impl Server {
+    /// Waits until one more connection may be accepted.
+    pub async fn acquire(self: &Arc<Self>) -> Permit {
+        self.limit.wait_until(|| self.try_acquire()).await
+    }
+
+    /// Blocks until one more connection may be accepted; `None` after a shutdown request.
+    #[must_use]
+    pub fn acquire_blocking(self: &Arc<Self>) -> Option<Permit> {
+        let condition = || match self.shutdown.is_requested() {
+            true => Some(None),
+            false => self.try_acquire().map(Some),
+        };
+        self.limit.block_until(Duration::MAX, condition).flatten()
+    }
+
+    fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
+        self.limit.try_acquire().then(|| Permit { server: Arc::clone(self) })
+    }
+}
+
+/// The right to have one more connection open. Dropping it returns it to the server.
+#[derive(Debug)]
+pub struct Permit {
+    server: Arc<Server>,
+}
+
+impl Permit {
+    /// Records that a client connected. `peer` is the address that `accept` returned: after a reset,
+    /// the socket itself does not know it any more.
+    #[must_use]
+    pub fn connected(self, peer: SocketAddr) -> Connection {
+        let id = self.server.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        self.server.log.record(EventKind::Connected { conn: id, peer });
+        Connection {
+            id,
+            sent: AtomicU64::new(0),
+            received: AtomicU64::new(0),
+            received_before_reply_end: AtomicU64::new(0),
+            sends_after_reply: AtomicBool::new(false),
+            unreported: Mutex::default(),
+            progress: Mutex::new(Progress::new()),
+            permit: self,
+        }
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.server.limit.release();
+    }
+}
+
+/// An open connection. It records the connection's events. Dropping it records `disconnected`, so the
+/// socket must be dropped first: Rust drops a function's parameters from last to first, which is the
+/// reason for the order of the parameters in `handle_connection(conn, stream)`.
+#[derive(Debug)]
+pub struct Connection {
+    id: u64,
+    sent: AtomicU64,
+    received: AtomicU64,
+    /// The value of `received` when the last byte of the reply was sent.
+    received_before_reply_end: AtomicU64,
+    sends_after_reply: AtomicBool,
+    unreported: Mutex<Unreported>,
+    progress: Mutex<Progress>,
+    permit: Permit,
+}
+
+/// The data that the client sent since the last `data` event.
+#[derive(Debug, Default)]
+struct Unreported {
+    bytes: u64,
+    preview: String,
+    reported_at: Option<Instant>,
+}
+
+impl Connection {
+    /// The connection's number, counted from 1.
+    #[must_use]
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The server that accepted the connection.
+    #[must_use]
+    pub fn server(&self) -> &Arc<Server> {
+        &self.permit.server
+    }
+
+    /// Counts bytes that the kernel accepted, and returns their number. Each partial write is counted,
+    /// so that the total is correct even if a later write fails.
+    pub fn record_sent(&self, bytes: usize) -> usize {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        bytes
+    }
+
+    /// Counts data that the client sent. The first data is logged immediately. Later data is summed up
+    /// before it is logged, so that no client can fill the log.
+    pub fn record_received(&self, bytes: &[u8]) {
+        self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if bytes.is_empty() || self.server().log.is_off() {
+            return;
+        }
+        let mut unreported = self.unreported.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreported.bytes == 0 {
+            unreported.preview = text::preview(bytes);
+        }
+        unreported.bytes += bytes.len() as u64;
+        if unreported.reported_at.is_none_or(|at| at.elapsed() >= DATA_INTERVAL) {
+            self.report(&mut unreported);
+        }
+    }
+
+    /// How long one write may wait before [`check_stall`](Self::check_stall) is due.
+    #[must_use]
+    pub fn stall_check_interval(&self) -> Duration {
+        stall::check_interval(self.server().config.stall_timeout)
+    }
+
+    /// Checks whether the client still acknowledges data.
+    ///
+    /// # Errors
+    ///
+    /// `TimedOut` if the client acknowledged nothing within the stall timeout.
+    pub fn check_stall<'s>(&self, socket: impl Into<SockRef<'s>>) -> io::Result<()> {
+        let server = self.server();
+        let sent = self.sent.load(Ordering::Relaxed);
+        let unacknowledged = match server.reports_acknowledgements {
+            true => Some(stall::unacknowledged_bytes(&socket.into())?),
+            false => None,
+        };
+        let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
+        match progress.is_stalled(sent, unacknowledged, server.config.stall_timeout) {
+            true => Err(io::ErrorKind::TimedOut.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Records that the kernel accepted a whole chunk. `started` is the time before the first write.
+    pub fn record_chunk(&self, bytes: usize, started: Instant) {
+        let server = self.server();
+        if !server.config.log_chunks || server.log.is_off() {
+            return;
+        }
+        let wait_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (conn, bytes) = (self.id, bytes as u64);
+        server.log.record(EventKind::Chunk { conn, bytes, wait_us });
+    }
+
+    /// Records that the kernel accepted the last byte of the file, which has `bytes` bytes.
+    pub fn record_file_ended(&self, bytes: u64) {
+        self.record_reply_end();
+        self.server().log.record(EventKind::FileEnded { conn: self.id, bytes });
+    }
+
+    /// Records that the file cannot be sent, so that the preamble is the whole reply.
+    pub fn record_file_failed(&self, error: &io::Error) {
+        self.record_reply_end();
+        self.record_error(error);
+    }
+
+    // ANCHOR: linger_expired
+    /// Records that the linger timeout expired before the client's FIN, which is not an error.
+    ///
+    /// # Errors
+    ///
+    /// None. It returns a `Result` so that it can replace the result of draining.
+    pub fn linger_expired(&self) -> io::Result<()> {
+        let received = self.received.load(Ordering::Relaxed);
+        let before_reply_end = self.received_before_reply_end.load(Ordering::Relaxed);
+        self.sends_after_reply.store(received > before_reply_end, Ordering::Relaxed);
+        Ok(())
+    }
+    // ANCHOR_END: linger_expired
+
+    // ANCHOR: finish
+    /// Records the result of the connection, and decides how dropping the socket closes it. Usually
+    /// the server closes with a FIN. It resets two kinds of clients:
+    ///
+    /// - A client that stalled. The kernel would keep its data for minutes.
+    /// - A client that has the whole reply and still sends when the linger timeout expires. Its next
+    ///   data would cause a reset anyway, but if it waits for receive-buffer space, a FIN alone would
+    ///   not end that wait.
+    pub fn finish<'s>(&self, result: io::Result<()>, socket: impl Into<SockRef<'s>>) {
+        let socket = socket.into();
+        let must_reset = match result {
+            Ok(()) => self.sends_after_reply.load(Ordering::Relaxed) && self.is_complete(&socket),
+            // The server shut the socket down, and the error is the consequence.
+            Err(_) if self.server().is_disconnecting() => false,
+            Err(error) => {
+                self.record_error(&error);
+                ErrorKind::of(&error) == ErrorKind::Stalled
+            }
+        };
+        if must_reset {
+            // It fails if the connection is already gone; then there is nothing to reset.
+            let _ = socket.set_linger(Some(Duration::ZERO));
+        }
+    }
+    // ANCHOR_END: finish
+
+    /// Returns true if the client acknowledged everything, as far as the system reports it.
+    fn is_complete(&self, socket: &SockRef<'_>) -> bool {
+        self.server().reports_acknowledgements
+            && stall::unacknowledged_bytes(socket).is_ok_and(|bytes| bytes == 0)
+    }
+
+    fn record_error(&self, error: &io::Error) {
+        let kind = ErrorKind::of(error);
+        let message = match kind {
+            // The system's messages for these errors do not explain the cause.
+            ErrorKind::FileShrank => "the file became shorter while it was sent".to_owned(),
+            ErrorKind::Stalled => {
+                let limit = humantime::format_duration(self.server().config.stall_timeout);
+                format!("the client acknowledged no byte within {limit}")
+            }
+            _ => error.to_string(),
+        };
+        self.server().log.record(EventKind::Error { conn: Some(self.id), kind, message });
+    }
+
+    fn record_reply_end(&self) {
+        let received = self.received.load(Ordering::Relaxed);
+        self.received_before_reply_end.store(received, Ordering::Relaxed);
+    }
+
+    fn report(&self, unreported: &mut Unreported) {
+        let preview = std::mem::take(&mut unreported.preview);
+        let (conn, bytes) = (self.id, std::mem::take(&mut unreported.bytes));
+        unreported.reported_at = Some(Instant::now());
+        self.server().log.record(EventKind::Data { conn, bytes, preview });
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let mut unreported =
+            std::mem::take(self.unreported.get_mut().unwrap_or_else(PoisonError::into_inner));
+        if unreported.bytes > 0 {
+            self.report(&mut unreported);
+        }
+        self.server().log.record(EventKind::Disconnected {
+            conn: self.id,
+            sent: self.sent.load(Ordering::Relaxed),
+            received: self.received.load(Ordering::Relaxed),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::event::Event;
+    use crate::log::EventLog;
+
+    fn connect(server: &Arc<Server>) -> Connection {
+        server.acquire_blocking().unwrap().connected("127.0.0.1:1".parse().unwrap())
+    }
+
+    fn names(events: &[Event]) -> Vec<&'static str> {
+        events.iter().map(|event| event.kind.name()).collect()
+    }
+
+    #[test]
+    fn dropping_a_connection_records_disconnected_and_returns_the_permit() {
+        let mut config = Config::new("unused");
+        config.max_connections = 1;
+        let server = Arc::new(Server::new(config, EventLog::memory()));
+        for id in 1..=2 {
+            let conn = connect(&server);
+            assert_eq!(conn.id(), id);
+            conn.record_sent(10);
+            drop(conn);
+        }
+        let events = server.log.events();
+        assert_eq!(names(&events), ["connected", "disconnected", "connected", "disconnected"]);
+        assert_eq!(events[1].kind, EventKind::Disconnected { conn: 1, sent: 10, received: 0 });
+    }
+
+    #[test]
+    fn data_events_are_limited_and_count_every_byte() {
+        let server = Arc::new(Server::new(Config::new("unused"), EventLog::memory()));
+        let conn = connect(&server);
+        let started = Instant::now();
+        for _ in 0..100_000 {
+            conn.record_received(b"flood");
+        }
+        drop(conn);
+        let mut reports = 0;
+        let mut bytes_reported = 0;
+        for event in server.log.events() {
+            if let EventKind::Data { bytes, preview, .. } = event.kind {
+                reports += 1;
+                bytes_reported += bytes;
+                assert_eq!(preview, "flood");
+            }
+        }
+        assert_eq!(bytes_reported, 500_000);
+        let intervals = started.elapsed().as_millis() / DATA_INTERVAL.as_millis();
+        assert!((2..=intervals + 2).contains(&reports), "{reports} in {intervals} intervals");
+    }
+}

@@ -1,0 +1,68 @@
+//! System calls that send data without blocking the caller's choice of how to wait.
+//!
+//! They are thin: one call each, for the siblings to wrap in their runtime's own readiness API.
+
+use std::fs::File;
+use std::io;
+use std::sync::OnceLock;
+
+use socket2::SockRef;
+
+/// The maximum number of bytes that one `sendfile` call moves: 1 MiB. It bounds how long one call
+/// keeps a worker thread busy, whatever the chunk size is.
+const SENDFILE_BYTES_MAX: usize = 1 << 20;
+
+/// Lets a test force partial writes. The function receives the number of bytes offered and returns
+/// how many of them the kernel may accept, or an error such as `WouldBlock`. It applies to all sends
+/// of the process, so that a test that sets it needs a process of its own.
+#[doc(hidden)]
+pub static SEND_LIMIT: OnceLock<fn(usize) -> io::Result<usize>> = OnceLock::new();
+
+fn limited(bytes: usize) -> io::Result<usize> {
+    SEND_LIMIT.get().map_or(Ok(bytes), |limit| limit(bytes))
+}
+
+/// Sends bytes to a socket (`send`), and returns how many the kernel accepted.
+///
+/// # Errors
+///
+/// Those of `send`. On a non-blocking socket, `WouldBlock` means that the send buffer is full.
+pub fn send<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usize> {
+    to.into().send(&bytes[..limited(bytes.len())?])
+}
+
+// ANCHOR: send_more
+/// Sends bytes that more data follows immediately (`MSG_MORE` on Linux), so that they share a TCP
+/// segment with that data. Returns how many bytes the kernel accepted, which is 0 if the send buffer
+/// is full.
+///
+/// # Errors
+///
+/// Those of `send`, except `WouldBlock`.
+pub fn send_more<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usize> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const FLAGS: i32 = libc::MSG_MORE | libc::MSG_NOSIGNAL;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const FLAGS: i32 = 0;
+    let sent = limited(bytes.len()).and_then(|max| to.into().send_with_flags(&bytes[..max], FLAGS));
+    match sent {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+        result => result,
+    }
+}
+// ANCHOR_END: send_more
+
+// ANCHOR: sendfile
+/// Copies up to `bytes` bytes from the file's current position to a socket in the kernel, and
+/// returns how many. The file's position advances by as many, as it does in a read.
+#[cfg(target_os = "linux")]
+pub(crate) fn sendfile(to: &SockRef<'_>, from: &File, bytes: usize) -> io::Result<usize> {
+    let bytes = limited(bytes.min(SENDFILE_BYTES_MAX))?;
+    Ok(rustix::fs::sendfile(&**to, from, None, bytes)?)
+}
+// ANCHOR_END: sendfile
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn sendfile(_to: &SockRef<'_>, _from: &File, _bytes: usize) -> io::Result<usize> {
+    Err(io::ErrorKind::Unsupported.into())
+}
