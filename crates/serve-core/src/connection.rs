@@ -173,10 +173,15 @@ impl Connection {
         self.server().log.record(EventKind::FileEnded { conn: self.id, bytes });
     }
 
-    /// Records that the file cannot be sent, so that the preamble is the whole reply.
-    pub fn record_file_failed(&self, error: &io::Error) {
+    /// Records that the file could not be opened, so that the preamble is the whole reply.
+    ///
+    /// # Errors
+    ///
+    /// None. It returns a `Result` so that it can replace the result of sending the file.
+    pub fn record_file_failed(&self, error: &io::Error) -> io::Result<()> {
         self.record_reply_end();
         self.record_error(error);
+        Ok(())
     }
 
     // ANCHOR: linger_expired

@@ -118,10 +118,7 @@ async fn send_file(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<(
     write_bytes(conn, stream, &reply.preamble[sent..]).await?;
     let body = match reply.body {
         Ok(body) => body,
-        Err(error) => {
-            conn.record_file_failed(&error);
-            return Ok(());
-        }
+        Err(error) => return conn.record_file_failed(&error),
     };
     let file_bytes = body.bytes;
     match server.config.zero_copy {

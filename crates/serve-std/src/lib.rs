@@ -110,10 +110,7 @@ fn send_file(conn: &Connection, stream: &TcpStream, reader: &ReaderThread) -> io
     write_bytes(conn, stream, reader, &reply.preamble[sent..])?;
     let body = match reply.body {
         Ok(body) => body,
-        Err(error) => {
-            conn.record_file_failed(&error);
-            return Ok(());
-        }
+        Err(error) => return conn.record_file_failed(&error),
     };
     let file_bytes = body.bytes;
     match server.config.zero_copy {
