@@ -108,7 +108,7 @@ mod tests {
             "hears_while_it_sends",
             "siblings_have_the_same_functions",
             "a_second_signal_ends_it_at_once",
-            "every_bug_is_rejected_by_a_check",
+            "a_check_detects_every_mutant",
             "ratios_are_taken_round_by_round",
         ];
         for test in tests {
