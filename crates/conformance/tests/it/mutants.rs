@@ -103,14 +103,14 @@ fn target(mutant: Option<&str>) -> Target {
 
 fn assert_fails(mutant: &str, check: &'static Check, message: &str) -> Result<(), Failed> {
     match conformance::run_one(&target(Some(mutant)), check) {
-        Verdict::Fell(actual) if actual.contains(message) => Ok(()),
+        Verdict::Fail(actual) if actual.contains(message) => Ok(()),
         verdict => Err(format!("expected a failure with `{message}`, got {verdict:?}").into()),
     }
 }
 
 fn assert_passes(check: &'static Check) -> Result<(), Failed> {
     match conformance::run_one(&target(None), check) {
-        Verdict::Held => Ok(()),
+        Verdict::Pass => Ok(()),
         verdict => Err(format!("expected the correct server to pass, got {verdict:?}").into()),
     }
 }
