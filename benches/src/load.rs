@@ -8,6 +8,7 @@
 //! costs much less than a server does, and what it costs is in the report.
 
 mod connection;
+mod error;
 mod expected;
 mod job;
 mod plan;
@@ -15,14 +16,13 @@ mod preamble;
 mod report;
 mod socket;
 mod worker;
-mod wrong;
 
+pub use error::Kind;
 pub use expected::Expected;
 pub use job::Job;
 pub use plan::{Amount, DEFAULT_REQUEST, DEFAULT_TIMEOUT, Hold, Plan, descriptors};
 pub use preamble::PreambleKind;
 pub use report::{Percentiles, Report, Verified};
-pub use wrong::Kind;
 
 /// Does what a plan says.
 ///

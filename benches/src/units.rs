@@ -10,8 +10,8 @@ pub use probe::text::{bytes, grouped, positive_bytes, unescaped};
 ///
 /// What a time looks like.
 pub fn time(text: &str) -> Result<Duration, String> {
-    let mend = "a time is a number with a unit: 500ms, 5s, 2m";
-    humantime::parse_duration(text).map_err(|_| mend.to_owned())
+    let help = "a time is a number with a unit: 500ms, 5s, 2m";
+    humantime::parse_duration(text).map_err(|_| help.to_owned())
 }
 
 /// A whole number from 1 up.

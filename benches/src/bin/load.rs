@@ -185,12 +185,12 @@ impl ValueEnum for Kind {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let mend = "name host and port: localhost:4000";
-    let found = text.to_socket_addrs().map_err(|error| format!("{error}; {mend}"))?;
+    let help = "name host and port: localhost:4000";
+    let found = text.to_socket_addrs().map_err(|error| format!("{error}; {help}"))?;
     let addresses: Vec<SocketAddr> = found.collect();
     // A name may have both, and the kit's servers listen on version 4 unless told otherwise.
     let first = addresses.iter().find(|addr| addr.is_ipv4()).or(addresses.first());
-    first.copied().ok_or_else(|| format!("it has no address; {mend}"))
+    first.copied().ok_or_else(|| format!("it has no address; {help}"))
 }
 
 fn load(matches: &ArgMatches) -> Result<Report, String> {

@@ -186,17 +186,17 @@ impl Footprints {
         // Else the kernel takes the more for each, the more there were before.
         plan.source = cfg!(target_os = "linux").then(probe::address::unused);
         let load = Load::new(plan)?;
-        let (report, seen) = thread::scope(|scope| {
+        let (report, snapshot) = thread::scope(|scope| {
             let running = scope.spawn(|| load.run());
-            let seen = while_held(&server, &load);
+            let snapshot = while_held(&server, &load);
             load.release();
-            (running.join(), seen)
+            (running.join(), snapshot)
         });
         let report = report.map_err(|_| "the client panicked".to_owned())??;
         if let Some(example) = report.wrong_examples.first() {
             return Err(format!("{} went wrong: {example}", report.wrong_count()));
         }
-        let (memory_bytes, threads) = seen?;
+        let (memory_bytes, threads) = snapshot?;
         server.stop();
         Ok(Held { server: subject.name.clone(), clients, memory_bytes, threads })
     }

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use super::Calls;
 
-/// Why system calls cannot be counted here, if so, with the mend.
+/// Returns why system calls cannot be counted on this machine, with help, or `None` if they can.
 #[must_use]
 pub fn why_not() -> Option<String> {
     let tried = Command::new("strace")

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::error::{Error, Kind};
 use super::plan::Plan;
 use super::preamble::Preamble;
 use super::socket::{self, SHORT_READ_IS_ALL};
-use super::wrong::{Kind, Wrong};
 
 /// What is read at once while the preamble may go on: bytes of the file that come with it are
 /// copied even where the rest is thrown away.
@@ -66,7 +66,7 @@ pub(super) enum Step {
     /// Soon, when others have had their turn.
     More,
     /// Not at all.
-    Ended(Result<(), Wrong>),
+    Ended(Result<(), Error>),
 }
 
 impl Connection {
@@ -116,7 +116,7 @@ impl Connection {
 
     /// Says the request before anybody said that the connection is made: within one machine it is,
     /// as soon as `connect` has returned, and a first word that is taken costs less than to ask.
-    pub fn say_at_once(&mut self, plan: &Plan) -> Result<(), Wrong> {
+    pub fn say_at_once(&mut self, plan: &Plan) -> Result<(), Error> {
         if self.is_connected || plan.request.is_empty() {
             return Ok(());
         }
@@ -132,7 +132,7 @@ impl Connection {
                 self.broke(plan);
                 Ok(())
             }
-            Err(error) => Err(Wrong::of_connecting(&error)),
+            Err(error) => Err(Error::of_connecting(&error)),
         }
     }
 
@@ -150,7 +150,7 @@ impl Connection {
                 self.is_connected = is_connected;
                 Step::Wait
             }
-            Err(error) => Step::Ended(Err(Wrong::of_connecting(&error))),
+            Err(error) => Step::Ended(Err(Error::of_connecting(&error))),
         }
     }
 
@@ -159,29 +159,29 @@ impl Connection {
         match self.stream.peek(&mut [0]) {
             Ok(count) => {
                 if count > 0 {
-                    self.heard();
+                    self.record_first_byte();
                 }
                 self.is_settled = true;
                 Step::Wait
             }
             Err(error) if is_for_later(&error) => Step::Wait,
-            Err(error) => Step::Ended(Err(Wrong::of_reading(&error, 0))),
+            Err(error) => Step::Ended(Err(Error::of_reading(&error, 0))),
         }
     }
 
     /// Reads what there is, but lets others have their turn.
     pub fn hear(&mut self, plan: &Plan, room: &mut Room, now: Instant) -> Step {
         for _ in 0..READS_IN_A_ROW {
-            let Some(wanted_bytes) = self.wanted_bytes(plan, now) else { return Step::Wait };
-            if wanted_bytes == 0 {
+            let Some(max_bytes) = self.max_bytes(plan, now) else { return Step::Wait };
+            if max_bytes == 0 {
                 return Step::Ended(Ok(()));
             }
-            match self.read(plan, room, wanted_bytes) {
+            match self.read(plan, room, max_bytes) {
                 Ok((0, _)) => return Step::Ended(self.verdict(plan)),
                 Ok((count, asked)) => {
                     self.last = now;
-                    if let Err(wrong) = self.check_length(plan) {
-                        return Step::Ended(Err(wrong));
+                    if let Err(error) = self.check_length(plan) {
+                        return Step::Ended(Err(error));
                     }
                     if SHORT_READ_IS_ALL && count < asked && !self.is_read_closed {
                         self.is_readable = false;
@@ -192,18 +192,19 @@ impl Connection {
                     self.is_readable = false;
                     break;
                 }
-                Err(Some(wrong)) => return Step::Ended(Err(wrong)),
+                Err(Some(error)) => return Step::Ended(Err(error)),
             }
         }
-        match self.wanted_bytes(plan, now) {
+        match self.max_bytes(plan, now) {
             Some(0) => Step::Ended(Ok(())),
             Some(_) if self.is_readable => Step::More,
             _ => Step::Wait,
         }
     }
 
-    /// How much may be read now: zero when it is time to reset, none when it is not yet time to read.
-    fn wanted_bytes(&mut self, plan: &Plan, now: Instant) -> Option<u64> {
+    /// Returns the maximum number of bytes to read now: 0 if the connection is to be reset, `None`
+    /// if it is too early to read.
+    fn max_bytes(&mut self, plan: &Plan, now: Instant) -> Option<u64> {
         let left = plan.reset_after_bytes.map_or(u64::MAX, |bytes| bytes - self.taken_bytes);
         if left == 0 {
             return Some(0);
@@ -214,27 +215,28 @@ impl Connection {
         }
     }
 
-    /// Reads once: how many bytes came, and how many there was room for. No error means later.
+    /// Reads once. Returns the number of bytes read and the number of bytes asked for. The error is
+    /// `None` if the socket is not readable yet.
     fn read(
         &mut self,
         plan: &Plan,
         room: &mut Room,
-        wanted_bytes: u64,
-    ) -> Result<(usize, usize), Option<Wrong>> {
-        let wanted = usize::try_from(wanted_bytes).unwrap_or(usize::MAX);
+        max_bytes: u64,
+    ) -> Result<(usize, usize), Option<Error>> {
+        let max = usize::try_from(max_bytes).unwrap_or(usize::MAX);
         if plan.is_discarding && self.preamble.is_over() {
-            let asked = wanted.min(room.discarded.capacity());
+            let asked = max.min(room.discarded.capacity());
             let unread: &mut [MaybeUninit<u8>] = &mut room.discarded.spare_capacity_mut()[..asked];
             let result = socket::discard(&self.stream, unread);
-            let count = result.map_err(|error| self.wrong_of(&error))?;
+            let count = result.map_err(|error| self.error_of(&error))?;
             self.count(count);
             self.body_bytes += count as u64;
             return Ok((count, asked));
         }
         let most = if plan.is_discarding { PREAMBLE_READ_BYTES } else { room.read.len() };
-        let asked = wanted.min(most);
+        let asked = max.min(most);
         let result = self.stream.read(&mut room.read[..asked]);
-        let count = result.map_err(|error| self.wrong_of(&error))?;
+        let count = result.map_err(|error| self.error_of(&error))?;
         if count > 0 {
             self.count(count);
             let of_preamble = self.preamble.take(&room.read[..count]).map_err(Some)?;
@@ -249,7 +251,7 @@ impl Connection {
 
     fn count(&mut self, count: usize) {
         if count > 0 {
-            self.heard();
+            self.record_first_byte();
             self.taken_bytes += count as u64;
             if let Some(pace) = &mut self.pace {
                 pace.take(count);
@@ -257,23 +259,26 @@ impl Connection {
         }
     }
 
-    fn heard(&mut self) {
+    /// Records the time of the first byte, unless it is already known.
+    fn record_first_byte(&mut self) {
         if self.first_byte.is_none() {
             self.first_byte = Some(self.due.elapsed());
         }
     }
 
-    fn wrong_of(&self, error: &std::io::Error) -> Option<Wrong> {
+    /// Returns the error of a failed `read`, or `None` if the socket is only not readable yet.
+    fn error_of(&self, error: &std::io::Error) -> Option<Error> {
         match is_for_later(error) {
             true => None,
-            false => Some(Wrong::of_reading(error, self.taken_bytes)),
+            false => Some(Error::of_reading(error, self.taken_bytes)),
         }
     }
 
-    /// Too much is seen at once: who sends without end is not read to the end.
-    fn check_length(&self, plan: &Plan) -> Result<(), Wrong> {
+    /// Returns an error as soon as the reply is too long, so that an endless reply is not read
+    /// further.
+    fn check_length(&self, plan: &Plan) -> Result<(), Error> {
         match plan.expected {
-            Some(expected) if self.body_bytes > expected.bytes => Err(Wrong::new(
+            Some(expected) if self.body_bytes > expected.bytes => Err(Error::new(
                 Kind::Long,
                 format!("{} bytes or more instead of {}", self.body_bytes, expected.bytes),
             )),
@@ -282,13 +287,13 @@ impl Connection {
     }
 
     /// What is to be said at the server's FIN.
-    fn verdict(&self, plan: &Plan) -> Result<(), Wrong> {
+    fn verdict(&self, plan: &Plan) -> Result<(), Error> {
         if self.is_broken {
             let words =
                 format!("the server reset the connection, after {} bytes", self.taken_bytes);
-            return Err(Wrong::new(Kind::Reset, words));
+            return Err(Error::new(Kind::Reset, words));
         }
-        let short = |words: String| Err(Wrong::new(Kind::Short, words));
+        let short = |words: String| Err(Error::new(Kind::Short, words));
         if !self.preamble.is_over() {
             return match self.taken_bytes {
                 0 => short("the server's FIN, and nothing before".to_owned()),
@@ -308,7 +313,7 @@ impl Connection {
         }
         let digest = self.hash.as_ref().map(Xxh3::digest);
         if digest.is_some() && digest != expected.xxh3 {
-            return Err(Wrong::new(Kind::Hash, "every byte came, but not all are right"));
+            return Err(Error::new(Kind::Hash, "every byte came, but not all are right"));
         }
         Ok(())
     }

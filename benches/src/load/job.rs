@@ -45,7 +45,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// When the plan cannot be carried out here, with the mend.
+    /// Returns a message with help if the plan cannot be executed on this machine.
     pub fn new(plan: Plan) -> Result<Self, String> {
         plan.check()?;
         let unsettled = plan.hold.map_or(0, |_| plan.connections);

@@ -1,6 +1,6 @@
 //! How a reply begins, before the file.
 
-use super::wrong::{Kind, Wrong};
+use super::error::{Error, Kind};
 
 const BARE: &[u8] = b"HTTP/1.1\n\n";
 const HEADER_END: &[u8] = b"\r\n\r\n";
@@ -44,7 +44,7 @@ impl Preamble {
     }
 
     /// Takes what belongs to the preamble; how many bytes that is.
-    pub fn take(&mut self, bytes: &[u8]) -> Result<usize, Wrong> {
+    pub fn take(&mut self, bytes: &[u8]) -> Result<usize, Error> {
         for (at, &byte) in bytes.iter().enumerate() {
             if self.is_over {
                 return Ok(at);
@@ -54,7 +54,7 @@ impl Preamble {
         Ok(bytes.len())
     }
 
-    fn take_one(&mut self, byte: u8) -> Result<(), Wrong> {
+    fn take_one(&mut self, byte: u8) -> Result<(), Error> {
         let at = self.seen;
         self.seen += 1;
         let is_bare = BARE.get(at) == Some(&byte);
@@ -75,7 +75,7 @@ impl Preamble {
         Ok(())
     }
 
-    fn take_of_header(&mut self, byte: u8, at: usize) -> Result<(), Wrong> {
+    fn take_of_header(&mut self, byte: u8, at: usize) -> Result<(), Error> {
         let is_as_it_should_be = match at {
             // The minor version may be 0.
             7 => byte.is_ascii_digit(),
@@ -85,7 +85,7 @@ impl Preamble {
         };
         self.expect(is_as_it_should_be, at)?;
         if (STATUS_AT..STATUS_AT + OK.len()).contains(&at) && OK[at - STATUS_AT] != byte {
-            return Err(Wrong::new(Kind::Status, "the reply's status is not 200"));
+            return Err(Error::new(Kind::Status, "the reply's status is not 200"));
         }
         self.matched = match byte == HEADER_END[self.matched] {
             true => self.matched + 1,
@@ -95,12 +95,12 @@ impl Preamble {
         Ok(())
     }
 
-    fn expect(&self, is_right: bool, at: usize) -> Result<(), Wrong> {
+    fn expect(&self, is_right: bool, at: usize) -> Result<(), Error> {
         if is_right {
             return Ok(());
         }
-        let mend = "if the file comes at once, say --preamble none";
-        Err(Wrong::new(Kind::Preamble, format!("byte {at} belongs to no preamble; {mend}")))
+        let help = "if the file comes at once, say --preamble none";
+        Err(Error::new(Kind::Preamble, format!("byte {at} belongs to no preamble; {help}")))
     }
 }
 
@@ -111,11 +111,11 @@ mod tests {
     /// Whole, and byte by byte, it must come to the same.
     fn taken(kind: PreambleKind, reply: &[u8]) -> Result<(usize, bool), Kind> {
         let mut preamble = Preamble::new(kind);
-        let whole = preamble.take(reply).map_err(|wrong| wrong.kind);
+        let whole = preamble.take(reply).map_err(|error| error.kind);
         let mut by_one = Preamble::new(kind);
         let mut sum = Ok(0);
         for byte in reply.chunks(1) {
-            sum = sum.and_then(|sum| Ok(sum + by_one.take(byte).map_err(|wrong| wrong.kind)?));
+            sum = sum.and_then(|sum| Ok(sum + by_one.take(byte).map_err(|error| error.kind)?));
         }
         assert_eq!(whole, sum);
         whole.map(|count| (count, preamble.is_over()))

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::error::{Error, Kind};
 use super::plan::Plan;
-use super::wrong::{Kind, Wrong};
 use crate::units::grouped;
 
 /// So many of what went wrong are described.
@@ -115,12 +115,12 @@ impl Tally {
         self.last_end = Some(Instant::now());
     }
 
-    pub fn wrong(&mut self, number: u64, wrong: &Wrong, was_connected: bool) {
-        *self.wrong.entry(wrong.kind).or_default() += 1;
+    pub fn record_error(&mut self, number: u64, error: &Error, was_connected: bool) {
+        *self.wrong.entry(error.kind).or_default() += 1;
         self.was_ever_connected |= was_connected;
         self.last_end = Some(Instant::now());
         if self.examples.len() < EXAMPLES_MAX {
-            let words = format!("connection {}: {}: {}", number + 1, wrong.kind, wrong.words);
+            let words = format!("connection {}: {}: {}", number + 1, error.kind, error.message);
             self.examples.push((number, words));
         }
     }

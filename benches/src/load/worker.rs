@@ -7,10 +7,10 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 
 use super::connection::{Connection, Room, Step};
+use super::error::{Error, Kind};
 use super::job::{Job, Ticket};
 use super::report::Tally;
 use super::socket;
-use super::wrong::{Kind, Wrong};
 
 const EVENTS_AT_ONCE: usize = 1024;
 
@@ -146,7 +146,7 @@ impl<'a> Worker<'a> {
     fn begin(&mut self, number: u64, due: Instant) {
         let plan = &self.job.plan;
         self.tally.begun(due);
-        let made = socket::connect(plan).map_err(|error| Wrong::of_connecting(&error));
+        let made = socket::connect(plan).map_err(|error| Error::of_connecting(&error));
         let said = made.and_then(|made| {
             let mut connection = Connection::new(plan, made, number, due, Instant::now());
             connection.say_at_once(plan)?;
@@ -154,8 +154,8 @@ impl<'a> Worker<'a> {
         });
         match said {
             Ok(connection) => self.keep(connection),
-            Err(wrong) => {
-                self.count_wrong(number, &wrong, false);
+            Err(error) => {
+                self.count_error(number, &error, false);
                 if plan.hold.is_some() {
                     self.job.settle();
                 }
@@ -181,7 +181,7 @@ impl<'a> Worker<'a> {
         self.open += 1;
         self.unsettled += u64::from(plan.hold.is_some());
         if let Err(error) = registered {
-            self.end(at, Err(Wrong::new(Kind::Io, error.to_string())));
+            self.end(at, Err(Error::new(Kind::Io, error.to_string())));
         } else if is_connected && plan.reset_after_bytes == Some(0) && plan.hold.is_none() {
             self.end(at, Ok(()));
         }
@@ -333,13 +333,13 @@ impl<'a> Worker<'a> {
                 (false, _) => format!("no connection within {timeout:?}"),
                 (true, bytes) => format!("nothing for {timeout:?}, after {bytes} bytes"),
             };
-            self.end(at, Err(Wrong::new(Kind::Timeout, words)));
+            self.end(at, Err(Error::new(Kind::Timeout, words)));
         }
         self.next_sweep = earliest.max(self.now + SWEEP_INTERVAL.min(timeout));
     }
 
     /// Takes a connection away, and counts it.
-    fn end(&mut self, at: usize, verdict: Result<(), Wrong>) {
+    fn end(&mut self, at: usize, verdict: Result<(), Error>) {
         let Some(connection) = self.places[at].take() else { return };
         self.free.push(at);
         self.open -= 1;
@@ -352,17 +352,17 @@ impl<'a> Worker<'a> {
                 let end = connection.due.elapsed();
                 self.tally.completed(connection.first_byte, end);
             }
-            Err(wrong) => self.count_wrong(connection.number, &wrong, connection.is_connected),
+            Err(error) => self.count_error(connection.number, &error, connection.is_connected),
         }
         if self.job.plan.reset_after_bytes.is_some() {
             socket::reset(connection.stream);
         }
     }
 
-    fn count_wrong(&mut self, number: u64, wrong: &Wrong, was_connected: bool) {
-        self.tally.wrong(number, wrong, was_connected);
+    fn count_error(&mut self, number: u64, error: &Error, was_connected: bool) {
+        self.tally.record_error(number, error, was_connected);
         // Nobody is there, and nobody ever was: asking again and again would only heat the room.
-        if wrong.kind == Kind::Refused && self.tally.was_never_connected() {
+        if error.kind == Kind::Refused && self.tally.was_never_connected() {
             self.job.stop();
         }
     }

@@ -182,8 +182,8 @@ impl Lines {
         let mut names: Vec<(f64, f64, &Series)> =
             ends.map(|(series, end)| (x.at(end.0), y.at(end.1), series)).collect();
         names.sort_by(|one, other| one.1.total_cmp(&other.1));
-        let wanted: Vec<f64> = names.iter().map(|name| name.1).collect();
-        let places = apart(&wanted, TOP + 4.0, BOTTOM);
+        let ideal: Vec<f64> = names.iter().map(|name| name.1).collect();
+        let places = apart(&ideal, TOP + 4.0, BOTTOM);
         for ((end_x, end_y, series), place) in names.into_iter().zip(places) {
             let class = series.look.class();
             if (place - end_y).abs() > 2.0 || end_x < RIGHT - 10.0 {
@@ -240,8 +240,8 @@ fn mark(out: &mut String, look: Look, class: &str, x: f64, y: f64) {
 }
 
 /// Moves what is too near to one another apart, in order, and keeps all between two ends.
-fn apart(wanted: &[f64], top: f64, bottom: f64) -> Vec<f64> {
-    let mut places = wanted.to_vec();
+fn apart(ideal: &[f64], top: f64, bottom: f64) -> Vec<f64> {
+    let mut places = ideal.to_vec();
     let mut least = top;
     for place in &mut places {
         *place = place.max(least);

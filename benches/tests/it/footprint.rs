@@ -48,16 +48,16 @@ fn a_chunk_is_one_read_and_one_write() {
             let job = job(subject.clone(), chunk_bytes, file_bytes);
             let (name, chunks) = (&subject.name, job.chunks());
             let (reads, writes) = (job.reads().unwrap(), job.writes().unwrap());
-            let seen = format!("{name}, {chunks} chunks of {chunk_bytes}: {job:?}");
+            let context = format!("{name}, {chunks} chunks of {chunk_bytes}: {job:?}");
             assert!(
                 (chunks..=chunks + WRITES_BESIDES).contains(&writes),
-                "{writes} writes; {seen}"
+                "{writes} writes; {context}"
             );
             match is_zero_copy {
-                true => assert!(reads <= READS_BESIDES, "{reads} reads; {seen}"),
+                true => assert!(reads <= READS_BESIDES, "{reads} reads; {context}"),
                 false => {
                     let most = chunks + READS_BESIDES;
-                    assert!((chunks..=most).contains(&reads), "{reads} reads; {seen}");
+                    assert!((chunks..=most).contains(&reads), "{reads} reads; {context}");
                 }
             }
         }

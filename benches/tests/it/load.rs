@@ -199,7 +199,7 @@ fn written_until_stuck(mut stream: &TcpStream, bytes: &[u8]) -> usize {
 fn held_clients_read_nothing_until_all_are_there() {
     let content = Arc::new(content(16_000_000));
     let reply = [BARE, &content].concat();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
     let mut held = Vec::new();
     let addr = scripted(3, move |index, stream| {
@@ -209,7 +209,7 @@ fn held_clients_read_nothing_until_all_are_there() {
         }
         let mut written: Vec<usize> =
             held[..2].iter().map(|stream| written_until_stuck(stream, &reply)).collect();
-        tell.send(written.clone()).unwrap();
+        sender.send(written.clone()).unwrap();
         may_go_on.recv().unwrap();
         written.push(0);
         thread::scope(|scope| {
@@ -226,7 +226,7 @@ fn held_clients_read_nothing_until_all_are_there() {
     let report = in_time(move || {
         thread::scope(|scope| {
             let report = scope.spawn(move || running.run());
-            for written in told.recv().unwrap() {
+            for written in receiver.recv().unwrap() {
                 assert!(written > 0 && written < 16_000_000, "{written} bytes were taken");
             }
             assert_eq!((job.held(), job.progress()), (2, (0, 0)));

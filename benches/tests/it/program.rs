@@ -32,9 +32,9 @@ fn all_right_is_0_something_wrong_is_1() {
     let other = sibling.file().with_file_name("other.bin");
     std::fs::write(&other, vec![8; 100_000]).unwrap();
     let other = other.display().to_string();
-    let wrong = load(&[&addr, "--expect", &other]);
-    assert_eq!(wrong.status.code(), Some(1), "{wrong:?}");
-    assert!(text(&wrong.stdout).contains("1 hash"), "{wrong:?}");
+    let output = load(&[&addr, "--expect", &other]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    assert!(text(&output.stdout).contains("1 hash"), "{output:?}");
 }
 
 #[test]

@@ -1,53 +1,54 @@
-//! What a check is, and what it can say.
+//! Checks and their verdicts.
 
 use std::fmt::Display;
 use std::io;
 
 use crate::server::Stage;
 
-/// One thing that the contract promises, and how to find out.
+/// A check: a promise of the contract, and a test whether a server keeps it.
 #[derive(Debug)]
 pub struct Check {
-    /// Its name in `--only`.
+    /// The name of the check, as in `--only`.
     pub id: &'static str,
-    /// What has to hold, in one line.
+    /// The promise, in one line.
     pub title: &'static str,
-    /// The clause of the contract.
+    /// The number of the clause in the contract.
     pub clause: u8,
-    /// What is done to the server.
+    /// The actions of the test clients.
     pub stimulus: &'static str,
-    /// What a right server does.
+    /// The behavior of a correct server.
     pub expected: &'static str,
-    /// What is probably wrong, and the way out.
+    /// The most likely cause of a failure, and how to fix it.
     pub hint: &'static str,
-    /// Whether it measures, or uses much: then it runs when the others are done.
+    /// Whether the check measures something or needs a lot of resources. Heavy checks run after all
+    /// others.
     pub is_heavy: bool,
     pub(crate) run: fn(&Stage<'_>) -> Outcome,
 }
 
-/// What came of a check.
+/// The verdict of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The contract held.
-    Held,
-    /// It did not: this is what came.
-    Fell(String),
-    /// It cannot be asked of this server or on this system, for this reason.
+    /// The server behaved as the contract requires.
+    Pass,
+    /// The server behaved differently: the actual behavior.
+    Fail(String),
+    /// The check cannot run with this server or on this system: the reason.
     NotApplicable(String),
 }
 
-/// How a check ends before its end.
+/// The reason why a check stops early.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    Fell(String),
+    Fail(String),
     NotApplicable(String),
 }
 
 pub(crate) type Outcome = Result<(), Stop>;
 
 impl Stop {
-    pub(crate) fn fell(what: impl Display) -> Self {
-        Self::Fell(what.to_string())
+    pub(crate) fn fail(actual: impl Display) -> Self {
+        Self::Fail(actual.to_string())
     }
 
     pub(crate) fn not_applicable(why: impl Display) -> Self {
@@ -55,17 +56,17 @@ impl Stop {
     }
 }
 
-/// What goes wrong on our side is a failure too: never a pass.
+/// An error of the check itself is a failure, never a pass.
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
-        Self::Fell(format!("the check itself failed: {error}"))
+        Self::Fail(format!("the check itself failed: {error}"))
     }
 }
 
 impl From<Stop> for Verdict {
     fn from(stop: Stop) -> Self {
         match stop {
-            Stop::Fell(what) => Self::Fell(what),
+            Stop::Fail(actual) => Self::Fail(actual),
             Stop::NotApplicable(why) => Self::NotApplicable(why),
         }
     }
@@ -73,15 +74,15 @@ impl From<Stop> for Verdict {
 
 impl From<Outcome> for Verdict {
     fn from(outcome: Outcome) -> Self {
-        outcome.map_or_else(Self::from, |()| Self::Held)
+        outcome.map_or_else(Self::from, |()| Self::Pass)
     }
 }
 
-/// Fails with words unless a condition holds.
+/// Makes a check fail with a message unless a condition holds.
 macro_rules! demand {
-    ($condition:expr, $($words:tt)+) => {
+    ($condition:expr, $($message:tt)+) => {
         if !$condition {
-            return Err($crate::check::Stop::fell(format!($($words)+)));
+            return Err($crate::check::Stop::fail(format!($($message)+)));
         }
     };
 }

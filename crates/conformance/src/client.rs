@@ -32,8 +32,8 @@ const SMALL_SEGMENT_BYTES: u32 = 536;
 pub struct Client {
     stream: TcpStream,
     preamble: &'static [u8],
-    /// How long a reply's next byte may take.
-    patience: Duration,
+    /// The maximum time between two bytes of a reply.
+    silence_timeout: Duration,
 }
 
 /// How a connection ended.
@@ -78,11 +78,15 @@ impl Client {
         match stream {
             Ok(stream) => {
                 stream.set_write_timeout(Some(WRITE_SLICE))?;
-                Ok(Self { stream, preamble: server.preamble(), patience: server.patience() })
+                Ok(Self {
+                    stream,
+                    preamble: server.preamble(),
+                    silence_timeout: server.silence_timeout(),
+                })
             }
             Err(error) => {
                 server.expect_alive()?;
-                Err(Stop::fell(format!("a client could not connect: {error}")))
+                Err(Stop::fail(format!("a client could not connect: {error}")))
             }
         }
     }
@@ -99,15 +103,15 @@ impl Client {
                 }
                 Err(error) if is_timeout(&error) && last.elapsed() < self.prompt() => {}
                 Err(error) if is_timeout(&error) => {
-                    return Err(Stop::fell(format!(
+                    return Err(Stop::fail(format!(
                         "after {sent} bytes the client could send no more for \
                          {} s: nobody reads them",
                         self.prompt().as_secs()
                     )));
                 }
                 Err(error) => {
-                    let what = format!("after {sent} bytes the client could send no more");
-                    return Err(Stop::fell(format!("{what}: {error}")));
+                    let actual = format!("after {sent} bytes the client could send no more");
+                    return Err(Stop::fail(format!("{actual}: {error}")));
                 }
             }
         }
@@ -134,11 +138,11 @@ impl Client {
 
     /// Reads so many bytes, or says what came instead.
     pub fn read_exactly(&self, bytes: usize) -> Result<Vec<u8>, Stop> {
-        let (got, ending) = self.read(bytes, REPLY_TIMEOUT, self.patience);
+        let (got, ending) = self.read(bytes, REPLY_TIMEOUT, self.silence_timeout);
         match ending {
             None => Ok(got),
             Some(ending) => {
-                Err(Stop::fell(format!("{} of {bytes} bytes, then {ending}", got.len())))
+                Err(Stop::fail(format!("{} of {bytes} bytes, then {ending}", got.len())))
             }
         }
     }
@@ -148,7 +152,7 @@ impl Client {
         let timeout = self.prompt();
         match self.has_byte_within(timeout) {
             true => Ok(()),
-            false => Err(Stop::fell(format!("{who} has no byte after {} s", timeout.as_secs()))),
+            false => Err(Stop::fail(format!("{who} has no byte after {} s", timeout.as_secs()))),
         }
     }
 
@@ -165,30 +169,31 @@ impl Client {
 
     /// Reads a whole reply.
     pub fn read_reply(&self) -> (Vec<u8>, Ending) {
-        self.read_to_end(REPLY_TIMEOUT, self.patience)
+        self.read_to_end(REPLY_TIMEOUT, self.silence_timeout)
     }
 
     /// Reads a whole reply that may take no longer than this.
     pub fn read_reply_within(&self, timeout: Duration) -> (Vec<u8>, Ending) {
-        self.read_to_end(timeout, self.patience)
+        self.read_to_end(timeout, self.silence_timeout)
     }
 
     fn prompt(&self) -> Duration {
-        PROMPT.min(self.patience)
+        PROMPT.min(self.silence_timeout)
     }
 
-    fn read_to_end(&self, timeout: Duration, patience: Duration) -> (Vec<u8>, Ending) {
-        let (got, ending) = self.read(usize::MAX, timeout, patience);
+    fn read_to_end(&self, timeout: Duration, silence_timeout: Duration) -> (Vec<u8>, Ending) {
+        let (got, ending) = self.read(usize::MAX, timeout, silence_timeout);
         (got, ending.unwrap_or(Ending::None { waited: timeout, silent: None }))
     }
 
-    /// Reads at most so many bytes within a time in all, and waits for each no longer than its
-    /// patience; the ending is there if one came first.
+    /// Reads at most `bytes` bytes. `timeout` limits the whole call, and `silence_timeout` limits
+    /// the wait for each next byte. Returns the ending if the connection ended, or a timeout
+    /// expired, before all bytes were read.
     fn read(
         &self,
         bytes: usize,
         timeout: Duration,
-        patience: Duration,
+        silence_timeout: Duration,
     ) -> (Vec<u8>, Option<Ending>) {
         let started = Instant::now();
         let mut last = None;
@@ -198,14 +203,14 @@ impl Client {
             let silent = last.map(|last: Instant| last.elapsed());
             let waited = started.elapsed();
             let left = timeout.saturating_sub(waited);
-            let left = left.min(patience.saturating_sub(silent.unwrap_or(waited)));
+            let left = left.min(silence_timeout.saturating_sub(silent.unwrap_or(waited)));
             // A timeout of zero would mean none.
             let is_set = self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))));
             if left.is_zero() || is_set.is_err() {
                 return (got, Some(Ending::None { waited, silent }));
             }
-            let wanted = buffer.len().min(bytes - got.len());
-            match (&self.stream).read(&mut buffer[..wanted]) {
+            let max = buffer.len().min(bytes - got.len());
+            match (&self.stream).read(&mut buffer[..max]) {
                 Ok(0) => return (got, Some(Ending::Fin)),
                 Ok(count) => {
                     got.extend_from_slice(&buffer[..count]);
@@ -226,22 +231,23 @@ impl Client {
 
     /// The same for what was read already.
     pub fn expect_reply(&self, got: &[u8], content: &[u8], ending: Ending) -> Outcome {
-        let wanted = [self.preamble, content].concat();
-        match difference(got, &wanted) {
-            Some(difference) => Err(Stop::fell(format!("{difference}; then {ending}"))),
+        let expected = [self.preamble, content].concat();
+        match difference(got, &expected) {
+            Some(difference) => Err(Stop::fail(format!("{difference}; then {ending}"))),
             None if ending == Ending::Fin => Ok(()),
-            None => Err(Stop::fell(format!("every byte, but then {ending} instead of a FIN"))),
+            None => Err(Stop::fail(format!("every byte, but then {ending} instead of a FIN"))),
         }
     }
 
-    /// Whether the server's side is gone for good: what we send is answered by a RST.
-    pub fn is_cut_off(&self) -> bool {
+    /// Returns whether the server has closed the socket, which means that the server's kernel
+    /// answers further data with a RST.
+    pub fn is_closed_by_server(&self) -> bool {
         let probe = |_| {
             let is_open = self.try_send(b"?");
             std::thread::sleep(Duration::from_millis(100));
             !is_open || matches!(SockRef::from(&self.stream).take_error(), Ok(Some(_)) | Err(_))
         };
-        // The first word provokes the RST, the second meets it.
+        // The first write causes the RST, the second one fails because of it.
         (0..2).any(probe)
     }
 }

@@ -1,4 +1,4 @@
-//! What the files hold.
+//! The content of the files, and its comparison with what a server sends.
 
 use std::sync::OnceLock;
 
@@ -22,23 +22,23 @@ pub fn noise(bytes: usize) -> &'static [u8] {
     &noise[..bytes]
 }
 
-/// How two strings of bytes differ, in words; `None` if they do not.
-pub fn difference(got: &[u8], wanted: &[u8]) -> Option<String> {
-    if got == wanted {
+/// Describes the first difference between two byte strings. Returns `None` if they are equal.
+pub fn difference(got: &[u8], expected: &[u8]) -> Option<String> {
+    if got == expected {
         return None;
     }
-    let Some(at) = got.iter().zip(wanted).position(|(got, wanted)| got != wanted) else {
-        let (got, wanted) = (got.len(), wanted.len());
-        return Some(match got < wanted {
-            true if got == 0 => format!("nothing of {wanted} bytes"),
-            true => format!("only {got} of {wanted} bytes; those are right"),
+    let Some(at) = got.iter().zip(expected).position(|(got, expected)| got != expected) else {
+        let (got, expected) = (got.len(), expected.len());
+        return Some(match got < expected {
+            true if got == 0 => format!("nothing of {expected} bytes"),
+            true => format!("only {got} of {expected} bytes; those are right"),
             false => {
-                format!("{got} bytes, {} too many; the first {wanted} are right", got - wanted)
+                format!("{got} bytes, {} too many; the first {expected} are right", got - expected)
             }
         });
     };
     let show = |bytes: &[u8]| shown(&bytes[at..]);
-    Some(format!("byte {at} differs: \"{}\" instead of \"{}\"", show(got), show(wanted)))
+    Some(format!("byte {at} differs: \"{}\" instead of \"{}\"", show(got), show(expected)))
 }
 
 /// The first bytes, escaped.
@@ -72,11 +72,11 @@ mod tests {
     #[test]
     fn differences_are_said_in_words() {
         assert_eq!(difference(b"same", b"same"), None);
-        let says = |got: &[u8], wanted: &[u8]| difference(got, wanted).unwrap();
-        assert_eq!(says(b"", b"same"), "nothing of 4 bytes");
-        assert_eq!(says(b"sa", b"same"), "only 2 of 4 bytes; those are right");
-        assert_eq!(says(b"sames", b"same"), "5 bytes, 1 too many; the first 4 are right");
-        assert_eq!(says(b"a\r\n", b"a\n\n"), r#"byte 1 differs: "\r\n" instead of "\n\n""#);
+        let describe = |got: &[u8], expected: &[u8]| difference(got, expected).unwrap();
+        assert_eq!(describe(b"", b"same"), "nothing of 4 bytes");
+        assert_eq!(describe(b"sa", b"same"), "only 2 of 4 bytes; those are right");
+        assert_eq!(describe(b"sames", b"same"), "5 bytes, 1 too many; the first 4 are right");
+        assert_eq!(describe(b"a\r\n", b"a\n\n"), r#"byte 1 differs: "\r\n" instead of "\n\n""#);
     }
 
     #[test]

@@ -23,11 +23,11 @@ stall timeout in seconds) and {cap} (clients at once); a check that needs one
 that the command lacks is not applicable. After --approach, what follows -- are
 further flags for that server.
 
-Exit code: 0 all held, 1 something fell short, 2 it could not run.";
+Exit code: 0 all checks passed, 1 a check failed, 2 it could not run.";
 
-/// Something fell short.
-const EXIT_FELL: u8 = 1;
-/// It could not run.
+/// The exit code if a check failed.
+const EXIT_FAILED: u8 = 1;
+/// The exit code if the checks could not run.
 const EXIT_UNABLE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -39,8 +39,8 @@ fn main() -> ExitCode {
         return list();
     }
     match judge(&matches) {
-        Ok(records) => match records.iter().any(|r| matches!(r.verdict, Verdict::Fell(_))) {
-            true => ExitCode::from(EXIT_FELL),
+        Ok(records) => match records.iter().any(|r| matches!(r.verdict, Verdict::Fail(_))) {
+            true => ExitCode::from(EXIT_FAILED),
             false => ExitCode::SUCCESS,
         },
         Err(message) => {
@@ -117,7 +117,7 @@ fn judge(matches: &ArgMatches) -> Result<Vec<Record>, String> {
     bar.set_style(style()?);
     let progress: Progress<'_> = &|record| {
         bar.set_message(match &record.verdict {
-            Verdict::Fell(_) => format!("{} fell short", record.check.id),
+            Verdict::Fail(_) => format!("{} failed", record.check.id),
             _ => record.check.id.to_owned(),
         });
         bar.inc(1);

@@ -68,7 +68,8 @@ pub enum Counted {
 ///
 /// # Errors
 ///
-/// A verdict, when it could not be counted: the server fell short, or the system does not tell.
+/// Returns a verdict if the value cannot be determined: the server failed, or the system does not
+/// provide the value.
 pub fn measure(target: &Target, what: Measure, load: Load) -> Result<Counted, Verdict> {
     let counted = on_stage(target, move |stage| match what {
         Measure::ReadCalls => used_by_reply(stage, load, system::read_calls),
@@ -82,7 +83,7 @@ pub fn measure(target: &Target, what: Measure, load: Load) -> Result<Counted, Ve
 ///
 /// # Errors
 ///
-/// A verdict, when what came was not the file.
+/// Returns a verdict if the reply is not the file.
 pub fn reply_time(target: &Target, load: Load) -> Result<Duration, Verdict> {
     let timed = on_stage(target, move |stage| {
         let content = read_content(load);
@@ -105,7 +106,8 @@ fn start(stage: &Stage<'_>, load: Load, content: &[u8]) -> Result<Server, Stop> 
     stage.start(Start { settings, ..Start::default() })
 }
 
-fn told<T>(value: Option<T>) -> Result<T, Stop> {
+/// Turns a value that the system does not provide into a verdict.
+fn known<T>(value: Option<T>) -> Result<T, Stop> {
     value.ok_or_else(|| Stop::not_applicable("only Linux tells this of a process, in /proc"))
 }
 
@@ -116,9 +118,9 @@ fn used_by_reply(
 ) -> Result<Counted, Stop> {
     let content = read_content(load);
     let server = start(stage, load, content)?;
-    let before = told(of(server.group()))?;
+    let before = known(of(server.group()))?;
     server.expect_whole(content)?;
-    let after = told(of(server.group()))?;
+    let after = known(of(server.group()))?;
     Ok(Counted::Number(after.saturating_sub(before)))
 }
 
@@ -129,20 +131,20 @@ fn counted_of_held(stage: &Stage<'_>, what: Measure, load: Load) -> Result<Count
     server.expect_whole(first)?;
     stage.set_len(load.bytes.unwrap_or(LONG_BYTES))?;
     let group = server.group();
-    let before = told(system::memory_bytes(group))?;
+    let before = known(system::memory_bytes(group))?;
     let clients = held_clients(&server, load.clients.max(1))?;
     thread::sleep(SETTLING_TIME);
     let counted = match what {
-        Measure::Threads => Counted::Number(told(system::threads(group))?),
+        Measure::Threads => Counted::Number(known(system::threads(group))?),
         Measure::MemoryKib => {
-            let now = told(system::memory_bytes(group))?;
+            let now = known(system::memory_bytes(group))?;
             Counted::Number(now.saturating_sub(before) / 1024)
         }
-        Measure::BlockedIn => Counted::Calls(told(system::waiting_in(group))?),
+        Measure::BlockedIn => Counted::Calls(known(system::waiting_in(group))?),
         Measure::CpuMs | Measure::ReadCalls => {
-            let before = told(system::cpu_ms(group))?;
+            let before = known(system::cpu_ms(group))?;
             thread::sleep(IDLE_TIME);
-            Counted::Number(told(system::cpu_ms(group))?.saturating_sub(before))
+            Counted::Number(known(system::cpu_ms(group))?.saturating_sub(before))
         }
     };
     server.expect_alive()?;

@@ -14,7 +14,7 @@ use crate::text::wrapped;
 /// How verdicts are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// A table, and what fell short in words.
+    /// A table, and details of each failure.
     Text,
     /// One JSON document.
     Json,
@@ -38,8 +38,8 @@ pub fn print(format: Format, targets: &[Target], records: &[Record]) -> Result<S
 fn text(targets: &[Target], records: &[Record]) -> String {
     let mut out = table(targets, records);
     for record in records {
-        if let Verdict::Fell(came) = &record.verdict {
-            out.push_str(&failure(&targets[record.target], record.check, came));
+        if let Verdict::Fail(actual) = &record.verdict {
+            out.push_str(&failure(&targets[record.target], record.check, actual));
         }
     }
     let mut reasons: Vec<&str> = Vec::new();
@@ -78,8 +78,8 @@ fn table(targets: &[Target], records: &[Record]) -> String {
         for (index, width) in widths.iter().enumerate() {
             let is_it = |record: &&Record| record.target == index && record.check.id == check.id;
             let word = match records.iter().find(is_it).map(|record| &record.verdict) {
-                Some(Verdict::Held) => style(format!("{:width$}", "held")).green(),
-                Some(Verdict::Fell(_)) => style(format!("{:width$}", "FELL")).red().bold(),
+                Some(Verdict::Pass) => style(format!("{:width$}", "pass")).green(),
+                Some(Verdict::Fail(_)) => style(format!("{:width$}", "FAIL")).red().bold(),
                 Some(Verdict::NotApplicable(_)) | None => style(format!("{:width$}", "n/a")).dim(),
             };
             write!(out, "  {word}").expect("a String takes all");
@@ -90,8 +90,8 @@ fn table(targets: &[Target], records: &[Record]) -> String {
     out
 }
 
-/// All there is to say of one failure.
-fn failure(target: &Target, check: &Check, came: &str) -> String {
+/// Returns the details of one failure.
+fn failure(target: &Target, check: &Check, actual: &str) -> String {
     let title = format!("{} ({}, clause {}): {}", check.id, target.name, check.clause, check.title);
     let mut out = String::new();
     for line in wrapped(&title, 80) {
@@ -102,7 +102,7 @@ fn failure(target: &Target, check: &Check, came: &str) -> String {
     for (label, text) in [
         ("stimulus", check.stimulus),
         ("expected", check.expected),
-        ("came", came),
+        ("actual", actual),
         ("hint", check.hint),
         ("again", &again),
     ] {
@@ -125,10 +125,10 @@ fn summary(records: &[Record]) -> String {
     let count = |is_it: fn(&Verdict) -> bool| {
         records.iter().filter(|record| is_it(&record.verdict)).count()
     };
-    let held = count(|verdict| *verdict == Verdict::Held);
-    let fell = count(|verdict| matches!(verdict, Verdict::Fell(_)));
+    let passed = count(|verdict| *verdict == Verdict::Pass);
+    let failed = count(|verdict| matches!(verdict, Verdict::Fail(_)));
     let not_applicable = count(|verdict| matches!(verdict, Verdict::NotApplicable(_)));
-    format!("{held} held, {fell} fell short, {not_applicable} not applicable")
+    format!("{passed} passed, {failed} failed, {not_applicable} not applicable")
 }
 
 fn json(targets: &[Target], records: &[Record]) -> String {
@@ -136,8 +136,9 @@ fn json(targets: &[Target], records: &[Record]) -> String {
         .iter()
         .map(|record| {
             let (verdict, detail) = match &record.verdict {
-                Verdict::Held => ("held", None),
-                Verdict::Fell(came) => ("fell", Some(came)),
+                // These values are part of the JSON format, so they keep their names.
+                Verdict::Pass => ("held", None),
+                Verdict::Fail(actual) => ("fell", Some(actual)),
                 Verdict::NotApplicable(why) => ("not_applicable", Some(why)),
             };
             json!({
@@ -163,15 +164,15 @@ fn junit(targets: &[Target], records: &[Record]) -> Result<String, String> {
         let mut suite = TestSuite::new(target.name.clone());
         for record in records.iter().filter(|record| record.target == index) {
             let mut status = match &record.verdict {
-                Verdict::Held => TestCaseStatus::success(),
-                Verdict::Fell(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+                Verdict::Pass => TestCaseStatus::success(),
+                Verdict::Fail(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
                 Verdict::NotApplicable(_) => TestCaseStatus::skipped(),
             };
-            if let Verdict::Fell(detail) | Verdict::NotApplicable(detail) = &record.verdict {
+            if let Verdict::Fail(detail) | Verdict::NotApplicable(detail) = &record.verdict {
                 status.set_message(detail.clone());
             }
-            if let Verdict::Fell(came) = &record.verdict {
-                status.set_description(failure(target, record.check, came));
+            if let Verdict::Fail(actual) = &record.verdict {
+                status.set_description(failure(target, record.check, actual));
             }
             let mut case = TestCase::new(record.check.id, status);
             case.set_classname(format!("clause {}", record.check.clause));

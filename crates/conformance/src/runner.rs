@@ -19,25 +19,25 @@ pub const HEAVY_JOBS: usize = 2;
 /// Longer than any check takes, all its own deadlines together.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// One verdict.
+/// The result of one check on one target.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Which of the targets, by its place in the list.
+    /// The index of the target in the list.
     pub target: usize,
-    /// What was checked.
+    /// The check.
     pub check: &'static Check,
-    /// What came of it.
+    /// The verdict.
     pub verdict: Verdict,
-    /// How long it took.
+    /// The duration of the check.
     pub took: Duration,
 }
 
-/// Who is told of each verdict as it comes, from any thread.
+/// A callback that receives each record as soon as it is known, on any thread.
 pub type Progress<'a> = &'a (dyn Fn(&Record) + Sync);
 
-/// Who is asked before a check is started on a target, by its place in the list: what came of others
-/// may have made it superfluous.
-pub type Wanted<'a> = &'a (dyn Fn(usize, &Check) -> bool + Sync);
+/// A predicate that is called before a check starts, with the index of the target and the check. If
+/// it returns `false`, the check is left out: an earlier verdict may have made it superfluous.
+pub type Filter<'a> = &'a (dyn Fn(usize, &Check) -> bool + Sync);
 
 /// Starts a target once, so that one that cannot start at all is said once, and soon.
 ///
@@ -52,7 +52,7 @@ pub fn preflight(target: &Target) -> Result<(), String> {
     });
     match outcome {
         Ok(()) => Ok(()),
-        Err(Stop::Fell(why) | Stop::NotApplicable(why)) => Err(why),
+        Err(Stop::Fail(why) | Stop::NotApplicable(why)) => Err(why),
     }
 }
 
@@ -64,18 +64,18 @@ pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>
     run_pairs(targets, &pairs, &|_, _| true, progress)
 }
 
-/// Runs on each target checks of its own, as long as they are wanted; the records come back in the
-/// order of the pairs.
+/// Runs pairs of a target and a check, except those that the filter leaves out. Returns the records
+/// in the order of the pairs.
 #[must_use]
 pub fn run_pairs(
     targets: &[Target],
     pairs: &[(usize, &'static Check)],
-    is_wanted: Wanted<'_>,
+    filter: Filter<'_>,
     progress: Progress<'_>,
 ) -> Vec<Record> {
     let (heavy, light): (Vec<_>, Vec<_>) = pairs.iter().partition(|(_, check)| check.is_heavy);
-    let mut records = run_side_by_side(targets, &light, JOBS, is_wanted, progress);
-    records.extend(run_side_by_side(targets, &heavy, HEAVY_JOBS, is_wanted, progress));
+    let mut records = run_side_by_side(targets, &light, JOBS, filter, progress);
+    records.extend(run_side_by_side(targets, &heavy, HEAVY_JOBS, filter, progress));
     records.sort_by_key(|record| {
         let is_it = |(target, check): &(usize, &Check)| {
             *target == record.target && check.id == record.check.id
@@ -89,14 +89,14 @@ fn run_side_by_side(
     targets: &[Target],
     pairs: &[(usize, &'static Check)],
     jobs: usize,
-    is_wanted: Wanted<'_>,
+    filter: Filter<'_>,
     progress: Progress<'_>,
 ) -> Vec<Record> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut records = Vec::new();
         while let Some(&(target, check)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if !is_wanted(target, check) {
+            if !filter(target, check) {
                 continue;
             }
             let started = Instant::now();
@@ -126,7 +126,7 @@ pub(crate) fn on_stage<T: Send + 'static>(
     act: impl FnOnce(&Stage<'_>) -> Result<T, Stop> + Send + 'static,
 ) -> Result<T, Stop> {
     system::raise_descriptor_limit();
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let target = target.clone();
     // Of a thread that is left behind, `kill_all` ends the server.
     thread::spawn(move || {
@@ -135,18 +135,19 @@ pub(crate) fn on_stage<T: Send + 'static>(
             act(&stage).map_err(|stop| with_last_words(stop, &stage))
         };
         let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(on_stage));
-        let _ = tell.send(outcome.unwrap_or_else(|_| Err(Stop::fell("the check itself panicked"))));
+        let _ =
+            sender.send(outcome.unwrap_or_else(|_| Err(Stop::fail("the check itself panicked"))));
     });
-    let late = |_| Stop::fell(format!("no verdict within {} s", CHECK_TIMEOUT.as_secs()));
-    told.recv_timeout(CHECK_TIMEOUT).map_err(late)?
+    let late = |_| Stop::fail(format!("no verdict within {} s", CHECK_TIMEOUT.as_secs()));
+    receiver.recv_timeout(CHECK_TIMEOUT).map_err(late)?
 }
 
-/// What came is seldom the whole story if the server died of it, or said something.
+/// Adds to a failure how the server's process ended, or the last line of its stderr.
 fn with_last_words(stop: Stop, stage: &Stage<'_>) -> Stop {
     match stop {
-        Stop::Fell(what) => match stage.last_words() {
-            Some(words) if !what.contains(&words) => Stop::fell(format!("{what}; {words}")),
-            _ => Stop::Fell(what),
+        Stop::Fail(actual) => match stage.last_words() {
+            Some(words) if !actual.contains(&words) => Stop::fail(format!("{actual}; {words}")),
+            _ => Stop::Fail(actual),
         },
         stop => stop,
     }

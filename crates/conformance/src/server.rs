@@ -227,7 +227,7 @@ pub fn in_words(status: ExitStatus) -> String {
 pub struct Server {
     pub addr: SocketAddr,
     settings: Settings,
-    patience: Duration,
+    silence_timeout: Duration,
     process: Arc<Process>,
     group: u32,
     stdout: Arc<Mutex<Vec<String>>>,
@@ -241,7 +241,7 @@ impl Server {
         let port = free_port()?;
         let words = stage.target.words(&stage.file(), port, start.settings);
         let mut child = system::spawn_group(&mut command(&words, start)).map_err(|error| {
-            Stop::fell(format!("{} cannot be started: {error}", words[0].to_string_lossy()))
+            Stop::fail(format!("{} cannot be started: {error}", words[0].to_string_lossy()))
         })?;
         let (group, stdout, stderr) = (child.id(), child.stdout.take(), child.stderr.take());
         let process = Arc::new(Process {
@@ -275,7 +275,7 @@ impl Server {
         let mut server = Self {
             addr: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port),
             settings: start.settings,
-            patience: stage.target.patience,
+            silence_timeout: stage.target.silence_timeout,
             process,
             group,
             stdout: lines,
@@ -290,7 +290,7 @@ impl Server {
         let started = Instant::now();
         while started.elapsed() < timeout {
             if let Some(ended) = self.ended() {
-                return Err(Stop::fell(format!("it ended before it listened: {ended}")));
+                return Err(Stop::fail(format!("it ended before it listened: {ended}")));
             }
             match system::listening(self.addr.port()) {
                 Listening::At(ip) => {
@@ -303,7 +303,7 @@ impl Server {
         }
         let port = self.addr.port();
         let waited = timeout.as_secs();
-        Err(Stop::fell(format!(
+        Err(Stop::fail(format!(
             "it runs, but after {waited} s nobody listens on port {port} of this machine; does it \
              use the port that it is given as {{port}}?"
         )))
@@ -321,9 +321,9 @@ impl Server {
         self.group
     }
 
-    /// How long a client waits for the next byte of a reply.
-    pub fn patience(&self) -> Duration {
-        self.patience
+    /// The maximum time that a client waits for the next byte of a reply.
+    pub fn silence_timeout(&self) -> Duration {
+        self.silence_timeout
     }
 
     /// What has to come before the file.
@@ -357,7 +357,7 @@ impl Server {
     pub fn expect_alive(&self) -> Outcome {
         match self.ended() {
             None => Ok(()),
-            Some(ended) => Err(Stop::fell(format!("the server's process ended: {ended}"))),
+            Some(ended) => Err(Stop::fail(format!("the server's process ended: {ended}"))),
         }
     }
 
@@ -478,5 +478,5 @@ fn free_port() -> Result<u16, Stop> {
             return Ok(port);
         }
     }
-    Err(Stop::fell("the check itself failed: there is no free port"))
+    Err(Stop::fail("the check itself failed: there is no free port"))
 }

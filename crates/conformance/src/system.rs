@@ -154,11 +154,11 @@ pub fn listening(port: u16) -> Listening {
     let mut found = Listening::Unknown;
     for (path, address, ip) in ADDRESSES {
         let Ok(table) = std::fs::read_to_string(path) else { continue };
-        let wanted = format!("{address}:{port:04X}");
+        let expected = format!("{address}:{port:04X}");
         // "sl local_address rem_address st …", where the state 0A is LISTEN.
         let is_it = |line: &str| {
             let mut words = line.split_whitespace().skip(1);
-            words.next() == Some(&wanted) && words.nth(1) == Some("0A")
+            words.next() == Some(&expected) && words.nth(1) == Some("0A")
         };
         if table.lines().any(is_it) {
             return Listening::At(reachable(ip, port));

@@ -14,8 +14,8 @@ use crate::check::{Outcome, Stop};
 /// The chunk size that the contract's servers have when nobody tells them, in bytes.
 pub const DEFAULT_CHUNK_BYTES: usize = 64 * 1024;
 
-/// Longer than any right server is silent in the middle of a reply.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The default of [`Target::silence_timeout`]. No correct server pauses that long within a reply.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Long enough for a virtual machine's start.
 const FIRST_START_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,27 +33,33 @@ pub struct Target {
     pub linger: Duration,
     /// How long it may wait for clients at its shutdown.
     pub grace: Duration,
-    /// How long a client waits for the next byte of a reply. A learner is told sooner.
-    pub patience: Duration,
+    /// The maximum time that a client waits for the next byte of a reply. The exercises use a
+    /// shorter one, so that a failure is reported sooner.
+    pub silence_timeout: Duration,
     /// How long it may take to listen the first time: a virtual machine's start, say.
     pub start_timeout: Duration,
     words: Vec<String>,
 }
 
-/// What a check wants the command to be told.
+/// The values that a check passes to the command.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub chunk_bytes: usize,
     pub preamble: &'static str,
-    /// A client that acknowledges nothing for so many seconds is cut off.
+    /// The stall timeout in seconds, for `{stall}`.
     pub stall_s: u64,
-    /// Clients at once.
-    pub cap: usize,
+    /// The connection limit, for `{cap}`.
+    pub connection_limit: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { chunk_bytes: DEFAULT_CHUNK_BYTES, preamble: "bare", stall_s: 30, cap: 2000 }
+        Self {
+            chunk_bytes: DEFAULT_CHUNK_BYTES,
+            preamble: "bare",
+            stall_s: 30,
+            connection_limit: 2000,
+        }
     }
 }
 
@@ -73,8 +79,8 @@ impl Target {
         }
         for placeholder in ["{file}", "{port}"] {
             if !words.iter().any(|word| word.contains(placeholder)) {
-                let mend = "put it where the server expects it";
-                return Err(format!("the command has no {placeholder}; mend: {mend}"));
+                let help = "put it where the server expects it";
+                return Err(format!("the command has no {placeholder}; help: {help}"));
             }
         }
         let spelled = format!("-- {}", shell_words::join(&words));
@@ -90,7 +96,7 @@ impl Target {
             spelled,
             linger: five_seconds,
             grace: five_seconds,
-            patience: PATIENCE,
+            silence_timeout: SILENCE_TIMEOUT,
             start_timeout: FIRST_START_TIMEOUT,
             words,
         })
@@ -125,7 +131,7 @@ impl Target {
             spelled,
             linger: two_seconds,
             grace: two_seconds,
-            patience: PATIENCE,
+            silence_timeout: SILENCE_TIMEOUT,
             start_timeout: FIRST_START_TIMEOUT,
             words: [program].into_iter().chain(words).collect(),
         })
@@ -151,7 +157,7 @@ impl Target {
             ("{chunk}", settings.chunk_bytes.to_string()),
             ("{preamble}", settings.preamble.to_owned()),
             ("{stall}", settings.stall_s.to_string()),
-            ("{cap}", settings.cap.to_string()),
+            ("{cap}", settings.connection_limit.to_string()),
             // The last one: a folder's name may look like a place.
             ("{file}", file.display().to_string()),
         ];

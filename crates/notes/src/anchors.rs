@@ -49,17 +49,17 @@ pub fn whole(text: &str) -> Vec<String> {
 ///
 /// # Errors
 ///
-/// What is wrong with it, and how to mend it.
+/// Returns the description of the error, and how to fix it.
 pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, (String, String)> {
     let begin = text.lines().position(|line| mark(line) == Some(Mark::Begin(anchor)));
     let Some(begin) = begin else {
         let known: Vec<&str> = names(text).into_iter().map(|(_, name)| name).collect();
-        let mend = match (did_you_mean(anchor, known.iter().copied()), known.is_empty()) {
+        let help = match (did_you_mean(anchor, known.iter().copied()), known.is_empty()) {
             (Some(near), _) => format!("did you mean `{near}`?"),
             (None, true) => format!("put `ANCHOR: {anchor}` and `ANCHOR_END: {anchor}` around it"),
             (None, false) => format!("name one of {}", known.join(", ")),
         };
-        return Err((format!("there is no anchor `{anchor}`"), mend));
+        return Err((format!("there is no anchor `{anchor}`"), help));
     };
     let inside: Vec<&str> = text.lines().skip(begin + 1).collect();
     let end = inside.iter().position(|line| mark(line) == Some(Mark::End(anchor)));
@@ -101,15 +101,15 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_told_with_its_mend() {
-        let (what, mend) = quote(CODE, "iner").unwrap_err();
+        let (what, help) = quote(CODE, "iner").unwrap_err();
         assert_eq!(
-            (what.as_str(), mend.as_str()),
+            (what.as_str(), help.as_str()),
             ("there is no anchor `iner`", "did you mean `inner`?")
         );
         let (what, _) = quote("# ANCHOR: a\n", "a").unwrap_err();
         assert_eq!(what, "the anchor `a` has no end");
-        let (_, mend) = quote("nothing\n", "a").unwrap_err();
-        assert_eq!(mend, "put `ANCHOR: a` and `ANCHOR_END: a` around it");
+        let (_, help) = quote("nothing\n", "a").unwrap_err();
+        assert_eq!(help, "put `ANCHOR: a` and `ANCHOR_END: a` around it");
     }
 
     #[test]

@@ -409,12 +409,12 @@ mod tests {
         let first = "fn a() {\n    x();\n}\n\nfn b() {}\n\nfn d() {}\n";
         let second = "fn a() {\n    y();\n}\n\nfn b() {}\n\nfn c() {}\n";
         let compared = compare(first, second);
-        let told: Vec<(&str, bool, bool, bool)> = compared
+        let actual: Vec<(&str, bool, bool, bool)> = compared
             .iter()
             .map(|it| (it.name.as_str(), it.is_in_first, it.is_in_second, it.differs()))
             .collect();
         assert_eq!(
-            told,
+            actual,
             [
                 ("a", true, true, true),
                 ("b", true, true, false),

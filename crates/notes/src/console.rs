@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::markers::Wrong;
+use crate::markers::Error;
 
 /// What begins a command.
 pub const PROMPT: &str = "$ ";
@@ -39,7 +39,7 @@ impl Command {
 /// # Errors
 ///
 /// When there is none, or something stands before the first.
-pub fn commands(lines: &[String]) -> Result<Vec<Command>, Wrong> {
+pub fn commands(lines: &[String]) -> Result<Vec<Command>, Error> {
     let mut commands: Vec<Command> = Vec::new();
     let mut goes_on = false;
     for (at, line) in lines.iter().enumerate() {
@@ -61,8 +61,8 @@ pub fn commands(lines: &[String]) -> Result<Vec<Command>, Wrong> {
     }
     match commands.is_empty() {
         true => {
-            let mend = "put a line into the fence that begins with `$ `";
-            Err(("there is no command to run".to_owned(), mend.to_owned()))
+            let help = "put a line into the fence that begins with `$ `";
+            Err(("there is no command to run".to_owned(), help.to_owned()))
         }
         false => Ok(commands),
     }

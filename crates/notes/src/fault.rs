@@ -1,36 +1,36 @@
-//! What is wrong with a page, and how to mend it.
+//! Errors in a page, each with its file, its line, and help.
 
 use std::fmt;
 
-/// Something that is wrong, at one line of one file.
+/// An error at one line of one file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fault {
-    /// From the repository's root, with `/`.
+    /// The path from the root of the repository, with `/`.
     pub file: String,
-    /// Counted from 1.
+    /// The number of the line, counted from 1.
     pub line: usize,
-    /// What is wrong.
+    /// The description of the error.
     pub what: String,
-    /// How to put it right.
-    pub mend: String,
+    /// How to fix the error.
+    pub help: String,
 }
 
 impl Fault {
-    /// At this line of this file.
+    /// Creates an error at a line of a file.
     pub fn new(
         file: impl Into<String>,
         line: usize,
         what: impl Into<String>,
-        mend: impl Into<String>,
+        help: impl Into<String>,
     ) -> Self {
-        Self { file: file.into(), line, what: what.into(), mend: mend.into() }
+        Self { file: file.into(), line, what: what.into(), help: help.into() }
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, line, what, mend } = self;
-        write!(f, "{file}:{line}: {what}; mend: {mend}")
+        let Self { file, line, what, help } = self;
+        write!(f, "{file}:{line}: {what}; help: {help}")
     }
 }
 

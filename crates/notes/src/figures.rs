@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::fault::did_you_mean;
-use crate::markers::Wrong;
+use crate::markers::Error;
 use crate::repo::Repo;
 
 /// The record that the lessons speak of. To take another one is a decision: prose has to be read again
@@ -54,14 +54,14 @@ impl<'a> Records<'a> {
     /// # Errors
     ///
     /// What cannot be found, and what can.
-    pub fn figure(&mut self, query: &str) -> Result<String, Wrong> {
+    pub fn figure(&mut self, query: &str) -> Result<String, Error> {
         let mut words: Vec<&str> = query.split_whitespace().collect();
         let decimals = match words[..] {
             [.., "round", decimals] => {
                 words.truncate(words.len() - 2);
-                let wrong =
+                let invalid =
                     |_| (format!("`round {decimals}` is no number of decimals"), FORMS.into());
-                Some(decimals.parse::<usize>().map_err(wrong)?)
+                Some(decimals.parse::<usize>().map_err(invalid)?)
             }
             _ => None,
         };
@@ -98,7 +98,7 @@ impl<'a> Records<'a> {
         Ok(number(ratio, decimals.unwrap_or(usual)))
     }
 
-    fn value(&mut self, words: &[&str]) -> Result<Found, Wrong> {
+    fn value(&mut self, words: &[&str]) -> Result<Found, Error> {
         match *words {
             ["criterion", id] => Ok(Found { value: self.criterion(id)?, form: Form::Time }),
             ["peers" | "longer", measure, figure, server] => {
@@ -110,11 +110,11 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn file(&mut self, path: &str) -> Result<&Value, Wrong> {
+    fn file(&mut self, path: &str) -> Result<&Value, Error> {
         if !self.read.contains_key(path) {
             let text = self.repo.read(path).map_err(|why| {
-                let mend = "`RECORD` in crates/notes/src/figures.rs names the record to take";
-                (why, mend.to_owned())
+                let help = "`RECORD` in crates/notes/src/figures.rs names the record to take";
+                (why, help.to_owned())
             })?;
             let json = serde_json::from_str(&text).map_err(|error| {
                 (format!("{path} is no record: {error}"), "record it again".to_owned())
@@ -124,7 +124,7 @@ impl<'a> Records<'a> {
         Ok(&self.read[path])
     }
 
-    fn peers(&mut self, record: &str) -> Result<&[Value], Wrong> {
+    fn peers(&mut self, record: &str) -> Result<&[Value], Error> {
         let suffix = if record == "longer" { "-longer" } else { "" };
         Ok(list(self.file(&format!("{RECORD}{suffix}/peers.json"))?, "samples"))
     }
@@ -136,7 +136,7 @@ impl<'a> Records<'a> {
         measure: &str,
         figure: &str,
         server: &str,
-    ) -> Result<BTreeMap<u64, f64>, Wrong> {
+    ) -> Result<BTreeMap<u64, f64>, Error> {
         let samples = self.peers(record)?;
         let mut here = samples.iter().filter(|sample| sample["measure"] == measure).peekable();
         if here.peek().is_none() {
@@ -165,7 +165,7 @@ impl<'a> Records<'a> {
         &mut self,
         record: &str,
         [measure, figure, server, other]: [&str; 4],
-    ) -> Result<f64, Wrong> {
+    ) -> Result<f64, Error> {
         let above = self.by_round(record, measure, figure, server)?;
         let below = self.by_round(record, measure, figure, other)?;
         let ratio = |(round, value): (&u64, &f64)| Some((*round, value / below.get(round)?));
@@ -179,7 +179,7 @@ impl<'a> Records<'a> {
         }
     }
 
-    fn criterion(&mut self, id: &str) -> Result<f64, Wrong> {
+    fn criterion(&mut self, id: &str) -> Result<f64, Error> {
         let benches = list(self.file(&format!("{RECORD}/criterion.json"))?, "benches");
         let found = benches.iter().find(|bench| bench["id"] == id);
         let median = found.and_then(|bench| bench["median_ns"]["point"].as_f64());
@@ -187,12 +187,12 @@ impl<'a> Records<'a> {
         median.ok_or_else(|| unknown("bench", id, ids))
     }
 
-    fn footprint(&mut self, words: &[&str]) -> Result<Found, Wrong> {
-        let wrong = || not_understood(&[&["footprint"], words].concat());
+    fn footprint(&mut self, words: &[&str]) -> Result<Found, Error> {
+        let invalid = || not_understood(&[&["footprint"], words].concat());
         let record = self.file(&format!("{RECORD}/footprint.json"))?;
         match *words {
             ["held", server, clients, figure] => {
-                let clients: u64 = clients.parse().map_err(|_| wrong())?;
+                let clients: u64 = clients.parse().map_err(|_| invalid())?;
                 let held = row(list(record, "held"), server, ("clients", clients))?;
                 match figure {
                     "memory_mib" => found(held["memory_bytes"].as_f64().map(|b| b / MIB), 1),
@@ -202,11 +202,11 @@ impl<'a> Records<'a> {
                 .ok_or_else(|| unknown("figure", figure, ["memory_mib", "threads"]))
             }
             [server, chunk, ref figure @ ..] if !figure.is_empty() => {
-                let bytes = chunk_bytes(chunk).ok_or_else(wrong)?;
+                let bytes = chunk_bytes(chunk).ok_or_else(invalid)?;
                 let job = row(list(record, "jobs"), server, ("chunk_bytes", bytes))?;
                 of_job(job, figure)
             }
-            _ => Err(wrong()),
+            _ => Err(invalid()),
         }
     }
 }
@@ -225,7 +225,7 @@ const OF_JOBS: [&str; 9] = [
 
 /// System calls are those of one fetch, in a run of its own; switches and seconds are for one of the
 /// job's fetches, whose number differs from server to server.
-fn of_job(job: &Value, figure: &[&str]) -> Result<Found, Wrong> {
+fn of_job(job: &Value, figure: &[&str]) -> Result<Found, Error> {
     let fetches = job["fetches"].as_f64().unwrap_or(1.0);
     let for_one = |name: &str| Some(job[name].as_f64()? / fetches);
     let switches = || Some(for_one("switches_voluntary")? + for_one("switches_involuntary")?);
@@ -258,7 +258,7 @@ fn found(value: Option<f64>, decimals: usize) -> Option<Found> {
 }
 
 /// The row of a server with so many of something.
-fn row<'a>(rows: &'a [Value], server: &str, (of, count): (&str, u64)) -> Result<&'a Value, Wrong> {
+fn row<'a>(rows: &'a [Value], server: &str, (of, count): (&str, u64)) -> Result<&'a Value, Error> {
     let of_server: Vec<&Value> = rows.iter().filter(|row| row["server"] == server).collect();
     if of_server.is_empty() {
         return Err(unknown(
@@ -272,7 +272,7 @@ fn row<'a>(rows: &'a [Value], server: &str, (of, count): (&str, u64)) -> Result<
     row.ok_or_else(|| unknown(of, &count.to_string(), counts.iter().map(String::as_str)))
 }
 
-fn not_understood(words: &[&str]) -> Wrong {
+fn not_understood(words: &[&str]) -> Error {
     (format!("the figure `{}` cannot be understood", words.join(" ")), FORMS.to_owned())
 }
 
@@ -280,18 +280,18 @@ fn list<'a>(json: &'a Value, name: &str) -> &'a [Value] {
     json[name].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn unknown<'a>(of: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> Wrong {
+fn unknown<'a>(of: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
     let mut names: Vec<&str> = Vec::new();
     for name in known {
         if !names.contains(&name) {
             names.push(name);
         }
     }
-    let mend = match did_you_mean(word, names.iter().copied()) {
+    let help = match did_you_mean(word, names.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("there are {}", names.join(", ")),
     };
-    (format!("the record has no {of} `{word}`"), mend)
+    (format!("the record has no {of} `{word}`"), help)
 }
 
 /// `1`, `64B`, `64KiB`, `1MiB`.
@@ -358,7 +358,7 @@ fn time(ns: f64, decimals: Option<usize>) -> String {
 mod tests {
     use super::*;
 
-    fn figure(query: &str) -> Result<String, Wrong> {
+    fn figure(query: &str) -> Result<String, Error> {
         Records::of(&Repo::found()).figure(query)
     }
 
@@ -391,17 +391,17 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_told_with_what_is() {
-        let wrong = |query: &str| figure(query).unwrap_err();
-        let (what, mend) = wrong("peers large gb_per_s tokyo");
+        let invalid = |query: &str| figure(query).unwrap_err();
+        let (what, help) = invalid("peers large gb_per_s tokyo");
         assert_eq!(what, "the record has no server `tokyo`");
-        assert_eq!(mend, "did you mean `tokio`?");
-        assert!(wrong("peers broad x y").1.contains("large"));
-        assert!(wrong("peers large speed tokio").1.contains("gb_per_s"));
-        assert!(wrong("footprint held tokio 1000 memory_mib").1.contains("1024"));
-        assert!(wrong("footprint tokio 2KiB calls").0.contains("chunk_bytes"));
-        assert!(wrong("footprint tokio 1B calls sendfil").1.contains("sendto"));
-        assert!(wrong("criterion chunk_size/std/2B").1.contains("chunk_size/std/"));
-        assert!(wrong("nothing").1.contains("criterion ID"));
+        assert_eq!(help, "did you mean `tokio`?");
+        assert!(invalid("peers broad x y").1.contains("large"));
+        assert!(invalid("peers large speed tokio").1.contains("gb_per_s"));
+        assert!(invalid("footprint held tokio 1000 memory_mib").1.contains("1024"));
+        assert!(invalid("footprint tokio 2KiB calls").0.contains("chunk_bytes"));
+        assert!(invalid("footprint tokio 1B calls sendfil").1.contains("sendto"));
+        assert!(invalid("criterion chunk_size/std/2B").1.contains("chunk_size/std/"));
+        assert!(invalid("nothing").1.contains("criterion ID"));
     }
 
     #[test]

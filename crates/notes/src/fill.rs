@@ -7,11 +7,11 @@ use crate::SIBLINGS;
 use crate::anchors;
 use crate::fault::Fault;
 use crate::figures::Records;
-use crate::markers::{Marker, Wrong, parse};
+use crate::markers::{Error, Marker, parse};
 use crate::page::{Block, Comment, Fence, Page, fenced};
 use crate::paths;
 use crate::repo::Repo;
-use crate::runs::{Came, Runs};
+use crate::runs::{Output, Runs};
 use crate::stage::Stage;
 
 /// What the pages of one call have in common.
@@ -42,13 +42,13 @@ impl<'a> Sources<'a> {
     /// # Errors
     ///
     /// When there is none.
-    fn code(&mut self, path: &str, anchor: Option<&str>) -> Result<Vec<String>, Wrong> {
+    fn code(&mut self, path: &str, anchor: Option<&str>) -> Result<Vec<String>, Error> {
         let text = self.repo.read(path).map_err(|why| {
             (why, "name a file by its path from the repository's root".to_owned())
         })?;
         let Some(anchor) = anchor else { return Ok(anchors::whole(&text)) };
         let quoted = anchors::quote(&text, anchor)
-            .map_err(|(what, mend)| (format!("{what} in {path}"), mend))?;
+            .map_err(|(what, help)| (format!("{what} in {path}"), help))?;
         self.quoted.insert((path.to_owned(), anchor.to_owned()));
         Ok(quoted)
     }
@@ -63,7 +63,7 @@ pub struct Filled {
     pub drifts: Vec<Fault>,
     /// What could not be filled in.
     pub faults: Vec<Fault>,
-    /// Whether what came of a command is not as it is shown.
+    /// Whether the output of a command differs from the shown output.
     pub has_other_output: bool,
     /// So many commands were run, or a server asked for its log.
     pub runs: usize,
@@ -119,8 +119,8 @@ impl Filler<'_, '_, '_, '_> {
             let marker = match parse(&comment.text) {
                 Ok(None) => continue,
                 Ok(Some(marker)) => marker,
-                Err(wrong) => {
-                    self.fault(comment.line, wrong);
+                Err(error) => {
+                    self.fault(comment.line, error);
                     // What follows is meant to be its own.
                     blocks.next_if(|block| matches!(block, Block::Fence(_)));
                     continue;
@@ -132,13 +132,13 @@ impl Filler<'_, '_, '_, '_> {
                     self.siblings(comment, end, pattern.as_deref(), anchor.as_deref());
                 }
                 Marker::SiblingsEnd => {
-                    let mend = "put `<!-- siblings: ANCHOR -->` above it";
+                    let help = "put `<!-- siblings: ANCHOR -->` above it";
                     let what = "`/siblings` ends what has not begun";
-                    self.fault(comment.line, (what.to_owned(), mend.to_owned()));
+                    self.fault(comment.line, (what.to_owned(), help.to_owned()));
                 }
                 Marker::Stop => {
-                    if let Err(wrong) = self.runs.stop() {
-                        self.fault(comment.line, wrong);
+                    if let Err(error) = self.runs.stop() {
+                        self.fault(comment.line, error);
                     }
                 }
                 marker => match blocks.peek() {
@@ -148,8 +148,8 @@ impl Filler<'_, '_, '_, '_> {
                     }
                     _ => {
                         let what = format!("no fence follows the marker {}", comment.text);
-                        let mend = "put an empty one, ``` and ```, right below it";
-                        self.fault(comment.line, (what, mend.to_owned()));
+                        let help = "put an empty one, ``` and ```, right below it";
+                        self.fault(comment.line, (what, help.to_owned()));
                     }
                 },
             }
@@ -160,16 +160,16 @@ impl Filler<'_, '_, '_, '_> {
         match marker {
             Marker::Code { path, anchor } => self.code(comment, fence, path, anchor.as_deref()),
             Marker::Run(options) => {
-                let came = self.runs.run(fence, options);
-                self.came(fence, "console", came);
+                let output = self.runs.run(fence, options);
+                self.put_output(fence, "console", output);
             }
             Marker::Serve(options) => {
-                let came = self.runs.serve(fence, options);
-                self.came(fence, "console", came);
+                let output = self.runs.serve(fence, options);
+                self.put_output(fence, "console", output);
             }
             Marker::Log(options) => {
-                let came = self.runs.log(fence, options);
-                self.came(fence, "text", came);
+                let output = self.runs.log(fence, options);
+                self.put_output(fence, "text", output);
             }
             Marker::Siblings { .. } | Marker::SiblingsEnd | Marker::Stop => {}
         }
@@ -208,7 +208,7 @@ impl Filler<'_, '_, '_, '_> {
                 let from = anchor.map_or(path.to_owned(), |anchor| format!("{path}#{anchor}"));
                 self.put(fence, paths::language(path), &lines, &from);
             }
-            Err(wrong) => self.fault(comment.line, wrong),
+            Err(error) => self.fault(comment.line, error),
         }
     }
 
@@ -225,20 +225,20 @@ impl Filler<'_, '_, '_, '_> {
         self.edits.push((fence.range.clone(), new));
     }
 
-    /// Puts in what came of a fence's commands.
-    fn came(&mut self, fence: &Fence, language: &str, came: Came) {
-        self.filled.has_other_output |= !came.drifts.is_empty() || !came.faults.is_empty();
-        for (at, what) in &came.drifts {
+    /// Replaces the shown output of a fence's commands if the actual output differs.
+    fn put_output(&mut self, fence: &Fence, language: &str, output: Output) {
+        self.filled.has_other_output |= !output.drifts.is_empty() || !output.faults.is_empty();
+        for (at, what) in &output.drifts {
             self.drift(fence.line + at, what);
         }
-        for (at, wrong) in came.faults {
-            self.fault(fence.line + at, wrong);
+        for (at, error) in output.faults {
+            self.fault(fence.line + at, error);
         }
-        if came.lines != fence.shown || fence.language() != language {
-            if came.drifts.is_empty() {
+        if output.lines != fence.shown || fence.language() != language {
+            if output.drifts.is_empty() {
                 self.drift(fence.line, &format!("the fence's language is not `{language}`"));
             }
-            self.edits.push((fence.range.clone(), fence.filled(language, &came.lines)));
+            self.edits.push((fence.range.clone(), fence.filled(language, &output.lines)));
         }
     }
 
@@ -250,9 +250,9 @@ impl Filler<'_, '_, '_, '_> {
         anchor: Option<&str>,
     ) {
         let Some(end) = end else {
-            let mend = "put `<!-- /siblings -->` on a line of its own below it";
+            let help = "put `<!-- /siblings -->` on a line of its own below it";
             let what = "the marker `siblings` has no end";
-            return self.fault(begin.line, (what.to_owned(), mend.to_owned()));
+            return self.fault(begin.line, (what.to_owned(), help.to_owned()));
         };
         let mut new = String::from("\n\n");
         for (name, folder) in SIBLINGS {
@@ -266,7 +266,7 @@ impl Filler<'_, '_, '_, '_> {
                     let code = fenced("", paths::language(&path), &lines);
                     new.push_str(&format!("**{name}** ([`{path}`]({to}))\n\n{code}\n\n"));
                 }
-                Err(wrong) => return self.fault(begin.line, wrong),
+                Err(error) => return self.fault(begin.line, error),
             }
         }
         let range = begin.range.end..end.range.start;
@@ -294,21 +294,21 @@ impl Filler<'_, '_, '_, '_> {
                         self.edits.push((figure.range.clone(), value));
                     }
                 }
-                Err(wrong) => self.fault(figure.line, wrong),
+                Err(error) => self.fault(figure.line, error),
             }
         }
     }
 
     fn drift(&mut self, line: usize, what: &str) {
         let file = &self.page.file;
-        let mend = format!(
+        let help = format!(
             "see whether what the text says still holds, then `cargo run -p notes -- {file}` fills it"
         );
-        self.filled.drifts.push(Fault::new(file.as_str(), line, what, mend));
+        self.filled.drifts.push(Fault::new(file.as_str(), line, what, help));
     }
 
-    fn fault(&mut self, line: usize, (what, mend): Wrong) {
-        self.filled.faults.push(Fault::new(self.page.file.as_str(), line, what, mend));
+    fn fault(&mut self, line: usize, (what, help): Error) {
+        self.filled.faults.push(Fault::new(self.page.file.as_str(), line, what, help));
     }
 }
 
@@ -323,15 +323,15 @@ fn siblings_end(block: &Block) -> Option<&Comment> {
 }
 
 /// How many lines below the fence's beginning two texts differ first, and in what.
-fn first_difference(shown: &[String], came: &[String]) -> (usize, String) {
-    if shown.is_empty() && !came.is_empty() {
-        return (0, format!("nothing is shown of {} lines", came.len()));
+fn first_difference(shown: &[String], actual: &[String]) -> (usize, String) {
+    if shown.is_empty() && !actual.is_empty() {
+        return (0, format!("nothing is shown of {} lines", actual.len()));
     }
-    let same = shown.iter().zip(came).take_while(|(shown, came)| shown == came).count();
-    let what = match (shown.get(same), came.get(same)) {
-        (Some(shown), Some(came)) => format!("it shows `{shown}`, but `{came}` stands"),
+    let same = shown.iter().zip(actual).take_while(|(shown, actual)| shown == actual).count();
+    let what = match (shown.get(same), actual.get(same)) {
+        (Some(shown), Some(actual)) => format!("it shows `{shown}`, but `{actual}` stands"),
         (Some(shown), None) => format!("it shows `{shown}`, which does not stand"),
-        (None, Some(came)) => format!("it does not show `{came}`, which stands"),
+        (None, Some(actual)) => format!("it does not show `{actual}`, which stands"),
         (None, None) => "the fence is not as it should be for what stands".to_owned(),
     };
     (same + 1, what)

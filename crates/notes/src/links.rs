@@ -27,14 +27,15 @@ impl<'a> Links<'a> {
     pub fn faults(&mut self, page: &Page) -> Vec<Fault> {
         let mut faults = Vec::new();
         for link in &page.links {
-            if let Some((what, mend)) = self.wrong(page, &link.target) {
-                faults.push(Fault::new(page.file.as_str(), link.line, what, mend));
+            if let Some((what, help)) = self.check(page, &link.target) {
+                faults.push(Fault::new(page.file.as_str(), link.line, what, help));
             }
         }
         faults
     }
 
-    fn wrong(&mut self, page: &Page, target: &str) -> Option<(String, String)> {
+    /// Returns the error of a link and how to fix it, or `None` if the link is correct.
+    fn check(&mut self, page: &Page, target: &str) -> Option<(String, String)> {
         let is_elsewhere = target.contains("://") || target.starts_with("mailto:");
         if is_elsewhere || target.is_empty() {
             return None;
@@ -69,11 +70,11 @@ impl<'a> Links<'a> {
         if headings.iter().any(|known| known == heading) {
             return None;
         }
-        let mend = match did_you_mean(heading, headings.iter().map(String::as_str)) {
+        let help = match did_you_mean(heading, headings.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `#{near}`?"),
             None => format!("its headings are {}", headings.join(", ")),
         };
-        Some((format!("the link `{target}` names a heading that {file} does not have"), mend))
+        Some((format!("the link `{target}` names a heading that {file} does not have"), help))
     }
 
     fn headings_of(&mut self, file: &str) -> &Vec<String> {
@@ -117,17 +118,17 @@ mod tests {
 
     #[test]
     fn links_that_lead_nowhere_are_told() {
-        let told = |text: &str| {
+        let fault = |text: &str| {
             let faults = faults(text);
             assert_eq!(faults.len(), 1, "{faults:?}");
             let fault = &faults[0];
-            (fault.line, format!("{}; {}", fault.what, fault.mend))
+            (fault.line, format!("{}; {}", fault.what, fault.help))
         };
-        let (line, words) = told("# A\n\ntext [a](CONTRACTS.md)\n");
+        let (line, words) = fault("# A\n\ntext [a](CONTRACTS.md)\n");
         assert!(line == 3 && words.ends_with("did you mean `CONTRACT.md`?"), "{words}");
-        assert!(told("[a](../README.md#the-for)\n").1.ends_with("did you mean `#the-four`?"));
-        assert!(told("[a](#nowhere)\n").1.contains("does not have"));
-        assert!(told("[a](../../x.md)\n").1.contains("out of the repository"));
-        assert!(told("[a](../justfile#x)\n").1.contains("cannot have"));
+        assert!(fault("[a](../README.md#the-for)\n").1.ends_with("did you mean `#the-four`?"));
+        assert!(fault("[a](#nowhere)\n").1.contains("does not have"));
+        assert!(fault("[a](../../x.md)\n").1.contains("out of the repository"));
+        assert!(fault("[a](../justfile#x)\n").1.contains("cannot have"));
     }
 }

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use std::{env, io};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use notes::refresh::{Outcome, Wanted, refresh};
+use notes::refresh::{Options, Outcome, refresh};
 use notes::repo::Repo;
 
 const ABOUT: &str = "Keeps the lessons true: fills in the code, output and figures that they show";
@@ -29,16 +29,16 @@ CONTRIBUTING.md has all markers.
 
 Exit code: 0 all is true, 1 something is not, 2 it could not run.";
 
-/// Something is not as it is shown.
-const EXIT_WRONG: u8 = 1;
+/// The exit code if a page has errors.
+const EXIT_FAULTS: u8 = 1;
 /// It could not run.
 const EXIT_UNABLE: u8 = 2;
 
 fn main() -> ExitCode {
     let matches = command().get_matches();
     let repo = matches.get_one::<PathBuf>("root").map_or_else(Repo::found, Repo::at);
-    let wanted = match wanted(&repo, &matches) {
-        Ok(wanted) => wanted,
+    let options = match options(&repo, &matches) {
+        Ok(options) => options,
         Err(message) => {
             let _ = writeln!(io::stderr(), "notes: {message}");
             return ExitCode::from(EXIT_UNABLE);
@@ -52,11 +52,11 @@ fn main() -> ExitCode {
     let mut progress = |words: &str| {
         let _ = writeln!(io::stderr(), "{words}");
     };
-    let outcome = refresh(&repo, &wanted, &mut progress);
-    print(told(&wanted, &outcome));
+    let outcome = refresh(&repo, &options, &mut progress);
+    print(summary(&options, &outcome));
     match outcome.faults.is_empty() {
         true => ExitCode::SUCCESS,
-        false => ExitCode::from(EXIT_WRONG),
+        false => ExitCode::from(EXIT_FAULTS),
     }
 }
 
@@ -88,11 +88,11 @@ fn command() -> Command {
         ])
 }
 
-fn wanted(repo: &Repo, matches: &ArgMatches) -> Result<Wanted, String> {
+fn options(repo: &Repo, matches: &ArgMatches) -> Result<Options, String> {
     let files = matches.get_many::<PathBuf>("files").unwrap_or_default();
     let files = files.map(|file| page(repo, file)).collect::<Result<_, _>>()?;
     let (is_check, no_run) = (matches.get_flag("check"), matches.get_flag("no-run"));
-    Ok(Wanted { files, is_check, no_run })
+    Ok(Options { files, is_check, no_run })
 }
 
 fn page(repo: &Repo, file: &Path) -> Result<String, String> {
@@ -107,7 +107,7 @@ fn page(repo: &Repo, file: &Path) -> Result<String, String> {
     repo.from_root(found).ok_or_else(|| format!("{shown} is not in the repository"))
 }
 
-fn told(wanted: &Wanted, outcome: &Outcome) -> String {
+fn summary(options: &Options, outcome: &Outcome) -> String {
     let Outcome { pages, written, faults, runs, left_out, missing } = outcome;
     let mut out = String::new();
     for fault in faults {
@@ -126,7 +126,7 @@ fn told(wanted: &Wanted, outcome: &Outcome) -> String {
         out.push_str(&format!("{} left out{why}\n", counted(*left_out, "command")));
     }
     out.push_str(&format!("{}, {}", counted(*pages, "page"), counted(*runs, "run")));
-    if !wanted.is_check {
+    if !options.is_check {
         out.push_str(&format!(", {} filled in anew", written.len()));
     }
     out.push_str(&match faults.len() {

@@ -74,15 +74,15 @@ const KINDS: [&str; 7] = ["code", "siblings", "/siblings", "run", "serve", "log"
 const OPTIONS: &str = "the options are `exit N`, `vary`, `shape`, `any order`, `lines N`, \
                        `within SECONDS` and `once: REASON`, with commas between";
 
-/// What is wrong, and how to mend it.
-pub type Wrong = (String, String);
+/// The description of an error, and how to fix it.
+pub type Error = (String, String);
 
 /// The marker that a comment is; none if it is just a comment.
 ///
 /// # Errors
 ///
 /// When it wants to be one and is not.
-pub fn parse(comment: &str) -> Result<Option<Marker>, Wrong> {
+pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
     let inside = comment.trim().strip_prefix("<!--").and_then(|rest| rest.strip_suffix("-->"));
     let Some(inside) = inside.map(str::trim) else { return Ok(None) };
     let (kind, rest) = match inside.split_once(':') {
@@ -93,8 +93,8 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Wrong> {
         "code" => {
             let (path, anchor) = place(rest);
             let path = path.ok_or_else(|| {
-                let mend = "name a file: `<!-- code: crates/serve-std/src/lib.rs#copy -->`";
-                ("the marker `code` names no file".to_owned(), mend.to_owned())
+                let help = "name a file: `<!-- code: crates/serve-std/src/lib.rs#copy -->`";
+                ("the marker `code` names no file".to_owned(), help.to_owned())
             })?;
             Marker::Code { path, anchor }
         }
@@ -113,7 +113,7 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Wrong> {
 }
 
 /// A comment may say what it likes, unless it looks like a slip of the pen.
-fn none_of_them(kind: &str, inside: &str) -> Result<Option<Marker>, Wrong> {
+fn none_of_them(kind: &str, inside: &str) -> Result<Option<Marker>, Error> {
     if kind == "figure" {
         let what = "a figure at a line's beginning hides its line on GitHub".to_owned();
         return Err((what, "put a word of its line before it".to_owned()));
@@ -140,7 +140,7 @@ fn place(text: &str) -> (Option<String>, Option<String>) {
     ((!path.is_empty()).then(|| path.to_owned()), anchor)
 }
 
-fn siblings(text: &str) -> Result<(Option<String>, Option<String>), Wrong> {
+fn siblings(text: &str) -> Result<(Option<String>, Option<String>), Error> {
     let example = "`<!-- siblings: copy -->`, or `<!-- siblings: lessons/snippets/{}.rs#copy -->`";
     match text {
         "" => Err(("the marker `siblings` names no anchor".to_owned(), format!("write {example}"))),
@@ -153,7 +153,7 @@ fn siblings(text: &str) -> Result<(Option<String>, Option<String>), Wrong> {
     }
 }
 
-fn options(text: &str) -> Result<Options, Wrong> {
+fn options(text: &str) -> Result<Options, Error> {
     let mut options = Options::default();
     let mut rest = text;
     while !rest.is_empty() {
@@ -228,11 +228,11 @@ mod tests {
 
     #[test]
     fn slips_are_told_and_comments_left_alone() {
-        let mend = |comment: &str| parse(comment).unwrap_err().1;
-        assert_eq!(mend("<!-- codes: a.rs -->"), "did you mean `code`?");
-        assert_eq!(mend("<!-- run exit 1 -->"), "write `<!-- run: exit 1 -->`");
-        assert_eq!(mend("<!-- figure: peers x -->"), "put a word of its line before it");
-        assert!(mend("<!-- siblings: a/b.rs#c -->").contains("{}"));
+        let help = |comment: &str| parse(comment).unwrap_err().1;
+        assert_eq!(help("<!-- codes: a.rs -->"), "did you mean `code`?");
+        assert_eq!(help("<!-- run exit 1 -->"), "write `<!-- run: exit 1 -->`");
+        assert_eq!(help("<!-- figure: peers x -->"), "put a word of its line before it");
+        assert!(help("<!-- siblings: a/b.rs#c -->").contains("{}"));
         assert_eq!(parse("<!-- Written by hand: see below. -->").unwrap(), None);
         assert_eq!(parse("<!-- to here -->").unwrap(), None);
     }

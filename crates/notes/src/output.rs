@@ -80,38 +80,38 @@ impl Sameness {
     /// None if they are the same; else how many lines below the beginning they differ first, and
     /// in what.
     #[must_use]
-    pub fn difference(&self, shown: &[String], came: &[String]) -> Option<(usize, String)> {
-        if shown.is_empty() && !came.is_empty() {
-            return Some((0, format!("nothing is shown of {} lines of output", came.len())));
+    pub fn difference(&self, shown: &[String], actual: &[String]) -> Option<(usize, String)> {
+        if shown.is_empty() && !actual.is_empty() {
+            return Some((0, format!("nothing is shown of {} lines of output", actual.len())));
         }
         if self.compare.shape {
-            return shape_difference(shown, came);
+            return shape_difference(shown, actual);
         }
         let mut shown_alike: Vec<String> = shown.iter().map(|line| self.alike(line)).collect();
-        let mut came_alike: Vec<String> = came.iter().map(|line| self.alike(line)).collect();
+        let mut actual_alike: Vec<String> = actual.iter().map(|line| self.alike(line)).collect();
         if self.compare.any_order {
             shown_alike.sort();
-            came_alike.sort();
-            if shown_alike == came_alike {
+            actual_alike.sort();
+            if shown_alike == actual_alike {
                 return None;
             }
-            let missing = shown.iter().position(|line| !came_alike.contains(&self.alike(line)));
+            let missing = shown.iter().position(|line| !actual_alike.contains(&self.alike(line)));
             let at = missing.unwrap_or(shown.len().saturating_sub(1));
             let what = format!("`{}` did not come", shown.get(at).map_or("", String::as_str));
             return Some((at + 1, what));
         }
-        let pairs = shown_alike.iter().zip(&came_alike);
-        let same = pairs.take_while(|(shown, came)| shown == came).count();
-        match (shown.get(same), came.get(same)) {
+        let pairs = shown_alike.iter().zip(&actual_alike);
+        let same = pairs.take_while(|(shown, actual)| shown == actual).count();
+        match (shown.get(same), actual.get(same)) {
             (None, None) => None,
-            (Some(shown), Some(came)) => {
-                Some((same + 1, format!("it shows `{shown}`, but `{came}` came")))
+            (Some(shown), Some(actual)) => {
+                Some((same + 1, format!("it shows `{shown}`, but `{actual}` came")))
             }
             (Some(shown), None) => {
                 Some((same + 1, format!("it shows `{shown}`, which did not come")))
             }
-            (None, Some(came)) => {
-                Some((same + 1, format!("it does not show `{came}`, which came")))
+            (None, Some(actual)) => {
+                Some((same + 1, format!("it does not show `{actual}`, which came")))
             }
         }
     }
@@ -136,17 +136,18 @@ impl Sameness {
     }
 }
 
-/// Each shown line's words, letters only, have to be together in a line that came.
-fn shape_difference(shown: &[String], came: &[String]) -> Option<(usize, String)> {
+/// Each shown line's words, letters only, have to be together in one line of the actual
+/// output.
+fn shape_difference(shown: &[String], actual: &[String]) -> Option<(usize, String)> {
     let words = |line: &str| -> BTreeSet<String> {
         // A time may have another unit next time.
         let line = TIME_WITH_UNIT.replace_all(line, "");
         WORD.find_iter(&line).map(|word| word.as_str().to_owned()).collect()
     };
-    let came: Vec<BTreeSet<String>> = came.iter().map(|line| words(line)).collect();
+    let actual: Vec<BTreeSet<String>> = actual.iter().map(|line| words(line)).collect();
     let is_missing = |line: &String| {
         let words = words(line);
-        line != MORE && !words.is_empty() && !came.iter().any(|line| words.is_subset(line))
+        line != MORE && !words.is_empty() && !actual.iter().any(|line| words.is_subset(line))
     };
     let at = shown.iter().position(is_missing)?;
     Some((at + 1, format!("no line came with the words of `{}`", shown[at])))
@@ -160,9 +161,9 @@ mod tests {
         lines.iter().map(|&line| line.to_owned()).collect()
     }
 
-    fn same(compare: Compare, shown: &[&str], came: &[&str]) -> bool {
+    fn same(compare: Compare, shown: &[&str], actual: &[&str]) -> bool {
         let sameness = Sameness { compare, chosen: ["40000".to_owned()].into() };
-        sameness.difference(&text(shown), &text(came)).is_none()
+        sameness.difference(&text(shown), &text(actual)).is_none()
     }
 
     const EXACT: Compare = Compare { vary: false, shape: false, any_order: false };
@@ -181,7 +182,7 @@ mod tests {
 
     #[test]
     fn times_of_logs_ports_and_processes_are_always_the_same() {
-        let is = |shown: &str, came: &str| same(EXACT, &[shown], &[came]);
+        let is = |shown: &str, actual: &str| same(EXACT, &[shown], &[actual]);
         let connected = "   0.000425  #1 connected: 127.0.0.1:37078";
         assert!(!is(connected, "  12.1  #1 x"));
         assert!(is(connected, "  12.000001  #1 connected: 127.0.0.1:50000"));
@@ -219,8 +220,8 @@ mod tests {
 
     #[test]
     fn a_difference_is_told_with_its_line() {
-        let difference = |shown: &[&str], came: &[&str]| {
-            Sameness::default().difference(&text(shown), &text(came)).unwrap()
+        let difference = |shown: &[&str], actual: &[&str]| {
+            Sameness::default().difference(&text(shown), &text(actual)).unwrap()
         };
         let (at, what) = difference(&["a", "b"], &["a", "c"]);
         assert_eq!((at, what.as_str()), (2, "it shows `b`, but `c` came"));

@@ -160,8 +160,8 @@ impl Page {
     }
 
     /// Notes what is wrong at a place.
-    fn fault(&mut self, place: usize, what: impl Into<String>, mend: impl Into<String>) {
-        let fault = Fault::new(self.file.as_str(), self.line_at(place), what, mend);
+    fn fault(&mut self, place: usize, what: impl Into<String>, help: impl Into<String>) {
+        let fault = Fault::new(self.file.as_str(), self.line_at(place), what, help);
         self.faults.push(fault);
     }
 }
@@ -280,8 +280,8 @@ impl Reader<'_> {
                     self.page.figures.push(figure);
                 }
                 None => {
-                    let mend = "put `<!-- figure: … -->` before its value";
-                    self.page.fault(range.start, "a figure ends here that has no beginning", mend);
+                    let help = "put `<!-- figure: … -->` before its value";
+                    self.page.fault(range.start, "a figure ends here that has no beginning", help);
                 }
             }
         }

@@ -74,15 +74,15 @@ impl Process {
     }
 
     /// Waits until the condition holds for what it has said; then true, false at the deadline.
-    pub fn wait_until(&self, deadline: Instant, is_so: impl Fn(&Seen<'_>) -> bool) -> bool {
+    pub fn wait_until(&self, deadline: Instant, is_so: impl Fn(&Snapshot<'_>) -> bool) -> bool {
         let mut state = self.shared.lock();
         loop {
-            let seen = Seen {
+            let snapshot = Snapshot {
                 output: &state.output,
                 quiet: state.said_at.elapsed(),
                 has_ended: state.has_ended,
             };
-            if is_so(&seen) {
+            if is_so(&snapshot) {
                 return true;
             }
             let left = deadline.saturating_duration_since(Instant::now());
@@ -134,12 +134,12 @@ impl Drop for Process {
     }
 }
 
-/// What can be seen of a process.
+/// The state of a process at one moment.
 #[derive(Debug)]
-pub struct Seen<'a> {
-    /// All that it has said.
+pub struct Snapshot<'a> {
+    /// Everything that the process has printed.
     pub output: &'a [u8],
-    /// For how long it has said nothing.
+    /// The time since the process printed something.
     pub quiet: Duration,
     /// Whether the command itself has ended.
     pub has_ended: bool,

@@ -68,8 +68,8 @@ impl Known {
                 }
                 let Some(id) = word.get(2) else { continue };
                 let line = page.line_at(reference.start() + id.start());
-                if let Some((what, mend)) = self.missing(is_check, id.as_str()) {
-                    faults.push(Fault::new(page.file.as_str(), line, what, mend));
+                if let Some((what, help)) = self.missing(is_check, id.as_str()) {
+                    faults.push(Fault::new(page.file.as_str(), line, what, help));
                 }
             }
         }
@@ -85,11 +85,11 @@ impl Known {
         if known.contains(name) {
             return None;
         }
-        let mend = match did_you_mean(name, known.iter().map(String::as_str)) {
+        let help = match did_you_mean(name, known.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("name one of {list}"),
         };
-        Some((format!("there is no {kind} `{id}`"), mend))
+        Some((format!("there is no {kind} `{id}`"), help))
     }
 }
 
@@ -108,7 +108,7 @@ mod tests {
             "hears_while_it_sends",
             "siblings_have_the_same_functions",
             "a_second_signal_ends_it_at_once",
-            "every_bug_is_rejected_by_a_check",
+            "a_check_detects_every_mutant",
             "ratios_are_taken_round_by_round",
         ];
         for test in tests {
@@ -126,16 +126,16 @@ mod tests {
         let text = "It holds (check `half-close`), always (tests\n`tokio::hears_while_it_sends`,\n\
                     `hears_while_it_send`), so (check `no`; test `half-close`). (check it)\n";
         let faults = known.faults(&Page::new("a.md", text));
-        let told: Vec<(usize, &str)> =
+        let actual: Vec<(usize, &str)> =
             faults.iter().map(|fault| (fault.line, fault.what.as_str())).collect();
         assert_eq!(
-            told,
+            actual,
             [
                 (3, "there is no test `hears_while_it_send`"),
                 (3, "there is no check `no`"),
                 (3, "there is no test `half-close`"),
             ]
         );
-        assert_eq!(faults[0].mend, "did you mean `hears_while_it_sends`?");
+        assert_eq!(faults[0].help, "did you mean `hears_while_it_sends`?");
     }
 }

@@ -15,14 +15,14 @@ use crate::stage::Stage;
 /// Code that may have anchors.
 const CODE: [&str; 7] = [".rs", ".mjs", ".js", ".toml", ".sh", ".py", ".md"];
 
-/// What is asked for.
+/// The options of one call.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// Pages, from the root; all without any.
+pub struct Options {
+    /// The paths of the pages, from the root of the repository. If empty, all pages are filled in.
     pub files: Vec<String>,
-    /// Whether nothing is written, and what drifted is a fault.
+    /// Whether the pages are only checked: nothing is written, and outdated text is an error.
     pub is_check: bool,
-    /// Whether commands are left out.
+    /// Whether the commands in the pages are left out.
     pub no_run: bool,
 }
 
@@ -43,18 +43,18 @@ pub struct Outcome {
     pub missing: BTreeSet<&'static str>,
 }
 
-/// Fills all wanted pages in, or checks them.
-pub fn refresh(repo: &Repo, wanted: &Wanted, progress: &mut dyn FnMut(&str)) -> Outcome {
+/// Fills in the pages that the options name, or checks them.
+pub fn refresh(repo: &Repo, options: &Options, progress: &mut dyn FnMut(&str)) -> Outcome {
     let mut outcome = Outcome::default();
-    let mut sources = Sources { is_check: wanted.is_check, ..Sources::of(repo) };
+    let mut sources = Sources { is_check: options.is_check, ..Sources::of(repo) };
     #[cfg(target_os = "linux")]
-    if !wanted.no_run {
+    if !options.no_run {
         sources.stage = Some(Stage::at(repo.root()));
     }
     let mut links = Links::within(repo);
     let known = Known::of(repo);
-    let is_all = wanted.files.is_empty();
-    let pages = if is_all { lessons(repo) } else { wanted.files.clone() };
+    let is_all = options.files.is_empty();
+    let pages = if is_all { lessons(repo) } else { options.files.clone() };
     for file in &pages {
         progress(file);
         let text = match repo.read(file) {
@@ -67,7 +67,7 @@ pub fn refresh(repo: &Repo, wanted: &Wanted, progress: &mut dyn FnMut(&str)) -> 
         outcome.pages += 1;
         let page = Page::new(file.as_str(), text);
         let mut filled = fill(&page, &mut sources, progress);
-        if wanted.is_check && filled.has_other_output {
+        if options.is_check && filled.has_other_output {
             // Real programs race, on a busy machine more than on others; what is wrong stays so.
             progress(&format!("{file}, once more"));
             let again = fill(&page, &mut sources, progress);
@@ -81,7 +81,7 @@ pub fn refresh(repo: &Repo, wanted: &Wanted, progress: &mut dyn FnMut(&str)) -> 
         outcome.faults.extend(filled.faults);
         outcome.faults.extend(known.faults(&page));
         outcome.faults.extend(links.faults(&page));
-        if wanted.is_check {
+        if options.is_check {
             outcome.faults.extend(filled.drifts);
         } else if filled.text != page.text {
             match repo.replace(file, &filled.text) {
@@ -93,7 +93,7 @@ pub fn refresh(repo: &Repo, wanted: &Wanted, progress: &mut dyn FnMut(&str)) -> 
             }
         }
     }
-    if is_all && wanted.is_check {
+    if is_all && options.is_check {
         outcome.faults.extend(unquoted(repo, &sources));
         for file in others(repo, &pages) {
             let page = Page::new(file.as_str(), repo.read(&file).unwrap_or_default());
@@ -141,8 +141,8 @@ fn unquoted(repo: &Repo, sources: &Sources<'_>) -> Vec<Fault> {
         for (line, name) in anchors::names(&text) {
             if !sources.quoted.contains(&(file.clone(), name.to_owned())) {
                 let what = format!("no lesson quotes the anchor `{name}`");
-                let mend = format!("quote it (`<!-- code: {file}#{name} -->`), or take it away");
-                faults.push(Fault::new(file.as_str(), line, what, mend));
+                let help = format!("quote it (`<!-- code: {file}#{name} -->`), or take it away");
+                faults.push(Fault::new(file.as_str(), line, what, help));
             }
         }
     }

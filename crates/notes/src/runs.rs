@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::console::{self, Command};
-use crate::markers::{self, Marker, Options, Wrong};
+use crate::markers::{self, Error, Marker, Options};
 use crate::output::{self, Sameness};
 use crate::page::{Block, Fence, Page};
 use crate::stage::{Stage, last_words};
@@ -17,33 +17,34 @@ use crate::stage::{Stage, last_words};
 static FIVE_DIGITS: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\b\d{5}\b").expect("it is well-formed"));
 
-/// What came of a fence.
+/// The output for a fence.
 #[derive(Debug, Default)]
-pub struct Came {
-    /// As they should be: what is shown where nothing differs that matters.
+pub struct Output {
+    /// The lines that the fence should show. Lines without a relevant difference stay as they are
+    /// shown.
     pub lines: Vec<String>,
-    /// What differs, by how many lines below the fence's beginning.
+    /// The differences. Each has its number of lines below the start of the fence.
     pub drifts: Vec<(usize, String)>,
-    /// What could not be done, likewise.
-    pub faults: Vec<(usize, Wrong)>,
+    /// The errors, with the same line numbers.
+    pub faults: Vec<(usize, Error)>,
 }
 
-impl Came {
+impl Output {
     fn as_shown(fence: &Fence) -> Self {
         Self { lines: fence.shown.clone(), ..Self::default() }
     }
 
-    fn with_fault(mut self, at: usize, wrong: Wrong) -> Self {
-        self.faults.push((at, wrong));
+    fn with_fault(mut self, at: usize, error: Error) -> Self {
+        self.faults.push((at, error));
         self
     }
 
-    /// Puts what came in the place of what is shown, if they differ.
-    fn compare(&mut self, at: usize, shown: &[String], came: Vec<String>, sameness: &Sameness) {
-        match sameness.difference(shown, &came) {
+    /// Replaces the shown lines by the actual lines if they differ.
+    fn compare(&mut self, at: usize, shown: &[String], actual: Vec<String>, sameness: &Sameness) {
+        match sameness.difference(shown, &actual) {
             Some((below, what)) => {
                 self.drifts.push((at + below, what));
-                self.lines.extend(came);
+                self.lines.extend(actual);
             }
             None => self.lines.extend_from_slice(shown),
         }
@@ -108,34 +109,34 @@ impl<'a> Runs<'a> {
     }
 
     /// Runs each command of a fence.
-    pub fn run(&mut self, fence: &Fence, options: &Options) -> Came {
+    pub fn run(&mut self, fence: &Fence, options: &Options) -> Output {
         let commands = match console::commands(&fence.shown) {
             Ok(commands) => commands,
-            Err(wrong) => return Came::as_shown(fence).with_fault(0, wrong),
+            Err(error) => return Output::as_shown(fence).with_fault(0, error),
         };
-        let mut came = Came::default();
+        let mut output = Output::default();
         let count = commands.len();
         for (number, command) in commands.into_iter().enumerate() {
-            came.lines.extend_from_slice(&command.lines);
+            output.lines.extend_from_slice(&command.lines);
             // Those before the last lead up to it.
             let exit = if number + 1 == count { options.exit } else { 0 };
-            self.run_one(&command, options, exit, &mut came);
+            self.run_one(&command, options, exit, &mut output);
         }
-        came
+        output
     }
 
-    fn run_one(&mut self, command: &Command, options: &Options, exit: i32, came: &mut Came) {
+    fn run_one(&mut self, command: &Command, options: &Options, exit: i32, output: &mut Output) {
         let is_over = options.once.is_some() && (self.is_check || !command.shown.is_empty());
         let is_left_out = self.stage.is_none() || self.is_lost || is_over;
         if is_left_out || self.is_missing(&command.text()) {
             self.left_out += 1;
-            came.lines.extend_from_slice(&command.shown);
+            output.lines.extend_from_slice(&command.shown);
             return;
         }
         let name = command.name();
         self.begin(&format!("$ {name}"));
         let Some(stage) = &mut self.stage else { return };
-        let wrong = match stage.run(&command.text(), options.limit) {
+        let error = match stage.run(&command.text(), options.limit) {
             Ok(ran) if ran.code == exit => {
                 let lines = output::lines(&ran.output, stage.root());
                 match prompt_in(&lines) {
@@ -143,74 +144,74 @@ impl<'a> Runs<'a> {
                         let lines = output::first_lines(lines, options.lines);
                         let sameness = self.sameness(options);
                         let at = command.at + command.lines.len() - 1;
-                        return came.compare(at, &command.shown, lines, &sameness);
+                        return output.compare(at, &command.shown, lines, &sameness);
                     }
-                    Some(wrong) => wrong,
+                    Some(error) => error,
                 }
             }
             Ok(ran) => {
                 let what =
                     format!("exit code {} instead of {exit}{}", ran.code, last_words(&ran.output));
-                (what, "mend the command, or say `exit N` in its marker".to_owned())
+                (what, "fix the command, or write `exit N` in its marker".to_owned())
             }
-            Err(wrong) => wrong,
+            Err(error) => error,
         };
-        came.lines.extend_from_slice(&command.shown);
-        came.faults.push((command.at, (format!("`{name}`: {}", wrong.0), wrong.1)));
+        output.lines.extend_from_slice(&command.shown);
+        output.faults.push((command.at, (format!("`{name}`: {}", error.0), error.1)));
     }
 
     /// Starts the one command of a fence.
-    pub fn serve(&mut self, fence: &Fence, options: &Options) -> Came {
+    pub fn serve(&mut self, fence: &Fence, options: &Options) -> Output {
         let commands = match console::commands(&fence.shown) {
             Ok(commands) => commands,
-            Err(wrong) => return Came::as_shown(fence).with_fault(0, wrong),
+            Err(error) => return Output::as_shown(fence).with_fault(0, error),
         };
         let [command] = &commands[..] else {
             let what = format!("{} commands instead of the server's one", commands.len());
-            let mend = "put the others into a `run` of their own";
-            return Came::as_shown(fence).with_fault(0, (what, mend.to_owned()));
+            let help = "put the others into a `run` of their own";
+            return Output::as_shown(fence).with_fault(0, (what, help.to_owned()));
         };
         self.is_lost = self.stage.is_some() && self.is_missing(&command.text());
         if self.stage.is_none() || self.is_lost {
             self.left_out += 1;
-            return Came::as_shown(fence);
+            return Output::as_shown(fence);
         }
         let name = command.name();
         self.begin(&format!("$ {name} &"));
-        let Some(stage) = &mut self.stage else { return Came::as_shown(fence) };
+        let Some(stage) = &mut self.stage else { return Output::as_shown(fence) };
         match stage.serve(&command.text(), self.progress) {
             Ok(said) => {
                 let lines = output::lines(&said, stage.root());
                 let lines = output::first_lines(lines, options.lines);
-                let mut came = Came { lines: command.lines.clone(), ..Came::default() };
+                let mut output = Output { lines: command.lines.clone(), ..Output::default() };
                 let at = command.at + command.lines.len() - 1;
-                came.compare(at, &command.shown, lines, &self.sameness(options));
-                came
+                output.compare(at, &command.shown, lines, &self.sameness(options));
+                output
             }
-            Err((what, mend)) => {
+            Err((what, help)) => {
                 self.is_lost = true;
-                Came::as_shown(fence).with_fault(command.at, (format!("`{name}`: {what}"), mend))
+                Output::as_shown(fence).with_fault(command.at, (format!("`{name}`: {what}"), help))
             }
         }
     }
 
     /// What the server has said since it was last shown.
-    pub fn log(&mut self, fence: &Fence, options: &Options) -> Came {
+    pub fn log(&mut self, fence: &Fence, options: &Options) -> Output {
         if self.stage.is_none() || self.is_lost {
             self.left_out += 1;
-            return Came::as_shown(fence);
+            return Output::as_shown(fence);
         }
         self.begin("the server's log");
-        let Some(stage) = &mut self.stage else { return Came::as_shown(fence) };
+        let Some(stage) = &mut self.stage else { return Output::as_shown(fence) };
         match stage.log() {
             Ok(said) => {
                 let lines = output::lines(&said, stage.root());
                 let lines = output::first_lines(lines, options.lines);
-                let mut came = Came::default();
-                came.compare(0, &fence.shown, lines, &self.sameness(options));
-                came
+                let mut output = Output::default();
+                output.compare(0, &fence.shown, lines, &self.sameness(options));
+                output
             }
-            Err(wrong) => Came::as_shown(fence).with_fault(0, wrong),
+            Err(error) => Output::as_shown(fence).with_fault(0, error),
         }
     }
 
@@ -219,7 +220,7 @@ impl<'a> Runs<'a> {
     /// # Errors
     ///
     /// When there is none, or it does not end.
-    pub fn stop(&mut self) -> Result<(), Wrong> {
+    pub fn stop(&mut self) -> Result<(), Error> {
         match &mut self.stage {
             Some(stage) if !self.is_lost => stage.stop(),
             _ => Ok(()),
@@ -228,7 +229,7 @@ impl<'a> Runs<'a> {
 }
 
 /// A page's output would be read as a command the next time.
-fn prompt_in(lines: &[String]) -> Option<Wrong> {
+fn prompt_in(lines: &[String]) -> Option<Error> {
     let line = lines.iter().find(|line| line.starts_with(console::PROMPT))?;
     let what = format!("its output has a line like a command: `{line}`");
     Some((what, "let it print that otherwise, for example through `sed 's/^/  /'`".to_owned()))

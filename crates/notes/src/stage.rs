@@ -12,8 +12,8 @@ use regex::bytes::Regex;
 use rustix::fs::{FlockOperation, flock};
 
 use crate::console;
-use crate::markers::Wrong;
-use crate::process::{Process, Seen};
+use crate::markers::Error;
+use crate::process::{Process, Snapshot};
 
 /// How long a build may take: it is not the command's own time.
 const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
@@ -91,27 +91,27 @@ impl Stage {
     /// # Errors
     ///
     /// When it cannot be built or started, or takes too long.
-    pub fn run(&mut self, command: &str, limit: Duration) -> Result<Ran, Wrong> {
+    pub fn run(&mut self, command: &str, limit: Duration) -> Result<Ran, Error> {
         self.build(command)?;
         self.run_to_end(command, limit)
     }
 
-    fn run_to_end(&self, command: &str, limit: Duration) -> Result<Ran, Wrong> {
+    fn run_to_end(&self, command: &str, limit: Duration) -> Result<Ran, Error> {
         let mut process = self.start(command)?;
-        let has_ended = process.wait_until(Instant::now() + limit, |seen| seen.has_ended);
+        let has_ended = process.wait_until(Instant::now() + limit, |snapshot| snapshot.has_ended);
         let status = process.end();
         let output = process.output_from(0);
         if !has_ended {
             let what =
                 format!("it did not end within {} s{}", limit.as_secs(), last_words(&output));
-            let mend = "let it do less, or give it more time: `within SECONDS`";
-            return Err((what, mend.to_owned()));
+            let help = "let it do less, or give it more time: `within SECONDS`";
+            return Err((what, help.to_owned()));
         }
         Ok(Ran { code: status.map_or(-1, code_of), output })
     }
 
     /// Builds what the command will run, so that its time is its own.
-    fn build(&mut self, command: &str) -> Result<(), Wrong> {
+    fn build(&mut self, command: &str) -> Result<(), Error> {
         let mut builds = console::builds(command);
         if let Some(recipe) = console::recipe(command) {
             let dry = format!("just --dry-run {}", shell_words::join(recipe));
@@ -127,14 +127,14 @@ impl Stage {
             let ran = self.run_to_end(&build, BUILD_LIMIT)?;
             if ran.code != 0 {
                 let what = format!("`{build}` failed{}", last_words(&ran.output));
-                return Err((what, "mend the code, or name another package".to_owned()));
+                return Err((what, "fix the code, or name another package".to_owned()));
             }
             self.built.insert(build);
         }
         Ok(())
     }
 
-    fn start(&self, command: &str) -> Result<Process, Wrong> {
+    fn start(&self, command: &str) -> Result<Process, Error> {
         Process::start(command, &self.root).map_err(|error| {
             let what = format!("bash cannot be started: {error}");
             (what, "let `bash` be found on PATH".to_owned())
@@ -150,7 +150,7 @@ impl Stage {
         &mut self,
         command: &str,
         progress: &mut dyn FnMut(&str),
-    ) -> Result<Vec<u8>, Wrong> {
+    ) -> Result<Vec<u8>, Error> {
         if self.server.as_ref().is_some_and(|server| !server.is_stopped) {
             let what = "a server runs already".to_owned();
             return Err((what, "end it first: put `<!-- stop -->` above".to_owned()));
@@ -162,8 +162,8 @@ impl Stage {
         let mut process = self.start(command)?;
         let group = process.group();
         let deadline = Instant::now() + START_LIMIT;
-        let listens = process.wait_until(deadline, |seen| seen.has_ended || listens(group));
-        let has_ended = process.wait_until(Instant::now(), |seen| seen.has_ended);
+        let listens = process.wait_until(deadline, |snapshot| snapshot.has_ended || listens(group));
+        let has_ended = process.wait_until(Instant::now(), |snapshot| snapshot.has_ended);
         if !listens || has_ended {
             process.end();
             let words = last_words(&process.output_from(0));
@@ -177,16 +177,17 @@ impl Stage {
         }
         // One of ours always says so, however busy the machine is; others may say nothing.
         let says_so = if command.contains("serve-") { START_LIMIT } else { SAYS_SO };
-        let has_said = |seen: &Seen<'_>| seen.has_ended || contains(seen.output, b"listening");
+        let has_said =
+            |snapshot: &Snapshot<'_>| snapshot.has_ended || contains(snapshot.output, b"listening");
         process.wait_until(Instant::now() + says_so, has_said);
-        process.wait_until(Instant::now() + says_so, |seen| seen.quiet >= QUIET);
+        process.wait_until(Instant::now() + says_so, |snapshot| snapshot.quiet >= QUIET);
         let said = whole_lines(process.output_from(0));
         self.server = Some(Server { process, shown: said.len(), is_stopped: false });
         Ok(said)
     }
 
     /// Waits until no other call of this program has a server: their ports are the same.
-    fn take_turn(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Wrong> {
+    fn take_turn(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
         if self.turn.is_none() {
             let path = env::temp_dir().join("highwater-notes.lock");
             let file = File::options().create(true).append(true).open(&path);
@@ -211,19 +212,21 @@ impl Stage {
     /// # Errors
     ///
     /// When there is no server.
-    pub fn log(&mut self) -> Result<Vec<u8>, Wrong> {
+    pub fn log(&mut self) -> Result<Vec<u8>, Error> {
         let server = self.server.as_mut().ok_or_else(no_server)?;
         let asked = Instant::now();
-        let is_quiet = |seen: &Seen<'_>| seen.has_ended || seen.quiet.min(asked.elapsed()) >= QUIET;
-        let are_gone = |seen: &Seen<'_>| {
-            let count = |of: &Regex| of.find_iter(seen.output).count();
-            is_quiet(seen) && (seen.has_ended || count(&CONNECTED) <= count(&DISCONNECTED))
+        let is_quiet = |snapshot: &Snapshot<'_>| {
+            snapshot.has_ended || snapshot.quiet.min(asked.elapsed()) >= QUIET
+        };
+        let are_gone = |snapshot: &Snapshot<'_>| {
+            let count = |of: &Regex| of.find_iter(snapshot.output).count();
+            is_quiet(snapshot) && (snapshot.has_ended || count(&CONNECTED) <= count(&DISCONNECTED))
         };
         // One who is meant to stay is not waited for for ever.
         if !server.process.wait_until(asked + CLIENTS_END, are_gone) {
             server.process.wait_until(asked + CLIENTS_END, is_quiet);
         }
-        if server.process.wait_until(Instant::now(), |seen| seen.has_ended) {
+        if server.process.wait_until(Instant::now(), |snapshot| snapshot.has_ended) {
             // Its last words are read to the end.
             server.process.end();
         }
@@ -237,13 +240,13 @@ impl Stage {
     /// # Errors
     ///
     /// When there is none, or it does not end.
-    pub fn stop(&mut self) -> Result<(), Wrong> {
+    pub fn stop(&mut self) -> Result<(), Error> {
         let server = self.server.as_mut().filter(|server| !server.is_stopped);
         let server = server.ok_or_else(no_server)?;
         server.is_stopped = true;
         server.process.interrupt();
         let deadline = Instant::now() + END_LIMIT;
-        let has_ended = server.process.wait_until(deadline, |seen| seen.has_ended);
+        let has_ended = server.process.wait_until(deadline, |snapshot| snapshot.has_ended);
         server.process.end();
         match has_ended {
             true => Ok(()),
@@ -264,9 +267,9 @@ impl Stage {
     }
 }
 
-fn no_server() -> Wrong {
-    let mend = "start one above: `<!-- serve -->` and a fence with its command";
-    ("no server runs".to_owned(), mend.to_owned())
+fn no_server() -> Error {
+    let help = "start one above: `<!-- serve -->` and a fence with its command";
+    ("no server runs".to_owned(), help.to_owned())
 }
 
 fn code_of(status: process::ExitStatus) -> i32 {
@@ -300,7 +303,7 @@ fn whole_lines(mut output: Vec<u8>) -> Vec<u8> {
 }
 
 /// Waits for what another program does with a port that the command names.
-fn wait_for_ports(command: &str, progress: &mut dyn FnMut(&str)) -> Result<(), Wrong> {
+fn wait_for_ports(command: &str, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
     let named = PORT.find_iter(command).filter_map(|port| port.as_str().parse().ok());
     let mut ports: Vec<u16> = named.filter(|&port| port >= 1024).collect();
     if ports.is_empty() && command.contains("serve-") {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::markers::Wrong;
+use crate::markers::Error;
 
 /// What a command came to.
 #[derive(Debug)]
@@ -24,19 +24,19 @@ impl Stage {
         match *self {}
     }
 
-    pub fn run(&mut self, _: &str, _: Duration) -> Result<Ran, Wrong> {
+    pub fn run(&mut self, _: &str, _: Duration) -> Result<Ran, Error> {
         match *self {}
     }
 
-    pub fn serve(&mut self, _: &str, _: &mut dyn FnMut(&str)) -> Result<Vec<u8>, Wrong> {
+    pub fn serve(&mut self, _: &str, _: &mut dyn FnMut(&str)) -> Result<Vec<u8>, Error> {
         match *self {}
     }
 
-    pub fn log(&mut self) -> Result<Vec<u8>, Wrong> {
+    pub fn log(&mut self) -> Result<Vec<u8>, Error> {
         match *self {}
     }
 
-    pub fn stop(&mut self) -> Result<(), Wrong> {
+    pub fn stop(&mut self) -> Result<(), Error> {
         match *self {}
     }
 

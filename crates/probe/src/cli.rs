@@ -86,7 +86,7 @@ pub(crate) fn command() -> Command {
 ///
 /// # Errors
 ///
-/// What does not go together, and the mend.
+/// Returns the flags that exclude each other, and how to fix that.
 pub(crate) fn plan(matches: &ArgMatches) -> Result<Plan, String> {
     let number = |name: &str| matches.get_one::<u64>(name).copied();
     let time = |name: &str| matches.get_one::<Duration>(name).copied().unwrap_or_default();
@@ -196,15 +196,15 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let mend = "name host and port, localhost:4000, or a port of this machine, 4000";
+    let help = "name host and port, localhost:4000, or a port of this machine, 4000";
     if let Ok(port) = text.trim_start_matches(':').parse::<u16>() {
         return Ok(([127, 0, 0, 1], port).into());
     }
-    let found = text.to_socket_addrs().map_err(|error| format!("{error}; {mend}"))?;
+    let found = text.to_socket_addrs().map_err(|error| format!("{error}; {help}"))?;
     let addresses: Vec<SocketAddr> = found.collect();
     // A name may have both, and the kit's servers listen on version 4 unless told otherwise.
     let first = addresses.iter().find(|addr| addr.is_ipv4()).or(addresses.first());
-    first.copied().ok_or_else(|| format!("it has no address; {mend}"))
+    first.copied().ok_or_else(|| format!("it has no address; {help}"))
 }
 
 #[cfg(test)]

@@ -26,17 +26,17 @@ pub(crate) struct Expected {
     head: Vec<u8>,
     /// Known after the first few bytes.
     preamble_bytes: Option<u64>,
-    /// Bytes of the file that came and were right.
+    /// The number of bytes of the file that were received and are correct.
     right_bytes: u64,
-    wrong: Option<Wrong>,
+    first_difference: Option<Difference>,
 }
 
-/// The first byte that is not the file's.
+/// The first byte of the reply that differs from the file.
 #[derive(Debug)]
-struct Wrong {
-    came: u8,
-    /// None where the file had ended.
-    wanted: Option<u8>,
+struct Difference {
+    actual: u8,
+    /// The byte of the file, or `None` after the end of the file.
+    expected: Option<u8>,
 }
 
 impl Expected {
@@ -48,9 +48,9 @@ impl Expected {
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
         let name = path.display().to_string();
         let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
-        let mend = "--expect wants the file that the server serves";
+        let help = "--expect wants the file that the server serves";
         match opened {
-            Ok((metadata, _)) if !metadata.is_file() => Err(format!("{name} is no file; {mend}")),
+            Ok((metadata, _)) if !metadata.is_file() => Err(format!("{name} is no file; {help}")),
             Ok((metadata, file)) => Ok(Self {
                 name,
                 file: BufReader::new(file),
@@ -58,22 +58,22 @@ impl Expected {
                 head: Vec::new(),
                 preamble_bytes: None,
                 right_bytes: 0,
-                wrong: None,
+                first_difference: None,
             }),
-            Err(error) => Err(format!("{name} cannot be read: {error}; {mend}")),
+            Err(error) => Err(format!("{name} cannot be read: {error}; {help}")),
         }
     }
 
-    /// Takes what came next.
+    /// Compares the next part of the reply.
     ///
     /// # Errors
     ///
-    /// When the file can no longer be read.
-    pub(crate) fn take(&mut self, came: &[u8]) -> io::Result<()> {
+    /// Returns an error if the file can no longer be read.
+    pub(crate) fn take(&mut self, received: &[u8]) -> io::Result<()> {
         if self.preamble_bytes.is_some() {
-            return self.compare(came);
+            return self.compare(received);
         }
-        self.head.extend_from_slice(came);
+        self.head.extend_from_slice(received);
         match preamble_bytes(&self.head) {
             Some(bytes) => self.settle(bytes),
             None => Ok(()),
@@ -93,14 +93,14 @@ impl Expected {
         }
         let preamble = self.preamble_bytes.unwrap_or(0);
         let (name, right, all) = (&self.name, self.right_bytes, self.file_bytes);
-        let said = match &self.wrong {
-            Some(Wrong { came, wanted: Some(wanted) }) => format!(
-                "differs: byte {} of {name} should be {wanted:02x}, and {came:02x} came \
+        let said = match &self.first_difference {
+            Some(Difference { actual, expected: Some(expected) }) => format!(
+                "differs: byte {} of {name} should be {expected:02x}, and {actual:02x} came \
                  (byte {} of the reply)",
                 grouped(right),
                 grouped(preamble + right)
             ),
-            Some(Wrong { wanted: None, .. }) => {
+            Some(Difference { expected: None, .. }) => {
                 format!("too much: all of {name}, {}, and then more", counted(all))
             }
             None if right < all => {
@@ -112,7 +112,7 @@ impl Expected {
                 counted(all)
             ),
         };
-        Ok((said, self.wrong.is_none() && right >= all))
+        Ok((said, self.first_difference.is_none() && right >= all))
     }
 
     fn settle(&mut self, preamble_bytes: usize) -> io::Result<()> {
@@ -121,15 +121,18 @@ impl Expected {
         self.compare(&head[preamble_bytes..])
     }
 
-    fn compare(&mut self, came: &[u8]) -> io::Result<()> {
-        if self.wrong.is_some() {
+    fn compare(&mut self, actual: &[u8]) -> io::Result<()> {
+        if self.first_difference.is_some() {
             return Ok(());
         }
-        let mut wanted = Vec::with_capacity(came.len());
-        (&mut self.file).take(came.len() as u64).read_to_end(&mut wanted)?;
-        let same = came.iter().zip(&wanted).take_while(|(came, wanted)| came == wanted).count();
+        let mut expected = Vec::with_capacity(actual.len());
+        (&mut self.file).take(actual.len() as u64).read_to_end(&mut expected)?;
+        let is_same = |(actual, expected): &(&u8, &u8)| actual == expected;
+        let same = actual.iter().zip(&expected).take_while(is_same).count();
         self.right_bytes += same as u64;
-        self.wrong = came.get(same).map(|&came| Wrong { came, wanted: wanted.get(same).copied() });
+        self.first_difference = actual
+            .get(same)
+            .map(|&actual| Difference { actual, expected: expected.get(same).copied() });
         Ok(())
     }
 }

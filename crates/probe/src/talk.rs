@@ -42,7 +42,7 @@ const SLOW_STEPS_PER_S: u64 = 10;
 ///
 /// # Errors
 ///
-/// When it could not begin, with the mend.
+/// Returns a message if the connection could not be made, with help.
 pub(crate) fn talk(plan: &Plan) -> Result<bool, String> {
     let expected = plan.expect.as_deref().map(Expected::open).transpose()?;
     let (stream, is_reset) = connect(plan).map_err(|error| not_connected(plan, &error))?;
@@ -72,7 +72,7 @@ struct Talk<'a> {
     reply: Reply,
 }
 
-/// What came.
+/// The received part of the reply.
 #[derive(Debug)]
 struct Reply {
     bytes: u64,
@@ -213,8 +213,8 @@ impl Talk<'_> {
         let mut said_at = begun;
         let mut buffer = [0; BUFFER_BYTES];
         while self.reply.bytes < bytes_max {
-            let wanted = usize::try_from(bytes_max - self.reply.bytes).unwrap_or(BUFFER_BYTES);
-            let step = self.step_bytes().min(wanted);
+            let left = usize::try_from(bytes_max - self.reply.bytes).unwrap_or(BUFFER_BYTES);
+            let step = self.step_bytes().min(left);
             match self.stream.read(&mut buffer[..step]) {
                 Ok(0) => return Ok(Some(self.reset.map_or(Ending::Fin, |_| Ending::Reset))),
                 Ok(count) => self.took(&buffer[..count])?,
@@ -271,33 +271,35 @@ impl Talk<'_> {
     fn conclude(self, ending: Ending) -> io::Result<bool> {
         let at = self.at();
         let Reply { bytes, head, expected } = self.reply;
-        let came = counted(bytes);
+        let received = counted(bytes);
         let waited = elapsed(self.plan.timeout);
         match ending {
             Ending::Fin => {
-                tell(format_args!("{came}, then the server's FIN (end of file) after {at}"));
+                tell(format_args!("{received}, then the server's FIN (end of file) after {at}"));
             }
             Ending::Reset if self.reset.is_some() => {
-                tell(format_args!("{came} had come before the reset; the rest is lost"));
+                tell(format_args!("{received} had come before the reset; the rest is lost"));
             }
             Ending::Reset => {
                 let lost = "what was under way is lost";
-                tell(format_args!("{came}, then a reset (RST) after {at}: {lost}"));
+                tell(format_args!("{received}, then a reset (RST) after {at}: {lost}"));
             }
             Ending::Silence => {
                 let open = "the connection is still open";
-                tell(format_args!("{came}, then nothing for {waited}, and no end: {open}"));
+                tell(format_args!("{received}, then nothing for {waited}, and no end: {open}"));
             }
             Ending::Stuck(sent) => {
                 let sent = counted(sent);
                 tell(format_args!("stuck: {sent} found room, then none more for {waited}"));
                 tell("nobody reads what we say");
             }
-            Ending::Here(End::Close) => tell(format_args!("{came}, then closed here after {at}")),
+            Ending::Here(End::Close) => {
+                tell(format_args!("{received}, then closed here after {at}"))
+            }
             Ending::Here(End::Reset) => {
                 // The next thing that happens to the socket is that it is dropped.
                 SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
-                tell(format_args!("{came}, then reset here (RST) after {at}"));
+                tell(format_args!("{received}, then reset here (RST) after {at}"));
             }
         }
         drop(self.stream);

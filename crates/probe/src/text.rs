@@ -13,8 +13,8 @@ const HEX_LINE_BYTES: usize = 16;
 ///
 /// What a size looks like.
 pub fn bytes(text: &str) -> Result<u64, String> {
-    let mend = "a size is a whole number of bytes, or has a unit: 536, 64KiB, 20MB";
-    text.trim().parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| mend.to_owned())
+    let help = "a size is a whole number of bytes, or has a unit: 536, 64KiB, 20MB";
+    text.trim().parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| help.to_owned())
 }
 
 /// [`bytes`], but not zero.
@@ -35,10 +35,10 @@ pub fn positive_bytes(text: &str) -> Result<u64, String> {
 ///
 /// What a time looks like.
 pub fn time(text: &str) -> Result<Duration, String> {
-    let mend = "a time is a number of seconds, or has a unit: 3, 0.5, 500ms";
+    let help = "a time is a number of seconds, or has a unit: 3, 0.5, 500ms";
     match text.trim().parse::<f64>() {
-        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| mend.to_owned()),
-        Err(_) => humantime::parse_duration(text).map_err(|_| mend.to_owned()),
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| help.to_owned()),
+        Err(_) => humantime::parse_duration(text).map_err(|_| help.to_owned()),
     }
 }
 

@@ -98,7 +98,7 @@ pub fn target(exercise: &Exercise, program: &Path) -> Result<Target, String> {
     let words = exercise.plan.arguments.split_whitespace();
     let words: Vec<String> = [program].into_iter().chain(words).map(str::to_owned).collect();
     let mut target = Target::of_command(&words)?;
-    target.patience = PATIENCE;
+    target.silence_timeout = PATIENCE;
     target.start_timeout = START_TIMEOUT;
     Ok(target)
 }
@@ -121,7 +121,7 @@ fn subject(
 ) -> Result<Option<Subject>, String> {
     if let Some(command) = command {
         let mut target = Target::of_command(&[command.to_owned()])?;
-        target.patience = PATIENCE;
+        target.silence_timeout = PATIENCE;
         let mut subject = Subject { target, source: None, starter: None };
         if is_compared(exercise) {
             let (package, name) = (exercise.package(), starter_name(exercise));

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 
-use conformance::{Counted, Load, Progress, Record, Target, Verdict, Wanted};
+use conformance::{Counted, Filter, Load, Progress, Record, Target, Verdict};
 
 use crate::exercise::{Exercise, MeasurePlan, Stumble, What};
 
@@ -91,8 +91,8 @@ pub enum State {
 impl From<Verdict> for State {
     fn from(verdict: Verdict) -> Self {
         match verdict {
-            Verdict::Held => Self::Held,
-            Verdict::Fell(came) => Self::Red(came),
+            Verdict::Pass => Self::Held,
+            Verdict::Fail(came) => Self::Red(came),
             Verdict::NotApplicable(why) => Self::NotApplicable(why),
         }
     }
@@ -126,7 +126,7 @@ pub fn grade(
     }
     let told = Mutex::new(Told { all: waiting(exercise), told: 0 });
     let lock = || told.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_wanted: Wanted<'_> = &|_, check| {
+    let is_wanted: Filter<'_> = &|_, check| {
         let told = lock();
         let explained = explain(exercise, &told.all).filter(|red| red.id.is_some());
         let place = |name| told.all.iter().position(|graded| graded.name == name);

@@ -229,7 +229,7 @@ fn ready_to_grade(claim: &Claim<'_>, built: &Built) -> Result<Result<Subject, Fa
         false => None,
     };
     let mut target = check::target(claim.exercise, program)?;
-    target.patience = PATIENCE;
+    target.silence_timeout = PATIENCE;
     Ok(Ok(Subject { target, source: Some(claim.source.clone()), starter }))
 }
 

@@ -84,14 +84,16 @@ const ROWS: [Row; 14] = {
     ]
 };
 
-/// A bar, and what came.
+/// A target and the measured value.
 #[derive(Clone, Debug, Serialize)]
 pub struct Bar {
     what: &'static str,
     server: String,
     limit: Limit,
     bar: f64,
-    came: Spread,
+    /// The JSON key is part of the records' format.
+    #[serde(rename = "came")]
+    actual: Spread,
     is_met: bool,
 }
 
@@ -102,16 +104,16 @@ pub fn judge(samples: &[Sample]) -> Vec<Bar> {
         for (approach, bar) in approaches::ALL.iter().zip(row.values) {
             let mode = if row.is_zero_copy { "-zero-copy" } else { "" };
             let server = format!("{}{mode}", approach.name);
-            let came = match row.against {
+            let actual = match row.against {
                 Some(other) => row.figure.ratio(samples, &server, other),
                 None => row.figure.spread(samples, &server),
             };
-            let (Some(bar), Some(came)) = (bar, came) else { continue };
+            let (Some(bar), Some(actual)) = (bar, actual) else { continue };
             let is_met = match row.limit {
-                Limit::AtLeast => came.median >= bar,
-                Limit::AtMost => came.median <= bar,
+                Limit::AtLeast => actual.median >= bar,
+                Limit::AtMost => actual.median <= bar,
             };
-            bars.push(Bar { what: row.what, server, limit: row.limit, bar, came, is_met });
+            bars.push(Bar { what: row.what, server, limit: row.limit, bar, actual, is_met });
         }
     }
     bars
@@ -121,14 +123,14 @@ pub fn table(bars: &[Bar]) -> Table {
     let row = |bar: &Bar| {
         let sign = if bar.limit == Limit::AtLeast { "≥" } else { "≤" };
         let verdict = if bar.is_met { "met" } else { "MISSED" };
-        let came = ratio(Some(bar.came));
+        let actual = ratio(Some(bar.actual));
         let server = format!("{} {}", bar.server, bar.what);
-        vec![server, format!("{sign} {}", bar.bar), came, verdict.to_owned()]
+        vec![server, format!("{sign} {}", bar.bar), actual, verdict.to_owned()]
     };
     let met = bars.iter().filter(|bar| bar.is_met).count();
     Table {
         title: format!("bars: {met} of {} met", bars.len()),
-        headers: ["bar", "", "came", ""].map(str::to_owned).to_vec(),
+        headers: ["bar", "", "actual", ""].map(str::to_owned).to_vec(),
         rows: bars.iter().map(row).collect(),
     }
 }
@@ -158,7 +160,7 @@ mod tests {
             sample("std-zero-copy", "held", "kib_per_client", 41.0),
         ];
         let bars = judge(&samples);
-        let came: Vec<(&str, f64, bool)> =
+        let actual: Vec<(&str, f64, bool)> =
             bars.iter().map(|bar| (bar.server.as_str(), bar.bar, bar.is_met)).collect();
         let expected = [
             ("tokio-zero-copy", 1.1, true),
@@ -166,7 +168,7 @@ mod tests {
             ("std-zero-copy", 40.0, false),
             ("smol", 140.0, true),
         ];
-        assert_eq!(came, expected);
+        assert_eq!(actual, expected);
         let text = table(&bars).to_string();
         assert!(text.starts_with("bars: 2 of 4 met\n"), "{text}");
         let missed = text.lines().find(|line| line.starts_with("smol-zero-copy")).unwrap();

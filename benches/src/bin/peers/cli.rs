@@ -11,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::measures::{self, Measure, Sizes};
 use crate::peer::{self, Peer};
-use crate::race::{self, Wanted};
+use crate::race::{self, Options};
 use crate::record::Record;
 
 const EXAMPLES: &str = "\
@@ -131,7 +131,7 @@ fn option(name: &'static str, value: &'static str, help: impl Into<String>) -> A
 }
 
 fn main_or_message(matches: &ArgMatches) -> Result<Record, String> {
-    let record = race::run(wanted(matches))?;
+    let record = race::run(options(matches))?;
     print(&record.to_text());
     if !matches.get_flag("no-record") {
         let folder = record_folder(matches);
@@ -143,19 +143,19 @@ fn main_or_message(matches: &ArgMatches) -> Result<Record, String> {
     Ok(record)
 }
 
-fn wanted(matches: &ArgMatches) -> Wanted {
+fn options(matches: &ArgMatches) -> Options {
     let number = |name: &str| matches.get_one::<u64>(name).copied().unwrap_or(1);
     let names = |name: &str| -> Vec<String> {
         matches.get_many(name).unwrap_or_default().cloned().collect()
     };
     let (measures, servers) = (names("measure"), names("server"));
-    let is_wanted = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
+    let is_chosen = |list: &[String], name: &str| list.is_empty() || list.iter().any(|n| n == name);
     let mut peers = peer::known();
-    peers.retain(|peer| is_wanted(&servers, &peer.name));
+    peers.retain(|peer| is_chosen(&servers, &peer.name));
     peers.extend(matches.get_many("server-cmd").unwrap_or_default().cloned());
     let mut chosen = measures::ALL.to_vec();
-    chosen.retain(|measure| is_wanted(&measures, measure.name()));
-    Wanted {
+    chosen.retain(|measure| is_chosen(&measures, measure.name()));
+    Options {
         measures: chosen,
         peers,
         rounds: number("rounds") as usize,
@@ -188,29 +188,29 @@ fn print(text: &str) {
 mod tests {
     use super::*;
 
-    fn parsed(args: &str) -> Result<Wanted, String> {
+    fn parsed(args: &str) -> Result<Options, String> {
         let args = ["peers"].into_iter().chain(args.split_whitespace());
         let matches = command().try_get_matches_from(args).map_err(|error| error.to_string())?;
-        Ok(wanted(&matches))
+        Ok(options(&matches))
     }
 
     #[test]
     fn by_default_all_take_part_in_all() {
-        let wanted = parsed("").unwrap();
-        assert_eq!((wanted.measures.len(), wanted.peers.len(), wanted.rounds), (5, 11, 7));
-        assert_eq!(wanted.sizes.large_bytes, 1 << 30);
-        assert_eq!(wanted.sizes.held_clients, 9_900);
+        let options = parsed("").unwrap();
+        assert_eq!((options.measures.len(), options.peers.len(), options.rounds), (5, 11, 7));
+        assert_eq!(options.sizes.large_bytes, 1 << 30);
+        assert_eq!(options.sizes.held_clients, 9_900);
     }
 
     #[test]
     fn some_can_be_chosen() {
-        let wanted = parsed(
+        let options = parsed(
             "--measure river,large --server nginx,tokio-zero-copy --rounds 3 \
              --server-cmd old={file}:{port}",
         );
-        let wanted = wanted.unwrap();
-        assert_eq!(wanted.measures, [Measure::Large, Measure::River]);
-        let names: Vec<&str> = wanted.peers.iter().map(|peer| peer.name.as_str()).collect();
+        let options = options.unwrap();
+        assert_eq!(options.measures, [Measure::Large, Measure::River]);
+        let names: Vec<&str> = options.peers.iter().map(|peer| peer.name.as_str()).collect();
         assert_eq!(names, ["tokio-zero-copy", "nginx", "old"]);
         assert!(parsed("--server apache").is_err());
         assert!(parsed("--measure rivers").is_err());

@@ -45,7 +45,7 @@ fn main_of_race() -> ExitCode {
 fn main_of_race() -> ExitCode {
     use std::io::Write;
     let why = "processor time and memory of other programs are read as Linux tells them";
-    let mend = "run it on Linux, a virtual machine will do; `load` runs everywhere";
-    let _ = writeln!(std::io::stderr(), "peers: {why}: {mend}");
+    let help = "run it on Linux, a virtual machine will do; `load` runs everywhere";
+    let _ = writeln!(std::io::stderr(), "peers: {why}: {help}");
     ExitCode::from(EXIT_UNABLE)
 }

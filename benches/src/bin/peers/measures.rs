@@ -304,15 +304,15 @@ impl Course {
         plan.timeout = HELD_TIMEOUT;
         plan.source = Some(probe::address::unused());
         let job = Job::new(plan)?;
-        let (report, seen) = thread::scope(|scope| {
+        let (report, snapshot) = thread::scope(|scope| {
             let running = scope.spawn(|| job.run());
-            let seen = while_held(&server, &job);
+            let snapshot = while_held(&server, &job);
             job.release();
-            (running.join(), seen)
+            (running.join(), snapshot)
         });
         let report = report.map_err(|_| "the client panicked".to_owned())??;
         // What went wrong while they were held is why it went wrong afterwards.
-        let (held_bytes, fresh_held_ms, pressure) = seen?;
+        let (held_bytes, fresh_held_ms, pressure) = snapshot?;
         let report = server.judge(report)?;
         let more_kib = (held_bytes as f64 - idle_bytes as f64) / 1024.0;
         Ok([

@@ -4,18 +4,18 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::{fs, io};
 
-use crate::peer::Told;
+use crate::peer::StartOptions;
 
 /// Enough for all clients that are ever held, should one worker have them all; by itself it is 512.
 const WORKER_CONNECTIONS: u32 = 16_384;
 
 /// Writes the configuration, and tells the words that start nginx with it.
-pub fn words(told: Told<'_>) -> io::Result<Vec<OsString>> {
-    let path = told.folder.join("nginx.conf");
-    let root = told.file.parent().unwrap_or(Path::new("/"));
+pub fn words(options: StartOptions<'_>) -> io::Result<Vec<OsString>> {
+    let path = options.folder.join("nginx.conf");
+    let root = options.file.parent().unwrap_or(Path::new("/"));
     let is_root = rustix::process::geteuid().is_root();
-    fs::write(&path, configuration(root, told.folder, told.port, is_root))?;
-    let words = ["nginx".into(), "-p".into(), told.folder.into(), "-c".into(), path.into()];
+    fs::write(&path, configuration(root, options.folder, options.port, is_root))?;
+    let words = ["nginx".into(), "-p".into(), options.folder.into(), "-c".into(), path.into()];
     Ok(words.to_vec())
 }
 
@@ -75,7 +75,7 @@ mod tests {
     fn nginx_takes_it() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file.bin");
-        let told = Told {
+        let options = StartOptions {
             file: &file,
             port: 7,
             chunk_bytes: None,
@@ -83,7 +83,7 @@ mod tests {
             clients: None,
             folder: folder.path(),
         };
-        let words = words(told).unwrap();
+        let words = words(options).unwrap();
         let mut command = std::process::Command::new(&words[0]);
         let Ok(output) = command.args(&words[1..]).arg("-t").output() else { return };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

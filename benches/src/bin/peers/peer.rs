@@ -30,17 +30,17 @@ pub enum Kind {
     Command(Vec<String>),
 }
 
-/// What a server is told for one measurement.
+/// The options with which a server is started for one measurement.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct StartOptions<'a> {
     pub file: &'a Path,
     pub port: u16,
-    /// Bytes at a time, where it is not the server's own default.
+    /// The chunk size, or `None` for the server's default.
     pub chunk_bytes: Option<u64>,
     pub is_logging: bool,
-    /// More clients at once than this there will not be, where that is more than usual.
+    /// The maximum number of open connections, or `None` for the server's default.
     pub clients: Option<u64>,
-    /// A folder for what it writes.
+    /// The folder for the files that the server writes.
     pub folder: &'a Path,
 }
 
@@ -56,15 +56,15 @@ pub fn known() -> Vec<Peer> {
 impl Peer {
     /// From `NAME=CMD`.
     pub fn of_command(text: &str) -> Result<Self, String> {
-        let mend = "say NAME='CMD {file} {port}'";
-        let (name, command) = text.split_once('=').ok_or(mend)?;
-        let words = shell_words::split(command).map_err(|error| format!("{error}; {mend}"))?;
+        let help = "say NAME='CMD {file} {port}'";
+        let (name, command) = text.split_once('=').ok_or(help)?;
+        let words = shell_words::split(command).map_err(|error| format!("{error}; {help}"))?;
         let has = |place| words.iter().any(|word: &String| word.contains(place));
         if name.is_empty() || !has("{file}") || !has("{port}") {
-            return Err(mend.to_owned());
+            return Err(help.to_owned());
         }
         if known().iter().any(|peer| peer.name == name) {
-            return Err(format!("{name} is the name of another; {mend}"));
+            return Err(format!("{name} is the name of another; {help}"));
         }
         Ok(Self { name: name.to_owned(), kind: Kind::Command(words) })
     }
@@ -91,32 +91,32 @@ impl Peer {
     }
 
     /// The words that start it.
-    pub fn words(&self, told: Told<'_>) -> io::Result<Vec<OsString>> {
-        let file = told.file.as_os_str().to_owned();
-        let port = told.port.to_string();
+    pub fn words(&self, options: StartOptions<'_>) -> io::Result<Vec<OsString>> {
+        let file = options.file.as_os_str().to_owned();
+        let port = options.port.to_string();
         Ok(match &self.kind {
             Kind::Sibling(sibling) => {
-                let log = if told.is_logging { "json" } else { "off" };
-                let mut words = sibling.words(&this_program()?, told.file, told.port, log);
+                let log = if options.is_logging { "json" } else { "off" };
+                let mut words = sibling.words(&this_program()?, options.file, options.port, log);
                 let number = |flag: &str, number: u64| [flag.into(), number.to_string().into()];
-                words.extend(told.chunk_bytes.iter().flat_map(|&n| number("--chunk-size", n)));
-                words.extend(told.clients.iter().flat_map(|&n| number("--max-connections", n)));
+                words.extend(options.chunk_bytes.iter().flat_map(|&n| number("--chunk-size", n)));
+                words.extend(options.clients.iter().flat_map(|&n| number("--max-connections", n)));
                 words
             }
-            Kind::Nginx => nginx::words(told)?,
+            Kind::Nginx => nginx::words(options)?,
             Kind::Node => {
                 let script =
                     Path::new(env!("CARGO_MANIFEST_DIR")).join("../lessons/node/original.mjs");
                 let mut words = vec!["node".into(), script.into(), file, port.into()];
-                words.extend(told.chunk_bytes.map(|bytes| bytes.to_string().into()));
+                words.extend(options.chunk_bytes.map(|bytes| bytes.to_string().into()));
                 words
             }
             Kind::Floor => vec![this_program()?, floor::ARGUMENT.into(), file, port.into()],
             Kind::Command(words) => {
-                let chunk = told.chunk_bytes.unwrap_or(64 * 1024).to_string();
+                let chunk = options.chunk_bytes.unwrap_or(64 * 1024).to_string();
                 let fill = |word: &String| {
                     let word = word.replace("{port}", &port).replace("{chunk}", &chunk);
-                    word.replace("{file}", &told.file.display().to_string()).into()
+                    word.replace("{file}", &options.file.display().to_string()).into()
                 };
                 words.iter().map(fill).collect()
             }
@@ -133,8 +133,8 @@ fn this_program() -> io::Result<OsString> {
 mod tests {
     use super::*;
 
-    fn told() -> Told<'static> {
-        Told {
+    fn options() -> StartOptions<'static> {
+        StartOptions {
             file: Path::new("/a b/file.bin"),
             port: 7,
             chunk_bytes: Some(1),
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_sibling_is_this_program() {
-        let words = known()[3].words(told()).unwrap();
+        let words = known()[3].words(options()).unwrap();
         let after: Vec<_> = words[1..].iter().map(|word| word.to_str().unwrap()).collect();
         let expected = "serve-tokio|/a b/file.bin|--host|127.0.0.1|--log|json|--port|7|\
                         --zero-copy|--chunk-size|1";
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn a_command_has_places() {
         let peer = Peer::of_command("old='./serve old' {file} -p{port}").unwrap();
-        assert_eq!(peer.words(told()).unwrap(), ["./serve old", "/a b/file.bin", "-p7"]);
+        assert_eq!(peer.words(options()).unwrap(), ["./serve old", "/a b/file.bin", "-p7"]);
         assert!(!peer.has_chunks());
         assert!(Peer::of_command("a={file} {port} {chunk}").unwrap().has_chunks());
         for wrong in ["old", "old=serve {file}", "={file} {port}", "std={file} {port}"] {

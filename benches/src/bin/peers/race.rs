@@ -8,15 +8,15 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::bars;
 use crate::measures::{Course, Measure, Sizes};
 use crate::peer::Peer;
-use crate::record::{Absent, Options, Record};
+use crate::record::{self, Absent, Record};
 use crate::stats::Sample;
 use crate::table;
 use benches::machine::Machine;
 use benches::process;
 
-/// What was asked for.
+/// The options of the race.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct Options {
     pub measures: Vec<Measure>,
     pub peers: Vec<Peer>,
     pub rounds: usize,
@@ -26,11 +26,11 @@ pub struct Wanted {
 /// One measurement to be made.
 type Step<'a> = (Measure, &'a Peer);
 
-/// Does it all. The tables are in the record.
-pub fn run(wanted: Wanted) -> Result<Record, String> {
+/// Runs the race. The record contains the tables.
+pub fn run(options: Options) -> Result<Record, String> {
     // Those that are held need two descriptors each, and servers inherit the limit.
     let descriptors = benches::load::descriptors();
-    if wanted.measures.contains(&Measure::Held) && wanted.sizes.held_clients > descriptors / 2 {
+    if options.measures.contains(&Measure::Held) && options.sizes.held_clients > descriptors / 2 {
         return Err(format!(
             "a server needs two file descriptors for each client that is held, and there are only \
              {descriptors}: --held-clients {}, or a higher limit: ulimit -Hn",
@@ -41,21 +41,21 @@ pub fn run(wanted: Wanted) -> Result<Record, String> {
     let folder = tempfile::tempdir().map_err(|error| format!("no temporary folder: {error}"))?;
     process::end_all_on_interrupt(folder.path()).map_err(|error| error.to_string())?;
     say("making the files");
-    let course = Course::new(folder.path(), &wanted.measures, wanted.sizes);
+    let course = Course::new(folder.path(), &options.measures, options.sizes);
     let mut course = course.map_err(|error| format!("cannot make the files: {error}"))?;
-    let (peers, absent) = present(&course, &wanted.peers);
+    let (peers, absent) = present(&course, &options.peers);
     for Absent { server, why } in &absent {
         say(&format!("absent: {server}: {why}"));
     }
     if peers.is_empty() {
         return Err("no server could be started".to_owned());
     }
-    let (samples, failures) = race(&mut course, &wanted, &peers)?;
+    let (samples, failures) = race(&mut course, &options, &peers)?;
     let bars = bars::judge(&samples);
-    let mut tables: Vec<_> = wanted
+    let mut tables: Vec<_> = options
         .measures
         .iter()
-        .map(|&measure| table::of(measure, &samples, &peers, &wanted.sizes))
+        .map(|&measure| table::of(measure, &samples, &peers, &options.sizes))
         .filter(|table| !table.rows.is_empty())
         .collect();
     if !bars.is_empty() {
@@ -63,7 +63,7 @@ pub fn run(wanted: Wanted) -> Result<Record, String> {
     }
     Ok(Record {
         date: humantime::format_rfc3339_seconds(began).to_string(),
-        options: options(&wanted, &peers),
+        options: recorded_options(&options, &peers),
         machine: Machine::look(),
         absent,
         failures,
@@ -73,15 +73,16 @@ pub fn run(wanted: Wanted) -> Result<Record, String> {
     })
 }
 
-fn options(wanted: &Wanted, peers: &[Peer]) -> Options {
-    Options {
-        rounds: wanted.rounds,
-        measures: wanted.measures.iter().map(|measure| measure.name()).collect(),
+/// Returns the options for the record, with the servers that could be started.
+fn recorded_options(options: &Options, peers: &[Peer]) -> record::Options {
+    record::Options {
+        rounds: options.rounds,
+        measures: options.measures.iter().map(|measure| measure.name()).collect(),
         servers: peers.iter().map(|peer| peer.name.clone()).collect(),
-        large_bytes: wanted.sizes.large_bytes,
-        river_clients: wanted.sizes.river_clients,
-        held_clients: wanted.sizes.held_clients,
-        job_time_s: wanted.sizes.job_time.as_secs_f64(),
+        large_bytes: options.sizes.large_bytes,
+        river_clients: options.sizes.river_clients,
+        held_clients: options.sizes.held_clients,
+        job_time_s: options.sizes.job_time.as_secs_f64(),
     }
 }
 
@@ -99,10 +100,10 @@ fn present(course: &Course, peers: &[Peer]) -> (Vec<Peer>, Vec<Absent>) {
 
 fn race(
     course: &mut Course,
-    wanted: &Wanted,
+    options: &Options,
     peers: &[Peer],
 ) -> Result<(Vec<Sample>, Vec<String>), String> {
-    let steps: Vec<Step<'_>> = wanted
+    let steps: Vec<Step<'_>> = options
         .measures
         .iter()
         .flat_map(|&measure| peers.iter().map(move |peer| (measure, peer)))
@@ -110,10 +111,10 @@ fn race(
         .collect();
     let guess_s: f64 =
         steps.iter().map(|(measure, peer)| measure.guess_s(peer, &course.sizes)).sum();
-    let guess = guess_s * (wanted.rounds as f64 + 0.5);
+    let guess = guess_s * (options.rounds as f64 + 0.5);
     say(&format!("{} measurements a round: {} in all", steps.len(), about(guess)));
 
-    let bar = progress_bar(steps.len() * (wanted.rounds + 1))?;
+    let bar = progress_bar(steps.len() * (options.rounds + 1))?;
     let (mut samples, mut failures) = (Vec::new(), Vec::new());
     let mut warm: Vec<Step<'_>> = Vec::new();
     for (measure, peer) in steps {
@@ -122,20 +123,20 @@ fn race(
             Ok(()) => warm.push((measure, peer)),
             Err(why) => {
                 failures.push(format!("{} {}: {why}", measure.name(), peer.name));
-                bar.inc(wanted.rounds as u64);
+                bar.inc(options.rounds as u64);
             }
         }
         bar.inc(1);
     }
-    for round in 1..=wanted.rounds {
+    for round in 1..=options.rounds {
         let began = Instant::now();
         for (measure, peer) in in_turn(&warm, round) {
-            if round > measure.rounds(wanted.rounds) {
+            if round > measure.rounds(options.rounds) {
                 bar.inc(1);
                 continue;
             }
             let what = format!("{} {}", measure.name(), peer.name);
-            bar.set_message(format!("round {round} of {}: {what}", wanted.rounds));
+            bar.set_message(format!("round {round} of {}: {what}", options.rounds));
             match course.measure(measure, peer, round) {
                 Ok(figures) => samples.push(Sample {
                     round,
@@ -148,8 +149,8 @@ fn race(
             bar.inc(1);
         }
         if !io::stderr().is_terminal() {
-            let left_s = began.elapsed().as_secs_f64() * (wanted.rounds - round) as f64;
-            say(&format!("round {round} of {}, {} left", wanted.rounds, about(left_s)));
+            let left_s = began.elapsed().as_secs_f64() * (options.rounds - round) as f64;
+            say(&format!("round {round} of {}, {} left", options.rounds, about(left_s)));
         }
     }
     bar.finish_and_clear();

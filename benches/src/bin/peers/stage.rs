@@ -13,7 +13,7 @@ use benches::load::{self, Expected, Kind, Plan, Report};
 use benches::process::Group;
 use benches::suite::write_file;
 
-use crate::peer::{Peer, Told};
+use crate::peer::{Peer, StartOptions};
 
 /// How long a server may take to listen.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -99,7 +99,7 @@ impl<'a> Server<'a> {
     ) -> Result<Self, String> {
         let io = |error: io::Error| error.to_string();
         let port = free_port().map_err(io)?;
-        let words = peer.words(Told {
+        let words = peer.words(StartOptions {
             file: &served.path,
             port,
             chunk_bytes: start.chunk_bytes,

@@ -151,13 +151,13 @@ pub const CHECKS: &[Check] = &[
 fn preamble(stage: &Stage<'_>) -> Outcome {
     let server = stage.serve(noise(300_000))?;
     let client = server.connect()?;
-    let wanted = server.preamble();
+    let expected = server.preamble();
     let (got, ending) = client.read_until_end(Duration::from_secs(2));
-    let got = &got[..got.len().min(wanted.len())];
+    let got = &got[..got.len().min(expected.len())];
     demand!(!got.is_empty(), "no byte within 2 s; then {ending}");
-    match difference(got, wanted) {
+    match difference(got, expected) {
         None => Ok(()),
-        Some(difference) => Err(Stop::fell(difference)),
+        Some(difference) => Err(Stop::fail(difference)),
     }
 }
 
@@ -197,7 +197,7 @@ fn expect_http(server: &Server, content: &[u8]) -> Outcome {
     client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
     let (got, ending) = client.read_reply();
     let Some(end) = got.windows(4).position(|window| window == b"\r\n\r\n") else {
-        return Err(Stop::fell(format!("no empty line ends the header: \"{}\"", shown(&got))));
+        return Err(Stop::fail(format!("no empty line ends the header: \"{}\"", shown(&got))));
     };
     let (header, body) = (&got[..end + 4], &got[end + 4..]);
     let header = String::from_utf8_lossy(header);
@@ -205,7 +205,7 @@ fn expect_http(server: &Server, content: &[u8]) -> Outcome {
     let has_type = field(&header, "content-type").is_some_and(|value| !value.is_empty());
     demand!(has_type, "no Content-Type in \"{}\"", header.escape_debug());
     match difference(body, content) {
-        Some(difference) => Err(Stop::fell(format!("after the header: {difference}; {ending}"))),
+        Some(difference) => Err(Stop::fail(format!("after the header: {difference}; {ending}"))),
         None => client.expect_reply(&[], &[], ending),
     }
 }
@@ -220,8 +220,8 @@ pub fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
         first.strip_prefix("HTTP/1.1 ").is_some_and(|rest| rest.split(' ').next() == Some(status));
     demand!(is_status, "the status line is \"{first}\" instead of HTTP/1.1 {status}");
     for (name, value) in [("content-length", bytes.to_string()), ("connection", "close".into())] {
-        let came = field(header, name);
-        let is_right = came.is_some_and(|came| came.eq_ignore_ascii_case(&value));
+        let actual = field(header, name);
+        let is_right = actual.is_some_and(|actual| actual.eq_ignore_ascii_case(&value));
         demand!(is_right, "no \"{name}: {value}\" in \"{shown}\"");
     }
     Ok(())
@@ -255,7 +255,7 @@ fn size_around_chunk(stage: &Stage<'_>) -> Outcome {
     for bytes in [chunk - 1, chunk, chunk + 1, 3 * chunk + 1] {
         stage.write(noise(bytes))?;
         server.expect_whole(noise(bytes)).map_err(|stop| match stop {
-            Stop::Fell(what) => Stop::fell(format!("with {bytes} bytes: {what}")),
+            Stop::Fail(actual) => Stop::fail(format!("with {bytes} bytes: {actual}")),
             other => other,
         })?;
     }
@@ -280,10 +280,10 @@ fn one_byte_chunks(stage: &Stage<'_>) -> Outcome {
     if prints_else || !server.wait_for_events(Duration::from_secs(1), |events| !events.is_empty()) {
         return Ok(());
     }
-    let told = server.wait_for_events(Duration::from_secs(5), |events| {
+    let is_logged = server.wait_for_events(Duration::from_secs(5), |events| {
         events.iter().any(|event| event["event"] == "file_ended")
     });
-    if !told {
+    if !is_logged {
         return Ok(());
     }
     let events = server.events().unwrap_or_default();

@@ -160,11 +160,17 @@ fn late_words(stage: &Stage<'_>) -> Outcome {
     let client = server.connect()?;
     client.expect_whole(noise(1000))?;
     for word in 1..=3 {
-        demand!(!client.is_cut_off(), "a reset answered word {word} after the server's FIN");
+        demand!(
+            !client.is_closed_by_server(),
+            "a reset answered word {word} after the server's FIN"
+        );
     }
     // Most of the linger timeout may pass; the words themselves took 0.6 s.
     thread::sleep(stage.target.linger.mul_f32(0.4));
-    demand!(!client.is_cut_off(), "a reset came long before the linger timeout had passed");
+    demand!(
+        !client.is_closed_by_server(),
+        "a reset came long before the linger timeout had passed"
+    );
     // A server that only keeps the socket open sends no reset either, but the buffers fill.
     let client = server.connect_small()?;
     client.expect_whole(noise(1000))?;
@@ -191,7 +197,10 @@ fn idle_let_go(stage: &Stage<'_>) -> Outcome {
     let limit = stage.target.linger + SLACK;
     thread::sleep(limit);
     let s = limit.as_secs();
-    demand!(client.is_cut_off(), "the connection is still open {s} s after the file's end");
+    demand!(
+        client.is_closed_by_server(),
+        "the connection is still open {s} s after the file's end"
+    );
     server.expect_whole(noise(1000))
 }
 

@@ -58,7 +58,7 @@ fn telling_server(stage: &Stage<'_>, content: &[u8]) -> Result<Server, Stop> {
     let lines = server.lines();
     if lines.iter().any(|line| is_event(line)) {
         let first = lines[0].escape_debug();
-        return Err(Stop::fell(format!("it prints JSON events, but line 1 is none: {first}")));
+        return Err(Stop::fail(format!("it prints JSON events, but line 1 is none: {first}")));
     }
     Err(Stop::not_applicable("the server prints no JSON events"))
 }
@@ -72,12 +72,12 @@ fn count(events: &[Value], name: &str) -> usize {
     events.iter().filter(|event| event["event"] == name).count()
 }
 
-fn wait_for(server: &Server, wanted: usize, name: &str) -> Outcome {
-    if server.wait_for_events(SECONDS, |events| count(events, name) >= wanted) {
+fn wait_for(server: &Server, expected: usize, name: &str) -> Outcome {
+    if server.wait_for_events(SECONDS, |events| count(events, name) >= expected) {
         return Ok(());
     }
-    let came = count(&server.events().unwrap_or_default(), name);
-    Err(Stop::fell(format!("{came} events {name} instead of {wanted} after 10 s")))
+    let actual = count(&server.events().unwrap_or_default(), name);
+    Err(Stop::fail(format!("{actual} events {name} instead of {expected} after 10 s")))
 }
 
 fn events(stage: &Stage<'_>) -> Outcome {
@@ -145,7 +145,7 @@ fn expect_words(events: &[Value], server: &Server, file_bytes: u64) -> Outcome {
 pub fn parsed(lines: &[String]) -> Result<Vec<Value>, Stop> {
     let parse = |line: &String| match serde_json::from_str::<Value>(line) {
         Ok(event) if event["event"].is_string() && event["at_us"].is_u64() => Ok(event),
-        _ => Err(Stop::fell(format!("a line is no event: {}", line.escape_debug()))),
+        _ => Err(Stop::fail(format!("a line is no event: {}", line.escape_debug()))),
     };
     lines.iter().map(parse).collect()
 }
@@ -168,7 +168,7 @@ pub fn expect_grammar(events: &[Value]) -> Outcome {
             continue;
         }
         let Some((is_open, files_ended)) = connections.get_mut(&conn) else {
-            return Err(Stop::fell(format!("{name} before connected: {event}")));
+            return Err(Stop::fail(format!("{name} before connected: {event}")));
         };
         demand!(*is_open, "{name} after disconnected: {event}");
         match name {
@@ -246,14 +246,14 @@ fn events_flood(stage: &Stage<'_>) -> Outcome {
         of_flood.filter(|event| event["event"] == name).cloned().collect::<Vec<Value>>()
     };
     let data = of_flood("data");
-    let told: u64 = data.iter().filter_map(|event| event["bytes"].as_u64()).sum();
+    let logged: u64 = data.iter().filter_map(|event| event["bytes"].as_u64()).sum();
     let at_us =
         |event: Option<&Value>| event.and_then(|event| event["at_us"].as_u64()).unwrap_or(0);
     let took_us = at_us(data.last()) - at_us(data.first());
-    let (came, most) = (data.len() as u64, 2 + 10 * took_us / 1_000_000);
-    demand!(came <= most, "{came} data events in {} ms", took_us / 1000);
+    let (actual, most) = (data.len() as u64, 2 + 10 * took_us / 1_000_000);
+    demand!(actual <= most, "{actual} data events in {} ms", took_us / 1000);
     let disconnected = of_flood("disconnected");
     let received = disconnected.first().and_then(|event| event["received"].as_u64()).unwrap_or(0);
-    demand!(told == received, "data events sum up to {told}, disconnected says {received}");
+    demand!(logged == received, "data events sum up to {logged}, disconnected says {received}");
     Ok(())
 }

@@ -191,7 +191,7 @@ fn missing_file_http(stage: &Stage<'_>) -> Outcome {
     expect_header(&header, "404", 0)?;
     let end = header.find("\r\n\r\n").map_or(0, |at| at + 4);
     match difference(&got[end..], b"") {
-        Some(difference) => Err(Stop::fell(format!("after the header: {difference}"))),
+        Some(difference) => Err(Stop::fail(format!("after the header: {difference}"))),
         None => client.expect_reply(&[], &[], ending),
     }
 }

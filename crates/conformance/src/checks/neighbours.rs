@@ -141,22 +141,24 @@ fn backlog(stage: &Stage<'_>) -> Outcome {
         // A SYN for which there is no room is dropped; the client tries again after a second.
         if client.is_err() || before.elapsed() > Duration::from_millis(900) {
             server.signal_all(Signal::Continue);
-            let came = burst.len();
-            return Err(Stop::fell(format!("after {came} clients there was no room for one more")));
+            let connected = burst.len();
+            return Err(Stop::fail(format!(
+                "after {connected} clients there was no room for one more"
+            )));
         }
         burst.push(client?);
     }
     server.signal_all(Signal::Continue);
     let took = started.elapsed();
     for client in burst {
-        let what = |stop| match stop {
-            Stop::Fell(what) => {
+        let with_time = |stop| match stop {
+            Stop::Fail(actual) => {
                 let ms = took.as_millis();
-                Stop::fell(format!("one of 1,000 that came in {ms} ms: {what}"))
+                Stop::fail(format!("one of 1,000 that came in {ms} ms: {actual}"))
             }
             other => other,
         };
-        client.expect_whole(noise(1000)).map_err(what)?;
+        client.expect_whole(noise(1000)).map_err(with_time)?;
     }
     Ok(())
 }
@@ -212,7 +214,7 @@ fn reverse_order(stage: &Stage<'_>) -> Outcome {
     let clients: Vec<_> = (0..10).map(|_| server.connect_small()).collect::<Result<_, _>>()?;
     for (index, client) in clients.iter().enumerate().rev() {
         client.expect_whole(noise(4 * MIB)).map_err(|stop| match stop {
-            Stop::Fell(what) => Stop::fell(format!("client {} of 10: {what}", index + 1)),
+            Stop::Fail(actual) => Stop::fail(format!("client {} of 10: {actual}", index + 1)),
             other => other,
         })?;
     }
@@ -232,7 +234,7 @@ fn hundred_clients(stage: &Stage<'_>) -> Outcome {
             .collect();
         let verdicts = readers.into_iter().map(|reader| reader.join());
         verdicts
-            .map(|verdict| verdict.unwrap_or_else(|_| Err(Stop::fell("the check itself panicked"))))
+            .map(|verdict| verdict.unwrap_or_else(|_| Err(Stop::fail("the check itself panicked"))))
             .collect::<Vec<Outcome>>()
     });
     for verdict in whole {
@@ -290,7 +292,7 @@ fn cap(stage: &Stage<'_>) -> Outcome {
     stage.target.needs("{cap}")?;
     let content = noise(MIB);
     stage.write(content)?;
-    let settings = Settings { cap: 3, ..Settings::default() };
+    let settings = Settings { connection_limit: 3, ..Settings::default() };
     let server = stage.start(Start { settings, ..Start::default() })?;
     let held: Vec<_> = (0..3).map(|_| server.connect_small()).collect::<Result<_, _>>()?;
     for (index, client) in held.iter().enumerate() {
@@ -338,11 +340,11 @@ fn survives(stage: &Stage<'_>, descriptors: u64) -> Outcome {
     drop(held);
     stage.write(b"alive")?;
     let started = Instant::now();
-    let wanted = [server.preamble(), b"alive"].concat();
+    let expected = [server.preamble(), b"alive"].concat();
     loop {
         let client = server.connect()?;
         let (got, ending) = client.read_until_end(Duration::from_secs(3));
-        if got == wanted && ending == Ending::Fin {
+        if got == expected && ending == Ending::Fin {
             return Ok(());
         }
         server.expect_alive()?;

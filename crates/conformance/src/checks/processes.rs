@@ -105,7 +105,7 @@ fn needs_signals() -> Outcome {
 
 fn expect_exit_0(server: &Server, timeout: Duration) -> Outcome {
     let Some(status) = server.wait(timeout) else {
-        return Err(Stop::fell(format!("{} s after the signal it still runs", timeout.as_secs())));
+        return Err(Stop::fail(format!("{} s after the signal it still runs", timeout.as_secs())));
     };
     demand!(status.success(), "it ended with {}", in_words(status));
     Ok(())
@@ -209,7 +209,7 @@ fn stdout_is_no_matter(stage: &Stage<'_>, stdout: Stdout, clients: usize) -> Out
         client.send(b"GET / HTTP/1.1\r\nHost: somebody-with-a-long-name.example\r\n\r\n")?;
         let (got, ending) = client.read_until_end(Duration::from_secs(5));
         client.expect_reply(&got, noise(1000), ending).map_err(|stop| match stop {
-            Stop::Fell(what) => Stop::fell(format!("client {index}: {what}")),
+            Stop::Fail(actual) => Stop::fail(format!("client {index}: {actual}")),
             other => other,
         })?;
         let took = started.elapsed();
@@ -223,8 +223,8 @@ fn stdout_is_no_matter(stage: &Stage<'_>, stdout: Stdout, clients: usize) -> Out
     // the matter of another check.
     server.signal(Signal::Terminate);
     match server.wait(stage.target.grace + SLACK) {
-        None => Err(Stop::fell("every client was served, but at SIGTERM it does not end")),
+        None => Err(Stop::fail("every client was served, but at SIGTERM it does not end")),
         Some(status) if status.success() || in_words(status).contains("SIGTERM") => Ok(()),
-        Some(status) => Err(Stop::fell(format!("at SIGTERM it ended with {}", in_words(status)))),
+        Some(status) => Err(Stop::fail(format!("at SIGTERM it ended with {}", in_words(status)))),
     }
 }

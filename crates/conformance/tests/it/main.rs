@@ -1,8 +1,8 @@
-//! Every check against every sibling, each a test with its own name; the zoo; and the program itself,
-//! with commands that cannot be judged.
+//! Every check on every sibling, each as a test with its own name; the mutants; and the program
+//! itself, with commands that it cannot check.
 
+mod mutants;
 mod program;
-mod zoo;
 
 use std::process::ExitCode;
 
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let mut light: Vec<Trial> = light.into_iter().map(trial).collect();
     let mut heavy: Vec<Trial> = heavy.into_iter().map(trial).collect();
     light.extend(program::trials());
-    let (light_too, heavy_too) = zoo::trials();
+    let (light_too, heavy_too) = mutants::trials();
     light.extend(light_too);
     heavy.extend(heavy_too);
 
@@ -44,9 +44,9 @@ fn trial((approach, check): (&'static Approach, &'static Check)) -> Trial {
     Trial::test(format!("{}::{}", approach.name, check.id), move || {
         let target = Target::of_approach(approach, &[])?;
         match conformance::run_one(&target, check) {
-            Verdict::Held => Ok(()),
-            Verdict::Fell(came) => Err(came.into()),
-            // Linux can be asked everything.
+            Verdict::Pass => Ok(()),
+            Verdict::Fail(actual) => Err(actual.into()),
+            // On Linux, every check is applicable.
             Verdict::NotApplicable(why) if cfg!(target_os = "linux") => Err(why.into()),
             Verdict::NotApplicable(_) => Ok(()),
         }

@@ -31,8 +31,8 @@ target/book-tools, prebuilt by pip, or else built by cargo.
 Exit code: 0 it is built, 1 a page is wrong (each with file, line and what to
 do), 2 it could not run.";
 
-/// A page is wrong.
-const EXIT_WRONG: u8 = 1;
+/// The exit code if a page has errors.
+const EXIT_FAULTS: u8 = 1;
 /// It could not run.
 const EXIT_UNABLE: u8 = 2;
 /// How often `--serve` looks for changes.
@@ -41,8 +41,8 @@ const LOOK: Duration = Duration::from_millis(700);
 const STYLE: [&str; 3] = ["book.toml", "highwater.css", "highwater.js"];
 
 enum Failure {
-    /// So many faults, which are told.
-    Wrong(usize),
+    /// The number of errors in the pages. They have been printed.
+    Faults(usize),
     Unable(String),
 }
 
@@ -59,9 +59,9 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(Failure::Wrong(faults)) => {
-            say(&format!("{faults} to mend; the book is not built (--draft builds it anyway)"));
-            ExitCode::from(EXIT_WRONG)
+        Err(Failure::Faults(faults)) => {
+            say(&format!("{}; the book is not built (--draft builds it anyway)", errors(faults)));
+            ExitCode::from(EXIT_FAULTS)
         }
         Err(Failure::Unable(message)) => {
             say(&message);
@@ -115,7 +115,7 @@ fn write_source(root: &Path, is_draft: bool) -> Result<usize, Failure> {
         let _ = writeln!(io::stderr(), "{fault}");
     }
     if !made.faults.is_empty() && !is_draft {
-        return Err(Failure::Wrong(made.faults.len()));
+        return Err(Failure::Faults(made.faults.len()));
     }
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
     for name in STYLE {
@@ -181,7 +181,9 @@ fn refresh_while(mut child: Child, root: &Path, is_draft: bool) -> Result<(), Fa
         known = now;
         match write_source(root, is_draft) {
             Ok(_) => say("changed: built again"),
-            Err(Failure::Wrong(faults)) => say(&format!("{faults} to mend; it stays as it was")),
+            Err(Failure::Faults(faults)) => {
+                say(&format!("{}; the book is not built again", errors(faults)))
+            }
             Err(Failure::Unable(message)) => say(&message),
         }
     }
@@ -242,6 +244,10 @@ fn root() -> Result<PathBuf, Failure> {
 
 fn unable(what: &str, error: &io::Error) -> Failure {
     Failure::Unable(format!("{what}: {error}"))
+}
+
+fn errors(count: usize) -> String {
+    format!("{count} error{}", if count == 1 { "" } else { "s" })
 }
 
 fn say(words: &str) {

@@ -111,11 +111,11 @@ fn only(compared: &mut Vec<Compared>, function: &str) -> Result<(), String> {
         return Ok(());
     }
     let near = did_you_mean(function, names.iter().map(String::as_str));
-    let mend = near.map_or_else(
+    let help = near.map_or_else(
         || format!("there are {}", names.join(", ")),
         |near| format!("did you mean `{near}`?"),
     );
-    Err(format!("neither has a function `{function}`; {mend}"))
+    Err(format!("neither has a function `{function}`; {help}"))
 }
 
 /// The terminal's, or what `COLUMNS` says.

@@ -216,11 +216,11 @@ impl<'a> Assembler<'a> {
             if known.is_some_and(|known| !known.contains(id)) {
                 let what = format!("the link's part #{id} is not in its page");
                 let known = known.into_iter().flatten().map(String::as_str);
-                let mend = match did_you_mean(id, known.clone()) {
+                let help = match did_you_mean(id, known.clone()) {
                     Some(near) => format!("did you mean #{near}?"),
                     None => format!("take one of #{}", known.collect::<Vec<_>>().join(", #")),
                 };
-                self.faults.push(Fault::new(file, *line, what, mend));
+                self.faults.push(Fault::new(file, *line, what, help));
             }
         }
         self.faults.sort_by_key(|fault| (fault.file.clone(), fault.line));

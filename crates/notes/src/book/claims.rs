@@ -103,9 +103,9 @@ mod tests {
         let prose = "So it is (checks `half-close`, `other`), `half-close` (test `it::reads_on`).\n\n\
                      *Tests:* every one, `it`,\n`reads_on`.\n\n`reads_on`\n";
         let found = claims.in_prose(prose);
-        let told: Vec<_> = found.iter().map(|claim| (claim.name, claim.file)).collect();
+        let actual: Vec<_> = found.iter().map(|claim| (claim.name, claim.file)).collect();
         let expected = [("half-close", "a.rs"), ("it::reads_on", "b.rs"), ("reads_on", "b.rs")];
-        assert_eq!(told, expected);
+        assert_eq!(actual, expected);
         assert_eq!(&prose[found[0].range.clone()], "`half-close`");
         assert_eq!(found[0].fragment, ":~:text=id:%20%22half%2Dclose%22");
     }

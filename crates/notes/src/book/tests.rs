@@ -168,16 +168,16 @@ fn what_leads_nowhere_is_told_with_its_line_and_mend() {
         ),
         ("lessons/05-endings.md", "# 05\n\n## Summary\n"),
     ]);
-    let told = faults(&assemble(folder.path()));
+    let actual = faults(&assemble(folder.path()));
     assert_eq!(
-        told,
+        actual,
         [
             "lessons/04-backpressure.md:3: the link to 05-ending.md leads to nothing; \
-             mend: did you mean 05-endings.md?",
+             help: did you mean 05-endings.md?",
             "lessons/04-backpressure.md:5: the link's part #summery is not in its page; \
-             mend: did you mean #summary?",
+             help: did you mean #summary?",
             "lessons/04-backpressure.md:7: the link to ../../out.md leads to nothing; \
-             mend: stay within the repository, or write a whole address",
+             help: stay within the repository, or write a whole address",
         ]
     );
 }
@@ -189,17 +189,17 @@ fn markers_that_name_what_is_not_there_are_told() {
         "# 03\n\n<!-- code: crates/serve-std/src/lib.rs#accepted -->\n```\n```\n\n<!-- siblings: drain -->\n\
          <!-- /siblings -->\n\n<!-- code: no.rs -->\n```\n```\n\n<!-- siblings: accept -->\n",
     )]);
-    let told = faults(&assemble(folder.path()));
+    let actual = faults(&assemble(folder.path()));
     let begins = [
         "lessons/03-threads.md:3: crates/serve-std/src/lib.rs: there is no anchor `accepted`; \
-         mend: did you mean `accept`?",
-        "lessons/03-threads.md:7: crates/serve-std/src/lib.rs: there is no anchor `drain`; mend: ",
-        "lessons/03-threads.md:10: there is no file no.rs; mend: ",
-        "lessons/03-threads.md:14: <!-- siblings: accept --> has no end; mend: ",
+         help: did you mean `accept`?",
+        "lessons/03-threads.md:7: crates/serve-std/src/lib.rs: there is no anchor `drain`; help: ",
+        "lessons/03-threads.md:10: there is no file no.rs; help: ",
+        "lessons/03-threads.md:14: <!-- siblings: accept --> has no end; help: ",
     ];
-    assert_eq!(told.len(), begins.len(), "{told:?}");
-    for (told, begin) in told.iter().zip(begins) {
-        assert!(told.starts_with(begin), "{told}");
+    assert_eq!(actual.len(), begins.len(), "{actual:?}");
+    for (actual, begin) in actual.iter().zip(begins) {
+        assert!(actual.starts_with(begin), "{actual}");
     }
 }
 

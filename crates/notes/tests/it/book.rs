@@ -45,8 +45,8 @@ fn a_broken_link_is_told_and_nothing_is_built() {
     assert_eq!(code, Some(1), "{said}");
     assert_eq!(
         said,
-        "README.md:3: the link to lessons/01-a.md leads to nothing; mend: did you mean 01-b.md?\n\
-         book: 1 to mend; the book is not built (--draft builds it anyway)\n"
+        "README.md:3: the link to lessons/01-a.md leads to nothing; help: did you mean 01-b.md?\n\
+         book: 1 error; the book is not built (--draft builds it anyway)\n"
     );
     assert!(!repository.path().join("target").exists());
 }

@@ -45,12 +45,15 @@ fn one_function_can_be_asked_for() {
 }
 
 fn a_slip_is_answered_with_what_was_meant() {
-    let told = |arguments: &[&str]| {
+    let output = |arguments: &[&str]| {
         let output = compare(arguments);
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(told(&["tokio", "smoll"]).contains("'smol'"));
-    let told = told(&["tokio", "smol", "--function", "send_copy"]);
-    assert_eq!(told, "compare: neither has a function `send_copy`; did you mean `send_copied`?\n");
+    assert!(output(&["tokio", "smoll"]).contains("'smol'"));
+    let output = output(&["tokio", "smol", "--function", "send_copy"]);
+    assert_eq!(
+        output,
+        "compare: neither has a function `send_copy`; did you mean `send_copied`?\n"
+    );
 }

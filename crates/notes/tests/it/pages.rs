@@ -10,11 +10,11 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_renamed_anchor_is_told", a_renamed_anchor_is_told),
     ("a_changed_figure_is_drift", a_changed_figure_is_drift),
     ("a_sibling_that_changed_is_drift", a_sibling_that_changed_is_drift),
-    ("every_fault_has_its_line_and_mend", every_fault_has_its_line_and_mend),
+    ("every_fault_has_its_line_and_help", every_fault_has_its_line_and_help),
     ("an_anchor_that_nobody_quotes_is_told", an_anchor_that_nobody_quotes_is_told),
     #[cfg(unix)]
     ("a_page_that_is_right_is_not_touched", a_page_that_is_right_is_not_touched),
-    ("usage_errors_name_the_mend", usage_errors_name_the_mend),
+    ("usage_errors_include_help", usage_errors_include_help),
     ("help_fits_into_80_columns", help_fits_into_80_columns),
 ];
 
@@ -41,56 +41,56 @@ fn code_siblings_and_figures_are_filled_in() {
     assert!(filled.contains("tokio / node -->3.5<!-- /figure --> times"), "{filled}");
 }
 
-/// What is told of a lesson that was filled in, after a change elsewhere.
-fn told_after(change: impl Fn(&Repository)) -> (Repository, String) {
+/// Changes the repository after a lesson was filled in, and returns the output of the check.
+fn output_after(change: impl Fn(&Repository)) -> (Repository, String) {
     let repository = Repository::new();
     repository.filled(LESSON);
     change(&repository);
-    let told = repository.notes(&["--check", "lessons/01-a.md"], 1);
-    (repository, told)
+    let output = repository.notes(&["--check", "lessons/01-a.md"], 1);
+    (repository, output)
 }
 
 fn a_changed_line_is_drift() {
-    let (repository, told) = told_after(|repository| {
+    let (repository, output) = output_after(|repository| {
         repository.change("crates/serve-std/src/lib.rs", "    std();", "    other();");
     });
     let expected = "lessons/01-a.md:6: it shows `    std();`, but `    other();` stands in \
-                    crates/serve-std/src/lib.rs#copy; mend: see whether what the text says still \
+                    crates/serve-std/src/lib.rs#copy; help: see whether what the text says still \
                     holds, then `cargo run -p notes -- lessons/01-a.md` fills it\n";
-    assert!(told.starts_with(expected), "{told}");
+    assert!(output.starts_with(expected), "{output}");
     repository.notes(&["lessons/01-a.md"], 0);
     repository.notes(&["--check", "lessons/01-a.md"], 0);
     assert!(repository.read("lessons/01-a.md").contains("    other();"));
 }
 
 fn a_renamed_anchor_is_told() {
-    let (_, told) = told_after(|repository| {
+    let (_, output) = output_after(|repository| {
         repository.change("crates/serve-std/src/lib.rs", "copy", "copying");
     });
     let expected = "lessons/01-a.md:3: there is no anchor `copy` in crates/serve-std/src/lib.rs; \
-                    mend: did you mean `copying`?\n";
-    assert!(told.starts_with(expected), "{told}");
-    assert!(told.contains("lessons/01-a.md:10: there is no anchor `copy`"), "{told}");
+                    help: did you mean `copying`?\n";
+    assert!(output.starts_with(expected), "{output}");
+    assert!(output.contains("lessons/01-a.md:10: there is no anchor `copy`"), "{output}");
 }
 
 fn a_changed_figure_is_drift() {
-    let (_, told) = told_after(|repository| {
+    let (_, output) = output_after(|repository| {
         repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     });
     let expected =
         "lessons/01-a.md:46: `peers large gb_per_s tokio / node` is 3.5 in the record, not `3.6`";
-    assert!(told.starts_with(expected), "{told}");
+    assert!(output.starts_with(expected), "{output}");
 }
 
 fn a_sibling_that_changed_is_drift() {
-    let (_, told) = told_after(|repository| {
+    let (_, output) = output_after(|repository| {
         repository.change("crates/serve-smol/src/lib.rs", "    smol();", "    other();");
     });
     let expected = "it shows `    smol();`, but `    other();` stands in the siblings";
-    assert!(told.starts_with(&format!("lessons/01-a.md:40: {expected}")), "{told}");
+    assert!(output.starts_with(&format!("lessons/01-a.md:40: {expected}")), "{output}");
 }
 
-fn every_fault_has_its_line_and_mend() {
+fn every_fault_has_its_line_and_help() {
     let repository = Repository::new();
     let lesson = "# A
 
@@ -121,25 +121,25 @@ Claims (check `half-open`) and (tests `it_holds`, `it_hold`).
 A number: <!-- figure: peers larger gb_per_s tokio -->1<!-- /figure -->.
 ";
     repository.write("lessons/01-a.md", lesson);
-    let told = repository.notes(&["--check", "lessons/01-a.md"], 1);
+    let output = repository.notes(&["--check", "lessons/01-a.md"], 1);
     let expected = [
         (3, "crates/none.rs cannot be read"),
         (7, "no fence follows the marker <!-- run -->"),
         (9, "nothing says where this rust comes from"),
         (17, "a comment at a line's beginning hides that line"),
-        (19, "there is no check `half-open`; mend: did you mean `half-close`?"),
-        (19, "there is no test `it_hold`; mend: did you mean `it_holds`?"),
+        (19, "there is no check `half-open`; help: did you mean `half-close`?"),
+        (19, "there is no test `it_hold`; help: did you mean `it_holds`?"),
         (21, "the link `#nowhere` names a heading that lessons/01-a.md does not have"),
         (21, "the link `nowhere.md` leads nowhere"),
         (23, "the marker `siblings` has no end"),
-        (27, "the record has no measure `larger`; mend: did you mean `large`?"),
+        (27, "the record has no measure `larger`; help: did you mean `large`?"),
     ];
-    let lines: Vec<&str> = told.lines().collect();
+    let lines: Vec<&str> = output.lines().collect();
     for (line, (at, words)) in lines.iter().zip(expected) {
-        assert!(line.starts_with(&format!("lessons/01-a.md:{at}: ")), "{at} {words}: {told}");
-        assert!(line.contains(words) && line.contains("; mend: "), "{words}: {told}");
+        assert!(line.starts_with(&format!("lessons/01-a.md:{at}: ")), "{at} {words}: {output}");
+        assert!(line.contains(words) && line.contains("; help: "), "{words}: {output}");
     }
-    assert_eq!(lines.len(), expected.len() + 1, "{told}");
+    assert_eq!(lines.len(), expected.len() + 1, "{output}");
     assert_eq!(lines[expected.len()], "1 page, 0 runs: 10 things not as they should be");
 }
 
@@ -148,10 +148,10 @@ fn an_anchor_that_nobody_quotes_is_told() {
     repository.filled(LESSON);
     let extra = "fn a() {}\n// ANCHOR: extra\nfn b() {}\n// ANCHOR_END: extra\n";
     repository.write("crates/serve-core/src/lib.rs", extra);
-    let told = repository.notes(&["--check"], 1);
-    let expected = "crates/serve-core/src/lib.rs:2: no lesson quotes the anchor `extra`; mend: quote it \
+    let output = repository.notes(&["--check"], 1);
+    let expected = "crates/serve-core/src/lib.rs:2: no lesson quotes the anchor `extra`; help: quote it \
                     (`<!-- code: crates/serve-core/src/lib.rs#extra -->`), or take it away\n";
-    assert!(told.starts_with(expected), "{told}");
+    assert!(output.starts_with(expected), "{output}");
     // Only all lessons together can say so.
     repository.notes(&["--check", "lessons/01-a.md"], 0);
 }
@@ -166,24 +166,24 @@ fn a_page_that_is_right_is_not_touched() {
     let path = repository.path().join("lessons/01-a.md");
     let inode = || fs::metadata(&path).unwrap().ino();
     let before = inode();
-    let told = repository.notes(&[], 0);
-    assert_eq!(told, "1 page, 0 runs, 0 filled in anew: all is as it is shown\n");
+    let output = repository.notes(&[], 0);
+    assert_eq!(output, "1 page, 0 runs, 0 filled in anew: all is as it is shown\n");
     assert_eq!(inode(), before, "it was replaced");
     repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     repository.notes(&[], 0);
     assert_ne!(inode(), before, "it was written in its place, which may end in the middle");
 }
 
-fn usage_errors_name_the_mend() {
+fn usage_errors_include_help() {
     let repository = Repository::new();
-    let told = |arguments: &[&str]| {
+    let output = |arguments: &[&str]| {
         let output = repository.command(arguments).output().unwrap();
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(told(&["none.md"]).contains("there is no none.md; `ls lessons`"));
-    assert!(told(&["justfile"]).contains("name a page that ends in .md"));
-    assert!(told(&["--checks"]).contains("--check"));
+    assert!(output(&["none.md"]).contains("there is no none.md; `ls lessons`"));
+    assert!(output(&["justfile"]).contains("name a page that ends in .md"));
+    assert!(output(&["--checks"]).contains("--check"));
 }
 
 fn help_fits_into_80_columns() {

@@ -101,26 +101,29 @@ fn commands_are_run_and_compared() {
         "{filled}"
     );
     repository.change("lessons/01-a.md", "\ntwo\n", "\nthree\n");
-    let told = repository.notes(&["--check"], 1);
-    assert!(told.contains("lessons/01-a.md:7: it shows `three`, but `two` came; mend: "), "{told}");
+    let output = repository.notes(&["--check"], 1);
+    assert!(
+        output.contains("lessons/01-a.md:7: it shows `three`, but `two` came; help: "),
+        "{output}"
+    );
 }
 
 fn exit_codes_are_expected() {
     let repository = Repository::new();
     repository.filled(&fence("run: exit 3", "$ echo first\n$ exit 3"));
     repository.write("lessons/01-a.md", &fence("run", "$ true\n$ echo why; exit 4"));
-    let told = repository.notes(&[], 1);
+    let output = repository.notes(&[], 1);
     let expected = "lessons/01-a.md:6: `echo why; exit 4`: exit code 4 instead of 0; it said `why`; \
-                    mend: ";
-    assert!(told.starts_with(expected), "{told}");
+                    help: ";
+    assert!(output.starts_with(expected), "{output}");
 }
 
 fn what_takes_too_long_is_ended() {
     let repository = Repository::new();
     let command = "$ echo $$ > pid; echo begun; sleep 600";
     repository.write("lessons/01-a.md", &fence("run: within 1", command));
-    let told = repository.notes(&[], 1);
-    assert!(told.contains("it did not end within 1 s; it said `begun`; mend: "), "{told}");
+    let output = repository.notes(&[], 1);
+    assert!(output.contains("it did not end within 1 s; it said `begun`; help: "), "{output}");
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
@@ -180,25 +183,25 @@ fn a_server_that_does_not_start_is_told() {
     let lesson =
         format!("{}\n<!-- log -->\n```text\n```\n", fence("serve", "$ echo why it cannot; exit 2"));
     repository.write("lessons/01-a.md", &lesson);
-    let told = repository.notes(&[], 1);
+    let output = repository.notes(&[], 1);
     assert!(
-        told.contains("01-a.md:5: `echo why it cannot; exit 2`: the server ended before it"),
-        "{told}"
+        output.contains("01-a.md:5: `echo why it cannot; exit 2`: the server ended before it"),
+        "{output}"
     );
-    assert!(told.contains("it said `why it cannot`"), "{told}");
-    assert_eq!(told.lines().filter(|line| line.contains("; mend: ")).count(), 1, "{told}");
+    assert!(output.contains("it said `why it cannot`"), "{output}");
+    assert_eq!(output.lines().filter(|line| line.contains("; help: ")).count(), 1, "{output}");
 }
 
 fn one_server_at_a_time() {
     let repository = Repository::new();
     let serve = fence("serve: vary", &format!("$ {}", server()));
     repository.write("lessons/01-a.md", &format!("{serve}\n{serve}"));
-    let told = repository.notes(&[], 1);
-    assert!(told.contains("a server runs already; mend: end it first"), "{told}");
+    let output = repository.notes(&[], 1);
+    assert!(output.contains("a server runs already; help: end it first"), "{output}");
     repository.write("lessons/01-a.md", "# A\n\n<!-- stop -->\n\n<!-- log -->\n```text\n```\n");
-    let told = repository.notes(&[], 1);
-    assert!(told.contains("01-a.md:3: no server runs; mend: start one"), "{told}");
-    assert!(told.contains("01-a.md:6: no server runs; mend: start one"), "{told}");
+    let output = repository.notes(&[], 1);
+    assert!(output.contains("01-a.md:3: no server runs; help: start one"), "{output}");
+    assert!(output.contains("01-a.md:6: no server runs; help: start one"), "{output}");
 }
 
 fn a_port_that_is_taken_is_waited_for() {
@@ -217,8 +220,8 @@ fn a_port_that_is_taken_is_waited_for() {
 fn commands_can_be_left_out() {
     let repository = Repository::new();
     repository.write("lessons/01-a.md", &fence("run", "$ touch ran\nno matter"));
-    let told = repository.notes(&["--check", "--no-run", "lessons/01-a.md"], 0);
-    assert_eq!(told, "1 command left out\n1 page, 0 runs: all is as it is shown\n");
+    let output = repository.notes(&["--check", "--no-run", "lessons/01-a.md"], 0);
+    assert_eq!(output, "1 command left out\n1 page, 0 runs: all is as it is shown\n");
     assert!(!repository.path().join("ran").exists());
 }
 
@@ -229,10 +232,10 @@ fn what_calls_a_program_that_is_missing_is_left_out() {
     let mut notes = repository.command(&["--check", "lessons/01-a.md"]);
     // A folder with nothing in it.
     let output = notes.env("PATH", repository.path().join("lessons")).output().unwrap();
-    let told = String::from_utf8(output.stdout).unwrap();
+    let output = String::from_utf8(output.stdout).unwrap();
     let expected =
         "2 commands left out, since node is missing\n1 page, 0 runs: all is as it is shown\n";
-    assert_eq!(told, expected);
+    assert_eq!(output, expected);
 }
 
 fn an_interrupt_leaves_nothing_behind() {

@@ -56,9 +56,9 @@ fn server<T: Send + 'static>(
 fn reply(mut stream: TcpStream) -> Vec<u8> {
     stream.write_all(REPLY).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
-    let mut heard = Vec::new();
-    stream.read_to_end(&mut heard).unwrap();
-    heard
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).unwrap();
+    received
 }
 
 fn probe(addr: SocketAddr, args: &[&str]) -> Ran {
@@ -96,16 +96,16 @@ fn a_whole_reply_is_told() {
 fn it_says_what_it_was_told_and_ends_its_side() {
     let (addr, serving) = server(|mut stream| {
         // Whoever waits for the client's FIN sees that it is one.
-        let mut heard = Vec::new();
-        stream.read_to_end(&mut heard).unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).unwrap();
         stream.write_all(REPLY).unwrap();
-        heard
+        received
     });
     let ran = probe(addr, &["--say", "a\\r\\n\\x00", "--upload", "1KiB", "--half-close"]);
     ran.expect(0, &["said 4 bytes\n", "uploaded 1,024 bytes", "our FIN", "23 bytes, then the"]);
-    let heard = serving.join().unwrap();
-    assert_eq!(heard[..4], *b"a\r\n\0");
-    assert_eq!(heard.len(), 4 + 1024);
+    let received = serving.join().unwrap();
+    assert_eq!(received[..4], *b"a\r\n\0");
+    assert_eq!(received.len(), 4 + 1024);
 }
 
 #[test]
@@ -168,8 +168,8 @@ fn it_reads_so_many_and_leaves_as_it_is_told() {
         });
         let ran = probe(addr, args);
         ran.expect(0, &[said]);
-        let wanted = if is_reset { Err(ErrorKind::ConnectionReset) } else { Ok(0) };
-        assert_eq!(serving.join().unwrap(), wanted, "{args:?}");
+        let expected = if is_reset { Err(ErrorKind::ConnectionReset) } else { Ok(0) };
+        assert_eq!(serving.join().unwrap(), expected, "{args:?}");
     }
 }
 
@@ -229,13 +229,14 @@ fn the_reply_is_compared_with_a_file() {
 }
 
 #[test]
-fn what_cannot_begin_names_the_mend() {
+fn a_failed_start_prints_help() {
     // Bound and dropped again: nobody listens there.
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let ran = probe(free, &[]);
     assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
-    let mend = format!("probe: nobody listens on {free}; start a server first (cargo run -p serve");
-    assert!(ran.err.starts_with(&mend), "{ran:?}");
+    let expected =
+        format!("probe: nobody listens on {free}; start a server first (cargo run -p serve");
+    assert!(ran.err.starts_with(&expected), "{ran:?}");
     let ran = probe(free, &["--expect", "/no/such/file"]);
     assert_eq!(ran.code, Some(2));
     assert!(ran.err.contains("cannot be read") && ran.err.contains("--expect wants"), "{ran:?}");

@@ -108,7 +108,7 @@ fn diagram(source: &Source) -> Result<Diagram<'_>, String> {
     let mut diagram = Diagram { columns: 1, gap: 14.0, ..Diagram::default() };
     for line in source.lines()?.into_iter().skip(1) {
         let words: Vec<&str> = line.words.split_whitespace().collect();
-        let wrong = |what: &str| source.error(line.number, what, KINDS);
+        let invalid = |what: &str| source.error(line.number, what, KINDS);
         match words[..] {
             ["description"] => {}
             ["columns"] => diagram.columns = number(source, line, line.text)?,
@@ -127,12 +127,12 @@ fn diagram(source: &Source) -> Result<Diagram<'_>, String> {
             [class @ ("arrow" | "back" | "bad" | "side"), from, "->", to] => {
                 let place = |name: &str| {
                     let found = diagram.boxes.iter().position(|cell| cell.name == name);
-                    found.ok_or_else(|| wrong(&format!("no box `{name}` stands above")))
+                    found.ok_or_else(|| invalid(&format!("no box `{name}` stands above")))
                 };
                 let (from, to) = (place(from)?, place(to)?);
                 diagram.arrows.push(Arrow { class, from, to, text: line.text });
             }
-            _ => return Err(wrong(&format!("`{}` is nothing that can be drawn", line.words))),
+            _ => return Err(invalid(&format!("`{}` is nothing that can be drawn", line.words))),
         }
     }
     if let Some(cell) = diagram.boxes.iter().find(|cell| cell.columns.1 > diagram.columns) {
@@ -173,8 +173,8 @@ fn range(source: &Source, line: Line<'_>, text: &str) -> Result<(usize, usize), 
     let (from, to) = text.split_once('-').unwrap_or((text, text));
     match (number(source, line, from)?, number(source, line, to)?) {
         (from, to) if from > to => {
-            let mend = "the smaller number comes first";
-            Err(source.error(line.number, &format!("`{text}` is no range"), mend))
+            let help = "the smaller number comes first";
+            Err(source.error(line.number, &format!("`{text}` is no range"), help))
         }
         range => Ok(range),
     }
@@ -419,11 +419,11 @@ mod tests {
     #[test]
     fn mistakes_name_line_and_mend() {
         for (rest, said) in [
-            ("box a 1 2-1: one\n", "a.txt:4: `2-1` is no range; mend: the smaller"),
-            ("box a 1 1: one\nband 1-2: b\n", "a.txt:1: band `b` has rows without a box; mend"),
-            ("box a 0 1: one\n", "a.txt:4: `0` is no number; mend: count from 1"),
-            ("box a 1 3: one\n", "a.txt:1: box `a` is outside of 2 columns; mend: make"),
-            ("arrow a -> b: x\n", "a.txt:4: no box `a` stands above; mend: write `box"),
+            ("box a 1 2-1: one\n", "a.txt:4: `2-1` is no range; help: the smaller"),
+            ("box a 1 1: one\nband 1-2: b\n", "a.txt:1: band `b` has rows without a box; help"),
+            ("box a 0 1: one\n", "a.txt:4: `0` is no number; help: count from 1"),
+            ("box a 1 3: one\n", "a.txt:1: box `a` is outside of 2 columns; help: make"),
+            ("arrow a -> b: x\n", "a.txt:4: no box `a` stands above; help: write `box"),
             ("box a 1 1 pink: x\n", "a.txt:4: `box a 1 1 pink` is nothing that can be drawn"),
         ] {
             let error = of(rest).unwrap_err();

@@ -96,8 +96,8 @@ fn run(folder: &Path, matches: &ArgMatches) -> Result<Vec<String>, String> {
             continue;
         }
         if matches.get_flag("check") {
-            let mend = "mend: cargo run -p notes --bin pictures";
-            stale.push(format!("{}: not what {} says; {mend}", shown(&path), source.path));
+            let help = "help: cargo run -p notes --bin pictures";
+            stale.push(format!("{}: not what {} says; {help}", shown(&path), source.path));
         } else {
             fs::write(&path, drawn).map_err(|error| format!("{}: {error}", shown(&path)))?;
             say(format_args!("{}", shown(&path)));
@@ -117,8 +117,8 @@ fn draw(source: &Source) -> Result<String, String> {
         ("sequence", title) => sequence::draw(source, title),
         ("diagram", title) => diagram::draw(source, title),
         (other, _) => {
-            let mend = "the first line is `sequence: TITLE` or `diagram: TITLE`";
-            Err(source.error(1, &format!("there is no kind `{other}`"), mend))
+            let help = "the first line is `sequence: TITLE` or `diagram: TITLE`";
+            Err(source.error(1, &format!("there is no kind `{other}`"), help))
         }
     }
 }
@@ -138,10 +138,10 @@ fn sources(folder: &Path) -> Result<Vec<Source>, String> {
 fn without_source(folder: &Path, sources: &[Source]) -> Result<Vec<String>, String> {
     let has_none = |(_, name): &(PathBuf, String)| !sources.iter().any(|s| s.name == *name);
     let alone = files(folder, &["svg"])?.into_iter().filter(has_none);
-    let told = |(path, name): (PathBuf, String)| {
-        format!("{}: there is no {name}.txt beside it; mend: delete it", shown(&path))
+    let message = |(path, name): (PathBuf, String)| {
+        format!("{}: there is no {name}.txt beside it; help: delete it", shown(&path))
     };
-    Ok(alone.map(told).collect())
+    Ok(alone.map(message).collect())
 }
 
 /// Files with one of these endings, and their names without it, sorted.
@@ -199,22 +199,22 @@ mod tests {
     fn what_is_stale_is_told_and_drawn() {
         let temp = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| fs::write(temp.path().join(name), text).unwrap();
-        let told = || asked(temp.path(), &["--check"]).unwrap();
+        let stale = || asked(temp.path(), &["--check"]).unwrap();
         let source = "sequence: A\ndescription: b\nactors: x, y\nx -> y: one\n";
         write("a.txt", source);
         // It is not there, then it is, then its source is another one.
-        assert!(told()[0].contains("a.svg: not what "), "{:?}", told());
+        assert!(stale()[0].contains("a.svg: not what "), "{:?}", stale());
         assert_eq!(asked(temp.path(), &[]), Ok(Vec::new()));
-        assert_eq!(told(), Vec::<String>::new());
+        assert_eq!(stale(), Vec::<String>::new());
         write("a.txt", &source.replace("one", "two"));
-        assert!(told()[0].ends_with("a.txt says; mend: cargo run -p notes --bin pictures"));
+        assert!(stale()[0].ends_with("a.txt says; help: cargo run -p notes --bin pictures"));
         assert_eq!(asked(temp.path(), &["a"]), Ok(Vec::new()));
         // What Git makes of line ends on Windows changes nothing.
         let drawn = fs::read_to_string(temp.path().join("a.svg")).unwrap();
         write("a.svg", &drawn.replace('\n', "\r\n"));
-        assert_eq!(told(), Vec::<String>::new());
+        assert_eq!(stale(), Vec::<String>::new());
         write("b.svg", &drawn);
-        assert!(told()[0].ends_with("there is no b.txt beside it; mend: delete it"));
+        assert!(stale()[0].ends_with("there is no b.txt beside it; help: delete it"));
     }
 
     #[test]

@@ -88,8 +88,8 @@ fn row<'a>(source: &Source, actors: &[&str], line: Line<'a>) -> Result<Row<'a>, 
     let actor = |name: &str| {
         let found = actors.iter().position(|actor| *actor == name.trim());
         let what = format!("there is no actor `{}`", name.trim());
-        let mend = format!("name one of {}", actors.join(", "));
-        found.ok_or_else(|| source.error(number, &what, &mend))
+        let help = format!("name one of {}", actors.join(", "));
+        found.ok_or_else(|| source.error(number, &what, &help))
     };
     match words {
         "pause" => return Ok(Row::Pause(text)),
@@ -243,9 +243,9 @@ mod tests {
     #[test]
     fn mistakes_name_line_and_mend() {
         let said = rows_of("client -> nobody: SYN\n").unwrap_err();
-        assert_eq!(said, "a.txt:4: there is no actor `nobody`; mend: name one of client, server");
+        assert_eq!(said, "a.txt:4: there is no actor `nobody`; help: name one of client, server");
         let said = rows_of("client - server: SYN\n").unwrap_err();
-        assert!(said.starts_with("a.txt:4: `client - server` is no row; mend: write"), "{said}");
+        assert!(said.starts_with("a.txt:4: `client - server` is no row; help: write"), "{said}");
         let bare = Source::of("sequence: A\nactors: client\n");
         assert!(draw(&bare, "A").unwrap_err().contains("add `description: what it shows`"));
     }

@@ -54,9 +54,9 @@ impl Source {
         })
     }
 
-    /// A mistake, as `file:line: what; mend: how`.
-    pub(crate) fn error(&self, number: usize, what: &str, mend: &str) -> String {
-        format!("{}:{number}: {what}; mend: {mend}", self.path)
+    /// Returns an error message of the form `file:line: description; help: how to fix it`.
+    pub(crate) fn error(&self, number: usize, what: &str, help: &str) -> String {
+        format!("{}:{number}: {what}; help: {help}", self.path)
     }
 
     #[cfg(test)]
@@ -81,9 +81,9 @@ mod tests {
     #[test]
     fn what_is_missing_is_told() {
         let said = Source::of("diagram: A\nbox\n").lines().unwrap_err();
-        assert_eq!(said, "a.txt:2: there is no colon; mend: every line is `WORDS: TEXT`");
+        assert_eq!(said, "a.txt:2: there is no colon; help: every line is `WORDS: TEXT`");
         assert!(Source::of("").kind().is_err());
         let said = Source::of("diagram: A\n").needed("columns", "columns: 2").unwrap_err();
-        assert_eq!(said, "a.txt:1: there is no line `columns:`; mend: add `columns: 2`");
+        assert_eq!(said, "a.txt:1: there is no line `columns:`; help: add `columns: 2`");
     }
 }

@@ -77,13 +77,14 @@ fn log(source: &Source) -> Result<Log, String> {
     let mut log =
         Log { approach: String::new(), file: String::new(), file_bytes: 0, clients: Vec::new() };
     let mut first_us = None;
-    let mend = "record it anew: cargo run -p notes --bin pictures -- --record-timelines";
+    let help = "record it anew: cargo run -p notes --bin pictures -- --record-timelines";
     for (at, line) in source.text.lines().enumerate() {
-        let wrong = |what: &str| source.error(at + 1, what, mend);
-        let event: Value = serde_json::from_str(line).map_err(|error| wrong(&error.to_string()))?;
+        let invalid = |what: &str| source.error(at + 1, what, help);
+        let event: Value =
+            serde_json::from_str(line).map_err(|error| invalid(&error.to_string()))?;
         let number = |field: &str| {
             let found = event[field].as_u64();
-            found.ok_or_else(|| wrong(&format!("there is no number `{field}`")))
+            found.ok_or_else(|| invalid(&format!("there is no number `{field}`")))
         };
         let kind = event["event"].as_str().unwrap_or_default();
         if kind == "listening" {
@@ -102,7 +103,7 @@ fn log(source: &Source) -> Result<Log, String> {
             log.clients.push(Client { conn, connected_us: since_us, ..Client::default() });
         }
         let client = log.clients.iter_mut().find(|client| client.conn == conn);
-        let client = client.ok_or_else(|| wrong(&format!("#{conn} never connected")))?;
+        let client = client.ok_or_else(|| invalid(&format!("#{conn} never connected")))?;
         match kind {
             "chunk" => client.chunks.push(Chunk {
                 from_us: since_us.saturating_sub(number("wait_us")?),
@@ -116,7 +117,7 @@ fn log(source: &Source) -> Result<Log, String> {
     }
     match log.clients.iter().all(|client| client.disconnected_us > 0) {
         true if !log.clients.is_empty() && APPROACHES.contains(&log.approach.as_str()) => Ok(log),
-        _ => Err(source.error(1, "this is no whole log of a sibling", mend)),
+        _ => Err(source.error(1, "this is no whole log of a sibling", help)),
     }
 }
 

@@ -21,8 +21,8 @@ struct Spot<'a> {
 }
 
 impl Spot<'_> {
-    fn fault(&self, what: impl Into<String>, mend: impl Into<String>) -> Fault {
-        Fault::new(self.path, self.line, what, mend)
+    fn fault(&self, what: impl Into<String>, help: impl Into<String>) -> Fault {
+        Fault::new(self.path, self.line, what, help)
     }
 }
 
@@ -74,7 +74,7 @@ impl Assembler<'_> {
         let Some((full, kind)) = full.and_then(|full| Some((full.clone(), self.repo.kind(&full)?)))
         else {
             let what = format!("the link to {to} leads to nothing");
-            return Err(Fault::new(path, line, what, self.mend(path, file)));
+            return Err(Fault::new(path, line, what, self.help(path, file)));
         };
         self.want(&full);
         let target = self.place(&full);
@@ -88,8 +88,8 @@ impl Assembler<'_> {
         Ok(Some(way))
     }
 
-    /// What a link to a file that is not there may have meant.
-    fn mend(&self, path: &str, file: &str) -> String {
+    /// Returns a suggestion for a link to a file that does not exist.
+    fn help(&self, path: &str, file: &str) -> String {
         let Some(full) = paths::resolve(paths::parent(path), file) else {
             return "stay within the repository, or write a whole address".to_owned();
         };
@@ -125,8 +125,8 @@ impl Assembler<'_> {
                 });
                 let Some(end) = end else {
                     let what = format!("<!-- {words} --> has no end");
-                    let mend = "write <!-- /siblings --> below it";
-                    self.faults.push(spot.fault(what, mend));
+                    let help = "write <!-- /siblings --> below it";
+                    self.faults.push(spot.fault(what, help));
                     continue;
                 };
                 let made = self.compared(&spot, words_of_it);
@@ -184,14 +184,14 @@ impl Assembler<'_> {
     /// What a marker quotes.
     fn part(&self, spot: &Spot<'_>, file: &str, anchor: &str) -> Result<String, Fault> {
         let Ok(text) = self.repo.text(file) else {
-            let mend = "write its path from the root";
-            return Err(spot.fault(format!("there is no file {file}"), mend));
+            let help = "write its path from the root";
+            return Err(spot.fault(format!("there is no file {file}"), help));
         };
         if anchor.is_empty() {
             return Ok(anchors::whole(&text).join("\n"));
         }
         let quoted = anchors::quote(&text, anchor).map(|lines| lines.join("\n"));
-        quoted.map_err(|(what, mend)| spot.fault(format!("{file}: {what}"), mend))
+        quoted.map_err(|(what, help)| spot.fault(format!("{file}: {what}"), help))
     }
 }
 

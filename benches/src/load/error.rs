@@ -1,27 +1,27 @@
-//! What can be wrong with a connection.
+//! Errors of a connection.
 
 use std::fmt;
 use std::io;
 
 use serde::Serialize;
 
-/// A kind of what can be wrong.
+/// The kind of an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Nobody listens there.
+    /// No server listens on the port.
     Refused,
-    /// Something else went wrong while connecting.
+    /// Another error of `connect`.
     Connect,
-    /// This machine has no local port left for one more connection to this server.
+    /// This machine has no local port left for another connection to the server.
     NoPorts,
-    /// This process has no descriptor left.
+    /// This process has no file descriptor left.
     NoDescriptors,
-    /// No byte came for too long, or no connection.
+    /// No byte was received, or no connection was made, within the timeout.
     Timeout,
-    /// The server threw the connection away.
+    /// The server reset the connection.
     Reset,
-    /// The reply does not begin as it should.
+    /// The reply does not start with the expected preamble.
     Preamble,
     /// The reply's status is not 200.
     Status,
@@ -29,9 +29,9 @@ pub enum Kind {
     Short,
     /// There are too many bytes.
     Long,
-    /// As many bytes as there should be, but others.
+    /// The length is correct, but the content is not.
     Hash,
-    /// Some other error of reading.
+    /// Another error of `read`.
     Io,
 }
 
@@ -54,24 +54,24 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What was wrong with a connection, with the mend where there is one.
+/// An error of a connection. Its message includes help if there is any.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wrong {
+pub(super) struct Error {
     pub kind: Kind,
-    pub words: String,
+    pub message: String,
 }
 
-impl Wrong {
-    pub fn new(kind: Kind, words: impl Into<String>) -> Self {
-        Self { kind, words: words.into() }
+impl Error {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
     }
 
-    /// An error of making a socket, or of connecting it.
+    /// Creates the error of a socket that could not be created or connected.
     pub fn of_connecting(error: &io::Error) -> Self {
         #[cfg(unix)]
         if let Some(libc::EMFILE | libc::ENFILE) = error.raw_os_error() {
-            let mend = "fewer connections at once, or a higher limit: ulimit -n";
-            return Self::new(Kind::NoDescriptors, format!("no descriptor is left: {mend}"));
+            let help = "fewer connections at once, or a higher limit: ulimit -n";
+            return Self::new(Kind::NoDescriptors, format!("no descriptor is left: {help}"));
         }
         match error.kind() {
             io::ErrorKind::ConnectionRefused => {
@@ -81,9 +81,9 @@ impl Wrong {
                 Self::new(Kind::Reset, "the server reset the connection while it was made")
             }
             io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => {
-                let mend = "fewer connections at once, or more ports: \
+                let help = "fewer connections at once, or more ports: \
                             sysctl net.ipv4.ip_local_port_range='1024 65535'";
-                Self::new(Kind::NoPorts, format!("no local port is left: {mend}"))
+                Self::new(Kind::NoPorts, format!("no local port is left: {help}"))
             }
             io::ErrorKind::TimedOut => {
                 Self::new(Kind::Timeout, "no answer to the wish to connect: is a firewall there?")
@@ -92,7 +92,7 @@ impl Wrong {
         }
     }
 
-    /// An error of reading, after so many bytes.
+    /// Creates the error of a `read` that failed after `taken_bytes` bytes.
     pub fn of_reading(error: &io::Error, taken_bytes: u64) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Kind::Reset,

@@ -1,4 +1,4 @@
-//! One connection: its counts and its events.
+//! A connection: its counters and its events.
 
 use std::io::{self, ErrorKind};
 use std::mem;
@@ -9,29 +9,29 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::Server;
-use super::bugs::Bug;
 use super::log::{lock, quoted};
+use super::mutant::Mutant;
 use socket2::SockRef;
 
-/// At least so far apart are two `data` events of one client: with the sum at its end that makes
-/// ten a second at most.
+/// The minimum interval between two `data` events of one connection. Together with the last event
+/// of the connection, this results in at most ten events per second.
 const DATA_INTERVAL: Duration = Duration::from_millis(120);
-/// The most characters of a preview.
+/// The maximum length of a preview.
 const PREVIEW_CHARS_MAX: usize = 80;
 
-/// A client while it is connected; its drop is its `disconnected`.
-pub struct Client {
-    pub conn: u64,
+/// An open connection. Dropping it logs its `disconnected` event.
+pub struct Connection {
+    pub id: u64,
     pub server: Arc<Server>,
     pub connected_at: Instant,
     pub sent: AtomicU64,
     pub received: AtomicU64,
     unreported: Mutex<Unreported>,
-    /// For [`Bug::RemembersEverything`] alone.
+    /// Used only by [`Mutant::RemembersEverything`].
     remembered: Mutex<Vec<u8>>,
 }
 
-/// What the client said since its last `data` event.
+/// The data that the client has sent since the last `data` event.
 #[derive(Default)]
 struct Unreported {
     bytes: usize,
@@ -39,21 +39,21 @@ struct Unreported {
     reported_at: Option<Instant>,
 }
 
-impl Client {
-    /// `None` if the server is to stop.
-    pub fn connect(
+impl Connection {
+    /// Registers a new connection and logs `connected`. Returns `None` if the shutdown has begun.
+    pub fn open(
         server: &Arc<Server>,
-        conn: u64,
+        id: u64,
         peer: SocketAddr,
         stream: &Arc<TcpStream>,
     ) -> Option<Self> {
-        let mut clients = lock(&server.clients);
-        if server.is_stopping.load(SeqCst) && !server.has(Bug::ServesInGrace) {
+        let mut connections = lock(&server.connections);
+        if server.is_stopping.load(SeqCst) && !server.is_mutant(Mutant::ServesInGrace) {
             return None;
         }
-        clients.insert(conn, Arc::clone(stream));
-        let client = Self {
-            conn,
+        connections.insert(id, Arc::clone(stream));
+        let connection = Self {
+            id,
             server: Arc::clone(server),
             connected_at: Instant::now(),
             sent: AtomicU64::new(0),
@@ -61,35 +61,36 @@ impl Client {
             unreported: Mutex::default(),
             remembered: Mutex::default(),
         };
-        client.record("connected", &format!(r#","peer":"{peer}""#));
-        Some(client)
+        connection.record("connected", &format!(r#","peer":"{peer}""#));
+        Some(connection)
     }
 
-    /// Whether it came less than so long ago.
-    pub fn is_new(&self, age: Duration) -> bool {
+    /// Returns whether the connection was opened less than `age` ago.
+    pub fn is_younger_than(&self, age: Duration) -> bool {
         self.connected_at.elapsed() < age
     }
 
     pub fn record(&self, event: &str, fields: &str) {
-        self.server.log.record(event, &format!(r#","conn":{}{fields}"#, self.conn));
+        self.server.log.record(event, &format!(r#","conn":{}{fields}"#, self.id));
     }
 
-    /// Told at once if it is the first; else summed up, so that a flooder cannot fill the log.
-    pub fn heard(&self, bytes: &[u8]) {
+    /// Counts received bytes. The first ones are logged immediately, later ones at most once per
+    /// [`DATA_INTERVAL`], so that a client cannot fill the log.
+    pub fn record_received(&self, bytes: &[u8]) {
         self.received.fetch_add(bytes.len() as u64, SeqCst);
-        if self.server.has(Bug::RemembersEverything) {
+        if self.server.is_mutant(Mutant::RemembersEverything) {
             lock(&self.remembered).extend(bytes);
         }
         let mut unreported = lock(&self.unreported);
         if unreported.bytes == 0 {
-            unreported.preview = match self.server.has(Bug::UnescapedLog) {
+            unreported.preview = match self.server.is_mutant(Mutant::UnescapedLog) {
                 true => format!("\"{}\"", String::from_utf8_lossy(bytes)),
                 false => quoted(&preview(bytes)),
             };
         }
         unreported.bytes += bytes.len();
         let is_due = unreported.reported_at.is_none_or(|at| at.elapsed() >= DATA_INTERVAL);
-        if is_due || self.server.has(Bug::FloodsLog) {
+        if is_due || self.server.is_mutant(Mutant::FloodsLog) {
             self.report(&mut unreported);
         }
     }
@@ -100,18 +101,18 @@ impl Client {
         *unreported = Unreported { reported_at: Some(Instant::now()), ..Unreported::default() };
     }
 
-    /// The connection ended like this; the socket is dropped next.
-    pub fn ended(&self, how: io::Result<()>, stream: &TcpStream) {
-        let Err(error) = how else { return };
-        // What breaks after the grace, we broke.
-        if self.server.is_cut_off.load(SeqCst) {
+    /// Logs the error that ended the connection, if any. The caller drops the socket next.
+    pub fn finish(&self, result: io::Result<()>, stream: &TcpStream) {
+        let Err(error) = result else { return };
+        // After the grace period, the server itself causes the errors.
+        if self.server.has_disconnected_all.load(SeqCst) {
             return;
         }
-        self.server.failed(Some(self.conn), &error);
+        self.server.record_error(Some(self.id), &error);
         match kind_of(&error) {
-            // The kernel would keep for minutes what the client never took.
+            // Without a reset, the kernel would keep the unsent data for minutes.
             "stalled" => reset_on_close(stream),
-            "connection_reset" if self.server.has(Bug::DiesOnReset) => process::exit(1),
+            "connection_reset" if self.server.is_mutant(Mutant::DiesOnReset) => process::exit(1),
             _ => {}
         }
     }
@@ -123,26 +124,26 @@ pub fn reset_on_close(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-impl Drop for Client {
+impl Drop for Connection {
     fn drop(&mut self) {
         let mut unreported = lock(&self.unreported);
         if unreported.bytes > 0 {
             self.report(&mut unreported);
         }
-        let mut clients = lock(&self.server.clients);
-        // This one is the last that holds the socket, so now it is closed.
-        clients.remove(&self.conn);
+        let mut connections = lock(&self.server.connections);
+        // The map holds the last reference to the socket, so this closes it.
+        connections.remove(&self.id);
         let (sent, received) = (self.sent.load(SeqCst), self.received.load(SeqCst));
         let fields = format!(r#","sent":{sent},"received":{received}"#);
         self.record("disconnected", &fields);
-        if self.server.has(Bug::DisconnectedTwice) {
+        if self.server.is_mutant(Mutant::DisconnectedTwice) {
             self.record("disconnected", &fields);
         }
         self.server.changed.notify_all();
     }
 }
 
-/// The contract's word for an error.
+/// Returns the contract's name for the kind of an error.
 pub fn kind_of(error: &io::Error) -> &'static str {
     // EMFILE and ENFILE, or on Windows WSAEMFILE and ERROR_TOO_MANY_OPEN_FILES.
     let no_descriptors = if cfg!(windows) { [10024, 4] } else { [24, 23] };
@@ -163,7 +164,8 @@ pub fn kind_of(error: &io::Error) -> &'static str {
     }
 }
 
-/// Printable ASCII as it is, all else as in a Rust byte string; never half an escape.
+/// Returns the first bytes as text: printable ASCII unchanged, other bytes escaped as in a Rust
+/// byte string. An escape sequence is never truncated.
 fn preview(bytes: &[u8]) -> String {
     let mut preview = String::new();
     for byte in bytes.iter().take(PREVIEW_CHARS_MAX) {

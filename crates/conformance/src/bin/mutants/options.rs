@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::bugs::Bug;
+use super::mutant::Mutant;
 
-/// How to call it.
-pub const USAGE: &str = "usage: zoo [--bug NAME] FILE PORT [--chunk BYTES] \
+/// The usage message.
+pub const USAGE: &str = "usage: mutants [--bug NAME] FILE PORT [--chunk BYTES] \
 [--preamble bare|http|none]\n           [--max-connections N] [--stall-timeout 30s] \
-[--linger-timeout 5s] [--grace 5s]\n           [--log-chunks]\n       zoo --list\n";
+[--linger-timeout 5s] [--grace 5s]\n           [--log-chunks]\n       mutants --list\n";
 
-/// What goes before the file.
+/// The preamble of the reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preamble {
     /// `HTTP/1.1` and two newlines.
@@ -22,10 +22,10 @@ pub enum Preamble {
     None,
 }
 
-/// What the server was told.
+/// The options of the server.
 #[derive(Clone, Debug)]
 pub struct Options {
-    pub bug: Option<Bug>,
+    pub mutant: Option<Mutant>,
     pub file: PathBuf,
     pub port: u16,
     pub chunk_bytes: usize,
@@ -38,10 +38,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// Reads the arguments behind the program's name; the error is a line for people.
+    /// Parses the arguments after the program's name.
+    ///
+    /// # Errors
+    ///
+    /// Returns a message for the user if an argument is missing, unknown, or invalid.
     pub fn parse(args: impl Iterator<Item = String>) -> Result<Self, String> {
         let mut options = Self {
-            bug: None,
+            mutant: None,
             file: PathBuf::new(),
             port: 0,
             chunk_bytes: 65_536,
@@ -65,7 +69,7 @@ impl Options {
             }
             let value = args.next().ok_or_else(|| format!("--{flag} needs a value"))?;
             match flag {
-                "bug" => options.bug = Some(bug(&value)?),
+                "bug" => options.mutant = Some(mutant(&value)?),
                 "chunk" => options.chunk_bytes = number(&value)?,
                 "preamble" => options.preamble = preamble(&value)?,
                 "max-connections" => options.max_connections = number(&value)?,
@@ -87,9 +91,11 @@ impl Options {
     }
 }
 
-fn bug(name: &str) -> Result<Bug, String> {
-    let found = Bug::ALL.iter().find(|bug| bug.name() == name);
-    found.copied().ok_or_else(|| format!("there is no bug {name}: zoo --list names them"))
+fn mutant(name: &str) -> Result<Mutant, String> {
+    let found = Mutant::ALL.iter().find(|mutant| mutant.name() == name);
+    found
+        .copied()
+        .ok_or_else(|| format!("there is no mutant `{name}`; `mutants --list` lists them"))
 }
 
 fn preamble(name: &str) -> Result<Preamble, String> {

@@ -8,23 +8,23 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::bugs::Bug;
+use super::mutant::Mutant;
 
-/// The most events that wait for the writer.
+/// The maximum number of events that wait for the writer thread.
 const QUEUE_EVENTS_MAX: usize = 16_384;
 
-/// How long [`Log::finish`] waits for a reader that does not read.
+/// The time that [`Log::finish`] waits if nothing reads stdout.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// A clone tells the same log.
+/// The event log. Clones write to the same log.
 #[derive(Clone)]
 pub struct Log {
-    bug: Option<Bug>,
+    mutant: Option<Mutant>,
     started: Instant,
     shared: Arc<(Mutex<Queue>, Condvar)>,
 }
 
-/// What the writer has not taken yet.
+/// The events that the writer thread has not taken yet.
 #[derive(Default)]
 struct Queue {
     lines: String,
@@ -34,20 +34,20 @@ struct Queue {
 }
 
 impl Log {
-    /// Starts the writer's thread.
-    pub fn to_stdout(bug: Option<Bug>) -> io::Result<Self> {
-        let log = Self { bug, started: Instant::now(), shared: Arc::default() };
+    /// Starts the writer thread.
+    pub fn to_stdout(mutant: Option<Mutant>) -> io::Result<Self> {
+        let log = Self { mutant, started: Instant::now(), shared: Arc::default() };
         let writer = log.clone();
         thread::Builder::new().spawn(move || writer.write_lines())?;
         Ok(log)
     }
 
-    /// Adds an event, now. `fields` begin with a comma. Never waits for whoever reads: what does
-    /// not fit is counted.
+    /// Adds an event with the current time. `fields` start with a comma. Never blocks: if the queue
+    /// is full, the event is counted as dropped.
     pub fn record(&self, event: &str, fields: &str) {
         let (queue, changed) = &*self.shared;
         let mut queue = lock(queue);
-        if self.bug == Some(Bug::WaitsForLog) {
+        if self.mutant == Some(Mutant::WaitsForLog) {
             let is_full = |queue: &mut Queue| queue.events > 0 || queue.is_writing;
             queue = changed.wait_while(queue, is_full).unwrap_or_else(PoisonError::into_inner);
         }
@@ -55,12 +55,12 @@ impl Log {
             queue.dropped += 1;
             return;
         }
-        // The time is read under the lock, so that times never go back.
+        // The time is read while the lock is held, so that times never decrease.
         self.push(&mut queue, event, fields);
         changed.notify_all();
     }
 
-    /// Waits until all is written, or gives up.
+    /// Waits until all events are written, or until [`FINISH_TIMEOUT`] has passed.
     pub fn finish(&self) {
         let (queue, changed) = &*self.shared;
         let is_busy = |queue: &mut Queue| queue.events > 0 || queue.is_writing;
@@ -89,9 +89,9 @@ impl Log {
             taken.events = 0;
             taken.is_writing = true;
             drop(taken);
-            // Who closed stdout has no wish to read: the clients go on.
+            // If stdout is closed, events are discarded, and the server continues.
             is_read = is_read && write_whole(lines.as_bytes()).is_ok();
-            if !is_read && self.bug == Some(Bug::DiesOnClosedStdout) {
+            if !is_read && self.mutant == Some(Mutant::DiesOnClosedStdout) {
                 process::exit(101);
             }
             lock(queue).is_writing = false;
@@ -106,12 +106,12 @@ fn write_whole(bytes: &[u8]) -> io::Result<()> {
     stdout.flush()
 }
 
-/// A panic elsewhere must not stop the server: what these locks guard is whole at every moment.
+/// Locks a mutex, even if a thread panicked while it held the lock: the data is always consistent.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// `text` as a JSON string, quotes included.
+/// Returns `text` as a JSON string, with quotes.
 pub fn quoted(text: &str) -> String {
     let mut out = String::from('"');
     for character in text.chars() {

@@ -1,5 +1,5 @@
-//! The proof that a check can fail: each bug of the zoo is rejected by the checks that are meant to
-//! reject it, with the words that are meant; and the zoo's right server holds all.
+//! Tests of the checks themselves: each mutant fails the checks that must detect its bug, with the
+//! expected message, and the correct server passes all checks.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -10,8 +10,8 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::checks;
 
-/// Which check rejects which bug, and a part of what it says.
-const REJECTED: &[(&str, &str, &str)] = &[
+/// Each mutant, a check that must fail for it, and a part of the expected message.
+const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("small-backlog", "backlog", "no room for one more"),
     ("accept-then-wait", "preamble", "no byte within 2 s"),
     ("accept-then-wait", "silent-client", "nothing of 300010 bytes"),
@@ -64,34 +64,34 @@ const REJECTED: &[(&str, &str, &str)] = &[
     ("remembers-everything", "memory-of-upload", "while a client sent 128 MiB"),
 ];
 
-/// Trials by light checks, and by heavy ones.
+/// Returns the trials of the light checks and those of the heavy checks.
 pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
-    // Elsewhere too little can be asked to tell right from wrong.
+    // Other systems do not provide enough information about processes to detect all mutants.
     if !cfg!(target_os = "linux") {
         return (Vec::new(), Vec::new());
     }
-    let mut light = vec![Trial::test("zoo::every_bug_is_rejected_by_a_check", || {
-        every_bug_is_rejected_by_a_check();
+    let mut light = vec![Trial::test("mutants::a_check_detects_every_mutant", || {
+        a_check_detects_every_mutant();
         Ok(())
     })];
     let mut heavy = Vec::new();
-    for &(bug, id, words) in REJECTED {
+    for &(mutant, id, message) in EXPECTED_FAILURES {
         let check = checks().find(|check| check.id == id).expect("a check has this id");
-        let name = format!("zoo::{bug}::{id}");
-        let trial = Trial::test(name, move || assert_rejected(bug, check, words));
+        let name = format!("mutants::{mutant}::{id}");
+        let trial = Trial::test(name, move || assert_fails(mutant, check, message));
         if check.is_heavy { &mut heavy } else { &mut light }.push(trial);
     }
     for check in checks() {
-        let trial = Trial::test(format!("zoo::right::{}", check.id), || assert_held(check));
+        let trial = Trial::test(format!("mutants::correct::{}", check.id), || assert_passes(check));
         if check.is_heavy { &mut heavy } else { &mut light }.push(trial);
     }
     (light, heavy)
 }
 
-/// The zoo's server, right or with a bug.
-fn target(bug: Option<&str>) -> Target {
-    let mut words = vec![env!("CARGO_BIN_EXE_zoo").to_owned()];
-    words.extend(bug.into_iter().flat_map(|bug| ["--bug".to_owned(), bug.to_owned()]));
+/// A target that starts a mutant, or the correct server.
+fn target(mutant: Option<&str>) -> Target {
+    let mut words = vec![env!("CARGO_BIN_EXE_mutants").to_owned()];
+    words.extend(mutant.into_iter().flat_map(|name| ["--bug".to_owned(), name.to_owned()]));
     let places = "{file} {port} --chunk {chunk} --preamble {preamble} --stall-timeout {stall}s \
                   --max-connections {cap} --linger-timeout 2s --grace 2s --log-chunks";
     words.extend(places.split_whitespace().map(str::to_owned));
@@ -101,24 +101,24 @@ fn target(bug: Option<&str>) -> Target {
     target
 }
 
-fn assert_rejected(bug: &str, check: &'static Check, words: &str) -> Result<(), Failed> {
-    match conformance::run_one(&target(Some(bug)), check) {
-        Verdict::Fell(came) if came.contains(words) => Ok(()),
-        verdict => Err(format!("\"{words}\" was meant, but it says {verdict:?}").into()),
+fn assert_fails(mutant: &str, check: &'static Check, message: &str) -> Result<(), Failed> {
+    match conformance::run_one(&target(Some(mutant)), check) {
+        Verdict::Fail(actual) if actual.contains(message) => Ok(()),
+        verdict => Err(format!("expected a failure with `{message}`, got {verdict:?}").into()),
     }
 }
 
-fn assert_held(check: &'static Check) -> Result<(), Failed> {
+fn assert_passes(check: &'static Check) -> Result<(), Failed> {
     match conformance::run_one(&target(None), check) {
-        Verdict::Held => Ok(()),
-        verdict => Err(format!("the right server: {verdict:?}").into()),
+        Verdict::Pass => Ok(()),
+        verdict => Err(format!("expected the correct server to pass, got {verdict:?}").into()),
     }
 }
 
-fn every_bug_is_rejected_by_a_check() {
-    let list = Command::new(env!("CARGO_BIN_EXE_zoo")).arg("--list").output().expect("it starts");
-    let list = String::from_utf8(list.stdout).expect("it is text");
-    let bugs: BTreeSet<&str> = list.lines().filter_map(|line| line.split(' ').next()).collect();
-    let rejected: BTreeSet<&str> = REJECTED.iter().map(|&(bug, _, _)| bug).collect();
-    assert_eq!(bugs, rejected);
+fn a_check_detects_every_mutant() {
+    let output = Command::new(env!("CARGO_BIN_EXE_mutants")).arg("--list").output();
+    let list = String::from_utf8(output.expect("the program starts").stdout).expect("UTF-8");
+    let mutants: BTreeSet<&str> = list.lines().filter_map(|line| line.split(' ').next()).collect();
+    let detected: BTreeSet<&str> = EXPECTED_FAILURES.iter().map(|&(name, _, _)| name).collect();
+    assert_eq!(mutants, detected);
 }
