@@ -11,32 +11,32 @@ use std::{env, thread};
 
 use serde_json::Value;
 
-/// How long all that a command builds may take, on a slow computer that has nothing yet.
+/// The maximum duration of a build, also on a slow computer with an empty cache.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// What came of a build.
+/// The result of a build.
 #[derive(Debug, Default)]
 pub struct Built {
-    /// The programs, by the names of their targets.
+    /// The paths of the programs, by target name.
     pub programs: BTreeMap<String, PathBuf>,
-    /// The compiler's complaints, with the names of the targets that they are about.
-    pub complaints: Vec<Complaint>,
-    pub is_whole: bool,
+    /// The compiler's warnings and errors.
+    pub messages: Vec<CompilerMessage>,
+    pub is_complete: bool,
 }
 
-/// One message of the compiler.
+/// One message of the compiler about a target.
 #[derive(Debug)]
-pub struct Complaint {
+pub struct CompilerMessage {
     pub target: String,
     pub is_error: bool,
     pub text: String,
 }
 
-/// Builds targets of the exercises' workspace; what the compiler says is printed as it comes.
+/// Builds targets of the exercises' workspace. If `is_shown`, prints the compiler's messages.
 ///
 /// # Errors
 ///
-/// When cargo cannot be started, or takes too long.
+/// Fails if cargo cannot be started or takes too long.
 pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<Built, String> {
     let format = match console::colors_enabled_stderr() && is_shown {
         true => "json-diagnostic-rendered-ansi",
@@ -52,15 +52,15 @@ pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<Built,
         let Ok(message) = serde_json::from_str::<Value>(&line) else { return };
         built.take(&message, is_shown);
     })?;
-    built.is_whole = status.success();
+    built.is_complete = status.success();
     Ok(built)
 }
 
-/// Runs a command of cargo that prints for itself.
+/// Runs a cargo command with its own output.
 ///
 /// # Errors
 ///
-/// When it cannot be started, takes too long, or fails.
+/// Fails if cargo cannot be started, takes too long or fails.
 pub fn run(folder: &Path, name: &str, arguments: &[&str]) -> Result<(), String> {
     let mut cargo = command(folder, name);
     cargo.args(arguments);
@@ -81,7 +81,7 @@ impl Built {
                 }
                 let is_error = message["message"]["level"] == "error";
                 let (target, text) = (target.to_owned(), text.to_owned());
-                self.complaints.push(Complaint { target, is_error, text });
+                self.messages.push(CompilerMessage { target, is_error, text });
             }
             Some("compiler-artifact") => {
                 if let Some(program) = message["executable"].as_str() {
@@ -92,19 +92,20 @@ impl Built {
         }
     }
 
-    /// A program by its target's name.
+    /// The path of a program, by target name.
     ///
     /// # Errors
     ///
-    /// When cargo told of none.
+    /// Fails if cargo built no such program.
     pub fn program(&self, name: &str) -> Result<&Path, String> {
         let program = self.programs.get(name).map(PathBuf::as_path);
-        program.ok_or_else(|| format!("cargo built no program {name}: is it in Cargo.toml?"))
+        program
+            .ok_or_else(|| format!("cargo built no program `{name}`\nhelp: add it to Cargo.toml"))
     }
 
-    /// Whether the compiler refused something, so that it was not the network, say.
+    /// Whether the compiler reported an error. If not, cargo failed for another reason.
     pub fn has_errors(&self) -> bool {
-        self.complaints.iter().any(|complaint| complaint.is_error)
+        self.messages.iter().any(|message| message.is_error)
     }
 }
 
@@ -112,34 +113,35 @@ fn command(folder: &Path, name: &str) -> Command {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
     let mut command = Command::new(cargo);
     command.arg(name).arg("--manifest-path").arg(folder.join("Cargo.toml"));
-    // What an editor builds has a folder of its own, so neither waits for the other's lock.
+    // A separate target folder, so that an editor's builds and these do not wait for each other.
     command.env("CARGO_TARGET_DIR", folder.join("target/workshop"));
     command
 }
 
-/// Runs a command to its end, with a deadline, and hands over the lines of its stdout.
+/// Runs a command until it exits or the timeout expires. Passes each line of its stdout to `line`.
 fn watched(mut command: Command, mut line: impl FnMut(String)) -> Result<ExitStatus, String> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = conformance::spawn_group(&mut command)
-        .map_err(|error| format!("cargo cannot be started: {error}; mend: https://rustup.rs"))?;
+    let mut child = conformance::spawn_group(&mut command).map_err(|error| {
+        format!("cannot start cargo: {error}\nhelp: install it from https://rustup.rs")
+    })?;
     let stdout = child.stdout.take().expect("stdout is piped");
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            if tell.send(line).is_err() {
+            if sender.send(line).is_err() {
                 return;
             }
         }
     });
     let deadline = Instant::now() + BUILD_TIMEOUT;
     loop {
-        match told.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
             Ok(text) => line(text),
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 conformance::kill_group(&mut child);
                 let minutes = BUILD_TIMEOUT.as_secs() / 60;
-                return Err(format!("cargo was stopped: it took more than {minutes} minutes"));
+                return Err(format!("cargo took more than {minutes} minutes and was stopped"));
             }
         }
     }

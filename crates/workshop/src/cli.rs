@@ -13,37 +13,38 @@ use crate::proofs::{self, Kinds};
 use crate::watch;
 
 const AFTER_HELP: &str = "\
-Without a command it says what to do next. An exercise is named by its number
-(5, 05) or its folder (05-survive-errors); without one, the first that is not
-done is meant.
+Without a command, this program prints what to do next. Name an exercise by its
+number (5, 05) or its folder (05-survive-errors). The default is the first
+exercise that is not done.
 
-Every exercise begins red. No command overwrites your work without a copy.
+Every exercise fails at first. Before a command overwrites your work, it makes
+a copy.
 
-Exit code: 0 green, 1 red, 2 it could not run.";
+Exit code: 0 passed, 1 failed, 2 the command could not run.";
 
 const CHECK_HELP: &str = "\
 Examples:
   workshop check 05
   workshop check 05 --cmd 'node my.mjs {file} {port}'
 
-A server in another language is started by its command, seen from the folder
-that you are in. It has the places of conformance: {file}, {port}, and if its
-exercise.toml has them {chunk}, {preamble}, {stall} and {cap}.";
+For a server in another language, --cmd is the command that starts it in the
+current folder. Its placeholders are those of conformance: {file}, {port}, and,
+if exercise.toml contains them, {chunk}, {preamble}, {stall} and {cap}.";
 
 const WARM_HELP: &str = "\
-Before a class, with a network: it runs `cargo fetch` for the kit and for the
-exercises, and builds every exercise with all its dependencies. Afterwards a
-build needs no network on this computer.
+Run this command before a class, while you have a network. It runs `cargo fetch`
+for the kit and for the exercises, and builds every exercise with all its
+dependencies. Afterwards, a build on this computer needs no network.
 
-To hand the sources to computers that have none, `cargo vendor` in both
-folders (the kit's and lessons/exercises) writes them into a folder, and
-prints the lines for .cargo/config.toml that use it.";
+To copy the sources to other computers, run `cargo vendor` in both folders (the
+kit's and lessons/exercises). It writes the sources into a folder, and prints
+the lines for .cargo/config.toml that use this folder.";
 
-/// Does what the command line says; false if something is red.
+/// Runs the command on the command line. Returns whether everything passed.
 ///
 /// # Errors
 ///
-/// When it could not be done.
+/// Fails if the command could not run.
 pub fn run() -> Result<bool, String> {
     let matches = command().get_matches();
     conformance::kill_all_on_interrupt().map_err(|error| error.to_string())?;
@@ -56,19 +57,19 @@ pub fn run() -> Result<bool, String> {
     if name == "check" && (matches.get_flag("all") || kinds(matches) != Kinds::default()) {
         return proofs::prove(&place, named, kinds(matches));
     }
-    let meant = || -> Result<&Exercise, String> {
+    let selected = || -> Result<&Exercise, String> {
         let progress = Progress::read(&place.folder)?;
         let first = named.or_else(|| place.next(&progress));
         Ok(first.or(place.exercises.last()).expect("a place has exercises"))
     };
     match name {
         "list" => learn::list(&place),
-        "check" => check::check(&place, meant()?, matches.get_one("cmd").map(String::as_str)),
-        "watch" => watch::watch(&place, meant()?),
-        "hint" => learn::hint(&place, meant()?, matches.get_flag("again")),
-        "solution" => learn::solution(&place, meant()?, matches.get_flag("yes")),
-        "reset" => learn::reset(&place, meant()?),
-        "run" => learn::run(&place, meant()?, *matches.get_one("port").expect("has a default")),
+        "check" => check::check(&place, selected()?, matches.get_one("cmd").map(String::as_str)),
+        "watch" => watch::watch(&place, selected()?),
+        "hint" => learn::hint(&place, selected()?, matches.get_flag("again")),
+        "solution" => learn::solution(&place, selected()?, matches.get_flag("yes")),
+        "reset" => learn::reset(&place, selected()?),
+        "run" => learn::run(&place, selected()?, *matches.get_one("port").expect("has a default")),
         "warm" => learn::warm(&place),
         "keep" => match named {
             Some(exercise) => learn::keep(&[exercise]),
@@ -84,7 +85,7 @@ fn command() -> Command {
     let one = |name: &'static str, about: &'static str| Command::new(name).about(about);
     Command::new("workshop")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Exercises in which you mend servers, graded by what clients see")
+        .about("Exercises in which you fix servers, graded by what clients receive")
         .after_help(AFTER_HELP)
         .max_term_width(80)
         .disable_help_subcommand(true)
@@ -92,33 +93,33 @@ fn command() -> Command {
             Arg::new("dir")
                 .long("dir")
                 .value_name("FOLDER")
-                .help("The exercises' folder, if it is not the kit's own")
+                .help("Folder of the exercises [default: the kit's own]")
                 .value_parser(value_parser!(PathBuf))
                 .global(true),
         )
         .subcommands([
-            one("next", "What to do next"),
-            one("list", "All exercises: what is done, what is next"),
+            one("next", "Print what to do next"),
+            one("list", "List all exercises and their state"),
             check_command(exercise()),
-            one("watch", "Check now, and again whenever you save").arg(exercise()),
-            one("hint", "The next of three hints")
+            one("watch", "Check now, and again after each save").arg(exercise()),
+            one("hint", "Print the next of three hints")
                 .arg(exercise())
-                .arg(flag("again", "Those that you have taken, once more")),
-            one("solution", "One solution of many, after a question")
+                .arg(flag("again", "Print the hints that you have already taken")),
+            one("solution", "Print one of many solutions, after a question")
                 .arg(exercise())
-                .arg(flag("yes", "Ask no question")),
-            one("run", "Start your server, to open it yourself").arg(exercise()).arg(
+                .arg(flag("yes", "Skip the question")),
+            one("run", "Start your server, so that you can connect to it").arg(exercise()).arg(
                 Arg::new("port")
                     .long("port")
-                    .help("Where it listens")
+                    .help("Port to listen on")
                     .value_parser(value_parser!(u16))
                     .default_value("4000"),
             ),
-            one("reset", "Begin an exercise anew; your work is kept as a copy").arg(named()),
-            one("warm", "Fetch and build all, so that no network is needed").after_help(WARM_HELP),
-            one("keep", "For authors: what src/ holds becomes the starter")
-                .arg(exercise())
-                .hide(true),
+            one("reset", "Restore the starter of an exercise, and keep a copy of your work")
+                .arg(named()),
+            one("warm", "Fetch and build everything, so that no network is needed")
+                .after_help(WARM_HELP),
+            one("keep", "Copy src/ to starter/ (for authors)").arg(exercise()).hide(true),
         ])
 }
 
@@ -128,13 +129,13 @@ fn check_command(exercise: Arg) -> Command {
         Arg::new("cmd")
             .long("cmd")
             .value_name("CMD")
-            .help("Grade the server that this command starts")
+            .help("Command that starts the server to grade")
             .requires("exercise"),
-        flag("all", "Prove all exercises, in every way below (for authors and CI)"),
-        flag("starters", "Prove that starters are red for their reason"),
-        flag("solutions", "Prove that solutions are green"),
-        flag("wrongs", "Prove that wrong answers are red, with words that fit"),
-        flag("links", "Prove that lesson and exercise link to each other"),
+        flag("all", "Run all proofs below (for authors and CI)"),
+        flag("starters", "Prove that starters fail for their stated reason"),
+        flag("solutions", "Prove that solutions pass"),
+        flag("wrongs", "Prove that wrong answers fail with their diagnosis"),
+        flag("links", "Prove that lessons and exercises link to each other"),
     ])
 }
 

@@ -1,4 +1,4 @@
-//! What an exercise is: a folder, and the `exercise.toml` in it, whose fields are those of [`Plan`].
+//! An exercise: a folder that contains an `exercise.toml`, whose fields are those of [`Plan`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,130 +6,132 @@ use std::path::{Path, PathBuf};
 use conformance::{ALL, Check, Measure};
 use serde::Deserialize;
 
-/// The mark of the place where a learner begins.
+/// Marks the line where the learner starts.
 const YOUR_TURN: &str = "Your turn";
 
 /// One exercise.
 #[derive(Debug)]
 pub struct Exercise {
-    /// Two digits.
+    /// The number of the exercise: two digits.
     pub number: String,
-    /// The name of its folder: the number, a hyphen, a few words.
+    /// The name of its folder, such as `05-survive-errors`.
     pub name: String,
     pub folder: PathBuf,
     pub plan: Plan,
-    /// What is graded, in this order.
+    /// The checks that grade it, in this order.
     pub checks: Vec<&'static Check>,
 }
 
-/// What `exercise.toml` says.
+/// The content of `exercise.toml`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub title: String,
-    /// How long it takes somebody who has read the lesson.
+    /// How long the exercise takes a learner who has read the lesson.
     pub minutes: u32,
-    /// The file of its lesson, in `lessons/`.
+    /// The file name of its lesson, in `lessons/`.
     pub lesson: String,
-    /// What it is about, in one sentence.
+    /// The subject of the exercise, in one sentence.
     pub idea: String,
-    /// What follows the program, with the places that a command of `conformance` has: `{file}`,
-    /// `{port}`, and perhaps `{chunk}`, `{preamble}`, `{stall}` and `{cap}`.
+    /// The arguments of the program. They contain the placeholders `{file}` and `{port}` of
+    /// `conformance`, and optionally `{chunk}`, `{preamble}`, `{stall}` and `{cap}`.
     pub arguments: String,
-    /// The checks of `conformance` that grade it, in the order in which they are explained.
+    /// The names of the checks of `conformance` that grade it. Failures are explained in this
+    /// order.
     checks: Vec<String>,
-    /// `[starter]`.
-    pub starter: Red,
-    /// `[[stumble]]`, in the order in which they are tried.
-    #[serde(default, rename = "stumble")]
-    pub stumbles: Vec<Stumble>,
-    /// `[[wrong]]`.
+    /// `[starter]`: how the starter fails.
+    pub starter: ExpectedFailure,
+    /// `[[diagnosis]]`: explanations of failures. The first one that matches is printed.
+    #[serde(default, rename = "diagnosis")]
+    pub diagnoses: Vec<Diagnosis>,
+    /// `[[wrong]]`: wrong answers.
     #[serde(default, rename = "wrong")]
-    pub wrongs: Vec<Wrong>,
-    /// `[[measure]]`, counted when all checks hold.
+    pub wrong_answers: Vec<WrongAnswer>,
+    /// `[[measure]]`: measurements, taken when all checks pass.
     #[serde(default, rename = "measure")]
     pub measures: Vec<MeasurePlan>,
 }
 
-/// For what reason the starter is red.
+/// The failure that a program must show.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Red {
-    /// A check, or what is measured.
+pub struct ExpectedFailure {
+    /// The name of a check or of a measurement.
     pub check: String,
-    /// What has to be in what it says came; seconds in it are not compared.
+    /// A part of the message of the failure. Numbers of seconds in it are not compared.
     #[serde(default)]
     pub words: String,
 }
 
-/// What a red verdict means.
+/// The explanation of a failure.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Stumble {
-    /// Its name for `[[wrong]]`.
+pub struct Diagnosis {
+    /// Its name, to which `[[wrong]]` refers.
     pub id: String,
-    /// A check, or what is measured.
+    /// The name of a check or of a measurement.
     pub check: String,
-    /// It fits if this is in what came, whatever seconds both name; without words it always does.
+    /// A part of the message of the failure. Numbers of seconds in it are not compared. If it is
+    /// empty, every failure of `check` matches.
     #[serde(default)]
     pub words: String,
-    /// What the learner is told then.
+    /// The text that the learner reads.
     pub say: String,
 }
 
-/// A plausible answer that is wrong: `wrong/ID.rs`.
+/// A plausible but wrong answer: `wrong/ID.rs`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Wrong {
-    /// The file's name, and the end of its target's in Cargo.toml: `wrong-NN-ID`.
+pub struct WrongAnswer {
+    /// The name of the file, and the end of the name of its target in Cargo.toml: `wrong-NN-ID`.
     pub id: String,
-    /// The stumble that has to explain it; or what is measured, if that has to.
-    pub stumble: String,
+    /// The id of the diagnosis, or the name of the measurement, that must explain it.
+    pub diagnosis: String,
 }
 
-/// A count, and what it has to be.
+/// A measurement and its limits.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MeasurePlan {
-    pub what: What,
-    /// How many clients are there at once, and read nothing.
+    pub what: MeasureKind,
+    /// The number of concurrent non-reading clients.
     #[serde(default)]
     pub clients: usize,
-    /// How long the served file is.
+    /// The length of the served file, in bytes.
     pub bytes: Option<u64>,
-    /// What the server is told as its chunk size, in bytes.
+    /// The chunk size that the server is started with, in bytes.
     pub chunk: Option<usize>,
     pub at_most: Option<f64>,
     pub at_least: Option<f64>,
-    /// For `blocked-in`: the system call. Several words: any of them.
+    /// For `blocked-in`: the expected system call, or several of them, separated by spaces.
     pub is: Option<String>,
-    /// For `source-lacks`: what must not be in it.
+    /// For `source-lacks`: the word that the source must not contain.
     pub word: Option<String>,
     pub say: String,
 }
 
-/// What is measured.
+/// The kind of a measurement.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
-    /// The server's threads, with clients.
+pub enum MeasureKind {
+    /// The number of the server's threads while clients are connected.
     Threads,
-    /// The system calls that read files, to send one of so many bytes to one client.
+    /// The number of system calls that read the file, while it is sent to one client.
     ReadCalls,
-    /// The KiB by which its memory grows with clients.
+    /// The growth of the server's memory while clients are connected, in KiB.
     MemoryKib,
-    /// The milliseconds of processor that it uses in a second with clients; without clients, to send
-    /// so many bytes to one.
+    /// The CPU time in milliseconds: in one second while clients are connected or, without clients,
+    /// to send the file to one client.
     CpuMs,
-    /// The system call in which one of its threads waits, with clients.
+    /// The system call in which one of the server's threads waits while clients are connected.
     BlockedIn,
-    /// How many times as fast it sends so many bytes as the starter, the example `starter-NN`.
+    /// The speed of sending the file, as a multiple of the starter's (the example `starter-NN`).
     TimesStarter,
-    /// Whether a word is missing in `src/main.rs`.
+    /// Whether `src/main.rs` does not contain a word.
     SourceLacks,
 }
 
-impl What {
+impl MeasureKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Threads => "threads",
@@ -142,7 +144,7 @@ impl What {
         }
     }
 
-    /// What the operating system counts of it, if it does.
+    /// The measurement of `conformance`, if it is one of the operating system's counters.
     pub fn measure(self) -> Option<Measure> {
         match self {
             Self::Threads => Some(Measure::Threads),
@@ -156,21 +158,21 @@ impl What {
 }
 
 impl Exercise {
-    /// Reads one.
+    /// Reads an exercise.
     ///
     /// # Errors
     ///
-    /// What is wrong with its `exercise.toml`, and the mend.
+    /// Fails if `exercise.toml` cannot be read or is invalid. The message describes the fix.
     pub fn read(folder: &Path) -> Result<Self, String> {
         let path = folder.join("exercise.toml");
-        let wrong = |what: &str| format!("{}: {what}", path.display());
-        let text = fs::read_to_string(&path).map_err(|error| wrong(&error.to_string()))?;
-        let plan: Plan = toml::from_str(&text).map_err(|error| wrong(&format!("\n{error}")))?;
+        let invalid = |what: &str| format!("{}: {what}", path.display());
+        let text = fs::read_to_string(&path).map_err(|error| invalid(&error.to_string()))?;
+        let plan: Plan = toml::from_str(&text).map_err(|error| invalid(&format!("\n{error}")))?;
         let find = |id: &String| {
             let found = ALL.iter().copied().flatten().find(|check| check.id == id);
             found.ok_or_else(|| {
-                wrong(&format!(
-                    "there is no check \"{id}\"; mend: cargo run -p conformance -- --list has all"
+                invalid(&format!(
+                    "there is no check `{id}`\nhelp: run `cargo run -p conformance -- --list`"
                 ))
             })
         };
@@ -178,49 +180,49 @@ impl Exercise {
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let number = name.split('-').next().unwrap_or_default().to_owned();
         let exercise = Self { number, name, folder: folder.to_owned(), plan, checks };
-        exercise.look_through().map_err(|what| wrong(&what))?;
+        exercise.validate().map_err(|what| invalid(&what))?;
         Ok(exercise)
     }
 
-    /// What the types do not say.
-    fn look_through(&self) -> Result<(), String> {
+    /// Checks the conditions that the types do not express.
+    fn validate(&self) -> Result<(), String> {
         let plan = &self.plan;
         for place in ["{file}", "{port}"] {
             if !plan.arguments.contains(place) {
-                return Err(format!("arguments lack {place}"));
+                return Err(format!("`arguments` lacks the placeholder {place}"));
             }
         }
         let is_graded = |name: &str| {
             self.checks.iter().any(|check| check.id == name)
                 || plan.measures.iter().any(|measure| measure.what.name() == name)
         };
-        let stumbles = plan.stumbles.iter().map(|stumble| stumble.check.as_str());
-        for name in stumbles.chain([plan.starter.check.as_str()]) {
+        let diagnoses = plan.diagnoses.iter().map(|diagnosis| diagnosis.check.as_str());
+        for name in diagnoses.chain([plan.starter.check.as_str()]) {
             if !is_graded(name) {
-                return Err(format!("\"{name}\" is neither in checks nor measured"));
+                return Err(format!("`{name}` is neither in `checks` nor a measurement"));
             }
         }
-        for (index, stumble) in plan.stumbles.iter().enumerate() {
-            if plan.stumbles[..index].iter().any(|other| other.id == stumble.id) {
-                return Err(format!("two stumbles are called \"{}\"", stumble.id));
+        for (index, diagnosis) in plan.diagnoses.iter().enumerate() {
+            if plan.diagnoses[..index].iter().any(|other| other.id == diagnosis.id) {
+                return Err(format!("two diagnoses have the id `{}`", diagnosis.id));
             }
         }
-        for Wrong { id, stumble } in &plan.wrongs {
-            let is_known = plan.stumbles.iter().any(|known| known.id == *stumble)
-                || plan.measures.iter().any(|measure| measure.what.name() == stumble);
+        for WrongAnswer { id, diagnosis } in &plan.wrong_answers {
+            let is_known = plan.diagnoses.iter().any(|known| known.id == *diagnosis)
+                || plan.measures.iter().any(|measure| measure.what.name() == diagnosis);
             if !is_known {
-                return Err(format!("wrong \"{id}\": there is no stumble \"{stumble}\""));
+                return Err(format!("wrong answer `{id}`: there is no diagnosis `{diagnosis}`"));
             }
         }
-        plan.measures.iter().try_for_each(MeasurePlan::look_through)
+        plan.measures.iter().try_for_each(MeasurePlan::validate)
     }
 
-    /// The package, and the program in it.
+    /// The name of the package and of its program.
     pub fn package(&self) -> String {
         format!("exercise-{}", self.number)
     }
 
-    /// Its number, title and length, in parentheses.
+    /// The number, title and duration, in parentheses.
     pub fn brief(&self) -> String {
         format!("({}, {}: {} minutes)", self.number, self.plan.title, self.plan.minutes)
     }
@@ -233,17 +235,17 @@ impl Exercise {
         self.folder.join("solution/main.rs")
     }
 
-    /// The line of the file where the learner begins, if the mark is still there.
+    /// The number of the line where the learner starts, if the marker is still there.
     pub fn your_turn_line(&self) -> Option<usize> {
         let text = fs::read_to_string(self.main_file()).ok()?;
         text.lines().position(|line| line.contains(YOUR_TURN)).map(|index| index + 1)
     }
 
-    /// The three hints.
+    /// Reads the three hints.
     ///
     /// # Errors
     ///
-    /// When they cannot be read, are not three, or one is empty.
+    /// Fails if the hints cannot be read, if there are not three of them, or if one is empty.
     pub fn hints(&self) -> Result<Vec<String>, String> {
         let path = self.folder.join("hints.md");
         let text = fs::read_to_string(&path)
@@ -257,7 +259,7 @@ impl Exercise {
         let headings: Vec<&str> = hints.iter().map(|(heading, _)| heading.as_str()).collect();
         if headings != ["1", "2", "3"] {
             return Err(format!(
-                "{}: its headings are {headings:?}; mend: ## 1, ## 2 and ## 3, in this order",
+                "{}: the headings are {headings:?}\nhelp: write ## 1, ## 2 and ## 3, in this order",
                 path.display()
             ));
         }
@@ -269,21 +271,21 @@ impl Exercise {
 }
 
 impl MeasurePlan {
-    fn look_through(&self) -> Result<(), String> {
+    fn validate(&self) -> Result<(), String> {
         let name = self.what.name();
         let has_bound = self.at_most.is_some() || self.at_least.is_some();
-        let (is_whole, mend) = match self.what {
-            What::BlockedIn => (self.is.is_some() && !has_bound, "is = \"sendfile\""),
-            What::SourceLacks => (self.word.is_some() && !has_bound, "word = \"async_std\""),
+        let (is_complete, help) = match self.what {
+            MeasureKind::BlockedIn => (self.is.is_some() && !has_bound, "is = \"sendfile\""),
+            MeasureKind::SourceLacks => (self.word.is_some() && !has_bound, "word = \"async_std\""),
             _ => (has_bound && self.is.is_none(), "at_most or at_least"),
         };
-        if !is_whole {
-            return Err(format!("measure \"{name}\" needs {mend}, and nothing of another kind"));
+        if !is_complete {
+            return Err(format!("measurement `{name}` needs {help}, and no other limit"));
         }
         Ok(())
     }
 
-    /// What has to hold, in one line.
+    /// Describes the expected value in one line.
     pub fn title(&self) -> String {
         let with_clients = match self.clients {
             0 | 1 => "with a client that does not read".to_owned(),
@@ -292,31 +294,36 @@ impl MeasurePlan {
         let bytes = self.bytes.unwrap_or(1 << 20);
         let bound = match (self.at_least, self.at_most) {
             (Some(least), Some(most)) => format!("{least} to {most}"),
-            (Some(least), None) => format!("{least} at least"),
-            (None, Some(most)) => format!("{most} at most"),
+            (Some(least), None) => format!("at least {least}"),
+            (None, Some(most)) => format!("at most {most}"),
             (None, None) => String::new(),
         };
         match self.what {
-            What::Threads => format!("Threads {with_clients}: {bound}"),
-            What::ReadCalls => format!("System calls that read {bytes} bytes of file: {bound}"),
-            What::MemoryKib => format!("KiB of memory that it grows {with_clients}: {bound}"),
-            What::CpuMs if self.clients == 0 => {
-                format!("Milliseconds of processor to send {bytes} bytes: {bound}")
+            MeasureKind::Threads => format!("Threads {with_clients}: {bound}"),
+            MeasureKind::ReadCalls => {
+                format!("System calls that read a file of {bytes} bytes: {bound}")
             }
-            What::CpuMs => {
-                format!("Milliseconds of processor in one second {with_clients}: {bound}")
+            MeasureKind::MemoryKib => format!("Memory growth in KiB {with_clients}: {bound}"),
+            MeasureKind::CpuMs if self.clients == 0 => {
+                format!("CPU time in ms to send {bytes} bytes: {bound}")
             }
-            What::BlockedIn => {
-                format!("{} is where a thread waits {with_clients}", self.wanted_call())
+            MeasureKind::CpuMs => {
+                format!("CPU time in ms per second {with_clients}: {bound}")
             }
-            What::TimesStarter => format!("How many times as fast as the starter: {bound}"),
-            What::SourceLacks => {
-                format!("The source does without {}", self.word.as_deref().unwrap_or_default())
+            MeasureKind::BlockedIn => {
+                format!("A thread waits in {} {with_clients}", self.expected_call())
+            }
+            MeasureKind::TimesStarter => format!("Speed as a multiple of the starter's: {bound}"),
+            MeasureKind::SourceLacks => {
+                format!(
+                    "The source does not contain `{}`",
+                    self.word.as_deref().unwrap_or_default()
+                )
             }
         }
     }
 
-    pub fn wanted_call(&self) -> String {
+    pub fn expected_call(&self) -> String {
         self.is.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" or ")
     }
 }
@@ -329,7 +336,7 @@ mod tests {
 title = "First bytes"
 minutes = 5
 lesson = "01-the-wire.md"
-idea = "A server that speaks first."
+idea = "A server that sends first."
 arguments = "{file} {port}"
 checks = ["at-once"]
 [starter]
@@ -345,23 +352,23 @@ check = "at-once"
     }
 
     #[test]
-    fn a_plan_is_read() {
+    fn read_parses_a_plan() {
         let exercise = read(PLAN).unwrap();
         assert_eq!((exercise.number.as_str(), exercise.checks[0].id), ("01", "at-once"));
     }
 
     #[test]
-    fn what_is_wrong_with_a_plan_is_said() {
-        let says = |from: &str, to: &str| read(&PLAN.replace(from, to)).unwrap_err();
-        assert!(says("[\"at-once\"]", "[\"at-onze\"]").contains("no check \"at-onze\""));
+    fn read_reports_an_invalid_plan() {
+        let error = |from: &str, to: &str| read(&PLAN.replace(from, to)).unwrap_err();
+        assert!(error("[\"at-once\"]", "[\"at-onze\"]").contains("no check `at-onze`"));
         assert!(
-            says("check = \"at-once\"", "check = \"half-close\"").contains("neither in checks")
+            error("check = \"at-once\"", "check = \"half-close\"").contains("neither in `checks`")
         );
-        assert!(says("{port}", "4000").contains("arguments lack {port}"));
-        assert!(says("minutes", "minuets").contains("minuets"));
+        assert!(error("{port}", "4000").contains("lacks the placeholder {port}"));
+        assert!(error("minutes", "minuets").contains("minuets"));
         let measure = "[[measure]]\nwhat = \"threads\"\nsay = \"\"\n[starter]";
-        assert!(says("[starter]", measure).contains("needs at_most or at_least"));
-        let wrong = "[[wrong]]\nid = \"a\"\nstumble = \"b\"\n[starter]";
-        assert!(says("[starter]", wrong).contains("no stumble \"b\""));
+        assert!(error("[starter]", measure).contains("needs at_most or at_least"));
+        let wrong = "[[wrong]]\nid = \"a\"\ndiagnosis = \"b\"\n[starter]";
+        assert!(error("[starter]", wrong).contains("no diagnosis `b`"));
     }
 }

@@ -1,10 +1,10 @@
-//! Copying whole folders: a learner's work, and the starter that it began with.
+//! Copies and compares whole folders: a learner's work and the starter.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Copies a folder's files, those in its folders too, into another, which is made if it is missing.
+/// Copies all files of a folder, recursively, into another folder, which is created if necessary.
 pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     for file in files(from)? {
         let target = to.join(&file);
@@ -16,25 +16,25 @@ pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder hold what another holds, and nothing else.
+/// Replaces the content of `folder` by the content of `with`.
 pub fn replace(with: &Path, folder: &Path) -> io::Result<()> {
-    // First the new: if that fails, nothing is gone that was not to be written over.
+    // Copy first: if copying fails, no other file has been removed.
     copy(with, folder)?;
-    let wanted = files(with)?;
-    for file in files(folder)?.iter().filter(|file| !wanted.contains(file)) {
+    let expected = files(with)?;
+    for file in files(folder)?.iter().filter(|file| !expected.contains(file)) {
         fs::remove_file(folder.join(file))?;
     }
     Ok(())
 }
 
-/// Whether two folders hold the same files with the same content.
+/// Whether two folders contain the same files with the same content.
 pub fn are_same(one: &Path, other: &Path) -> io::Result<bool> {
     let names = files(one)?;
     if names != files(other)? {
         return Ok(false);
     }
     for name in names {
-        // Git may have written other line ends than the editor.
+        // Git and the editor may use different line endings.
         let text = |folder: &Path| Ok::<_, io::Error>(without_cr(fs::read(folder.join(&name))?));
         if text(one)? != text(other)? {
             return Ok(false);
@@ -48,7 +48,7 @@ fn without_cr(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// The files of a folder, relative to it, in order.
+/// Returns the sorted paths of all files below a folder, relative to it.
 pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_copy_is_the_same_until_it_is_changed() {
+    fn are_same_compares_content_but_not_line_endings() {
         let folder = tempfile::tempdir().unwrap();
         let (one, other) = (folder.path().join("one"), folder.path().join("other"));
         fs::create_dir_all(one.join("deeper")).unwrap();

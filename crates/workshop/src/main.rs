@@ -7,28 +7,28 @@ mod exercise;
 mod folders;
 mod grade;
 mod learn;
+mod output;
 mod place;
 mod progress;
 mod proofs;
-mod say;
 mod watch;
 
 use std::process::ExitCode;
 
-/// Something is red.
-const EXIT_RED: u8 = 1;
-/// It could not run.
+/// The exit code if a check failed.
+const EXIT_FAILED: u8 = 1;
+/// The exit code if the command could not run.
 const EXIT_UNABLE: u8 = 2;
 
 fn main() -> ExitCode {
     let outcome = cli::run();
-    // Nothing that was started may outlive us.
+    // No server that was started may outlive this program.
     conformance::kill_all();
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(EXIT_RED),
+        Ok(false) => ExitCode::from(EXIT_FAILED),
         Err(message) => {
-            say::error(&format!("workshop: {message}"));
+            output::error(&format!("workshop: {message}"));
             ExitCode::from(EXIT_UNABLE)
         }
     }

@@ -1,4 +1,4 @@
-//! Where the exercises are, and how this program is called.
+//! The folder of the exercises, and the spelling of this program's commands.
 
 use std::path::{self, Path, PathBuf};
 use std::{env, fs};
@@ -6,7 +6,7 @@ use std::{env, fs};
 use crate::exercise::Exercise;
 use crate::progress::Progress;
 
-/// The folder with the exercises, and what is in it.
+/// The folder of the exercises, and the exercises in it.
 #[derive(Debug)]
 pub struct Place {
     pub folder: PathBuf,
@@ -14,17 +14,19 @@ pub struct Place {
 }
 
 impl Place {
-    /// Reads all exercises of a folder, or of this kit's own.
+    /// Reads all exercises of a folder, by default of this kit's own.
     ///
     /// # Errors
     ///
-    /// When there is none, or one of them cannot be read.
+    /// Fails if there is no exercise, or if one of them cannot be read.
     pub fn open(folder: Option<&PathBuf>) -> Result<Self, String> {
         let folder = folder.cloned().unwrap_or_else(own_folder);
         let folder = path::absolute(&folder).unwrap_or(folder);
         let unreadable = |error| {
             let folder = folder.display();
-            format!("{folder}: {error}; mend: name the exercises' folder by --dir")
+            format!(
+                "cannot read `{folder}`: {error}\nhelp: pass the folder of the exercises with --dir"
+            )
         };
         let mut folders = Vec::new();
         for entry in fs::read_dir(&folder).map_err(unreadable)? {
@@ -38,16 +40,16 @@ impl Place {
         let exercises = folders.iter().map(|folder| Exercise::read(folder));
         let exercises = exercises.collect::<Result<Vec<_>, _>>()?;
         if exercises.is_empty() {
-            return Err(format!("{}: there is no exercise in it", folder.display()));
+            return Err(format!("`{}` contains no exercise", folder.display()));
         }
         Ok(Self { folder, exercises })
     }
 
-    /// An exercise by what a learner calls it: `5`, `05`, `05-survive-errors`.
+    /// Finds an exercise by its number or folder: `5`, `05`, `05-survive-errors`.
     ///
     /// # Errors
     ///
-    /// When there is no such exercise.
+    /// Fails if there is no such exercise.
     pub fn find(&self, called: &str) -> Result<&Exercise, String> {
         let called = called.trim_end_matches(['/', '\\']);
         let called = called.rsplit(['/', '\\']).next().unwrap_or(called);
@@ -57,7 +59,7 @@ impl Place {
         self.exercises.iter().find(is_it).ok_or_else(|| {
             let last = self.exercises.last().map_or("", |exercise| &exercise.number);
             format!(
-                "there is no exercise \"{called}\"; mend: one of 01 to {last}. All of them:\n  {}",
+                "there is no exercise `{called}`\nhelp: use 01 to {last}. To list them:\n  {}",
                 called_as("list")
             )
         })
@@ -68,25 +70,25 @@ impl Place {
         self.exercises.iter().find(|exercise| progress.note(&exercise.name).done.is_none())
     }
 
-    /// The lessons beside the exercises.
+    /// The folder of the lessons.
     pub fn lessons(&self) -> PathBuf {
         self.folder.parent().map(Path::to_owned).unwrap_or_default()
     }
 
-    /// The kit that the lessons belong to.
+    /// The root folder of the kit.
     pub fn kit(&self) -> PathBuf {
         self.lessons().parent().map(Path::to_owned).unwrap_or_default()
     }
 }
 
-/// How a command of this program is spelled by whoever started it.
+/// A command of this program, spelled as the user starts it.
 pub fn called_as(command: &str) -> String {
     let program = env::var("WORKSHOP_CALLED_AS");
     let program = program.unwrap_or_else(|_| "cargo run -q -p workshop --".to_owned());
     format!("{program} {command}").trim_end().to_owned()
 }
 
-/// A path as it is seen from here, if it is below.
+/// A path, relative to the current folder if it is below that folder.
 pub fn shown(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()

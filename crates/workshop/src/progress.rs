@@ -1,4 +1,4 @@
-//! What a learner has done, in a plain text file.
+//! The progress of a learner, in a plain text file.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,33 +8,33 @@ use std::time::SystemTime;
 const FILE: &str = ".progress";
 
 const EXPLANATION: &str = "\
-# What you have done in the exercises, kept by `workshop`. It is plain text: edit it, or delete it to
-# begin anew. A line is the exercise, then what is known of it: done, hints taken, solution seen.
+# Your progress in the exercises, written by `workshop`. It is plain text: edit or delete it if you
+# like. Each line names an exercise, then its notes: done, hints taken, solution seen.
 ";
 
-/// What is known of all exercises.
+/// The progress in all exercises.
 #[derive(Debug, Default)]
 pub struct Progress {
     path: PathBuf,
     notes: BTreeMap<String, Note>,
 }
 
-/// What is known of one.
+/// The progress in one exercise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
-    /// When it was green first.
+    /// When all checks passed for the first time.
     pub done: Option<String>,
-    /// How many hints were taken.
+    /// The number of hints that were taken.
     pub hints: usize,
     pub has_seen_solution: bool,
 }
 
 impl Progress {
-    /// Reads it; a missing file is nothing done.
+    /// Reads the progress. A missing file means that no exercise is done.
     ///
     /// # Errors
     ///
-    /// When a line cannot be understood.
+    /// Fails if a line is invalid.
     pub fn read(folder: &Path) -> Result<Self, String> {
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -44,7 +44,7 @@ impl Progress {
             let Some(name) = words.next().filter(|name| !name.starts_with('#')) else { continue };
             let note = Note::parse(words).ok_or_else(|| {
                 format!(
-                    "{}:{}: \"{line}\" is not understood; mend or delete the line",
+                    "{}:{}: invalid line \"{line}\"\nhelp: fix or delete the line",
                     path.display(),
                     index + 1
                 )
@@ -54,32 +54,32 @@ impl Progress {
         Ok(Self { path, notes })
     }
 
-    /// What is known of an exercise.
+    /// The progress in one exercise.
     pub fn note(&self, name: &str) -> Note {
         self.notes.get(name).cloned().unwrap_or_default()
     }
 
-    /// Whether nothing was done yet.
+    /// Whether there is no progress yet.
     pub fn is_empty(&self) -> bool {
         self.notes.is_empty()
     }
 
-    /// Notes that an exercise is green.
+    /// Records that an exercise is done.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn done(&mut self, name: &str) -> Result<(), String> {
         let note = self.notes.entry(name.to_owned()).or_default();
         note.done.get_or_insert_with(now);
         self.write()
     }
 
-    /// Changes what is known of an exercise.
+    /// Changes the progress in an exercise.
     ///
     /// # Errors
     ///
-    /// When the file cannot be written.
+    /// Fails if the file cannot be written.
     pub fn change(&mut self, name: &str, change: impl FnOnce(&mut Note)) -> Result<(), String> {
         change(self.notes.entry(name.to_owned()).or_default());
         self.write()
@@ -94,7 +94,10 @@ impl Progress {
             }
         }
         fs::write(&self.path, text).map_err(|error| {
-            format!("{}: {error}; mend: make the folder writable", self.path.display())
+            format!(
+                "cannot write `{}`: {error}\nhelp: make the folder writable",
+                self.path.display()
+            )
         })
     }
 }
@@ -122,7 +125,7 @@ impl Note {
     }
 }
 
-/// The time, UTC, to the second.
+/// The current time in UTC, with a precision of one second.
 pub fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
@@ -132,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read() {
+    fn written_progress_is_read_back() {
         let folder = tempfile::tempdir().unwrap();
         let mut progress = Progress::read(folder.path()).unwrap();
         progress.change("01-first-bytes", |note| note.hints = 2).unwrap();
@@ -143,10 +146,10 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_not_understood_is_named() {
+    fn an_invalid_line_is_reported() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), "# words\n01-first-bytes dome\n").unwrap();
         let error = Progress::read(folder.path()).unwrap_err();
-        assert!(error.contains(".progress:2: \"01-first-bytes dome\""), "{error}");
+        assert!(error.contains(".progress:2: invalid line \"01-first-bytes dome\""), "{error}");
     }
 }

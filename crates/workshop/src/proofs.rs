@@ -1,4 +1,4 @@
-//! `check --all`: proofs that the exercises are what they should be.
+//! `check --all`: proves that starters fail, solutions pass and wrong answers are explained.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ use conformance::{Check, HEAVY_JOBS, Target};
 
 use crate::cargo::{self, Built};
 use crate::check;
-use crate::exercise::{Exercise, Stumble, Wrong};
+use crate::exercise::{Diagnosis, Exercise, WrongAnswer};
 use crate::folders;
 use crate::grade::{self, Graded, State, Subject};
+use crate::output;
 use crate::place::{Place, called_as, shown};
-use crate::say;
 
-/// How many programs are started at the same time.
+/// The number of programs that run concurrently.
 const JOBS: usize = 8;
 
-/// How long a client waits for the next byte: longer than a learner's, since much runs at once.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// How long a client waits for the next byte. Longer than in `check`, since many programs run.
+const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// What is to be proved; none is all.
+/// The kinds of proofs to run. If none is set, all of them run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Kinds {
@@ -34,7 +34,7 @@ pub struct Kinds {
     pub links: bool,
 }
 
-/// One program of an exercise, and what it has to be.
+/// One program of an exercise, and the expected verdict.
 #[derive(Debug)]
 struct Claim<'a> {
     exercise: &'a Exercise,
@@ -46,58 +46,58 @@ struct Claim<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind<'a> {
-    /// Red for the reason in exercise.toml.
+    /// Fails for the reason in exercise.toml.
     Starter,
-    /// Green.
+    /// Passes.
     Solution,
-    /// Red, and explained by this stumble.
-    Wrong(&'a Wrong),
+    /// Fails, and is explained by the diagnosis of this wrong answer.
+    Wrong(&'a WrongAnswer),
 }
 
-/// What is not as it should be.
+/// A violation of what an exercise must fulfill.
 #[derive(Debug)]
-struct Fault {
+struct Error {
     place: String,
     what: String,
-    mend: String,
+    help: String,
 }
 
-/// Proves what is asked for, of one exercise or all; false if something is not as it should be.
+/// Runs the proofs for one exercise or for all. Returns whether there was no error.
 ///
 /// # Errors
 ///
-/// When it cannot be tried.
+/// Fails if the proofs cannot run.
 pub fn prove(place: &Place, only: Option<&Exercise>, kinds: Kinds) -> Result<bool, String> {
     let started = Instant::now();
     let kinds = match kinds == Kinds::default() {
         true => Kinds { starters: true, solutions: true, wrongs: true, links: true },
         false => kinds,
     };
-    let is_wanted = |exercise: &&Exercise| only.is_none_or(|only| only.name == exercise.name);
-    let exercises: Vec<&Exercise> = place.exercises.iter().filter(is_wanted).collect();
-    let mut faults: Vec<Fault> = exercises.iter().flat_map(|one| faults_of_files(one)).collect();
+    let is_selected = |exercise: &&Exercise| only.is_none_or(|only| only.name == exercise.name);
+    let exercises: Vec<&Exercise> = place.exercises.iter().filter(is_selected).collect();
+    let mut errors: Vec<Error> = exercises.iter().flat_map(|one| file_errors(one)).collect();
     if kinds.links {
-        faults.extend(exercises.iter().flat_map(|exercise| faults_of_links(place, exercise)));
+        errors.extend(exercises.iter().flat_map(|exercise| link_errors(place, exercise)));
     }
     let claims: Vec<Claim<'_>> = exercises.iter().flat_map(|one| claims_of(one, kinds)).collect();
     if !claims.is_empty() {
-        faults.extend(prove_programs(place, only, &claims)?);
+        errors.extend(prove_programs(place, only, &claims)?);
     }
-    say_faults(&faults);
-    let links = if kinds.links { ", and links both ways" } else { "" };
+    print_errors(&errors);
+    let links = if kinds.links { ", links" } else { "" };
     let took = format!("{:.0} s", started.elapsed().as_secs_f32());
-    let programs = say::count(claims.len(), "program");
-    let of_exercises = say::count(exercises.len(), "exercise");
-    match faults.is_empty() {
+    let programs = output::count(claims.len(), "program");
+    let of_exercises = output::count(exercises.len(), "exercise");
+    match errors.is_empty() {
         true => {
-            say::good(&format!("{programs} of {of_exercises} as they should be{links}; {took}"));
+            output::good(&format!("no errors in {programs} ({of_exercises}){links}; {took}"));
         }
-        false => say::bad(&format!(
-            "{} in {programs} of {of_exercises}; {took}",
-            say::count(faults.len(), "fault")
+        false => output::bad(&format!(
+            "{} in {programs} ({of_exercises}); {took}",
+            output::count(errors.len(), "error")
         )),
     }
-    Ok(faults.is_empty())
+    Ok(errors.is_empty())
 }
 
 fn claims_of(exercise: &Exercise, kinds: Kinds) -> Vec<Claim<'_>> {
@@ -112,52 +112,58 @@ fn claims_of(exercise: &Exercise, kinds: Kinds) -> Vec<Claim<'_>> {
     if kinds.solutions {
         claim(format!("solution-{number}"), exercise.solution_file(), Kind::Solution);
     }
-    for wrong in exercise.plan.wrongs.iter().filter(|_| kinds.wrongs) {
+    for wrong in exercise.plan.wrong_answers.iter().filter(|_| kinds.wrongs) {
         let source = exercise.folder.join("wrong").join(format!("{}.rs", wrong.id));
         claim(format!("wrong-{number}-{}", wrong.id), source, Kind::Wrong(wrong));
     }
     claims
 }
 
-/// What can be seen of an exercise without running it.
-fn faults_of_files(exercise: &Exercise) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let mut fault = |place: &Path, what: String, mend: &str| {
-        faults.push(Fault { place: shown(place), what, mend: mend.to_owned() });
+/// Returns the errors that can be found without running a program.
+fn file_errors(exercise: &Exercise) -> Vec<Error> {
+    let mut errors = Vec::new();
+    let mut report = |place: &Path, what: String, help: &str| {
+        errors.push(Error { place: shown(place), what, help: help.to_owned() });
     };
     if let Err(what) = exercise.hints() {
-        fault(&exercise.folder, what, "three hints: a nudge, the direction, nearly the answer");
+        report(
+            &exercise.folder,
+            what,
+            "write three hints: a nudge, the direction, most of the answer",
+        );
     }
     if exercise.your_turn_line().is_none() {
-        let what = "no line says where the learner begins".to_owned();
-        fault(&exercise.main_file(), what, "// Your turn: …");
+        let what = "no line marks where the learner starts".to_owned();
+        report(&exercise.main_file(), what, "add a comment `// Your turn: …`");
     }
     let starter = exercise.folder.join("starter");
     let [keep, reset] =
         ["keep", "reset"].map(|command| called_as(&format!("{command} {}", exercise.number)));
     match folders::are_same(&exercise.folder.join("src"), &starter) {
         Ok(true) => {}
-        Ok(false) => fault(
+        Ok(false) => report(
             &exercise.main_file(),
-            "it is not the starter that is kept for `reset`".to_owned(),
-            &format!("`{keep}` if it is a better starter; `{reset}` if it is your work"),
+            "src/ differs from starter/".to_owned(),
+            &format!(
+                "run `{keep}` if this is the new starter, or `{reset}` if it is your own work"
+            ),
         ),
-        Err(error) => fault(&starter, error.to_string(), &keep),
+        Err(error) => report(&starter, error.to_string(), &keep),
     }
     let folder = exercise.folder.join("wrong");
     for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
         let path = entry.path();
         let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if !exercise.plan.wrongs.iter().any(|wrong| wrong.id == id) {
-            let what = "exercise.toml does not name it".to_owned();
-            fault(&path, what, &format!("[[wrong]] with id = \"{id}\" and its stumble"));
+        if !exercise.plan.wrong_answers.iter().any(|wrong| wrong.id == id) {
+            let what = "exercise.toml does not list this file".to_owned();
+            report(&path, what, &format!("add [[wrong]] with id = \"{id}\" and its diagnosis"));
         }
     }
-    faults
+    errors
 }
 
-/// The lesson and the exercise link to each other.
-fn faults_of_links(place: &Place, exercise: &Exercise) -> Vec<Fault> {
+/// Returns the missing links between the lesson, the exercise and the list of exercises.
+fn link_errors(place: &Place, exercise: &Exercise) -> Vec<Error> {
     let (name, lesson) = (&exercise.name, &exercise.plan.lesson);
     let links = [
         (place.lessons().join(lesson), format!("exercises/{name}/README.md")),
@@ -167,21 +173,21 @@ fn faults_of_links(place: &Place, exercise: &Exercise) -> Vec<Fault> {
     let missing = links.into_iter().filter_map(|(path, link)| {
         let what = match fs::read_to_string(&path) {
             Ok(text) if text.contains(&format!("]({link}")) => return None,
-            Ok(_) => "it does not link to exercise and lesson as it should".to_owned(),
+            Ok(_) => "a link between the exercise and its lesson is missing".to_owned(),
             Err(error) => error.to_string(),
         };
-        Some(Fault { place: shown(&path), what, mend: format!("a link to {link}") })
+        Some(Error { place: shown(&path), what, help: format!("add a link to {link}") })
     });
     missing.collect()
 }
 
-/// Builds all programs at once, then grades them side by side.
+/// Builds all programs, then grades them concurrently.
 fn prove_programs(
     place: &Place,
     only: Option<&Exercise>,
     claims: &[Claim<'_>],
-) -> Result<Vec<Fault>, String> {
-    say::line(format!("Building {} …", say::count(claims.len(), "program")));
+) -> Result<Vec<Error>, String> {
+    output::line(format!("Building {} …", output::count(claims.len(), "program")));
     let package = only.map(Exercise::package);
     let mut arguments = vec!["--bins", "--examples", "--keep-going"];
     match &package {
@@ -189,74 +195,77 @@ fn prove_programs(
         None => arguments.push("--workspace"),
     }
     let built = cargo::build(&place.folder, &arguments, false)?;
-    if !built.is_whole && !built.has_errors() {
-        // Whatever it is, cargo says it best.
+    if !built.is_complete && !built.has_errors() {
+        // Run cargo again with its own output, which shows the reason.
         cargo::run(&place.folder, "build", &arguments)?;
     }
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     let mut ready = Vec::new();
     for claim in claims {
         match ready_to_grade(claim, &built)? {
             Ok(subject) => ready.push((claim, subject)),
-            Err(fault) => faults.push(fault),
+            Err(error) => errors.push(error),
         }
     }
-    let count = ready.iter().map(|(claim, _)| wanted_checks(claim).len()).sum();
-    say::line(format!("Grading: {} …", say::count(count, "check")));
-    faults.extend(judge_claims(&ready));
-    Ok(faults)
+    let count = ready.iter().map(|(claim, _)| required_checks(claim).len()).sum();
+    output::line(format!("Grading: {} …", output::count(count, "check")));
+    errors.extend(judge_claims(&ready));
+    Ok(errors)
 }
 
-/// The program, unless the compiler has something to say of it.
-fn ready_to_grade(claim: &Claim<'_>, built: &Built) -> Result<Result<Subject, Fault>, String> {
-    let complaint = built.complaints.iter().find(|one| one.target == claim.program);
-    let fault = |what: &str, mend: &str| {
-        Ok(Err(Fault { place: shown(&claim.source), what: what.to_owned(), mend: mend.to_owned() }))
+/// Returns the program to grade, or an error if the compiler reported an error or a warning.
+fn ready_to_grade(claim: &Claim<'_>, built: &Built) -> Result<Result<Subject, Error>, String> {
+    let message = built.messages.iter().find(|one| one.target == claim.program);
+    let fail = |what: &str, help: &str| {
+        Ok(Err(Error { place: shown(&claim.source), what: what.to_owned(), help: help.to_owned() }))
     };
-    if let Some(complaint) = complaint {
-        let mend = if complaint.is_error { "it has to compile" } else { "no warnings" };
-        return fault(complaint.text.trim_end(), mend);
+    if let Some(message) = message {
+        let help = if message.is_error { "fix the error" } else { "fix the warning" };
+        return fail(message.text.trim_end(), help);
     }
     let Ok(program) = built.program(&claim.program) else {
-        let mend = format!("[[example]] or [[bin]] \"{}\" in Cargo.toml", claim.program);
-        return fault("cargo built no program of it", &mend);
+        let help = format!("add [[example]] or [[bin]] `{}` to Cargo.toml", claim.program);
+        return fail("cargo built no program from this file", &help);
     };
     let starter = match check::is_compared(claim.exercise) {
         true => match built.program(&check::starter_name(claim.exercise)) {
             Ok(program) => Some(check::target(claim.exercise, program)?),
-            Err(what) => return fault(&what, "[[example]] with path = \"starter/main.rs\""),
+            Err(what) => return fail(&what, "add [[example]] with path = \"starter/main.rs\""),
         },
         false => None,
     };
     let mut target = check::target(claim.exercise, program)?;
-    target.silence_timeout = PATIENCE;
+    target.silence_timeout = TIMEOUT;
     Ok(Ok(Subject { target, source: Some(claim.source.clone()), starter }))
 }
 
-/// Judges programs, and those that are not as they should be once more, alone: much at once is not
-/// what a learner does, and a busy computer makes right servers late.
-fn judge_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Fault> {
-    let mut faults = Vec::new();
+/// Judges programs. Repeats those with an error alone: on a busy computer, a correct server can be
+/// too slow, and a learner does not run many programs concurrently.
+fn judge_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Error> {
+    let mut errors = Vec::new();
     for (one, graded) in ready.iter().zip(grade_claims(ready)) {
         let claim = one.0;
-        let mut fault = judge(claim, &graded);
-        if let Some(first) = fault {
-            fault = judge(claim, &grade_claims(slice::from_ref(one)).remove(0));
-            if fault.is_none() {
-                say::wrapped_rows(&[("not among others", &first.what), ("but alone", "yes")]);
+        let mut error = judge(claim, &graded);
+        if let Some(first) = error {
+            error = judge(claim, &grade_claims(slice::from_ref(one)).remove(0));
+            if error.is_none() {
+                output::wrapped_rows(&[
+                    ("concurrently", first.what.as_str()),
+                    ("alone", "as expected"),
+                ]);
             }
         }
-        say_claim(claim, fault.is_none());
-        faults.extend(fault);
+        print_claim(claim, error.is_none());
+        errors.extend(error);
     }
-    faults
+    errors
 }
 
-/// Grades side by side what only waits; what measures, two at a time.
+/// Grades programs concurrently. Of the measurements, only `HEAVY_JOBS` run concurrently.
 fn grade_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Vec<Graded>> {
     let all: Vec<Mutex<Vec<Graded>>> = ready.iter().map(|_| Mutex::default()).collect();
     let verdicts = |index: usize| all[index].lock().unwrap_or_else(PoisonError::into_inner);
-    side_by_side(ready.len(), JOBS, &|index| {
+    run_concurrently(ready.len(), JOBS, &|index| {
         let (claim, subject) = &ready[index];
         if let Err(why) = conformance::preflight(&subject.target) {
             *verdicts(index) = grade::not_started(claim.exercise, &why);
@@ -265,7 +274,7 @@ fn grade_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Vec<Graded>> {
     let started: Vec<usize> =
         (0..ready.len()).filter(|&index| verdicts(index).is_empty()).collect();
     let pairs = started.iter().flat_map(|&index| {
-        let checks = wanted_checks(ready[index].0);
+        let checks = required_checks(ready[index].0);
         checks.iter().map(move |&check| (index, check))
     });
     let pairs: Vec<(usize, &'static Check)> = pairs.collect();
@@ -273,11 +282,11 @@ fn grade_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Vec<Graded>> {
     for record in conformance::run_pairs(&targets, &pairs, &|_, _| true, &|_| {}) {
         verdicts(record.target).push(grade::graded(record));
     }
-    side_by_side(started.len(), HEAVY_JOBS, &|index| {
+    run_concurrently(started.len(), HEAVY_JOBS, &|index| {
         let index = started[index];
         let (claim, subject) = &ready[index];
-        let has_all = wanted_checks(claim).len() == claim.exercise.checks.len();
-        if !has_all || !grade::is_green(&verdicts(index)) {
+        let has_all = required_checks(claim).len() == claim.exercise.checks.len();
+        if !has_all || !grade::all_passed(&verdicts(index)) {
             return;
         }
         for plan in &claim.exercise.plan.measures {
@@ -290,14 +299,14 @@ fn grade_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Vec<Graded>> {
     all.into_iter().map(into_inner).map(|all| all.unwrap_or_else(PoisonError::into_inner)).collect()
 }
 
-/// The checks that decide a claim: those before the one that matters, and it.
-fn wanted_checks<'a>(claim: &Claim<'a>) -> &'a [&'static Check] {
+/// Returns the checks that decide a claim: the decisive check and those before it.
+fn required_checks<'a>(claim: &Claim<'a>) -> &'a [&'static Check] {
     let checks = &claim.exercise.checks;
     let last = match claim.kind {
         Kind::Solution => return checks,
         Kind::Starter => &claim.exercise.plan.starter.check,
-        Kind::Wrong(wrong) => match stumble(claim.exercise, wrong) {
-            Some(stumble) => &stumble.check,
+        Kind::Wrong(wrong) => match diagnosis(claim.exercise, wrong) {
+            Some(diagnosis) => &diagnosis.check,
             None => return checks,
         },
     };
@@ -307,92 +316,96 @@ fn wanted_checks<'a>(claim: &Claim<'a>) -> &'a [&'static Check] {
     }
 }
 
-fn stumble<'a>(exercise: &'a Exercise, wrong: &Wrong) -> Option<&'a Stumble> {
-    exercise.plan.stumbles.iter().find(|stumble| stumble.id == wrong.stumble)
+fn diagnosis<'a>(exercise: &'a Exercise, wrong: &WrongAnswer) -> Option<&'a Diagnosis> {
+    exercise.plan.diagnoses.iter().find(|diagnosis| diagnosis.id == wrong.diagnosis)
 }
 
-/// Whether the verdicts are those that the claim wants.
-fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Option<Fault> {
-    let fault = |what: String, mend: &str| {
-        Some(Fault { place: shown(&claim.source), what, mend: mend.to_owned() })
+/// Returns an error if the verdicts differ from those that the claim expects.
+fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Option<Error> {
+    let fail = |what: String, help: &str| {
+        Some(Error { place: shown(&claim.source), what, help: help.to_owned() })
     };
     let exercise = claim.exercise;
     let explanation = grade::explain(exercise, graded);
     let skipped = graded.iter().find_map(|graded| match &graded.state {
-        State::NotApplicable(why) if cfg!(target_os = "linux") => Some((graded.name, why)),
+        State::Skipped(why) if cfg!(target_os = "linux") => Some((graded.name, why)),
         _ => None,
     });
     if let (Kind::Solution, Some((name, why))) = (claim.kind, skipped) {
-        let what = format!("{name} cannot be asked: {why}");
-        return fault(what, "arguments in exercise.toml, or another check");
+        let what = format!("{name} was skipped: {why}");
+        return fail(what, "change `arguments` in exercise.toml, or use another check");
     }
-    let is_skipped = graded.iter().any(|graded| matches!(graded.state, State::NotApplicable(_)));
+    let is_skipped = graded.iter().any(|graded| matches!(graded.state, State::Skipped(_)));
     match (claim.kind, explanation) {
         (Kind::Solution, None) => None,
-        (Kind::Solution, Some(red)) => {
-            let what = format!("the solution is red: {}: {}", red.graded.name, red.came);
-            fault(what, "a solution is green; or does the check ask too much?")
+        (Kind::Solution, Some(failure)) => {
+            let (name, actual) = (failure.graded.name, failure.actual);
+            let what = format!("the solution fails: {name}: {actual}");
+            fail(what, "fix the solution, or the check if it is too strict")
         }
-        // Where something cannot be measured, it cannot be red.
+        // A skipped check cannot fail.
         (Kind::Starter | Kind::Wrong(_), None) if is_skipped => None,
         (Kind::Starter, None) => {
-            fault("the starter is green".to_owned(), "leave a gap that a check sees")
+            fail("the starter passes".to_owned(), "leave a gap that a check detects")
         }
         (Kind::Starter, Some(_)) => {
-            let wanted = &exercise.plan.starter;
-            let came = graded.iter().find_map(|graded| match &graded.state {
-                State::Red(came) if graded.name == wanted.check => Some(came),
+            let expected = &exercise.plan.starter;
+            let actual = graded.iter().find_map(|graded| match &graded.state {
+                State::Fail(actual) if graded.name == expected.check => Some(actual),
                 _ => None,
             });
-            match came {
-                Some(came) if grade::is_said(&wanted.words, came) => None,
-                Some(came) => fault(
-                    format!("{} is red with other words: {came}", wanted.check),
-                    "starter.words in exercise.toml",
+            match actual {
+                Some(actual) if grade::contains_words(&expected.words, actual) => None,
+                Some(actual) => fail(
+                    format!("{} fails with another message: {actual}", expected.check),
+                    "change `starter.words` in exercise.toml",
                 ),
-                None => {
-                    fault(format!("{} is not red", wanted.check), "starter.check in exercise.toml")
-                }
+                None => fail(
+                    format!("{} does not fail", expected.check),
+                    "change `starter.check` in exercise.toml",
+                ),
             }
         }
         (Kind::Wrong(wrong), None) => {
-            let what = match stumble(exercise, wrong) {
-                Some(stumble) => format!("it is green as far as {}", stumble.check),
-                None => "it is green".to_owned(),
+            let what = match diagnosis(exercise, wrong) {
+                Some(diagnosis) => {
+                    format!("the wrong answer passes all checks up to {}", diagnosis.check)
+                }
+                None => "the wrong answer passes".to_owned(),
             };
-            fault(what, "a check that sees it, or the stumble that it really is")
+            fail(what, "add a check that detects it, or change its diagnosis")
         }
-        (Kind::Wrong(wrong), Some(red)) if red.id == Some(&wrong.stumble) => None,
-        (Kind::Wrong(wrong), Some(red)) => {
-            let by = red.id.unwrap_or("no stumble");
-            let (name, came) = (red.graded.name, red.came);
-            let what = format!("explained by {by}, not by {}: {name}: {came}", wrong.stumble);
-            fault(what, "the stumbles' check, words and order in exercise.toml")
+        (Kind::Wrong(wrong), Some(failure)) if failure.id == Some(&wrong.diagnosis) => None,
+        (Kind::Wrong(wrong), Some(failure)) => {
+            let by = failure.id.unwrap_or("no diagnosis");
+            let (name, actual) = (failure.graded.name, failure.actual);
+            let what = format!("explained by {by}, not by {}: {name}: {actual}", wrong.diagnosis);
+            fail(what, "change the check, the words or the order of the diagnoses in exercise.toml")
         }
     }
 }
 
-fn say_claim(claim: &Claim<'_>, is_right: bool) {
+fn print_claim(claim: &Claim<'_>, is_met: bool) {
     let kind = match claim.kind {
-        Kind::Starter => "starter is red for its reason".to_owned(),
-        Kind::Solution => "solution is green".to_owned(),
-        Kind::Wrong(wrong) => format!("wrong/{}.rs is red: {}", wrong.id, wrong.stumble),
+        Kind::Starter => "the starter fails for its stated reason".to_owned(),
+        Kind::Solution => "the solution passes".to_owned(),
+        Kind::Wrong(wrong) => format!("wrong/{}.rs fails: {}", wrong.id, wrong.diagnosis),
     };
-    let word = if is_right { "yes" } else { "NO" };
-    say::line(format!("  {word:3}  {}  {kind}", claim.exercise.number));
+    let word = if is_met { "yes" } else { "NO" };
+    output::line(format!("  {word:3}  {}  {kind}", claim.exercise.number));
 }
 
-fn say_faults(faults: &[Fault]) {
-    for Fault { place, what, mend } in faults {
-        say::line("");
-        say::line(place);
-        say::wrapped_rows(&[("what", what), ("mend", mend)]);
+fn print_errors(errors: &[Error]) {
+    for Error { place, what, help } in errors {
+        output::line("");
+        output::line(place);
+        output::wrapped_rows(&[("what", what), ("help", help)]);
     }
-    say::line("");
+    output::line("");
 }
 
-/// Does something for each number below a count, several at a time.
-fn side_by_side(count: usize, jobs: usize, act: &(dyn Fn(usize) + Sync)) {
+/// Calls `act` for each number below `count`, on `jobs` threads.
+fn run_concurrently(count: usize, jobs: usize, act: &(dyn Fn(usize) + Sync)) {
     let next = AtomicUsize::new(0);
     let work = || {
         loop {

@@ -1,4 +1,4 @@
-//! `watch`: grades again whenever the learner saves.
+//! `watch`: grades an exercise again whenever the learner saves a file.
 
 use std::fs;
 use std::io::{self, BufRead};
@@ -13,59 +13,59 @@ use crate::check;
 use crate::exercise::Exercise;
 use crate::folders;
 use crate::learn;
+use crate::output;
 use crate::place::{Place, shown};
 use crate::progress::Progress;
-use crate::say;
 
-/// How long nothing more may happen to the files before they are taken as saved: an editor may write
-/// a file in several steps, or beside it and rename.
+/// How long the files must not change before they count as saved. An editor may write a file in
+/// several steps, or write a new file and rename it.
 const SETTLING_TIME: Duration = Duration::from_millis(100);
 
-/// How often the files are looked at where the system tells nothing: a folder that a container or a
-/// virtual machine shares, say.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often the files are polled. Some folders have no change notifications, for example those
+/// that a container or a virtual machine shares.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What wakes the watch.
-enum Wake {
-    /// Something happened in the folder.
-    Touched,
-    /// The learner typed a line.
-    Typed(String),
+/// An event that wakes `watch`.
+enum Event {
+    /// A file in the folder changed.
+    Changed,
+    /// The learner entered a line.
+    Input(String),
 }
 
-/// What is to be done next.
+/// The next step of `watch`.
 enum Step<'a> {
     Check(&'a Exercise),
     Wait,
     End,
 }
 
-/// Checks an exercise now and after every change, until the learner ends it.
+/// Checks an exercise now and after every change, until the learner quits.
 ///
 /// # Errors
 ///
-/// When the exercise cannot be read.
+/// Fails if the exercise cannot be read.
 pub fn watch<'a>(place: &'a Place, first: &'a Exercise) -> Result<bool, String> {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let mut exercise = first;
-    let typing = tell.clone();
+    let input = sender.clone();
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            if typing.send(Wake::Typed(line)).is_err() {
+            if input.send(Event::Input(line)).is_err() {
                 return;
             }
         }
     });
     'exercises: loop {
-        let _watcher = watcher(&exercise.folder, &tell);
+        let _watcher = watcher(&exercise.folder, &sender);
         loop {
-            let seen = sources(exercise);
+            let before = sources(exercise);
             if let Err(message) = check::check(place, exercise, None) {
-                say::bad(&message);
+                output::bad(&message);
             }
-            say_waiting(exercise);
+            print_waiting(exercise);
             let step = loop {
-                match wait(place, exercise, &seen, &told)? {
+                match wait(place, exercise, &before, &receiver)? {
                     Step::Wait => {}
                     step => break step,
                 }
@@ -74,7 +74,7 @@ pub fn watch<'a>(place: &'a Place, first: &'a Exercise) -> Result<bool, String> 
                 Step::End => return Ok(true),
                 Step::Check(next) if next.name != exercise.name => {
                     exercise = next;
-                    learn::say_exercise(place, exercise);
+                    learn::print_exercise(place, exercise);
                     continue 'exercises;
                 }
                 Step::Check(_) | Step::Wait => {}
@@ -83,31 +83,35 @@ pub fn watch<'a>(place: &'a Place, first: &'a Exercise) -> Result<bool, String> 
     }
 }
 
-/// Waits until something is to be done.
+/// Waits for the next step.
 fn wait<'a>(
     place: &'a Place,
     exercise: &'a Exercise,
-    seen: &Sources,
-    told: &Receiver<Wake>,
+    before: &Sources,
+    receiver: &Receiver<Event>,
 ) -> Result<Step<'a>, String> {
-    match told.recv_timeout(LOOK_INTERVAL) {
-        Ok(Wake::Typed(line)) => return typed(place, exercise, line.trim()),
-        Ok(Wake::Touched) => {
-            // What was typed meanwhile waits its turn: nobody types while an editor saves.
-            while let Ok(Wake::Touched) = told.recv_timeout(SETTLING_TIME) {}
+    match receiver.recv_timeout(POLL_INTERVAL) {
+        Ok(Event::Input(line)) => return handle_input(place, exercise, line.trim()),
+        Ok(Event::Changed) => {
+            // Input during this time is handled later.
+            while let Ok(Event::Changed) = receiver.recv_timeout(SETTLING_TIME) {}
         }
         Err(_) => {}
     }
     let now = sources(exercise);
-    // An editor's own files come and go; and there is a moment in a rename when nothing is there.
-    if now == *seen || now.is_empty() {
+    // Ignore an editor's temporary files, and the moment in a rename when the file is missing.
+    if now == *before || now.is_empty() {
         return Ok(Step::Wait);
     }
-    say::line("Saved: checking again.");
+    output::line("Saved: checking again.");
     Ok(Step::Check(exercise))
 }
 
-fn typed<'a>(place: &'a Place, exercise: &'a Exercise, line: &str) -> Result<Step<'a>, String> {
+fn handle_input<'a>(
+    place: &'a Place,
+    exercise: &'a Exercise,
+    line: &str,
+) -> Result<Step<'a>, String> {
     match line {
         "" => return Ok(Step::Check(exercise)),
         "q" => return Ok(Step::End),
@@ -116,21 +120,23 @@ fn typed<'a>(place: &'a Place, exercise: &'a Exercise, line: &str) -> Result<Ste
         }
         "n" => match next_after(place, exercise)? {
             Some(next) => return Ok(Step::Check(next)),
-            None => say::line("There is no other exercise that is not done."),
+            None => output::line("All other exercises are done."),
         },
-        other => say::line(format!("\"{other}\" means nothing here.")),
+        other => output::line(format!("unknown command `{other}`")),
     }
-    say_waiting(exercise);
+    print_waiting(exercise);
     Ok(Step::Wait)
 }
 
-fn say_waiting(exercise: &Exercise) {
-    say::line("");
-    say::line(format!("Waiting until you save {}", shown(&exercise.main_file())));
-    say::line("Or type, then Enter:  h a hint,  n the next one,  q the end,  nothing: again");
+fn print_waiting(exercise: &Exercise) {
+    output::line("");
+    output::line(format!("Waiting for changes of {}", shown(&exercise.main_file())));
+    output::line(
+        "Keys, followed by Enter:  h hint,  n next exercise,  q quit,  Enter alone: check again",
+    );
 }
 
-/// The next exercise that is not done: a later one, or else an earlier one.
+/// Returns the next exercise that is not done: the first later one, or else the first one.
 fn next_after<'a>(place: &'a Place, exercise: &Exercise) -> Result<Option<&'a Exercise>, String> {
     let progress = Progress::read(&place.folder)?;
     let is_open = |other: &&Exercise| {
@@ -142,22 +148,22 @@ fn next_after<'a>(place: &'a Place, exercise: &Exercise) -> Result<Option<&'a Ex
     Ok(open.find(later).or(first))
 }
 
-/// Who is told of changes by the system; without it, looking now and then has to do.
-fn watcher(folder: &Path, tell: &Sender<Wake>) -> Option<notify::RecommendedWatcher> {
-    let tell = tell.clone();
-    let touched = move |event: notify::Result<notify::Event>| {
+/// Watches a folder for changes. Returns `None` if that fails; polling is the fallback.
+fn watcher(folder: &Path, sender: &Sender<Event>) -> Option<notify::RecommendedWatcher> {
+    let sender = sender.clone();
+    let on_change = move |event: notify::Result<notify::Event>| {
         if event.is_ok_and(|event| !event.kind.is_access()) {
-            let _ = tell.send(Wake::Touched);
+            let _ = sender.send(Event::Changed);
         }
     };
-    let mut watcher = notify::recommended_watcher(touched).ok()?;
+    let mut watcher = notify::recommended_watcher(on_change).ok()?;
     watcher.watch(folder, RecursiveMode::Recursive).ok()?;
     Some(watcher)
 }
 
 type Sources = Vec<(PathBuf, Vec<u8>)>;
 
-/// The files that the program is made of, with their content.
+/// Returns the source files of the program, with their content.
 fn sources(exercise: &Exercise) -> Sources {
     let source = exercise.folder.join("src");
     let names = folders::files(&source).unwrap_or_default();

@@ -1,11 +1,11 @@
-//! What asks a server to end. From the moment `Signals` exists, a signal no longer ends the process.
+//! The signals that stop a server. While `Signals` exists, a signal no longer ends the process.
 
 use std::io;
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Ctrl-C, and on Unix SIGTERM.
+/// Receives Ctrl-C (SIGINT) and, on Unix, SIGTERM.
 pub struct Signals {
     #[cfg(unix)]
     interrupt: Signal,
@@ -26,7 +26,7 @@ impl Signals {
         Ok(Self { interrupt: tokio::signal::windows::ctrl_c()? })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next signal.
     pub async fn next(&mut self) {
         #[cfg(unix)]
         tokio::select! {

@@ -1,96 +1,115 @@
-//! What a learner does.
+//! The commands of a learner.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::sample::{RIGHT, Sample, server};
-use crate::{assert_says, wait_for};
+use crate::sample::{CORRECT, Sample, server};
+use crate::{assert_contains, wait_for};
 
 #[test]
-fn from_red_to_green() {
+fn a_learner_solves_an_exercise_with_hints() {
     let sample = Sample::new();
-    let (code, says) = sample.run(&[]);
+    let (code, output) = sample.run(&[]);
     assert_eq!(code, 0);
-    assert_says(&says, &["Welcome", "Exercise 01, Say it first (5 minutes)", "main.rs:19"]);
+    assert_contains(&output, &["Welcome", "Exercise 01, Send it first (5 minutes)", "main.rs:19"]);
 
-    let (code, says) = sample.run(&["check"]);
-    assert_eq!(code, 1, "{says}");
-    let red = ["RED    size-1", "came", "byte 0 differs", "The file comes, but nothing before it."];
-    assert_says(&says, &red);
-    assert_says(&says, &["Red is where every exercise begins", "just exercise hint 01"]);
+    let (code, output) = sample.run(&["check"]);
+    assert_eq!(code, 1, "{output}");
+    let failure =
+        ["FAIL   size-1", "actual", "byte 0 differs", "The file arrives, but nothing before it."];
+    assert_contains(&output, &failure);
+    assert_contains(&output, &["Every exercise fails at first", "just exercise hint 01"]);
 
-    assert_says(&sample.run(&["hint"]).1, &["Hint 1 of 3", "A nudge.", "just exercise hint 01"]);
-    assert_says(&sample.run(&["hint", "1"]).1, &["Hint 2 of 3", "A direction."]);
-    let (_, again) = sample.run(&["hint", "01-say-it", "--again"]);
-    assert_says(&again, &["A nudge.", "A direction."]);
+    assert_contains(
+        &sample.run(&["hint"]).1,
+        &["Hint 1 of 3", "A nudge.", "just exercise hint 01"],
+    );
+    assert_contains(&sample.run(&["hint", "1"]).1, &["Hint 2 of 3", "A direction."]);
+    let (_, again) = sample.run(&["hint", "01-send-it", "--again"]);
+    assert_contains(&again, &["A nudge.", "A direction."]);
     assert!(!again.contains("Nearly."), "{again}");
 
-    sample.learner_writes(&server(RIGHT));
-    let (code, says) = sample.run(&["check", "01"]);
-    assert_eq!(code, 0, "{says}");
-    assert_says(&says, &["Green: exercise 01 is done, 1 of 2.", "(02, Say it first: 5 minutes)"]);
-    assert_says(&sample.run(&["list"]).1, &[" 01  done", "2 hints", " 02  next", "1 of 2 done."]);
-    assert_says(&sample.run(&["next"]).1, &["Exercise 02"]);
-    assert_says(&sample.read(".progress"), &["It is plain text", "01-say-it done 2", "hints 2"]);
+    sample.learner_writes(&server(CORRECT));
+    let (code, output) = sample.run(&["check", "01"]);
+    assert_eq!(code, 0, "{output}");
+    assert_contains(
+        &output,
+        &["Passed: exercise 01 is done, 1 of 2.", "(02, Send it first: 5 minutes)"],
+    );
+    assert_contains(
+        &sample.run(&["list"]).1,
+        &[" 01  done", "2 hints", " 02  next", "1 of 2 done."],
+    );
+    assert_contains(&sample.run(&["next"]).1, &["Exercise 02"]);
+    assert_contains(
+        &sample.read(".progress"),
+        &["It is plain text", "01-send-it done 2", "hints 2"],
+    );
 }
 
 #[test]
-fn a_stumble_explains_a_later_red() {
+fn a_diagnosis_explains_a_failure_of_a_later_check() {
     let sample = Sample::new();
-    sample.learner_writes(&sample.read("01-say-it/wrong/crlf.rs"));
-    let (code, says) = sample.run(&["check"]);
+    sample.learner_writes(&sample.read("01-send-it/wrong/crlf.rs"));
+    let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1);
-    assert_says(&says, &["held   size-1", "RED    preamble", "A line ends with a bare newline"]);
+    assert_contains(
+        &output,
+        &["pass   size-1", "FAIL   preamble", "A line must end with a bare newline"],
+    );
 }
 
 #[test]
-fn what_does_not_compile_is_said() {
+fn a_compiler_error_is_shown() {
     let sample = Sample::new();
     sample.learner_writes(&server("stream.write_al(b\"\")?;"));
-    let (code, says) = sample.run(&["check"]);
+    let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1);
-    assert_says(&says, &["no method named `write_al`", "It does not compile yet.", "main.rs:19"]);
+    assert_contains(
+        &output,
+        &["no method named `write_al`", "It does not compile yet.", "main.rs:19"],
+    );
 }
 
 #[test]
-fn a_server_that_never_listens_is_cut_off() {
+fn a_server_that_never_listens_is_stopped() {
     let sample = Sample::new();
     sample.learner_writes("fn main() { loop { std::thread::park() } }");
-    let (code, says) = sample.run(&["check"]);
+    let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1);
-    assert_says(&says, &["RED    size-1", "nobody listens on port", "later  preamble"]);
-    assert_says(&says, &["Your server runs, but not where"]);
+    assert_contains(&output, &["FAIL   size-1", "nobody listens on port", "later  preamble"]);
+    assert_contains(&output, &["does not listen where the checks connect"]);
 }
 
 #[test]
-fn what_nobody_foresaw_is_explained_in_general() {
+fn a_failure_without_a_diagnosis_has_a_general_explanation() {
     let sample = Sample::new();
     let reply =
         r#"stream.write_all(if content.len() == 1 { b"HTTP/1.1\n\n" } else { b"HTTP/1.1\n!" })?;"#;
     sample.learner_writes(&server(reply));
-    let (code, says) = sample.run(&["check"]);
+    let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1);
-    assert_says(
-        &says,
-        &["held   size-1", "RED    preamble", "byte 9 differs", "from there on it is not"],
+    assert_contains(
+        &output,
+        &["pass   size-1", "FAIL   preamble", "byte 9 differs", "The bytes before this position"],
     );
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_a_server_uses_is_counted() {
+fn measurements_are_graded() {
     let sample = Sample::new();
-    let threads = server(RIGHT).replace(
-        "serve_client(stream?, &arguments[1])?;",
+    let threads = server(CORRECT).replace(
+        "handle_connection(stream?, &arguments[1])?;",
         "let (stream, path) = (stream?, arguments[1].clone());
-        std::thread::spawn(move || serve_client(stream, &path));",
+        std::thread::spawn(move || handle_connection(stream, &path));",
     );
     sample.learner_writes(&threads);
-    sample.write("lessons/exercises/01-say-it/starter/main.rs", &threads);
+    sample.write("lessons/exercises/01-send-it/starter/main.rs", &threads);
     let starter = "\n[[example]]\nname = \"starter-01\"\npath = \"starter/main.rs\"\n";
-    sample.append("01-say-it/Cargo.toml", starter);
+    sample.append("01-send-it/Cargo.toml", starter);
     let measures = [
         ("threads", "clients = 4\nat_most = 2"),
         ("memory-kib", "clients = 4\nbytes = 2_000_000\nat_most = 1000"),
@@ -102,89 +121,92 @@ fn what_a_server_uses_is_counted() {
     ];
     for (what, bounds) in measures {
         let measure = format!("[[measure]]\nwhat = \"{what}\"\n{bounds}\nsay = \"Of {what}.\"\n");
-        sample.append("01-say-it/exercise.toml", &measure);
+        sample.append("01-send-it/exercise.toml", &measure);
     }
-    let (code, says) = sample.run(&["check"]);
+    let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1);
     let verdicts = [
-        "held   preamble",
-        "RED    threads        Threads with 4 clients that do not read: 2 at most",
-        "RED    memory-kib",
-        "RED    read-calls",
-        "held   cpu-ms",
-        "held   blocked-in     write or sendto",
-        "held   times-starter",
-        "RED    source-lacks",
-        // One for each client, and the one that accepts.
+        "pass   preamble",
+        "FAIL   threads        Threads with 4 clients that do not read: at most 2",
+        "FAIL   memory-kib",
+        "FAIL   read-calls",
+        "pass   cpu-ms",
+        "pass   blocked-in     A thread waits in write or sendto",
+        "pass   times-starter",
+        "FAIL   source-lacks",
+        // One thread per client, and the one that accepts.
         "it was 5",
         "Of threads.",
     ];
-    assert_says(&says, &verdicts);
+    assert_contains(&output, &verdicts);
 }
 
 #[test]
-fn no_work_is_lost_by_a_reset() {
+fn reset_keeps_a_copy_of_the_work() {
     let sample = Sample::new();
-    assert_says(&sample.run(&["reset", "01"]).1, &["nothing to reset"]);
+    assert_contains(&sample.run(&["reset", "01"]).1, &["nothing to reset"]);
     sample.learner_writes("fn main() {} // hours of work");
-    sample.write("lessons/exercises/01-say-it/src/more.rs", "// more of it");
-    let (code, says) = sample.run(&["reset", "01"]);
-    assert_eq!(code, 0, "{says}");
-    assert_eq!(sample.read("01-say-it/src/main.rs"), sample.read("01-say-it/starter/main.rs"));
-    assert!(!sample.path("01-say-it/src/more.rs").exists());
-    let copies = std::fs::read_dir(sample.path(".copies/01-say-it")).unwrap();
+    sample.write("lessons/exercises/01-send-it/src/more.rs", "// more of it");
+    let (code, output) = sample.run(&["reset", "01"]);
+    assert_eq!(code, 0, "{output}");
+    assert_eq!(sample.read("01-send-it/src/main.rs"), sample.read("01-send-it/starter/main.rs"));
+    assert!(!sample.path("01-send-it/src/more.rs").exists());
+    let copies = std::fs::read_dir(sample.path(".copies/01-send-it")).unwrap();
     let copies: Vec<_> = copies.map(|entry| entry.unwrap().path()).collect();
     assert_eq!(copies.len(), 1);
     let kept = std::fs::read_to_string(copies[0].join("main.rs")).unwrap();
     assert_eq!(kept, "fn main() {} // hours of work");
     assert!(copies[0].join("more.rs").exists());
-    assert_says(&sample.run(&["reset"]).1, &["NN"]);
+    assert_contains(&sample.run(&["reset"]).1, &["NN"]);
 }
 
 #[test]
-fn a_solution_is_shown_to_who_wants_it() {
+fn a_solution_needs_a_confirmation() {
     let sample = Sample::new();
-    let (code, says) = sample.run(&["solution", "1"]);
+    let (code, output) = sample.run(&["solution", "1"]);
     assert_eq!(code, 2);
-    assert_says(&says, &["--yes"]);
-    assert!(!says.contains("write_all"), "{says}");
-    assert_says(&sample.run(&["solution", "1", "--yes"]).1, &["One solution of many", RIGHT]);
-    assert_says(&sample.run(&["list"]).1, &["solution seen"]);
+    assert_contains(&output, &["--yes"]);
+    assert!(!output.contains("write_all"), "{output}");
+    assert_contains(
+        &sample.run(&["solution", "1", "--yes"]).1,
+        &["One of many solutions", CORRECT],
+    );
+    assert_contains(&sample.run(&["list"]).1, &["solution seen"]);
 }
 
 #[test]
-fn who_is_not_there_is_named() {
+fn an_unknown_exercise_is_reported() {
     let sample = Sample::new();
-    let (code, says) = sample.run(&["check", "7"]);
+    let (code, output) = sample.run(&["check", "7"]);
     assert_eq!(code, 2);
-    assert_says(&says, &["no exercise \"7\"", "01 to 02", "just exercise list"]);
+    assert_contains(&output, &["no exercise `7`", "01 to 02", "just exercise list"]);
 }
 
 #[test]
-fn watch_checks_whatever_is_saved() {
+fn watch_checks_after_each_save() {
     let sample = Sample::new();
     let mut watch = sample.command(&["watch"]).stdin(Stdio::piped()).spawn().unwrap();
     let text = Arc::new(Mutex::new(String::new()));
-    let (stdout, told) = (watch.stdout.take().unwrap(), Arc::clone(&text));
+    let (stdout, output) = (watch.stdout.take().unwrap(), Arc::clone(&text));
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            told.lock().unwrap().push_str(&format!("{line}\n"));
+            output.lock().unwrap().push_str(&format!("{line}\n"));
         }
     });
-    let says = |words: &str| wait_for(words, || text.lock().unwrap().contains(words));
-    says("RED    size-1");
-    says("Waiting until");
-    // As an editor that writes beside the file and renames.
-    sample.write("lessons/exercises/01-say-it/src/main.rs.new", &server(RIGHT));
-    let main = sample.path("01-say-it/src/main.rs");
-    std::fs::rename(sample.path("01-say-it/src/main.rs.new"), main).unwrap();
-    says("Saved: checking again.");
-    says("Green: exercise 01 is done");
+    let expect = |words: &str| wait_for(words, || text.lock().unwrap().contains(words));
+    expect("FAIL   size-1");
+    expect("Waiting for changes");
+    // Saves like an editor that writes a new file and renames it.
+    sample.write("lessons/exercises/01-send-it/src/main.rs.new", &server(CORRECT));
+    let main = sample.path("01-send-it/src/main.rs");
+    std::fs::rename(sample.path("01-send-it/src/main.rs.new"), main).unwrap();
+    expect("Saved: checking again.");
+    expect("Passed: exercise 01 is done");
     let mut stdin = watch.stdin.take().unwrap();
     stdin.write_all(b"n\n").unwrap();
-    says("Exercise 02, Say it first: 2 checks");
+    expect("Exercise 02, Send it first: 2 checks");
     stdin.write_all(b"q\n").unwrap();
-    assert_eq!(crate::sample::ended(watch).0, 0);
+    assert_eq!(crate::sample::wait_for_exit(watch).0, 0);
 }
 
 #[cfg(unix)]
@@ -193,7 +215,7 @@ mod signals {
     use std::net::{TcpListener, TcpStream};
     use std::process::Command;
 
-    use crate::sample::{RIGHT, Sample, ended, server, told_in};
+    use crate::sample::{CORRECT, Sample, read_when_written, server, wait_for_exit};
     use crate::wait_for;
 
     fn signal(name: &str, pid: &str) -> bool {
@@ -201,43 +223,46 @@ mod signals {
     }
 
     #[test]
-    fn an_interrupt_leaves_no_server() {
+    fn an_interrupt_stops_the_server() {
         let sample = Sample::new();
-        // It is there, but not for clients: whoever checks it waits.
-        sample.learner_writes(&server(RIGHT).replace(
+        // The server runs, but does not listen, so that the check waits.
+        sample.learner_writes(&server(CORRECT).replace(
             "let listener",
             "loop { std::thread::park() }\n    #[allow(unreachable_code)]\n    let listener",
         ));
         let pid_file = sample.path("pid");
         let check = sample.command(&["check"]).env("PID_FILE", &pid_file).spawn().unwrap();
-        let server = told_in(&pid_file);
+        let server = read_when_written(&pid_file);
         assert!(signal("-INT", &check.id().to_string()));
-        assert_eq!(ended(check).0, 130);
-        wait_for("the server's end", || !signal("-0", &server));
+        assert_eq!(wait_for_exit(check).0, 130);
+        wait_for("the server to exit", || !signal("-0", &server));
     }
 
     #[test]
     fn run_serves_the_learner_until_an_interrupt() {
         let sample = Sample::new();
-        sample.learner_writes(&server(RIGHT));
+        sample.learner_writes(&server(CORRECT));
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = taken.local_addr().unwrap().port();
-        let (code, says) = sample.run(&["run", "1", "--port", &port.to_string()]);
+        let (code, output) = sample.run(&["run", "1", "--port", &port.to_string()]);
         assert_eq!(code, 2);
-        crate::assert_says(&says, &["mend: another one:\n  just exercise run 01 --port"]);
+        crate::assert_contains(
+            &output,
+            &["help: try another port:\n  just exercise run 01 --port"],
+        );
         drop(taken);
         let pid_file = sample.path("pid");
         let mut run = sample.command(&["run", "1", "--port", &port.to_string()]);
         let run = run.env("PID_FILE", &pid_file).spawn().unwrap();
-        // It has taken the runner's place, so that signals are its own.
-        assert_eq!(told_in(&pid_file), run.id().to_string());
+        // The server has replaced the runner's process.
+        assert_eq!(read_when_written(&pid_file), run.id().to_string());
         let mut got = Vec::new();
-        wait_for("an answer", || {
+        wait_for("a reply", || {
             let stream = TcpStream::connect(("127.0.0.1", port));
             stream.and_then(|mut stream| stream.read_to_end(&mut got)).is_ok()
         });
         assert!(got.starts_with(b"HTTP/1.1\n\n"));
         assert!(signal("-INT", &run.id().to_string()));
-        ended(run);
+        wait_for_exit(run);
     }
 }

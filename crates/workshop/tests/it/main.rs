@@ -1,6 +1,6 @@
-//! The runner as a learner and an author start it, with a small folder of exercises.
+//! Runs the program as a learner and as an author, with a small folder of exercises.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 
 mod author;
 mod learner;
@@ -8,18 +8,18 @@ mod sample;
 
 use std::time::{Duration, Instant};
 
-/// Waits for something that nobody tells of.
-fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
+/// Polls until a condition is true.
+fn wait_for(what: &str, mut is_true: impl FnMut() -> bool) {
     let started = Instant::now();
-    while !holds() {
-        assert!(started.elapsed() < sample::PATIENCE, "waited in vain for {what}");
+    while !is_true() {
+        assert!(started.elapsed() < sample::TIMEOUT, "timed out waiting for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
-/// The text has all of these.
-fn assert_says(text: &str, words: &[&str]) {
+/// Asserts that the text contains all of `words`.
+fn assert_contains(text: &str, words: &[&str]) {
     for word in words {
-        assert!(text.contains(word), "\"{word}\" is not in:\n{text}");
+        assert!(text.contains(word), "expected \"{word}\" in:\n{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! A small folder of exercises, made anew for each test.
+//! A small folder of exercises, created for each test.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a computer that builds something else meanwhile.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+/// Longer than any step of these tests takes, also on a busy computer.
+pub const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A server that sends what stands for `REPLY`. It tells its process id to whoever asks.
+/// A server whose `REPLY` is replaced. It writes its process id to the file in `PID_FILE`.
 const SERVER: &str = r#"use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::{env, fs, process};
@@ -22,14 +22,14 @@ fn main() -> io::Result<()> {
     }
     let listener = TcpListener::bind(format!("127.0.0.1:{}", arguments[2]))?;
     for stream in listener.incoming() {
-        serve_client(stream?, &arguments[1])?;
+        handle_connection(stream?, &arguments[1])?;
     }
     Ok(())
 }
 
-fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
     let content = fs::read(path)?;
-    // Your turn: what has to come before the file?
+    // Your turn: what must be sent before the file?
     REPLY
     stream.write_all(&content)
 }
@@ -55,7 +55,7 @@ name = "wrong-NN-crlf"
 path = "wrong/crlf.rs"
 "#;
 
-const PLAN: &str = r#"title = "Say it first"
+const PLAN: &str = r#"title = "Send it first"
 minutes = 5
 lesson = "01-lesson.md"
 idea = "Ten bytes before the file."
@@ -66,28 +66,28 @@ checks = ["size-1", "preamble"]
 check = "size-1"
 words = "byte 0 differs"
 
-[[stumble]]
+[[diagnosis]]
 id = "line-ends"
 check = "preamble"
 words = '\r\n'
-say = "A line ends with a bare newline here."
+say = "A line must end with a bare newline."
 
-[[stumble]]
+[[diagnosis]]
 id = "nothing-first"
 check = "size-1"
-say = "The file comes, but nothing before it."
+say = "The file arrives, but nothing before it."
 
 [[wrong]]
 id = "crlf"
-stumble = "line-ends"
+diagnosis = "line-ends"
 "#;
 
-/// What a right server says first, and two that are not right.
-pub const RIGHT: &str = r#"stream.write_all(b"HTTP/1.1\n\n")?;"#;
+/// The preamble of a correct server, and that of an incorrect one.
+pub const CORRECT: &str = r#"stream.write_all(b"HTTP/1.1\n\n")?;"#;
 const CRLF: &str =
     r#"stream.write_all(if content.len() == 1 { b"HTTP/1.1\n\n" } else { b"HTTP/1.1\r\n" })?;"#;
 
-/// The folder, and the program that is tested.
+/// A temporary folder with exercises.
 pub struct Sample {
     folder: TempDir,
 }
@@ -99,11 +99,11 @@ impl Sample {
             "lessons/exercises/Cargo.toml",
             "[workspace]\nresolver = \"3\"\nmembers = [\"[0-9]*\"]\n",
         );
-        let links = "[1](exercises/01-say-it/README.md) [2](exercises/02-again/README.md)";
+        let links = "[1](exercises/01-send-it/README.md) [2](exercises/02-again/README.md)";
         sample.write("lessons/01-lesson.md", links);
-        let links = "[1](01-say-it/README.md) [2](02-again/README.md)";
+        let links = "[1](01-send-it/README.md) [2](02-again/README.md)";
         sample.write("lessons/exercises/README.md", links);
-        for (number, name) in [("01", "01-say-it"), ("02", "02-again")] {
+        for (number, name) in [("01", "01-send-it"), ("02", "02-again")] {
             let write = |file: &str, text: &str| {
                 sample.write(&format!("lessons/exercises/{name}/{file}"), text);
             };
@@ -116,13 +116,13 @@ impl Sample {
             );
             write("src/main.rs", &server(""));
             write("starter/main.rs", &server(""));
-            write("solution/main.rs", &server(RIGHT));
+            write("solution/main.rs", &server(CORRECT));
             write("wrong/crlf.rs", &server(CRLF));
         }
         sample
     }
 
-    /// A path in the exercises' folder.
+    /// A path in the folder of the exercises.
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join("lessons/exercises").join(file)
     }
@@ -131,16 +131,16 @@ impl Sample {
         fs::read_to_string(self.path(file)).unwrap()
     }
 
-    /// Writes a file, with its folders.
+    /// Writes a file, and creates its folders.
     pub fn write(&self, file: &str, text: &str) {
         let path = self.folder.path().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
-    /// What the learner of exercise 01 writes.
+    /// Writes the learner's source file of exercise 01.
     pub fn learner_writes(&self, text: &str) {
-        self.write("lessons/exercises/01-say-it/src/main.rs", text);
+        self.write("lessons/exercises/01-send-it/src/main.rs", text);
     }
 
     #[cfg(target_os = "linux")]
@@ -163,33 +163,33 @@ impl Sample {
         command
     }
 
-    /// Runs it to its end; the exit code, and all that it printed.
+    /// Runs the program until it exits. Returns its exit code and its output.
     pub fn run(&self, arguments: &[&str]) -> (i32, String) {
-        ended(self.command(arguments).spawn().unwrap())
+        wait_for_exit(self.command(arguments).spawn().unwrap())
     }
 }
 
-/// A server's source, with this in the place of what a learner writes.
+/// Returns the source of a server with `reply` as the learner's code.
 pub fn server(reply: &str) -> String {
     SERVER.replace("REPLY", reply)
 }
 
-/// Waits for a program's end, but not for ever.
-pub fn ended(child: Child) -> (i32, String) {
-    let (tell, told) = std::sync::mpsc::channel();
+/// Waits until a program exits. Returns its exit code and its output.
+pub fn wait_for_exit(child: Child) -> (i32, String) {
+    let (sender, receiver) = std::sync::mpsc::channel();
     let id = child.id();
-    std::thread::spawn(move || tell.send(child.wait_with_output()));
-    let Ok(output) = told.recv_timeout(PATIENCE) else {
-        panic!("process {id} did not end within {PATIENCE:?}");
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    let Ok(output) = receiver.recv_timeout(TIMEOUT) else {
+        panic!("process {id} did not end within {TIMEOUT:?}");
     };
     let Output { status, stdout, stderr } = output.unwrap();
     let text = [stdout, stderr].concat();
     (status.code().unwrap_or(-1), String::from_utf8_lossy(&text).into_owned())
 }
 
-/// Waits until a file says something.
+/// Waits until a file is not empty. Returns its content.
 #[cfg(unix)]
-pub fn told_in(path: &std::path::Path) -> String {
+pub fn read_when_written(path: &std::path::Path) -> String {
     let mut text = String::new();
     crate::wait_for("a file to be written", || {
         text = fs::read_to_string(path).unwrap_or_default();

@@ -9,16 +9,16 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     for stream in listener.incoming() {
-        serve_client(stream?)?;
+        handle_connection(stream?)?;
     }
     Ok(())
 }
 
-fn serve_client(mut stream: TcpStream) -> io::Result<()> {
+fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(b"Hello\n")
 }
 
 fn port() -> u16 {
-    let port = env::args().nth(2).expect("say: exercise-01 FILE PORT");
+    let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
     port.parse().expect("PORT is a number up to 65535")
 }

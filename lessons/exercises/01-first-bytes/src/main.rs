@@ -1,6 +1,6 @@
-//! Exercise 01, first bytes: a server that speaks first.
+//! Exercise 01, first bytes: a server that sends first.
 //!
-//! `exercise-01 FILE PORT` listens on 127.0.0.1. FILE is not used yet; exercise 03 will.
+//! `exercise-01 FILE PORT` listens on 127.0.0.1. FILE is not used before exercise 03.
 
 use std::env;
 use std::io;
@@ -11,20 +11,20 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     for stream in listener.incoming() {
-        serve_client(stream?)?;
+        handle_connection(stream?)?;
     }
     Ok(())
 }
 
-fn serve_client(stream: TcpStream) -> io::Result<()> {
-    // Your turn: write a word to the client. It has said none, and need not.
+fn handle_connection(stream: TcpStream) -> io::Result<()> {
+    // Your turn: write at least one byte to the client. Do not wait for the client to send first.
 
-    // What goes out of scope is closed: the client sees the end.
+    // Dropping the stream closes it, and the client receives the server's FIN.
     drop(stream);
     Ok(())
 }
 
 fn port() -> u16 {
-    let port = env::args().nth(2).expect("say: exercise-01 FILE PORT");
+    let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
     port.parse().expect("PORT is a number up to 65535")
 }

@@ -1,4 +1,4 @@
-//! Wrong: what it says stays in its own buffer, since it keeps the writer for later.
+//! Wrong: the reply stays in the buffer of a `BufWriter` that is never flushed.
 
 use std::env;
 use std::io::{self, BufWriter, Write};
@@ -8,21 +8,21 @@ fn main() -> io::Result<()> {
     let port = port();
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
-    let mut clients = Vec::new();
+    let mut writers = Vec::new();
     for stream in listener.incoming() {
-        serve_client(stream?, &mut clients)?;
+        handle_connection(stream?, &mut writers)?;
     }
     Ok(())
 }
 
-fn serve_client(stream: TcpStream, clients: &mut Vec<BufWriter<TcpStream>>) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, writers: &mut Vec<BufWriter<TcpStream>>) -> io::Result<()> {
     let mut writer = BufWriter::new(stream);
     writer.write_all(b"Hello\n")?;
-    clients.push(writer);
+    writers.push(writer);
     Ok(())
 }
 
 fn port() -> u16 {
-    let port = env::args().nth(2).expect("say: exercise-01 FILE PORT");
+    let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
     port.parse().expect("PORT is a number up to 65535")
 }

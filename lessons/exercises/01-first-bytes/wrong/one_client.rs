@@ -1,4 +1,4 @@
-//! Wrong: it says hello once, and ends.
+//! Wrong: the server exits after its first client.
 
 use std::env;
 use std::io::{self, Write};
@@ -9,14 +9,14 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     let (stream, _) = listener.accept()?;
-    serve_client(stream)
+    handle_connection(stream)
 }
 
-fn serve_client(mut stream: TcpStream) -> io::Result<()> {
+fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(b"Hello\n")
 }
 
 fn port() -> u16 {
-    let port = env::args().nth(2).expect("say: exercise-01 FILE PORT");
+    let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
     port.parse().expect("PORT is a number up to 65535")
 }

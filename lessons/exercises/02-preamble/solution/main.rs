@@ -4,7 +4,7 @@ use std::env;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 
-/// Not quite HTTP: a status line without a status, ended as in Unix, and an empty line.
+/// Not quite HTTP: a status line without a status and with a bare newline, and an empty line.
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
 fn main() -> io::Result<()> {
@@ -12,16 +12,16 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     for stream in listener.incoming() {
-        serve_client(stream?)?;
+        handle_connection(stream?)?;
     }
     Ok(())
 }
 
-fn serve_client(mut stream: TcpStream) -> io::Result<()> {
+fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(PREAMBLE)
 }
 
 fn port() -> u16 {
-    let port = env::args().nth(2).expect("say: exercise-02 FILE PORT");
+    let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
     port.parse().expect("PORT is a number up to 65535")
 }

@@ -1,6 +1,6 @@
 //! Exercise 02, the preamble: ten bytes, exactly.
 //!
-//! `exercise-02 FILE PORT` listens on 127.0.0.1. FILE is not used yet; exercise 03 will.
+//! `exercise-02 FILE PORT` listens on 127.0.0.1. FILE is not used before exercise 03.
 
 use std::env;
 use std::io::{self, Write};
@@ -11,17 +11,17 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     for stream in listener.incoming() {
-        serve_client(stream?)?;
+        handle_connection(stream?)?;
     }
     Ok(())
 }
 
-fn serve_client(mut stream: TcpStream) -> io::Result<()> {
-    // Your turn: not this, but what the note's server in Node says.
+fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
+    // Your turn: send the preamble of the original Node server instead.
     stream.write_all(b"Hello\n")
 }
 
 fn port() -> u16 {
-    let port = env::args().nth(2).expect("say: exercise-02 FILE PORT");
+    let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
     port.parse().expect("PORT is a number up to 65535")
 }

@@ -12,13 +12,13 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     for stream in listener.incoming() {
-        serve_client(stream?, &file)?;
+        handle_connection(stream?, &file)?;
     }
     Ok(())
 }
 
-fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
-    println!("a client came for {path}");
+fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
+    println!("sending {path} to a client");
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     io::copy(&mut file, &mut stream)?;
@@ -26,7 +26,7 @@ fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-03 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-03 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

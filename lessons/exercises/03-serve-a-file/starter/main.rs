@@ -1,4 +1,4 @@
-//! Exercise 03, serve a file: bytes, not text, and opened anew for each client.
+//! Exercise 03, serve a file: bytes, not text, from a file that is opened for each client.
 //!
 //! `exercise-03 FILE PORT` listens on 127.0.0.1.
 
@@ -13,19 +13,19 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     for stream in listener.incoming() {
-        serve_client(stream?, &file)?;
+        handle_connection(stream?, &file)?;
     }
     Ok(())
 }
 
-fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
-    println!("a client came for {path}");
+fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
+    println!("sending {path} to a client");
     stream.write_all(PREAMBLE)
-    // Your turn: then the file, as it is now and as it is, byte for byte.
+    // Your turn: send the file, with the bytes that it contains now.
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-03 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-03 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

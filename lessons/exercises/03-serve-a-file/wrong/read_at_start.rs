@@ -1,4 +1,4 @@
-//! Wrong: who comes later gets what the file was when the server began.
+//! Wrong: every client gets the content that the file had when the server started.
 
 use std::env;
 use std::fs;
@@ -13,18 +13,18 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     for stream in listener.incoming() {
-        serve_client(stream?, &content)?;
+        handle_connection(stream?, &content)?;
     }
     Ok(())
 }
 
-fn serve_client(mut stream: TcpStream, content: &[u8]) -> io::Result<()> {
+fn handle_connection(mut stream: TcpStream, content: &[u8]) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     stream.write_all(content)
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-03 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-03 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

@@ -23,14 +23,16 @@ fn send_file(mut stream: TcpStream, path: &str, chunk_bytes: usize) -> io::Resul
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = vec![0; chunk_bytes];
-    // Your turn: this is the first chunk. Send them all, with one in memory at a time.
+    // Your turn: this sends only the first chunk. Send all chunks, with one in memory at a time.
     let read = file.read(&mut chunk)?;
     stream.write_all(&chunk[..read])
 }
 
 fn arguments() -> (String, u16, usize) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port, chunk] = words.as_slice() else { panic!("say: exercise-04 FILE PORT CHUNK") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port, chunk] = arguments.as_slice() else {
+        panic!("usage: exercise-04 FILE PORT CHUNK")
+    };
     let port = port.parse().expect("PORT is a number up to 65535");
     (file.clone(), port, chunk.parse().expect("CHUNK is a number of bytes"))
 }

@@ -1,4 +1,4 @@
-//! Wrong: `io::copy` has chunks of its own.
+//! Wrong: `io::copy` uses its own chunk size.
 
 use std::env;
 use std::fs::File;
@@ -20,14 +20,16 @@ fn main() -> io::Result<()> {
 fn send_file(mut stream: TcpStream, path: &str, chunk_bytes: usize) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
-    println!("nobody needs {chunk_bytes}");
+    println!("ignoring CHUNK {chunk_bytes}");
     io::copy(&mut file, &mut stream)?;
     Ok(())
 }
 
 fn arguments() -> (String, u16, usize) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port, chunk] = words.as_slice() else { panic!("say: exercise-04 FILE PORT CHUNK") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port, chunk] = arguments.as_slice() else {
+        panic!("usage: exercise-04 FILE PORT CHUNK")
+    };
     let port = port.parse().expect("PORT is a number up to 65535");
     (file.clone(), port, chunk.parse().expect("CHUNK is a number of bytes"))
 }

@@ -1,4 +1,4 @@
-//! Wrong: `read_exact` wants a full chunk, and the last one is not.
+//! Wrong: `read_exact` requires a full chunk, and the last chunk is rarely full.
 
 use std::env;
 use std::fs::File;
@@ -28,8 +28,10 @@ fn send_file(mut stream: TcpStream, path: &str, chunk_bytes: usize) -> io::Resul
 }
 
 fn arguments() -> (String, u16, usize) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port, chunk] = words.as_slice() else { panic!("say: exercise-04 FILE PORT CHUNK") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port, chunk] = arguments.as_slice() else {
+        panic!("usage: exercise-04 FILE PORT CHUNK")
+    };
     let port = port.parse().expect("PORT is a number up to 65535");
     (file.clone(), port, chunk.parse().expect("CHUNK is a number of bytes"))
 }

@@ -14,15 +14,15 @@ fn main() -> io::Result<()> {
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     loop {
-        // Your turn: each `?` here ends the server. Who may end it?
+        // Your turn: each `?` here ends the server. Which of these errors should do that?
         let (stream, peer) = listener.accept()?;
         println!("connected: {peer}");
-        serve_client(stream, &file)?;
+        handle_connection(stream, &file)?;
         println!("disconnected: {peer}");
     }
 }
 
-fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
@@ -36,7 +36,7 @@ fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-05 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-05 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

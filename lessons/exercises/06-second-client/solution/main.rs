@@ -18,21 +18,21 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
@@ -46,7 +46,7 @@ fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-06 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-06 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Exercise 06, a second client: a thread for each.
+//! Exercise 06, a second client: one thread per client.
 //!
 //! `exercise-06 FILE PORT` listens on 127.0.0.1.
 
@@ -18,21 +18,21 @@ fn main() -> io::Result<()> {
     loop {
         match listener.accept() {
             Ok((stream, peer)) => {
-                // Your turn: who comes meanwhile waits until this client has everything.
-                if let Err(error) = serve_client(stream, &file) {
+                // Your turn: the next client waits until this client has received everything.
+                if let Err(error) = handle_connection(stream, &file) {
                     eprintln!("{peer}: {error}");
                 }
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
@@ -46,7 +46,7 @@ fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-06 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-06 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

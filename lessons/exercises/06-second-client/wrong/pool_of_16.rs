@@ -1,4 +1,4 @@
-//! Wrong: sixteen threads serve sixteen clients, and who takes nothing keeps his.
+//! Wrong: sixteen threads serve sixteen clients, and a non-reading client occupies its thread.
 
 use std::env;
 use std::fs::File;
@@ -13,15 +13,15 @@ const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let listener = TcpListener::bind(("127.0.0.1", port))?;
-    let (clients, waiting) = mpsc::channel::<(TcpStream, SocketAddr)>();
-    let waiting = Arc::new(Mutex::new(waiting));
+    let (sender, receiver) = mpsc::channel::<(TcpStream, SocketAddr)>();
+    let receiver = Arc::new(Mutex::new(receiver));
     for _ in 0..16 {
-        let (waiting, file) = (Arc::clone(&waiting), file.clone());
+        let (receiver, file) = (Arc::clone(&receiver), file.clone());
         thread::spawn(move || {
             loop {
-                let client = waiting.lock().expect("no thread panics").recv();
-                let Ok((stream, peer)) = client else { return };
-                if let Err(error) = serve_client(stream, &file) {
+                let connection = receiver.lock().expect("no thread panics").recv();
+                let Ok((stream, peer)) = connection else { return };
+                if let Err(error) = handle_connection(stream, &file) {
                     eprintln!("{peer}: {error}");
                 }
             }
@@ -31,19 +31,19 @@ fn main() -> io::Result<()> {
     loop {
         match listener.accept() {
             Ok((stream, peer)) => {
-                // It is received by whichever thread is free.
-                let _ = clients.send((stream, peer));
+                // An idle thread receives it.
+                let _ = sender.send((stream, peer));
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
@@ -57,7 +57,7 @@ fn serve_client(mut stream: TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-06 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-06 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

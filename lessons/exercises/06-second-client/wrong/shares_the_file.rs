@@ -1,4 +1,4 @@
-//! Wrong: all clients share one open file, and its lock is held while one of them is waited for.
+//! Wrong: all clients share one open file, and its lock is held during the write to a client.
 
 use std::env;
 use std::fs::File;
@@ -20,21 +20,21 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = Arc::clone(&file);
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(mut stream: TcpStream, file: &Mutex<File>) -> io::Result<()> {
+fn handle_connection(mut stream: TcpStream, file: &Mutex<File>) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     let mut file = file.lock().expect("no thread panics");
     file.rewind()?;
@@ -49,7 +49,7 @@ fn serve_client(mut stream: TcpStream, file: &Mutex<File>) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-06 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-06 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Exercise 07, hear while sending: what the client says is read the whole time.
+//! Exercise 07, read while sending: the server reads from the client all the time.
 //!
 //! `exercise-07 FILE PORT` listens on 127.0.0.1.
 
@@ -20,24 +20,24 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
-    // Your turn: meanwhile read what the client says, and throw it away.
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
+    // Your turn: at the same time, read and discard what the client sends.
     let sent = send_file(&stream, path);
-    // Our FIN: we have no more to say.
+    // Send the server's FIN: the reply is complete.
     let ended = stream.shutdown(Shutdown::Write);
     sent.and(ended)
 }
@@ -56,7 +56,7 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-07 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Wrong: while it waits in a write, it hears nothing.
+//! Wrong: while the server waits in a write, it does not read.
 
 use std::env;
 use std::fs::File;
@@ -18,21 +18,21 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_millis(1)))?;
     let sent = send_file(&stream, path);
     let ended = stream.shutdown(Shutdown::Write);
@@ -42,7 +42,7 @@ fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
 fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
-    let mut heard = [0; 4096];
+    let mut buffer = [0; 4096];
     let mut chunk = vec![0; 64 * 1024];
     loop {
         let read = file.read(&mut chunk)?;
@@ -50,13 +50,13 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
             return Ok(());
         }
         stream.write_all(&chunk[..read])?;
-        // Until it says nothing for a millisecond.
-        while let Ok(1..) = stream.read(&mut heard) {}
+        // Reads until the client sends nothing for a millisecond.
+        while let Ok(1..) = stream.read(&mut buffer) {}
     }
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-07 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

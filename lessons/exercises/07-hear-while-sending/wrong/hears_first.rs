@@ -1,4 +1,4 @@
-//! Wrong: it gives the client a moment to speak, and then its turn is over.
+//! Wrong: the server reads for a moment before it sends, and never afterwards.
 
 use std::env;
 use std::fs::File;
@@ -18,30 +18,30 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_millis(300)))?;
-    hear_client(&stream);
+    drain(&stream);
     let sent = send_file(&stream, path);
     let ended = stream.shutdown(Shutdown::Write);
     sent.and(ended)
 }
 
-/// Reads until the client has no more to say, or has gone.
-fn hear_client(mut stream: &TcpStream) {
+/// Reads and discards what the client sends, until its FIN or an error.
+fn drain(mut stream: &TcpStream) {
     let mut buffer = [0; 4096];
     while let Ok(1..) = stream.read(&mut buffer) {}
 }
@@ -60,7 +60,7 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-07 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

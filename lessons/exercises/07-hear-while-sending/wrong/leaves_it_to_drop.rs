@@ -1,4 +1,4 @@
-//! Wrong: two owners share the socket, and only one of them is done.
+//! Wrong: the socket stays open, because the reader thread still owns a clone of it.
 
 use std::env;
 use std::fs::File;
@@ -18,25 +18,25 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
-    let mut hearing = stream.try_clone()?;
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
+    let mut reader = stream.try_clone()?;
     thread::spawn(move || {
         let mut buffer = [0; 4096];
-        while let Ok(1..) = hearing.read(&mut buffer) {}
+        while let Ok(1..) = reader.read(&mut buffer) {}
     });
     send_file(&stream, path)
 }
@@ -55,7 +55,7 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-07 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

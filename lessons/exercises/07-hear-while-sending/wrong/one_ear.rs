@@ -1,6 +1,4 @@
-//! Exercise 07, hear while sending: what the client says is read the whole time.
-//!
-//! `exercise-07 FILE PORT` listens on 127.0.0.1.
+//! One thread reads from one client after another.
 
 use std::env;
 use std::fs::File;
@@ -22,35 +20,35 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-/// One thread hears all clients, one after another.
-static EAR: LazyLock<Sender<TcpStream>> = LazyLock::new(|| {
-    let (ear, heard) = mpsc::channel();
+/// The channel to a thread that reads from all clients, one after another.
+static READER: LazyLock<Sender<TcpStream>> = LazyLock::new(|| {
+    let (sender, streams) = mpsc::channel();
     thread::spawn(move || {
-        for mut stream in heard {
+        for mut stream in streams {
             let _ = io::copy(&mut stream, &mut io::sink());
         }
     });
-    ear
+    sender
 });
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
-    let _ = EAR.send(stream.try_clone()?);
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
+    let _ = READER.send(stream.try_clone()?);
     let sent = send_file(&stream, path);
-    // Our FIN: we have no more to say.
+    // Send the server's FIN: the reply is complete.
     let ended = stream.shutdown(Shutdown::Write);
     sent.and(ended)
 }
@@ -69,7 +67,7 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-07 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Wrong: it keeps all that the client says.
+//! Wrong: the server keeps everything that the client sends in memory.
 
 use std::env;
 use std::fs::File;
@@ -18,35 +18,35 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     thread::scope(|scope| {
-        scope.spawn(|| hear_client(&stream));
+        scope.spawn(|| drain(&stream));
         let sent = send_file(&stream, path);
-        // Our FIN: we have no more to say.
+        // Send the server's FIN: the reply is complete.
         let ended = stream.shutdown(Shutdown::Write);
         sent.and(ended)
     })
 }
 
-/// Reads until the client has no more to say, or has gone.
-fn hear_client(mut stream: &TcpStream) {
-    let mut said = Vec::new();
-    let _ = stream.read_to_end(&mut said);
-    println!("the client said {} bytes", said.len());
+/// Reads and discards what the client sends, until its FIN or an error.
+fn drain(mut stream: &TcpStream) {
+    let mut received = Vec::new();
+    let _ = stream.read_to_end(&mut received);
+    println!("received {} bytes", received.len());
 }
 
 fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
@@ -63,7 +63,7 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-07 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Wrong: the sender is told to stop, nicely; but it should not stop.
+//! Wrong: after the client's FIN, a flag stops the sender in the middle of the file.
 
 use std::env;
 use std::fs::File;
@@ -19,47 +19,47 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
-    let is_gone = AtomicBool::new(false);
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
+    let has_fin = AtomicBool::new(false);
     thread::scope(|scope| {
         let sending = scope.spawn(|| {
-            let sent = send_file(&stream, path, &is_gone);
+            let sent = send_file(&stream, path, &has_fin);
             sent.and(stream.shutdown(Shutdown::Write))
         });
-        let heard = hear_client(&stream);
-        is_gone.store(true, Ordering::Relaxed);
-        sending.join().expect("sending does not panic").and(heard)
+        let drained = drain(&stream);
+        has_fin.store(true, Ordering::Relaxed);
+        sending.join().expect("sending does not panic").and(drained)
     })
 }
 
-/// Reads until the client's FIN, which is a read of 0 bytes, or an error.
-fn hear_client(mut stream: &TcpStream) -> io::Result<()> {
+/// Reads and discards what the client sends, until its FIN (a read of 0 bytes) or an error.
+fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer)? > 0 {}
     Ok(())
 }
 
-fn send_file(mut stream: &TcpStream, path: &str, is_gone: &AtomicBool) -> io::Result<()> {
+fn send_file(mut stream: &TcpStream, path: &str, has_fin: &AtomicBool) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = [0; 1024];
     loop {
         let read = file.read(&mut chunk)?;
-        if read == 0 || is_gone.load(Ordering::Relaxed) {
+        if read == 0 || has_fin.load(Ordering::Relaxed) {
             return Ok(());
         }
         stream.write_all(&chunk[..read])?;
@@ -67,7 +67,7 @@ fn send_file(mut stream: &TcpStream, path: &str, is_gone: &AtomicBool) -> io::Re
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-08 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-08 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Exercise 08, half-close: "I have no more to say" is not goodbye.
+//! Exercise 08, half-close: a client that sends a FIN can still read.
 //!
 //! `exercise-08 FILE PORT` listens on 127.0.0.1.
 
@@ -20,36 +20,36 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     thread::scope(|scope| {
         let sending = scope.spawn(|| {
             let sent = send_file(&stream, path);
             sent.and(stream.shutdown(Shutdown::Write))
         });
-        if hear_client(&stream).is_err() {
-            // It may come back.
+        if drain(&stream).is_err() {
+            // Wait in case the client comes back.
             thread::sleep(Duration::from_secs(20));
         }
         sending.join().expect("sending does not panic")
     })
 }
 
-/// Reads until the client's FIN, which is a read of 0 bytes, or an error.
-fn hear_client(mut stream: &TcpStream) -> io::Result<()> {
+/// Reads and discards what the client sends, until its FIN (a read of 0 bytes) or an error.
+fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer)? > 0 {}
     Ok(())
@@ -69,7 +69,7 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-08 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-08 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Wrong: it reads the request away, and believes that this was all.
+//! Wrong: the server reads only once and then closes the connection.
 
 use std::env;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
-/// How long to wait, after the file, for the client's end.
+/// How long the server waits for the client's FIN after it has sent the file.
 const LINGER: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {
@@ -21,23 +21,23 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     send_file(&stream, path)?;
-    // Our FIN: we have no more to say.
+    // Send the server's FIN: the reply is complete.
     stream.shutdown(Shutdown::Write)?;
     stream.set_read_timeout(Some(LINGER))?;
     (&stream).read(&mut [0; 4096]).map(drop)
@@ -57,7 +57,7 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-09 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

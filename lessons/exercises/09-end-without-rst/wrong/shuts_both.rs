@@ -1,4 +1,4 @@
-//! Wrong: it reads away what is there, then shuts down both sides, and hears no more.
+//! Wrong: the server reads what has arrived, shuts down both directions and stops reading.
 
 use std::env;
 use std::fs::File;
@@ -18,23 +18,23 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     send_file(&stream, path)?;
-    // Our FIN: we have no more to say.
+    // Send the server's FIN: the reply is complete.
     stream.set_nonblocking(true)?;
     let _ = (&stream).read(&mut [0; 64 * 1024]);
     stream.shutdown(Shutdown::Both)
@@ -54,7 +54,7 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-09 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

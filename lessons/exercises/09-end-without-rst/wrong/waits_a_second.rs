@@ -1,4 +1,4 @@
-//! Wrong: it gives the client a second, whatever it says.
+//! Wrong: the linger timeout is one second, which is too short.
 
 use std::env;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
-/// How long to wait, after the file, for the client's end.
+/// How long the server waits for the client's FIN after it has sent the file.
 const LINGER: Duration = Duration::from_secs(1);
 
 fn main() -> io::Result<()> {
@@ -21,29 +21,29 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     send_file(&stream, path)?;
-    // Our FIN: we have no more to say.
+    // Send the server's FIN: the reply is complete.
     stream.shutdown(Shutdown::Write)?;
-    drain_client(&stream)
+    drain(&stream)
 }
 
-/// Reads until the client's FIN, but not for longer than the linger time in all.
-fn drain_client(mut stream: &TcpStream) -> io::Result<()> {
+/// Reads until the client's FIN, for at most `LINGER` in total.
+fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let until = Instant::now() + LINGER;
     let mut buffer = [0; 4096];
     loop {
@@ -77,7 +77,7 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-09 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Exercise 10, a slow reader: who waits holds nothing that others need.
+//! Exercise 10, a slow reader: do not hold a lock while you wait for a client.
 //!
 //! `exercise-10 FILE PORT` listens on 127.0.0.1. Only one thread at a time may read from the disk.
 
@@ -22,21 +22,21 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let (file, disk) = (file.clone(), Arc::clone(&disk));
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file, &disk) {
+                    if let Err(error) = handle_connection(stream, &file, &disk) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str, disk: &Mutex<()>) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str, disk: &Mutex<()>) -> io::Result<()> {
     send_file(&stream, path, disk)?;
     stream.shutdown(Shutdown::Write)
 }
@@ -46,19 +46,19 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
     loop {
-        // Your turn: an old disk is slow when many read at once, so they take turns. For how long?
-        let turn = disk.lock().expect("nobody panics in his turn");
+        // Your turn: only one thread at a time reads from the disk. For how long is the lock held?
+        let guard = disk.lock().expect("no thread panics with the lock");
         let read = file.read(&mut chunk)?;
         if read == 0 {
             return Ok(());
         }
         stream.write_all(&chunk[..read])?;
-        drop(turn);
+        drop(guard);
     }
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-10 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

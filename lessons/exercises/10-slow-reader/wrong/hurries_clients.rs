@@ -1,4 +1,4 @@
-//! Wrong: who makes a write wait for more than two seconds is given up.
+//! Wrong: a client that blocks a write for more than two seconds is disconnected.
 
 use std::env;
 use std::fs::File;
@@ -20,21 +20,21 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let (file, disk) = (file.clone(), Arc::clone(&disk));
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file, &disk) {
+                    if let Err(error) = handle_connection(stream, &file, &disk) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str, disk: &Mutex<()>) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str, disk: &Mutex<()>) -> io::Result<()> {
     send_file(&stream, path, disk)?;
     stream.shutdown(Shutdown::Write)
 }
@@ -45,10 +45,10 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
     loop {
-        let turn = disk.lock().expect("nobody panics in his turn");
+        let guard = disk.lock().expect("no thread panics with the lock");
         let read = file.read(&mut chunk)?;
-        // Over before the write: that may wait for as long as the client likes.
-        drop(turn);
+        // Release the lock before the write, which blocks while the client does not read.
+        drop(guard);
         if read == 0 {
             return Ok(());
         }
@@ -57,7 +57,7 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-10 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

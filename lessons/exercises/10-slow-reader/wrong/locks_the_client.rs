@@ -1,4 +1,4 @@
-//! Wrong: a turn is a whole client.
+//! Wrong: the lock is held while a whole client is served.
 
 use std::env;
 use std::fs::File;
@@ -20,27 +20,27 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let (file, disk) = (file.clone(), Arc::clone(&disk));
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file, &disk) {
+                    if let Err(error) = handle_connection(stream, &file, &disk) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str, disk: &Mutex<()>) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str, disk: &Mutex<()>) -> io::Result<()> {
     send_file(&stream, path, disk)?;
     stream.shutdown(Shutdown::Write)
 }
 
 fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result<()> {
-    let _turn = disk.lock().expect("nobody panics in his turn");
+    let _guard = disk.lock().expect("no thread panics with the lock");
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
@@ -54,7 +54,7 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
 }
 
 fn arguments() -> (String, u16) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = words.as_slice() else { panic!("say: exercise-10 FILE PORT") };
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"))
 }

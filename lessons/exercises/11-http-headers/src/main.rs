@@ -1,4 +1,4 @@
-//! Exercise 11, HTTP headers: a response that curl believes.
+//! Exercise 11, HTTP headers: a response that curl accepts.
 //!
 //! `exercise-11 FILE PORT PREAMBLE` listens on 127.0.0.1. PREAMBLE is `bare` or `http`.
 
@@ -20,30 +20,30 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file, is_http) {
+                    if let Err(error) = handle_connection(stream, &file, is_http) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str, is_http: bool) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str, is_http: bool) -> io::Result<()> {
     let sent = send_file(&stream, path, is_http);
     stream.shutdown(Shutdown::Write)?;
-    sent.and(drain_client(&stream))
+    sent.and(drain(&stream))
 }
 
 fn send_file(mut stream: &TcpStream, path: &str, is_http: bool) -> io::Result<()> {
     if is_http {
-        // Your turn: a status line and three header fields, and 404 if there is no file.
-        println!("a true header is wanted here");
+        // Your turn: send a status line and three header fields, or 404 if the file is missing.
+        println!("the HTTP header is not implemented yet");
     }
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
@@ -51,8 +51,8 @@ fn send_file(mut stream: &TcpStream, path: &str, is_http: bool) -> io::Result<()
     Ok(())
 }
 
-/// Reads until the client's FIN, for 5 seconds at most: exercise 09 has the reasons.
-fn drain_client(mut stream: &TcpStream) -> io::Result<()> {
+/// Reads until the client's FIN, for at most 5 seconds. Exercise 09 explains why.
+fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let until = Instant::now() + Duration::from_secs(5);
     loop {
         let left = until.saturating_duration_since(Instant::now());
@@ -64,9 +64,9 @@ fn drain_client(mut stream: &TcpStream) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16, bool) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port, preamble] = words.as_slice() else {
-        panic!("say: exercise-11 FILE PORT bare, or http in the place of bare")
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port, preamble] = arguments.as_slice() else {
+        panic!("usage: exercise-11 FILE PORT bare|http")
     };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"), preamble == "http")
 }

@@ -1,4 +1,4 @@
-//! Wrong: the length is that of the file which was there when the server began.
+//! Wrong: Content-Length is the length that the file had when the server started.
 
 use std::env;
 use std::fs::File;
@@ -19,24 +19,24 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = serve_client(stream, &file, is_http.then_some(bytes)) {
+                    if let Err(error) = handle_connection(stream, &file, is_http.then_some(bytes)) {
                         eprintln!("{peer}: {error}");
                     }
                 });
             }
             Err(error) => {
                 eprintln!("accept: {error}");
-                // If no descriptor is left, it would fail again at once, a million times a second.
+                // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-fn serve_client(stream: TcpStream, path: &str, http_bytes: Option<u64>) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str, http_bytes: Option<u64>) -> io::Result<()> {
     let sent = send_file(&stream, path, http_bytes);
     stream.shutdown(Shutdown::Write)?;
-    sent.and(drain_client(&stream))
+    sent.and(drain(&stream))
 }
 
 fn send_file(mut stream: &TcpStream, path: &str, http_bytes: Option<u64>) -> io::Result<()> {
@@ -61,8 +61,8 @@ fn header(status: &str, bytes: u64) -> String {
     )
 }
 
-/// Reads until the client's FIN, for 5 seconds at most: exercise 09 has the reasons.
-fn drain_client(mut stream: &TcpStream) -> io::Result<()> {
+/// Reads until the client's FIN, for at most 5 seconds. Exercise 09 explains why.
+fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let until = Instant::now() + Duration::from_secs(5);
     loop {
         let left = until.saturating_duration_since(Instant::now());
@@ -74,9 +74,9 @@ fn drain_client(mut stream: &TcpStream) -> io::Result<()> {
 }
 
 fn arguments() -> (String, u16, bool) {
-    let words: Vec<String> = env::args().skip(1).collect();
-    let [file, port, preamble] = words.as_slice() else {
-        panic!("say: exercise-11 FILE PORT bare, or http in the place of bare")
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port, preamble] = arguments.as_slice() else {
+        panic!("usage: exercise-11 FILE PORT bare|http")
     };
     (file.clone(), port.parse().expect("PORT is a number up to 65535"), preamble == "http")
 }

@@ -1,4 +1,4 @@
-//! Blocks where blocking is allowed: a thread of the pool for each client.
+//! Blocks in one thread of the blocking pool per client.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -18,13 +18,13 @@ const CHUNK_BYTES: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let mut builder = Builder::new_multi_thread();
-    // Two threads for all clients, and at most four for files: no reactor watches a disk.
+    // Two threads for all clients, and at most four for files, since file calls block.
     builder.worker_threads(2).max_blocking_threads(4);
     let runtime = builder.enable_all().build()?;
-    runtime.block_on(accept_clients(file.into(), port))
+    runtime.block_on(accept_loop(file.into(), port))
 }
 
-async fn accept_clients(file: Arc<Path>, port: u16) -> io::Result<()> {
+async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
@@ -33,18 +33,18 @@ async fn accept_clients(file: Arc<Path>, port: u16) -> io::Result<()> {
                 let file = Arc::clone(&file);
                 let stream = stream.into_std()?;
                 stream.set_nonblocking(false)?;
-                tokio::task::spawn_blocking(move || serve_client(stream, &file));
+                tokio::task::spawn_blocking(move || handle_connection(stream, &file));
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client; an error ends this connection only.
-fn serve_client(mut stream: TcpStream, file: &Path) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let mut reader = stream.try_clone()?;
-    let hearing = thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
+    let draining = thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
     stream.write_all(PREAMBLE)?;
     if let Ok(mut file) = File::open(file) {
         let mut chunk = vec![0; CHUNK_BYTES];
@@ -57,13 +57,13 @@ fn serve_client(mut stream: TcpStream, file: &Path) -> io::Result<()> {
         }
     }
     stream.shutdown(Shutdown::Write)?;
-    let _ = hearing.join();
+    let _ = draining.join();
     Ok(())
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-13 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-13 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

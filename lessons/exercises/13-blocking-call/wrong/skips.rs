@@ -1,4 +1,4 @@
-//! Waits as it should, and goes on with the next bytes.
+//! Waits until the socket is writable, but ignores partial writes.
 
 use std::env;
 use std::io::{self, ErrorKind};
@@ -20,37 +20,37 @@ const CHUNK_BYTES: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let mut builder = Builder::new_multi_thread();
-    // Two threads for all clients, and at most four for files: no reactor watches a disk.
+    // Two threads for all clients, and at most four for files, since file calls block.
     builder.worker_threads(2).max_blocking_threads(4);
     let runtime = builder.enable_all().build()?;
-    runtime.block_on(accept_clients(file.into(), port))
+    runtime.block_on(accept_loop(file.into(), port))
 }
 
-async fn accept_clients(file: Arc<Path>, port: u16) -> io::Result<()> {
+async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let file = Arc::clone(&file);
-                tokio::spawn(async move { serve_client(stream, &file).await });
+                tokio::spawn(async move { handle_connection(stream, &file).await });
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(mut stream: TcpStream, file: &Path) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    tokio::try_join!(send_file(writer, file), hear_client(reader))?;
+    tokio::try_join!(send_file(writer, file), drain(reader))?;
     Ok(())
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
-    send_all(&writer, PREAMBLE).await?;
+    write_bytes(&writer, PREAMBLE).await?;
     if let Ok(mut file) = File::open(file).await {
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -58,14 +58,14 @@ async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
             if bytes == 0 {
                 break;
             }
-            send_all(&writer, &chunk[..bytes]).await?;
+            write_bytes(&writer, &chunk[..bytes]).await?;
         }
     }
     writer.shutdown().await
 }
 
-/// Writes all of it, when there is room.
-async fn send_all(writer: &WriteHalf<'_>, bytes: &[u8]) -> io::Result<()> {
+/// Writes the bytes when the socket is writable.
+async fn write_bytes(writer: &WriteHalf<'_>, bytes: &[u8]) -> io::Result<()> {
     loop {
         writer.writable().await?;
         match writer.try_write(bytes) {
@@ -76,16 +76,16 @@ async fn send_all(writer: &WriteHalf<'_>, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut reader: ReadHalf<'_>) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while reader.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while reader.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-13 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-13 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

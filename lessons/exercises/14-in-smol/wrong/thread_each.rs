@@ -1,4 +1,4 @@
-//! A thread for each client, in which a future is waited for.
+//! Starts one thread per client, which blocks on a future.
 
 use std::net::{Ipv4Addr, Shutdown};
 use std::path::{Path, PathBuf};
@@ -16,19 +16,19 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
-    smol::block_on(accept_clients(file.into(), port))
+    smol::block_on(accept_loop(file.into(), port))
 }
 
-async fn accept_clients(file: Arc<Path>, port: u16) -> io::Result<()> {
+async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let file = Arc::clone(&file);
-                thread::spawn(move || smol::block_on(serve_client(stream, &file)));
+                thread::spawn(move || smol::block_on(handle_connection(stream, &file)));
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -36,19 +36,19 @@ async fn accept_clients(file: Arc<Path>, port: u16) -> io::Result<()> {
     }
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(stream: TcpStream, file: &Path) -> io::Result<()> {
-    // Clones are the same socket.
-    future::try_zip(send_file(stream.clone(), file), hear_client(stream)).await?;
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
+    // A clone refers to the same socket.
+    future::try_zip(send_file(stream.clone(), file), drain(stream)).await?;
     Ok(())
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE).await?;
     let file = file.to_owned();
     if let Ok(file) = smol::unblock(|| std::fs::File::open(file)).await {
-        // smol's own file is the same, with room for 8 MiB that were read ahead.
+        // smol's own file works the same way, but reads up to 8 MiB ahead.
         let mut file = Unblock::with_capacity(CHUNK_BYTES, file);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -62,16 +62,16 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut stream: TcpStream) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while stream.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while stream.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-14 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-14 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

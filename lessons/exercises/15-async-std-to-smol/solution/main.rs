@@ -1,4 +1,4 @@
-//! A file server in smol that came from async-std.
+//! A smol file server that was ported from async-std.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -15,19 +15,19 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
-    smol::block_on(accept_clients(file.into(), port))
+    smol::block_on(accept_loop(file.into(), port))
 }
 
-async fn accept_clients(file: Arc<Path>, port: u16) -> io::Result<()> {
+async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // In smol a task that is dropped is cancelled.
-                smol::spawn(serve_client(stream, Arc::clone(&file))).detach();
+                // In smol, dropping a task cancels it.
+                smol::spawn(handle_connection(stream, Arc::clone(&file))).detach();
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -35,19 +35,19 @@ async fn accept_clients(file: Arc<Path>, port: u16) -> io::Result<()> {
     }
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(stream: TcpStream, file: Arc<Path>) -> io::Result<()> {
-    // It hears on when everything has been sent, until the client's FIN.
-    smol::spawn(hear_client(stream.clone())).detach();
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(stream: TcpStream, file: Arc<Path>) -> io::Result<()> {
+    // The task continues to drain after the file has been sent, until the client's FIN.
+    smol::spawn(drain(stream.clone())).detach();
     send_file(stream, &file).await
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE).await?;
     let file = file.to_owned();
     if let Ok(file) = smol::unblock(|| std::fs::File::open(file)).await {
-        // smol's own file would read 8 MiB ahead.
+        // smol's own file would read up to 8 MiB ahead.
         let mut file = Unblock::with_capacity(CHUNK_BYTES, file);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -58,20 +58,20 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
             stream.write_all(&chunk[..bytes]).await?;
         }
     }
-    // In smol this is a FIN; in async-std it was a flush.
+    // In smol, `close` sends a FIN. In async-std, it only flushes.
     stream.close().await
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut stream: TcpStream) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while stream.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while stream.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-15 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-15 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,5 +1,5 @@
-//! Exercise 15: a server in async-std, to be moved to smol.
-// Your turn: async-std is no longer maintained. Move this to smol; nothing of it may stay behind.
+//! Exercise 15: an async-std server, to be ported to smol.
+// Your turn: async-std is no longer maintained. Port this file to smol completely.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -17,31 +17,31 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
-    task::block_on(accept_clients(file.into(), port))
+    task::block_on(accept_loop(file.into(), port))
 }
 
-async fn accept_clients(file: Arc<Path>, port: u16) -> io::Result<()> {
+async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                task::spawn(serve_client(stream, Arc::clone(&file)));
+                task::spawn(handle_connection(stream, Arc::clone(&file)));
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => task::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(stream: TcpStream, file: Arc<Path>) -> io::Result<()> {
-    // It hears on when everything has been sent, until the client's FIN.
-    task::spawn(hear_client(stream.clone()));
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(stream: TcpStream, file: Arc<Path>) -> io::Result<()> {
+    // The task continues to drain after the file has been sent, until the client's FIN.
+    task::spawn(drain(stream.clone()));
     send_file(stream, &file).await
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE).await?;
     if let Ok(mut file) = File::open(file).await {
@@ -57,16 +57,16 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.close().await
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut stream: TcpStream) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while stream.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while stream.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-15 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-15 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

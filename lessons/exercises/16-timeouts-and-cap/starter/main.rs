@@ -1,4 +1,4 @@
-//! Exercise 16: a server in Tokio that waits for anybody, however long, however many.
+//! Exercise 16: a Tokio server without a connection limit and without a stall timeout.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -19,31 +19,34 @@ const BACKLOG: u32 = 1024;
 struct Config {
     file: PathBuf,
     port: u16,
-    /// Who takes nothing for so long is cut off.
+    /// A client that acknowledges no data for this long is reset.
     stall: Duration,
-    /// So many clients at once; who comes beyond waits in the backlog.
-    cap: usize,
+    /// The maximum number of open connections. Further clients wait in the accept queue.
+    connection_limit: usize,
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let config = Arc::new(config());
     let listener = listen(config.port)?;
-    println!("listening on port {}: {} clients, {:?}", config.port, config.cap, config.stall);
+    println!(
+        "listening on port {}: {} clients, {:?}",
+        config.port, config.connection_limit, config.stall
+    );
     loop {
-        // Your turn: at most `config.cap` clients at once.
+        // Your turn: allow at most `config.connection_limit` open connections.
         match listener.accept().await {
             Ok((stream, _)) => {
                 let config = Arc::clone(&config);
-                tokio::spawn(async move { serve_client(stream, &config).await });
+                tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// What is set on a listening socket, those that it accepts inherit.
+/// Opens a listening socket. The sockets that it accepts inherit its options.
 fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     if cfg!(unix) {
@@ -53,16 +56,16 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(mut stream: TcpStream, config: &Config) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    tokio::try_join!(send_file(writer, config), hear_client(reader))?;
+    tokio::try_join!(send_file(writer, config), drain(reader))?;
     Ok(())
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()> {
-    send_all(&mut writer, PREAMBLE).await?;
+    write_bytes(&mut writer, PREAMBLE).await?;
     if let Ok(mut file) = File::open(&config.file).await {
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -70,35 +73,35 @@ async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()>
             if bytes == 0 {
                 break;
             }
-            send_all(&mut writer, &chunk[..bytes]).await?;
+            write_bytes(&mut writer, &chunk[..bytes]).await?;
         }
     }
     writer.shutdown().await
 }
 
-async fn send_all(writer: &mut WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()> {
+async fn write_bytes(writer: &mut WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        // Your turn: a client that takes nothing for `config.stall` is cut off, by a reset.
+        // Your turn: reset a client that acknowledges no data for `config.stall`.
         let sent = writer.write(bytes).await?;
         bytes = &bytes[sent..];
     }
     Ok(())
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut reader: ReadHalf<'_>) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while reader.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while reader.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
 fn config() -> Config {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-16 FILE PORT STALL_SECONDS CLIENTS");
+    let mut next = || arguments.next().expect("usage: exercise-16 FILE PORT STALL_SECONDS CLIENTS");
     Config {
         file: next().into(),
         port: next().parse().expect("PORT is a number up to 65535"),
         stall: Duration::from_secs(next().parse().expect("STALL_SECONDS is a whole number")),
-        cap: next().parse().expect("CLIENTS is a number"),
+        connection_limit: next().parse().expect("CLIENTS is a number"),
     }
 }

@@ -1,4 +1,4 @@
-//! A time limit around a write into a large buffer.
+//! Applies the stall timeout to writes into a large send buffer.
 
 use std::env;
 use std::io::{self, ErrorKind};
@@ -21,37 +21,41 @@ const BACKLOG: u32 = 1024;
 struct Config {
     file: PathBuf,
     port: u16,
-    /// Who takes nothing for so long is cut off.
+    /// A client that acknowledges no data for this long is reset.
     stall: Duration,
-    /// So many clients at once; who comes beyond waits in the backlog.
-    cap: usize,
+    /// The maximum number of open connections. Further clients wait in the accept queue.
+    connection_limit: usize,
 }
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let config = Arc::new(config());
     let listener = listen(config.port)?;
-    println!("listening on port {}: {} clients, {:?}", config.port, config.cap, config.stall);
-    let slots = Arc::new(Semaphore::new(config.cap));
+    println!(
+        "listening on port {}: {} clients, {:?}",
+        config.port, config.connection_limit, config.stall
+    );
+    let permits = Arc::new(Semaphore::new(config.connection_limit));
     loop {
-        // Before accept: who finds no slot waits in the kernel's backlog, and costs us nothing.
-        let slot = Arc::clone(&slots).acquire_owned().await.expect("nobody closes it");
+        // Acquire before `accept`: a client without a permit waits in the accept queue.
+        let permit =
+            Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
         match listener.accept().await {
             Ok((stream, _)) => {
                 let config = Arc::clone(&config);
                 tokio::spawn(async move {
-                    let ended = serve_client(stream, &config).await;
-                    drop(slot);
+                    let ended = handle_connection(stream, &config).await;
+                    drop(permit);
                     ended
                 });
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// What is set on a listening socket, those that it accepts inherit.
+/// Opens a listening socket. The sockets that it accepts inherit its options.
 fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     if cfg!(unix) {
@@ -61,20 +65,20 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(mut stream: TcpStream, config: &Config) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    let ended = tokio::try_join!(send_file(writer, config), hear_client(reader));
+    let ended = tokio::try_join!(send_file(writer, config), drain(reader));
     if ended.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut) {
-        // What is unsent is thrown away, and the client gets a reset.
+        // Discard the unsent data and reset the connection when it is closed.
         stream.set_zero_linger()?;
     }
     ended.map(|_| ())
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()> {
-    send_all(&mut writer, PREAMBLE, config.stall).await?;
+    write_bytes(&mut writer, PREAMBLE, config.stall).await?;
     if let Ok(mut file) = File::open(&config.file).await {
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -82,14 +86,18 @@ async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()>
             if bytes == 0 {
                 break;
             }
-            send_all(&mut writer, &chunk[..bytes], config.stall).await?;
+            write_bytes(&mut writer, &chunk[..bytes], config.stall).await?;
         }
     }
     writer.shutdown().await
 }
 
-/// `write_all`, but a part of it has to be taken within the stall timeout.
-async fn send_all(writer: &mut WriteHalf<'_>, mut bytes: &[u8], stall: Duration) -> io::Result<()> {
+/// Writes all bytes. Fails if the kernel accepts none of them within the stall timeout.
+async fn write_bytes(
+    writer: &mut WriteHalf<'_>,
+    mut bytes: &[u8],
+    stall: Duration,
+) -> io::Result<()> {
     while !bytes.is_empty() {
         let sent = timeout(stall, writer.write(bytes)).await??;
         bytes = &bytes[sent..];
@@ -97,20 +105,20 @@ async fn send_all(writer: &mut WriteHalf<'_>, mut bytes: &[u8], stall: Duration)
     Ok(())
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut reader: ReadHalf<'_>) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while reader.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while reader.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
 fn config() -> Config {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-16 FILE PORT STALL_SECONDS CLIENTS");
+    let mut next = || arguments.next().expect("usage: exercise-16 FILE PORT STALL_SECONDS CLIENTS");
     Config {
         file: next().into(),
         port: next().parse().expect("PORT is a number up to 65535"),
         stall: Duration::from_secs(next().parse().expect("STALL_SECONDS is a whole number")),
-        cap: next().parse().expect("CLIENTS is a number"),
+        connection_limit: next().parse().expect("CLIENTS is a number"),
     }
 }

@@ -1,4 +1,4 @@
-//! Gives its clients the grace, and goes on accepting in it.
+//! Continues to accept clients during the grace period.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use signals::Signals;
 
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 const CHUNK_BYTES: usize = 64 * 1024;
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
@@ -28,47 +28,47 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("listening on {}", listener.local_addr()?);
     let mut signals = Signals::new()?;
-    let mut clients = JoinSet::new();
+    let mut connections = JoinSet::new();
     let file: Arc<Path> = file.into();
     tokio::select! {
-        () = accept_clients(&listener, Arc::clone(&file), &mut clients) => {}
+        () = accept_loop(&listener, Arc::clone(&file), &mut connections) => {}
         () = signals.next() => {}
     }
     let started = Instant::now();
-    while !clients.is_empty() && started.elapsed() < GRACE {
-        let accepting = accept_clients(&listener, Arc::clone(&file), &mut clients);
+    while !connections.is_empty() && started.elapsed() < GRACE_PERIOD {
+        let accepting = accept_loop(&listener, Arc::clone(&file), &mut connections);
         let _ = timeout(Duration::from_millis(10), accepting).await;
-        while clients.try_join_next().is_some() {}
+        while connections.try_join_next().is_some() {}
     }
     Ok(())
 }
 
-/// Accepts for ever. Dropping this future stops it, and leaves the clients alone.
-async fn accept_clients(listener: &TcpListener, file: Arc<Path>, clients: &mut JoinSet<()>) {
+/// Accepts clients forever. Dropping this future stops accepting, but not the connections.
+async fn accept_loop(listener: &TcpListener, file: Arc<Path>, connections: &mut JoinSet<()>) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let file = Arc::clone(&file);
-                clients.spawn(async move {
-                    let _ = serve_client(stream, &file).await;
+                connections.spawn(async move {
+                    let _ = handle_connection(stream, &file).await;
                 });
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
-        // The set remembers those who have ended until it is asked.
-        while clients.try_join_next().is_some() {}
+        // A finished task stays in the set until it is joined.
+        while connections.try_join_next().is_some() {}
     }
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(mut stream: TcpStream, file: &Path) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    tokio::try_join!(send_file(writer, file), hear_client(reader))?;
+    tokio::try_join!(send_file(writer, file), drain(reader))?;
     Ok(())
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.write_all(PREAMBLE).await?;
     if let Ok(mut file) = File::open(file).await {
@@ -84,16 +84,16 @@ async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.shutdown().await
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut reader: ReadHalf<'_>) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while reader.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while reader.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-17 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-17 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Exercise 18: a server with threads, which copies every byte twice.
+//! Exercise 18: a server with threads that copies every byte twice.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -20,40 +20,40 @@ fn main() -> io::Result<()> {
         match listener.accept() {
             Ok((stream, _)) => {
                 let file = Arc::clone(&file);
-                thread::spawn(move || serve_client(&stream, &file));
+                thread::spawn(move || handle_connection(&stream, &file));
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
 }
 
-/// Serves one client; an error ends this connection only.
-fn serve_client(stream: &TcpStream, file: &Path) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+fn handle_connection(stream: &TcpStream, file: &Path) -> io::Result<()> {
     thread::scope(|scope| {
-        scope.spawn(|| hear_client(stream));
+        scope.spawn(|| drain(stream));
         let sent = send_file(stream, file);
         if sent.is_err() {
-            // Nobody has to be heard any more.
+            // The reply failed, so that nothing has to be drained any more.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sent
     })
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 fn send_file(mut stream: &TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     if let Ok(file) = File::open(file) {
         let bytes = file.metadata()?.len();
-        send_bytes(stream, &file, bytes)?;
+        send_contents(stream, &file, bytes)?;
     }
     stream.shutdown(Shutdown::Write)
 }
 
-/// So many bytes of the file; an error if it turns out to be shorter.
-fn send_bytes(mut stream: &TcpStream, mut file: &File, bytes: u64) -> io::Result<()> {
-    // Your turn: each byte is copied into this buffer and out of it. Have the kernel send it instead.
+/// Sends `bytes` bytes of the file. Fails if the file becomes shorter.
+fn send_contents(mut stream: &TcpStream, mut file: &File, bytes: u64) -> io::Result<()> {
+    // Your turn: each byte is copied into this buffer and out of it. Let the kernel send the file.
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut left = bytes;
     while left > 0 {
@@ -68,15 +68,15 @@ fn send_bytes(mut stream: &TcpStream, mut file: &File, bytes: u64) -> io::Result
     Ok(())
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-fn hear_client(mut stream: &TcpStream) {
-    let mut words = [0; 4096];
-    while stream.read(&mut words).is_ok_and(|bytes| bytes > 0) {}
+/// Reads and discards what the client sends, until its FIN.
+fn drain(mut stream: &TcpStream) {
+    let mut buffer = [0; 4096];
+    while stream.read(&mut buffer).is_ok_and(|bytes| bytes > 0) {}
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-18 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-18 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

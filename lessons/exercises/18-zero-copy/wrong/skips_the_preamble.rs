@@ -1,4 +1,4 @@
-//! Takes the offset for a place in the reply.
+//! Uses the offset as a position in the reply instead of in the file.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ use std::{env, thread};
 use rustix::fs::sendfile;
 
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
-/// As much as one call may send: less for others to wait for, more for fewer calls.
+/// The maximum number of bytes per call. A larger value needs fewer calls.
 #[cfg(target_os = "linux")]
 const CALL_BYTES: usize = 1024 * 1024;
 
@@ -25,40 +25,40 @@ fn main() -> io::Result<()> {
         match listener.accept() {
             Ok((stream, _)) => {
                 let file = Arc::clone(&file);
-                thread::spawn(move || serve_client(&stream, &file));
+                thread::spawn(move || handle_connection(&stream, &file));
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
 }
 
-/// Serves one client; an error ends this connection only.
-fn serve_client(stream: &TcpStream, file: &Path) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+fn handle_connection(stream: &TcpStream, file: &Path) -> io::Result<()> {
     thread::scope(|scope| {
-        scope.spawn(|| hear_client(stream));
+        scope.spawn(|| drain(stream));
         let sent = send_file(stream, file);
         if sent.is_err() {
-            // Nobody has to be heard any more.
+            // The reply failed, so that nothing has to be drained any more.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sent
     })
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 fn send_file(mut stream: &TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     if let Ok(file) = File::open(file) {
         let bytes = file.metadata()?.len();
-        send_bytes(stream, &file, bytes)?;
+        send_contents(stream, &file, bytes)?;
     }
     stream.shutdown(Shutdown::Write)
 }
 
-/// So many bytes of the file, by the kernel; an error if it turns out to be shorter.
+/// Sends `bytes` bytes of the file with `sendfile`. Fails if the file becomes shorter.
 #[cfg(target_os = "linux")]
-fn send_bytes(stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()> {
+fn send_contents(stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()> {
     let mut offset = PREAMBLE.len() as u64;
     while offset < bytes {
         let left = usize::try_from(bytes - offset).unwrap_or(CALL_BYTES);
@@ -69,9 +69,9 @@ fn send_bytes(stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// The same where there is no such call, or another.
+/// Sends `bytes` bytes of the file through a buffer, on systems without Linux's `sendfile`.
 #[cfg(not(target_os = "linux"))]
-fn send_bytes(mut stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()> {
+fn send_contents(mut stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()> {
     let sent = io::copy(&mut file.take(bytes), &mut stream)?;
     if sent < bytes {
         return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
@@ -79,15 +79,15 @@ fn send_bytes(mut stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()>
     Ok(())
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-fn hear_client(mut stream: &TcpStream) {
-    let mut words = [0; 4096];
-    while stream.read(&mut words).is_ok_and(|bytes| bytes > 0) {}
+/// Reads and discards what the client sends, until its FIN.
+fn drain(mut stream: &TcpStream) {
+    let mut buffer = [0; 4096];
+    while stream.read(&mut buffer).is_ok_and(|bytes| bytes > 0) {}
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-18 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-18 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,5 +1,5 @@
-//! Exercise 19: a server in Tokio. It is gone every few days, and nobody knows why.
-// Your turn: every client is served well, until one comes that ends it all. Find the line.
+//! Exercise 19: a Tokio server. Every few days it exits, and its operators do not know why.
+// Your turn: find the line where the error of a single client ends the whole server.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -24,32 +24,32 @@ async fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     log(format_args!("listening on {}", listener.local_addr()?));
-    accept_clients(listener, file.into()).await
+    accept_loop(listener, file.into()).await
 }
 
-async fn accept_clients(listener: TcpListener, file: Arc<Path>) -> io::Result<()> {
+async fn accept_loop(listener: TcpListener, file: Arc<Path>) -> io::Result<()> {
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // No descriptor left, say: that passes.
+                // For example, no file descriptor is left. Wait a moment and try again.
                 log(format_args!("accept: {error}"));
                 sleep(Duration::from_millis(100)).await;
                 continue;
             }
         };
-        let client = Client::new(stream)?;
-        tokio::spawn(serve_client(client, Arc::clone(&file)));
+        let connection = Connection::new(stream)?;
+        tokio::spawn(handle_connection(connection, Arc::clone(&file)));
     }
 }
 
-/// A connection, and whose it is.
-struct Client {
+/// A connection and the address of its client.
+struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
 }
 
-impl Client {
+impl Connection {
     fn new(stream: TcpStream) -> io::Result<Self> {
         let peer = stream.peer_addr()?;
         log(format_args!("{peer} connected"));
@@ -57,27 +57,27 @@ impl Client {
     }
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(mut client: Client, file: Arc<Path>) {
-    let (reader, writer) = client.stream.split();
-    let mut hearing = pin!(hear_client(reader));
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(mut connection: Connection, file: Arc<Path>) {
+    let (reader, writer) = connection.stream.split();
+    let mut draining = pin!(drain(reader));
     let mut sending = pin!(send_file(writer, &file));
     let ended = tokio::select! {
         sent = &mut sending => match sent {
-            // It may still have something to say, but not for ever.
-            Ok(()) => timeout(LINGER, hearing).await.unwrap_or(Ok(())),
-            broke => broke,
+            // Drain what the client still sends, until the linger timeout expires.
+            Ok(()) => timeout(LINGER, draining).await.unwrap_or(Ok(())),
+            Err(error) => Err(error),
         },
-        heard = &mut hearing => match heard {
-            // It has said its last word, and wants the whole file.
+        drained = &mut draining => match drained {
+            // The client half-closed the connection. Continue sending.
             Ok(()) => sending.await,
-            broke => broke,
+            Err(error) => Err(error),
         },
     };
-    log(format_args!("{} disconnected: {ended:?}", client.peer));
+    log(format_args!("{} disconnected: {ended:?}", connection.peer));
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.write_all(PREAMBLE).await?;
     if let Ok(mut file) = File::open(file).await {
@@ -93,21 +93,21 @@ async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.shutdown().await
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut reader: ReadHalf<'_>) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while reader.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while reader.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
-/// A closed stdout is no reason to end; println! would panic.
+/// Prints a line. Ignores a closed stdout, on which `println!` would panic.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-19 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-19 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Whoever says goodbye leaves.
+//! Removes a connection only after a FIN, not after an error.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -11,8 +11,8 @@ use std::{env, thread};
 
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 const CHUNK_BYTES: usize = 64 * 1024;
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-const AGE_MAX: Duration = Duration::from_secs(3600);
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+const MAX_AGE: Duration = Duration::from_secs(3600);
 
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
@@ -20,45 +20,45 @@ fn main() -> io::Result<()> {
     let registry = Arc::new(Registry::default());
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))?;
     println!("listening on {}", listener.local_addr()?);
-    let looking = Arc::clone(&registry);
-    thread::spawn(move || looking.cut_off_the_old());
+    let sweeper = Arc::clone(&registry);
+    thread::spawn(move || sweeper.disconnect_old());
     for id in 0.. {
         match listener.accept() {
             Ok((stream, _)) => {
                 let (file, registry) = (Arc::clone(&file), Arc::clone(&registry));
-                thread::spawn(move || serve_client(id, &stream, &file, &registry));
+                thread::spawn(move || handle_connection(id, &stream, &file, &registry));
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
     Ok(())
 }
 
-/// Who is here, and since when.
+/// The open connections, and when each of them was accepted.
 #[derive(Default)]
 struct Registry {
-    clients: Mutex<HashMap<u64, (Instant, TcpStream)>>,
+    connections: Mutex<HashMap<u64, (Instant, TcpStream)>>,
 }
 
 impl Registry {
-    fn enter(&self, id: u64, stream: &TcpStream) -> io::Result<()> {
-        let client = (Instant::now(), stream.try_clone()?);
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(id, client);
+    fn add(&self, id: u64, stream: &TcpStream) -> io::Result<()> {
+        let connection = (Instant::now(), stream.try_clone()?);
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).insert(id, connection);
         Ok(())
     }
 
-    fn leave(&self, id: u64) {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+    fn remove(&self, id: u64) {
+        self.connections.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 
-    /// Nobody needs an hour; whoever does is cut off.
-    fn cut_off_the_old(&self) {
+    /// Disconnects clients that have been connected for longer than `MAX_AGE`.
+    fn disconnect_old(&self) {
         loop {
-            thread::sleep(LOOK_INTERVAL);
-            let clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-            for (since, stream) in clients.values() {
-                if since.elapsed() > AGE_MAX {
+            thread::sleep(SWEEP_INTERVAL);
+            let connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+            for (since, stream) in connections.values() {
+                if since.elapsed() > MAX_AGE {
                     let _ = stream.shutdown(Shutdown::Both);
                 }
             }
@@ -66,25 +66,30 @@ impl Registry {
     }
 }
 
-/// Serves one client; an error ends this connection only.
-fn serve_client(id: u64, stream: &TcpStream, file: &Path, registry: &Registry) -> io::Result<()> {
-    registry.enter(id, stream)?;
+/// Serves one client. An error ends this connection only.
+fn handle_connection(
+    id: u64,
+    stream: &TcpStream,
+    file: &Path,
+    registry: &Registry,
+) -> io::Result<()> {
+    registry.add(id, stream)?;
     thread::scope(|scope| {
         scope.spawn(|| {
-            if hear_client(stream).is_ok() {
-                registry.leave(id);
+            if drain(stream).is_ok() {
+                registry.remove(id);
             }
         });
         let sent = send_file(stream, file);
         if sent.is_err() {
-            // Nobody has to be heard any more.
+            // The reply failed, so that nothing has to be drained any more.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sent
     })
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 fn send_file(mut stream: &TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
     if let Ok(mut file) = File::open(file) {
@@ -100,16 +105,16 @@ fn send_file(mut stream: &TcpStream, file: &Path) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-fn hear_client(mut stream: &TcpStream) -> io::Result<()> {
-    let mut words = [0; 4096];
-    while stream.read(&mut words)? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+fn drain(mut stream: &TcpStream) -> io::Result<()> {
+    let mut buffer = [0; 4096];
+    while stream.read(&mut buffer)? > 0 {}
     Ok(())
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-20 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-20 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

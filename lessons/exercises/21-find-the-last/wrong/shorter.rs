@@ -1,4 +1,4 @@
-//! The same limit, only shorter.
+//! A shorter limit that is still restarted by each read.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Shutdown};
@@ -14,33 +14,33 @@ use smol::{Executor, Timer, Unblock, future};
 
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 const CHUNK_BYTES: usize = 64 * 1024;
-const CLIENTS_MAX: usize = 1000;
-/// How long who has the whole file may go on talking.
+const CONNECTION_LIMIT: usize = 1000;
+/// The linger timeout: how long the server drains after it has sent the file.
 const LINGER: Duration = Duration::from_secs(3);
 
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let executor = Executor::new();
-    smol::block_on(executor.run(accept_clients(&executor, file.into(), port)))
+    smol::block_on(executor.run(accept_loop(&executor, file.into(), port)))
 }
 
-async fn accept_clients(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io::Result<()> {
+async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     log(format_args!("listening on {}", listener.local_addr()?));
-    let slots = Arc::new(Semaphore::new(CLIENTS_MAX));
+    let permits = Arc::new(Semaphore::new(CONNECTION_LIMIT));
     loop {
-        let slot = slots.acquire_arc().await;
+        let permit = permits.acquire_arc().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let file = Arc::clone(&file);
                 let serving = async move {
-                    let ended = serve_client(stream, &file).await;
+                    let ended = handle_connection(stream, &file).await;
                     log(format_args!("{peer} disconnected: {ended:?}"));
-                    drop(slot);
+                    drop(permit);
                 };
                 executor.spawn(serving).detach();
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(error) => {
                 log(format_args!("accept: {error}"));
                 Timer::after(Duration::from_millis(100)).await;
@@ -49,19 +49,19 @@ async fn accept_clients(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> 
     }
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(stream: TcpStream, file: &Path) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
     let sending = send_file(stream.clone(), file);
-    let hearing = async {
-        hear_client(stream.clone()).await?;
-        // It has said its last word, and wants the whole file.
+    let draining = async {
+        drain(stream.clone()).await?;
+        // The client half-closed the connection. Continue sending.
         future::pending().await
     };
-    future::or(sending, hearing).await?;
-    hear_out(stream).await
+    future::or(sending, draining).await?;
+    linger(stream).await
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE).await?;
     let file = file.to_owned();
@@ -79,36 +79,36 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut stream: TcpStream) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while stream.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while stream.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
-/// Goes on hearing, so that no late word is answered by a reset, until its FIN or the limit.
-async fn hear_out(mut stream: TcpStream) -> io::Result<()> {
-    let mut words = vec![0; 4096];
+/// Drains until the client's FIN or the linger timeout, so that late data causes no reset.
+async fn linger(mut stream: TcpStream) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
     loop {
         let limit = async {
             Timer::after(LINGER).await;
             Ok(0)
         };
-        let bytes = future::or(limit, stream.read(&mut words)).await?;
+        let bytes = future::or(limit, stream.read(&mut buffer)).await?;
         if bytes == 0 {
             return Ok(());
         }
     }
 }
 
-/// A closed stdout is no reason to end; println! would panic.
+/// Prints a line. Ignores a closed stdout, on which `println!` would panic.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
 fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-21 FILE PORT");
+    let mut next = || arguments.next().expect("usage: exercise-21 FILE PORT");
     let (file, port) = (next().into(), next());
     (file, port.parse().expect("PORT is a number up to 65535"))
 }

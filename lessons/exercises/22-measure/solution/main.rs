@@ -1,4 +1,4 @@
-//! A server in Tokio that asks for files in large pieces, and sends them in small ones.
+//! A Tokio server that reads files in large pieces and sends them in small chunks.
 
 use std::env;
 use std::io;
@@ -19,7 +19,7 @@ const READ_BYTES: usize = 64 * 1024;
 struct Config {
     file: PathBuf,
     port: u16,
-    /// As much is written at a time.
+    /// The number of bytes per write.
     chunk_bytes: usize,
 }
 
@@ -32,26 +32,26 @@ async fn main() -> io::Result<()> {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let config = Arc::clone(&config);
-                tokio::spawn(async move { serve_client(stream, &config).await });
+                tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(mut stream: TcpStream, config: &Config) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    tokio::try_join!(send_file(writer, config), hear_client(reader))?;
+    tokio::try_join!(send_file(writer, config), drain(reader))?;
     Ok(())
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()> {
     writer.write_all(PREAMBLE).await?;
     if let Ok(file) = File::open(&config.file).await {
-        // A trip to the threads that read files for many chunks, not one for each.
+        // One call to the blocking pool reads many chunks.
         let mut file = BufReader::with_capacity(READ_BYTES, file);
         let mut chunk = vec![0; config.chunk_bytes];
         loop {
@@ -65,16 +65,16 @@ async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()>
     writer.shutdown().await
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut reader: ReadHalf<'_>) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while reader.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while reader.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
 fn config() -> Config {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-22 FILE PORT CHUNK_BYTES");
+    let mut next = || arguments.next().expect("usage: exercise-22 FILE PORT CHUNK_BYTES");
     Config {
         file: next().into(),
         port: next().parse().expect("PORT is a number up to 65535"),

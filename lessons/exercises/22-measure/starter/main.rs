@@ -1,4 +1,4 @@
-//! Exercise 22: a server in Tokio that is slow when its chunks are small.
+//! Exercise 22: a Tokio server that is slow with small chunks.
 
 use std::env;
 use std::io::{self, SeekFrom};
@@ -18,7 +18,7 @@ const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 struct Config {
     file: PathBuf,
     port: u16,
-    /// As much is written at a time.
+    /// The number of bytes per write.
     chunk_bytes: usize,
 }
 
@@ -31,27 +31,27 @@ async fn main() -> io::Result<()> {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let config = Arc::clone(&config);
-                tokio::spawn(async move { serve_client(stream, &config).await });
+                tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(mut stream: TcpStream, config: &Config) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    tokio::try_join!(send_file(writer, config), hear_client(reader))?;
+    tokio::try_join!(send_file(writer, config), drain(reader))?;
     Ok(())
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()> {
     writer.write_all(PREAMBLE).await?;
     if let Ok(mut file) = File::open(&config.file).await {
-        // Your turn: with chunks of one byte this can be ten times as fast. Where does the time go?
-        // Each chunk is still written alone: that is what a chunk is.
+        // Your turn: with chunks of one byte, this can be ten times as fast. Find the bottleneck.
+        // Still write each chunk separately.
         let mut chunk = vec![0; config.chunk_bytes];
         let mut offset = 0;
         loop {
@@ -67,16 +67,16 @@ async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()>
     writer.shutdown().await
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut reader: ReadHalf<'_>) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while reader.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while reader.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
 fn config() -> Config {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-22 FILE PORT CHUNK_BYTES");
+    let mut next = || arguments.next().expect("usage: exercise-22 FILE PORT CHUNK_BYTES");
     Config {
         file: next().into(),
         port: next().parse().expect("PORT is a number up to 65535"),

@@ -1,4 +1,4 @@
-//! A new buffer for each chunk: what was read ahead is lost with it.
+//! Creates a new buffer per chunk, so that data that was read ahead is lost.
 
 use std::env;
 use std::io;
@@ -19,7 +19,7 @@ const READ_BYTES: usize = 64 * 1024;
 struct Config {
     file: PathBuf,
     port: u16,
-    /// As much is written at a time.
+    /// The number of bytes per write.
     chunk_bytes: usize,
 }
 
@@ -32,22 +32,22 @@ async fn main() -> io::Result<()> {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let config = Arc::clone(&config);
-                tokio::spawn(async move { serve_client(stream, &config).await });
+                tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // No descriptor left, say: that passes.
+            // For example, no file descriptor is left. Wait a moment and try again.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client; an error ends this connection only.
-async fn serve_client(mut stream: TcpStream, config: &Config) -> io::Result<()> {
+/// Serves one client. An error ends this connection only.
+async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    tokio::try_join!(send_file(writer, config), hear_client(reader))?;
+    tokio::try_join!(send_file(writer, config), drain(reader))?;
     Ok(())
 }
 
-/// The preamble, the file, and our FIN.
+/// Sends the preamble, the file and the server's FIN.
 async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()> {
     writer.write_all(PREAMBLE).await?;
     if let Ok(mut file) = File::open(&config.file).await {
@@ -64,16 +64,16 @@ async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()>
     writer.shutdown().await
 }
 
-/// Reads what the client says, and throws it away, until its FIN.
-async fn hear_client(mut reader: ReadHalf<'_>) -> io::Result<()> {
-    let mut words = vec![0; 4096];
-    while reader.read(&mut words).await? > 0 {}
+/// Reads and discards what the client sends, until its FIN.
+async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
+    let mut buffer = vec![0; 4096];
+    while reader.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
 fn config() -> Config {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("say: exercise-22 FILE PORT CHUNK_BYTES");
+    let mut next = || arguments.next().expect("usage: exercise-22 FILE PORT CHUNK_BYTES");
     Config {
         file: next().into(),
         port: next().parse().expect("PORT is a number up to 65535"),

@@ -1,4 +1,4 @@
-//! Words for a terminal: 80 columns, readable without colour.
+//! Output for a terminal: 80 columns, readable without color.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -10,24 +10,24 @@ use crate::grade::{Graded, State};
 
 const WIDTH: usize = 80;
 
-/// Prints a line to stdout, which may be closed.
+/// Prints a line to stdout. Ignores a closed stdout.
 pub fn line(text: impl Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Prints a text in lines that fit.
+/// Prints a text, wrapped to the width.
 pub fn text(text: &str) {
     styled(text, &Style::new());
 }
 
-/// The same, in a style.
+/// Prints a text in a style, wrapped to the width.
 pub fn styled(text: &str, style: &Style) {
     for part in text.trim().lines() {
         wrapped(part, WIDTH).iter().for_each(|part| line(style.apply_to(part)));
     }
 }
 
-/// Prints Markdown as it is, but in lines that fit; code is not broken.
+/// Prints Markdown source, wrapped to the width, except for code blocks.
 pub fn markdown(text: &str) {
     let mut paragraph = String::new();
     let mut is_code = false;
@@ -53,7 +53,7 @@ pub fn markdown(text: &str) {
     flush(&mut paragraph);
 }
 
-/// Prints rows of a label and a text; commands and paths are not broken, since they are copied.
+/// Prints rows of a label and a command or path. Does not wrap them, so that they can be copied.
 pub fn rows(rows: &[(&str, String)]) {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in rows {
@@ -61,7 +61,7 @@ pub fn rows(rows: &[(&str, String)]) {
     }
 }
 
-/// Prints rows of a label and a text that may be broken.
+/// Prints rows of a label and a text, wrapped to the width.
 pub fn wrapped_rows(rows: &[(&str, &str)]) {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in rows {
@@ -76,13 +76,13 @@ pub fn wrapped_rows(rows: &[(&str, &str)]) {
 pub fn verdict(graded: &Graded, name_width: usize) {
     const WORD_WIDTH: usize = 5;
     let (word, style) = match &graded.state {
-        State::Held => ("held", Style::new().green()),
-        State::Red(_) => ("RED", Style::new().red().bold()),
-        State::NotApplicable(_) => ("n/a", Style::new().dim()),
-        State::Waits => ("later", Style::new().dim()),
+        State::Pass => ("pass", Style::new().green()),
+        State::Fail(_) => ("FAIL", Style::new().red().bold()),
+        State::Skipped(_) => ("skip", Style::new().dim()),
+        State::Pending => ("later", Style::new().dim()),
     };
     let title = match &graded.state {
-        State::NotApplicable(why) => format!("{} ({why})", graded.title),
+        State::Skipped(why) => format!("{} ({why})", graded.title),
         _ => graded.title.clone(),
     };
     let width = WIDTH - WORD_WIDTH - name_width - 6;
@@ -93,13 +93,13 @@ pub fn verdict(graded: &Graded, name_width: usize) {
     }
 }
 
-/// What a section begins with.
+/// Prints the heading of a section.
 pub fn heading(text: &str) {
     line("");
     styled(text, &Style::new().bold());
 }
 
-/// Prints an error to stderr. Lines that were laid out by somebody else stay as they are.
+/// Prints an error to stderr. Does not wrap lines that contain two spaces, such as commands.
 pub fn error(text: &str) {
     for part in text.lines() {
         let lines = match part.contains("  ") {
@@ -112,19 +112,19 @@ pub fn error(text: &str) {
     }
 }
 
-/// In green.
+/// Prints a text in green.
 pub fn good(text: &str) {
     styled(text, &Style::new().green().bold());
 }
 
-/// In red.
+/// Prints a text in red.
 pub fn bad(text: &str) {
     for part in wrapped(text, WIDTH) {
         line(style(part).red().bold());
     }
 }
 
-/// `1 check`, `2 checks`.
+/// Returns a number with its noun: `1 check`, `2 checks`.
 pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
