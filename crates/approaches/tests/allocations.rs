@@ -29,7 +29,7 @@ const MANY_CHUNKS: u64 = 5000;
 const ALLOWED: usize = 100;
 
 #[test]
-fn a_chunk_costs_no_allocation() {
+fn chunks_need_no_allocation() {
     for approach in approaches::ALL {
         for zero_copy in [false, true] {
             // The first connection also pays for what a server allocates once.

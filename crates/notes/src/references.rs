@@ -105,9 +105,9 @@ mod tests {
             assert!(known.checks.contains(check), "{check}");
         }
         let tests = [
-            "hears_while_it_sends",
+            "data_is_read_while_the_file_is_sent",
             "siblings_have_the_same_functions",
-            "a_second_signal_ends_it_at_once",
+            "a_second_signal_exits_immediately",
             "a_check_detects_every_mutant",
             "ratios_are_taken_round_by_round",
         ];
@@ -121,9 +121,9 @@ mod tests {
     fn what_is_missing_is_told_at_its_line() {
         let known = Known {
             checks: ["half-close".to_owned()].into(),
-            tests: ["hears_while_it_sends".to_owned()].into(),
+            tests: ["data_is_read_while_the_file_is_sent".to_owned()].into(),
         };
-        let text = "It holds (check `half-close`), always (tests\n`tokio::hears_while_it_sends`,\n\
+        let text = "It holds (check `half-close`), always (tests\n`tokio::data_is_read_while_the_file_is_sent`,\n\
                     `hears_while_it_send`), so (check `no`; test `half-close`). (check it)\n";
         let faults = known.faults(&Page::new("a.md", text));
         let actual: Vec<(usize, &str)> =
@@ -136,6 +136,6 @@ mod tests {
                 (3, "there is no test `half-close`"),
             ]
         );
-        assert_eq!(faults[0].help, "did you mean `hears_while_it_sends`?");
+        assert_eq!(faults[0].help, "did you mean `data_is_read_while_the_file_is_sent`?");
     }
 }

@@ -43,7 +43,11 @@ pub const APPROACH: Approach = Approach {
 ///
 /// # Errors
 ///
-/// If the listener cannot be set to non-blocking mode.
+/// None; the `Result` is part of the signature that all siblings share.
+///
+/// # Panics
+///
+/// If the reactor cannot register the listener: async-std has no conversion that returns the error.
 pub fn run(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<()> {
     let workers = server.config.workers;
     let config = GlobalExecutorConfig::default().with_min_threads(workers);

@@ -23,42 +23,63 @@ const LONG: u64 = 64 << 20;
 
 /// Those that depend on how the file is read.
 pub const OF_FILES: &[(&str, Check)] = &[
-    ("opened_anew_for_every_client", opened_anew_for_every_client),
-    ("every_size_around_a_chunk", every_size_around_a_chunk),
-    ("one_byte_a_chunk", one_byte_a_chunk),
-    ("a_file_that_grows_keeps_its_length", a_file_that_grows_keeps_its_length),
-    ("a_file_that_shrinks_ends_with_an_error", a_file_that_shrinks_ends_with_an_error),
-    ("upload_of_20_mb_before_reading", upload_of_20_mb_before_reading),
-    ("half_close_is_not_goodbye", half_close_is_not_goodbye),
-    ("a_missing_file_is_said", a_missing_file_is_said),
-    ("a_slow_client_is_not_cut_off", a_slow_client_is_not_cut_off),
-    ("nobody_waits_for_a_stalled_client", nobody_waits_for_a_stalled_client),
-    ("shutdown_cuts_off_after_the_grace", shutdown_cuts_off_after_the_grace),
+    ("the_file_is_opened_for_each_client", the_file_is_opened_for_each_client),
+    (
+        "sizes_around_the_chunk_size_are_sent_completely",
+        sizes_around_the_chunk_size_are_sent_completely,
+    ),
+    ("chunks_of_one_byte", chunks_of_one_byte),
+    (
+        "a_growing_file_is_sent_with_its_original_length",
+        a_growing_file_is_sent_with_its_original_length,
+    ),
+    ("a_shrinking_file_ends_with_an_error", a_shrinking_file_ends_with_an_error),
+    ("a_client_can_upload_20_mb_before_it_reads", a_client_can_upload_20_mb_before_it_reads),
+    ("half_close_still_sends_the_file", half_close_still_sends_the_file),
+    ("a_missing_file_is_an_error_and_http_404", a_missing_file_is_an_error_and_http_404),
+    ("a_slow_client_is_not_disconnected", a_slow_client_is_not_disconnected),
+    ("no_client_waits_for_a_non_reading_client", no_client_waits_for_a_non_reading_client),
+    (
+        "shutdown_disconnects_clients_after_the_grace_period",
+        shutdown_disconnects_clients_after_the_grace_period,
+    ),
 ];
 
 pub const CHECKS: &[(&str, Check)] = &[
-    ("at_once_to_a_silent_client", at_once_to_a_silent_client),
+    ("a_silent_client_is_served_immediately", a_silent_client_is_served_immediately),
     ("http_preamble_and_no_preamble", http_preamble_and_no_preamble),
-    ("hears_while_it_sends", hears_while_it_sends),
-    ("a_flooder_fills_no_log_and_stops_nobody", a_flooder_fills_no_log_and_stops_nobody),
-    ("unread_request_destroys_nothing", unread_request_destroys_nothing),
-    ("hears_until_the_clients_end", hears_until_the_clients_end),
-    ("lets_an_idle_client_go", lets_an_idle_client_go),
+    ("data_is_read_while_the_file_is_sent", data_is_read_while_the_file_is_sent),
+    (
+        "a_flooding_client_neither_fills_the_log_nor_blocks_others",
+        a_flooding_client_neither_fills_the_log_nor_blocks_others,
+    ),
+    (
+        "an_unread_request_does_not_truncate_the_reply",
+        an_unread_request_does_not_truncate_the_reply,
+    ),
+    ("data_is_read_until_the_client_closes", data_is_read_until_the_client_closes),
+    (
+        "an_idle_client_is_closed_after_the_linger_timeout",
+        an_idle_client_is_closed_after_the_linger_timeout,
+    ),
     ("fifty_resets_and_fifty_early_closes", fifty_resets_and_fifty_early_closes),
-    ("a_stalled_client_is_cut_off", a_stalled_client_is_cut_off),
-    ("a_stalled_client_is_cut_off_unseen", a_stalled_client_is_cut_off_unseen),
-    ("a_flooder_that_never_reads_is_cut_off", a_flooder_that_never_reads_is_cut_off),
-    ("reset_before_accept", reset_before_accept),
-    ("nobody_waits_for_a_busy_client", nobody_waits_for_a_busy_client),
-    ("the_cap_holds_and_drops_nobody", the_cap_holds_and_drops_nobody),
+    ("a_stalled_client_is_reset", a_stalled_client_is_reset),
+    (
+        "a_stalled_client_is_reset_without_acknowledgement_info",
+        a_stalled_client_is_reset_without_acknowledgement_info,
+    ),
+    ("a_flooding_client_that_never_reads_is_reset", a_flooding_client_that_never_reads_is_reset),
+    ("a_reset_before_accept_is_ignored", a_reset_before_accept_is_ignored),
+    ("no_client_waits_for_a_client_that_keeps_up", no_client_waits_for_a_client_that_keeps_up),
+    ("clients_beyond_the_connection_limit_wait", clients_beyond_the_connection_limit_wait),
     ("shutdown_lets_clients_finish", shutdown_lets_clients_finish),
-    ("shutdown_resets_the_backlog", shutdown_resets_the_backlog),
-    ("a_request_chooses_nothing", a_request_chooses_nothing),
+    ("shutdown_resets_waiting_connections", shutdown_resets_waiting_connections),
+    ("a_request_does_not_select_a_file", a_request_does_not_select_a_file),
 ];
 
 // Clause 2: at once.
 
-fn at_once_to_a_silent_client(sibling: Sibling) {
+fn a_silent_client_is_served_immediately(sibling: Sibling) {
     let content = noise(100_000);
     let running = Running::start(sibling, &content);
     running.assert_serves(&content);
@@ -68,7 +89,7 @@ fn at_once_to_a_silent_client(sibling: Sibling) {
     assert!(events.iter().any(|event| event.kind == disconnected), "{}", shown(&events));
 }
 
-fn opened_anew_for_every_client(sibling: Sibling) {
+fn the_file_is_opened_for_each_client(sibling: Sibling) {
     let running = Running::start(sibling, b"first");
     running.assert_serves(b"first");
     fs::write(running.path(), b"second").unwrap();
@@ -78,7 +99,7 @@ fn opened_anew_for_every_client(sibling: Sibling) {
 
 // Clause 3: chunks.
 
-fn every_size_around_a_chunk(sibling: Sibling) {
+fn sizes_around_the_chunk_size_are_sent_completely(sibling: Sibling) {
     const CHUNK: usize = 4096;
     for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
         let content = noise(size);
@@ -96,7 +117,7 @@ fn every_size_around_a_chunk(sibling: Sibling) {
     }
 }
 
-fn one_byte_a_chunk(sibling: Sibling) {
+fn chunks_of_one_byte(sibling: Sibling) {
     let content = noise(2000);
     let running = Running::start_with(sibling, &content, |config| {
         config.chunk_bytes = 1;
@@ -128,7 +149,7 @@ fn http_preamble_and_no_preamble(sibling: Sibling) {
 
 // Clause 4: length.
 
-fn a_file_that_grows_keeps_its_length(sibling: Sibling) {
+fn a_growing_file_is_sent_with_its_original_length(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, LONG, |_| {});
     let stream = connect_with_small_buffer(running.addr);
     read_exactly(&stream, BARE.len() + 1);
@@ -140,7 +161,7 @@ fn a_file_that_grows_keeps_its_length(sibling: Sibling) {
     running.stop();
 }
 
-fn a_file_that_shrinks_ends_with_an_error(sibling: Sibling) {
+fn a_shrinking_file_ends_with_an_error(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, LONG, |_| {});
     let stream = connect_with_small_buffer(running.addr);
     read_exactly(&stream, BARE.len() + 1);
@@ -166,7 +187,7 @@ fn errors_of(events: &[Event], of_conn: u64) -> Vec<ErrorKind> {
 
 // Clause 5: listening while sending.
 
-fn hears_while_it_sends(sibling: Sibling) {
+fn data_is_read_while_the_file_is_sent(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, LONG, |_| {});
     let stream = connect_with_small_buffer(running.addr);
     send(&stream, b"GET / \x1b[2J\r\n");
@@ -178,7 +199,7 @@ fn hears_while_it_sends(sibling: Sibling) {
     assert!(events.iter().any(|event| event.kind == data), "{}", shown(&events));
 }
 
-fn upload_of_20_mb_before_reading(sibling: Sibling) {
+fn a_client_can_upload_20_mb_before_it_reads(sibling: Sibling) {
     let content = noise(8 * MIB);
     let running = Running::start(sibling, &content);
     let stream = running.connect();
@@ -198,7 +219,7 @@ fn upload_of_20_mb_before_reading(sibling: Sibling) {
     assert!(events.iter().any(|event| event.kind == disconnected), "{}", shown(&events));
 }
 
-fn a_flooder_fills_no_log_and_stops_nobody(sibling: Sibling) {
+fn a_flooding_client_neither_fills_the_log_nor_blocks_others(sibling: Sibling) {
     let content = noise(MIB);
     let running = Running::start_with(sibling, &content, |config| {
         config.workers = 1;
@@ -229,7 +250,7 @@ fn a_flooder_fills_no_log_and_stops_nobody(sibling: Sibling) {
 
 // Clause 6: half-close is not goodbye.
 
-fn half_close_is_not_goodbye(sibling: Sibling) {
+fn half_close_still_sends_the_file(sibling: Sibling) {
     let content = noise(8 * MIB);
     let running = Running::start(sibling, &content);
     let stream = running.connect();
@@ -242,7 +263,7 @@ fn half_close_is_not_goodbye(sibling: Sibling) {
 
 // Clause 7: ending.
 
-fn unread_request_destroys_nothing(sibling: Sibling) {
+fn an_unread_request_does_not_truncate_the_reply(sibling: Sibling) {
     let content = noise(2_000_000);
     let running = Running::start(sibling, &content);
     let stream = connect_with_small_buffer(running.addr);
@@ -254,7 +275,7 @@ fn unread_request_destroys_nothing(sibling: Sibling) {
     running.stop();
 }
 
-fn hears_until_the_clients_end(sibling: Sibling) {
+fn data_is_read_until_the_client_closes(sibling: Sibling) {
     let content = noise(1000);
     let running = Running::start(sibling, &content);
     let stream = running.connect();
@@ -270,7 +291,7 @@ fn hears_until_the_clients_end(sibling: Sibling) {
     assert_eq!(errors_of(&events, 1), []);
 }
 
-fn lets_an_idle_client_go(sibling: Sibling) {
+fn an_idle_client_is_closed_after_the_linger_timeout(sibling: Sibling) {
     let running = Running::start_with(sibling, b"short", |config| {
         config.linger_timeout = Duration::from_millis(300);
     });
@@ -308,7 +329,7 @@ fn fifty_resets_and_fifty_early_closes(sibling: Sibling) {
     assert_eq!(named(&events, "disconnected"), 101);
 }
 
-fn a_missing_file_is_said(sibling: Sibling) {
+fn a_missing_file_is_an_error_and_http_404(sibling: Sibling) {
     for preamble in [Preamble::Bare, Preamble::Http, Preamble::None] {
         let running = Running::start_with(sibling, b"", |config| config.preamble = preamble);
         fs::remove_file(running.path()).unwrap();
@@ -333,24 +354,24 @@ fn a_missing_file_is_said(sibling: Sibling) {
     }
 }
 
-fn a_stalled_client_is_cut_off(sibling: Sibling) {
+fn a_stalled_client_is_reset(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, LONG, |config| {
         config.stall_timeout = Duration::from_secs(1);
     });
-    assert_cut_off_when_stalled(running);
+    assert_reset_when_stalled(running);
 }
 
 /// As it is done where the system does not tell what is acknowledged: macOS and Windows.
-fn a_stalled_client_is_cut_off_unseen(sibling: Sibling) {
+fn a_stalled_client_is_reset_without_acknowledgement_info(sibling: Sibling) {
     let mut ready = Ready::new(b"", |config| config.stall_timeout = Duration::from_secs(1));
     ready.server.reports_acknowledgements = false;
     let running = ready.run(sibling);
     let file = OpenOptions::new().write(true).open(running.path()).unwrap();
     file.set_len(LONG).unwrap();
-    assert_cut_off_when_stalled(running);
+    assert_reset_when_stalled(running);
 }
 
-fn assert_cut_off_when_stalled(running: Running) {
+fn assert_reset_when_stalled(running: Running) {
     let started = Instant::now();
     let stream = connect_with_small_buffer(running.addr);
     running.wait_for(1, "disconnected");
@@ -365,7 +386,7 @@ fn assert_cut_off_when_stalled(running: Running) {
     assert_eq!(names_of(&events, 1), ["connected", "error", "disconnected"]);
 }
 
-fn a_flooder_that_never_reads_is_cut_off(sibling: Sibling) {
+fn a_flooding_client_that_never_reads_is_reset(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, LONG, |config| {
         config.stall_timeout = Duration::from_secs(1);
     });
@@ -378,7 +399,7 @@ fn a_flooder_that_never_reads_is_cut_off(sibling: Sibling) {
     assert_eq!(errors_of(&running.stop(), 1), [ErrorKind::Stalled]);
 }
 
-fn a_slow_client_is_not_cut_off(sibling: Sibling) {
+fn a_slow_client_is_not_disconnected(sibling: Sibling) {
     const BYTES: u64 = 4 << 20;
     let running = Running::start_with_long_file(sibling, BYTES, |config| {
         config.stall_timeout = Duration::from_secs(1);
@@ -404,7 +425,7 @@ fn a_slow_client_is_not_cut_off(sibling: Sibling) {
 
 // Clause 9: accept never dies.
 
-fn reset_before_accept(sibling: Sibling) {
+fn a_reset_before_accept_is_ignored(sibling: Sibling) {
     let ready = Ready::new(b"alive", |_| {});
     for _ in 0..20 {
         reset(connect(ready.addr));
@@ -414,7 +435,7 @@ fn reset_before_accept(sibling: Sibling) {
     running.stop();
 }
 
-fn nobody_waits_for_a_stalled_client(sibling: Sibling) {
+fn no_client_waits_for_a_non_reading_client(sibling: Sibling) {
     let content = noise(8 * MIB);
     let running = Running::start_with(sibling, &content, |config| config.workers = 1);
     // Three in four read nothing until all the others, last come first, have everything.
@@ -438,7 +459,7 @@ fn nobody_waits_for_a_stalled_client(sibling: Sibling) {
     running.stop();
 }
 
-fn nobody_waits_for_a_busy_client(sibling: Sibling) {
+fn no_client_waits_for_a_client_that_keeps_up(sibling: Sibling) {
     // The kernel takes all of it, so the task of this client never has to wait; and in single bytes
     // it takes long.
     let content = noise(150_000);
@@ -457,7 +478,7 @@ fn nobody_waits_for_a_busy_client(sibling: Sibling) {
     running.stop();
 }
 
-fn the_cap_holds_and_drops_nobody(sibling: Sibling) {
+fn clients_beyond_the_connection_limit_wait(sibling: Sibling) {
     let content = noise(100_000);
     let running = Running::start_with(sibling, &content, |config| {
         config.max_connections = 2;
@@ -496,7 +517,7 @@ fn shutdown_lets_clients_finish(sibling: Sibling) {
     assert!(TcpStream::connect_timeout(&addr, Duration::from_secs(1)).is_err());
 }
 
-fn shutdown_cuts_off_after_the_grace(sibling: Sibling) {
+fn shutdown_disconnects_clients_after_the_grace_period(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, LONG, |config| {
         config.grace = Duration::from_millis(300);
     });
@@ -515,7 +536,7 @@ fn shutdown_cuts_off_after_the_grace(sibling: Sibling) {
     }
 }
 
-fn shutdown_resets_the_backlog(sibling: Sibling) {
+fn shutdown_resets_waiting_connections(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, LONG, |config| {
         config.max_connections = 1;
         config.grace = Duration::from_millis(100);
@@ -533,7 +554,7 @@ fn shutdown_resets_the_backlog(sibling: Sibling) {
 
 // Clause 12: nothing else is served.
 
-fn a_request_chooses_nothing(sibling: Sibling) {
+fn a_request_does_not_select_a_file(sibling: Sibling) {
     let running = Running::start(sibling, b"the one file");
     fs::write(running.path().with_file_name("secret"), b"secret").unwrap();
     for request in ["GET /secret HTTP/1.1\r\n\r\n", "GET /../secret HTTP/1.1\r\n\r\n"] {

@@ -21,16 +21,19 @@ use crate::client::{
 use crate::{Check, Sends, Sibling};
 
 pub const CHECKS: &[(&str, Check)] = &[
-    ("signals_end_it_with_exit_code_0", signals_end_it_with_exit_code_0),
-    ("a_second_signal_ends_it_at_once", a_second_signal_ends_it_at_once),
-    ("what_cannot_start_says_so_in_one_line", what_cannot_start_says_so_in_one_line),
-    ("help_teaches", help_teaches),
-    ("the_welcome_is_on_stderr", the_welcome_is_on_stderr),
-    ("a_closed_stdout_stops_nothing", a_closed_stdout_stops_nothing),
-    ("an_unread_stdout_holds_up_nobody", an_unread_stdout_holds_up_nobody),
-    ("descriptors_come_back", descriptors_come_back),
-    ("few_descriptors_make_a_low_cap", few_descriptors_make_a_low_cap),
-    ("running_out_of_descriptors_is_survived", running_out_of_descriptors_is_survived),
+    ("the_first_signal_ends_with_exit_code_0", the_first_signal_ends_with_exit_code_0),
+    ("a_second_signal_exits_immediately", a_second_signal_exits_immediately),
+    ("startup_errors_are_one_line", startup_errors_are_one_line),
+    ("help_has_defaults_and_examples", help_has_defaults_and_examples),
+    ("the_start_message_is_on_stderr", the_start_message_is_on_stderr),
+    ("a_closed_stdout_does_not_stop_the_server", a_closed_stdout_does_not_stop_the_server),
+    ("an_unread_stdout_does_not_block_clients", an_unread_stdout_does_not_block_clients),
+    ("all_descriptors_are_closed", all_descriptors_are_closed),
+    ("few_descriptors_lower_the_connection_limit", few_descriptors_lower_the_connection_limit),
+    (
+        "the_server_survives_running_out_of_descriptors",
+        the_server_survives_running_out_of_descriptors,
+    ),
     ("shutdown_needs_no_descriptor", shutdown_needs_no_descriptor),
 ];
 
@@ -173,7 +176,7 @@ fn long_file() -> (TempDir, PathBuf) {
 
 // Clause 10: shutdown.
 
-fn signals_end_it_with_exit_code_0(sibling: Sibling) {
+fn the_first_signal_ends_with_exit_code_0(sibling: Sibling) {
     let content = noise(8 << 20);
     let (_folder, path) = file_with(&content);
     for signal in [Signal::INT, Signal::TERM] {
@@ -190,7 +193,7 @@ fn signals_end_it_with_exit_code_0(sibling: Sibling) {
     }
 }
 
-fn a_second_signal_ends_it_at_once(sibling: Sibling) {
+fn a_second_signal_exits_immediately(sibling: Sibling) {
     let (_folder, path) = long_file();
     let mut process = Process::start(sibling, &path, &["--grace", "1h"]);
     let _stalled = connect_with_small_buffer(process.addr);
@@ -203,7 +206,7 @@ fn a_second_signal_ends_it_at_once(sibling: Sibling) {
 
 // Starting.
 
-fn what_cannot_start_says_so_in_one_line(sibling: Sibling) {
+fn startup_errors_are_one_line(sibling: Sibling) {
     let (folder, path) = file_with(b"file");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken_port = taken.local_addr().unwrap().port().to_string();
@@ -237,7 +240,7 @@ fn what_cannot_start_says_so_in_one_line(sibling: Sibling) {
     }
 }
 
-fn help_teaches(sibling: Sibling) {
+fn help_has_defaults_and_examples(sibling: Sibling) {
     let mut command = Command::new(env::current_exe().unwrap());
     let output =
         command.args([&format!("serve-{}", sibling.approach.name), "--help"]).output().unwrap();
@@ -252,7 +255,7 @@ fn help_teaches(sibling: Sibling) {
     assert_eq!(help.contains("None here"), !sibling.approach.has_workers, "{help}");
 }
 
-fn the_welcome_is_on_stderr(sibling: Sibling) {
+fn the_start_message_is_on_stderr(sibling: Sibling) {
     let (_folder, path) = file_with(b"file");
     let (mut child, stdout, addr) = spawn(server_command(sibling, &path, &[]));
     kill_process(pid_of(&child), Signal::TERM).unwrap();
@@ -266,7 +269,7 @@ fn the_welcome_is_on_stderr(sibling: Sibling) {
 
 // Clause 11: who reads the events.
 
-fn a_closed_stdout_stops_nothing(sibling: Sibling) {
+fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
     let content = noise(100_000);
     let (_folder, path) = file_with(&content);
     let (mut child, stdout, addr) = spawn(server_command(sibling, &path, &["--log-chunks"]));
@@ -278,7 +281,7 @@ fn a_closed_stdout_stops_nothing(sibling: Sibling) {
     assert_eq!(wait(&mut child).code(), Some(0));
 }
 
-fn an_unread_stdout_holds_up_nobody(sibling: Sibling) {
+fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
     // One event a byte: far more than the queue and the pipe hold.
     let content = noise(60_000);
     let (_folder, path) = file_with(&content);
@@ -300,13 +303,13 @@ fn an_unread_stdout_holds_up_nobody(sibling: Sibling) {
 // Clauses 8 and 9: descriptors.
 
 #[cfg(not(target_os = "linux"))]
-fn descriptors_come_back(_: Sibling) {
+fn all_descriptors_are_closed(_: Sibling) {
     // Only Linux lists another process's descriptors in a folder; what gives them back is the
     // same code everywhere.
 }
 
 #[cfg(target_os = "linux")]
-fn descriptors_come_back(sibling: Sibling) {
+fn all_descriptors_are_closed(sibling: Sibling) {
     let (_folder, path) = long_file();
     let mut process = Process::start(sibling, &path, &[]);
     // The first client makes the runtime open what it opens once.
@@ -332,7 +335,7 @@ fn descriptors_come_back(sibling: Sibling) {
     assert_eq!(process.wait().code(), Some(0));
 }
 
-fn few_descriptors_make_a_low_cap(sibling: Sibling) {
+fn few_descriptors_lower_the_connection_limit(sibling: Sibling) {
     let content = noise(200_000);
     let (_folder, path) = file_with(&content);
     let command = with_descriptors(32, &server_command(sibling, &path, &[]));
@@ -348,7 +351,7 @@ fn few_descriptors_make_a_low_cap(sibling: Sibling) {
     assert!(errors.is_empty(), "the cap is too high for the descriptors: {errors:?}");
 }
 
-fn running_out_of_descriptors_is_survived(sibling: Sibling) {
+fn the_server_survives_running_out_of_descriptors(sibling: Sibling) {
     let (_folder, path) = long_file();
     let args = ["--max-connections", "1000", "--preamble", "http"];
     let command = with_descriptors(32, &server_command(sibling, &path, &args));

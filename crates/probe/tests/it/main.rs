@@ -246,7 +246,7 @@ fn a_failed_start_prints_help() {
 }
 
 #[test]
-fn a_closed_stdout_stops_nothing() {
+fn a_closed_stdout_does_not_stop_the_server() {
     let (addr, serving) = server(reply);
     let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
     let mut child =
