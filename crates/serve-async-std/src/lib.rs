@@ -8,7 +8,6 @@
 //! Run `cargo run -p serve-async-std` and open <http://localhost:4000/> in a browser.
 
 // ANCHOR: imports
-use std::convert::Infallible;
 use std::io::{self, ErrorKind, Read as _};
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -18,9 +17,8 @@ use std::time::{Duration, Instant};
 use async_global_executor::GlobalExecutorConfig;
 use async_std::channel::{self, Receiver};
 use async_std::future::{pending, poll_fn, timeout};
-use async_std::io::{ReadExt, Write, WriteExt};
 use async_std::net::{TcpListener, TcpStream};
-use async_std::prelude::FutureExt;
+use async_std::prelude::*;
 use async_std::task::{self, Poll, ready, sleep, spawn_blocking, yield_now};
 use serve_core::{
     Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice,
@@ -66,14 +64,14 @@ pub fn run(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<(
 // ANCHOR_END: run
 
 // ANCHOR: accept
-async fn accept_loop(listener: TcpListener, server: Arc<Server>, stopped: Receiver<Infallible>) {
+async fn accept_loop(listener: TcpListener, server: Arc<Server>, stopped: Receiver<()>) {
     loop {
         let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
                 let stopped = stopped.clone();
                 let canceled = async move { _ = stopped.recv().await };
-                task::spawn(handle_connection(permit.connected(peer), stream).race(canceled));
+                task::spawn(handle_connection(stream, permit.connected(peer)).race(canceled));
             }
             Err(error) => {
                 if let Some(pause) = server.accept_failed(&error) {
@@ -86,8 +84,12 @@ async fn accept_loop(listener: TcpListener, server: Arc<Server>, stopped: Receiv
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-/// Serves one client. Dropping the future closes the socket and records `disconnected`.
-pub async fn handle_connection(conn: Connection, stream: TcpStream) {
+/// Serves one client. Dropping the future, even before its first poll, closes the socket and then logs
+/// `disconnected`.
+pub async fn handle_connection(stream: TcpStream, conn: Connection) {
+    // A future that was not polled drops its parameters from first to last. Afterwards it drops its
+    // variables from last to first.
+    let (conn, stream) = (conn, stream);
     let result = serve(&conn, &stream).await;
     conn.finish(result, &stream);
 }
@@ -152,7 +154,11 @@ async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> i
             });
             match timeout(conn.stall_check_interval(), write).await {
                 Ok(Ok(true)) => {}
-                Ok(Ok(false)) => chunks = spawn_blocking(move || chunks.fetch()).await?,
+                Ok(Ok(false)) => {
+                    // The timeout polls `write` once more before it expires, which may end here.
+                    conn.check_stall(stream)?;
+                    chunks = spawn_blocking(move || chunks.fetch()).await?;
+                }
                 Ok(Err(error)) => return Err(error),
                 Err(_elapsed) => conn.check_stall(stream)?,
             }

@@ -70,9 +70,8 @@ impl Drop for Permit {
     }
 }
 
-/// An open connection. It records the connection's events. Dropping it records `disconnected`, so the
-/// socket must be dropped first: Rust drops a function's parameters from last to first, which is the
-/// reason for the order of the parameters in `handle_connection(conn, stream)`.
+/// An open connection. It records the connection's events. Dropping it records `disconnected`, so that
+/// the socket must be dropped first.
 #[derive(Debug)]
 pub struct Connection {
     id: u64,

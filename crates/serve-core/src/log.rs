@@ -50,6 +50,7 @@ enum Sink {
 struct Memory {
     events: Mutex<Vec<Event>>,
     grown: Condvar,
+    observer: Option<fn(&Event)>,
 }
 
 /// What the writer has not taken yet.
@@ -104,6 +105,14 @@ impl EventLog {
         Self { started: Instant::now(), sink: Sink::Memory(Memory::default()) }
     }
 
+    /// Keeps all events in memory, and calls `observer` for each event on the thread that records it:
+    /// for tests that check the state at that moment.
+    #[must_use]
+    pub fn memory_with_observer(observer: fn(&Event)) -> Self {
+        let memory = Memory { observer: Some(observer), ..Memory::default() };
+        Self { started: Instant::now(), sink: Sink::Memory(memory) }
+    }
+
     fn to_writer(
         writer: impl Write + Send + 'static,
         push_line: fn(&Event, &mut String) -> fmt::Result,
@@ -123,7 +132,11 @@ impl EventLog {
             Sink::Off => {}
             Sink::Memory(memory) => {
                 let mut events = lock(&memory.events);
-                events.push(Event { at_us: micros_since(self.started), kind });
+                let event = Event { at_us: micros_since(self.started), kind };
+                if let Some(observer) = memory.observer {
+                    observer(&event);
+                }
+                events.push(event);
                 memory.grown.notify_all();
             }
             Sink::Writer(queue) => {

@@ -8,7 +8,6 @@
 //! Run `cargo run -p serve-smol` and open <http://localhost:4000/> in a browser.
 
 // ANCHOR: imports
-use std::convert::Infallible;
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -47,7 +46,7 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let accepting =
         executor.spawn(accept_loop(listener, Arc::clone(&server), Arc::clone(&executor)));
     // No message is ever sent. Dropping `stop` closes the channel, which ends the workers.
-    let (stop, stopped) = channel::bounded::<Infallible>(1);
+    let (stop, stopped) = channel::bounded::<()>(1);
     thread::scope(|scope| {
         let _stop = stop;
         for _ in 0..server.config.workers {
@@ -72,7 +71,7 @@ async fn accept_loop(
         let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                executor.spawn(handle_connection(permit.connected(peer), stream)).detach();
+                executor.spawn(handle_connection(stream, permit.connected(peer))).detach();
             }
             Err(error) => {
                 if let Some(pause) = server.accept_failed(&error) {
@@ -85,8 +84,12 @@ async fn accept_loop(
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-/// Serves one client. Dropping the future closes the socket and records `disconnected`.
-pub async fn handle_connection(conn: Connection, stream: Async<TcpStream>) {
+/// Serves one client. Dropping the future, even before its first poll, closes the socket and then logs
+/// `disconnected`.
+pub async fn handle_connection(stream: Async<TcpStream>, conn: Connection) {
+    // A future that was not polled drops its parameters from first to last. Afterwards it drops its
+    // variables from last to first.
+    let (conn, stream) = (conn, stream);
     let result = serve(&conn, &stream).await;
     conn.finish(result, &stream);
 }
@@ -149,7 +152,11 @@ async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -
             });
             match timeout(conn.stall_check_interval(), write).await {
                 Ok(Ok(true)) => {}
-                Ok(Ok(false)) => chunks = unblock(move || chunks.fetch()).await?,
+                Ok(Ok(false)) => {
+                    // The timeout polls `write` once more before it expires, which may end here.
+                    conn.check_stall(stream)?;
+                    chunks = unblock(move || chunks.fetch()).await?;
+                }
                 Ok(Err(error)) => return Err(error),
                 Err(_elapsed) => conn.check_stall(stream)?,
             }

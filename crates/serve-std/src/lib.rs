@@ -68,8 +68,8 @@ fn accept_loop<'scope>(
                 let conn = Arc::new(permit.connected(peer));
                 let stream = streams.add(stream);
                 let work = {
-                    let (conn, stream) = (Arc::clone(&conn), Arc::clone(&stream));
-                    move || handle_connection(conn, stream)
+                    let (stream, conn) = (Arc::clone(&stream), Arc::clone(&conn));
+                    move || handle_connection(stream, conn)
                 };
                 if let Err(error) = spawn(scope, work) {
                     conn.finish(Err(error), &*stream);
@@ -87,9 +87,11 @@ fn accept_loop<'scope>(
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-fn handle_connection(conn: Arc<Connection>, stream: Arc<TcpStream>) {
+fn handle_connection(stream: Arc<TcpStream>, conn: Arc<Connection>) {
     let result = serve(&conn, &stream);
     conn.finish(result, &*stream);
+    // Closes the socket before dropping `conn` logs `disconnected`.
+    drop(stream);
 }
 
 fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {

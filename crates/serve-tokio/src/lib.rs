@@ -17,8 +17,7 @@ use serve_core::{
     send_more,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpStream, tcp};
 use tokio::runtime::Builder;
 use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, timeout};
@@ -71,7 +70,7 @@ async fn accept_loop(
         let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                connections.spawn(handle_connection(permit.connected(peer), stream));
+                connections.spawn(handle_connection(stream, permit.connected(peer)));
             }
             Err(error) => {
                 if let Some(pause) = server.accept_failed(&error) {
@@ -86,8 +85,12 @@ async fn accept_loop(
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-/// Serves one client. Dropping the future closes the socket and records `disconnected`.
-pub async fn handle_connection(conn: Connection, mut stream: TcpStream) {
+/// Serves one client. Dropping the future, even before its first poll, closes the socket and then logs
+/// `disconnected`.
+pub async fn handle_connection(stream: TcpStream, conn: Connection) {
+    // A future that was not polled drops its parameters from first to last. Afterwards it drops its
+    // variables from last to first.
+    let (conn, mut stream) = (conn, stream);
     let result = serve(&conn, &mut stream).await;
     conn.finish(result, &stream);
 }
@@ -106,7 +109,7 @@ async fn serve(conn: &Connection, stream: &mut TcpStream) -> io::Result<()> {
 // ANCHOR_END: serve
 
 // ANCHOR: send
-async fn send_file(conn: &Connection, stream: &mut WriteHalf<'_>) -> io::Result<()> {
+async fn send_file(conn: &Connection, stream: &mut tcp::WriteHalf<'_>) -> io::Result<()> {
     let server = conn.server();
     let reply = match Reply::open_cached(server) {
         Some(reply) => reply,
@@ -161,7 +164,7 @@ async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::R
 
 async fn write_bytes(
     conn: &Connection,
-    stream: &mut WriteHalf<'_>,
+    stream: &mut tcp::WriteHalf<'_>,
     mut bytes: &[u8],
 ) -> io::Result<()> {
     while !bytes.is_empty() {
@@ -198,7 +201,7 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, body: Body) -> io
 // ANCHOR_END: zero_copy
 
 // ANCHOR: drain
-async fn drain(conn: &Connection, stream: &mut ReadHalf<'_>) -> io::Result<()> {
+async fn drain(conn: &Connection, stream: &mut tcp::ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
         match stream.read(&mut buffer).await? {

@@ -37,6 +37,7 @@ pub const OF_FILES: &[(&str, Check)] = &[
     ("a_client_can_upload_20_mb_before_it_reads", a_client_can_upload_20_mb_before_it_reads),
     ("half_close_still_sends_the_file", half_close_still_sends_the_file),
     ("a_missing_file_is_an_error_and_http_404", a_missing_file_is_an_error_and_http_404),
+    ("a_stalled_client_is_reset", a_stalled_client_is_reset),
     ("a_slow_client_is_not_disconnected", a_slow_client_is_not_disconnected),
     ("no_client_waits_for_a_non_reading_client", no_client_waits_for_a_non_reading_client),
     (
@@ -63,7 +64,6 @@ pub const CHECKS: &[(&str, Check)] = &[
         an_idle_client_is_closed_after_the_linger_timeout,
     ),
     ("fifty_resets_and_fifty_early_closes", fifty_resets_and_fifty_early_closes),
-    ("a_stalled_client_is_reset", a_stalled_client_is_reset),
     (
         "a_stalled_client_is_reset_without_acknowledgement_info",
         a_stalled_client_is_reset_without_acknowledgement_info,

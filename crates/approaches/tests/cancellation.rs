@@ -1,0 +1,297 @@
+//! Every await point of the async siblings is safe: dropping the future of `handle_connection` at any
+//! of its polls closes the socket before `disconnected` is logged, logs `disconnected` exactly once,
+//! returns the permit and leaks no file descriptor.
+//!
+//! The test has a program of its own, because it counts the descriptors of the process.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the result")]
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serve_core::{Config, Connection, Event, EventKind, EventLog, Preamble, Server};
+use socket2::{Domain, SockRef, Socket, Type};
+
+const FILE_BYTES: usize = 150_000;
+
+/// So small that the file does not fit into it, in bytes. The kernel doubles it.
+const SEND_BUFFER_BYTES: usize = 16 * 1024;
+
+/// The small receive buffer of some clients, in bytes. The kernel doubles it.
+const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Longer than a connection takes on the slowest machine.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// More polls than any connection here needs.
+const POLLS_MAX: usize = 2_000;
+
+/// The socket of the connection under test, for the observer of its events.
+static SOCKET_FD: AtomicI32 = AtomicI32::new(-1);
+static SOCKET_INODE: AtomicU64 = AtomicU64::new(0);
+static WAS_CLOSED_LATE: AtomicBool = AtomicBool::new(false);
+
+#[derive(Clone, Copy, Debug)]
+enum Runtime {
+    Tokio,
+    AsyncStd,
+    Smol,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Copied,
+    BlockingPool,
+    ZeroCopy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Client {
+    /// Reads everything, then closes.
+    Reads,
+    /// The same with a small receive buffer, so that the server often waits for send-buffer space.
+    ReadsSlowly,
+    /// Half-closes, then reads everything.
+    HalfCloses,
+    /// Sends before it reads, and again after the reply.
+    Uploads,
+    /// Reads everything, but never closes.
+    Lingers,
+    /// Never reads.
+    Stalls,
+    /// Resets the connection after the first bytes.
+    Resets,
+    /// Reads the reply when there is no file.
+    FindsNoFile,
+}
+
+const RUNTIMES: [Runtime; 3] = [Runtime::Tokio, Runtime::AsyncStd, Runtime::Smol];
+const MODES: [Mode; 3] = [Mode::Copied, Mode::BlockingPool, Mode::ZeroCopy];
+const CLIENTS: [Client; 8] = [
+    Client::Reads,
+    Client::ReadsSlowly,
+    Client::HalfCloses,
+    Client::Uploads,
+    Client::Lingers,
+    Client::Stalls,
+    Client::Resets,
+    Client::FindsNoFile,
+];
+
+/// A future that ends with `true` when its inner future completes, and with `false` after the inner
+/// future's nth poll.
+struct PollLimit<F> {
+    future: Pin<Box<F>>,
+    polls_left: usize,
+}
+
+impl<F: Future> Future for PollLimit<F> {
+    type Output = bool;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.polls_left == 0 {
+            return Poll::Ready(false);
+        }
+        self.polls_left -= 1;
+        match self.future.as_mut().poll(cx) {
+            Poll::Ready(_) => Poll::Ready(true),
+            Poll::Pending if self.polls_left == 0 => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+#[test]
+fn a_connection_can_be_canceled_at_every_poll() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file.bin");
+    fs::write(&path, vec![b'h'; FILE_BYTES]).unwrap();
+    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let tokio = tokio.unwrap();
+    for runtime in RUNTIMES {
+        for mode in MODES {
+            for client in CLIENTS {
+                // The first connection makes the runtime open the descriptors that it keeps.
+                assert!(run(&tokio, runtime, mode, client, &path, POLLS_MAX), "no end");
+                let descriptors = open_descriptors();
+                let polls = (0..POLLS_MAX)
+                    .find(|&polls| run(&tokio, runtime, mode, client, &path, polls))
+                    .expect("the connection completes");
+                assert!(polls > 0, "{runtime:?}, {mode:?}, {client:?}: nothing was canceled");
+                wait_for_descriptors(descriptors);
+            }
+        }
+    }
+}
+
+/// Serves one client, and cancels the connection after so many polls. Returns true if it completed.
+fn run(
+    tokio: &tokio::runtime::Runtime,
+    runtime: Runtime,
+    mode: Mode,
+    client: Client,
+    path: &Path,
+    polls: usize,
+) -> bool {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER_BYTES).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let server = Arc::new(server(mode, client, path));
+    let client_stream = connect(addr, client);
+    let (sender, client_end) = mpsc::channel();
+    thread::spawn(move || sender.send(act(client, client_stream)));
+    let (stream, peer) = listener.accept().unwrap();
+    watch(&stream);
+    let conn = server.acquire_blocking().unwrap().connected(peer);
+
+    let is_complete = serve(tokio, runtime, conn, stream, polls);
+
+    let case = format!("{runtime:?}, {mode:?}, {client:?}, canceled after {polls} polls");
+    client_end.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("{case}: still connected"));
+    let events = server.log.events();
+    let disconnected = events.iter().filter(|event| event.kind.name() == "disconnected").count();
+    assert_eq!(disconnected, 1, "{case}: {events:?}");
+    assert!(!WAS_CLOSED_LATE.load(Ordering::SeqCst), "{case}: `disconnected` before the close");
+    let acquired = pin!(server.acquire()).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(acquired.is_ready(), "{case}: the permit was not returned");
+    is_complete
+}
+
+fn server(mode: Mode, client: Client, path: &Path) -> Server {
+    let path = match client {
+        Client::FindsNoFile => path.with_file_name("missing"),
+        _ => path.to_owned(),
+    };
+    let mut config = Config::new(path);
+    config.max_connections = 1;
+    config.chunk_bytes = 50_000;
+    config.preamble = Preamble::Http;
+    config.zero_copy = mode == Mode::ZeroCopy;
+    // The stalling and the lingering client determine how long the test takes.
+    config.stall_timeout = match client {
+        Client::Stalls => Duration::from_millis(40),
+        _ => DEADLINE,
+    };
+    config.linger_timeout = match client {
+        Client::Lingers => Duration::from_millis(5),
+        _ => DEADLINE,
+    };
+    let mut server = Server::new(config, EventLog::memory_with_observer(observe));
+    server.reads_page_cache &= mode != Mode::BlockingPool;
+    server
+}
+
+fn connect(addr: SocketAddr, client: Client) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    if matches!(client, Client::ReadsSlowly | Client::Stalls) {
+        socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES).unwrap();
+    }
+    socket.connect(&addr.into()).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    socket.into()
+}
+
+/// Acts as a client. Returns the socket if the client does not close it.
+fn act(client: Client, mut stream: TcpStream) -> Option<TcpStream> {
+    let mut received = Vec::new();
+    // The connection is canceled in the middle of all this, so that every call may fail.
+    match client {
+        Client::Reads | Client::ReadsSlowly | Client::FindsNoFile => {
+            let _ = stream.read_to_end(&mut received);
+            return None;
+        }
+        Client::HalfCloses => {
+            let _ = stream.shutdown(Shutdown::Write);
+            let _ = stream.read_to_end(&mut received);
+        }
+        Client::Uploads => {
+            let _ = stream.write_all(&[b'u'; 300_000]);
+            let _ = stream.read_to_end(&mut received);
+            let _ = stream.write_all(b"late");
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+        Client::Lingers => {
+            let _ = stream.read_to_end(&mut received);
+        }
+        Client::Stalls => {}
+        Client::Resets => {
+            let _ = stream.read(&mut [0; 100]);
+            let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            return None;
+        }
+    }
+    Some(stream)
+}
+
+/// Runs `handle_connection` in its runtime, on this thread, up to a number of polls.
+fn serve(
+    tokio: &tokio::runtime::Runtime,
+    runtime: Runtime,
+    conn: Connection,
+    stream: TcpStream,
+    polls_left: usize,
+) -> bool {
+    stream.set_nonblocking(true).unwrap();
+    match runtime {
+        Runtime::Tokio => tokio.block_on(async {
+            let stream = tokio::net::TcpStream::from_std(stream).unwrap();
+            let future = Box::pin(serve_tokio::handle_connection(stream, conn));
+            PollLimit { future, polls_left }.await
+        }),
+        Runtime::AsyncStd => {
+            let future = Box::pin(serve_async_std::handle_connection(stream.into(), conn));
+            async_std::task::block_on(PollLimit { future, polls_left })
+        }
+        Runtime::Smol => {
+            let stream = smol::Async::new(stream).unwrap();
+            let future = Box::pin(serve_smol::handle_connection(stream, conn));
+            smol::block_on(PollLimit { future, polls_left })
+        }
+    }
+}
+
+/// Makes a socket the one that [`observe`] expects to be closed.
+fn watch(stream: &TcpStream) {
+    SOCKET_FD.store(stream.as_raw_fd(), Ordering::SeqCst);
+    SOCKET_INODE.store(inode_of(stream.as_raw_fd()).unwrap(), Ordering::SeqCst);
+    WAS_CLOSED_LATE.store(false, Ordering::SeqCst);
+}
+
+/// Checks at the moment of `disconnected` whether the socket is closed.
+fn observe(event: &Event) {
+    if matches!(event.kind, EventKind::Disconnected { .. }) {
+        // Another thread may have reused the descriptor's number, but not the inode.
+        let inode = inode_of(SOCKET_FD.load(Ordering::SeqCst));
+        let is_open = inode == Some(SOCKET_INODE.load(Ordering::SeqCst));
+        WAS_CLOSED_LATE.store(is_open, Ordering::SeqCst);
+    }
+}
+
+fn inode_of(fd: RawFd) -> Option<u64> {
+    fs::metadata(format!("/proc/self/fd/{fd}")).ok().map(|metadata| metadata.ino())
+}
+
+fn open_descriptors() -> usize {
+    fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+/// A thread of a blocking pool may still hold a file for a moment.
+fn wait_for_descriptors(expected_max: usize) {
+    let started = Instant::now();
+    while open_descriptors() > expected_max {
+        let open = open_descriptors();
+        assert!(started.elapsed() < DEADLINE, "{open} descriptors, expected {expected_max}");
+        thread::yield_now();
+    }
+}
