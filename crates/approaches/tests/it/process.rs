@@ -212,16 +212,16 @@ fn startup_errors_are_one_line(sibling: Sibling) {
     let taken_port = taken.local_addr().unwrap().port().to_string();
     let missing = folder.path().join("missing");
     let cases: &[(&Path, &[&str], &str)] = &[
-        (&missing, &[], "name a file to serve"),
-        (folder.path(), &[], "is a folder"),
+        (&missing, &[], "specify an existing file"),
+        (folder.path(), &[], "is a directory"),
         (&path, &["--port", &taken_port], "--port"),
         (&path, &["--port", "99999"], "0..=65535"),
-        (&path, &["--chunk-size", "0"], "1, 8KiB, 1MiB"),
-        (&path, &["--chunk-size", "banana"], "1, 8KiB, 1MiB"),
+        (&path, &["--chunk-size", "0"], "1, 8KiB or 1MiB"),
+        (&path, &["--chunk-size", "banana"], "1, 8KiB or 1MiB"),
         (&path, &["--host", "192.0.2.1"], "--host"),
-        (&path, &["--unheard-of"], "--unheard-of"),
+        (&path, &["--no-such-flag"], "--no-such-flag"),
     ];
-    for (file, args, mend) in cases {
+    for (file, args, help) in cases {
         let mut command = Command::new(env::current_exe().unwrap());
         command.arg(format!("serve-{}", sibling.approach.name)).arg(file);
         // A flag may be given once: what the case says of host and port goes first.
@@ -236,7 +236,7 @@ fn startup_errors_are_one_line(sibling: Sibling) {
         assert_eq!(output.stdout, b"", "{args:?}");
         assert_eq!(stderr.lines().count(), 1, "{args:?}: {stderr}");
         let program = format!("serve-{}: ", sibling.approach.name);
-        assert!(stderr.starts_with(&program) && stderr.contains(mend), "{args:?}: {stderr}");
+        assert!(stderr.starts_with(&program) && stderr.contains(help), "{args:?}: {stderr}");
     }
 }
 
@@ -252,7 +252,7 @@ fn help_has_defaults_and_examples(sibling: Sibling) {
     {
         assert!(help.contains(part), "no {part} in {help}");
     }
-    assert_eq!(help.contains("None here"), !sibling.approach.has_workers, "{help}");
+    assert_eq!(help.contains("No effect"), !sibling.approach.has_workers, "{help}");
 }
 
 fn the_start_message_is_on_stderr(sibling: Sibling) {
@@ -262,6 +262,7 @@ fn the_start_message_is_on_stderr(sibling: Sibling) {
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     assert_eq!(wait(&mut child).code(), Some(0));
+    assert!(stderr.contains("press Ctrl-C to stop"), "{stderr}");
     assert!(stderr.contains(&format!("http://localhost:{}/", addr.port())), "{stderr}");
     assert!(stderr.contains("--preamble http"), "{stderr}");
     assert_eq!(stdout.lines().count(), 1, "shutdown is the last event");
