@@ -1,12 +1,12 @@
-//! The one table of all siblings. Whoever compares them (tests, benches, checks) goes through it,
-//! so that a new sibling is one more line here.
+//! The table of all siblings. Tests, benchmarks and checks iterate over it, so that a new sibling
+//! needs only one more line here.
 
 use std::env;
 use std::process::ExitCode;
 
 use serve_core::Approach;
 
-/// All siblings, in the order in which the lessons meet them.
+/// All siblings, in the order in which the lessons introduce them.
 pub const ALL: [&Approach; 4] = [
     &serve_std::APPROACH,
     &serve_tokio::APPROACH,
@@ -14,15 +14,17 @@ pub const ALL: [&Approach; 4] = [
     &serve_smol::APPROACH,
 ];
 
-/// The sibling of a name, as in `serve-NAME`.
+/// Returns the sibling with a name, for example `tokio` for `serve-tokio`.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Approach> {
     ALL.into_iter().find(|approach| approach.name == name)
 }
 
-/// A program that asks this before all else can be started as any sibling: called as
-/// `PROGRAM serve-tokio …`, it is that server, and this is its exit code. So whoever needs a sibling
-/// as a process starts itself, and always runs what it was built with.
+/// Runs a sibling if the process was started as `PROGRAM serve-tokio …`, and returns its exit code.
+/// Returns `None` if the first argument is not the name of a sibling's program.
+///
+/// A test or a benchmark that needs a sibling as a process calls this function first, and starts
+/// its own executable. The sibling is then always the one that the executable was built with.
 #[must_use]
 pub fn main_of_server() -> Option<ExitCode> {
     let name = env::args_os().nth(1)?.into_string().ok()?;

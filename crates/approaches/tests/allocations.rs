@@ -1,10 +1,12 @@
-//! Chunks cost no allocation (clause 3: a connection has its buffer, and that is all). A program of
-//! its own, and one test in it, since every allocation in the process is counted.
+//! Tests that sending a chunk needs no allocation (clause 3 of the contract limits the memory of a
+//! connection). This is a separate program with a single test, because all allocations of the
+//! process are counted.
 //!
-//! Only on Linux: elsewhere each chunk of an async sibling is a task in a pool, which is allocated.
+//! The test runs only on Linux. On other systems, an async sibling allocates a task of the blocking
+//! pool for each chunk.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::alloc::System;
 use std::fs::File;
@@ -24,31 +26,36 @@ const CHUNK_BYTES: u64 = 4096;
 const FEW_CHUNKS: u64 = 100;
 const MANY_CHUNKS: u64 = 5000;
 
-/// What does not come from chunks, but from a connection that takes longer: a timer, say, or a list
-/// that grows once.
-const ALLOWED: usize = 100;
+/// The maximum number of additional allocations for a longer file. They are caused by the longer
+/// connection, not by its chunks: for example by a timer, or by a list that grows once.
+const ADDITIONAL_ALLOCATIONS_MAX: usize = 100;
 
 #[test]
 fn chunks_need_no_allocation() {
     for approach in approaches::ALL {
         for zero_copy in [false, true] {
-            // The first connection also pays for what a server allocates once.
+            // This connection includes the allocations that happen once per process.
             allocations_of(approach, zero_copy, FEW_CHUNKS);
             let few = allocations_of(approach, zero_copy, FEW_CHUNKS);
             let many = allocations_of(approach, zero_copy, MANY_CHUNKS);
-            let more = many.saturating_sub(few);
+            let additional = many.saturating_sub(few);
             let name = approach.name;
-            assert!(more <= ALLOWED, "{name}, zero-copy {zero_copy}: {few}, then {many}");
+            assert!(
+                additional <= ADDITIONAL_ALLOCATIONS_MAX,
+                "{name}, zero-copy {zero_copy}: expected at most {ADDITIONAL_ALLOCATIONS_MAX} \
+                 additional allocations, got {additional}: {few} for {FEW_CHUNKS} chunks, {many} for \
+                 {MANY_CHUNKS}"
+            );
         }
     }
 }
 
-/// How many there are while one client takes a file of so many chunks.
+/// Returns the number of allocations while one client receives a file of `chunks` chunks.
 fn allocations_of(approach: &Approach, zero_copy: bool, chunks: u64) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     File::create(&path).unwrap().set_len(chunks * CHUNK_BYTES).unwrap();
-    // What a sparse file has not is not in the page cache either, until it was read once.
+    // The holes of a sparse file are in the page cache only after they were read.
     std::io::copy(&mut File::open(&path).unwrap(), &mut std::io::sink()).unwrap();
     let mut config = Config::new(path);
     config.host = "127.0.0.1".to_owned();
@@ -59,7 +66,7 @@ fn allocations_of(approach: &Approach, zero_copy: bool, chunks: u64) -> usize {
     let addr = listener.local_addr().unwrap();
     let server = Arc::new(Server::new(config, EventLog::off()));
     let (run, running) = (approach.run, Arc::clone(&server));
-    let serving = thread::spawn(move || run(listener, running));
+    let server_thread = thread::spawn(move || run(listener, running));
     let mut buffer = vec![0; 65_536];
     let mut bytes = 0;
 
@@ -77,6 +84,6 @@ fn allocations_of(approach: &Approach, zero_copy: bool, chunks: u64) -> usize {
     assert_eq!(bytes, 10 + chunks * CHUNK_BYTES);
     drop(stream);
     server.shut_down();
-    serving.join().unwrap().unwrap();
+    server_thread.join().unwrap().unwrap();
     allocations
 }

@@ -1,4 +1,4 @@
-//! The command line, the same for every sibling.
+//! The command line, which is the same for all siblings.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -11,78 +11,82 @@ use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
 use crate::approach::Approach;
 use crate::config::{CHUNK_BYTES_MAX, Config, LogFormat, Preamble};
 
-/// More threads than any machine has cores for; a million would take the machine down.
+/// The maximum of `--workers`. It exceeds the number of cores of any common machine. Without a
+/// maximum, a typing error could start a million threads.
 const WORKERS_MAX: usize = 1024;
 
-/// The chunk size in zero-copy mode unless one is given, in bytes: 1 MiB. The chunk needs no memory
-/// there; it bounds how long one client keeps an executor's thread.
+/// The default chunk size in zero-copy mode, in bytes: 1 MiB. In this mode a chunk needs no buffer.
+/// Its size limits how long one client occupies a worker thread.
 const ZERO_COPY_CHUNK_BYTES: usize = 1 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
   {bin}
-      a river at http://localhost:4000/, for browsers
+      Serve a picture to browsers at http://localhost:4000/
   {bin} notes.txt --preamble http
-      a file for curl, wget and fetch, too
+      Serve a file to all HTTP clients, such as curl, wget and fetch
   {bin} --chunk-size 1 --log-chunks
-      watch a file leave byte by byte
+      Send the picture byte by byte, and log each write
   {bin} film.mp4 --zero-copy
-      a large file, with the least work (Linux)
+      Serve a large file with little CPU time (Linux only)
   {bin} --host 127.0.0.1 --port 0
-      for this machine alone, on any free port
+      Accept only local clients, on a free port
 
-Sizes have a unit or are bytes: 1, 8KiB, 1MiB. Times have a unit: 500ms, 5s, 2m.
-Ctrl-C lets clients finish; a second one does not.";
+A SIZE is in bytes or has a unit: 1, 8KiB, 1MiB. A TIME has a unit: 500ms, 5s.
+The first Ctrl-C lets connected clients finish within the --grace time; a second
+one exits immediately.";
 
-/// What a command line asks for.
+/// The action that a command line requests.
 #[derive(Debug)]
 pub(crate) enum Request {
-    /// To serve.
+    /// Serve a file.
     Serve(Config),
-    /// To print this, which is all: the help, or the version.
+    /// Print this text (the help or the version), and exit.
     Print(String),
 }
 
-/// Reads a command line, its first word the program's name.
+/// Parses a command line, whose first argument is the program's name. `connections_max` is the
+/// number of connections for which the system has file descriptors. It limits the default of
+/// `--max-connections`.
 ///
 /// # Errors
 ///
-/// One line that says what is wrong, and the mend.
+/// A single line that describes the error and how to correct it.
 pub(crate) fn parse(
     approach: &Approach,
-    clients_max: usize,
+    connections_max: usize,
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Request, String> {
-    let default_clients = approach.max_connections.min(clients_max);
-    match command(approach, default_clients).try_get_matches_from(args) {
-        Ok(matches) => config(&matches, default_clients).map(Request::Serve),
+    let default_connections = approach.max_connections.min(connections_max);
+    match command(approach, default_connections).try_get_matches_from(args) {
+        Ok(matches) => config(&matches, default_connections).map(Request::Serve),
         Err(error) if error.exit_code() == 0 => Ok(Request::Print(error.render().to_string())),
         Err(error) => Err(one_line(&error.render().to_string())),
     }
 }
 
-fn command(approach: &Approach, default_clients: usize) -> Command {
+fn command(approach: &Approach, default_connections: usize) -> Command {
     let name = format!("serve-{}", approach.name);
     Command::new(name.clone())
         .version(env!("CARGO_PKG_VERSION"))
-        .about(format!("Sends a file to whoever connects.\n{}", approach.summary))
+        .about(format!("Sends a file to every client that connects.\n{}", approach.summary))
         .after_help(EXAMPLES.replace("{bin}", &name))
         .arg(
             Arg::new("FILE")
                 .value_parser(value_parser!(PathBuf))
-                .help("The file to serve, opened anew for every client [default: a river]"),
+                .help("File to serve; opened for each client [default: assets/river.webp]"),
         )
         .args(address_args())
         .args(sending_args())
-        .args(limit_args(approach, default_clients))
+        .args(limit_args(approach, default_connections))
         .args(log_args())
 }
 
 fn address_args() -> [Arg; 2] {
     [
-        option("host", "HOST", "Where to listen; 127.0.0.1: this machine alone\n")
+        option("host", "HOST", "Address to listen on; use 127.0.0.1 to accept\nonly local clients")
             .default_value("0.0.0.0"),
-        option("port", "PORT", "The port to listen on; 0 picks a free one\n")
+        option("port", "PORT", "Port to listen on; 0 lets the system select a\nfree port")
             .default_value("4000")
             .value_parser(value_parser!(u16)),
     ]
@@ -93,18 +97,19 @@ fn sending_args() -> [Arg; 3] {
         option(
             "chunk-size",
             "SIZE",
-            "Bytes read, then written, at a time [default:\n64KiB; with --zero-copy 1MiB]",
+            "Number of bytes to read and then write at a time\n\
+            [default: 64KiB, with --zero-copy 1MiB]\n",
         )
         .visible_alias("high-water-mark")
         .value_parser(chunk_bytes),
         switch(
             "zero-copy",
-            "The kernel copies (sendfile), a chunk at most at a\ntime; on Linux only",
+            "Copy in the kernel (sendfile), at most one chunk\nper call; Linux only",
         ),
         option(
             "preamble",
             "KIND",
-            "What goes before the file: bare, http (which\ncurl and its like need) or none",
+            "Bytes before the file: bare, http (for curl and\nother HTTP clients) or none",
         )
         .default_value("bare")
         .hide_possible_values(true)
@@ -112,24 +117,33 @@ fn sending_args() -> [Arg; 3] {
     ]
 }
 
-fn limit_args(approach: &Approach, default_clients: usize) -> [Arg; 5] {
+fn limit_args(approach: &Approach, default_connections: usize) -> [Arg; 5] {
     let workers = if approach.has_workers {
-        "Executor threads [default: one a core]"
+        "Number of worker threads [default: one per core]"
     } else {
-        "None here: each client has threads of its own,\nso this changes nothing"
+        "No effect: each connection has its own threads"
     };
-    let clients = "Clients at once; at the cap nobody is accepted\nuntil one ends";
+    let connections = "Maximum number of open connections; at the limit,\n\
+        further clients wait in the accept queue";
     [
         option("workers", "N", workers).value_parser(workers_count),
-        option("max-connections", "N", format!("{clients} [default: {default_clients}]"))
+        option("max-connections", "N", format!("{connections}\n[default: {default_connections}]"))
             .value_parser(at_least_one),
-        option("stall-timeout", "TIME", "Cut off a client that acknowledges no byte for\nso long")
-            .default_value("30s")
-            .value_parser(positive_duration),
-        option("linger-timeout", "TIME", "How long to wait, after the file, for the\nclient's end")
-            .default_value("5s")
-            .value_parser(duration),
-        option("grace", "TIME", "How long a shutdown waits for clients\n")
+        option(
+            "stall-timeout",
+            "TIME",
+            "Disconnect a client that acknowledges no data for\nthis long",
+        )
+        .default_value("30s")
+        .value_parser(positive_duration),
+        option(
+            "linger-timeout",
+            "TIME",
+            "Maximum time to wait for a client's FIN after the\nreply",
+        )
+        .default_value("5s")
+        .value_parser(duration),
+        option("grace", "TIME", "Maximum time that a shutdown waits for open\nconnections")
             .default_value("5s")
             .value_parser(duration),
     ]
@@ -140,20 +154,20 @@ fn log_args() -> [Arg; 2] {
         option(
             "log",
             "FORMAT",
-            "How events are written to stdout: text, json\n(one object a line) or off",
+            "Format of the events on stdout: text, json (one\nobject per line) or off",
         )
         .default_value("text")
         .hide_possible_values(true)
         .value_parser(value_parser!(LogFormat)),
-        switch("log-chunks", "Write an event for every chunk, too"),
+        switch("log-chunks", "Also log an event for each chunk"),
     ]
 }
 
-/// The help has its own line ends, for 80 columns: a width that clap could wrap at would cost a first
-/// build two seconds.
+/// Returns an option with a value. The help texts contain their own line breaks, for 80 columns,
+/// because clap's feature `wrap_help` would make the first build two seconds longer.
 fn option(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
     let arg = Arg::new(name).long(name).value_name(value).help(help.into());
-    // So that the error for -3 speaks of the value.
+    // With this setting, the error for `-3` names the option and its value.
     arg.allow_negative_numbers(true)
 }
 
@@ -161,82 +175,86 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
-fn config(matches: &ArgMatches, default_clients: usize) -> Result<Config, String> {
-    let mut config = Config::new(taken(matches, "FILE").unwrap_or_else(river));
+fn config(matches: &ArgMatches, default_connections: usize) -> Result<Config, String> {
+    let mut config = Config::new(value_of(matches, "FILE").unwrap_or_else(default_file));
     config.zero_copy = matches.get_flag("zero-copy");
     if config.zero_copy {
         if !cfg!(target_os = "linux") {
-            let mend = "leave it out, and the file is copied chunk by chunk";
-            return Err(format!("--zero-copy is for Linux only: {mend}"));
+            let help = "omit it to copy the file through a buffer";
+            return Err(format!("--zero-copy requires Linux; {help}"));
         }
         config.chunk_bytes = ZERO_COPY_CHUNK_BYTES;
     }
-    config.max_connections = default_clients;
-    let set = &mut config;
-    take_into(matches, "host", &mut set.host);
-    take_into(matches, "port", &mut set.port);
-    take_into(matches, "chunk-size", &mut set.chunk_bytes);
-    take_into(matches, "preamble", &mut set.preamble);
-    take_into(matches, "workers", &mut set.workers);
-    take_into(matches, "max-connections", &mut set.max_connections);
-    take_into(matches, "stall-timeout", &mut set.stall_timeout);
-    take_into(matches, "linger-timeout", &mut set.linger_timeout);
-    take_into(matches, "grace", &mut set.grace);
-    take_into(matches, "log", &mut set.log);
+    config.max_connections = default_connections;
+    set_if_given(matches, "host", &mut config.host);
+    set_if_given(matches, "port", &mut config.port);
+    set_if_given(matches, "chunk-size", &mut config.chunk_bytes);
+    set_if_given(matches, "preamble", &mut config.preamble);
+    set_if_given(matches, "workers", &mut config.workers);
+    set_if_given(matches, "max-connections", &mut config.max_connections);
+    set_if_given(matches, "stall-timeout", &mut config.stall_timeout);
+    set_if_given(matches, "linger-timeout", &mut config.linger_timeout);
+    set_if_given(matches, "grace", &mut config.grace);
+    set_if_given(matches, "log", &mut config.log);
     config.log_chunks = matches.get_flag("log-chunks");
     Ok(config)
 }
 
-fn taken<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Option<T> {
+fn value_of<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Option<T> {
     matches.get_one::<T>(name).cloned()
 }
 
-fn take_into<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str, to: &mut T) {
-    if let Some(value) = taken(matches, name) {
-        *to = value;
+fn set_if_given<T: Clone + Send + Sync + 'static>(
+    matches: &ArgMatches,
+    name: &str,
+    setting: &mut T,
+) {
+    if let Some(value) = value_of(matches, name) {
+        *setting = value;
     }
 }
 
-/// The picture that the kit comes with, wherever the program is started.
-fn river() -> PathBuf {
+/// Returns the path of the picture in this repository. It is an absolute path that is determined at
+/// build time, so that the program finds the picture from any working directory.
+fn default_file() -> PathBuf {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = crate_folder.ancestors().nth(2).unwrap_or(crate_folder);
     root.join("assets").join("river.webp")
 }
 
 fn chunk_bytes(text: &str) -> Result<usize, String> {
-    let mend = "a size is a number from 1 up, of bytes or with a unit: 1, 8KiB, 1MiB";
-    let size: ByteSize = text.trim().parse().map_err(|_| mend.to_owned())?;
+    let help = "expected a size of at least 1 byte, for example 1, 8KiB or 1MiB";
+    let size: ByteSize = text.trim().parse().map_err(|_| help.to_owned())?;
     match size.as_u64() {
-        0 => Err(mend.to_owned()),
-        bytes if bytes > CHUNK_BYTES_MAX => Err("the most is 1GiB".to_owned()),
+        0 => Err(help.to_owned()),
+        bytes if bytes > CHUNK_BYTES_MAX => Err("the maximum is 1GiB".to_owned()),
         bytes => usize::try_from(bytes).map_err(|error| error.to_string()),
     }
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
-    let mend = "a time is a number with a unit: 500ms, 5s, 2m";
-    humantime::parse_duration(text).map_err(|_| mend.to_owned())
+    let help = "expected a number with a unit, for example 500ms, 5s or 2m";
+    humantime::parse_duration(text).map_err(|_| help.to_owned())
 }
 
 fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        // Nobody looks at a client more often.
-        short if short < Duration::from_millis(1) => Err("the least is 1ms".to_owned()),
+        // The server checks a connection at most once per millisecond.
+        short if short < Duration::from_millis(1) => Err("the minimum is 1ms".to_owned()),
         time => Ok(time),
     }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
-        Ok(0) | Err(_) => Err("a whole number from 1 up".to_owned()),
+        Ok(0) | Err(_) => Err("expected an integer of at least 1".to_owned()),
         Ok(count) => Ok(count),
     }
 }
 
 fn workers_count(text: &str) -> Result<usize, String> {
     match at_least_one(text)? {
-        count if count > WORKERS_MAX => Err(format!("the most is {WORKERS_MAX}")),
+        count if count > WORKERS_MAX => Err(format!("the maximum is {WORKERS_MAX}")),
         count => Ok(count),
     }
 }
@@ -269,13 +287,14 @@ impl ValueEnum for LogFormat {
     }
 }
 
-/// clap's words without their layout: the error, its possible values and its tips.
-fn one_line(report: &str) -> String {
-    let lines = report.lines().map(str::trim).filter(|line| {
+/// Returns an error message of clap on one line: the error, its possible values and its tips,
+/// without the usage.
+fn one_line(message: &str) -> String {
+    let lines = message.lines().map(str::trim).filter(|line| {
         !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")
     });
-    let line = lines.collect::<Vec<_>>().join(" ");
-    format!("{} (--help lists all flags)", line.trim_start_matches("error: "))
+    let line = lines.collect::<Vec<_>>().join("; ");
+    format!("{}; see --help for all flags", line.trim_start_matches("error: "))
 }
 
 #[cfg(test)]
@@ -292,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_are_the_designs() {
+    fn a_command_line_without_flags_has_the_documented_defaults() {
         let config = parsed(&[]).unwrap();
         assert!(config.file.ends_with("assets/river.webp"), "{:?}", config.file);
         assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", 4000));
@@ -306,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn few_descriptors_lower_the_default_cap_but_not_a_wish() {
+    fn few_descriptors_lower_only_the_default_connection_limit() {
         let parse = |args: &[&str]| match parse(&TEST, 6, args).unwrap() {
             Request::Serve(config) => config.max_connections,
             Request::Print(text) => panic!("printed: {text}"),
@@ -324,8 +343,8 @@ mod tests {
         assert_eq!(bytes("64KB"), Ok(64_000));
         assert_eq!(bytes("1MiB"), Ok(1 << 20));
         assert_eq!(bytes("1GiB"), Ok(1 << 30));
-        for wrong in ["0", "banana", "", "1.5.2KiB", "KiB", "2GiB", "99999999999999999999"] {
-            let error = bytes(wrong).unwrap_err();
+        for invalid in ["0", "banana", "", "1.5.2KiB", "KiB", "2GiB", "99999999999999999999"] {
+            let error = bytes(invalid).unwrap_err();
             assert!(error.contains("--chunk-size <SIZE>"), "{error}");
             assert!(!error.contains('\n'), "{error}");
         }
@@ -335,7 +354,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn zero_copy_has_larger_chunks_unless_told() {
+    fn zero_copy_has_a_larger_default_chunk_size() {
         let chunk =
             |args: &[&str]| parsed(args).map(|config| (config.zero_copy, config.chunk_bytes));
         assert_eq!(chunk(&[]), Ok((false, 64 << 10)));
@@ -345,27 +364,27 @@ mod tests {
 
     #[cfg(not(target_os = "linux"))]
     #[test]
-    fn zero_copy_is_for_linux() {
-        assert!(parsed(&["--zero-copy"]).unwrap_err().contains("leave it out"));
+    fn zero_copy_requires_linux() {
+        assert!(parsed(&["--zero-copy"]).unwrap_err().contains("omit it"));
     }
 
     #[test]
-    fn times_have_a_unit() {
+    fn times_need_a_unit() {
         let grace = |text: &str| parsed(&["--grace", text]).map(|config| config.grace);
         assert_eq!(grace("500ms"), Ok(Duration::from_millis(500)));
         assert_eq!(grace("2m"), Ok(Duration::from_secs(120)));
         assert_eq!(grace("0s"), Ok(Duration::ZERO));
-        assert!(grace("5").unwrap_err().contains("500ms, 5s, 2m"));
+        assert!(grace("5").unwrap_err().contains("500ms, 5s or 2m"));
         assert!(parsed(&["--stall-timeout", "0s"]).is_err());
     }
 
     #[test]
-    fn errors_are_one_line_with_the_mend() {
+    fn errors_are_one_line_and_include_help() {
         for (args, part) in [
             (&["--port", "99999"][..], "0..=65535"),
             (&["--preamble", "htp"], "bare, http, none"),
             (&["--prot", "1"], "--port"),
-            (&["--workers", "0"], "from 1 up"),
+            (&["--workers", "0"], "at least 1"),
             (&["--workers", "5000"], "1024"),
             (&["--max-connections", "-3"], "--max-connections"),
             (&["a", "b"], "'b'"),
@@ -373,6 +392,16 @@ mod tests {
             let error = parsed(args).unwrap_err();
             assert!(error.contains(part), "{args:?}: {error}");
             assert!(!error.contains('\n'), "{args:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn help_fits_into_80_columns() {
+        let Ok(Request::Print(help)) = parse(&TEST, 10_000, ["serve-test", "--help"]) else {
+            panic!("--help did not print anything");
+        };
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "expected at most 80 columns: {line}");
         }
     }
 

@@ -189,7 +189,7 @@ impl EventKind {
     }
 }
 
-/// The text form, which uses the words of the original note.
+/// The text form. It uses the terms of the original note.
 impl Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:4}.{:06}  ", self.at_us / 1_000_000, self.at_us % 1_000_000)?;
@@ -214,7 +214,7 @@ impl Display for Event {
                 write!(f, "client disconnected: sent {sent}, received {received} bytes")
             }
             EventKind::Dropped { events } => {
-                write!(f, "dropped: {events} events, since nobody read them")
+                write!(f, "dropped: {events} events, because the log was not read")
             }
             EventKind::Shutdown => write!(f, "shutdown: no more connections"),
         }
@@ -225,7 +225,7 @@ impl Display for Event {
 mod tests {
     use super::*;
 
-    /// Every event there is, with its JSON and its text.
+    /// Returns an event of each kind, with the fields of its JSON form and with its text form.
     fn samples() -> Vec<(EventKind, &'static str, &'static str)> {
         let peer = "127.0.0.1:58170".parse().unwrap();
         vec![
@@ -285,7 +285,7 @@ mod tests {
             (
                 EventKind::Dropped { events: 3 },
                 r#""event":"dropped","events":3"#,
-                "dropped: 3 events, since nobody read them",
+                "dropped: 3 events, because the log was not read",
             ),
             (EventKind::Shutdown, r#""event":"shutdown""#, "shutdown: no more connections"),
         ]
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_have_kinds() {
+    fn io_errors_map_to_kinds() {
         let of = |kind: io::ErrorKind| ErrorKind::of(&io::Error::from(kind));
         assert_eq!(of(io::ErrorKind::NotFound), ErrorKind::NotFound);
         assert_eq!(of(io::ErrorKind::UnexpectedEof), ErrorKind::FileShrank);

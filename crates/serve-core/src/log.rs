@@ -1,9 +1,10 @@
-//! Where events go: to stdout by a thread of its own, to memory for tests, or nowhere.
+//! The event log: writes events to stdout or keeps them in memory for tests, or discards them.
 //!
-//! A client never waits for whoever reads the log. It only puts its event into a bounded queue;
-//! the writer takes the whole queue at once, a few hundred times a second at most. When nobody
-//! reads, the queue fills, what does not fit is counted, and an event `dropped` tells the count
-//! once it flows again (clause 11 of the contract).
+//! A connection never waits for the program that reads the log. It only adds its event to a bounded
+//! queue. A separate thread, the writer, takes all events of the queue at once, at most 100 times
+//! per second. If the log is not read, the queue becomes full. Further events are dropped and
+//! counted, and an event `dropped` reports their number when the log is read again (clause 11 of
+//! the contract).
 
 use std::fmt;
 use std::io::{self, Write};
@@ -16,22 +17,25 @@ use std::time::{Duration, Instant};
 use crate::config::LogFormat;
 use crate::event::{Event, EventKind};
 
-/// The most events that wait for the writer. At 200 bytes each (88 of them the event, the rest a
-/// preview or a message) that bounds the queue's memory to about 3 MB.
+/// The maximum number of events in the queue. An event needs about 200 bytes: 88 for itself, the
+/// others for a preview or a message. The queue therefore needs at most about 3 MB.
 const QUEUE_EVENTS_MAX: usize = 16_384;
 
-/// How long the writer gathers after a write. One write for a batch costs the clients less than
-/// a wake-up and a write for each line: with 2 ms between them, 10,000 connections a second cost a
-/// twentieth more processor time than without a log, with 10 ms next to none more. Nobody sees 10 ms.
+/// How long the writer collects events after a write. One write per batch needs less CPU time than
+/// a wakeup and a write per event. At 10,000 connections per second, an interval of 2 ms costs 5%
+/// more CPU time than no log, and an interval of 10 ms almost none. A delay of 10 ms is not
+/// noticeable.
 const BATCH_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long [`EventLog::finish`] waits for a reader that does not read.
+/// How long [`EventLog::finish`] waits for a write to complete.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The most bytes of one write, so that it is seen whether somebody reads: a pipe's size on Linux.
+/// The maximum length of one write, in bytes: the capacity of a pipe on Linux.
+/// [`EventLog::finish`] counts completed writes to detect whether the log is read. A longer write
+/// could take too long to complete.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// A server's events, in the order in which they happened.
+/// The event log of a server. Events are in the order in which they happened.
 #[derive(Debug)]
 pub struct EventLog {
     started: Instant,
@@ -45,32 +49,34 @@ enum Sink {
     Writer(Arc<Queue>),
 }
 
-/// What happened so far, for tests.
+/// The events so far, for tests.
 #[derive(Debug, Default)]
 struct Memory {
     events: Mutex<Vec<Event>>,
-    grown: Condvar,
+    added: Condvar,
     observer: Option<fn(&Event)>,
 }
 
-/// What the writer has not taken yet.
+/// The queue between the connections and the writer.
 #[derive(Debug, Default)]
 struct Queue {
-    waiting: Mutex<Waiting>,
+    state: Mutex<QueueState>,
     changed: Condvar,
-    /// So many writes were taken.
+    /// The number of completed writes.
     writes: AtomicU64,
 }
 
 #[derive(Debug, Default)]
-struct Waiting {
+struct QueueState {
+    /// The events that the writer has not taken yet.
     events: Vec<Event>,
+    /// The number of events that were dropped since the last event `dropped`.
     dropped: u64,
-    progress: Progress,
+    phase: Phase,
 }
 
 #[derive(Debug, Default, PartialEq, Eq)]
-enum Progress {
+enum Phase {
     #[default]
     Open,
     Closing,
@@ -78,11 +84,11 @@ enum Progress {
 }
 
 impl EventLog {
-    /// Writes to stdout, in a format.
+    /// Returns a log that writes to stdout in a format.
     ///
     /// # Errors
     ///
-    /// When the writer's thread cannot be started.
+    /// If the writer's thread cannot be started.
     pub fn to_stdout(format: LogFormat) -> io::Result<Self> {
         match format {
             LogFormat::Off => Ok(Self::off()),
@@ -93,13 +99,13 @@ impl EventLog {
         }
     }
 
-    /// Writes nothing.
+    /// Returns a log that discards all events.
     #[must_use]
     pub fn off() -> Self {
         Self { started: Instant::now(), sink: Sink::Off }
     }
 
-    /// Keeps all events in memory, without bound: for tests.
+    /// Returns a log that keeps all events in memory without a limit, for tests.
     #[must_use]
     pub fn memory() -> Self {
         Self { started: Instant::now(), sink: Sink::Memory(Memory::default()) }
@@ -119,14 +125,14 @@ impl EventLog {
     ) -> io::Result<Self> {
         let started = Instant::now();
         let queue = Arc::new(Queue::default());
-        let taken = Arc::clone(&queue);
+        let writer_queue = Arc::clone(&queue);
         thread::Builder::new()
             .name("event-log".to_owned())
-            .spawn(move || write_events(&taken, started, writer, push_line))?;
+            .spawn(move || write_events(&writer_queue, started, writer, push_line))?;
         Ok(Self { started, sink: Sink::Writer(queue) })
     }
 
-    /// Adds an event, now. Never blocks on whoever reads.
+    /// Adds an event with the current time. Never waits for the program that reads the log.
     pub fn record(&self, kind: EventKind) {
         match &self.sink {
             Sink::Off => {}
@@ -137,19 +143,20 @@ impl EventLog {
                     observer(&event);
                 }
                 events.push(event);
-                memory.grown.notify_all();
+                memory.added.notify_all();
             }
             Sink::Writer(queue) => {
-                // The time is read under the lock, so that the lines' times never go back.
-                let mut waiting = lock(&queue.waiting);
+                // The time is read while the lock is held, so that the times of the lines never
+                // decrease.
+                let mut state = lock(&queue.state);
                 let at_us = micros_since(self.started);
-                if waiting.events.len() >= QUEUE_EVENTS_MAX {
-                    waiting.dropped += 1;
+                if state.events.len() >= QUEUE_EVENTS_MAX {
+                    state.dropped += 1;
                     return;
                 }
-                waiting.events.push(Event { at_us, kind });
-                let is_first = waiting.events.len() == 1;
-                drop(waiting);
+                state.events.push(Event { at_us, kind });
+                let is_first = state.events.len() == 1;
+                drop(state);
                 if is_first {
                     queue.changed.notify_all();
                 }
@@ -157,30 +164,30 @@ impl EventLog {
         }
     }
 
-    /// Whether events go nowhere, so that nobody needs to prepare them.
+    /// Returns true if events are discarded, so that the caller need not create them.
     pub(crate) fn is_off(&self) -> bool {
         matches!(self.sink, Sink::Off)
     }
 
-    /// Writes what is still queued; gives up once nobody has read for a second.
+    /// Waits until all events are written, or until no write completes within a second.
     pub fn finish(&self) {
         let Sink::Writer(queue) = &self.sink else { return };
-        let mut waiting = lock(&queue.waiting);
-        waiting.progress = Progress::Closing;
+        let mut state = lock(&queue.state);
+        state.phase = Phase::Closing;
         queue.changed.notify_all();
         let mut writes_before = None;
-        while waiting.progress != Progress::Finished {
+        while state.phase != Phase::Finished {
             let writes = queue.writes.load(Ordering::Relaxed);
             if writes_before.replace(writes) == Some(writes) {
                 break;
             }
-            let is_unfinished = |waiting: &mut Waiting| waiting.progress != Progress::Finished;
-            let waited = queue.changed.wait_timeout_while(waiting, FINISH_TIMEOUT, is_unfinished);
-            waiting = waited.unwrap_or_else(PoisonError::into_inner).0;
+            let is_unfinished = |state: &mut QueueState| state.phase != Phase::Finished;
+            let result = queue.changed.wait_timeout_while(state, FINISH_TIMEOUT, is_unfinished);
+            state = result.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// What a [`memory`](Self::memory) log holds so far; nothing for the others.
+    /// Returns the events so far of a [`memory`](Self::memory) log, and no events of other logs.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         match &self.sink {
@@ -189,17 +196,17 @@ impl EventLog {
         }
     }
 
-    /// Waits until a [`memory`](Self::memory) log holds what `is_enough` looks for; false if it
-    /// does not within `timeout`.
+    /// Waits until the events of a [`memory`](Self::memory) log satisfy a condition. Returns false
+    /// if they do not within `timeout`.
     #[must_use]
-    pub fn wait_until(&self, timeout: Duration, is_enough: impl Fn(&[Event]) -> bool) -> bool {
+    pub fn wait_until(&self, timeout: Duration, condition: impl Fn(&[Event]) -> bool) -> bool {
         let Sink::Memory(memory) = &self.sink else { return false };
         let events = lock(&memory.events);
         let (events, _) = memory
-            .grown
-            .wait_timeout_while(events, timeout, |events| !is_enough(events))
+            .added
+            .wait_timeout_while(events, timeout, |events| !condition(events))
             .unwrap_or_else(PoisonError::into_inner);
-        is_enough(&events)
+        condition(&events)
     }
 }
 
@@ -207,12 +214,13 @@ fn micros_since(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-/// A panic elsewhere must not silence the log: what a lock guards here is whole at every moment.
+/// Locks a mutex even if a thread panicked while it held the lock, so that the log continues. The
+/// guarded data is valid at any time.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The writer's thread: batch after batch until the log is closed and empty.
+/// Runs the writer: writes batches of events until the log is closed and the queue is empty.
 fn write_events(
     queue: &Queue,
     started: Instant,
@@ -222,39 +230,45 @@ fn write_events(
     let mut events = Vec::new();
     let mut lines = String::new();
     let mut is_open = true;
-    let mut is_read = true;
+    let mut can_write = true;
     while is_open {
         {
-            let waiting = lock(&queue.waiting);
-            let is_idle = |w: &mut Waiting| w.events.is_empty() && w.progress == Progress::Open;
-            let waiting = queue.changed.wait_while(waiting, is_idle);
-            let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
-            mem::swap(&mut waiting.events, &mut events);
-            is_open = waiting.progress == Progress::Open;
-            let dropped = mem::take(&mut waiting.dropped);
+            let state = lock(&queue.state);
+            let is_idle = |s: &mut QueueState| s.events.is_empty() && s.phase == Phase::Open;
+            let state = queue.changed.wait_while(state, is_idle);
+            let mut state = state.unwrap_or_else(PoisonError::into_inner);
+            mem::swap(&mut state.events, &mut events);
+            is_open = state.phase == Phase::Open;
+            let dropped = mem::take(&mut state.dropped);
             if dropped > 0 {
                 let kind = EventKind::Dropped { events: dropped };
                 events.push(Event { at_us: micros_since(started), kind });
             }
         }
         for event in events.drain(..) {
-            push_line(&event, &mut lines).expect("a String takes all");
+            push_line(&event, &mut lines).expect("writing to a String cannot fail");
             lines.push('\n');
         }
-        // Who closed our stdout has no wish to read: the clients go on, the lines are lost.
-        is_read = is_read && write_whole(&mut writer, lines.as_bytes(), &queue.writes).is_ok();
+        // After an error (stdout is closed, for example), the server continues without a log.
+        can_write =
+            can_write && write_and_flush(&mut writer, lines.as_bytes(), &queue.writes).is_ok();
         lines.clear();
         if is_open {
             thread::sleep(BATCH_INTERVAL);
         }
     }
-    lock(&queue.waiting).progress = Progress::Finished;
+    lock(&queue.state).phase = Phase::Finished;
     queue.changed.notify_all();
 }
 
-/// `write_all` and `flush`, also where stdout does not block because a program that shares it asked
-/// so: then a full pipe is an error, and all that helps is to try again.
-fn write_whole(writer: &mut impl Write, mut bytes: &[u8], writes: &AtomicU64) -> io::Result<()> {
+/// Writes all bytes and flushes, even if the writer is non-blocking: another program that shares
+/// stdout can make it non-blocking. A write to a full pipe then returns `WouldBlock` and is
+/// repeated.
+fn write_and_flush(
+    writer: &mut impl Write,
+    mut bytes: &[u8],
+    writes: &AtomicU64,
+) -> io::Result<()> {
     loop {
         let part = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
         let written = if part.is_empty() { writer.flush().map(|()| 0) } else { writer.write(part) };
@@ -278,21 +292,21 @@ fn write_whole(writer: &mut impl Write, mut bytes: &[u8], writes: &AtomicU64) ->
 mod tests {
     use super::*;
 
-    /// Takes three bytes at a time, and nothing every other time.
+    /// A non-blocking writer that accepts three bytes per write, and rejects every other write.
     #[derive(Default)]
-    struct Reluctant {
-        taken: Vec<u8>,
+    struct NonBlockingWriter {
+        accepted: Vec<u8>,
         is_full: bool,
     }
 
-    impl Write for Reluctant {
+    impl Write for NonBlockingWriter {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.is_full = !self.is_full;
             if self.is_full {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
             let count = bytes.len().min(3);
-            self.taken.extend(&bytes[..count]);
+            self.accepted.extend(&bytes[..count]);
             Ok(count)
         }
 
@@ -302,14 +316,14 @@ mod tests {
     }
 
     #[test]
-    fn a_full_stdout_that_does_not_block_loses_nothing() {
-        let mut writer = Reluctant::default();
-        write_whole(&mut writer, b"every byte of it\n", &AtomicU64::new(0)).unwrap();
-        assert_eq!(writer.taken, b"every byte of it\n");
+    fn a_full_non_blocking_stdout_loses_no_data() {
+        let mut writer = NonBlockingWriter::default();
+        write_and_flush(&mut writer, b"every byte of it\n", &AtomicU64::new(0)).unwrap();
+        assert_eq!(writer.accepted, b"every byte of it\n");
     }
 
     #[test]
-    fn a_closed_stdout_is_an_error_and_no_loop() {
+    fn a_closed_stdout_is_an_error() {
         struct Closed;
         impl Write for Closed {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
@@ -319,15 +333,15 @@ mod tests {
                 Ok(())
             }
         }
-        assert!(write_whole(&mut Closed, b"line\n", &AtomicU64::new(0)).is_err());
+        assert!(write_and_flush(&mut Closed, b"line\n", &AtomicU64::new(0)).is_err());
     }
 
     #[test]
-    fn a_reader_that_is_slow_misses_nothing_at_the_end() {
+    fn finish_waits_for_a_slow_reader() {
         struct Slow(std::sync::mpsc::Sender<usize>);
         impl Write for Slow {
             fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                // Its slowness is what this is about.
+                // The writes together take longer than the timeout, a single write does not.
                 thread::sleep(FINISH_TIMEOUT / 4);
                 let _ = self.0.send(bytes.len());
                 Ok(bytes.len())
@@ -350,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_recorded_is_written_in_order_before_the_log_finishes() {
+    fn finish_writes_all_events_in_order() {
         let (sender, receiver) = std::sync::mpsc::channel();
         struct Lines(std::sync::mpsc::Sender<Vec<u8>>);
         impl Write for Lines {

@@ -1,4 +1,4 @@
-//! From the command line to a running server, and to its exit code.
+//! Starts a server from a command line, and returns its exit code.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -21,39 +21,42 @@ use crate::server::Server;
 use crate::signals;
 use crate::text::printable;
 
-/// A wrong command line, or a server that cannot start.
+/// The exit code after an incorrect command line, or if the server cannot start.
 const EXIT_USAGE: u8 = 2;
 
-/// The whole of a sibling's program. Exit code 0 after a shutdown, 2 if the server did not start.
+/// Runs a sibling's program with the arguments of the process. Returns exit code 0 after a
+/// shutdown, and 2 if the server cannot start.
 #[must_use]
 pub fn main(approach: &Approach) -> ExitCode {
     main_with_args(approach, env::args_os())
 }
 
-/// [`main`] for a command line that is not the process's own; its first word is the program.
+/// Runs a sibling's program as [`main`] does, with other arguments. The first argument is the name
+/// of the program.
 #[must_use]
 pub fn main_with_args(approach: &Approach, args: impl Iterator<Item = OsString>) -> ExitCode {
-    match start(approach, args) {
+    match run(approach, args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            say(&format!("serve-{}: {}\n", approach.name, printable(&message)));
+            print_to_stderr(&format!("serve-{}: {}\n", approach.name, printable(&message)));
             ExitCode::from(EXIT_USAGE)
         }
     }
 }
 
-fn start(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), String> {
+fn run(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), String> {
     let connections_max = limits::connections_max();
     let config = match cli::parse(approach, connections_max.max(1), args)? {
         Request::Serve(config) => config,
         Request::Print(text) => {
-            // Into a pager that was closed, say.
+            // The output may be a pipe to a pager that is already closed.
             let _ = io::stdout().write_all(text.as_bytes());
             return Ok(());
         }
     };
     if connections_max == 0 {
-        return Err("there are too few file descriptors for a server; try: ulimit -n 1024".into());
+        let help = "raise it, for example with `ulimit -n 1024`";
+        return Err(format!("the limit on open file descriptors is too low; {help}"));
     }
     let file_bytes = check_file(&config.file)?;
     let listener = bind(&config).map_err(|error| bind_message(&config, &error))?;
@@ -62,48 +65,57 @@ fn start(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<()
     let log = EventLog::to_stdout(config.log).map_err(cannot_start)?;
     let server = Arc::new(Server::new(config, log));
     signals::shut_down_on_signal(Arc::clone(&server)).map_err(cannot_start)?;
-    say(&welcome(approach, &server.config, addr, file_bytes));
+    print_to_stderr(&start_message(approach, &server.config, addr, file_bytes));
     server.log.record(EventKind::Listening {
         approach: approach.name,
         addr,
         file: server.config.file_name(),
         bytes: file_bytes,
     });
-    let ended = (approach.run)(listener, Arc::clone(&server));
+    let result = (approach.run)(listener, Arc::clone(&server));
     server.log.finish();
-    ended.map_err(cannot_start)
+    result.map_err(cannot_start)
 }
 
-/// The file's length in bytes, or why it cannot be served.
+/// Returns the length of the file in bytes, or an error message if the server cannot serve it.
 fn check_file(path: &Path) -> Result<u64, String> {
     let name = path.display();
-    let is_folder = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    if is_folder {
-        return Err(format!("{name} is a folder: name one file to serve"));
+    // Windows reports `PermissionDenied` when a program opens a directory.
+    let is_directory = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    if is_directory {
+        return Err(format!("cannot serve `{name}`: it is a directory; specify a file"));
     }
     match Body::open(path) {
         Ok(body) => Ok(body.bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            Err(format!("{name} does not exist: name a file to serve, or none for the river"))
+            let help = "specify an existing file, or omit FILE to serve `assets/river.webp`";
+            Err(format!("cannot serve `{name}`: it does not exist; {help}"))
         }
-        Err(error) => Err(format!("{name} cannot be served: {error}")),
+        Err(error) => Err(format!("cannot serve `{name}`: {error}")),
     }
 }
 
 fn bind_message(config: &Config, error: &io::Error) -> String {
     let Config { host, port, .. } = config;
-    let mend = match error.kind() {
-        io::ErrorKind::AddrInUse => "another program has it: choose with --port, 0 for a free one",
-        io::ErrorKind::PermissionDenied => "a port below 1024 wants more rights: try --port 4000",
+    let help = match error.kind() {
+        io::ErrorKind::AddrInUse => "choose another port with --port, or a free one with --port 0",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 may require privileges, so try --port 4000"
+        }
         _ => "choose an address of this machine with --host",
     };
-    format!("cannot listen on {host}, port {port} ({error}); {mend}")
+    format!("cannot listen on `{host}`, port {port}: {error}; {help}")
 }
 
-/// What somebody who started the server wants to know, and ought to.
-fn welcome(approach: &Approach, config: &Config, addr: SocketAddr, file_bytes: u64) -> String {
+/// Returns the message that the server prints when it starts: the file, the URLs, and hints.
+fn start_message(
+    approach: &Approach,
+    config: &Config,
+    addr: SocketAddr,
+    file_bytes: u64,
+) -> String {
     let mut text = format!(
-        "serve-{}: {} ({file_bytes} bytes) goes to whoever connects; Ctrl-C ends\n",
+        "serve-{}: serving `{}` ({file_bytes} bytes) to every client; press Ctrl-C to stop\n",
         approach.name,
         printable(&config.file_name()),
     );
@@ -118,20 +130,19 @@ fn welcome(approach: &Approach, config: &Config, addr: SocketAddr, file_bytes: u
         _ => vec![format!("http://{addr}/")],
     };
     for url in urls {
-        writeln!(text, "  {url}").expect("a String takes all");
+        writeln!(text, "  {url}").expect("writing to a String cannot fail");
     }
     if addr.ip().is_unspecified() {
-        let everyone = "is open to everyone on your network";
-        writeln!(text, "{} {everyone}; --host 127.0.0.1 closes it", addr.ip())
-            .expect("a String takes all");
+        text.push_str("warning: anyone on your network can connect; ");
+        text.push_str("--host 127.0.0.1 prevents this\n");
     }
     if config.preamble != Preamble::Http {
-        text.push_str("A browser takes it as it is; curl and its like need --preamble http\n");
+        text.push_str("help: for curl and other HTTP clients, use --preamble http\n");
     }
     text
 }
 
-/// This machine's addresses in its local networks.
+/// Returns the IPv4 addresses of this machine in its networks.
 fn lan_addresses() -> Vec<Ipv4Addr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let addresses = interfaces.into_iter().filter_map(|interface| match interface.ip() {
@@ -141,8 +152,8 @@ fn lan_addresses() -> Vec<Ipv4Addr> {
     addresses.collect()
 }
 
-/// Prints to stderr, which may be closed.
-fn say(text: &str) {
+/// Prints to stderr. Errors are ignored, because stderr may be closed.
+fn print_to_stderr(text: &str) {
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
@@ -151,34 +162,34 @@ mod tests {
     use super::*;
     use crate::approach::TEST;
 
-    fn welcome_at(addr: &str, preamble: Preamble) -> String {
+    fn start_message_at(addr: &str, preamble: Preamble) -> String {
         let mut config = Config::new("some/river.webp");
         config.preamble = preamble;
-        welcome(&TEST, &config, addr.parse().unwrap(), 7)
+        start_message(&TEST, &config, addr.parse().unwrap(), 7)
     }
 
     #[test]
-    fn the_welcome_names_the_urls_and_what_to_know() {
-        let open = welcome_at("0.0.0.0:4000", Preamble::Bare);
-        assert!(open.contains("serve-test: river.webp (7 bytes)"), "{open}");
-        assert!(open.contains("http://localhost:4000/"), "{open}");
-        assert!(open.contains("--host 127.0.0.1"), "{open}");
-        assert!(open.contains("--preamble http"), "{open}");
+    fn the_start_message_contains_the_urls_and_the_hints() {
+        let all = start_message_at("0.0.0.0:4000", Preamble::Bare);
+        assert!(all.starts_with("serve-test: serving `river.webp` (7 bytes) to"), "{all}");
+        assert!(all.contains("http://localhost:4000/"), "{all}");
+        assert!(all.contains("--host 127.0.0.1"), "{all}");
+        assert!(all.contains("--preamble http"), "{all}");
 
-        let closed = welcome_at("127.0.0.1:4000", Preamble::Http);
-        assert!(closed.contains("http://localhost:4000/"), "{closed}");
-        assert!(!closed.contains("--host") && !closed.contains("--preamble"), "{closed}");
+        let local = start_message_at("127.0.0.1:4000", Preamble::Http);
+        assert!(local.contains("http://localhost:4000/"), "{local}");
+        assert!(!local.contains("--host") && !local.contains("--preamble"), "{local}");
 
-        let chosen = welcome_at("192.0.2.7:4000", Preamble::Http);
-        assert!(chosen.contains("http://192.0.2.7:4000/"), "{chosen}");
+        let one = start_message_at("192.0.2.7:4000", Preamble::Http);
+        assert!(one.contains("http://192.0.2.7:4000/"), "{one}");
     }
 
     #[test]
-    fn what_cannot_be_served_is_said_with_the_mend() {
+    fn a_file_that_cannot_be_served_is_an_error_with_help() {
         let folder = tempfile::tempdir().unwrap();
         let missing = check_file(&folder.path().join("missing")).unwrap_err();
-        assert!(missing.ends_with("name a file to serve, or none for the river"), "{missing}");
-        let is_folder = check_file(folder.path()).unwrap_err();
-        assert!(is_folder.ends_with("is a folder: name one file to serve"), "{is_folder}");
+        assert!(missing.contains("it does not exist; specify an existing file"), "{missing}");
+        let directory = check_file(folder.path()).unwrap_err();
+        assert!(directory.ends_with("it is a directory; specify a file"), "{directory}");
     }
 }

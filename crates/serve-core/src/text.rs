@@ -1,13 +1,13 @@
-//! Text that came from outside, made safe to print.
+//! Functions that make text from outside the server safe to print.
 
 use std::fmt::Write;
 
-/// The most characters of a preview: what a client sent, as the log shows it.
+/// The maximum length of a preview, in characters.
 const PREVIEW_CHARS_MAX: usize = 80;
 
-/// The beginning of what a client sent: printable ASCII as it is, all else escaped as in a Rust
-/// byte string (`\r`, `\x1b`), so that no terminal and no log reader can be fooled. At most 80
-/// characters, never half an escape.
+/// Returns a preview of the data that a client sent: its beginning, at most 80 characters.
+/// Printable ASCII is unchanged. Other bytes are escaped as in a Rust byte string (`\r`, `\x1b`),
+/// so that a client cannot control a terminal or forge a log line. An escape is never truncated.
 pub(crate) fn preview(bytes: &[u8]) -> String {
     let mut preview = String::new();
     for &byte in bytes.iter().take(PREVIEW_CHARS_MAX) {
@@ -20,7 +20,8 @@ pub(crate) fn preview(bytes: &[u8]) -> String {
     preview
 }
 
-/// Somebody's words on one line of a terminal: control characters are escaped, all else stays.
+/// Returns the text on one line: control characters are escaped, all other characters are
+/// unchanged.
 pub(crate) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {
@@ -32,7 +33,7 @@ pub(crate) fn printable(text: &str) -> String {
     printable
 }
 
-/// Appends `text` as a JSON string, quotes included.
+/// Appends `text` as a JSON string, with its quotes.
 pub(crate) fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
@@ -40,7 +41,8 @@ pub(crate) fn push_json_string(out: &mut String, text: &str) {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             control if control < ' ' => {
-                write!(out, "\\u{:04x}", u32::from(control)).expect("a String takes all");
+                write!(out, "\\u{:04x}", u32::from(control))
+                    .expect("writing to a String cannot fail");
             }
             plain => out.push(plain),
         }
@@ -53,29 +55,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_preview_escapes_all_that_is_not_printable_ascii() {
+    fn a_preview_escapes_bytes_that_are_not_printable_ascii() {
         assert_eq!(preview(b"GET / HTTP/1.1\r\n"), "GET / HTTP/1.1\\r\\n");
         assert_eq!(preview(b"\x1b[2J\0\xff\"\\"), "\\x1b[2J\\x00\\xff\\\"\\\\");
         assert_eq!(preview("é".as_bytes()), "\\xc3\\xa9");
     }
 
     #[test]
-    fn a_preview_has_at_most_80_characters_and_no_half_escape() {
+    fn a_preview_has_at_most_80_characters_and_no_truncated_escape() {
         assert_eq!(preview(&[b'a'; 1000]), "a".repeat(80));
-        // 19 escapes of four characters make 76; after three more letters no escape fits.
+        // 19 escapes have 76 characters. After three letters, another escape does not fit.
         let mut bytes = vec![0; 19];
         bytes.extend(b"abc\0");
         assert_eq!(preview(&bytes), format!("{}abc", "\\x00".repeat(19)));
     }
 
     #[test]
-    fn printable_text_keeps_to_its_line() {
+    fn printable_text_is_on_one_line() {
         assert_eq!(printable("C:\\ünï \"🌊\""), "C:\\ünï \"🌊\"");
         assert_eq!(printable("a\nb\x1b[31m"), "a\\nb\\u{1b}[31m");
     }
 
     #[test]
-    fn json_strings_survive_a_json_parser() {
+    fn a_json_parser_returns_the_original_text() {
         for text in ["", "plain", "\"quoted\" \\ back", "line\nend\t\u{1}", "ünï\u{2028}🌊"] {
             let mut out = String::new();
             push_json_string(&mut out, text);

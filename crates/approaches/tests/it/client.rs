@@ -1,4 +1,4 @@
-//! What a client does.
+//! The actions of a test client.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// Longer than any step takes, on the slowest machine.
+/// The maximum time of one step. No step takes as long, not even on a slow machine.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The note's preamble.
+/// The preamble of the original note.
 pub const BARE: &[u8] = b"HTTP/1.1\n\n";
 
 pub fn connect(addr: SocketAddr) -> TcpStream {
@@ -17,7 +17,7 @@ pub fn connect(addr: SocketAddr) -> TcpStream {
     with_deadlines(stream)
 }
 
-/// A client that the kernel gives little room, so that the server soon has to wait for it.
+/// Connects with a small receive buffer, so that the server soon has to wait for the client.
 pub fn connect_with_small_buffer(addr: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(4096).unwrap();
@@ -31,24 +31,24 @@ fn with_deadlines(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Reads until the server's FIN; anything else than a FIN fails.
+/// Reads until the server's FIN. Panics if the connection ends in another way.
 pub fn read_whole(mut stream: &TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap_or_else(|error| {
-        panic!("{error} after {} bytes instead of the server's FIN", bytes.len())
+        panic!("expected the server's FIN, got {error} after {} bytes", bytes.len())
     });
     bytes
 }
 
-/// Reads whatever comes until the connection ends, however it ends.
+/// Reads until the connection ends, with a FIN or with an error. Returns the bytes and the result.
 pub fn read_until_end(mut stream: &TcpStream) -> (Vec<u8>, io::Result<()>) {
     let mut bytes = Vec::new();
-    let ended = stream.read_to_end(&mut bytes).map(drop);
-    if let Err(error) = &ended {
+    let result = stream.read_to_end(&mut bytes).map(drop);
+    if let Err(error) = &result {
         let is_timeout = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-        assert!(!is_timeout, "no end within {DEADLINE:?}");
+        assert!(!is_timeout, "expected the connection to end within {DEADLINE:?}");
     }
-    (bytes, ended)
+    (bytes, result)
 }
 
 pub fn read_exactly(mut stream: &TcpStream, count: usize) -> Vec<u8> {
@@ -61,22 +61,25 @@ pub fn send(mut stream: &TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).unwrap();
 }
 
-/// Closes with a RST instead of a FIN.
+/// Closes the connection with a RST instead of a FIN.
 pub fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     drop(stream);
 }
 
-/// Fails with the first difference, not with megabytes.
-pub fn assert_same(got: &[u8], wanted: &[u8]) {
-    if let Some(at) = got.iter().zip(wanted).position(|(got, wanted)| got != wanted) {
-        let show = |bytes: &[u8]| bytes[at..bytes.len().min(at + 20)].escape_ascii().to_string();
-        panic!("byte {at} differs: got {} instead of {}", show(got), show(wanted));
+/// Panics if the bytes differ. The message contains only the first difference, because the bytes
+/// may be megabytes.
+pub fn assert_same(actual: &[u8], expected: &[u8]) {
+    if let Some(at) = actual.iter().zip(expected).position(|(actual, expected)| actual != expected)
+    {
+        let excerpt = |bytes: &[u8]| bytes[at..bytes.len().min(at + 20)].escape_ascii().to_string();
+        panic!("at byte {at}: expected {}, got {}", excerpt(expected), excerpt(actual));
     }
-    assert_eq!(got.len(), wanted.len(), "the bytes are right, their number is not");
+    let (actual, expected) = (actual.len(), expected.len());
+    assert_eq!(actual, expected, "expected {expected} bytes, got {actual}");
 }
 
-/// Bytes that no two places share, with NUL, CR and LF among them.
+/// Returns pseudo-random bytes, so that misplaced data is detected. NUL, CR and LF occur, too.
 pub fn noise(count: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let next_byte = || {

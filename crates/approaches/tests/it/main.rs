@@ -1,9 +1,13 @@
-//! The same tests for every sibling, through the table: in this process where what the server does
-//! is the point, as a process of its own where the process is. And the layout of the workspace.
+//! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table has to
+//! pass the same tests:
 //!
-//! `cargo test -p approaches -- tokio` runs those of one sibling, `-- half_close` one for all.
+//! - `in_process` tests what the server does. The server runs in this process.
+//! - `process` tests the server as a program: signals, exit codes, output and descriptors.
+//!
+//! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
+//! test for all siblings.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod client;
 mod in_process;
@@ -20,58 +24,59 @@ use std::{panic, thread};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serve_core::Approach;
 
-/// Longer than any test takes, on the slowest machine.
+/// The maximum time of one test. No test takes as long, not even on a slow machine.
 const TEST_DEADLINE: Duration = Duration::from_secs(90);
 
 /// A test that every sibling has to pass.
 type Check = fn(Sibling);
 
-/// A sibling in one of its ways to send.
+/// A sibling, and the mode in which it sends the file.
 #[derive(Clone, Copy)]
 struct Sibling {
     approach: &'static Approach,
-    sends: Sends,
+    mode: SendMode,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Sends {
-    Copied,
-    /// As elsewhere than on Linux: no file is ever read but by threads that may block.
-    ByPool,
+enum SendMode {
+    Copy,
+    /// Copy mode without direct reads from the page cache, as on systems other than Linux: only
+    /// threads that may block read the file.
+    CopyByPool,
     ZeroCopy,
 }
 
 impl Sibling {
-    /// All that this system allows.
+    /// Returns all siblings in all modes that the operating system supports.
     fn all() -> impl Iterator<Item = Self> {
-        let ways: &[Sends] = match cfg!(target_os = "linux") {
-            true => &[Sends::Copied, Sends::ByPool, Sends::ZeroCopy],
-            false => &[Sends::Copied],
+        let modes: &[SendMode] = match cfg!(target_os = "linux") {
+            true => &[SendMode::Copy, SendMode::CopyByPool, SendMode::ZeroCopy],
+            false => &[SendMode::Copy],
         };
         let siblings = approaches::ALL.iter().copied();
-        siblings.flat_map(|approach| ways.iter().map(move |&sends| Self { approach, sends }))
+        siblings.flat_map(|approach| modes.iter().map(move |&mode| Self { approach, mode }))
     }
 
     fn name(self) -> String {
-        let way = match self.sends {
-            Sends::Copied => "",
-            Sends::ByPool => "-by-pool",
-            Sends::ZeroCopy => "-zero-copy",
+        let suffix = match self.mode {
+            SendMode::Copy => "",
+            SendMode::CopyByPool => "-by-pool",
+            SendMode::ZeroCopy => "-zero-copy",
         };
-        format!("{}{way}", self.approach.name)
+        format!("{}{suffix}", self.approach.name)
     }
 }
 
 fn main() -> ExitCode {
-    if let Some(ended) = approaches::main_of_server() {
-        return ended;
+    if let Some(exit_code) = approaches::main_of_server() {
+        return exit_code;
     }
     let mut trials = layout::trials();
     for sibling in Sibling::all() {
         for &(name, check) in in_process::OF_FILES {
             trials.push(trial(sibling, name, check));
         }
-        if sibling.sends == Sends::ByPool {
+        if sibling.mode == SendMode::CopyByPool {
             continue;
         }
         for &(name, check) in in_process::CHECKS {
@@ -83,20 +88,20 @@ fn main() -> ExitCode {
         }
     }
     let mut arguments = Arguments::from_args();
-    // Most of what the tests do is to wait.
+    // The tests spend most of their time waiting.
     arguments.test_threads = arguments.test_threads.or(Some(12));
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
 fn trial(sibling: Sibling, name: &str, check: Check) -> Trial {
     Trial::test(format!("{}::{name}", sibling.name()), move || {
-        let (done, ended) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let worker = thread::spawn(move || {
             check(sibling);
-            let _ = done.send(());
+            let _ = sender.send(());
         });
-        if ended.recv_timeout(TEST_DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            return Err(Failed::from(format!("no end within {TEST_DEADLINE:?}")));
+        if receiver.recv_timeout(TEST_DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
+            return Err(Failed::from(format!("expected the test to end within {TEST_DEADLINE:?}")));
         }
         worker.join().map_err(|payload| match payload.downcast_ref::<String>() {
             Some(message) => Failed::from(message),

@@ -1,4 +1,4 @@
-//! What a server does as a program: signals, exit codes, descriptors, its output and who reads it.
+//! Tests of a server as a program: signals, exit codes, descriptors and output.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use crate::client::{
     BARE, DEADLINE, assert_same, connect, connect_with_small_buffer, noise, read_exactly,
     read_until_end, read_whole,
 };
-use crate::{Check, Sends, Sibling};
+use crate::{Check, SendMode, Sibling};
 
 pub const CHECKS: &[(&str, Check)] = &[
     ("the_first_signal_ends_with_exit_code_0", the_first_signal_ends_with_exit_code_0),
@@ -37,7 +37,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("shutdown_needs_no_descriptor", shutdown_needs_no_descriptor),
 ];
 
-/// A server as a process, its events read as they come. Dropping it kills it.
+/// A server process. A thread reads its events. Dropping the value kills the process.
 struct Process {
     child: Child,
     addr: SocketAddr,
@@ -46,8 +46,8 @@ struct Process {
 
 #[derive(Default)]
 struct Events {
-    seen: Mutex<Vec<Value>>,
-    grown: Condvar,
+    received: Mutex<Vec<Value>>,
+    added: Condvar,
 }
 
 impl Process {
@@ -55,23 +55,28 @@ impl Process {
         let (mut child, stdout, addr) = spawn(server_command(sibling, file, args));
         child.stderr.take();
         let events = Arc::new(Events::default());
-        let filled = Arc::clone(&events);
+        let reader_events = Arc::clone(&events);
         thread::spawn(move || {
             for line in stdout.lines() {
                 let event = serde_json::from_str(&line.unwrap()).expect("each line is JSON");
-                filled.seen.lock().unwrap().push(event);
-                filled.grown.notify_all();
+                reader_events.received.lock().unwrap().push(event);
+                reader_events.added.notify_all();
             }
         });
         Self { child, addr, events }
     }
 
+    /// Waits until the server has logged at least `count` events with a name.
     fn wait_for(&self, count: usize, name: &str) {
-        let seen = self.events.seen.lock().unwrap();
-        let too_few = |seen: &mut Vec<Value>| named(seen, name) < count;
-        let (seen, waited) = self.events.grown.wait_timeout_while(seen, DEADLINE, too_few).unwrap();
-        let tail = &seen[seen.len().saturating_sub(20)..];
-        assert!(!waited.timed_out(), "no {count} {name} within {DEADLINE:?}: {tail:?}");
+        let events = self.events.received.lock().unwrap();
+        let too_few = |events: &mut Vec<Value>| count_named(events, name) < count;
+        let result = self.events.added.wait_timeout_while(events, DEADLINE, too_few);
+        let (events, timeout) = result.unwrap();
+        let tail = &events[events.len().saturating_sub(20)..];
+        assert!(
+            !timeout.timed_out(),
+            "expected {count} events `{name}` within {DEADLINE:?}, got these events: {tail:?}"
+        );
     }
 
     fn signal(&self, signal: Signal) {
@@ -83,7 +88,7 @@ impl Process {
     }
 
     #[cfg(target_os = "linux")]
-    fn descriptors(&self) -> usize {
+    fn count_descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 }
@@ -94,7 +99,7 @@ impl Drop for Process {
     }
 }
 
-fn named(events: &[Value], name: &str) -> usize {
+fn count_named(events: &[Value], name: &str) -> usize {
     events.iter().filter(|event| event["event"] == name).count()
 }
 
@@ -107,26 +112,27 @@ fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// This program as a server, on this machine alone and a free port.
+/// Returns the command that runs this program as a server, on a free port of the loopback address.
 fn server_command(sibling: Sibling, file: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.arg(format!("serve-{}", sibling.approach.name)).arg(file);
     command.args(["--host", "127.0.0.1", "--port", "0", "--log", "json"]).args(args);
-    if sibling.sends == Sends::ZeroCopy {
+    if sibling.mode == SendMode::ZeroCopy {
         command.arg("--zero-copy");
     }
     command
 }
 
-/// The same with a limit of descriptors, set by the shell that becomes the server.
-fn with_descriptors(limit: usize, command: &Command) -> Command {
+/// Returns the command with a limit of open descriptors, which a shell sets before it executes the
+/// command.
+fn with_descriptor_limit(limit: usize, command: &Command) -> Command {
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]);
     shell.arg(command.get_program()).args(command.get_args());
     shell
 }
 
-/// Starts it, and reads where it listens.
+/// Starts a server, and reads its address from the event `listening`.
 fn spawn(mut command: Command) -> (Child, BufReader<ChildStdout>, SocketAddr) {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -137,25 +143,25 @@ fn spawn(mut command: Command) -> (Child, BufReader<ChildStdout>, SocketAddr) {
         kill(&mut child);
         let mut stderr = String::new();
         child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-        panic!("{error}: first line {line:?}, stderr {stderr}");
+        panic!("expected a JSON event, got line {line:?}: {error}; stderr: {stderr}");
     });
     assert_eq!(listening["event"], "listening");
     let addr = listening["addr"].as_str().unwrap().parse().unwrap();
     (child, stdout, addr)
 }
 
-/// Waits for its end, which must come within the deadline.
+/// Waits until a process has ended, and kills it after the deadline.
 fn wait(child: &mut Child) -> ExitStatus {
     let pid = pid_of(child);
-    let (tell, ended) = mpsc::channel::<()>();
-    // Who waits in `wait` cannot be told of a deadline; a kill from beside ends it.
+    let (sender, receiver) = mpsc::channel::<()>();
+    // `Child::wait` has no timeout, so another thread kills the process after the deadline.
     let watchdog = thread::spawn(move || {
-        if ended.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if receiver.recv_timeout(DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {
             let _ = kill_process(pid, Signal::KILL);
         }
     });
     let status = child.wait().unwrap();
-    drop(tell);
+    drop(sender);
     watchdog.join().unwrap();
     status
 }
@@ -167,7 +173,7 @@ fn file_with(content: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// A file longer than any socket buffer; sparse, so it costs nothing.
+/// Creates a file that is longer than any socket buffer. It is sparse, so it needs no disk space.
 fn long_file() -> (TempDir, PathBuf) {
     let (folder, path) = file_with(b"");
     File::create(&path).unwrap().set_len(64 << 20).unwrap();
@@ -204,7 +210,7 @@ fn a_second_signal_exits_immediately(sibling: Sibling) {
     assert_eq!(process.wait().code(), Some(130));
 }
 
-// Starting.
+// Startup.
 
 fn startup_errors_are_one_line(sibling: Sibling) {
     let (folder, path) = file_with(b"file");
@@ -212,19 +218,19 @@ fn startup_errors_are_one_line(sibling: Sibling) {
     let taken_port = taken.local_addr().unwrap().port().to_string();
     let missing = folder.path().join("missing");
     let cases: &[(&Path, &[&str], &str)] = &[
-        (&missing, &[], "name a file to serve"),
-        (folder.path(), &[], "is a folder"),
+        (&missing, &[], "specify an existing file"),
+        (folder.path(), &[], "is a directory"),
         (&path, &["--port", &taken_port], "--port"),
         (&path, &["--port", "99999"], "0..=65535"),
-        (&path, &["--chunk-size", "0"], "1, 8KiB, 1MiB"),
-        (&path, &["--chunk-size", "banana"], "1, 8KiB, 1MiB"),
+        (&path, &["--chunk-size", "0"], "1, 8KiB or 1MiB"),
+        (&path, &["--chunk-size", "banana"], "1, 8KiB or 1MiB"),
         (&path, &["--host", "192.0.2.1"], "--host"),
-        (&path, &["--unheard-of"], "--unheard-of"),
+        (&path, &["--no-such-flag"], "--no-such-flag"),
     ];
-    for (file, args, mend) in cases {
+    for (file, args, help) in cases {
         let mut command = Command::new(env::current_exe().unwrap());
         command.arg(format!("serve-{}", sibling.approach.name)).arg(file);
-        // A flag may be given once: what the case says of host and port goes first.
+        // A flag can be given only once, so these defaults must not repeat a flag of the case.
         for (flag, value) in [("--host", "127.0.0.1"), ("--port", "0")] {
             if !args.contains(&flag) {
                 command.args([flag, value]);
@@ -236,7 +242,7 @@ fn startup_errors_are_one_line(sibling: Sibling) {
         assert_eq!(output.stdout, b"", "{args:?}");
         assert_eq!(stderr.lines().count(), 1, "{args:?}: {stderr}");
         let program = format!("serve-{}: ", sibling.approach.name);
-        assert!(stderr.starts_with(&program) && stderr.contains(mend), "{args:?}: {stderr}");
+        assert!(stderr.starts_with(&program) && stderr.contains(help), "{args:?}: {stderr}");
     }
 }
 
@@ -250,9 +256,9 @@ fn help_has_defaults_and_examples(sibling: Sibling) {
     for part in
         ["--chunk-size", "--high-water-mark", "64KiB", "Examples:", sibling.approach.summary]
     {
-        assert!(help.contains(part), "no {part} in {help}");
+        assert!(help.contains(part), "expected {part} in the help text, got {help}");
     }
-    assert_eq!(help.contains("None here"), !sibling.approach.has_workers, "{help}");
+    assert_eq!(help.contains("No effect"), !sibling.approach.has_workers, "{help}");
 }
 
 fn the_start_message_is_on_stderr(sibling: Sibling) {
@@ -262,12 +268,13 @@ fn the_start_message_is_on_stderr(sibling: Sibling) {
     let mut stderr = String::new();
     child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
     assert_eq!(wait(&mut child).code(), Some(0));
+    assert!(stderr.contains("press Ctrl-C to stop"), "{stderr}");
     assert!(stderr.contains(&format!("http://localhost:{}/", addr.port())), "{stderr}");
     assert!(stderr.contains("--preamble http"), "{stderr}");
-    assert_eq!(stdout.lines().count(), 1, "shutdown is the last event");
+    assert_eq!(stdout.lines().count(), 1, "expected only the event `shutdown`");
 }
 
-// Clause 11: who reads the events.
+// Clause 11: events that are not read.
 
 fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
     let content = noise(100_000);
@@ -282,7 +289,7 @@ fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
 }
 
 fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
-    // One event a byte: far more than the queue and the pipe hold.
+    // One event per byte: many more events than fit into the queue and the pipe.
     let content = noise(60_000);
     let (_folder, path) = file_with(&content);
     let args = ["--log-chunks", "--chunk-size", "1", "--grace", "1m"];
@@ -294,28 +301,29 @@ fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
         stdout.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap()).collect();
     assert_eq!(wait(&mut child).code(), Some(0));
     let dropped: u64 = events.iter().filter_map(|event| event["events"].as_u64()).sum();
-    assert!(dropped > 0, "all {} events were kept", events.len());
-    // connected, 60,000 chunks, file_ended, disconnected, shutdown: told or counted.
-    let told = (events.len() - named(&events, "dropped")) as u64;
-    assert_eq!(told + dropped, 60_004);
+    assert!(dropped > 0, "expected dropped events, got all {} events", events.len());
+    // `connected`, 60,000 chunks, `file_ended`, `disconnected` and `shutdown` are written or
+    // counted.
+    let written = (events.len() - count_named(&events, "dropped")) as u64;
+    assert_eq!(written + dropped, 60_004);
 }
 
 // Clauses 8 and 9: descriptors.
 
 #[cfg(not(target_os = "linux"))]
 fn all_descriptors_are_closed(_: Sibling) {
-    // Only Linux lists another process's descriptors in a folder; what gives them back is the
-    // same code everywhere.
+    // Only Linux lists the descriptors of another process in a directory. The code that closes them
+    // is the same on all systems.
 }
 
 #[cfg(target_os = "linux")]
 fn all_descriptors_are_closed(sibling: Sibling) {
     let (_folder, path) = long_file();
     let mut process = Process::start(sibling, &path, &[]);
-    // The first client makes the runtime open what it opens once.
+    // During the first connection, the runtime opens descriptors that it keeps.
     crate::client::reset(connect(process.addr));
     process.wait_for(1, "disconnected");
-    let base = process.descriptors();
+    let expected = process.count_descriptors();
     for _ in 0..50 {
         let stream = connect(process.addr);
         read_exactly(&stream, BARE.len());
@@ -325,10 +333,14 @@ fn all_descriptors_are_closed(sibling: Sibling) {
         drop(stream);
     }
     process.wait_for(101, "disconnected");
-    // A pool's thread may still hold a file for a moment, of which nobody is told.
+    // A thread of the blocking pool may close a file a moment later, which causes no event.
     let deadline = Instant::now() + DEADLINE;
-    while process.descriptors() > base {
-        assert!(Instant::now() < deadline, "{} descriptors, not {base}", process.descriptors());
+    loop {
+        let actual = process.count_descriptors();
+        if actual <= expected {
+            break;
+        }
+        assert!(Instant::now() < deadline, "expected {expected} open descriptors, got {actual}");
         thread::yield_now();
     }
     process.signal(Signal::TERM);
@@ -338,7 +350,7 @@ fn all_descriptors_are_closed(sibling: Sibling) {
 fn few_descriptors_lower_the_connection_limit(sibling: Sibling) {
     let content = noise(200_000);
     let (_folder, path) = file_with(&content);
-    let command = with_descriptors(32, &server_command(sibling, &path, &[]));
+    let command = with_descriptor_limit(32, &server_command(sibling, &path, &[]));
     let (mut child, stdout, addr) = spawn(command);
     let streams: Vec<_> = (0..60).map(|_| connect(addr)).collect();
     for stream in streams {
@@ -348,32 +360,35 @@ fn few_descriptors_lower_the_connection_limit(sibling: Sibling) {
     let lines: Vec<String> = stdout.lines().map(Result::unwrap).collect();
     assert_eq!(wait(&mut child).code(), Some(0));
     let errors: Vec<&String> = lines.iter().filter(|line| line.contains("\"error\"")).collect();
-    assert!(errors.is_empty(), "the cap is too high for the descriptors: {errors:?}");
+    assert!(errors.is_empty(), "expected no `error`, got {errors:?}");
 }
 
 fn the_server_survives_running_out_of_descriptors(sibling: Sibling) {
     let (_folder, path) = long_file();
     let args = ["--max-connections", "1000", "--preamble", "http"];
-    let command = with_descriptors(32, &server_command(sibling, &path, &args));
+    let command = with_descriptor_limit(32, &server_command(sibling, &path, &args));
     let (mut child, stdout, addr) = spawn(command);
-    let held: Vec<_> = (0..60).map(|_| connect_with_small_buffer(addr)).collect();
+    let clients: Vec<_> = (0..60).map(|_| connect_with_small_buffer(addr)).collect();
 
-    let (tell, errors) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     let reader = thread::spawn(move || {
         let events = stdout.lines().map(|line| serde_json::from_str(&line.unwrap()).unwrap());
         let events: Vec<Value> = events
             .inspect(|event: &Value| {
                 if event["event"] == "error" && event.get("conn").is_none() {
-                    let _ = tell.send(event["at_us"].as_u64().unwrap());
+                    let _ = sender.send(event["at_us"].as_u64().unwrap());
                 }
             })
             .collect();
         events
     });
-    // Accepting fails again and again while the clients stay, with a pause each time.
-    let at_us: Vec<u64> = (0..5).map(|_| errors.recv_timeout(DEADLINE).unwrap()).collect();
-    assert!(at_us.windows(2).all(|pair| pair[1] - pair[0] >= 90_000), "no pause: {at_us:?}");
-    drop(held);
+    // `accept` fails repeatedly while the clients are connected, with a pause after each failure.
+    let at_us: Vec<u64> = (0..5).map(|_| receiver.recv_timeout(DEADLINE).unwrap()).collect();
+    assert!(
+        at_us.windows(2).all(|pair| pair[1] - pair[0] >= 90_000),
+        "expected pauses of at least 90 ms between errors, got the times {at_us:?}"
+    );
+    drop(clients);
 
     fs::write(&path, b"alive").unwrap();
     let started = Instant::now();
@@ -382,30 +397,37 @@ fn the_server_survives_running_out_of_descriptors(sibling: Sibling) {
         got.ends_with(b"\r\n\r\nalive")
     };
     while !is_alive() {
-        assert!(started.elapsed() < Duration::from_secs(10), "it does not recover");
+        assert!(
+            started.elapsed() < Duration::from_secs(10),
+            "expected the server to recover within 10 s"
+        );
     }
     kill_process(pid_of(&child), Signal::TERM).unwrap();
     assert_eq!(wait(&mut child).code(), Some(0));
     let events = reader.join().unwrap();
-    let of = |name: &str| -> HashSet<u64> {
-        let of_name = events.iter().filter(|event| event["event"] == name);
-        of_name.map(|event| event["conn"].as_u64().unwrap()).collect()
+    let connections_with = |name: &str| -> HashSet<u64> {
+        let named = events.iter().filter(|event| event["event"] == name);
+        named.map(|event| event["conn"].as_u64().unwrap()).collect()
     };
-    assert_eq!(of("connected"), of("disconnected"));
-    let is_told = |event: &Value| event["kind"] == "no_descriptors";
-    assert!(events.iter().any(is_told), "nobody said why");
+    assert_eq!(connections_with("connected"), connections_with("disconnected"));
+    let is_reported = events.iter().any(|event| event["kind"] == "no_descriptors");
+    assert!(is_reported, "expected an `error` of kind `no_descriptors`");
 }
 
 fn shutdown_needs_no_descriptor(sibling: Sibling) {
     let (_folder, path) = long_file();
-    // Two descriptors a client: with one limit or the other, accepting waits with the very last.
+    // A client needs two descriptors. Depending on the parity of the limit, either `accept` or
+    // opening a file is the first call to fail. The test covers both cases.
     for limit in [32, 33] {
         let args = ["--max-connections", "1000", "--grace", "0s"];
-        let command = with_descriptors(limit, &server_command(sibling, &path, &args));
+        let command = with_descriptor_limit(limit, &server_command(sibling, &path, &args));
         let (mut child, stdout, addr) = spawn(command);
-        let _held: Vec<_> = (0..20).map(|_| connect_with_small_buffer(addr)).collect();
+        let _clients: Vec<_> = (0..20).map(|_| connect_with_small_buffer(addr)).collect();
         let mut events = stdout.lines().map(|line| line.unwrap());
-        assert!(events.any(|event| event.contains("no_descriptors")), "descriptors are left");
+        assert!(
+            events.any(|event| event.contains("no_descriptors")),
+            "expected an `error` of kind `no_descriptors`"
+        );
         kill_process(pid_of(&child), Signal::TERM).unwrap();
         assert_eq!(wait(&mut child).code(), Some(0), "limit {limit}");
     }

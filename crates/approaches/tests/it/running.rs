@@ -1,4 +1,4 @@
-//! A server in this process, on a free port, with its events in memory.
+//! A server that runs in this process, on a free port, with its events in memory.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -13,16 +13,17 @@ use serve_core::{Config, Event, EventKind, EventLog, Server, bind};
 use tempfile::TempDir;
 
 use crate::client::{BARE, DEADLINE, assert_same, connect, read_whole};
-use crate::{Sends, Sibling};
+use crate::{SendMode, Sibling};
 
+/// A running server.
 pub struct Running {
     pub server: Arc<Server>,
     pub addr: SocketAddr,
-    ended: Receiver<io::Result<()>>,
+    result: Receiver<io::Result<()>>,
     folder: TempDir,
 }
 
-/// A server that is set up, with its listener, but not yet started.
+/// A server with a bound listener that is not started yet.
 pub struct Ready {
     pub server: Server,
     pub addr: SocketAddr,
@@ -31,7 +32,7 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Serves a file with this content.
+    /// Creates a file with a content, and binds a server for it.
     pub fn new(content: &[u8], configure: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file.bin");
@@ -46,13 +47,13 @@ impl Ready {
     }
 
     pub fn run(mut self, sibling: Sibling) -> Running {
-        self.server.config.zero_copy = sibling.sends == Sends::ZeroCopy;
-        self.server.reads_page_cache &= sibling.sends != Sends::ByPool;
+        self.server.config.zero_copy = sibling.mode == SendMode::ZeroCopy;
+        self.server.reads_page_cache &= sibling.mode != SendMode::CopyByPool;
         let server = Arc::new(self.server);
-        let (tell, ended) = mpsc::channel();
-        let (run, serving) = (sibling.approach.run, Arc::clone(&server));
-        thread::spawn(move || tell.send(run(self.listener, serving)));
-        Running { server, addr: self.addr, ended, folder: self.folder }
+        let (sender, result) = mpsc::channel();
+        let (run, running) = (sibling.approach.run, Arc::clone(&server));
+        thread::spawn(move || sender.send(run(self.listener, running)));
+        Running { server, addr: self.addr, result, folder: self.folder }
     }
 }
 
@@ -69,7 +70,8 @@ impl Running {
         Ready::new(content, configure).run(sibling)
     }
 
-    /// A file so long that no socket buffer holds it; sparse, so it costs nothing.
+    /// Starts a server for a file that is longer than any socket buffer. The file is sparse, so it
+    /// needs no disk space.
     pub fn start_with_long_file(
         sibling: Sibling,
         bytes: u64,
@@ -88,87 +90,101 @@ impl Running {
         connect(self.addr)
     }
 
-    /// A client that wants nothing but the file gets it.
+    /// Asserts that a client receives the bare preamble and this content.
     pub fn assert_serves(&self, content: &[u8]) {
         assert_same(&read_whole(&self.connect()), &[BARE, content].concat());
     }
 
-    /// Waits for events that `is_enough` looks for; fails with all events if they do not come.
-    pub fn wait_until(&self, what: &str, is_enough: impl Fn(&[Event]) -> bool) {
-        if !self.server.log.wait_until(DEADLINE, is_enough) {
-            panic!("no {what} within {DEADLINE:?}; events: {}", shown(&self.server.log.events()));
+    /// Waits until the events satisfy a condition. Panics with the last events if they do not.
+    pub fn wait_until(&self, what: &str, condition: impl Fn(&[Event]) -> bool) {
+        if !self.server.log.wait_until(DEADLINE, condition) {
+            let events = self.server.log.events();
+            panic!("expected {what} within {DEADLINE:?}, got these events: {}", shown(&events));
         }
     }
 
+    /// Waits until the log contains at least `count` events with a name.
     pub fn wait_for(&self, count: usize, name: &str) {
-        self.wait_until(&format!("{count} {name}"), |events| named(events, name) >= count);
+        self.wait_until(&format!("{count} events `{name}`"), |events| named(events, name) >= count);
     }
 
-    /// Asks it to stop.
+    /// Requests the shutdown.
     pub fn shut_down(&self) {
         self.server.shut_down();
     }
 
-    /// Waits until it has stopped, which must not take longer than its grace lets it.
+    /// Waits until the server has stopped. Checks its events, and returns them.
     pub fn ended(self) -> Vec<Event> {
-        self.ended.recv_timeout(DEADLINE).expect("an end within the deadline").unwrap();
+        let result = self.result.recv_timeout(DEADLINE);
+        result.expect("the server stops within the deadline").unwrap();
         let events = self.server.log.events();
-        assert_grammar(&events);
+        check_events(&events);
         events
     }
 
+    /// Requests the shutdown, and waits until the server has stopped.
     pub fn stop(self) -> Vec<Event> {
         self.shut_down();
         self.ended()
     }
 }
 
+/// Returns the number of events with a name.
 pub fn named(events: &[Event], name: &str) -> usize {
     events.iter().filter(|event| event.kind.name() == name).count()
 }
 
-/// The events of one connection, by name.
+/// Returns the names of the events of one connection.
 pub fn names_of(events: &[Event], conn: u64) -> Vec<&'static str> {
     let of_conn = events.iter().filter(|event| event.kind.conn() == Some(conn));
     of_conn.map(|event| event.kind.name()).collect()
 }
 
+/// Formats the last 40 events for a message.
 pub fn shown(events: &[Event]) -> String {
     let tail = &events[events.len().saturating_sub(40)..];
     tail.iter().map(|event| format!("\n{event}")).collect()
 }
 
-/// Clause 11, and what the counts have to add up to.
-fn assert_grammar(events: &[Event]) {
-    let mut open: HashMap<u64, (u64, u64)> = HashMap::new(); // received, file_ended
+/// The counts from the events of an open connection.
+#[derive(Default)]
+struct Counts {
+    received: u64,
+    file_ended: u64,
+}
+
+/// Panics if the events violate clause 11 of the contract, or if their counts do not add up.
+fn check_events(events: &[Event]) {
+    let mut open: HashMap<u64, Counts> = HashMap::new();
     let mut last_at_us = 0;
     for event in events {
-        assert!(event.at_us >= last_at_us, "time goes back: {}", shown(events));
+        assert!(event.at_us >= last_at_us, "expected increasing times: {}", shown(events));
         last_at_us = event.at_us;
         match &event.kind {
             EventKind::Connected { conn, .. } => {
-                assert!(open.insert(*conn, (0, 0)).is_none(), "{conn} connected twice");
+                let previous = open.insert(*conn, Counts::default());
+                assert!(previous.is_none(), "expected one `connected` of #{conn}, got two");
             }
             EventKind::Disconnected { conn, received, .. } => {
-                let (told, _) = open.remove(conn).expect("connected before disconnected");
-                assert_eq!(told, *received, "data of {conn}: {}", shown(events));
+                let counts = open.remove(conn).expect("`connected` comes before `disconnected`");
+                assert_eq!(counts.received, *received, "data of #{conn}: {}", shown(events));
             }
-            what => {
-                let Some(conn) = what.conn() else { continue };
-                let counts = open.get_mut(&conn).expect("nothing outside a connection's life");
-                match what {
+            kind => {
+                let Some(conn) = kind.conn() else { continue };
+                let counts = open.get_mut(&conn).expect("events come while a connection is open");
+                match kind {
                     EventKind::Data { bytes, preview, .. } => {
-                        counts.0 += bytes;
+                        counts.received += bytes;
                         assert!(preview.len() <= 80 && preview.is_ascii(), "{preview}");
                     }
                     EventKind::FileEnded { .. } => {
-                        counts.1 += 1;
-                        assert_eq!(counts.1, 1, "file_ended of {conn}: {}", shown(events));
+                        counts.file_ended += 1;
+                        assert_eq!(counts.file_ended, 1, "#{conn}: {}", shown(events));
                     }
                     _ => {}
                 }
             }
         }
     }
-    assert!(open.is_empty(), "no disconnected for {:?}: {}", open.keys(), shown(events));
+    assert!(open.is_empty(), "expected `disconnected` of {:?}: {}", open.keys(), shown(events));
 }
