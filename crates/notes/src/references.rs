@@ -23,8 +23,10 @@ static CHECK: LazyLock<Regex> =
 /// Tests by their attribute, and those that a harness of our own has by name.
 static TEST: LazyLock<Regex> = LazyLock::new(|| {
     let by_attribute = r"#\[test\]\s*(?:#\[[^\]]*\]\s*)*fn (\w+)";
-    let by_name = r#"\("(\w+)",\s*\w+\)|trial\(\s*(?:\w+,\s*)?"(\w+)"|Trial::test\(\s*"([\w:]+)""#;
-    Regex::new(&format!("{by_attribute}|{by_name}")).expect("the expression is well-formed")
+    let by_name = r#"\(\s*"(\w+)",\s*\w+,?\s*\)"#;
+    let by_trial = r#"trial\(\s*(?:\w+,\s*)?"(\w+)"|Trial::test\(\s*"([\w:]+)""#;
+    Regex::new(&format!("{by_attribute}|{by_name}|{by_trial}"))
+        .expect("the expression is well-formed")
 });
 
 /// What can be referred to.
