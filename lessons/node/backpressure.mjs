@@ -9,11 +9,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 const [file] = process.argv.slice(2);
 
 // ANCHOR: ways
-async function deaf(source, socket) {
+async function ignoring(source, socket) {
     for await (const chunk of source) socket.write(chunk);
 }
 
-async function listening(source, socket) {
+async function waiting(source, socket) {
     for await (const chunk of source) {
         if (!socket.write(chunk)) await once(socket, "drain");
     }
@@ -24,7 +24,7 @@ function piped(source, socket) {
 }
 // ANCHOR_END: ways
 
-for (const way of [deaf, listening, piped]) {
+for (const way of [ignoring, waiting, piped]) {
     const server = net.createServer();
     server.listen(0, "127.0.0.1");
     await once(server, "listening");

@@ -23,8 +23,10 @@ static CHECK: LazyLock<Regex> =
 /// Tests by their attribute, and those that a harness of our own has by name.
 static TEST: LazyLock<Regex> = LazyLock::new(|| {
     let by_attribute = r"#\[test\]\s*(?:#\[[^\]]*\]\s*)*fn (\w+)";
-    let by_name = r#"\("(\w+)",\s*\w+\)|trial\(\s*(?:\w+,\s*)?"(\w+)"|Trial::test\(\s*"([\w:]+)""#;
-    Regex::new(&format!("{by_attribute}|{by_name}")).expect("the expression is well-formed")
+    let by_name = r#"\(\s*"(\w+)",\s*\w+,?\s*\)"#;
+    let by_trial = r#"trial\(\s*(?:\w+,\s*)?"(\w+)"|Trial::test\(\s*"([\w:]+)""#;
+    Regex::new(&format!("{by_attribute}|{by_name}|{by_trial}"))
+        .expect("the expression is well-formed")
 });
 
 /// What can be referred to.
@@ -124,14 +126,14 @@ mod tests {
             tests: ["data_is_read_while_the_file_is_sent".to_owned()].into(),
         };
         let text = "It holds (check `half-close`), always (tests\n`tokio::data_is_read_while_the_file_is_sent`,\n\
-                    `hears_while_it_send`), so (check `no`; test `half-close`). (check it)\n";
+                    `data_is_read_while_the_file_is_send`), so (check `no`; test `half-close`). (check it)\n";
         let faults = known.faults(&Page::new("a.md", text));
         let actual: Vec<(usize, &str)> =
             faults.iter().map(|fault| (fault.line, fault.what.as_str())).collect();
         assert_eq!(
             actual,
             [
-                (3, "there is no test `hears_while_it_send`"),
+                (3, "there is no test `data_is_read_while_the_file_is_send`"),
                 (3, "there is no check `no`"),
                 (3, "there is no test `half-close`"),
             ]

@@ -1,5 +1,6 @@
-//! How long a second client waits for the first: one at a time, and a thread each. Lesson 03.
-#![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+//! How long a second client waits for the first one, without threads and with one thread per
+//! connection: lesson 03.
+#![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -8,12 +9,12 @@ use std::time::{Duration, Instant};
 
 fn main() -> io::Result<()> {
     println!("one at a time: the second client waited {} ms", waited(one_at_a_time)?);
-    println!("a thread each: the second client waited {} ms", waited(a_thread_each)?);
+    println!("with threads:  the second client waited {} ms", waited(thread_per_connection)?);
     Ok(())
 }
 
 // ANCHOR: serve
-/// Says ten bytes, and ends when the client does.
+/// Sends ten bytes, and drains until the client closes the connection.
 fn serve(mut stream: TcpStream) -> io::Result<()> {
     stream.write_all(b"HTTP/1.1\n\n")?;
     stream.shutdown(Shutdown::Write)?;
@@ -31,14 +32,15 @@ fn one_at_a_time(listener: TcpListener) {
 // ANCHOR_END: one
 
 // ANCHOR: each
-fn a_thread_each(listener: TcpListener) {
+fn thread_per_connection(listener: TcpListener) {
     for stream in listener.incoming() {
         thread::spawn(move || stream.and_then(serve));
     }
 }
 // ANCHOR_END: each
 
-/// The first client stays for half a second after it has everything; the second comes meanwhile.
+/// Returns how many milliseconds the second client waits. It connects after the first client has
+/// received everything, and the first client stays connected for half a second more.
 fn waited(server: fn(TcpListener)) -> io::Result<u128> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
@@ -50,8 +52,8 @@ fn waited(server: fn(TcpListener)) -> io::Result<u128> {
         thread::sleep(Duration::from_millis(500));
         drop(first);
     });
-    let began = Instant::now();
+    let started = Instant::now();
     let mut second = TcpStream::connect(address)?;
     second.read_to_end(&mut Vec::new())?;
-    Ok(began.elapsed().as_millis())
+    Ok(started.elapsed().as_millis())
 }

@@ -1,5 +1,5 @@
-//! What a task that blocks does to its neighbour on the same thread: lesson 06.
-#![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+//! How a task that blocks delays another task on the same thread: lesson 06.
+#![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::io;
 use std::thread;
@@ -13,33 +13,33 @@ fn main() -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let gap = longest_gap(async { sleep(DISK).await }).await;
-        println!("waits for a timer:   neighbour held up for {} ms", gap.as_millis());
+        println!("waits for a timer:   other task delayed by {} ms", gap.as_millis());
         let gap = longest_gap(async { thread::sleep(DISK) }).await;
-        println!("blocks its thread:   neighbour held up for {} ms", gap.as_millis());
+        println!("blocks its thread:   other task delayed by {} ms", gap.as_millis());
         let gap = longest_gap(async { _ = spawn_blocking(|| thread::sleep(DISK)).await }).await;
-        println!("blocks in the pool:  neighbour held up for {} ms", gap.as_millis());
+        println!("blocking pool:       other task delayed by {} ms", gap.as_millis());
     });
     Ok(())
 }
 
 // ANCHOR: gap
-/// As long as a slow disk, or a network file system on a bad day.
+/// The time of a read from a slow disk or a network file system.
 const DISK: Duration = Duration::from_millis(300);
 
-/// How long a task that wants to run every 10 ms was kept from it while `work` was done.
+/// Returns the longest delay of a task that wakes every 10 ms, while `work` runs.
 async fn longest_gap(work: impl Future<Output = ()>) -> Duration {
-    let neighbour = tokio::spawn(async {
+    let other_task = tokio::spawn(async {
         let mut longest = Duration::ZERO;
         for _ in 0..50 {
-            let began = Instant::now();
+            let started = Instant::now();
             sleep(Duration::from_millis(10)).await;
-            longest = longest.max(began.elapsed() - Duration::from_millis(10));
+            longest = longest.max(started.elapsed() - Duration::from_millis(10));
         }
         longest
     });
-    // The neighbour begins first.
+    // The other task starts first.
     sleep(Duration::from_millis(50)).await;
     work.await;
-    neighbour.await.expect("it neither panics nor is cancelled")
+    other_task.await.expect("it neither panics nor is canceled")
 }
 // ANCHOR_END: gap

@@ -1,5 +1,5 @@
-//! What becomes of a future that lost a `select!`: lesson 06.
-#![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+//! What happens to a future that loses a `select!`: lesson 06.
+#![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::io;
 use std::time::Duration;
@@ -31,19 +31,19 @@ async fn race() {
         sleep(Duration::from_secs(3600)).await;
         println!("slow: never printed");
     };
-    let in_the_pool = async {
-        let _socket = Socket("in the pool");
-        let working = spawn_blocking(|| {
+    let pooled = async {
+        let _socket = Socket("pooled");
+        let work = spawn_blocking(|| {
             std::thread::sleep(Duration::from_millis(200));
-            println!("in the pool: the closure went on to its end");
+            println!("pooled: the closure ran to its end");
         });
-        let _ = working.await;
-        println!("in the pool: never printed");
+        let _ = work.await;
+        println!("pooled: never printed");
     };
     select! {
         () = slow => {}
-        () = in_the_pool => {}
-        () = sleep(Duration::from_millis(50)) => println!("the clock was first"),
+        () = pooled => {}
+        () = sleep(Duration::from_millis(50)) => println!("the timer completed first"),
     }
     println!("after the select");
     yield_now().await;
