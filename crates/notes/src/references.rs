@@ -126,14 +126,14 @@ mod tests {
             tests: ["data_is_read_while_the_file_is_sent".to_owned()].into(),
         };
         let text = "It holds (check `half-close`), always (tests\n`tokio::data_is_read_while_the_file_is_sent`,\n\
-                    `hears_while_it_send`), so (check `no`; test `half-close`). (check it)\n";
+                    `data_is_read_while_the_file_is_send`), so (check `no`; test `half-close`). (check it)\n";
         let faults = known.faults(&Page::new("a.md", text));
         let actual: Vec<(usize, &str)> =
             faults.iter().map(|fault| (fault.line, fault.what.as_str())).collect();
         assert_eq!(
             actual,
             [
-                (3, "there is no test `hears_while_it_send`"),
+                (3, "there is no test `data_is_read_while_the_file_is_send`"),
                 (3, "there is no check `no`"),
                 (3, "there is no test `half-close`"),
             ]
