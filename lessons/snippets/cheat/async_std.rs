@@ -1,6 +1,6 @@
-//! What Node's calls become in async-std: `cargo run -p snippets --example cheat-async-std`.
+//! Node's calls in async-std: run `cargo run -p snippets --example cheat-async-std`.
 
-#![allow(clippy::print_stdout, reason = "a program to look at may end with its terminal")]
+#![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
 #[path = "client.rs"]
 mod client;
@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
     let listener = task::block_on(listen(0))?;
     let address = listener.local_addr()?;
     task::spawn(create_server(listener));
-    client::talk(address)?;
+    client::run(address)?;
     task::block_on(uncaught());
     Ok(())
 }
@@ -45,32 +45,32 @@ async fn serve(stream: TcpStream) {
     }
     // ANCHOR_END: on_error
     // ANCHOR: on_close
-    // `reply` owned the stream, so it is closed now, whatever happened.
+    // `reply` owned the stream, so the stream is closed now, even after an error.
     println!("close");
     // ANCHOR_END: on_close
     client::CLOSED.wait();
 }
 
-/// The file three times, each time another way.
+/// Sends the file three times, each time in another way.
 async fn reply(mut stream: TcpStream) -> io::Result<()> {
-    hear(&mut stream).await?;
+    drain(&mut stream).await?;
     pipe(create_read_stream(client::FILE).await?, &mut stream).await?;
     send_chunks(create_read_stream(client::FILE).await?, &mut stream).await?;
     pipeline(create_read_stream(client::FILE).await?, stream).await
 }
 
 // ANCHOR: on_data
-async fn hear(stream: &mut TcpStream) -> io::Result<()> {
+async fn drain(stream: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 8 * 1024];
     loop {
-        let read = stream.read(&mut buffer).await?;
+        let received = stream.read(&mut buffer).await?;
         // ANCHOR: on_end
-        if read == 0 {
+        if received == 0 {
             println!("end");
             return Ok(());
         }
         // ANCHOR_END: on_end
-        println!("data: {read} bytes");
+        println!("data: {received} bytes");
     }
 }
 // ANCHOR_END: on_data
@@ -103,7 +103,7 @@ async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
-        // Comes back when the kernel has taken all of it; until then nothing is read.
+        // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
         stream.write_all(&chunk).await?;
     }
 }
@@ -120,8 +120,8 @@ async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
     // ANCHOR: uncaught
     let task = task::spawn(async { panic!("a bug") });
-    // The panic goes to whoever awaits the task.
+    // Awaiting the task raises the panic again.
     assert!(AssertUnwindSafe(task).catch_unwind().await.is_err());
-    println!("one task has ended, and we go on");
+    println!("one task has ended, and the process continues");
     // ANCHOR_END: uncaught
 }

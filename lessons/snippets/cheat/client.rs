@@ -1,4 +1,4 @@
-//! Who connects to the cheat sheet's servers, in blocking std: the same client for all four.
+//! The clients of the cheat sheet's servers, in blocking std. All servers have the same clients.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -10,18 +10,24 @@ use socket2::SockRef;
 /// The file that is served.
 pub const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/river.webp");
 
-/// Server and client meet here after a connection's last line, so that lines keep their order.
+/// The server and the client wait for each other here after the last line that the server prints for a
+/// connection, so that the order of the lines is always the same.
 pub static CLOSED: Barrier = Barrier::new(2);
 
-/// One client that hears all, and one that resets the connection.
-pub fn talk(address: SocketAddr) -> io::Result<()> {
+/// Runs a client that receives everything, and one that resets the connection.
+///
+/// # Panics
+///
+/// If the first client does not receive the file three times.
+pub fn run(address: SocketAddr) -> io::Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(b"hello")?;
     stream.shutdown(Shutdown::Write)?;
-    let mut got = Vec::new();
-    stream.read_to_end(&mut got)?;
-    assert!(got == std::fs::read(FILE)?.repeat(3), "what came is not the file three times");
+    let mut reply = Vec::new();
+    stream.read_to_end(&mut reply)?;
+    let expected = std::fs::read(FILE)?.repeat(3);
+    assert!(reply == expected, "expected the file three times, got {} bytes", reply.len());
     CLOSED.wait();
 
     let stream = TcpStream::connect(address)?;

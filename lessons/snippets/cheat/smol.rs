@@ -1,6 +1,6 @@
-//! What Node's calls become in smol: `cargo run -p snippets --example cheat-smol`.
+//! Node's calls in smol: run `cargo run -p snippets --example cheat-smol`.
 
-#![allow(clippy::print_stdout, reason = "a program to look at may end with its terminal")]
+#![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
 #[path = "client.rs"]
 mod client;
@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
     let listener = smol::block_on(listen(0))?;
     let address = listener.local_addr()?;
     smol::spawn(create_server(listener)).detach();
-    client::talk(address)?;
+    client::run(address)?;
     smol::block_on(uncaught());
     Ok(())
 }
@@ -45,32 +45,32 @@ async fn serve(stream: TcpStream) {
     }
     // ANCHOR_END: on_error
     // ANCHOR: on_close
-    // `reply` owned the stream, so it is closed now, whatever happened.
+    // `reply` owned the stream, so the stream is closed now, even after an error.
     println!("close");
     // ANCHOR_END: on_close
     client::CLOSED.wait();
 }
 
-/// The file three times, each time another way.
+/// Sends the file three times, each time in another way.
 async fn reply(mut stream: TcpStream) -> io::Result<()> {
-    hear(&mut stream).await?;
+    drain(&mut stream).await?;
     pipe(create_read_stream(client::FILE).await?, &mut stream).await?;
     send_chunks(open_with_high_water_mark(client::FILE).await?, &mut stream).await?;
     pipeline(create_read_stream(client::FILE).await?, stream).await
 }
 
 // ANCHOR: on_data
-async fn hear(stream: &mut TcpStream) -> io::Result<()> {
+async fn drain(stream: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 8 * 1024];
     loop {
-        let read = stream.read(&mut buffer).await?;
+        let received = stream.read(&mut buffer).await?;
         // ANCHOR: on_end
-        if read == 0 {
+        if received == 0 {
             println!("end");
             return Ok(());
         }
         // ANCHOR_END: on_end
-        println!("data: {read} bytes");
+        println!("data: {received} bytes");
     }
 }
 // ANCHOR_END: on_data
@@ -88,7 +88,7 @@ async fn pipe(mut file: File, stream: &mut TcpStream) -> io::Result<u64> {
 // ANCHOR_END: pipe
 
 // ANCHOR: high_water_mark
-/// A `File` of smol's reads up to 8 MiB ahead; this one only as much as it is told.
+/// Opens a file that reads ahead by at most one chunk. smol's `File` reads up to 8 MiB ahead.
 async fn open_with_high_water_mark(path: &'static str) -> io::Result<Unblock<std::fs::File>> {
     let file = smol::unblock(move || std::fs::File::open(path)).await?;
     Ok(Unblock::with_capacity(64 * 1024, file))
@@ -109,7 +109,7 @@ async fn send_chunks(mut file: Unblock<std::fs::File>, stream: &mut TcpStream) -
         if chunk.is_empty() {
             return Ok(());
         }
-        // Comes back when the kernel has taken all of it; until then nothing is read.
+        // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
         stream.write_all(&chunk).await?;
     }
 }
@@ -126,8 +126,8 @@ async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
     // ANCHOR: uncaught
     let task = smol::spawn(async { panic!("a bug") });
-    // The panic goes to whoever awaits the task; `detach` would drop it.
+    // Awaiting the task raises the panic again. `detach` would discard it.
     assert!(AssertUnwindSafe(task).catch_unwind().await.is_err());
-    println!("one task has ended, and we go on");
+    println!("one task has ended, and the process continues");
     // ANCHOR_END: uncaught
 }

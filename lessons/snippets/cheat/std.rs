@@ -1,6 +1,6 @@
-//! What Node's calls become in blocking std: `cargo run -p snippets --example cheat-std`.
+//! Node's calls in blocking std: run `cargo run -p snippets --example cheat-std`.
 
-#![allow(clippy::print_stdout, reason = "a program to look at may end with its terminal")]
+#![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
 #[path = "client.rs"]
 mod client;
@@ -14,7 +14,7 @@ fn main() -> io::Result<()> {
     let listener = listen(0)?;
     let address = listener.local_addr()?;
     thread::spawn(move || create_server(listener));
-    client::talk(address)?;
+    client::run(address)?;
     uncaught();
     Ok(())
 }
@@ -41,32 +41,32 @@ fn serve(stream: TcpStream) {
     }
     // ANCHOR_END: on_error
     // ANCHOR: on_close
-    // `reply` owned the stream, so it is closed now, whatever happened.
+    // `reply` owned the stream, so the stream is closed now, even after an error.
     println!("close");
     // ANCHOR_END: on_close
     client::CLOSED.wait();
 }
 
-/// The file three times, each time another way.
+/// Sends the file three times, each time in another way.
 fn reply(mut stream: TcpStream) -> io::Result<()> {
-    hear(&mut stream)?;
+    drain(&mut stream)?;
     pipe(create_read_stream(client::FILE)?, &mut stream)?;
     send_chunks(create_read_stream(client::FILE)?, &mut stream)?;
     pipeline(create_read_stream(client::FILE)?, stream)
 }
 
 // ANCHOR: on_data
-fn hear(stream: &mut TcpStream) -> io::Result<()> {
+fn drain(stream: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 8 * 1024];
     loop {
-        let read = stream.read(&mut buffer)?;
+        let received = stream.read(&mut buffer)?;
         // ANCHOR: on_end
-        if read == 0 {
+        if received == 0 {
             println!("end");
             return Ok(());
         }
         // ANCHOR_END: on_end
-        println!("data: {read} bytes");
+        println!("data: {received} bytes");
     }
 }
 // ANCHOR_END: on_data
@@ -99,7 +99,7 @@ fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
-        // Comes back when the kernel has taken all of it; until then nothing is read.
+        // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
         stream.write_all(&chunk)?;
     }
 }
@@ -117,6 +117,6 @@ fn uncaught() {
     // ANCHOR: uncaught
     let thread = thread::spawn(|| panic!("a bug"));
     assert!(thread.join().is_err());
-    println!("one thread has ended, and we go on");
+    println!("one thread has ended, and the process continues");
     // ANCHOR_END: uncaught
 }

@@ -1,6 +1,6 @@
-//! What Node's calls become in Tokio: `cargo run -p snippets --example cheat-tokio`.
+//! Node's calls in Tokio: run `cargo run -p snippets --example cheat-tokio`.
 
-#![allow(clippy::print_stdout, reason = "a program to look at may end with its terminal")]
+#![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
 #[path = "client.rs"]
 mod client;
@@ -17,7 +17,7 @@ fn main() -> io::Result<()> {
     let listener = runtime.block_on(listen(0))?;
     let address = listener.local_addr()?;
     runtime.spawn(create_server(listener));
-    client::talk(address)?;
+    client::run(address)?;
     runtime.block_on(uncaught());
     Ok(())
 }
@@ -44,32 +44,32 @@ async fn serve(stream: TcpStream) {
     }
     // ANCHOR_END: on_error
     // ANCHOR: on_close
-    // `reply` owned the stream, so it is closed now, whatever happened.
+    // `reply` owned the stream, so the stream is closed now, even after an error.
     println!("close");
     // ANCHOR_END: on_close
     client::CLOSED.wait();
 }
 
-/// The file three times, each time another way.
+/// Sends the file three times, each time in another way.
 async fn reply(mut stream: TcpStream) -> io::Result<()> {
-    hear(&mut stream).await?;
+    drain(&mut stream).await?;
     pipe(create_read_stream(client::FILE).await?, &mut stream).await?;
     send_chunks(create_read_stream(client::FILE).await?, &mut stream).await?;
     pipeline(create_read_stream(client::FILE).await?, stream).await
 }
 
 // ANCHOR: on_data
-async fn hear(stream: &mut TcpStream) -> io::Result<()> {
+async fn drain(stream: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 8 * 1024];
     loop {
-        let read = stream.read(&mut buffer).await?;
+        let received = stream.read(&mut buffer).await?;
         // ANCHOR: on_end
-        if read == 0 {
+        if received == 0 {
             println!("end");
             return Ok(());
         }
         // ANCHOR_END: on_end
-        println!("data: {read} bytes");
+        println!("data: {received} bytes");
     }
 }
 // ANCHOR_END: on_data
@@ -102,7 +102,7 @@ async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
-        // Comes back when the kernel has taken all of it; until then nothing is read.
+        // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
         stream.write_all(&chunk).await?;
     }
 }
@@ -120,6 +120,6 @@ async fn uncaught() {
     // ANCHOR: uncaught
     let task = tokio::spawn(async { panic!("a bug") });
     assert!(task.await.is_err());
-    println!("one task has ended, and we go on");
+    println!("one task has ended, and the process continues");
     // ANCHOR_END: uncaught
 }

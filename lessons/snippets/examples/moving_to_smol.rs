@@ -1,5 +1,5 @@
-//! Three things that look the same in async-std and smol, and are not: lesson 07.
-#![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+//! Two calls that exist in async-std and in smol, but behave differently (lesson 07).
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::io::{self, Read};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -9,39 +9,39 @@ use futures_lite::AsyncWriteExt;
 use smol::Timer;
 
 fn main() -> io::Result<()> {
-    a_dropped_task();
-    a_closed_stream()
+    drop_tasks();
+    close_streams()
 }
 
 // ANCHOR: dropped
-/// The handle of a task is dropped while the task waits.
-fn a_dropped_task() {
-    drop(async_std::task::spawn(tell_after(100, "async-std: the task went on")));
-    drop(smol::spawn(tell_after(200, "smol: the task went on")));
-    smol::spawn(tell_after(300, "smol, detached: the task went on")).detach();
+/// Drops the handles of tasks that still wait.
+fn drop_tasks() {
+    drop(async_std::task::spawn(print_after(100, "async-std: the task continued")));
+    drop(smol::spawn(print_after(200, "smol: the task continued")));
+    smol::spawn(print_after(300, "smol, detached: the task continued")).detach();
     std::thread::sleep(Duration::from_millis(500));
 }
 
-async fn tell_after(wait_ms: u64, what: &str) {
+async fn print_after(wait_ms: u64, message: &str) {
     Timer::after(Duration::from_millis(wait_ms)).await;
-    println!("{what}");
+    println!("{message}");
 }
 // ANCHOR_END: dropped
 
 // ANCHOR: closed
-/// A stream is closed, but not dropped: what does the other side see?
-fn a_closed_stream() -> io::Result<()> {
+/// Closes streams without dropping them, and prints what the peer receives.
+fn close_streams() -> io::Result<()> {
     let (peer, stream) = connected()?;
     let mut stream = async_std::net::TcpStream::from(stream);
     async_std::task::block_on(stream.close())?;
-    println!("async-std, close():  {}", seen_by(&peer)?);
+    println!("async-std, close():  {}", received_by(&peer)?);
     stream.shutdown(Shutdown::Write)?;
-    println!("async-std, shutdown: {}", seen_by(&peer)?);
+    println!("async-std, shutdown: {}", received_by(&peer)?);
 
     let (peer, stream) = connected()?;
     let mut stream = smol::net::TcpStream::try_from(stream)?;
     smol::block_on(stream.close())?;
-    println!("smol, close():       {}", seen_by(&peer)?);
+    println!("smol, close():       {}", received_by(&peer)?);
     Ok(())
 }
 // ANCHOR_END: closed
@@ -53,14 +53,14 @@ fn connected() -> io::Result<(TcpStream, TcpStream)> {
     Ok((peer, listener.accept()?.0))
 }
 
-fn seen_by(mut peer: &TcpStream) -> io::Result<&'static str> {
+fn received_by(mut peer: &TcpStream) -> io::Result<&'static str> {
     match peer.read(&mut [0]) {
-        Ok(0) => Ok("the end of the file"),
+        Ok(0) => Ok("end of file"),
         Ok(_) => Ok("a byte"),
         Err(error)
             if [io::ErrorKind::WouldBlock, io::ErrorKind::TimedOut].contains(&error.kind()) =>
         {
-            Ok("nothing, for 200 ms")
+            Ok("nothing within 200 ms")
         }
         Err(error) => Err(error),
     }

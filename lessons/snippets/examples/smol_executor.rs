@@ -1,5 +1,5 @@
-//! An executor is a value: what that means while it runs, and when it is dropped. Lesson 08.
-#![allow(clippy::print_stdout, reason = "an example talks to whoever runs it")]
+//! Creates an executor, runs it on a thread, and drops it (lesson 08).
+#![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::future::pending;
 use std::thread;
@@ -10,30 +10,30 @@ use smol::{Executor, block_on};
 fn main() {
     let executor = Executor::new();
     // ANCHOR: spawn
-    let forever = executor.spawn(async {
-        let _socket = Socket("a task that waits for ever");
+    let waiting = executor.spawn(async {
+        let _socket = Socket("the waiting task");
         pending::<()>().await;
     });
-    forever.detach();
+    waiting.detach();
     let sum = executor.spawn(async {
-        println!("a task runs on {:?}", thread::current().name());
+        println!("a task runs on the thread {:?}", thread::current().name());
         yield_now().await;
         1 + 2
     });
-    println!("two tasks are spawned, and no thread runs them");
+    println!("two tasks are spawned, but no thread runs them");
     // ANCHOR_END: spawn
-    // ANCHOR: lend
+    // ANCHOR: run
     let sum = thread::scope(|scope| {
-        let lent = thread::Builder::new().name("lent".to_owned());
-        let running = lent.spawn_scoped(scope, || block_on(executor.run(sum)));
+        let worker = thread::Builder::new().name("worker".to_owned());
+        let running = worker.spawn_scoped(scope, || block_on(executor.run(sum)));
         running.expect("a thread can be started").join().expect("no task panics")
     });
-    println!("its result is {sum}, and the thread is gone");
-    // ANCHOR_END: lend
+    println!("the result is {sum}, and the thread has ended");
+    // ANCHOR_END: run
     // ANCHOR: drop
-    println!("the executor goes, and with it");
+    println!("dropping the executor");
     drop(executor);
-    println!("nothing is left");
+    println!("no task is left");
     // ANCHOR_END: drop
 }
 
@@ -41,6 +41,6 @@ struct Socket(&'static str);
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        println!("  {}: its socket is closed", self.0);
+        println!("  the socket of {} is closed", self.0);
     }
 }
