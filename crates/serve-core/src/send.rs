@@ -44,6 +44,9 @@ pub fn send_more<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usi
     const FLAGS: i32 = libc::MSG_MORE | libc::MSG_NOSIGNAL;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     const FLAGS: i32 = 0;
+    if bytes.is_empty() {
+        return Ok(0);
+    }
     let sent = limited(bytes.len()).and_then(|max| to.into().send_with_flags(&bytes[..max], FLAGS));
     match sent {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),

@@ -1,0 +1,163 @@
+//! Partial writes lose and repeat no byte, and rejected bytes are not read again too often.
+//!
+//! A small send buffer makes the kernel accept little at a time. A limit on the sends of serve-core
+//! then also forces partial writes and `WouldBlock` at random. The test has a program of its own,
+//! because the limit applies to the process, and because it counts what the process reads.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is the result")]
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use rustix::fs::{Advice, fadvise};
+use serve_core::{Approach, Config, EventLog, Preamble, SEND_LIMIT, Server, bind};
+use socket2::{Domain, SockRef, Socket, Type};
+
+const FILE_BYTES: usize = 1_500_000;
+
+/// So small that the server waits for send-buffer space again and again, in bytes. The kernel doubles
+/// both values.
+const SEND_BUFFER_BYTES: usize = 4 * 1024;
+const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
+
+/// Longer than a transfer takes on the slowest machine.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    Copied,
+    /// Copied from a file that is not in the page cache.
+    CopiedCold,
+    BlockingPool,
+    ZeroCopy,
+}
+
+const MODES: [Mode; 4] = [Mode::Copied, Mode::CopiedCold, Mode::BlockingPool, Mode::ZeroCopy];
+
+#[test]
+fn partial_writes_lose_and_repeat_no_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file.bin");
+    let content = random_bytes(FILE_BYTES);
+    fs::write(&path, &content).unwrap();
+    for is_limited in [false, true] {
+        if is_limited {
+            SEND_LIMIT.set(limit).unwrap();
+        }
+        for approach in approaches::ALL {
+            for mode in MODES {
+                for chunk_bytes in [64 * 1024, 1 << 30] {
+                    assert_transfer(approach, mode, chunk_bytes, &path, &content);
+                }
+            }
+        }
+    }
+}
+
+/// Returns `WouldBlock` for a quarter of all sends. The kernel accepts a random part of the others.
+fn limit(bytes: usize) -> io::Result<usize> {
+    match random() % 4 {
+        0 => Err(io::ErrorKind::WouldBlock.into()),
+        _ => Ok(1 + random() as usize % bytes),
+    }
+}
+
+fn assert_transfer(
+    approach: &Approach,
+    mode: Mode,
+    chunk_bytes: usize,
+    path: &Path,
+    content: &[u8],
+) {
+    if mode == Mode::CopiedCold {
+        let file = File::open(path).unwrap();
+        file.sync_all().unwrap();
+        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
+    }
+    let case = format!("{}, {mode:?}, chunks of {chunk_bytes} bytes", approach.name);
+    let read_before = bytes_read_by_process();
+    let received = transfer(approach, mode, chunk_bytes, path);
+    let read_bytes = bytes_read_by_process() - read_before;
+    let difference = received.iter().zip(content).position(|(actual, expected)| actual != expected);
+    assert_eq!(difference, None, "{case}: the first byte that differs");
+    assert_eq!(received.len(), FILE_BYTES, "{case}");
+    assert!(read_bytes < 3 * FILE_BYTES as u64, "{case}: {read_bytes} bytes read");
+}
+
+/// Starts a server, and returns what a client receives from it.
+fn transfer(approach: &Approach, mode: Mode, chunk_bytes: usize, path: &Path) -> Vec<u8> {
+    let mut config = Config::new(path);
+    config.host = "127.0.0.1".to_owned();
+    config.port = 0;
+    config.preamble = Preamble::None;
+    config.chunk_bytes = chunk_bytes;
+    config.zero_copy = mode == Mode::ZeroCopy;
+    let listener = bind(&config).unwrap();
+    SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER_BYTES).unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut server = Server::new(config, EventLog::off());
+    server.reads_page_cache &= mode != Mode::BlockingPool;
+    let server = Arc::new(server);
+    let (run, running) = (approach.run, Arc::clone(&server));
+    let serving = thread::spawn(move || run(listener, running));
+
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES).unwrap();
+    socket.connect(&addr.into()).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
+    let received = receive(&socket.into());
+    server.shut_down();
+    serving.join().unwrap().unwrap();
+    received
+}
+
+/// Receives everything. A second thread sends a byte now and then: after a `WouldBlock` that the
+/// kernel did not return, only another event on the socket makes Tokio try again.
+fn receive(stream: &TcpStream) -> Vec<u8> {
+    let mut received = Vec::new();
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            while (&*stream).write_all(b"x").is_ok() {
+                // The pace is the stimulus. It ends when the other thread shuts the socket down.
+                thread::sleep(Duration::from_micros(200));
+            }
+        });
+        let result = (&*stream).read_to_end(&mut received);
+        stream.shutdown(std::net::Shutdown::Both).unwrap();
+        sending.join().unwrap();
+        result.unwrap();
+    });
+    received
+}
+
+/// Returns how many bytes this process has read from files, including `sendfile`. Data that a socket
+/// receives does not count.
+fn bytes_read_by_process() -> u64 {
+    let counts = fs::read_to_string("/proc/self/io").unwrap();
+    let line = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
+    line.unwrap().parse().unwrap()
+}
+
+fn random_bytes(count: usize) -> Vec<u8> {
+    std::iter::repeat_with(|| random() as u8).take(count).collect()
+}
+
+/// A xorshift generator, which all threads share.
+fn random() -> u64 {
+    static STATE: AtomicU64 = AtomicU64::new(0x2545_f491_4f6c_dd1d);
+    let next = |mut state: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let update = |state| Some(next(state));
+    next(STATE.fetch_update(Ordering::Relaxed, Ordering::Relaxed, update).unwrap()) >> 8
+}
