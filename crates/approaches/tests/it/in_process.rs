@@ -29,6 +29,10 @@ pub const OF_FILES: &[(&str, Check)] = &[
         sizes_around_the_chunk_size_are_sent_completely,
     ),
     ("chunks_of_one_byte", chunks_of_one_byte),
+    ("a_chunk_of_1_gib_is_sent_in_pieces", a_chunk_of_1_gib_is_sent_in_pieces),
+    ("a_replaced_file_is_sent_as_it_was_opened", a_replaced_file_is_sent_as_it_was_opened),
+    #[cfg(target_os = "linux")]
+    ("a_file_that_cannot_be_read_is_an_error", a_file_that_cannot_be_read_is_an_error),
     (
         "a_growing_file_is_sent_with_its_original_length",
         a_growing_file_is_sent_with_its_original_length,
@@ -50,6 +54,7 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("a_silent_client_is_served_immediately", a_silent_client_is_served_immediately),
     ("http_preamble_and_no_preamble", http_preamble_and_no_preamble),
     ("data_is_read_while_the_file_is_sent", data_is_read_while_the_file_is_sent),
+    ("data_is_read_from_a_client_that_keeps_up", data_is_read_from_a_client_that_keeps_up),
     (
         "a_flooding_client_neither_fills_the_log_nor_blocks_others",
         a_flooding_client_neither_fills_the_log_nor_blocks_others,
@@ -127,6 +132,16 @@ fn chunks_of_one_byte(sibling: Sibling) {
     assert_eq!(chunk_sizes(&running.stop()), [1; 2000]);
 }
 
+fn a_chunk_of_1_gib_is_sent_in_pieces(sibling: Sibling) {
+    let content = noise(3 * MIB);
+    let running = Running::start_with(sibling, &content, |config| {
+        config.chunk_bytes = 1 << 30;
+        config.log_chunks = true;
+    });
+    running.assert_serves(&content);
+    assert_eq!(chunk_sizes(&running.stop()), [3 * MIB as u64], "one event for the whole chunk");
+}
+
 fn chunk_sizes(events: &[Event]) -> Vec<u64> {
     let sizes = events.iter().filter_map(|event| match event.kind {
         EventKind::Chunk { bytes, .. } => Some(bytes),
@@ -177,6 +192,36 @@ fn a_shrinking_file_ends_with_an_error(sibling: Sibling) {
     assert_eq!(names_of(&events, 1), ["connected", "error", "disconnected"]);
 }
 
+fn a_replaced_file_is_sent_as_it_was_opened(sibling: Sibling) {
+    let content = noise(8 * MIB);
+    let running = Running::start(sibling, &content);
+    let stream = connect_with_small_buffer(running.addr);
+    let mut received = read_exactly(&stream, BARE.len() + 1);
+    let replacement = running.path().with_file_name("replacement");
+    fs::write(&replacement, b"replacement").unwrap();
+    fs::rename(&replacement, running.path()).unwrap();
+    received.extend(read_whole(&stream));
+    assert_same(&received, &[BARE, &content].concat());
+    drop(stream);
+    running.assert_serves(b"replacement");
+    running.stop();
+}
+
+/// The kernel lists this file with a length of 4,096 bytes, but every read of it fails. It stands for
+/// a disk that fails.
+#[cfg(target_os = "linux")]
+fn a_file_that_cannot_be_read_is_an_error(sibling: Sibling) {
+    const UNREADABLE: &str = "/sys/class/net/lo/speed";
+    assert!(fs::read(UNREADABLE).is_err() && fs::metadata(UNREADABLE).unwrap().len() > 0);
+    let running = Running::start_with(sibling, b"", |config| config.file = UNREADABLE.into());
+    let (received, _) = read_until_end(&running.connect());
+    assert_same(&received, BARE);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    assert_eq!(errors_of(&events, 1), [ErrorKind::Io]);
+    assert_eq!(names_of(&events, 1), ["connected", "error", "disconnected"]);
+}
+
 fn errors_of(events: &[Event], of_conn: u64) -> Vec<ErrorKind> {
     let kinds = events.iter().filter_map(|event| match event.kind {
         EventKind::Error { conn: Some(conn), kind, .. } if conn == of_conn => Some(kind),
@@ -197,6 +242,22 @@ fn data_is_read_while_the_file_is_sent(sibling: Sibling) {
     let events = running.stop();
     let data = EventKind::Data { conn: 1, bytes: 12, preview: "GET / \\x1b[2J\\r\\n".to_owned() };
     assert!(events.iter().any(|event| event.kind == data), "{}", shown(&events));
+}
+
+/// The task of such a client never waits for the socket, so it must not only write.
+fn data_is_read_from_a_client_that_keeps_up(sibling: Sibling) {
+    let content = noise(300_000);
+    let running = Running::start_with(sibling, &content, |config| {
+        config.chunk_bytes = 1;
+        config.workers = 1;
+    });
+    let stream = running.connect();
+    send(&stream, b"data");
+    assert_same(&read_whole(&stream), &[BARE, &content].concat());
+    drop(stream);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    assert_eq!(names_of(&events, 1), ["connected", "data", "file_ended", "disconnected"]);
 }
 
 fn a_client_can_upload_20_mb_before_it_reads(sibling: Sibling) {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -35,6 +35,13 @@ pub const CHECKS: &[(&str, Check)] = &[
         the_server_survives_running_out_of_descriptors,
     ),
     ("shutdown_needs_no_descriptor", shutdown_needs_no_descriptor),
+    #[cfg(target_os = "linux")]
+    ("shutdown_needs_no_network", shutdown_needs_no_network),
+    #[cfg(target_os = "linux")]
+    (
+        "a_thread_that_cannot_start_ends_its_connection",
+        a_thread_that_cannot_start_ends_its_connection,
+    ),
 ];
 
 /// A server process. A thread reads its events. Dropping the value kills the process.
@@ -52,7 +59,11 @@ struct Events {
 
 impl Process {
     fn start(sibling: Sibling, file: &Path, args: &[&str]) -> Self {
-        let (mut child, stdout, addr) = spawn(server_command(sibling, file, args));
+        Self::spawn(server_command(sibling, file, args))
+    }
+
+    fn spawn(command: Command) -> Self {
+        let (mut child, stdout, addr) = spawn(command);
         child.stderr.take();
         let events = Arc::new(Events::default());
         let reader_events = Arc::clone(&events);
@@ -77,6 +88,12 @@ impl Process {
             !timeout.timed_out(),
             "expected {count} events `{name}` within {DEADLINE:?}, got these events: {tail:?}"
         );
+    }
+
+    #[cfg(target_os = "linux")]
+    fn events_named(&self, name: &str) -> Vec<Value> {
+        let events = self.events.received.lock().unwrap();
+        events.iter().filter(|event| event["event"] == name).cloned().collect()
     }
 
     fn signal(&self, signal: Signal) {
@@ -116,7 +133,10 @@ fn kill(child: &mut Child) {
 fn server_command(sibling: Sibling, file: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.arg(format!("serve-{}", sibling.approach.name)).arg(file);
-    command.args(["--host", "127.0.0.1", "--port", "0", "--log", "json"]).args(args);
+    if !args.contains(&"--host") {
+        command.args(["--host", "127.0.0.1"]);
+    }
+    command.args(["--port", "0", "--log", "json"]).args(args);
     if sibling.mode == SendMode::ZeroCopy {
         command.arg("--zero-copy");
     }
@@ -431,4 +451,90 @@ fn shutdown_needs_no_descriptor(sibling: Sibling) {
         kill_process(pid_of(&child), Signal::TERM).unwrap();
         assert_eq!(wait(&mut child).code(), Some(0), "limit {limit}");
     }
+}
+
+/// A network namespace of its own has only a loopback interface, which is down: not even the listener's
+/// own address can be reached.
+#[cfg(target_os = "linux")]
+fn shutdown_needs_no_network(sibling: Sibling) {
+    let (_folder, path) = long_file();
+    let unshare = ["unshare", "--net"];
+    if !can_run(&unshare) {
+        return skip("network namespaces are not allowed here");
+    }
+    let grace = Duration::from_secs(1);
+    // 127.0.0.1 cannot be bound while the interface is down. Nothing can connect to this server.
+    let args = ["--host", "0.0.0.0", "--grace", "1s"];
+    let mut process = Process::spawn(prefixed(&unshare, &server_command(sibling, &path, &args)));
+    let started = Instant::now();
+    process.signal(Signal::TERM);
+    assert_eq!(process.wait().code(), Some(0));
+    let elapsed = started.elapsed();
+    assert!(elapsed <= grace + Duration::from_secs(1), "the shutdown took {elapsed:?}");
+}
+
+/// Only std starts threads for its connections. The limit of processes does not apply to root, so the
+/// server runs as a user that has no other process.
+#[cfg(target_os = "linux")]
+fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
+    use std::os::unix::fs::PermissionsExt;
+
+    if sibling.approach.has_workers {
+        return;
+    }
+    let (folder, path) = long_file();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let user = ["setpriv", "--reuid=54321", "--clear-groups"];
+    let program = env::current_exe().unwrap();
+    if !can_run(&[&user[..], &[program.to_str().unwrap(), "serve-std", "--help"]].concat()) {
+        return skip("the server cannot be started as another user here");
+    }
+    let limit = [&user[..], &["prlimit", "--nproc=12"]].concat();
+    let process = Process::spawn(prefixed(&limit, &server_command(sibling, &path, &[])));
+    let clients: Vec<_> = (0..20).map(|_| connect_with_small_buffer(process.addr)).collect();
+    process.wait_for(5, "disconnected");
+    let failed = process.events_named("error");
+    assert!(failed.iter().all(|event| event["kind"] == "io"), "{failed:?}");
+    for disconnected in process.events_named("disconnected") {
+        let conn = &disconnected["conn"];
+        assert!(failed.iter().any(|event| event["conn"] == *conn), "no error of {conn}");
+        let connected = process.events_named("connected");
+        let peer = connected.iter().find(|event| event["conn"] == *conn).unwrap()["peer"].clone();
+        let client = clients.iter().find(|client| client.local_addr().unwrap().to_string() == peer);
+        // The socket was closed before the event, so the end of the connection can be read already.
+        let client = client.unwrap();
+        client.set_nonblocking(true).unwrap();
+        let mut received = Vec::new();
+        let result = (&mut &*client).read_to_end(&mut received);
+        let is_open = result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        assert!(!is_open, "connection {conn} is still open after {} bytes", received.len());
+    }
+    drop(clients);
+    process.wait_for(20, "disconnected");
+    fs::write(&path, b"alive").unwrap();
+    assert!(read_whole(&connect(process.addr)).ends_with(b"alive"));
+}
+
+/// The same command as the arguments of another one, which becomes the server.
+#[cfg(target_os = "linux")]
+fn prefixed(prefix: &[&str], command: &Command) -> Command {
+    let mut prefixed = Command::new(prefix[0]);
+    prefixed.args(&prefix[1..]).arg(command.get_program()).args(command.get_args());
+    prefixed
+}
+
+#[cfg(target_os = "linux")]
+fn can_run(words: &[&str]) -> bool {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    if words.len() == 2 {
+        command.arg("true");
+    }
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(target_os = "linux")]
+fn skip(reason: &str) {
+    let _ = writeln!(io::stderr(), "skipped: {reason}");
 }
