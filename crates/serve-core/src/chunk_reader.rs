@@ -78,6 +78,12 @@ impl ChunkReader {
         (bytes > 0).then_some(self.chunk_remaining)
     }
 
+    /// The number of bytes sent: all bytes of the file after the last chunk.
+    #[must_use]
+    pub fn sent_bytes(&self) -> u64 {
+        self.position
+    }
+
     /// The number of bytes of the current chunk that are not sent yet.
     #[must_use]
     pub fn remaining(&self) -> usize {

@@ -48,7 +48,7 @@ pub use log::EventLog;
 pub use reply::Reply;
 #[doc(hidden)]
 pub use send::SEND_LIMIT;
-pub use send::{send, send_more};
+pub use send::send;
 pub use server::Server;
 pub use shutdown::Shutdown;
 pub use startup::{main, main_with_args};

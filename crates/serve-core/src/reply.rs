@@ -3,8 +3,11 @@
 use std::io;
 use std::path::Path;
 
+use socket2::SockRef;
+
 use crate::body::Body;
 use crate::config::{Config, Preamble};
+use crate::send::send_more;
 use crate::server::Server;
 
 /// The reply to one client.
@@ -30,6 +33,17 @@ impl Reply {
     pub fn open_cached(server: &Server) -> Option<Self> {
         let body = server.reads_page_cache.then(|| Body::open_cached(&server.config.file))??;
         Some(Self::with_body(&server.config, Ok(body)))
+    }
+
+    /// Sends the preamble to a socket, to leave together with the first data of the file (`MSG_MORE` on
+    /// Linux). Returns how many bytes the kernel accepted: usually all, because the send buffer of a
+    /// new connection is empty, or 0 if the send buffer is full.
+    ///
+    /// # Errors
+    ///
+    /// Those of a write, except `WouldBlock`.
+    pub fn send_preamble<'s>(&self, to: impl Into<SockRef<'s>>) -> io::Result<usize> {
+        send_more(&to.into(), &self.preamble)
     }
 
     fn with_body(config: &Config, body: io::Result<Body>) -> Self {

@@ -35,11 +35,7 @@ pub fn send<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usize> {
 /// Sends bytes that more data follows immediately (`MSG_MORE` on Linux), so that they share a TCP
 /// segment with that data. Returns how many bytes the kernel accepted, which is 0 if the send buffer
 /// is full.
-///
-/// # Errors
-///
-/// Those of `send`, except `WouldBlock`.
-pub fn send_more<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usize> {
+pub(crate) fn send_more(to: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const FLAGS: i32 = libc::MSG_MORE | libc::MSG_NOSIGNAL;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
@@ -47,7 +43,7 @@ pub fn send_more<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usi
     if bytes.is_empty() {
         return Ok(0);
     }
-    let sent = limited(bytes.len()).and_then(|max| to.into().send_with_flags(&bytes[..max], FLAGS));
+    let sent = limited(bytes.len()).and_then(|max| to.send_with_flags(&bytes[..max], FLAGS));
     match sent {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         result => result,

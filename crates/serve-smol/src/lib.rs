@@ -16,7 +16,6 @@ use std::time::{Duration, Instant};
 
 use serve_core::{
     Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice, send,
-    send_more,
 };
 use smol::channel;
 use smol::future::{or, pending, yield_now};
@@ -102,43 +101,36 @@ async fn serve(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<()> {
     };
     or(send_file(conn, stream), draining).await?;
     stream.get_ref().shutdown(Shutdown::Write)?;
-    let linger = conn.server().config.linger_timeout;
+    let linger = conn.config().linger_timeout;
     timeout(linger, drain(conn, stream)).await.unwrap_or_else(|_| conn.linger_expired())
 }
 // ANCHOR_END: serve
 
 // ANCHOR: send
 async fn send_file(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<()> {
-    let server = conn.server();
-    let reply = match Reply::open_cached(server) {
+    let server = Arc::clone(conn.server());
+    let reply = match Reply::open_cached(&server) {
         Some(reply) => reply,
-        None => {
-            let server = Arc::clone(server);
-            unblock(move || Reply::open(&server)).await
-        }
+        None => unblock(move || Reply::open(&server)).await,
     };
-    let sent = conn.record_sent(send_more(stream, &reply.preamble)?);
+    let sent = conn.record_sent(reply.send_preamble(stream)?);
     write_bytes(conn, stream, &reply.preamble[sent..]).await?;
-    let body = match reply.body {
-        Ok(body) => body,
+    let file_bytes = match reply.body {
+        Ok(body) if conn.config().zero_copy => send_zero_copy(conn, stream, body).await?,
+        Ok(body) => send_copied(conn, stream, body).await?,
         Err(error) => return conn.record_file_failed(&error),
     };
-    let file_bytes = body.bytes;
-    match server.config.zero_copy {
-        true => send_zero_copy(conn, stream, body).await?,
-        false => send_copied(conn, stream, body).await?,
-    }
     conn.record_file_ended(file_bytes);
     Ok(())
 }
 // ANCHOR_END: send
 
 // ANCHOR: copy
-async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -> io::Result<()> {
+async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -> io::Result<u64> {
     let mut chunks = ChunkReader::new(body, conn.server());
     let mut time_slice = TimeSlice::new();
     while let Some(chunk_bytes) = chunks.next_chunk() {
-        let started = Instant::now();
+        let started = conn.chunk_started();
         while chunks.remaining() > 0 {
             // If the send buffer is full, `send` returns `WouldBlock`. Then the rest of the piece is
             // dropped before the wait, and read again after it.
@@ -166,7 +158,7 @@ async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -
         }
         conn.record_chunk(chunk_bytes, started);
     }
-    Ok(())
+    Ok(chunks.sent_bytes())
 }
 
 async fn write_bytes(
@@ -189,10 +181,10 @@ async fn send_zero_copy(
     conn: &Connection,
     stream: &Async<TcpStream>,
     body: Body,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let mut time_slice = TimeSlice::new();
-    for chunk_bytes in body.chunks(&conn.server().config) {
-        let started = Instant::now();
+    for chunk_bytes in body.chunks(conn.config()) {
+        let started = conn.chunk_started();
         let mut remaining = chunk_bytes;
         while remaining > 0 {
             let write = stream.write_with(|stream| body.sendfile(stream, remaining));
@@ -206,7 +198,7 @@ async fn send_zero_copy(
         }
         conn.record_chunk(chunk_bytes, started);
     }
-    Ok(())
+    Ok(body.bytes)
 }
 // ANCHOR_END: zero_copy
 

@@ -16,9 +16,7 @@ use std::sync::Arc;
 use std::thread::{self, Scope};
 use std::time::Instant;
 
-use serve_core::{
-    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, send_more,
-};
+use serve_core::{Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server};
 
 use threads::{OpenStreams, ReaderThread, accept_waker, is_timeout, reset_on_close, spawn};
 // ANCHOR_END: imports
@@ -99,7 +97,7 @@ fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
         let reader = ReaderThread::new(scope, conn, stream)?;
         send_file(conn, stream, &reader)?;
         stream.shutdown(Shutdown::Write)?;
-        reader.drain(conn.server().config.linger_timeout)
+        reader.drain(conn.config().linger_timeout)
     })
 }
 // ANCHOR_END: serve
@@ -108,17 +106,13 @@ fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
 fn send_file(conn: &Connection, stream: &TcpStream, reader: &ReaderThread) -> io::Result<()> {
     let server = conn.server();
     let reply = Reply::open(server);
-    let sent = conn.record_sent(send_more(stream, &reply.preamble)?);
+    let sent = conn.record_sent(reply.send_preamble(stream)?);
     write_bytes(conn, stream, reader, &reply.preamble[sent..])?;
-    let body = match reply.body {
-        Ok(body) => body,
+    let file_bytes = match reply.body {
+        Ok(body) if conn.config().zero_copy => send_zero_copy(conn, stream, reader, body)?,
+        Ok(body) => send_copied(conn, stream, reader, body)?,
         Err(error) => return conn.record_file_failed(&error),
     };
-    let file_bytes = body.bytes;
-    match server.config.zero_copy {
-        true => send_zero_copy(conn, stream, reader, body)?,
-        false => send_copied(conn, stream, reader, body)?,
-    }
     conn.record_file_ended(file_bytes);
     Ok(())
 }
@@ -130,10 +124,10 @@ fn send_copied(
     stream: &TcpStream,
     reader: &ReaderThread,
     body: Body,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let mut chunks = ChunkReader::new(body, conn.server());
     while let Some(chunk_bytes) = chunks.next_chunk() {
-        let started = Instant::now();
+        let started = conn.chunk_started();
         while chunks.remaining() > 0 {
             let mut piece = chunks.read_blocking()?;
             write_bytes(conn, stream, reader, &piece)?;
@@ -141,7 +135,7 @@ fn send_copied(
         }
         conn.record_chunk(chunk_bytes, started);
     }
-    Ok(())
+    Ok(chunks.sent_bytes())
 }
 
 fn write_bytes(
@@ -168,9 +162,9 @@ fn send_zero_copy(
     stream: &TcpStream,
     reader: &ReaderThread,
     body: Body,
-) -> io::Result<()> {
-    for chunk_bytes in body.chunks(&conn.server().config) {
-        let started = Instant::now();
+) -> io::Result<u64> {
+    for chunk_bytes in body.chunks(conn.config()) {
+        let started = conn.chunk_started();
         let mut remaining = chunk_bytes;
         while remaining > 0 {
             reader.start_if_due()?;
@@ -182,7 +176,7 @@ fn send_zero_copy(
         }
         conn.record_chunk(chunk_bytes, started);
     }
-    Ok(())
+    Ok(body.bytes)
 }
 // ANCHOR_END: zero_copy
 

@@ -10,11 +10,9 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
-use std::time::Instant;
 
 use serve_core::{
     Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice, send,
-    send_more,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, tcp};
@@ -103,46 +101,42 @@ async fn serve(conn: &Connection, stream: &mut TcpStream) -> io::Result<()> {
         Err(error) = drain(conn, &mut reader) => return Err(error),
     }
     writer.shutdown().await?;
-    let linger = conn.server().config.linger_timeout;
+    let linger = conn.config().linger_timeout;
     timeout(linger, drain(conn, &mut reader)).await.unwrap_or_else(|_| conn.linger_expired())
 }
 // ANCHOR_END: serve
 
 // ANCHOR: send
 async fn send_file(conn: &Connection, stream: &mut tcp::WriteHalf<'_>) -> io::Result<()> {
-    let server = conn.server();
-    let reply = match Reply::open_cached(server) {
+    let server = Arc::clone(conn.server());
+    let reply = match Reply::open_cached(&server) {
         Some(reply) => reply,
-        None => {
-            let server = Arc::clone(server);
-            spawn_blocking(move || Reply::open(&server)).await?
-        }
+        None => spawn_blocking(move || Reply::open(&server)).await?,
     };
-    let sent = conn.record_sent(send_more(stream.as_ref(), &reply.preamble)?);
+    let sent = conn.record_sent(reply.send_preamble(stream.as_ref())?);
     write_bytes(conn, stream, &reply.preamble[sent..]).await?;
-    let body = match reply.body {
-        Ok(body) => body,
+    let file_bytes = match reply.body {
+        Ok(body) if conn.config().zero_copy => send_zero_copy(conn, stream.as_ref(), body).await?,
+        Ok(body) => send_copied(conn, stream.as_ref(), body).await?,
         Err(error) => return conn.record_file_failed(&error),
     };
-    let file_bytes = body.bytes;
-    match server.config.zero_copy {
-        true => send_zero_copy(conn, stream.as_ref(), body).await?,
-        false => send_copied(conn, stream.as_ref(), body).await?,
-    }
     conn.record_file_ended(file_bytes);
     Ok(())
 }
 // ANCHOR_END: send
 
 // ANCHOR: copy
-async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<()> {
+async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<u64> {
     let mut chunks = ChunkReader::new(body, conn.server());
+    // `try_io` does not spend the cooperative budget.
+    let mut time_slice = TimeSlice::new();
     while let Some(chunk_bytes) = chunks.next_chunk() {
-        let started = Instant::now();
+        let started = conn.chunk_started();
         while chunks.remaining() > 0 {
             // If the send buffer is full, `send` returns `WouldBlock`. Then the rest of the piece is
-            // dropped before the wait, and read again after it.
-            let write = stream.async_io(Interest::WRITABLE, || {
+            // dropped before the wait, and read again after it. With a `timeout` around each write,
+            // chunks of one byte would be 15% to 20% slower.
+            let result = stream.try_io(Interest::WRITABLE, || {
                 let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
                 while !piece.is_empty() {
                     let sent = send(stream, &piece)?;
@@ -150,16 +144,22 @@ async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::R
                 }
                 Ok(true)
             });
-            match timeout(conn.stall_check_interval(), write).await {
-                Ok(Ok(true)) => {}
-                Ok(Ok(false)) => chunks = spawn_blocking(move || chunks.fetch()).await??,
-                Ok(Err(error)) => return Err(error),
-                Err(_elapsed) => conn.check_stall(stream)?,
+            match result {
+                Ok(true) => {}
+                Ok(false) => chunks = spawn_blocking(move || chunks.fetch()).await??,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let ready = timeout(conn.stall_check_interval(), stream.writable()).await;
+                    ready.unwrap_or_else(|_elapsed| conn.check_stall(stream))?;
+                }
+                Err(error) => return Err(error),
+            }
+            if time_slice.is_expired() {
+                yield_now().await;
             }
         }
         conn.record_chunk(chunk_bytes, started);
     }
-    Ok(())
+    Ok(chunks.sent_bytes())
 }
 
 async fn write_bytes(
@@ -178,11 +178,11 @@ async fn write_bytes(
 // ANCHOR_END: copy
 
 // ANCHOR: zero_copy
-async fn send_zero_copy(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<()> {
-    // Tokio makes a task yield after 128 operations, but one `sendfile` may move 1 MiB.
+async fn send_zero_copy(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<u64> {
+    // The cooperative budget alone is not enough: one of its 128 operations may send 1 MiB.
     let mut time_slice = TimeSlice::new();
-    for chunk_bytes in body.chunks(&conn.server().config) {
-        let started = Instant::now();
+    for chunk_bytes in body.chunks(conn.config()) {
+        let started = conn.chunk_started();
         let mut remaining = chunk_bytes;
         while remaining > 0 {
             let write = stream.async_io(Interest::WRITABLE, || body.sendfile(stream, remaining));
@@ -196,7 +196,7 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, body: Body) -> io
         }
         conn.record_chunk(chunk_bytes, started);
     }
-    Ok(())
+    Ok(body.bytes)
 }
 // ANCHOR_END: zero_copy
 
