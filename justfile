@@ -1,176 +1,176 @@
-# Highwater: every way in. `just` alone lists the recipes.
-# Without just, each recipe is the cargo command that stands in it.
+# The commands of Highwater. `just` without arguments lists the recipes.
+# If just is not installed, run the cargo command of a recipe directly.
 
-# Arguments go through as they are, spaces and all.
+# Pass arguments unchanged, including spaces.
 set positional-arguments
 
 [private]
 default:
     @just --list --unsorted
 
-# The blocking std server: `just run-std notes.txt --preamble http`
+# Run the blocking std server: `just run-std notes.txt --preamble http`
 [group('run')]
 [no-exit-message]
 run-std *ARGS:
     cargo run -p serve-std -- "$@"
 
-# The Tokio server
+# Run the Tokio server
 [group('run')]
 [no-exit-message]
 run-tokio *ARGS:
     cargo run -p serve-tokio -- "$@"
 
-# The async-std server
+# Run the async-std server
 [group('run')]
 [no-exit-message]
 run-async-std *ARGS:
     cargo run -p serve-async-std -- "$@"
 
-# The smol server
+# Run the smol server
 [group('run')]
 [no-exit-message]
 run-smol *ARGS:
     cargo run -p serve-smol -- "$@"
 
-# One client that tells what comes, as it comes: `just probe localhost:4000 --say hello --half-close`
+# Run a test client that prints what it receives, with timestamps: `just probe localhost:4000 --say hello --half-close`
 [group('run')]
 [no-exit-message]
 probe *ARGS:
     @cargo run --quiet -p probe -- "$@"
 
-# All tests; one sibling's contract: `just test -p approaches -- tokio::`
+# Run all tests, or those of one sibling: `just test -p approaches -- tokio::`
 [group('check')]
 [no-exit-message]
 test *ARGS:
     cargo test "$@"
 
-# The exercises: `just exercise` says what to do next, `just exercise --help` what else there is
+# Show the next step of the exercises; `just exercise --help` lists the other commands
 [group('learn')]
 [no-cd]
 [no-exit-message]
 exercise *ARGS:
-    @[ -e "{{ justfile_directory() }}/target/debug/workshop" ] || [ -e "{{ justfile_directory() }}/target/debug/workshop.exe" ] || echo 'Building the exercise runner; this happens once.'
+    @[ -e "{{ justfile_directory() }}/target/debug/workshop" ] || [ -e "{{ justfile_directory() }}/target/debug/workshop.exe" ] || echo 'Building the exercise runner; this happens only once.'
     @WORKSHOP_CALLED_AS='just exercise' cargo run --quiet --manifest-path "{{ justfile_directory() }}/Cargo.toml" -p workshop -- "$@"
 
-# Judge a sibling by the contract, or all: `just verify tokio`, `just verify --all`
+# Run the conformance checks for a sibling or for all: `just verify tokio`, `just verify --all`
 [group('check')]
 [no-exit-message]
 verify APPROACH *ARGS:
     @shift && cargo run --quiet -p conformance -- {{ if APPROACH == "--all" { APPROACH } else { "--approach " + APPROACH } }} "$@"
 
-# Judge any server: `just verify-cmd 'node server.mjs {file} {port}'`
+# Run the conformance checks for any server: `just verify-cmd 'node server.mjs {file} {port}'`
 [group('check')]
 [no-exit-message]
 verify-cmd CMD *ARGS:
     @cmd="$1"; shift && cargo run --quiet -p conformance -- "$@" -- "$cmd"
 
-# Load any server: `just load localhost:4000 --total 10000 --connections 16`
+# Send load to any server: `just load localhost:4000 --total 10000 --connections 16`
 [group('measure')]
 [no-exit-message]
 load *ARGS:
     @cargo run --quiet --release -p benches --bin load -- "$@"
 
-# Race the servers against nginx, Node and each other: `just peers --measure river --no-record`
+# Compare the servers with nginx, Node and each other: `just peers --measure river --no-record`
 [group('measure')]
 [no-exit-message]
 peers *ARGS:
     @cargo run --quiet --release -p benches --bin peers -- "$@"
 
-# All suites, several minutes: `just bench`; some of them: `just bench tokio`
+# Run all suites, which takes several minutes: `just bench`; run some of them: `just bench tokio`
 [group('measure')]
 [no-exit-message]
 bench *ARGS:
     @[ "${1:-}" != -- ] || shift; cargo bench -p benches --bench suites -- "$@"
 
-# Every bench id once, in less than 3 minutes; some of them: `just bench-quick tokio`
+# Run each benchmark briefly, in less than 3 minutes; run some of them: `just bench-quick tokio`
 [group('measure')]
 [no-exit-message]
 bench-quick *ARGS:
     @[ "${1:-}" != -- ] || shift; cargo bench -p benches --bench suites -- --warm-up-time 0.2 --measurement-time 0.5 --sample-size 10 --nresamples 2000 "$@"
 
-# System calls, context switches, threads, memory and CPU of each server as a process (Linux)
+# Measure system calls, context switches, threads, memory and CPU time of each server (Linux)
 [group('measure')]
 [no-exit-message]
 footprint *ARGS:
     @cargo run --quiet --release -p benches --bin footprint -- "$@"
 
-# Make a page of the last `bench` and `footprint`, and print its path
+# Generate a page from the last `bench` and `footprint` runs, and print its path
 [group('measure')]
 [no-exit-message]
 report *ARGS:
     @cargo run --quiet --release -p benches --bin report -- "$@"
 
-# The same into benches/records/, raw and rendered: `just record --machine my-laptop`
+# Save these runs in benches/records/, as data and as a page: `just record --machine my-laptop`
 [group('measure')]
 [no-exit-message]
 record *ARGS:
     @cargo run --quiet --release -p benches --bin report -- --record "$@"
 
-# Compare two records, or one with the last runs here: `just bench-diff 2026-11-25-linux-2-cores now`
+# Compare two records, or a record with the last runs on this machine: `just bench-diff 2026-11-25-linux-2-cores now`
 [group('measure')]
 [no-exit-message]
 bench-diff A B:
     @cargo run --quiet --release -p benches --bin report -- diff "$@"
 
-# Format, lint and document, with warnings as errors
+# Check the format, lint and build the documentation, with warnings as errors
 [group('check')]
 lint:
     cargo fmt --all --check
     cargo clippy --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-# All that CI runs
+# Run everything that CI runs
 [group('check')]
 ci:
     .ci/run
 
-# Ask real clients and write lessons/node/clients.md; `just clients --check` compares
+# Test real clients and write lessons/node/clients.md; `just clients --check` only compares
 [group('check')]
 [no-exit-message]
 clients *ARGS:
     .ci/clients "$@"
 
-# The note's server and its repaired twin before the checks; `--write` refreshes docs/CONTRACT.md
+# Check the original and the repaired Node server; `--write` updates docs/CONTRACT.md
 [group('check')]
 [no-exit-message]
 node-pair *ARGS:
     .ci/node-pair "$@"
 
-# Advisories, licences and sources of all dependencies (`cargo install cargo-deny` first)
+# Check advisories, licenses and sources of all dependencies (requires `cargo install cargo-deny`)
 [group('check')]
 deny:
     cargo deny check
 
-# The book of lessons, exercises and code, into target/book; `just book --open`, `just book --serve`
+# Build the book of lessons, exercises and code in target/book: `just book --open`, `just book --serve`
 [group('read')]
 [no-exit-message]
 book *ARGS:
     @cargo run --quiet -p notes --bin book -- "$@"
 
-# Draw the lessons' pictures from their sources; `just pictures --check` compares
+# Draw the lessons' pictures from their sources; `just pictures --check` only compares
 [group('read')]
 [no-exit-message]
 pictures *ARGS:
     @cargo run --quiet -p notes --bin pictures -- "$@"
 
-# The API documentation, in a browser
+# Build the API documentation and open it in a browser
 [group('read')]
 docs:
     cargo doc --workspace --no-deps --open
 
-# Two siblings side by side, with what really differs marked: `just compare tokio smol`
+# Show two siblings side by side, with their differences marked: `just compare tokio smol`
 [group('read')]
 [no-exit-message]
 compare A B *ARGS:
     @cargo run --quiet -p notes --bin compare -- "$@"
 
-# Fill the lessons with code, output and figures; `just notes --check` tells what is not true
+# Fill the lessons with code, output and values; `just notes --check` reports what is out of date
 [group('read')]
 [no-exit-message]
 notes *ARGS:
     @cargo run --quiet -p notes -- "$@"
 
-# Draw assets/river.webp anew
+# Draw assets/river.webp again
 [group('assets')]
 river:
     cargo run --release --manifest-path assets/draw-river/Cargo.toml

@@ -24,7 +24,8 @@ pub fn by_name(name: &str) -> Option<&'static Approach> {
 /// Returns `None` if the first argument is not the name of a sibling's program.
 ///
 /// A test or a benchmark that needs a sibling as a process calls this function first, and starts
-/// its own executable. The sibling is then always the one that the executable was built with.
+/// its own executable. The server then always has the version of the sibling with which the
+/// executable was built.
 #[must_use]
 pub fn main_of_server() -> Option<ExitCode> {
     let name = env::args_os().nth(1)?.into_string().ok()?;

@@ -1,11 +1,11 @@
-//! Every await point of the async siblings is safe: dropping the future of `handle_connection` at any
-//! of its polls closes the socket before `disconnected` is logged, logs `disconnected` exactly once,
-//! returns the permit and leaks no file descriptor.
+//! Tests that the async siblings can be canceled at every await point: dropping the future of
+//! `handle_connection` after any of its polls closes the socket before `disconnected` is logged,
+//! logs `disconnected` exactly once, returns the permit and leaks no file descriptor.
 //!
-//! The test has a program of its own, because it counts the descriptors of the process.
+//! The test is a separate program, because it counts the descriptors of the process.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the result")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{Read, Write};
@@ -25,19 +25,20 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 const FILE_BYTES: usize = 150_000;
 
-/// So small that the file does not fit into it, in bytes. The kernel doubles it.
+/// The size of the server's send buffers, in bytes. It is so small that the file does not fit into
+/// the buffer, even though the kernel doubles the value.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
 
-/// The small receive buffer of some clients, in bytes. The kernel doubles it.
+/// The size of some clients' receive buffers, in bytes. The kernel doubles the value.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 
-/// Longer than a connection takes on the slowest machine.
+/// The maximum time of one step. No step takes this long, even on a slow machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// More polls than any connection here needs.
+/// The maximum number of polls. No connection in this test needs as many.
 const POLLS_MAX: usize = 2_000;
 
-/// The socket of the connection under test, for the observer of its events.
+/// The socket of the connection that is tested, for [`observe`].
 static SOCKET_FD: AtomicI32 = AtomicI32::new(-1);
 static SOCKET_INODE: AtomicU64 = AtomicU64::new(0);
 static WAS_CLOSED_LATE: AtomicBool = AtomicBool::new(false);
@@ -60,11 +61,12 @@ enum Mode {
 enum Client {
     /// Reads everything, then closes.
     Reads,
-    /// The same with a small receive buffer, so that the server often waits for send-buffer space.
+    /// Reads everything, then closes. Has a small receive buffer, so that the server often waits
+    /// for space in its send buffer.
     ReadsSlowly,
     /// Half-closes, then reads everything.
     HalfCloses,
-    /// Sends before it reads, and again after the reply.
+    /// Sends data before it reads, and again after the reply.
     Uploads,
     /// Reads everything, but never closes.
     Lingers,
@@ -72,7 +74,7 @@ enum Client {
     Stalls,
     /// Resets the connection after the first bytes.
     Resets,
-    /// Reads the reply when there is no file.
+    /// Reads the reply of a server whose file does not exist.
     FindsNoFile,
 }
 
@@ -123,19 +125,22 @@ fn a_connection_can_be_canceled_at_every_poll() {
         for mode in MODES {
             for client in CLIENTS {
                 // The first connection makes the runtime open the descriptors that it keeps.
-                assert!(run(&tokio, runtime, mode, client, &path, POLLS_MAX), "no end");
+                assert!(
+                    run(&tokio, runtime, mode, client, &path, POLLS_MAX),
+                    "expected completion"
+                );
                 let descriptors = open_descriptors();
                 let polls = (0..POLLS_MAX)
                     .find(|&polls| run(&tokio, runtime, mode, client, &path, polls))
                     .expect("the connection completes");
-                assert!(polls > 0, "{runtime:?}, {mode:?}, {client:?}: nothing was canceled");
+                assert!(polls > 0, "{runtime:?}, {mode:?}, {client:?}: expected at least one poll");
                 wait_for_descriptors(descriptors);
             }
         }
     }
 }
 
-/// Serves one client, and cancels the connection after so many polls. Returns true if it completed.
+/// Serves one client, and cancels the connection after `polls` polls. Returns true if it completed.
 fn run(
     tokio: &tokio::runtime::Runtime,
     runtime: Runtime,
@@ -158,13 +163,18 @@ fn run(
     let is_complete = serve(tokio, runtime, conn, stream, polls);
 
     let case = format!("{runtime:?}, {mode:?}, {client:?}, canceled after {polls} polls");
-    client_end.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("{case}: still connected"));
+    client_end
+        .recv_timeout(DEADLINE)
+        .unwrap_or_else(|_| panic!("{case}: expected a closed connection"));
     let events = server.log.events();
     let disconnected = events.iter().filter(|event| event.kind.name() == "disconnected").count();
     assert_eq!(disconnected, 1, "{case}: {events:?}");
-    assert!(!WAS_CLOSED_LATE.load(Ordering::SeqCst), "{case}: `disconnected` before the close");
+    assert!(
+        !WAS_CLOSED_LATE.load(Ordering::SeqCst),
+        "{case}: expected a close before `disconnected`"
+    );
     let acquired = pin!(server.acquire()).poll(&mut Context::from_waker(Waker::noop()));
-    assert!(acquired.is_ready(), "{case}: the permit was not returned");
+    assert!(acquired.is_ready(), "{case}: expected a returned permit");
     is_complete
 }
 
@@ -178,7 +188,7 @@ fn server(mode: Mode, client: Client, path: &Path) -> Server {
     config.chunk_bytes = 50_000;
     config.preamble = Preamble::Http;
     config.zero_copy = mode == Mode::ZeroCopy;
-    // The stalling and the lingering client determine how long the test takes.
+    // The timeouts of the stalling and the lingering client determine how long the test takes.
     config.stall_timeout = match client {
         Client::Stalls => Duration::from_millis(40),
         _ => DEADLINE,
@@ -202,10 +212,10 @@ fn connect(addr: SocketAddr, client: Client) -> TcpStream {
     socket.into()
 }
 
-/// Acts as a client. Returns the socket if the client does not close it.
+/// Performs the actions of a client. Returns the socket if the client does not close it.
 fn act(client: Client, mut stream: TcpStream) -> Option<TcpStream> {
     let mut received = Vec::new();
-    // The connection is canceled in the middle of all this, so that every call may fail.
+    // The server may cancel the connection at any time, so every call may fail.
     match client {
         Client::Reads | Client::ReadsSlowly | Client::FindsNoFile => {
             let _ = stream.read_to_end(&mut received);
@@ -261,14 +271,14 @@ fn serve(
     }
 }
 
-/// Makes a socket the one that [`observe`] expects to be closed.
+/// Selects the socket that [`observe`] expects to be closed.
 fn watch(stream: &TcpStream) {
     SOCKET_FD.store(stream.as_raw_fd(), Ordering::SeqCst);
     SOCKET_INODE.store(inode_of(stream.as_raw_fd()).unwrap(), Ordering::SeqCst);
     WAS_CLOSED_LATE.store(false, Ordering::SeqCst);
 }
 
-/// Checks at the moment of `disconnected` whether the socket is closed.
+/// Checks whether the socket is closed when `disconnected` is logged.
 fn observe(event: &Event) {
     if matches!(event.kind, EventKind::Disconnected { .. }) {
         // Another thread may have reused the descriptor's number, but not the inode.
@@ -286,12 +296,16 @@ fn open_descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// A thread of a blocking pool may still hold a file for a moment.
+/// Waits until at most this many descriptors are open. A thread of a blocking pool may close a file
+/// a moment later.
 fn wait_for_descriptors(expected_max: usize) {
     let started = Instant::now();
     while open_descriptors() > expected_max {
         let open = open_descriptors();
-        assert!(started.elapsed() < DEADLINE, "{open} descriptors, expected {expected_max}");
+        assert!(
+            started.elapsed() < DEADLINE,
+            "expected at most {expected_max} open descriptors, got {open}"
+        );
         thread::yield_now();
     }
 }

@@ -1,11 +1,13 @@
-//! Partial writes lose and repeat no byte, and rejected bytes are not read again too often.
+//! Tests that partial writes lose and repeat no byte, and that rejected bytes are not read again
+//! too often.
 //!
-//! A small send buffer makes the kernel accept little at a time. A limit on the sends of serve-core
-//! then also forces partial writes and `WouldBlock` at random. The test has a program of its own,
-//! because the limit applies to the process, and because it counts what the process reads.
+//! A small send buffer makes the kernel accept few bytes at a time. The test then repeats all
+//! transfers with a limit on the sends of serve-core, which forces partial writes and `WouldBlock`
+//! at random. The test is a separate program, because the limit applies to the process, and because
+//! the test counts the bytes that the process reads.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "in a test, a panic is the result")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -22,12 +24,12 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 const FILE_BYTES: usize = 1_500_000;
 
-/// So small that the server waits for send-buffer space again and again, in bytes. The kernel doubles
-/// both values.
+/// The sizes of the socket buffers, in bytes. They are so small that the server repeatedly waits
+/// for space in its send buffer. The kernel doubles both values.
 const SEND_BUFFER_BYTES: usize = 4 * 1024;
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 
-/// Longer than a transfer takes on the slowest machine.
+/// The maximum time of one read. No read takes this long, even on a slow machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,9 +88,10 @@ fn assert_transfer(
     let received = transfer(approach, mode, chunk_bytes, path);
     let read_bytes = bytes_read_by_process() - read_before;
     let difference = received.iter().zip(content).position(|(actual, expected)| actual != expected);
-    assert_eq!(difference, None, "{case}: the first byte that differs");
+    assert_eq!(difference, None, "{case}: position of the first difference");
     assert_eq!(received.len(), FILE_BYTES, "{case}");
-    assert!(read_bytes < 3 * FILE_BYTES as u64, "{case}: {read_bytes} bytes read");
+    let limit = 3 * FILE_BYTES as u64;
+    assert!(read_bytes < limit, "{case}: expected fewer than {limit} bytes read, got {read_bytes}");
 }
 
 /// Starts a server, and returns what a client receives from it.
@@ -118,14 +121,15 @@ fn transfer(approach: &Approach, mode: Mode, chunk_bytes: usize, path: &Path) ->
     received
 }
 
-/// Receives everything. A second thread sends a byte now and then: after a `WouldBlock` that the
-/// kernel did not return, only another event on the socket makes Tokio try again.
+/// Receives until EOF. A second thread sends a byte every 200 µs, because the kernel does not
+/// return the `WouldBlock` that the limit causes. After it, only another event on the socket makes
+/// Tokio try again.
 fn receive(stream: &TcpStream) -> Vec<u8> {
     let mut received = Vec::new();
     thread::scope(|scope| {
         let sending = scope.spawn(|| {
             while (&*stream).write_all(b"x").is_ok() {
-                // The pace is the stimulus. It ends when the other thread shuts the socket down.
+                // The loop ends when the other thread shuts the socket down.
                 thread::sleep(Duration::from_micros(200));
             }
         });
@@ -137,8 +141,8 @@ fn receive(stream: &TcpStream) -> Vec<u8> {
     received
 }
 
-/// Returns how many bytes this process has read from files, including `sendfile`. Data that a socket
-/// receives does not count.
+/// Returns how many bytes this process has read from files, including `sendfile`. Data that sockets
+/// receive is not included.
 fn bytes_read_by_process() -> u64 {
     let counts = fs::read_to_string("/proc/self/io").unwrap();
     let line = counts.lines().find_map(|line| line.strip_prefix("rchar: "));

@@ -1,9 +1,9 @@
 //! The file server in async-std: one task per connection, on a few worker threads.
 //!
 //! async-std gave async Rust the API of std. Its authors discontinued it in 2025 and recommend smol
-//! (RUSTSEC-2025-0052). This sibling is kept as history, because much existing code looks like it. The
-//! process has one executor, which cannot be dropped, so that disconnecting clients needs a channel.
-//! The sockets expose no readiness: they can only be read and written.
+//! (RUSTSEC-2025-0052). This sibling is kept as history, because much existing code looks like it.
+//! The process has one executor, which cannot be dropped, so the server disconnects clients through
+//! a channel. The sockets do not expose their readiness: a program can only read and write them.
 //!
 //! Run `cargo run -p serve-async-std` and open <http://localhost:4000/> in a browser.
 
@@ -35,21 +35,23 @@ pub const APPROACH: Approach = Approach {
 };
 
 // ANCHOR: run
-/// Serves until the shutdown; see [`Approach::run`]. The process has one executor: the first server in
-/// the process determines the number of its worker threads.
+/// Serves until the shutdown; see [`Approach::run`]. The process has one executor, and the first
+/// server in the process determines the number of its worker threads.
 ///
 /// # Errors
 ///
-/// None; the `Result` is part of the signature that all siblings share.
+/// This function never fails. The `Result` is part of the signature that all siblings share.
 ///
 /// # Panics
 ///
-/// If the reactor cannot register the listener: async-std has no conversion that returns the error.
+/// Panics if the reactor cannot register the listener, because async-std has no conversion that
+/// returns the error.
 pub fn run(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<()> {
     let workers = server.config.workers;
     let config = GlobalExecutorConfig::default().with_min_threads(workers);
     async_global_executor::init_with_config(config.with_max_threads(workers));
-    // No message is ever sent. Dropping `stop` closes the channel, which cancels all connection tasks.
+    // No message is ever sent. Dropping `stop` closes the channel, which cancels all connection
+    // tasks.
     let (stop, stopped) = channel::bounded(1);
     let accepting = task::spawn(accept_loop(listener.into(), Arc::clone(&server), stopped));
     server.shutdown.wait();
@@ -83,11 +85,11 @@ async fn accept_loop(listener: TcpListener, server: Arc<Server>, stopped: Receiv
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-/// Serves one client. Dropping the future, even before its first poll, closes the socket and then logs
-/// `disconnected`.
+/// Serves one client. Dropping the future, even before its first poll, closes the socket and then
+/// logs `disconnected`.
 pub async fn handle_connection(stream: TcpStream, conn: Connection) {
-    // A future that was not polled drops its parameters from first to last. Afterwards it drops its
-    // variables from last to first.
+    // A future that was never polled drops its parameters from first to last. A polled future drops
+    // its variables from last to first.
     let (conn, stream) = (conn, stream);
     let result = serve(&conn, &stream).await;
     conn.finish(result, &stream);
@@ -132,8 +134,8 @@ async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> i
     while let Some(chunk_bytes) = chunks.next_chunk() {
         let started = conn.chunk_started();
         while chunks.remaining() > 0 {
-            // If the send buffer is full, `poll_write` returns `Pending`. Then the rest of the piece
-            // is dropped before the wait, and read again after it.
+            // If the send buffer is full, `poll_write` returns `Pending`. Then the rest of the
+            // piece is dropped before the wait, and read again after it.
             let write = poll_fn(|cx| {
                 let Some(mut piece) = chunks.try_read_cached()? else {
                     return Poll::Ready(Ok(false));
@@ -147,7 +149,8 @@ async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> i
             match timeout(conn.stall_check_interval(), write).await {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => {
-                    // The timeout polls `write` once more before it expires, which may end here.
+                    // The timeout polls `write` once more before it expires. That poll may return
+                    // `false`.
                     conn.check_stall(stream)?;
                     chunks = spawn_blocking(move || chunks.fetch()).await?;
                 }
@@ -187,7 +190,8 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -
         while remaining > 0 {
             remaining -= match body.sendfile(stream, remaining) {
                 Ok(sent) => conn.record_sent(sent),
-                // Only a read or a write can wait for the socket, so one byte of the file is written.
+                // Only a read or a write can wait for the socket, so the task writes one byte of
+                // the file.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut byte = [0];
                     body.file.read_exact(&mut byte)?;
@@ -214,7 +218,7 @@ async fn drain(conn: &Connection, mut stream: &TcpStream) -> io::Result<()> {
             0 => return Ok(()),
             received => conn.record_received(&buffer[..received]),
         }
-        // A client that sends without end must not keep the worker thread from other tasks.
+        // A client that never stops sending must not prevent other tasks from running.
         yield_now().await;
     }
 }

@@ -1,4 +1,4 @@
-//! The program: see the library for what it does.
+//! The program of this sibling. The documentation of the library describes it.
 
 fn main() -> std::process::ExitCode {
     serve_core::main(&serve_async_std::APPROACH)

@@ -13,16 +13,18 @@ pub struct Approach {
     pub name: &'static str,
     /// A description in one sentence, for the help text.
     pub summary: &'static str,
-    /// Whether it has worker threads, whose number `--workers` sets.
+    /// Whether the approach has worker threads, whose number `--workers` sets.
     pub has_workers: bool,
     /// The default of `--max-connections`.
     pub max_connections: usize,
-    /// Serves the clients of a bound listener until the server's shutdown is requested. Then it waits
-    /// for open connections until the grace period is over, disconnects the others, and returns.
+    /// Serves the clients of a bound listener until the server's shutdown is requested. Then waits
+    /// for open connections until the grace period is over, disconnects the remaining clients, and
+    /// returns.
     ///
     /// # Errors
     ///
-    /// If the approach cannot start because a thread or a file descriptor is missing.
+    /// Returns an error if the approach cannot start because a thread or a file descriptor is
+    /// missing.
     pub run: fn(TcpListener, Arc<Server>) -> io::Result<()>,
 }
 

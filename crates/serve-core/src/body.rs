@@ -24,14 +24,14 @@ impl Body {
     ///
     /// # Errors
     ///
-    /// If the file does not exist, must not be read, or is a directory, a pipe or a device, or if no
-    /// file descriptor is left.
+    /// Returns an error if the file does not exist or is not readable, if it is a directory, a pipe
+    /// or a device, or if no file descriptor is left.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::from_file(open_options().open(path)?)
     }
 
-    /// Opens a regular file if that needs no disk access (Linux only). `None` means that it might
-    /// need one, or that it failed: call [`open`](Self::open).
+    /// Opens a regular file if that needs no disk access (Linux only). Returns `None` if opening
+    /// might need disk access, or if it failed. In that case, call [`open`](Self::open).
     pub(crate) fn open_cached(path: &Path) -> Option<Self> {
         Self::from_file(open_cached(path)?).ok()
     }
@@ -52,18 +52,19 @@ impl Body {
         iter::from_fn(move || {
             let bytes = remaining.min(chunk_bytes);
             remaining -= bytes;
-            // The chunk size fits into usize, so its minimum with anything does, too.
+            // The chunk size fits into `usize`, so the length of a chunk does, too.
             (bytes > 0).then_some(bytes as usize)
         })
     }
 
-    /// Has the kernel copy up to `bytes` bytes, but at most 1 MiB, from the file's position to a
+    /// Lets the kernel copy up to `bytes` bytes, but at most 1 MiB, from the file's position to a
     /// socket (`sendfile`). Returns how many bytes the kernel copied.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` if the file became shorter, `Unsupported` on systems other than Linux, and the
-    /// errors of a write. On a non-blocking socket, `WouldBlock` means that the send buffer is full.
+    /// Returns `UnexpectedEof` if the file became shorter, `Unsupported` on systems other than
+    /// Linux, or the error of a write. On a non-blocking socket, `WouldBlock` means that the send
+    /// buffer is full.
     pub fn sendfile<'s>(&self, to: impl Into<SockRef<'s>>, bytes: usize) -> io::Result<usize> {
         match send::sendfile(&to.into(), &self.file, bytes)? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -89,7 +90,7 @@ fn open_options() -> OpenOptions {
 }
 
 // ANCHOR: open_cached
-/// Opens a file if the kernel has everything that this needs in memory (since Linux 5.12).
+/// Opens a file if the kernel has all data for this in memory (Linux 5.12 or later).
 #[cfg(target_os = "linux")]
 fn open_cached(path: &Path) -> Option<File> {
     use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};

@@ -2,12 +2,12 @@
 //!
 //! A client that does not read must not occupy a buffer. A sibling therefore reads a piece of the
 //! file only when it is about to write it, and drops the bytes that the kernel did not accept. They
-//! are read again when the socket is writable, usually from the page cache. Buffers belong to
-//! threads.
+//! are read again when the socket is writable, usually from the page cache. Each thread has one
+//! buffer.
 //!
-//! A read from the page cache returns immediately; a read from a disk may take long. On Linux,
-//! `RWF_NOWAIT` asks for cached data only, so that a runtime needs its blocking pool only for the
-//! rest. nginx does the same (`aio threads`).
+//! A read from the page cache returns immediately. A read from a disk may take a long time. On
+//! Linux, `RWF_NOWAIT` asks for cached data only, so that a runtime needs its blocking pool only
+//! for other data. nginx does the same (`aio threads`).
 
 use std::cell::Cell;
 use std::fs::File;
@@ -18,15 +18,16 @@ use std::ops::Deref;
 use crate::body::Body;
 use crate::server::Server;
 
-/// The maximum length of a piece, in bytes: 128 KiB. Reading rejected bytes again costs at most this
-/// much, whatever the chunk size is.
+/// The maximum length of a piece, in bytes: 128 KiB. Reading rejected bytes again costs at most
+/// this much, whatever the chunk size is.
 const PIECE_BYTES_MAX: usize = 128 * 1024;
 
-/// The minimum length to which pieces are shortened, in bytes: one page. Reading less saves nothing.
+/// The minimum length to which pieces are shortened, in bytes: one page. Reading less saves
+/// nothing.
 const PIECE_BYTES_MIN: usize = 4 * 1024;
 
-/// How many bytes may be read in vain in addition to as many as were sent: 64 KiB. With this limit,
-/// less than three times the length of a large file is read, however small the send buffer is.
+/// How many more bytes may be discarded than were sent: 64 KiB. With this limit, the server reads
+/// less than three times the length of a large file, however small the send buffer is.
 const DISCARDED_BYTES_FREE: u64 = 64 * 1024;
 
 thread_local! {
@@ -38,7 +39,7 @@ thread_local! {
 #[derive(Debug)]
 pub struct ChunkReader {
     file: File,
-    /// The position in the file of the next byte to send, so also the number of bytes sent.
+    /// The position of the next byte to send in the file, which is also the number of bytes sent.
     position: u64,
     /// The number of bytes that were read, but not accepted by the kernel.
     discarded_bytes: u64,
@@ -47,13 +48,14 @@ pub struct ChunkReader {
     /// The number of bytes of the file after the current chunk.
     file_remaining: u64,
     chunk_bytes: usize,
-    /// The piece that [`fetch`](Self::fetch) read. Otherwise empty, and without an allocation.
+    /// The piece that [`fetch`](Self::fetch) read. If there is none, the vector is empty and has no
+    /// allocation.
     fetched: Vec<u8>,
     reads_page_cache: bool,
 }
 
 impl ChunkReader {
-    /// Returns a reader of the file that is before its first chunk.
+    /// Returns a reader that is positioned before the first chunk of the file.
     #[must_use]
     pub fn new(body: Body, server: &Server) -> Self {
         Self {
@@ -68,17 +70,17 @@ impl ChunkReader {
         }
     }
 
-    /// Moves on to the next chunk and returns its length in bytes, or `None` after the last chunk.
-    /// Call it when nothing of the current chunk remains.
+    /// Advances to the next chunk and returns its length in bytes, or `None` after the last chunk.
+    /// Call this method only when no byte of the current chunk remains.
     pub fn next_chunk(&mut self) -> Option<usize> {
         let bytes = self.file_remaining.min(self.chunk_bytes as u64);
         self.file_remaining -= bytes;
-        // The chunk size fits into usize, so its minimum with anything does, too.
+        // The chunk size fits into `usize`, so the length of a chunk does, too.
         self.chunk_remaining = bytes as usize;
         (bytes > 0).then_some(self.chunk_remaining)
     }
 
-    /// The number of bytes sent: all bytes of the file after the last chunk.
+    /// The number of bytes sent. After the last chunk, this is the length of the file.
     #[must_use]
     pub fn sent_bytes(&self) -> u64 {
         self.position
@@ -91,13 +93,13 @@ impl ChunkReader {
     }
 
     // ANCHOR: try_read_cached
-    /// Reads the next piece of the chunk if that needs no disk access. `None` means that the page
-    /// cache does not have it: call [`fetch`](Self::fetch) on a thread that may block, then call this
-    /// method again.
+    /// Reads the next piece of the chunk if that needs no disk access. Returns `None` if the piece
+    /// is not in the page cache. In that case, call [`fetch`](Self::fetch) on a thread that may
+    /// block, then call this method again.
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` if the file became shorter.
+    /// Returns `UnexpectedEof` if the file became shorter.
     pub fn try_read_cached(&mut self) -> io::Result<Option<Piece<'_>>> {
         let mut buffer = mem::take(&mut self.fetched);
         if buffer.is_empty() {
@@ -124,19 +126,19 @@ impl ChunkReader {
     ///
     /// # Errors
     ///
-    /// `UnexpectedEof` if the file became shorter, and the errors of reading a file.
+    /// Returns `UnexpectedEof` if the file became shorter, or the error of reading the file.
     pub fn read_blocking(&mut self) -> io::Result<Piece<'_>> {
         let buffer = self.read_piece()?;
         Ok(Piece { reader: self, buffer, accepted_bytes: 0 })
     }
 
-    /// Reads the next piece as [`read_blocking`](Self::read_blocking) does, and keeps it for the next
-    /// call of [`try_read_cached`](Self::try_read_cached). It takes the reader and returns it, so
-    /// that the reader can move to a thread that may block.
+    /// Reads the next piece as [`read_blocking`](Self::read_blocking) does, and keeps it for the
+    /// next call of [`try_read_cached`](Self::try_read_cached). Takes the reader by value and
+    /// returns it, so that the reader can move to a thread that may block.
     ///
     /// # Errors
     ///
-    /// Those of [`read_blocking`](Self::read_blocking).
+    /// Returns the same errors as [`read_blocking`](Self::read_blocking).
     pub fn fetch(mut self) -> io::Result<Self> {
         self.fetched = self.read_piece()?;
         Ok(self)
@@ -151,7 +153,7 @@ impl ChunkReader {
     }
 
     // ANCHOR: piece_bytes
-    /// The length of the next piece. Pieces are short only for a client whose socket accepts little
+    /// The length of the next piece. Pieces are short only if the client's socket accepts few bytes
     /// at a time.
     fn piece_bytes(&self) -> usize {
         let allowance = (self.position + DISCARDED_BYTES_FREE).saturating_sub(self.discarded_bytes);
@@ -162,8 +164,8 @@ impl ChunkReader {
 }
 
 // ANCHOR: piece
-/// A piece of a chunk, in a buffer of this thread. It dereferences to the bytes that are not sent
-/// yet. Dropping it discards them: they are part of the next piece.
+/// A piece of a chunk, in a buffer of this thread. The piece dereferences to the bytes that are not
+/// sent yet. Dropping the piece discards them, and the next piece contains them again.
 #[derive(Debug)]
 pub struct Piece<'a> {
     reader: &'a mut ChunkReader,
@@ -176,9 +178,9 @@ impl Piece<'_> {
     ///
     /// # Panics
     ///
-    /// If the piece has fewer bytes.
+    /// Panics if the piece has fewer bytes.
     pub fn advance(&mut self, bytes: usize) {
-        assert!(bytes <= self.len(), "a write accepts at most what it is offered");
+        assert!(bytes <= self.len(), "a write accepts at most the offered bytes");
         self.accepted_bytes += bytes;
         self.reader.position += bytes as u64;
         self.reader.chunk_remaining -= bytes;
@@ -202,8 +204,8 @@ impl Drop for Piece<'_> {
 // ANCHOR_END: piece
 
 // ANCHOR: read_cached_at
-/// Reads the bytes at a position that are in the page cache, as far as they are contiguous (since
-/// Linux 4.14). `None` means that none are, or that the file system does not support the question.
+/// Reads the contiguous bytes from a position that are in the page cache (Linux 4.14 or later).
+/// Returns `None` if there are none, or if the file system does not support such reads.
 #[cfg(target_os = "linux")]
 fn read_cached_at(file: &File, buffer: &mut [u8], position: u64) -> Option<usize> {
     use rustix::io::{ReadWriteFlags, preadv2};
@@ -239,7 +241,7 @@ mod tests {
 
     const PATTERN: [u8; 7] = *b"seven b";
 
-    /// A reader of `bytes` bytes, which repeat [`PATTERN`].
+    /// Returns a reader of `bytes` bytes, which repeat [`PATTERN`].
     fn reader(bytes: usize, chunk_bytes: usize, reads_page_cache: bool) -> ChunkReader {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
@@ -286,7 +288,7 @@ mod tests {
                 let reader = reader(7, chunk_bytes, reads_page_cache);
                 let (chunks, read_bytes) = read_all(reader, usize::MAX).unwrap();
                 assert!(chunks.iter().eq(expected.iter().map(|chunk| chunk.as_bytes())));
-                assert_eq!(read_bytes, 7, "each byte is read once");
+                assert_eq!(read_bytes, 7, "expected each byte to be read once");
             }
         }
     }
@@ -298,7 +300,7 @@ mod tests {
             let (chunks, read_bytes) = read_all(reader, usize::MAX).unwrap();
             assert_eq!(chunks.len(), 1);
             assert!(chunks[0].iter().eq(PATTERN.iter().cycle().take(1_000_000)));
-            assert_eq!(read_bytes, 1_000_000, "each byte is read once");
+            assert_eq!(read_bytes, 1_000_000, "expected each byte to be read once");
         }
     }
 
@@ -309,7 +311,10 @@ mod tests {
                 let reader = reader(1_000_000, 65_536, reads_page_cache);
                 let (chunks, read_bytes) = read_all(reader, accepted_max).unwrap();
                 assert!(chunks.concat().iter().eq(PATTERN.iter().cycle().take(1_000_000)));
-                assert!(read_bytes < 3_000_000, "{read_bytes} with {accepted_max} accepted");
+                assert!(
+                    read_bytes < 3_000_000,
+                    "accepted {accepted_max}: expected fewer than 3000000 bytes read, got {read_bytes}"
+                );
             }
         }
     }

@@ -12,11 +12,11 @@ use crate::approach::Approach;
 use crate::config::{CHUNK_BYTES_MAX, Config, LogFormat, Preamble};
 
 /// The maximum of `--workers`. It exceeds the number of cores of any common machine. Without a
-/// maximum, a typing error could start a million threads.
+/// maximum, a typing mistake could start a million threads.
 const WORKERS_MAX: usize = 1024;
 
-/// The default chunk size in zero-copy mode, in bytes: 1 MiB. In this mode a chunk needs no buffer.
-/// Its size limits how long one client occupies a worker thread.
+/// The default chunk size in zero-copy mode, in bytes: 1 MiB. In this mode, a chunk needs no
+/// buffer. The chunk size limits how long one client occupies a worker thread.
 const ZERO_COPY_CHUNK_BYTES: usize = 1 << 20;
 
 const EXAMPLES: &str = "\
@@ -51,7 +51,7 @@ pub(crate) enum Request {
 ///
 /// # Errors
 ///
-/// A single line that describes the error and how to correct it.
+/// Returns a single line that describes the error and how to correct it.
 pub(crate) fn parse(
     approach: &Approach,
     connections_max: usize,
@@ -306,7 +306,7 @@ mod tests {
         let args = ["serve-test"].iter().chain(args);
         match parse(&TEST, 10_000, args)? {
             Request::Serve(config) => Ok(config),
-            Request::Print(text) => panic!("printed: {text}"),
+            Request::Print(text) => panic!("expected a configuration, got text: {text}"),
         }
     }
 
@@ -328,7 +328,7 @@ mod tests {
     fn few_descriptors_lower_only_the_default_connection_limit() {
         let parse = |args: &[&str]| match parse(&TEST, 6, args).unwrap() {
             Request::Serve(config) => config.max_connections,
-            Request::Print(text) => panic!("printed: {text}"),
+            Request::Print(text) => panic!("expected a configuration, got text: {text}"),
         };
         assert_eq!(parse(&["serve-test"]), 6);
         assert_eq!(parse(&["serve-test", "--max-connections", "50"]), 50);
@@ -398,10 +398,10 @@ mod tests {
     #[test]
     fn help_fits_into_80_columns() {
         let Ok(Request::Print(help)) = parse(&TEST, 10_000, ["serve-test", "--help"]) else {
-            panic!("--help did not print anything");
+            panic!("expected a help text");
         };
         for line in help.lines() {
-            assert!(line.chars().count() <= 80, "expected at most 80 columns: {line}");
+            assert!(line.chars().count() <= 80, "expected at most 80 columns, got {line}");
         }
     }
 

@@ -11,17 +11,17 @@ pub const DRAIN_BUFFER_BYTES: usize = 1024;
 /// The maximum chunk size, in bytes: 1 GiB.
 pub(crate) const CHUNK_BYTES_MAX: u64 = 1 << 30;
 
-/// The settings of a server, one for each flag of the command line.
+/// The settings of a server. Each one has a flag on the command line.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The file to serve. It is opened for each client.
     pub file: PathBuf,
     /// The address or name to listen on.
     pub host: String,
-    /// The port to listen on; 0 picks a free one.
+    /// The port to listen on. If it is 0, the system selects a free port.
     pub port: u16,
     /// The chunk size, in bytes: the server sends a chunk completely before it reads the next one.
-    /// Node's `highWaterMark`.
+    /// Node calls this value `highWaterMark`.
     pub chunk_bytes: usize,
     /// Whether the kernel copies the file to the socket (`sendfile`). Only Linux supports it.
     pub zero_copy: bool,
@@ -29,9 +29,10 @@ pub struct Config {
     pub preamble: Preamble,
     /// The number of worker threads of an async sibling.
     pub workers: usize,
-    /// The connection limit: at the limit, the server accepts no connection until one ends.
+    /// The connection limit. At the limit, the server accepts no further connection until an open
+    /// one ends.
     pub max_connections: usize,
-    /// How long a client may acknowledge no byte before the server disconnects it.
+    /// The stall timeout: the server disconnects a client that acknowledges no byte for this long.
     pub stall_timeout: Duration,
     /// How long the server waits for the FIN of a client that received the whole reply.
     pub linger_timeout: Duration,
@@ -87,7 +88,7 @@ pub enum Preamble {
 /// How events are written to stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// A readable line for each event.
+    /// One readable line per event.
     Text,
     /// One JSON object per line.
     Json,

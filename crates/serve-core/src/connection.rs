@@ -14,8 +14,8 @@ use crate::server::Server;
 use crate::stall::{self, Progress};
 use crate::text;
 
-/// The minimum time between two `data` events of a connection. Nine intervals fit into a second; with
-/// the final event that makes ten, which is the limit of clause 5.
+/// The minimum time between two `data` events of a connection. At most nine such events fit into
+/// one second. With the final event, they are ten, which is the limit of clause 5 of the contract.
 const DATA_INTERVAL: Duration = Duration::from_millis(120);
 
 impl Server {
@@ -24,7 +24,7 @@ impl Server {
         self.limit.wait_until(|| self.try_acquire()).await
     }
 
-    /// Blocks until one more connection may be accepted; `None` after a shutdown request.
+    /// Blocks until one more connection may be accepted. Returns `None` after a shutdown request.
     #[must_use]
     pub fn acquire_blocking(self: &Arc<Self>) -> Option<Permit> {
         let condition = || match self.shutdown.is_requested() {
@@ -39,15 +39,15 @@ impl Server {
     }
 }
 
-/// The right to have one more connection open. Dropping it returns it to the server.
+/// The right to have one more connection open. Dropping the permit returns it to the server.
 #[derive(Debug)]
 pub struct Permit {
     server: Arc<Server>,
 }
 
 impl Permit {
-    /// Records that a client connected. `peer` is the address that `accept` returned: after a reset,
-    /// the socket itself does not know it any more.
+    /// Records that a client connected. `peer` is the address that `accept` returned, because after
+    /// a reset the socket no longer reports it.
     #[must_use]
     pub fn connected(self, peer: SocketAddr) -> Connection {
         let id = self.server.connections.fetch_add(1, Ordering::Relaxed) + 1;
@@ -71,7 +71,7 @@ impl Drop for Permit {
     }
 }
 
-/// An open connection. It records the connection's events. Dropping it records `disconnected`, so that
+/// An open connection. It records the connection's events. Dropping it records `disconnected`, so
 /// the socket must be dropped first.
 #[derive(Debug)]
 pub struct Connection {
@@ -113,15 +113,15 @@ impl Connection {
         &self.server().config
     }
 
-    /// Counts bytes that the kernel accepted, and returns their number. Each partial write is counted,
-    /// so that the total is correct even if a later write fails.
+    /// Counts bytes that the kernel accepted, and returns their number. Each partial write is
+    /// counted, so that the total is correct even if a later write fails.
     pub fn record_sent(&self, bytes: usize) -> usize {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
         bytes
     }
 
-    /// Counts data that the client sent. The first data is logged immediately. Later data is summed up
-    /// before it is logged, so that no client can fill the log.
+    /// Counts data that the client sent. The first data is logged immediately. Later data is summed
+    /// up before it is logged, so that no client can fill the log.
     pub fn record_received(&self, bytes: &[u8]) {
         self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if bytes.is_empty() || self.server().log.is_off() {
@@ -147,7 +147,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// `TimedOut` if the client acknowledged nothing within the stall timeout.
+    /// Returns `TimedOut` if the client acknowledged nothing within the stall timeout.
     pub fn check_stall<'s>(&self, socket: impl Into<SockRef<'s>>) -> io::Result<()> {
         let server = self.server();
         let sent = self.sent.load(Ordering::Relaxed);
@@ -162,8 +162,8 @@ impl Connection {
         }
     }
 
-    /// The time at which the first write of a chunk starts, or `None` if chunks are not logged: reading
-    /// the clock once more for each chunk slows down chunks of one byte by 2%.
+    /// The time at which the first write of a chunk starts, or `None` if chunks are not logged,
+    /// because reading the clock once more per chunk slows down chunks of one byte by 2%.
     #[must_use]
     pub fn chunk_started(&self) -> Option<Instant> {
         let server = self.server();
@@ -188,7 +188,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// None. It returns a `Result` so that it can replace the result of sending the file.
+    /// This method never fails. It returns a `Result` so that it can replace the result of sending
+    /// the file.
     pub fn record_file_failed(&self, error: &io::Error) -> io::Result<()> {
         self.record_reply_end();
         self.record_error(error);
@@ -200,7 +201,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// None. It returns a `Result` so that it can replace the result of draining.
+    /// This method never fails. It returns a `Result` so that it can replace the result of
+    /// draining.
     pub fn linger_expired(&self) -> io::Result<()> {
         let received = self.received.load(Ordering::Relaxed);
         let before_reply_end = self.received_before_reply_end.load(Ordering::Relaxed);
@@ -213,7 +215,7 @@ impl Connection {
     /// Records the result of the connection, and decides how dropping the socket closes it. Usually
     /// the server closes with a FIN. It resets two kinds of clients:
     ///
-    /// - A client that stalled. The kernel would keep its data for minutes.
+    /// - A client that stalled. Otherwise the kernel would keep the unacknowledged data for minutes.
     /// - A client that has the whole reply and still sends when the linger timeout expires. Its next
     ///   data would cause a reset anyway, but if it waits for receive-buffer space, a FIN alone would
     ///   not end that wait.
@@ -221,7 +223,7 @@ impl Connection {
         let socket = socket.into();
         let must_reset = match result {
             Ok(()) => self.sends_after_reply.load(Ordering::Relaxed) && self.is_complete(&socket),
-            // The server shut the socket down, and the error is the consequence.
+            // The error is a consequence of the server's own shutdown of the socket.
             Err(_) if self.server().is_disconnecting() => false,
             Err(error) => {
                 self.record_error(&error);
@@ -229,7 +231,8 @@ impl Connection {
             }
         };
         if must_reset {
-            // It fails if the connection is already gone; then there is nothing to reset.
+            // The call fails if the connection is already closed. In that case there is nothing to
+            // reset.
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
     }
@@ -334,6 +337,10 @@ mod tests {
         }
         assert_eq!(bytes_reported, 500_000);
         let intervals = started.elapsed().as_millis() / DATA_INTERVAL.as_millis();
-        assert!((2..=intervals + 2).contains(&reports), "{reports} in {intervals} intervals");
+        assert!(
+            (2..=intervals + 2).contains(&reports),
+            "expected 2 to {} `data` events, got {reports}",
+            intervals + 2
+        );
     }
 }

@@ -18,7 +18,7 @@ impl ConnectionLimit {
         Self { max, available: AtomicUsize::new(max), changed: Event::new() }
     }
 
-    /// Takes one connection from the limit; false if none is available.
+    /// Takes one connection from the limit. Returns false if none is available.
     pub(crate) fn try_acquire(&self) -> bool {
         let acquire = |available: usize| available.checked_sub(1);
         self.available.fetch_update(Ordering::SeqCst, Ordering::SeqCst, acquire).is_ok()
@@ -40,7 +40,8 @@ impl ConnectionLimit {
         self.available.load(Ordering::SeqCst) == self.max
     }
 
-    /// Waits until `condition` returns a value. It is checked whenever a connection is released.
+    /// Waits until `condition` returns a value. The condition is checked whenever a connection is
+    /// released.
     pub(crate) async fn wait_until<T>(&self, condition: impl Fn() -> Option<T>) -> T {
         loop {
             if let Some(value) = condition() {
@@ -55,7 +56,7 @@ impl ConnectionLimit {
         }
     }
 
-    /// Blocks as [`wait_until`](Self::wait_until) waits; `None` after `timeout`.
+    /// Blocks until `condition` returns a value. Returns `None` after `timeout`.
     pub(crate) fn block_until<T>(
         &self,
         timeout: Duration,
@@ -69,7 +70,7 @@ impl ConnectionLimit {
             }
             match deadline {
                 Some(deadline) => listener.wait_deadline(deadline)?,
-                // The clock cannot express such a time, so it never comes.
+                // `Instant` cannot represent such a late deadline, so there is none.
                 None => listener.wait(),
             }
         }

@@ -54,7 +54,7 @@ pub enum ErrorKind {
     FileShrank,
     /// The client acknowledged no byte within the stall timeout.
     Stalled,
-    /// The client reset the connection, or closed it before the file's end.
+    /// The client reset the connection, or closed it before it received the whole file.
     ConnectionReset,
     /// Any other error.
     Io,

@@ -1,33 +1,34 @@
 //! The number of connections for which the system has file descriptors.
 
 // ANCHOR: descriptors
-/// The descriptors of one connection: its socket and its file.
+/// The number of descriptors per connection: its socket and its file.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
-/// The descriptors of the server itself: standard streams, listener, signals, and those that the
-/// runtime opens. The largest number seen is 11, with async-std on Linux. The others are a reserve for
-/// descriptors that the parent process left open.
+/// The number of descriptors of the server itself: for the standard streams, the listener and the
+/// signals, and those that the runtime opens. The largest measured number is 11, with async-std on
+/// Linux. The remaining descriptors are a reserve for those that the parent process left open.
 const DESCRIPTORS_OF_SERVER: u64 = 20;
 // ANCHOR_END: descriptors
 
 // ANCHOR: connections_max
-/// Raises the limit of open descriptors as far as possible, and returns the number of connections for
-/// which it suffices.
+/// Raises the limit on open descriptors as far as possible, and returns the number of connections
+/// for which it suffices.
 #[cfg(unix)]
 pub(crate) fn connections_max() -> usize {
-    // If the limit cannot be read, the server starts anyway: it survives EMFILE (clause 9).
+    // If the limit cannot be read, the server starts anyway. It survives `EMFILE` (clause 9 of the
+    // contract).
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
     connections_for(descriptors)
 }
 // ANCHOR_END: connections_max
 
-/// Windows has no such limit.
+/// Returns the maximum, because Windows has no limit on descriptors.
 #[cfg(not(unix))]
 pub(crate) fn connections_max() -> usize {
     usize::MAX
 }
 
-#[cfg_attr(not(unix), allow(dead_code, reason = "Windows has no limit of descriptors"))]
+#[cfg_attr(not(unix), allow(dead_code, reason = "Windows has no limit on descriptors"))]
 fn connections_for(descriptors: u64) -> usize {
     let connections =
         descriptors.saturating_sub(DESCRIPTORS_OF_SERVER) / DESCRIPTORS_PER_CONNECTION;

@@ -7,17 +7,18 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Config;
 
-/// The backlog: the maximum number of connections that wait for `accept`. 4096 is the default of
-/// Linux's own limit since version 5.4 (`net.core.somaxconn`). With std's 128, a burst of clients
+/// The backlog: the maximum number of connections that wait for `accept`. 4096 is the default limit
+/// of Linux since version 5.4 (`net.core.somaxconn`). With std's backlog of 128, a burst of clients
 /// loses connections (clause 1 of the contract).
 const BACKLOG: i32 = 4096;
 
-/// Binds the configured address and listens. If a host name has several addresses, the first one that
-/// can be bound is used.
+/// Binds the configured address and listens. If a host name has several addresses, the first one
+/// that can be bound is used.
 ///
 /// # Errors
 ///
-/// If the name is unknown or no address can be bound. The error is that of the last address.
+/// Returns an error if the name is unknown or no address can be bound. It is the error of the last
+/// address.
 pub fn bind(config: &Config) -> io::Result<TcpListener> {
     let mut last_error = None;
     for addr in (config.host.as_str(), config.port).to_socket_addrs()? {
@@ -31,8 +32,8 @@ pub fn bind(config: &Config) -> io::Result<TcpListener> {
 
 fn bind_to(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // As std does: after a restart, the server can bind its port while old connections are in
-    // TIME_WAIT. On Windows, the option would let two servers share the port.
+    // std sets this option, too. With it, the server can bind its port after a restart while old
+    // connections are in `TIME_WAIT`. On Windows, the option would let two servers share the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;

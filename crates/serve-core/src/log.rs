@@ -1,4 +1,4 @@
-//! The event log: writes events to stdout or keeps them in memory for tests, or discards them.
+//! The event log, which writes events to stdout, keeps them in memory for tests, or discards them.
 //!
 //! A connection never waits for the program that reads the log. It only adds its event to a bounded
 //! queue. A separate thread, the writer, takes all events of the queue at once, at most 100 times
@@ -88,7 +88,7 @@ impl EventLog {
     ///
     /// # Errors
     ///
-    /// If the writer's thread cannot be started.
+    /// Returns an error if the writer's thread cannot be started.
     pub fn to_stdout(format: LogFormat) -> io::Result<Self> {
         match format {
             LogFormat::Off => Ok(Self::off()),
@@ -111,8 +111,8 @@ impl EventLog {
         Self { started: Instant::now(), sink: Sink::Memory(Memory::default()) }
     }
 
-    /// Keeps all events in memory, and calls `observer` for each event on the thread that records it:
-    /// for tests that check the state at that moment.
+    /// Returns a log that keeps all events in memory, and calls `observer` for each event on the
+    /// thread that records it, for tests that check the state at that moment.
     #[must_use]
     pub fn memory_with_observer(observer: fn(&Event)) -> Self {
         let memory = Memory { observer: Some(observer), ..Memory::default() };
@@ -215,7 +215,7 @@ fn micros_since(started: Instant) -> u64 {
 }
 
 /// Locks a mutex even if a thread panicked while it held the lock, so that the log continues. The
-/// guarded data is valid at any time.
+/// guarded data is always valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -261,9 +261,9 @@ fn write_events(
     queue.changed.notify_all();
 }
 
-/// Writes all bytes and flushes, even if the writer is non-blocking: another program that shares
-/// stdout can make it non-blocking. A write to a full pipe then returns `WouldBlock` and is
-/// repeated.
+/// Writes all bytes and flushes, even if the writer is non-blocking, because another program that
+/// shares stdout can make it non-blocking. In that case, a write to a full pipe returns
+/// `WouldBlock` and is repeated.
 fn write_and_flush(
     writer: &mut impl Write,
     mut bytes: &[u8],

@@ -20,28 +20,29 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Opens the configured file; nothing that the client sent has any influence. It blocks: usually
-    /// not for long, but on a slow disk for longer than a worker thread may.
+    /// Opens the configured file, regardless of what the client sent. The call blocks: usually for
+    /// a short time, but on a slow disk for longer than a worker thread may block.
     #[must_use]
     pub fn open(server: &Server) -> Self {
         Self::with_body(&server.config, Body::open(&server.config.file))
     }
 
-    /// Opens the configured file if that needs no disk access. `None` means that it might need one,
-    /// or that it failed: call [`open`](Self::open).
+    /// Opens the configured file if that needs no disk access. Returns `None` if opening might need
+    /// disk access, or if it failed. In that case, call [`open`](Self::open).
     #[must_use]
     pub fn open_cached(server: &Server) -> Option<Self> {
         let body = server.reads_page_cache.then(|| Body::open_cached(&server.config.file))??;
         Some(Self::with_body(&server.config, Ok(body)))
     }
 
-    /// Sends the preamble to a socket, to leave together with the first data of the file (`MSG_MORE` on
-    /// Linux). Returns how many bytes the kernel accepted: usually all, because the send buffer of a
-    /// new connection is empty, or 0 if the send buffer is full.
+    /// Sends the preamble to a socket, so that it shares a TCP segment with the first data of the
+    /// file (`MSG_MORE` on Linux). Returns how many bytes the kernel accepted. Usually it accepts
+    /// all, because the send buffer of a new connection is empty. If the send buffer is full, it
+    /// accepts 0.
     ///
     /// # Errors
     ///
-    /// Those of a write, except `WouldBlock`.
+    /// Returns the error of a write, except `WouldBlock`.
     pub fn send_preamble<'s>(&self, to: impl Into<SockRef<'s>>) -> io::Result<usize> {
         send_more(&to.into(), &self.preamble)
     }

@@ -1,6 +1,7 @@
-//! System calls that send data without blocking the caller's choice of how to wait.
+//! System calls that send data to a socket.
 //!
-//! They are thin: one call each, for the siblings to wrap in their runtime's own readiness API.
+//! Each function makes one system call. An async sibling calls it through the readiness API of its
+//! runtime.
 
 use std::fs::File;
 use std::io;
@@ -8,13 +9,13 @@ use std::sync::OnceLock;
 
 use socket2::SockRef;
 
-/// The maximum number of bytes that one `sendfile` call moves: 1 MiB. It bounds how long one call
-/// keeps a worker thread busy, whatever the chunk size is.
+/// The maximum number of bytes that one `sendfile` call moves: 1 MiB. It limits how long one call
+/// occupies a worker thread, whatever the chunk size is.
 const SENDFILE_BYTES_MAX: usize = 1 << 20;
 
-/// Lets a test force partial writes. The function receives the number of bytes offered and returns
-/// how many of them the kernel may accept, or an error such as `WouldBlock`. It applies to all sends
-/// of the process, so that a test that sets it needs a process of its own.
+/// A hook with which a test forces partial writes. The function receives the number of bytes
+/// offered and returns how many of them the kernel may accept, or an error such as `WouldBlock`. It
+/// applies to all sends of the process, so a test that sets it needs a separate process.
 #[doc(hidden)]
 pub static SEND_LIMIT: OnceLock<fn(usize) -> io::Result<usize>> = OnceLock::new();
 
@@ -26,15 +27,16 @@ fn limited(bytes: usize) -> io::Result<usize> {
 ///
 /// # Errors
 ///
-/// Those of `send`. On a non-blocking socket, `WouldBlock` means that the send buffer is full.
+/// Returns the errors of `send`. On a non-blocking socket, `WouldBlock` means that the send buffer
+/// is full.
 pub fn send<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usize> {
     to.into().send(&bytes[..limited(bytes.len())?])
 }
 
 // ANCHOR: send_more
-/// Sends bytes that more data follows immediately (`MSG_MORE` on Linux), so that they share a TCP
-/// segment with that data. Returns how many bytes the kernel accepted, which is 0 if the send buffer
-/// is full.
+/// Sends bytes and announces that more data follows immediately (`MSG_MORE` on Linux), so that the
+/// bytes share a TCP segment with that data. Returns how many bytes the kernel accepted, which is 0
+/// if the send buffer is full.
 pub(crate) fn send_more(to: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const FLAGS: i32 = libc::MSG_MORE | libc::MSG_NOSIGNAL;
@@ -52,8 +54,8 @@ pub(crate) fn send_more(to: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize> {
 // ANCHOR_END: send_more
 
 // ANCHOR: sendfile
-/// Copies up to `bytes` bytes from the file's current position to a socket in the kernel, and
-/// returns how many. The file's position advances by as many, as it does in a read.
+/// Lets the kernel copy up to `bytes` bytes from the file's current position to a socket. Returns
+/// how many bytes it copied. The file's position advances by this number, as it does in a read.
 #[cfg(target_os = "linux")]
 pub(crate) fn sendfile(to: &SockRef<'_>, from: &File, bytes: usize) -> io::Result<usize> {
     let bytes = limited(bytes.min(SENDFILE_BYTES_MAX))?;

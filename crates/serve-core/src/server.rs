@@ -11,8 +11,8 @@ use crate::log::EventLog;
 use crate::shutdown::Shutdown;
 use crate::stall::REPORTS_ACKNOWLEDGEMENTS;
 
-/// How long the server waits before it calls `accept` again after an error that is likely to persist
-/// (clause 9 of the contract).
+/// How long the server waits before it calls `accept` again after an error that is likely to
+/// persist (clause 9 of the contract).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A server: its settings, its event log, its connection limit and its shutdown.
@@ -51,10 +51,11 @@ impl Server {
         }
     }
 
-    /// Requests the shutdown: the server accepts no more connections, and the open ones have the
-    /// grace period to complete.
+    /// Requests the shutdown. The server accepts no more connections, and the open connections have
+    /// the grace period to complete.
     pub fn shut_down(&self) {
-        // The event comes first: a thread that waits for the request may finish the log.
+        // The event is recorded first, because a thread that waits for the request may finish the
+        // log.
         self.shutdown.request(|| self.log.record(EventKind::Shutdown));
         self.limit.notify();
     }
@@ -64,9 +65,9 @@ impl Server {
         self.limit.block_until(timeout, || self.limit.is_idle().then_some(()));
     }
 
-    /// Records that the grace period is over: from now on a connection that fails was disconnected by
-    /// the server, and no `error` is logged. An approach calls this before it shuts down the sockets
-    /// of its connections.
+    /// Records that the grace period is over. If a connection fails afterwards, the server itself
+    /// disconnected it, and no `error` is logged. An approach calls this before it shuts down the
+    /// sockets of its connections.
     pub fn disconnect_all(&self) {
         self.is_disconnecting.store(true, Ordering::SeqCst);
     }
@@ -76,9 +77,10 @@ impl Server {
     }
 
     // ANCHOR: accept_failed
-    /// Decides how to continue after `accept` failed. `None` means at once, because the error concerns
-    /// one connection that is already gone. Otherwise the error is logged and likely to persist:
-    /// returns how long to wait before the next `accept`.
+    /// Decides how to continue after `accept` failed. Returns `None` if the error concerns one
+    /// connection that is already gone, so that the next `accept` may follow immediately. Otherwise
+    /// the error is likely to persist: logs it, and returns how long to wait before the next
+    /// `accept`.
     pub fn accept_failed(&self, error: &io::Error) -> Option<Duration> {
         if is_connection_error(error) {
             return None;

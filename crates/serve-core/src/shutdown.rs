@@ -70,7 +70,7 @@ mod tests {
         let shutdown = Shutdown::default();
         assert!(!shutdown.is_requested());
         shutdown.request(|| assert!(!shutdown.is_requested()));
-        shutdown.request(|| panic!("this request is not the first"));
+        shutdown.request(|| panic!("expected only the first request to run its function"));
         shutdown.wait();
     }
 

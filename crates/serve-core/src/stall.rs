@@ -1,11 +1,16 @@
 //! Detects clients that acknowledge no data any more (clause 8 of the contract).
 //!
-//! A full send buffer proves little: Linux reports a socket as writable only when about a third of
-//! its send buffer is free, which takes minutes with a slow client. Acknowledgements are the proof.
-//! `TCP_USER_TIMEOUT` seems to be made for this, but on Linux 6.18 it also disconnects slow clients
-//! that have a small window (its clock starts at the first zero window and continues while bytes
-//! arrive), and it never expires for a client that keeps sending (each of its segments postpones the
-//! window probe).
+//! A full send buffer does not prove that a client is stalled: Linux reports a socket as writable
+//! only when about a third of its send buffer is free, which takes minutes with a slow client. Only
+//! acknowledgements show the client's progress.
+//!
+//! The socket option `TCP_USER_TIMEOUT` seems to suit this purpose, but on Linux 6.18 it has two
+//! problems:
+//!
+//! - It also disconnects slow clients that have a small window. Its clock starts at the first zero
+//!   window and continues while bytes arrive.
+//! - It never expires for a client that keeps sending. Each of the client's segments postpones the
+//!   window probe.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -32,9 +37,10 @@ impl Progress {
     }
 
     // ANCHOR: is_stalled
-    /// Returns true if the client acknowledged nothing within the timeout. Where the operating system
-    /// does not report how many bytes are `unacknowledged`, progress is measured in bytes that the
-    /// kernel accepted. A disk that returns no data for as long then looks like a stalled client.
+    /// Returns true if the client acknowledged nothing within the timeout. Where the operating
+    /// system does not report how many bytes are `unacknowledged`, progress is measured in bytes
+    /// that the kernel accepted. If a disk returns no data for that long, its client then looks
+    /// stalled.
     pub(crate) fn is_stalled(
         &mut self,
         sent: u64,
@@ -123,14 +129,18 @@ mod tests {
             sent += bytes as u64;
         }
         let unacknowledged = unacknowledged_bytes(&SockRef::from(&stream)).unwrap();
-        assert!((1..=sent).contains(&unacknowledged), "{unacknowledged} of {sent}");
+        assert!(
+            (1..=sent).contains(&unacknowledged),
+            "expected 1 to {sent} unacknowledged bytes, got {unacknowledged}"
+        );
 
         let mut progress = Progress::new();
         let is_stalled = |progress: &mut Progress, timeout| {
             let unacknowledged = unacknowledged_bytes(&SockRef::from(&stream)).unwrap();
             progress.is_stalled(sent, Some(unacknowledged), timeout)
         };
-        // The first check sees progress: some bytes were acknowledged since the beginning.
+        // The first check detects progress, because some bytes were acknowledged since the
+        // beginning.
         assert!(!is_stalled(&mut progress, Duration::MAX));
         assert!(is_stalled(&mut progress, Duration::ZERO));
         let mut received = vec![0; sent as usize];

@@ -21,7 +21,7 @@ use crate::server::Server;
 use crate::signals;
 use crate::text::printable;
 
-/// The exit code after an incorrect command line, or if the server cannot start.
+/// The exit code if the command line is incorrect or the server cannot start.
 const EXIT_USAGE: u8 = 2;
 
 /// Runs a sibling's program with the arguments of the process. Returns exit code 0 after a
@@ -142,7 +142,7 @@ fn start_message(
     text
 }
 
-/// Returns the IPv4 addresses of this machine in its networks.
+/// Returns the IPv4 addresses at which other machines can reach this machine.
 fn lan_addresses() -> Vec<Ipv4Addr> {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let addresses = interfaces.into_iter().filter_map(|interface| match interface.ip() {

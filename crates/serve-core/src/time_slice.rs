@@ -2,11 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-/// Long enough that yielding has no measurable cost, and short enough that no client notices.
+/// How long a task may run before it yields. This is long enough that yielding has no measurable
+/// cost, and short enough that other clients have no noticeable delay.
 const TIME_SLICE: Duration = Duration::from_millis(1);
 
-/// The time slice of a task on a worker thread. If a client keeps up with the server, its task never
-/// waits. It must yield, or no other task would run on that thread.
+/// The time slice of a task on a worker thread. If a client keeps up with the server, its task
+/// never waits. It must yield, or no other task would run on that thread.
 #[derive(Debug)]
 pub struct TimeSlice {
     started: Instant,

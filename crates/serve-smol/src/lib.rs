@@ -1,9 +1,9 @@
 //! The file server in smol: one task per connection, on an executor that is an ordinary value.
 //!
 //! smol is a set of small crates. An [`Executor`] runs on the threads that call its `run`, and
-//! dropping it drops its tasks. [`Async`] makes any socket of std asynchronous: its calls wait for the
-//! reactor instead of blocking. smol has no limit on how long a task may run, so a task that never
-//! waits must yield.
+//! dropping it drops its tasks. [`Async`] makes any socket of std asynchronous: its calls wait for
+//! the reactor instead of blocking. smol does not limit how long a task may run, so a task that
+//! never waits must yield.
 //!
 //! Run `cargo run -p serve-smol` and open <http://localhost:4000/> in a browser.
 
@@ -37,9 +37,10 @@ pub const APPROACH: Approach = Approach {
 ///
 /// # Errors
 ///
-/// If a worker thread cannot be started, or the listener cannot be registered with the reactor.
+/// Returns an error if a worker thread cannot be started, or if the listener cannot be registered
+/// with the reactor.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
-    // Dropping the executor drops all tasks: each drops its socket, and then its connection.
+    // Dropping the executor drops all tasks. Each task drops its socket, and then its connection.
     let executor = Arc::new(Executor::new());
     let listener = Async::new(listener)?;
     let accepting =
@@ -83,11 +84,11 @@ async fn accept_loop(
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-/// Serves one client. Dropping the future, even before its first poll, closes the socket and then logs
-/// `disconnected`.
+/// Serves one client. Dropping the future, even before its first poll, closes the socket and then
+/// logs `disconnected`.
 pub async fn handle_connection(stream: Async<TcpStream>, conn: Connection) {
-    // A future that was not polled drops its parameters from first to last. Afterwards it drops its
-    // variables from last to first.
+    // A future that was never polled drops its parameters from first to last. A polled future drops
+    // its variables from last to first.
     let (conn, stream) = (conn, stream);
     let result = serve(&conn, &stream).await;
     conn.finish(result, &stream);
@@ -132,8 +133,8 @@ async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -
     while let Some(chunk_bytes) = chunks.next_chunk() {
         let started = conn.chunk_started();
         while chunks.remaining() > 0 {
-            // If the send buffer is full, `send` returns `WouldBlock`. Then the rest of the piece is
-            // dropped before the wait, and read again after it.
+            // If the send buffer is full, `send` returns `WouldBlock`. Then the rest of the piece
+            // is dropped before the wait, and read again after it.
             let write = stream.write_with(|stream| {
                 let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
                 while !piece.is_empty() {
@@ -145,7 +146,8 @@ async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -
             match timeout(conn.stall_check_interval(), write).await {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => {
-                    // The timeout polls `write` once more before it expires, which may end here.
+                    // The timeout polls `write` once more before it expires. That poll may return
+                    // `false`.
                     conn.check_stall(stream)?;
                     chunks = unblock(move || chunks.fetch()).await?;
                 }
@@ -210,15 +212,15 @@ async fn drain(conn: &Connection, mut stream: &Async<TcpStream>) -> io::Result<(
             0 => return Ok(()),
             received => conn.record_received(&buffer[..received]),
         }
-        // A client that sends without end must not keep the worker thread from other tasks.
+        // A client that never stops sending must not prevent other tasks from running.
         yield_now().await;
     }
 }
 // ANCHOR_END: drain
 
 // ANCHOR: timeout
-/// Waits for a future, but not longer than `limit`. smol provides the parts: a timer, and `or`, which
-/// returns the output of the future that completes first.
+/// Waits for a future, but not longer than `limit`. smol provides the parts: a timer, and `or`,
+/// which returns the output of the future that completes first.
 async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Instant> {
     or(async { Ok(work.await) }, async { Err(Timer::after(limit).await) }).await
 }

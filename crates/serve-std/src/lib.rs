@@ -1,9 +1,10 @@
 //! The file server in blocking std: one thread per connection.
 //!
-//! The kernel does all the scheduling, and the code reads from top to bottom. A thread that waits in
-//! `write` cannot read, so a connection that takes longer than 10 ms gets a second thread, which reads
-//! what the client sends. The costs are a thread's start and stack for each connection, so a lower
-//! connection limit, and that a thread cannot be canceled: only its socket can be shut down.
+//! The kernel does all the scheduling, and the code reads from top to bottom. A thread that waits
+//! in `write` cannot read. If a connection writes for longer than 10 ms, it starts a second thread,
+//! which reads what the client sends. Each connection costs the start and the stack of a thread, so
+//! the connection limit is lower. A thread cannot be canceled: the server can only shut down its
+//! socket.
 //!
 //! Run `cargo run -p serve-std` and open <http://localhost:4000/> in a browser.
 
@@ -35,7 +36,8 @@ pub const APPROACH: Approach = Approach {
 ///
 /// # Errors
 ///
-/// If no file descriptor is left to wake `accept` with, or the accept thread cannot be started.
+/// Returns an error if no file descriptor is left for waking `accept`, or if the accept thread
+/// cannot be started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let wake_accept = accept_waker(&listener)?;
     let streams = OpenStreams::default();
@@ -44,7 +46,7 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
         server.shutdown.wait();
         wake_accept();
         server.wait_until_idle(server.config.grace);
-        // Shutting a socket down wakes the threads that wait for it. The scope joins them.
+        // Shutting a socket down wakes the threads that wait for it. The scope joins those threads.
         server.disconnect_all();
         streams.shut_down();
         Ok(())

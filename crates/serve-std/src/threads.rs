@@ -1,4 +1,5 @@
-//! The parts that a runtime would provide: threads that start, read beside a writer, and end.
+//! The parts that a runtime would provide: threads that start, that read while another thread
+//! writes, and that can be ended.
 
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind};
@@ -13,12 +14,13 @@ use socket2::SockRef;
 
 use crate::drain;
 
-/// The stack size of a thread, in bytes. Pages that are not touched need no memory, but std's default
-/// of 2 MiB would use up the address space of a 32-bit machine with a thousand connections.
+/// The stack size of a thread, in bytes. Pages that are not touched need no memory, but std's
+/// default of 2 MiB would use up the address space of a 32-bit machine with a thousand connections.
 const STACK_BYTES: usize = 128 * 1024;
 
-/// How long a connection writes before its reader thread starts. If the client takes the whole reply
-/// sooner, what it sends is read afterwards, and no second thread is needed.
+/// How long a connection writes before its reader thread starts. If the kernel accepts the whole
+/// reply sooner, the first thread reads the client's data afterwards, and no second thread is
+/// needed.
 const READER_DELAY: Duration = Duration::from_millis(10);
 
 // ANCHOR: spawn
@@ -40,13 +42,13 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
 
 /// Makes dropping the socket close the connection with a reset.
 pub(crate) fn reset_on_close(stream: &TcpStream) {
-    // It fails if the connection is already gone; then there is nothing to reset.
+    // The call fails if the connection is already closed. In that case there is nothing to reset.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 // ANCHOR: accept_waker
-/// Returns a function that ends a blocking `accept`. It uses neither the network nor a new file
-/// descriptor: there may be none left.
+/// Returns a function that ends a blocking `accept`. The function needs neither the network nor a
+/// new file descriptor, because both may be unavailable.
 #[cfg(target_os = "linux")]
 pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() + use<>> {
     let listener = listener.try_clone()?;
@@ -73,14 +75,14 @@ pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() +
     Ok(move || drop(socket.connect_timeout(&addr.into(), Duration::from_secs(1))))
 }
 
-/// The second thread of a connection, which drains the socket while the first thread writes. It starts
-/// only if writing takes longer than [`READER_DELAY`]. Dropping this value ends it.
+/// The second thread of a connection, which drains the socket while the first thread writes. It
+/// starts only if writing takes longer than [`READER_DELAY`]. Dropping this value ends the thread.
 pub(crate) struct ReaderThread<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     conn: &'scope Connection,
     stream: &'scope TcpStream,
     due_at: Instant,
-    /// Receives the result of the thread. Empty until the thread is started.
+    /// Receives the result of the thread. The cell is empty until the thread is started.
     result: OnceCell<Receiver<io::Result<()>>>,
 }
 
@@ -110,7 +112,8 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
     }
     // ANCHOR_END: start_if_due
 
-    /// Drains until EOF or the linger timeout, with the thread if it is started, otherwise without.
+    /// Drains until EOF or the linger timeout. If the reader thread is started, it drains;
+    /// otherwise the calling thread does.
     pub(crate) fn drain(&self, linger: Duration) -> io::Result<()> {
         match self.result.get() {
             Some(result) => {
@@ -155,7 +158,7 @@ impl OpenStreams {
     // ANCHOR_END: shut_down
 
     fn lock(&self) -> MutexGuard<'_, Vec<Weak<TcpStream>>> {
-        // The list is valid at every moment, also after a panic.
+        // The list is always valid, even after a panic.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,9 @@
 //! The file server in Tokio: one task per connection, on a few worker threads.
 //!
-//! A waiting task needs a few hundred bytes of memory, where a thread needs a stack. In return, a task
-//! must not block its worker thread. Tokio's reactor reports when a socket is ready, but no reactor
-//! does so for files: data that is not in the page cache is read on the blocking pool.
+//! A waiting task needs a few hundred bytes of memory, whereas a thread needs a stack. In return, a
+//! task must not block its worker thread. Tokio's reactor reports when a socket is ready, but no
+//! reactor reports this for files. Data that is not in the page cache is therefore read on the
+//! blocking pool.
 //!
 //! Run `cargo run -p serve-tokio` and open <http://localhost:4000/> in a browser.
 
@@ -35,12 +36,13 @@ pub const APPROACH: Approach = Approach {
 ///
 /// # Errors
 ///
-/// If the runtime cannot be built because a file descriptor or a thread is missing.
+/// Returns an error if the runtime cannot be built because a file descriptor or a thread is
+/// missing.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let workers = server.config.workers;
     let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
-    // The accept loop is a task too: a worker keeps the tasks that it spawns, but tasks that this
-    // thread spawns would have to be passed to a worker.
+    // The accept loop is a task, too. A worker thread keeps the tasks that it spawns, but tasks
+    // that this thread spawns would have to be passed to a worker thread.
     runtime.block_on(runtime.spawn(async move {
         let mut connections = JoinSet::new();
         tokio::select! {
@@ -83,11 +85,11 @@ async fn accept_loop(
 // ANCHOR_END: accept
 
 // ANCHOR: serve
-/// Serves one client. Dropping the future, even before its first poll, closes the socket and then logs
-/// `disconnected`.
+/// Serves one client. Dropping the future, even before its first poll, closes the socket and then
+/// logs `disconnected`.
 pub async fn handle_connection(stream: TcpStream, conn: Connection) {
-    // A future that was not polled drops its parameters from first to last. Afterwards it drops its
-    // variables from last to first.
+    // A future that was never polled drops its parameters from first to last. A polled future drops
+    // its variables from last to first.
     let (conn, mut stream) = (conn, stream);
     let result = serve(&conn, &mut stream).await;
     conn.finish(result, &stream);
@@ -133,9 +135,9 @@ async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::R
     while let Some(chunk_bytes) = chunks.next_chunk() {
         let started = conn.chunk_started();
         while chunks.remaining() > 0 {
-            // If the send buffer is full, `send` returns `WouldBlock`. Then the rest of the piece is
-            // dropped before the wait, and read again after it. With a `timeout` around each write,
-            // chunks of one byte would be 15% to 20% slower.
+            // If the send buffer is full, `send` returns `WouldBlock`. Then the rest of the piece
+            // is dropped before the wait, and read again after it. With a `timeout` around each
+            // write, chunks of one byte would be 15% to 20% slower.
             let result = stream.try_io(Interest::WRITABLE, || {
                 let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
                 while !piece.is_empty() {

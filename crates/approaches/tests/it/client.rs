@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// The maximum time of one step. No step takes as long, not even on a slow machine.
+/// The maximum time of one step. No step takes this long, even on a slow machine.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The preamble of the original note.
@@ -79,8 +79,8 @@ pub fn assert_same(actual: &[u8], expected: &[u8]) {
     assert_eq!(actual, expected, "expected {expected} bytes, got {actual}");
 }
 
-/// Returns pseudo-random bytes, so that misplaced data is detected. NUL, CR and LF occur, too.
-pub fn noise(count: usize) -> Vec<u8> {
+/// Returns pseudo-random bytes, so that misplaced data is detected. They include NUL, CR and LF.
+pub fn random_bytes(count: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let next_byte = || {
         state ^= state << 13;

@@ -1,4 +1,4 @@
-//! What every sibling does, clause by clause of docs/CONTRACT.md.
+//! Tests of what every sibling does, in the order of the clauses of docs/CONTRACT.md.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -10,19 +10,20 @@ use std::time::{Duration, Instant};
 use serve_core::{ErrorKind, Event, EventKind, Preamble};
 
 use crate::client::{
-    BARE, DEADLINE, assert_same, connect, connect_with_small_buffer, noise, read_exactly,
+    BARE, DEADLINE, assert_same, connect, connect_with_small_buffer, random_bytes, read_exactly,
     read_until_end, read_whole, reset, send,
 };
-use crate::running::{Ready, Running, named, names_of, shown};
+use crate::running::{Ready, Running, count_named, format_events, names_of};
 use crate::{Check, Sibling};
 
 const MIB: usize = 1 << 20;
 
-/// Longer than what the kernel buffers for a client that does not read.
-const LONG: u64 = 64 << 20;
+/// The length of a file that does not fit into the socket buffers, in bytes. The server must wait
+/// for the client before it can send the whole file.
+const LONG_FILE_BYTES: u64 = 64 << 20;
 
-/// Those that depend on how the file is read.
-pub const OF_FILES: &[(&str, Check)] = &[
+/// The tests that depend on how the file is read.
+pub const FILE_CHECKS: &[(&str, Check)] = &[
     ("the_file_is_opened_for_each_client", the_file_is_opened_for_each_client),
     (
         "sizes_around_the_chunk_size_are_sent_completely",
@@ -50,6 +51,7 @@ pub const OF_FILES: &[(&str, Check)] = &[
     ),
 ];
 
+/// The other tests.
 pub const CHECKS: &[(&str, Check)] = &[
     ("a_silent_client_is_served_immediately", a_silent_client_is_served_immediately),
     ("http_preamble_and_no_preamble", http_preamble_and_no_preamble),
@@ -82,16 +84,16 @@ pub const CHECKS: &[(&str, Check)] = &[
     ("a_request_does_not_select_a_file", a_request_does_not_select_a_file),
 ];
 
-// Clause 2: at once.
+// Clause 2: immediate reply.
 
 fn a_silent_client_is_served_immediately(sibling: Sibling) {
-    let content = noise(100_000);
+    let content = random_bytes(100_000);
     let running = Running::start(sibling, &content);
     running.assert_serves(&content);
     let events = running.stop();
     assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
     let disconnected = EventKind::Disconnected { conn: 1, sent: 100_010, received: 0 };
-    assert!(events.iter().any(|event| event.kind == disconnected), "{}", shown(&events));
+    assert!(events.iter().any(|event| event.kind == disconnected), "{}", format_events(&events));
 }
 
 fn the_file_is_opened_for_each_client(sibling: Sibling) {
@@ -107,7 +109,7 @@ fn the_file_is_opened_for_each_client(sibling: Sibling) {
 fn sizes_around_the_chunk_size_are_sent_completely(sibling: Sibling) {
     const CHUNK: usize = 4096;
     for size in [0, 1, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK] {
-        let content = noise(size);
+        let content = random_bytes(size);
         let running = Running::start_with(sibling, &content, |config| {
             config.chunk_bytes = CHUNK;
             config.log_chunks = true;
@@ -118,12 +120,12 @@ fn sizes_around_the_chunk_size_are_sent_completely(sibling: Sibling) {
         assert!(chunks.iter().all(|&bytes| (1..=CHUNK as u64).contains(&bytes)), "{chunks:?}");
         assert_eq!(chunks.iter().sum::<u64>(), size as u64);
         let file_ended = EventKind::FileEnded { conn: 1, bytes: size as u64 };
-        assert!(events.iter().any(|event| event.kind == file_ended), "{}", shown(&events));
+        assert!(events.iter().any(|event| event.kind == file_ended), "{}", format_events(&events));
     }
 }
 
 fn chunks_of_one_byte(sibling: Sibling) {
-    let content = noise(2000);
+    let content = random_bytes(2000);
     let running = Running::start_with(sibling, &content, |config| {
         config.chunk_bytes = 1;
         config.log_chunks = true;
@@ -133,13 +135,17 @@ fn chunks_of_one_byte(sibling: Sibling) {
 }
 
 fn a_chunk_of_1_gib_is_sent_in_pieces(sibling: Sibling) {
-    let content = noise(3 * MIB);
+    let content = random_bytes(3 * MIB);
     let running = Running::start_with(sibling, &content, |config| {
         config.chunk_bytes = 1 << 30;
         config.log_chunks = true;
     });
     running.assert_serves(&content);
-    assert_eq!(chunk_sizes(&running.stop()), [3 * MIB as u64], "one event for the whole chunk");
+    assert_eq!(
+        chunk_sizes(&running.stop()),
+        [3 * MIB as u64],
+        "expected one event for the whole chunk"
+    );
 }
 
 fn chunk_sizes(events: &[Event]) -> Vec<u64> {
@@ -151,7 +157,7 @@ fn chunk_sizes(events: &[Event]) -> Vec<u64> {
 }
 
 fn http_preamble_and_no_preamble(sibling: Sibling) {
-    let content = noise(70_000);
+    let content = random_bytes(70_000);
     let header = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\
                   Content-Length: 70000\r\nConnection: close\r\n\r\n";
     for (preamble, expected) in [(Preamble::Http, header), (Preamble::None, "")] {
@@ -165,25 +171,26 @@ fn http_preamble_and_no_preamble(sibling: Sibling) {
 // Clause 4: length.
 
 fn a_growing_file_is_sent_with_its_original_length(sibling: Sibling) {
-    let running = Running::start_with_long_file(sibling, LONG, |_| {});
+    let running = Running::start_with_long_file(sibling, LONG_FILE_BYTES, |_| {});
     let stream = connect_with_small_buffer(running.addr);
     read_exactly(&stream, BARE.len() + 1);
     let file = OpenOptions::new().write(true).open(running.path()).unwrap();
-    file.set_len(LONG + 1_000_000).unwrap();
+    file.set_len(LONG_FILE_BYTES + 1_000_000).unwrap();
     let rest = read_whole(&stream);
-    assert_eq!(rest.len() as u64, LONG - 1);
+    assert_eq!(rest.len() as u64, LONG_FILE_BYTES - 1);
     drop(stream);
     running.stop();
 }
 
 fn a_shrinking_file_ends_with_an_error(sibling: Sibling) {
-    let running = Running::start_with_long_file(sibling, LONG, |_| {});
+    let running = Running::start_with_long_file(sibling, LONG_FILE_BYTES, |_| {});
     let stream = connect_with_small_buffer(running.addr);
     read_exactly(&stream, BARE.len() + 1);
     let file = OpenOptions::new().write(true).open(running.path()).unwrap();
-    file.set_len(LONG / 2).unwrap();
+    file.set_len(LONG_FILE_BYTES / 2).unwrap();
     let (rest, _) = read_until_end(&stream);
-    assert!(rest.len() as u64 <= LONG / 2, "{} bytes: it pads", rest.len());
+    let bytes_max = LONG_FILE_BYTES as usize / 2;
+    assert!(rest.len() <= bytes_max, "expected at most {bytes_max} bytes, got {}", rest.len());
     running.wait_for(1, "disconnected");
     file.set_len(5).unwrap();
     running.assert_serves(&[0; 5]);
@@ -193,7 +200,7 @@ fn a_shrinking_file_ends_with_an_error(sibling: Sibling) {
 }
 
 fn a_replaced_file_is_sent_as_it_was_opened(sibling: Sibling) {
-    let content = noise(8 * MIB);
+    let content = random_bytes(8 * MIB);
     let running = Running::start(sibling, &content);
     let stream = connect_with_small_buffer(running.addr);
     let mut received = read_exactly(&stream, BARE.len() + 1);
@@ -207,8 +214,8 @@ fn a_replaced_file_is_sent_as_it_was_opened(sibling: Sibling) {
     running.stop();
 }
 
-/// The kernel lists this file with a length of 4,096 bytes, but every read of it fails. It stands for
-/// a disk that fails.
+/// The kernel lists this file with a length of 4,096 bytes, but every read of it fails. It
+/// simulates a disk that fails.
 #[cfg(target_os = "linux")]
 fn a_file_that_cannot_be_read_is_an_error(sibling: Sibling) {
     const UNREADABLE: &str = "/sys/class/net/lo/speed";
@@ -230,10 +237,10 @@ fn errors_of(events: &[Event], of_conn: u64) -> Vec<ErrorKind> {
     kinds.collect()
 }
 
-// Clause 5: listening while sending.
+// Clause 5: reading while sending.
 
 fn data_is_read_while_the_file_is_sent(sibling: Sibling) {
-    let running = Running::start_with_long_file(sibling, LONG, |_| {});
+    let running = Running::start_with_long_file(sibling, LONG_FILE_BYTES, |_| {});
     let stream = connect_with_small_buffer(running.addr);
     send(&stream, b"GET / \x1b[2J\r\n");
     running.wait_for(1, "data");
@@ -241,12 +248,13 @@ fn data_is_read_while_the_file_is_sent(sibling: Sibling) {
     running.wait_for(1, "disconnected");
     let events = running.stop();
     let data = EventKind::Data { conn: 1, bytes: 12, preview: "GET / \\x1b[2J\\r\\n".to_owned() };
-    assert!(events.iter().any(|event| event.kind == data), "{}", shown(&events));
+    assert!(events.iter().any(|event| event.kind == data), "{}", format_events(&events));
 }
 
-/// The task of such a client never waits for the socket, so it must not only write.
+/// If a client keeps up with the server, its task never waits for the socket. The task must read
+/// nevertheless.
 fn data_is_read_from_a_client_that_keeps_up(sibling: Sibling) {
-    let content = noise(300_000);
+    let content = random_bytes(300_000);
     let running = Running::start_with(sibling, &content, |config| {
         config.chunk_bytes = 1;
         config.workers = 1;
@@ -261,7 +269,7 @@ fn data_is_read_from_a_client_that_keeps_up(sibling: Sibling) {
 }
 
 fn a_client_can_upload_20_mb_before_it_reads(sibling: Sibling) {
-    let content = noise(8 * MIB);
+    let content = random_bytes(8 * MIB);
     let running = Running::start(sibling, &content);
     let stream = running.connect();
     let upload = vec![b'u'; 1_000_000];
@@ -277,42 +285,46 @@ fn a_client_can_upload_20_mb_before_it_reads(sibling: Sibling) {
         sent: (8 * MIB + BARE.len()) as u64,
         received: 20_000_000,
     };
-    assert!(events.iter().any(|event| event.kind == disconnected), "{}", shown(&events));
+    assert!(events.iter().any(|event| event.kind == disconnected), "{}", format_events(&events));
 }
 
 fn a_flooding_client_neither_fills_the_log_nor_blocks_others(sibling: Sibling) {
-    let content = noise(MIB);
+    let content = random_bytes(MIB);
     let running = Running::start_with(sibling, &content, |config| {
         config.workers = 1;
         config.linger_timeout = Duration::from_millis(1500);
     });
     let flooder = running.connect();
-    let (tell, stopped) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| {
-            // Until the server has had enough of it: the linger timeout.
+            // The write fails after the linger timeout, when the server resets the connection.
             while (&flooder).write(&[b'f'; 50_000]).is_ok() {}
-            tell.send(()).unwrap();
+            sender.send(()).unwrap();
         });
         running.wait_for(1, "data");
         running.assert_serves(&content);
         assert_same(&read_exactly(&flooder, BARE.len()), BARE);
         let (rest, _) = read_until_end(&flooder);
         assert_same(&rest, &content);
-        stopped.recv_timeout(DEADLINE).expect("the flooder is let go");
+        receiver.recv_timeout(DEADLINE).expect("the server disconnects the flooding client");
     });
     running.wait_for(2, "disconnected");
     let events = running.stop();
-    let told = names_of(&events, 1).iter().filter(|&&name| name == "data").count();
-    let took_us = events.last().expect("events").at_us;
+    let data_events = names_of(&events, 1).iter().filter(|&&name| name == "data").count() as u64;
+    let elapsed_us = events.last().expect("the log has events").at_us;
+    let data_events_max = 2 + 10 * elapsed_us / 1_000_000;
     assert_eq!(errors_of(&events, 1), []);
-    assert!(told as u64 <= 2 + 10 * took_us / 1_000_000, "{told} data events in {took_us} us");
+    assert!(
+        data_events <= data_events_max,
+        "expected at most {data_events_max} events `data` in {elapsed_us} us, got {data_events}"
+    );
 }
 
-// Clause 6: half-close is not goodbye.
+// Clause 6: half-close.
 
 fn half_close_still_sends_the_file(sibling: Sibling) {
-    let content = noise(8 * MIB);
+    let content = random_bytes(8 * MIB);
     let running = Running::start(sibling, &content);
     let stream = running.connect();
     stream.shutdown(Shutdown::Write).unwrap();
@@ -322,14 +334,14 @@ fn half_close_still_sends_the_file(sibling: Sibling) {
     assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
 }
 
-// Clause 7: ending.
+// Clause 7: lingering close.
 
 fn an_unread_request_does_not_truncate_the_reply(sibling: Sibling) {
-    let content = noise(2_000_000);
+    let content = random_bytes(2_000_000);
     let running = Running::start(sibling, &content);
     let stream = connect_with_small_buffer(running.addr);
     send(&stream, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    // The pause is the stimulus: time enough for a server that closes at once to do so.
+    // An incorrect server closes the connection during this pause.
     thread::sleep(Duration::from_millis(400));
     assert_same(&read_whole(&stream), &[BARE, &content].concat());
     drop(stream);
@@ -337,7 +349,7 @@ fn an_unread_request_does_not_truncate_the_reply(sibling: Sibling) {
 }
 
 fn data_is_read_until_the_client_closes(sibling: Sibling) {
-    let content = noise(1000);
+    let content = random_bytes(1000);
     let running = Running::start(sibling, &content);
     let stream = running.connect();
     assert_same(&read_whole(&stream), &[BARE, &content].concat());
@@ -348,7 +360,7 @@ fn data_is_read_until_the_client_closes(sibling: Sibling) {
     running.wait_for(1, "disconnected");
     let events = running.stop();
     let disconnected = EventKind::Disconnected { conn: 1, sent: 1010, received: 12 };
-    assert!(events.iter().any(|event| event.kind == disconnected), "{}", shown(&events));
+    assert!(events.iter().any(|event| event.kind == disconnected), "{}", format_events(&events));
     assert_eq!(errors_of(&events, 1), []);
 }
 
@@ -364,13 +376,16 @@ fn an_idle_client_is_closed_after_the_linger_timeout(sibling: Sibling) {
     assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
     let at = |name| events.iter().find(|event| event.kind.name() == name).unwrap().at_us;
     let lingered_us = at("disconnected") - at("file_ended");
-    assert!((300_000..3_000_000).contains(&lingered_us), "lingered {lingered_us} us");
+    assert!(
+        (300_000..3_000_000).contains(&lingered_us),
+        "expected `disconnected` 300000 to 3000000 us after `file_ended`, got {lingered_us} us"
+    );
 }
 
 // Clause 8: errors end one connection.
 
 fn fifty_resets_and_fifty_early_closes(sibling: Sibling) {
-    let running = Running::start_with_long_file(sibling, LONG, |_| {});
+    let running = Running::start_with_long_file(sibling, LONG_FILE_BYTES, |_| {});
     for index in 0..50 {
         let stream = running.connect();
         if index % 2 == 0 {
@@ -387,7 +402,7 @@ fn fifty_resets_and_fifty_early_closes(sibling: Sibling) {
     fs::write(running.path(), b"alive").unwrap();
     running.assert_serves(b"alive");
     let events = running.stop();
-    assert_eq!(named(&events, "disconnected"), 101);
+    assert_eq!(count_named(&events, "disconnected"), 101);
 }
 
 fn a_missing_file_is_an_error_and_http_404(sibling: Sibling) {
@@ -416,19 +431,19 @@ fn a_missing_file_is_an_error_and_http_404(sibling: Sibling) {
 }
 
 fn a_stalled_client_is_reset(sibling: Sibling) {
-    let running = Running::start_with_long_file(sibling, LONG, |config| {
+    let running = Running::start_with_long_file(sibling, LONG_FILE_BYTES, |config| {
         config.stall_timeout = Duration::from_secs(1);
     });
     assert_reset_when_stalled(running);
 }
 
-/// As it is done where the system does not tell what is acknowledged: macOS and Windows.
+/// Tests the code for macOS and Windows, which do not report what is acknowledged.
 fn a_stalled_client_is_reset_without_acknowledgement_info(sibling: Sibling) {
     let mut ready = Ready::new(b"", |config| config.stall_timeout = Duration::from_secs(1));
     ready.server.reports_acknowledgements = false;
     let running = ready.run(sibling);
     let file = OpenOptions::new().write(true).open(running.path()).unwrap();
-    file.set_len(LONG).unwrap();
+    file.set_len(LONG_FILE_BYTES).unwrap();
     assert_reset_when_stalled(running);
 }
 
@@ -437,10 +452,13 @@ fn assert_reset_when_stalled(running: Running) {
     let stream = connect_with_small_buffer(running.addr);
     running.wait_for(1, "disconnected");
     let took = started.elapsed();
-    assert!(took >= Duration::from_millis(900), "cut off after {took:?}");
+    assert!(
+        took >= Duration::from_millis(900),
+        "expected a reset after at least 900 ms, got one after {took:?}"
+    );
     let (got, ended) = read_until_end(&stream);
-    assert!((got.len() as u64) < LONG);
-    let error = ended.expect_err("a reset, since the file is not whole");
+    assert!((got.len() as u64) < LONG_FILE_BYTES);
+    let error = ended.expect_err("the server resets the connection");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     let events = running.stop();
     assert_eq!(errors_of(&events, 1), [ErrorKind::Stalled]);
@@ -448,13 +466,13 @@ fn assert_reset_when_stalled(running: Running) {
 }
 
 fn a_flooding_client_that_never_reads_is_reset(sibling: Sibling) {
-    let running = Running::start_with_long_file(sibling, LONG, |config| {
+    let running = Running::start_with_long_file(sibling, LONG_FILE_BYTES, |config| {
         config.stall_timeout = Duration::from_secs(1);
     });
     let mut stream = running.connect();
     let started = Instant::now();
     while stream.write(&[b'f'; 50_000]).is_ok() {
-        assert!(started.elapsed() < DEADLINE, "not cut off");
+        assert!(started.elapsed() < DEADLINE, "expected a failed write within {DEADLINE:?}");
     }
     running.wait_for(1, "disconnected");
     assert_eq!(errors_of(&running.stop(), 1), [ErrorKind::Stalled]);
@@ -467,24 +485,24 @@ fn a_slow_client_is_not_disconnected(sibling: Sibling) {
     });
     let stream = connect_with_small_buffer(running.addr);
     let started = Instant::now();
-    let mut left = BYTES as usize + BARE.len();
-    while left > 0 {
-        // The pace is the stimulus: slow for three times the stall timeout, then fast. So slow that
-        // the window never opens as far as the kernel's own TCP_USER_TIMEOUT wants it to.
+    let mut remaining = BYTES as usize + BARE.len();
+    while remaining > 0 {
+        // The client is slow for three times the stall timeout, then fast. At the slow pace, its
+        // receive window never opens as far as the kernel's `TCP_USER_TIMEOUT` requires.
         let is_slow = started.elapsed() < Duration::from_secs(3);
         if is_slow {
             thread::sleep(Duration::from_millis(100));
         }
-        let taken = if is_slow { left.min(2000) } else { left };
-        read_exactly(&stream, taken);
-        left -= taken;
+        let count = if is_slow { remaining.min(2000) } else { remaining };
+        read_exactly(&stream, count);
+        remaining -= count;
     }
     drop(stream);
     let events = running.stop();
     assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
 }
 
-// Clause 9: accept never dies.
+// Clause 9: accepting connections.
 
 fn a_reset_before_accept_is_ignored(sibling: Sibling) {
     let ready = Ready::new(b"alive", |_| {});
@@ -497,9 +515,10 @@ fn a_reset_before_accept_is_ignored(sibling: Sibling) {
 }
 
 fn no_client_waits_for_a_non_reading_client(sibling: Sibling) {
-    let content = noise(8 * MIB);
+    let content = random_bytes(8 * MIB);
     let running = Running::start_with(sibling, &content, |config| config.workers = 1);
-    // Three in four read nothing until all the others, last come first, have everything.
+    // Three of four clients read nothing until all the others have received the whole file. The
+    // others read in the reverse order of their connections.
     let connect_one = |index| match index % 4 {
         0 => connect(running.addr),
         _ => connect_with_small_buffer(running.addr),
@@ -507,23 +526,23 @@ fn no_client_waits_for_a_non_reading_client(sibling: Sibling) {
     let streams: Vec<TcpStream> = (0..40).map(connect_one).collect();
     running.wait_for(40, "connected");
     let expected = [BARE, &content].concat();
-    let (reading, stalled): (Vec<_>, Vec<_>) =
+    let (reading, non_reading): (Vec<_>, Vec<_>) =
         streams.into_iter().enumerate().partition(|(index, _)| index % 4 == 0);
     for (_, stream) in reading.iter().rev() {
         assert_same(&read_whole(stream), &expected);
     }
-    for (_, stream) in stalled.iter().rev().step_by(15) {
+    for (_, stream) in non_reading.iter().rev().step_by(15) {
         assert_same(&read_whole(stream), &expected);
     }
-    drop((reading, stalled));
+    drop((reading, non_reading));
     running.wait_for(40, "disconnected");
     running.stop();
 }
 
 fn no_client_waits_for_a_client_that_keeps_up(sibling: Sibling) {
-    // The kernel takes all of it, so the task of this client never has to wait; and in single bytes
-    // it takes long.
-    let content = noise(150_000);
+    // The kernel accepts the whole file, so that the task of this client never waits. Sending it in
+    // chunks of one byte takes a long time.
+    let content = random_bytes(150_000);
     let running = Running::start_with(sibling, &content, |config| {
         config.chunk_bytes = 1;
         config.workers = 1;
@@ -534,13 +553,17 @@ fn no_client_waits_for_a_client_that_keeps_up(sibling: Sibling) {
         assert_eq!(read_exactly(&running.connect(), 1), BARE[..1]);
     }
     let events = running.server.log.events();
-    assert!(!names_of(&events, 1).contains(&"file_ended"), "they waited: {}", shown(&events));
+    assert!(
+        !names_of(&events, 1).contains(&"file_ended"),
+        "expected three replies before the first client's `file_ended`, got these events: {}",
+        format_events(&events)
+    );
     drop(busy);
     running.stop();
 }
 
 fn clients_beyond_the_connection_limit_wait(sibling: Sibling) {
-    let content = noise(100_000);
+    let content = random_bytes(100_000);
     let running = Running::start_with(sibling, &content, |config| {
         config.max_connections = 2;
     });
@@ -556,14 +579,14 @@ fn clients_beyond_the_connection_limit_wait(sibling: Sibling) {
             EventKind::Disconnected { .. } => open -= 1,
             _ => {}
         }
-        assert!(open <= 2, "{open} clients at once");
+        assert!(open <= 2, "expected at most 2 open connections, got {open}");
     }
 }
 
 // Clause 10: shutdown.
 
 fn shutdown_lets_clients_finish(sibling: Sibling) {
-    let content = noise(8 * MIB);
+    let content = random_bytes(8 * MIB);
     let running = Running::start(sibling, &content);
     let stream = connect_with_small_buffer(running.addr);
     let mut got = read_exactly(&stream, BARE.len());
@@ -573,13 +596,13 @@ fn shutdown_lets_clients_finish(sibling: Sibling) {
     assert_same(&got, &[BARE, &content].concat());
     drop(stream);
     let addr = running.addr;
-    let events = running.ended();
+    let events = running.join();
     assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
     assert!(TcpStream::connect_timeout(&addr, Duration::from_secs(1)).is_err());
 }
 
 fn shutdown_disconnects_clients_after_the_grace_period(sibling: Sibling) {
-    let running = Running::start_with_long_file(sibling, LONG, |config| {
+    let running = Running::start_with_long_file(sibling, LONG_FILE_BYTES, |config| {
         config.grace = Duration::from_millis(300);
     });
     let streams: Vec<TcpStream> =
@@ -588,17 +611,20 @@ fn shutdown_disconnects_clients_after_the_grace_period(sibling: Sibling) {
     let started = Instant::now();
     let events = running.stop();
     let took = started.elapsed();
-    assert!(took >= Duration::from_millis(300), "no grace: {took:?}");
-    assert!(took < Duration::from_secs(5), "no end of the grace: {took:?}");
-    assert_eq!(named(&events, "file_ended"), 0);
+    assert!(
+        took >= Duration::from_millis(300),
+        "expected a shutdown of at least 300 ms, got {took:?}"
+    );
+    assert!(took < Duration::from_secs(5), "expected a shutdown of less than 5 s, got {took:?}");
+    assert_eq!(count_named(&events, "file_ended"), 0);
     for stream in streams {
         let (got, _) = read_until_end(&stream);
-        assert!((got.len() as u64) < LONG);
+        assert!((got.len() as u64) < LONG_FILE_BYTES);
     }
 }
 
 fn shutdown_resets_waiting_connections(sibling: Sibling) {
-    let running = Running::start_with_long_file(sibling, LONG, |config| {
+    let running = Running::start_with_long_file(sibling, LONG_FILE_BYTES, |config| {
         config.max_connections = 1;
         config.grace = Duration::from_millis(100);
     });
@@ -609,7 +635,7 @@ fn shutdown_resets_waiting_connections(sibling: Sibling) {
     let (got, ended) = read_until_end(&waiting);
     assert_same(&got, b"");
     assert_eq!(ended.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
-    assert_eq!(named(&events, "connected"), 1);
+    assert_eq!(count_named(&events, "connected"), 1);
     drop(first);
 }
 

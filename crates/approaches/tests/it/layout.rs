@@ -1,4 +1,5 @@
-//! The invariants of the workspace (docs/ARCHITECTURE.md), which the tests check in its files.
+//! Tests of the workspace's invariants (docs/ARCHITECTURE.md), which read the files of the
+//! workspace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,7 +8,8 @@ use std::{env, fs};
 
 use libtest_mimic::Trial;
 
-/// The functions of every sibling, in this order. More functions that the approach needs may follow.
+/// The functions of every sibling, in this order. An approach may have further functions after
+/// them.
 const FUNCTIONS: [&str; 9] = [
     "run",
     "accept_loop",
@@ -72,8 +74,8 @@ fn source_of(sibling: &str) -> String {
     fs::read_to_string(root().join("crates").join(sibling).join("src/lib.rs")).unwrap()
 }
 
-/// Returns the packages on which a package depends on this platform: directly, or without a depth all
-/// of them. Dependencies of its tests do not count.
+/// Returns the packages on which a package depends on this platform, up to a depth. If `depth` is
+/// `None`, indirect dependencies of any depth are included. Dependencies of tests are not included.
 fn dependencies(package: &str, depth: Option<&str>) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none"]);
@@ -86,8 +88,8 @@ fn dependencies(package: &str, depth: Option<&str>) -> BTreeSet<String> {
     names.map(str::to_owned).collect()
 }
 
-/// Returns the names of all packages: those in crates/, which are the names of their folders, the
-/// benches and the snippets.
+/// Returns the names of all packages: the packages in crates/, which have the names of their
+/// folders, the benches and the snippets.
 fn packages() -> Vec<String> {
     let folders = fs::read_dir(root().join("crates")).unwrap();
     let names = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
@@ -99,15 +101,15 @@ fn only_the_table_depends_on_siblings() {
         let needed = dependencies(&package, Some("1"));
         let named = siblings().iter().filter(|sibling| needed.contains(*sibling)).count();
         let expected = if package == "approaches" { siblings().len() } else { 0 };
-        assert_eq!(named, expected, "{package} depends on {needed:?}");
+        assert_eq!(named, expected, "the number of siblings that {package} depends on: {needed:?}");
     }
 }
 
 fn core_depends_on_no_runtime() {
     let dependencies = dependencies("serve-core", None);
-    assert!(dependencies.contains("parking"), "the tree is incomplete: {dependencies:?}");
+    assert!(dependencies.contains("parking"), "expected `parking`, got {dependencies:?}");
     for runtime in RUNTIMES {
-        assert!(!dependencies.contains(runtime), "serve-core depends on {runtime}");
+        assert!(!dependencies.contains(runtime), "expected no runtime, got `{runtime}`");
     }
 }
 
@@ -128,8 +130,11 @@ fn core_has_no_module_cycle() {
             });
         dependencies.insert(module, paths.map(str::to_owned).collect());
     }
-    assert!(dependencies["connection"].contains("server"), "uses are not found: {dependencies:?}");
-    // Modules whose dependencies are removed are removed in turn, until only cycles are left.
+    assert!(
+        dependencies["connection"].contains("server"),
+        "expected `server`, got {dependencies:?}"
+    );
+    // The loop removes each module that depends on no remaining module, until only cycles remain.
     while let Some(module) = dependencies
         .iter()
         .find(|(_, needed)| needed.iter().all(|module| !dependencies.contains_key(module)))
@@ -137,7 +142,7 @@ fn core_has_no_module_cycle() {
     {
         dependencies.remove(&module);
     }
-    assert!(dependencies.is_empty(), "these modules depend on each other: {dependencies:?}");
+    assert!(dependencies.is_empty(), "expected no cycle, got {dependencies:?}");
 }
 
 /// Returns the function name of a line that begins a function, at any depth.
@@ -154,7 +159,10 @@ fn siblings_have_the_same_functions() {
         let source = source_of(&sibling);
         let at_top = source.lines().filter(|line| !line.starts_with(' '));
         let functions: Vec<&str> = at_top.filter_map(function_name).collect();
-        assert!(functions.starts_with(&FUNCTIONS), "{sibling}: {functions:?}");
+        assert!(
+            functions.starts_with(&FUNCTIONS),
+            "{sibling}: expected {FUNCTIONS:?} first, got {functions:?}"
+        );
         let main = root().join("crates").join(&sibling).join("src/main.rs");
         let call = format!("serve_core::main(&{}::APPROACH)", sibling.replace('-', "_"));
         let main = fs::read_to_string(main).unwrap();
@@ -183,7 +191,10 @@ fn siblings_are_short() {
         let source = source_of(&sibling);
         let lines = source.lines().map(str::trim);
         let code_lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//")).count();
-        assert!(code_lines <= SIBLING_CODE_LINES_MAX, "{sibling}: {code_lines} lines of code");
+        assert!(
+            code_lines <= SIBLING_CODE_LINES_MAX,
+            "{sibling}: expected at most {SIBLING_CODE_LINES_MAX} lines of code, got {code_lines}"
+        );
     }
 }
 
@@ -213,14 +224,19 @@ fn functions_are_short() {
             if line.ends_with(['}', ';']) {
                 continue;
             }
-            // rustfmt indents the end of a function as its beginning.
+            // rustfmt indents the last line of a function like its first line.
             let indent = &line[..line.len() - line.trim_start().len()];
             let is_end = |line: &&str| *line == format!("{indent}}}");
             let below = lines[at..].iter().position(is_end).unwrap_or(0);
             functions += 1;
             let place = format!("{}:{}", file.display(), at + 1);
-            assert!(below < FUNCTION_LINES_MAX, "{place}: {name} has {} lines", below + 1);
+            assert!(
+                below < FUNCTION_LINES_MAX,
+                "{place}: expected at most {FUNCTION_LINES_MAX} lines in `{name}`, got {}",
+                below + 1
+            );
         }
     }
-    assert!(functions > 100, "only {functions} functions found in {} files", files.len());
+    let file_count = files.len();
+    assert!(functions > 100, "expected over 100 functions in {file_count} files, got {functions}");
 }

@@ -1,5 +1,5 @@
-//! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table has to
-//! pass the same tests:
+//! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table must pass
+//! the same tests:
 //!
 //! - `in_process` tests what the server does. The server runs in this process.
 //! - `process` tests the server as a program: signals, exit codes, output and descriptors.
@@ -24,10 +24,10 @@ use std::{panic, thread};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serve_core::Approach;
 
-/// The maximum time of one test. No test takes as long, not even on a slow machine.
+/// The maximum time of one test. No test takes this long, even on a slow machine.
 const TEST_DEADLINE: Duration = Duration::from_secs(90);
 
-/// A test that every sibling has to pass.
+/// A test that every sibling must pass.
 type Check = fn(Sibling);
 
 /// A sibling, and the mode in which it sends the file.
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     }
     let mut trials = layout::trials();
     for sibling in Sibling::all() {
-        for &(name, check) in in_process::OF_FILES {
+        for &(name, check) in in_process::FILE_CHECKS {
             trials.push(trial(sibling, name, check));
         }
         if sibling.mode == SendMode::CopyByPool {

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::client::{
-    BARE, DEADLINE, assert_same, connect, connect_with_small_buffer, noise, read_exactly,
+    BARE, DEADLINE, assert_same, connect, connect_with_small_buffer, random_bytes, read_exactly,
     read_until_end, read_whole,
 };
 use crate::{Check, SendMode, Sibling};
@@ -143,7 +143,7 @@ fn server_command(sibling: Sibling, file: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Returns the command with a limit of open descriptors, which a shell sets before it executes the
+/// Returns the command with a limit on open descriptors, which a shell sets before it executes the
 /// command.
 fn with_descriptor_limit(limit: usize, command: &Command) -> Command {
     let mut shell = Command::new("sh");
@@ -203,7 +203,7 @@ fn long_file() -> (TempDir, PathBuf) {
 // Clause 10: shutdown.
 
 fn the_first_signal_ends_with_exit_code_0(sibling: Sibling) {
-    let content = noise(8 << 20);
+    let content = random_bytes(8 << 20);
     let (_folder, path) = file_with(&content);
     for signal in [Signal::INT, Signal::TERM] {
         let mut process = Process::start(sibling, &path, &[]);
@@ -294,10 +294,10 @@ fn the_start_message_is_on_stderr(sibling: Sibling) {
     assert_eq!(stdout.lines().count(), 1, "expected only the event `shutdown`");
 }
 
-// Clause 11: events that are not read.
+// Clause 11: events.
 
 fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
-    let content = noise(100_000);
+    let content = random_bytes(100_000);
     let (_folder, path) = file_with(&content);
     let (mut child, stdout, addr) = spawn(server_command(sibling, &path, &["--log-chunks"]));
     drop(stdout);
@@ -310,7 +310,7 @@ fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
 
 fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
     // One event per byte: many more events than fit into the queue and the pipe.
-    let content = noise(60_000);
+    let content = random_bytes(60_000);
     let (_folder, path) = file_with(&content);
     let args = ["--log-chunks", "--chunk-size", "1", "--grace", "1m"];
     let (mut child, stdout, addr) = spawn(server_command(sibling, &path, &args));
@@ -332,8 +332,8 @@ fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
 
 #[cfg(not(target_os = "linux"))]
 fn all_descriptors_are_closed(_: Sibling) {
-    // Only Linux lists the descriptors of another process in a directory. The code that closes them
-    // is the same on all systems.
+    // Only Linux lists the descriptors of another process in a directory. The siblings close
+    // descriptors in the same way on all systems.
 }
 
 #[cfg(target_os = "linux")]
@@ -368,7 +368,7 @@ fn all_descriptors_are_closed(sibling: Sibling) {
 }
 
 fn few_descriptors_lower_the_connection_limit(sibling: Sibling) {
-    let content = noise(200_000);
+    let content = random_bytes(200_000);
     let (_folder, path) = file_with(&content);
     let command = with_descriptor_limit(32, &server_command(sibling, &path, &[]));
     let (mut child, stdout, addr) = spawn(command);
@@ -436,7 +436,7 @@ fn the_server_survives_running_out_of_descriptors(sibling: Sibling) {
 
 fn shutdown_needs_no_descriptor(sibling: Sibling) {
     let (_folder, path) = long_file();
-    // A client needs two descriptors. Depending on the parity of the limit, either `accept` or
+    // A connection needs two descriptors. Depending on the parity of the limit, either `accept` or
     // opening a file is the first call to fail. The test covers both cases.
     for limit in [32, 33] {
         let args = ["--max-connections", "1000", "--grace", "0s"];
@@ -449,12 +449,12 @@ fn shutdown_needs_no_descriptor(sibling: Sibling) {
             "expected an `error` of kind `no_descriptors`"
         );
         kill_process(pid_of(&child), Signal::TERM).unwrap();
-        assert_eq!(wait(&mut child).code(), Some(0), "limit {limit}");
+        assert_eq!(wait(&mut child).code(), Some(0), "descriptor limit {limit}");
     }
 }
 
-/// A network namespace of its own has only a loopback interface, which is down: not even the listener's
-/// own address can be reached.
+/// Runs the server in a new network namespace. It has only a loopback interface, which is down, so
+/// that the server cannot reach even the address of its listener.
 #[cfg(target_os = "linux")]
 fn shutdown_needs_no_network(sibling: Sibling) {
     let (_folder, path) = long_file();
@@ -470,11 +470,14 @@ fn shutdown_needs_no_network(sibling: Sibling) {
     process.signal(Signal::TERM);
     assert_eq!(process.wait().code(), Some(0));
     let elapsed = started.elapsed();
-    assert!(elapsed <= grace + Duration::from_secs(1), "the shutdown took {elapsed:?}");
+    assert!(
+        elapsed <= grace + Duration::from_secs(1),
+        "expected a shutdown of at most 2 s, got {elapsed:?}"
+    );
 }
 
-/// Only std starts threads for its connections. The limit of processes does not apply to root, so the
-/// server runs as a user that has no other process.
+/// Tests only std, because the other siblings start no threads for their connections. The process
+/// limit does not apply to root, so the server runs as a user that has no other process.
 #[cfg(target_os = "linux")]
 fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     use std::os::unix::fs::PermissionsExt;
@@ -494,20 +497,31 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     let clients: Vec<_> = (0..20).map(|_| connect_with_small_buffer(process.addr)).collect();
     process.wait_for(5, "disconnected");
     let failed = process.events_named("error");
-    assert!(failed.iter().all(|event| event["kind"] == "io"), "{failed:?}");
+    assert!(
+        failed.iter().all(|event| event["kind"] == "io"),
+        "expected the kind `io`, got {failed:?}"
+    );
     for disconnected in process.events_named("disconnected") {
         let conn = &disconnected["conn"];
-        assert!(failed.iter().any(|event| event["conn"] == *conn), "no error of {conn}");
+        assert!(
+            failed.iter().any(|event| event["conn"] == *conn),
+            "expected an `error` of #{conn}, got {failed:?}"
+        );
         let connected = process.events_named("connected");
         let peer = connected.iter().find(|event| event["conn"] == *conn).unwrap()["peer"].clone();
         let client = clients.iter().find(|client| client.local_addr().unwrap().to_string() == peer);
-        // The socket was closed before the event, so the end of the connection can be read already.
+        // The server closes the socket before it logs the event, so the client can already read the
+        // end of the connection.
         let client = client.unwrap();
         client.set_nonblocking(true).unwrap();
         let mut received = Vec::new();
         let result = (&mut &*client).read_to_end(&mut received);
         let is_open = result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
-        assert!(!is_open, "connection {conn} is still open after {} bytes", received.len());
+        assert!(
+            !is_open,
+            "expected #{conn} to be closed, got an open one after {} bytes",
+            received.len()
+        );
     }
     drop(clients);
     process.wait_for(20, "disconnected");
@@ -515,7 +529,7 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     assert!(read_whole(&connect(process.addr)).ends_with(b"alive"));
 }
 
-/// The same command as the arguments of another one, which becomes the server.
+/// Returns a command that runs `prefix`, which then executes `command`.
 #[cfg(target_os = "linux")]
 fn prefixed(prefix: &[&str], command: &Command) -> Command {
     let mut prefixed = Command::new(prefix[0]);

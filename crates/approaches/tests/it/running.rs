@@ -32,7 +32,7 @@ pub struct Ready {
 }
 
 impl Ready {
-    /// Creates a file with a content, and binds a server for it.
+    /// Creates a file with this content, and binds the listener of a server for that file.
     pub fn new(content: &[u8], configure: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file.bin");
@@ -99,13 +99,18 @@ impl Running {
     pub fn wait_until(&self, what: &str, condition: impl Fn(&[Event]) -> bool) {
         if !self.server.log.wait_until(DEADLINE, condition) {
             let events = self.server.log.events();
-            panic!("expected {what} within {DEADLINE:?}, got these events: {}", shown(&events));
+            panic!(
+                "expected {what} within {DEADLINE:?}, got these events: {}",
+                format_events(&events)
+            );
         }
     }
 
     /// Waits until the log contains at least `count` events with a name.
     pub fn wait_for(&self, count: usize, name: &str) {
-        self.wait_until(&format!("{count} events `{name}`"), |events| named(events, name) >= count);
+        self.wait_until(&format!("{count} events `{name}`"), |events| {
+            count_named(events, name) >= count
+        });
     }
 
     /// Requests the shutdown.
@@ -114,7 +119,7 @@ impl Running {
     }
 
     /// Waits until the server has stopped. Checks its events, and returns them.
-    pub fn ended(self) -> Vec<Event> {
+    pub fn join(self) -> Vec<Event> {
         let result = self.result.recv_timeout(DEADLINE);
         result.expect("the server stops within the deadline").unwrap();
         let events = self.server.log.events();
@@ -125,12 +130,12 @@ impl Running {
     /// Requests the shutdown, and waits until the server has stopped.
     pub fn stop(self) -> Vec<Event> {
         self.shut_down();
-        self.ended()
+        self.join()
     }
 }
 
 /// Returns the number of events with a name.
-pub fn named(events: &[Event], name: &str) -> usize {
+pub fn count_named(events: &[Event], name: &str) -> usize {
     events.iter().filter(|event| event.kind.name() == name).count()
 }
 
@@ -141,7 +146,7 @@ pub fn names_of(events: &[Event], conn: u64) -> Vec<&'static str> {
 }
 
 /// Formats the last 40 events for a message.
-pub fn shown(events: &[Event]) -> String {
+pub fn format_events(events: &[Event]) -> String {
     let tail = &events[events.len().saturating_sub(40)..];
     tail.iter().map(|event| format!("\n{event}")).collect()
 }
@@ -158,7 +163,7 @@ fn check_events(events: &[Event]) {
     let mut open: HashMap<u64, Counts> = HashMap::new();
     let mut last_at_us = 0;
     for event in events {
-        assert!(event.at_us >= last_at_us, "expected increasing times: {}", shown(events));
+        assert!(event.at_us >= last_at_us, "expected increasing times: {}", format_events(events));
         last_at_us = event.at_us;
         match &event.kind {
             EventKind::Connected { conn, .. } => {
@@ -167,24 +172,43 @@ fn check_events(events: &[Event]) {
             }
             EventKind::Disconnected { conn, received, .. } => {
                 let counts = open.remove(conn).expect("`connected` comes before `disconnected`");
-                assert_eq!(counts.received, *received, "data of #{conn}: {}", shown(events));
+                assert_eq!(
+                    counts.received,
+                    *received,
+                    "the sizes in `data` of #{conn}: {}",
+                    format_events(events)
+                );
             }
             kind => {
                 let Some(conn) = kind.conn() else { continue };
-                let counts = open.get_mut(&conn).expect("events come while a connection is open");
+                let counts =
+                    open.get_mut(&conn).expect("an event of a connection comes while it is open");
                 match kind {
                     EventKind::Data { bytes, preview, .. } => {
                         counts.received += bytes;
-                        assert!(preview.len() <= 80 && preview.is_ascii(), "{preview}");
+                        assert!(
+                            preview.len() <= 80 && preview.is_ascii(),
+                            "preview of #{conn}: {preview}"
+                        );
                     }
                     EventKind::FileEnded { .. } => {
                         counts.file_ended += 1;
-                        assert_eq!(counts.file_ended, 1, "#{conn}: {}", shown(events));
+                        assert_eq!(
+                            counts.file_ended,
+                            1,
+                            "the number of `file_ended` of #{conn}: {}",
+                            format_events(events)
+                        );
                     }
                     _ => {}
                 }
             }
         }
     }
-    assert!(open.is_empty(), "expected `disconnected` of {:?}: {}", open.keys(), shown(events));
+    assert!(
+        open.is_empty(),
+        "expected `disconnected` of {:?}: {}",
+        open.keys(),
+        format_events(events)
+    );
 }
