@@ -190,7 +190,7 @@ fn server(mode: Mode, client: Client, path: &Path) -> Server {
     config.zero_copy = mode == Mode::ZeroCopy;
     // The timeouts of the stalling and the lingering client determine how long the test takes.
     config.stall_timeout = match client {
-        Client::Stalls => Duration::from_millis(40),
+        Client::Stalls => Duration::from_millis(24),
         _ => DEADLINE,
     };
     config.linger_timeout = match client {

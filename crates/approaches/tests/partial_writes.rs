@@ -22,7 +22,7 @@ use rustix::fs::{Advice, fadvise};
 use serve_core::{Approach, Config, EventLog, Preamble, SEND_LIMIT, Server, bind};
 use socket2::{Domain, SockRef, Socket, Type};
 
-const FILE_BYTES: usize = 1_500_000;
+const FILE_BYTES: usize = 800_000;
 
 /// The sizes of the socket buffers, in bytes. They are so small that the server repeatedly waits
 /// for space in its send buffer. The kernel doubles both values.
