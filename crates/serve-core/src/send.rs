@@ -11,6 +11,7 @@ use socket2::SockRef;
 
 /// The maximum number of bytes that one `sendfile` call moves: 1 MiB. It limits how long one call
 /// occupies a worker thread, whatever the chunk size is.
+#[cfg(target_os = "linux")]
 const SENDFILE_BYTES_MAX: usize = 1 << 20;
 
 /// A hook with which a test forces partial writes. The function receives the number of bytes

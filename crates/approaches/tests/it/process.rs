@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
@@ -480,6 +480,7 @@ fn shutdown_needs_no_network(sibling: Sibling) {
 /// limit does not apply to root, so the server runs as a user that has no other process.
 #[cfg(target_os = "linux")]
 fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
+    use std::io::ErrorKind;
     use std::os::unix::fs::PermissionsExt;
 
     if sibling.approach.has_workers {
@@ -496,12 +497,14 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     let process = Process::spawn(prefixed(&limit, &server_command(sibling, &path, &[])));
     let clients: Vec<_> = (0..20).map(|_| connect_with_small_buffer(process.addr)).collect();
     process.wait_for(5, "disconnected");
+    // In this order, so that the error of each of these connections is included.
+    let disconnected = process.events_named("disconnected");
     let failed = process.events_named("error");
     assert!(
         failed.iter().all(|event| event["kind"] == "io"),
         "expected the kind `io`, got {failed:?}"
     );
-    for disconnected in process.events_named("disconnected") {
+    for disconnected in disconnected {
         let conn = &disconnected["conn"];
         assert!(
             failed.iter().any(|event| event["conn"] == *conn),
@@ -516,7 +519,7 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
         client.set_nonblocking(true).unwrap();
         let mut received = Vec::new();
         let result = (&mut &*client).read_to_end(&mut received);
-        let is_open = result.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        let is_open = result.is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
         assert!(
             !is_open,
             "expected #{conn} to be closed, got an open one after {} bytes",
@@ -550,5 +553,7 @@ fn can_run(words: &[&str]) -> bool {
 
 #[cfg(target_os = "linux")]
 fn skip(reason: &str) {
-    let _ = writeln!(io::stderr(), "skipped: {reason}");
+    use std::io::{Write, stderr};
+
+    let _ = writeln!(stderr(), "skipped: {reason}");
 }
