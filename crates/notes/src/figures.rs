@@ -8,17 +8,16 @@ use crate::fault::did_you_mean;
 use crate::markers::Error;
 use crate::repo::Repo;
 
-/// The record that the lessons speak of. To take another one is a decision: prose has to be read again
-/// beside it.
+/// The record whose values the lessons use. If you change it, read the text around each value again.
 pub const RECORD: &str = "benches/records/2026-11-29-linux-2-cores";
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-const FORMS: &str = "a query is `peers MEASURE FIGURE SERVER`, `longer …` likewise, `footprint SERVER \
-                     CHUNK FIGURE`, `footprint held SERVER CLIENTS FIGURE` or `criterion ID`; behind \
+const FORMS: &str = "a query is `peers MEASURE FIGURE SERVER`, `footprint SERVER CHUNK \
+                     FIGURE`, `footprint held SERVER CLIENTS FIGURE` or `criterion ID`; behind \
                      it may stand `/` with another server, id or whole query, and `round N`";
 
-const FILES: [&str; 4] = ["peers", "longer", "footprint", "criterion"];
+const FILES: [&str; 3] = ["peers", "footprint", "criterion"];
 
 /// The files of the record, read when they are first asked for.
 #[derive(Debug)]
@@ -75,8 +74,8 @@ impl<'a> Records<'a> {
             });
         };
         let ratio = match (value, other) {
-            (["peers" | "longer", measure, figure, server], [other]) => {
-                self.peers_ratio(value[0], [measure, figure, server, other])?
+            (["peers", measure, figure, server], [other]) => {
+                self.peers_ratio([measure, figure, server, other])?
             }
             (_, [file, ..]) if FILES.contains(file) => {
                 self.value(value)?.value / self.value(other)?.value
@@ -101,8 +100,8 @@ impl<'a> Records<'a> {
     fn value(&mut self, words: &[&str]) -> Result<Found, Error> {
         match *words {
             ["criterion", id] => Ok(Found { value: self.criterion(id)?, form: Form::Time }),
-            ["peers" | "longer", measure, figure, server] => {
-                let value = median(self.by_round(words[0], measure, figure, server)?);
+            ["peers", measure, figure, server] => {
+                let value = median(self.by_round(measure, figure, server)?);
                 Ok(Found { value, form: Form::Number(decimals_of(figure)) })
             }
             ["footprint", ref rest @ ..] => self.footprint(rest),
@@ -124,20 +123,18 @@ impl<'a> Records<'a> {
         Ok(&self.read[path])
     }
 
-    fn peers(&mut self, record: &str) -> Result<&[Value], Error> {
-        let suffix = if record == "longer" { "-longer" } else { "" };
-        Ok(list(self.file(&format!("{RECORD}{suffix}/peers.json"))?, "samples"))
+    fn peers(&mut self) -> Result<&[Value], Error> {
+        Ok(list(self.file(&format!("{RECORD}/peers.json"))?, "samples"))
     }
 
     /// What was found of a server, by round.
     fn by_round(
         &mut self,
-        record: &str,
         measure: &str,
         figure: &str,
         server: &str,
     ) -> Result<BTreeMap<u64, f64>, Error> {
-        let samples = self.peers(record)?;
+        let samples = self.peers()?;
         let mut here = samples.iter().filter(|sample| sample["measure"] == measure).peekable();
         if here.peek().is_none() {
             let measures = samples.iter().filter_map(|sample| sample["measure"].as_str());
@@ -161,13 +158,9 @@ impl<'a> Records<'a> {
     }
 
     /// The median of the rounds' ratios: what slows down a whole round changes nothing.
-    fn peers_ratio(
-        &mut self,
-        record: &str,
-        [measure, figure, server, other]: [&str; 4],
-    ) -> Result<f64, Error> {
-        let above = self.by_round(record, measure, figure, server)?;
-        let below = self.by_round(record, measure, figure, other)?;
+    fn peers_ratio(&mut self, [measure, figure, server, other]: [&str; 4]) -> Result<f64, Error> {
+        let above = self.by_round(measure, figure, server)?;
+        let below = self.by_round(measure, figure, other)?;
         let ratio = |(round, value): (&u64, &f64)| Some((*round, value / below.get(round)?));
         let ratios: BTreeMap<u64, f64> = above.iter().filter_map(ratio).collect();
         match ratios.is_empty() {
@@ -365,28 +358,27 @@ mod tests {
     #[test]
     fn peers_are_as_in_their_tables() {
         let is = |query: &str, value: &str| assert_eq!(figure(query).unwrap(), value, "{query}");
-        is("peers large gb_per_s tokio", "2.33");
-        is("peers large gb_per_s tokio / node", "3.1");
-        is("peers large gb_per_s tokio / node round 2", "3.15");
-        is("peers large gb_per_s tokio / nginx", "0.49");
-        is("peers river connections_per_s tokio-zero-copy", "9,635");
-        is("peers bytes wall_s node / tokio", "12.8");
-        is("peers held kib_per_client smol-zero-copy", "1.7");
-        is("longer large gb_per_cpu_s tokio-zero-copy / nginx round 2", "0.98");
+        is("peers large gb_per_s tokio", "2.49");
+        is("peers large gb_per_s tokio / node", "2.0");
+        is("peers large gb_per_s tokio / node round 2", "2.03");
+        is("peers large gb_per_s tokio / nginx", "0.34");
+        is("peers river connections_per_s tokio-zero-copy", "19,349");
+        is("peers bytes wall_s node / tokio", "22.2");
+        is("peers held kib_per_client smol-zero-copy", "4.3");
     }
 
     #[test]
     fn footprints_and_suites_are_found() {
         let is = |query: &str, value: &str| assert_eq!(figure(query).unwrap(), value, "{query}");
-        is("footprint std 1B calls", "32,826");
+        is("footprint std 1B calls", "32,822");
         is("footprint std 1 calls sendto", "16,385");
         is("footprint tokio 64KiB threads", "4");
-        is("criterion chunk_size/std/1KiB", "57.6 ms");
-        is("criterion chunk_size/std/64KiB round 1", "8.2 ms");
+        is("criterion chunk_size/std/1KiB", "24.9 ms");
+        is("criterion chunk_size/std/64KiB round 1", "4.5 ms");
         is("footprint node 64KiB calls / std", "4.7");
         is("footprint held std 1024 threads / tokio round 0", "513");
         is("footprint held std 16 threads / footprint held std 16 threads", "1.0");
-        is("criterion chunk_size/tokio-by-pool/1B / chunk_size/tokio/1B", "6.8");
+        is("criterion chunk_size/tokio-by-pool/1B / chunk_size/tokio/1B", "14.7");
     }
 
     #[test]

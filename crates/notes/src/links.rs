@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn links_that_lead_somewhere_are_left_alone() {
-        let text = "# Own\n\n[a](CONTRACT.md) [b](../README.md#the-four) [c](#own) [d](https://x.y/z) \
+        let text = "# Own\n\n[a](CONTRACT.md) [b](../README.md#the-four-servers) [c](#own) [d](https://x.y/z) \
                     [e](../crates) [f](../crates/serve-std/src/lib.rs#L12) <https://x.y>\n";
         assert_eq!(faults(text), []);
     }
@@ -126,7 +126,11 @@ mod tests {
         };
         let (line, words) = fault("# A\n\ntext [a](CONTRACTS.md)\n");
         assert!(line == 3 && words.ends_with("did you mean `CONTRACT.md`?"), "{words}");
-        assert!(fault("[a](../README.md#the-for)\n").1.ends_with("did you mean `#the-four`?"));
+        assert!(
+            fault("[a](../README.md#the-four-server)\n")
+                .1
+                .ends_with("did you mean `#the-four-servers`?")
+        );
         assert!(fault("[a](#nowhere)\n").1.contains("does not have"));
         assert!(fault("[a](../../x.md)\n").1.contains("out of the repository"));
         assert!(fault("[a](../justfile#x)\n").1.contains("cannot have"));

@@ -29,7 +29,7 @@ impl Repository {
         }
         repository.write("crates/conformance/src/checks/a.rs", "Check { id: \"half-close\", }\n");
         repository.write("crates/approaches/tests/it/a.rs", "#[test]\nfn it_holds() {}\n");
-        repository.write("benches/records/2026-11-25-linux-2-cores/peers.json", PEERS);
+        repository.write(&format!("{}/peers.json", notes::figures::RECORD), PEERS);
         repository
     }
 
