@@ -488,7 +488,10 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     }
     let (folder, path) = long_file();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let user = ["setpriv", "--reuid=54321", "--clear-groups"];
+    // No other process may have this user, also if several of these tests run at the same time.
+    let user = 1_000_000 + 2 * std::process::id() + u32::from(sibling.mode == SendMode::ZeroCopy);
+    let user = format!("--reuid={user}");
+    let user = ["setpriv", &user, "--clear-groups"];
     let program = env::current_exe().unwrap();
     if !can_run(&[&user[..], &[program.to_str().unwrap(), "serve-std", "--help"]].concat()) {
         return skip("the server cannot be started as another user here");
@@ -529,7 +532,11 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     drop(clients);
     process.wait_for(20, "disconnected");
     fs::write(&path, b"alive").unwrap();
-    assert!(read_whole(&connect(process.addr)).ends_with(b"alive"));
+    // The threads of the other connections end only after their last event.
+    let started = Instant::now();
+    while !read_until_end(&connect(process.addr)).0.ends_with(b"alive") {
+        assert!(started.elapsed() < DEADLINE, "expected a reply after the other clients are gone");
+    }
 }
 
 /// Returns a command that runs `prefix`, which then executes `command`.
