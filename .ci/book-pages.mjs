@@ -59,7 +59,7 @@ async function attempt(page, work) {
   try {
     return await work();
   } catch (error) {
-    fault(page, error.message.split('\n')[0], 'open it by hand: cargo run -p notes --bin book -- --open');
+    fault(page, error.message.split('\n')[0], 'open it by hand: cargo run -p docs-tool --bin book -- --open');
     return undefined;
   }
 }
@@ -345,8 +345,8 @@ async function print(browser, base, hasSiblings) {
     length: document.querySelector('main').innerText.length,
   }));
   holds('print.html', seen.siblings.every(Boolean), 'a sibling is hidden on paper', 'see @media print in docs/book/highwater.css');
-  holds('print.html', !hasSiblings || seen.siblings.length >= 4, 'has no siblings', 'see crates/notes/src/book');
-  holds('print.html', !seen.hasCode, 'has whole files', 'see shorten_print in crates/notes/src/book/mdbook.rs');
+  holds('print.html', !hasSiblings || seen.siblings.length >= 4, 'has no siblings', 'see crates/docs-tool/src/book');
+  holds('print.html', !seen.hasCode, 'has whole files', 'see shorten_print in crates/docs-tool/src/book/mdbook.rs');
   holds('print.html', seen.length > 50_000, `has only ${seen.length} characters`, 'see that mdBook makes it');
   await context.close();
 }

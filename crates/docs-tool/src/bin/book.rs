@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use clap::{Arg, ArgAction, value_parser};
-use notes::book::{self, mdbook, tree};
+use docs_tool::book::{self, mdbook, tree};
 
 const ABOUT: &str = "\
 Makes the book: lessons, exercises, the four siblings side by side, and the

@@ -29,7 +29,7 @@ impl Repository {
         }
         repository.write("crates/conformance/src/checks/a.rs", "Check { id: \"half-close\", }\n");
         repository.write("crates/approaches/tests/it/a.rs", "#[test]\nfn it_holds() {}\n");
-        repository.write(&format!("{}/peers.json", notes::figures::RECORD), PEERS);
+        repository.write(&format!("{}/peers.json", docs_tool::figures::RECORD), PEERS);
         repository
     }
 
@@ -56,11 +56,11 @@ impl Repository {
 
     /// The program, to be called in here.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut notes = Command::new(env!("CARGO_BIN_EXE_notes"));
-        notes.args(arguments).arg("--root").arg(self.path()).current_dir(self.path());
+        let mut docs_tool = Command::new(env!("CARGO_BIN_EXE_docs-tool"));
+        docs_tool.args(arguments).arg("--root").arg(self.path()).current_dir(self.path());
         // Its lock is the machine's; here it is this repository's.
-        notes.env("TMPDIR", self.path());
-        notes
+        docs_tool.env("TMPDIR", self.path());
+        docs_tool
     }
 
     /// Calls it, and expects this exit code; what it said on stdout.

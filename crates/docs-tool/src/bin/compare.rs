@@ -7,11 +7,11 @@ use std::process::ExitCode;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use console::Term;
-use notes::SIBLINGS;
-use notes::compare::show::{BESIDE_COLUMNS_MIN, Look, show};
-use notes::compare::{Compared, compare};
-use notes::fault::did_you_mean;
-use notes::repo::Repo;
+use docs_tool::SIBLINGS;
+use docs_tool::compare::show::{BESIDE_COLUMNS_MIN, Look, show};
+use docs_tool::compare::{Compared, compare};
+use docs_tool::fault::did_you_mean;
+use docs_tool::repo::Repo;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -96,7 +96,7 @@ fn run(folder: &Path, matches: &ArgMatches) -> Result<Vec<String>, String> {
             continue;
         }
         if matches.get_flag("check") {
-            let help = "help: cargo run -p notes --bin pictures";
+            let help = "help: cargo run -p docs-tool --bin pictures";
             stale.push(format!("{}: not what {} says; {help}", shown(&path), source.path));
         } else {
             fs::write(&path, drawn).map_err(|error| format!("{}: {error}", shown(&path)))?;
@@ -207,7 +207,7 @@ mod tests {
         assert_eq!(asked(temp.path(), &[]), Ok(Vec::new()));
         assert_eq!(stale(), Vec::<String>::new());
         write("a.txt", &source.replace("one", "two"));
-        assert!(stale()[0].ends_with("a.txt says; help: cargo run -p notes --bin pictures"));
+        assert!(stale()[0].ends_with("a.txt says; help: cargo run -p docs-tool --bin pictures"));
         assert_eq!(asked(temp.path(), &["a"]), Ok(Vec::new()));
         // What Git makes of line ends on Windows changes nothing.
         let drawn = fs::read_to_string(temp.path().join("a.svg")).unwrap();

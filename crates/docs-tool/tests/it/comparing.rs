@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use notes::SIBLINGS;
+use docs_tool::SIBLINGS;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("any_two_siblings_can_be_compared", any_two_siblings_can_be_compared),

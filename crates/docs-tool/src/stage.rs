@@ -189,11 +189,11 @@ impl Stage {
     /// Waits until no other call of this program has a server: their ports are the same.
     fn take_turn(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
         if self.turn.is_none() {
-            let path = env::temp_dir().join("highwater-notes.lock");
+            let path = env::temp_dir().join("highwater-docs-tool.lock");
             let file = File::options().create(true).append(true).open(&path);
             let locked = file.and_then(|file| {
                 if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-                    progress("  waiting for the server of another `notes` to end");
+                    progress("  waiting for the server of another `docs-tool` to end");
                     flock(&file, FlockOperation::LockExclusive)?;
                 }
                 Ok(file)

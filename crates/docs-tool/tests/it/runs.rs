@@ -209,12 +209,12 @@ fn a_port_that_is_taken_is_waited_for() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     repository.write("lessons/01-a.md", &fence("serve", &format!("$ {} {port}", server())));
-    let mut notes = repository.command(&[]).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stderr = BufReader::new(notes.stderr.take().unwrap()).lines();
+    let mut docs_tool = repository.command(&[]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = BufReader::new(docs_tool.stderr.take().unwrap()).lines();
     let words = format!("  port {port} is taken by another program; waiting for it");
     assert!(stderr.any(|line| line.unwrap() == words));
     drop(taken);
-    assert!(notes.wait().unwrap().success());
+    assert!(docs_tool.wait().unwrap().success());
 }
 
 fn commands_can_be_left_out() {
@@ -229,9 +229,9 @@ fn what_calls_a_program_that_is_missing_is_left_out() {
     let repository = Repository::new();
     let lesson = fence("serve", "$ node server.mjs") + &fence("run", "$ echo client");
     repository.write("lessons/01-a.md", &lesson);
-    let mut notes = repository.command(&["--check", "lessons/01-a.md"]);
+    let mut docs_tool = repository.command(&["--check", "lessons/01-a.md"]);
     // A folder with nothing in it.
-    let output = notes.env("PATH", repository.path().join("lessons")).output().unwrap();
+    let output = docs_tool.env("PATH", repository.path().join("lessons")).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     let expected =
         "2 commands left out, since node is missing\n1 page, 0 runs: all is as it is shown\n";
@@ -245,11 +245,11 @@ fn an_interrupt_leaves_nothing_behind() {
         fence("serve", &format!("$ echo $$ > server; {}", server()))
     );
     repository.write("lessons/01-a.md", &lesson);
-    let mut notes = repository.command(&[]).stderr(Stdio::piped()).spawn().unwrap();
-    let stderr = BufReader::new(notes.stderr.take().unwrap());
+    let mut docs_tool = repository.command(&[]).stderr(Stdio::piped()).spawn().unwrap();
+    let stderr = BufReader::new(docs_tool.stderr.take().unwrap());
     assert!(stderr.lines().any(|line| line.unwrap().contains("sleep 600")));
     let pids = ["server", "pid"].map(|file| pid_in(&repository.path().join(file)));
-    kill_process(Pid::from_child(&notes), Signal::INT).unwrap();
-    assert_eq!(notes.wait().unwrap().code(), Some(130));
+    kill_process(Pid::from_child(&docs_tool), Signal::INT).unwrap();
+    assert_eq!(docs_tool.wait().unwrap().code(), Some(130));
     pids.into_iter().for_each(waits_for_end_of);
 }

@@ -1,4 +1,4 @@
-//! `notes`: fills the lessons with code by anchor, output from runs, and figures from records.
+//! `docs-tool`: fills the lessons with code by anchor, output from runs, and figures from records.
 
 use std::ffi::OsStr;
 use std::fmt::Display;
@@ -8,16 +8,16 @@ use std::process::ExitCode;
 use std::{env, io};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use notes::refresh::{Options, Outcome, refresh};
-use notes::repo::Repo;
+use docs_tool::refresh::{Options, Outcome, refresh};
+use docs_tool::repo::Repo;
 
 const ABOUT: &str = "Keeps the lessons true: fills in the code, output and figures that they show";
 
 const EXAMPLES: &str = "\
 Examples:
-  notes                             fill in all lessons anew
-  notes lessons/04-backpressure.md  one of them
-  notes --check                     change nothing, tell what is not as it shows
+  docs-tool                             fill in all lessons anew
+  docs-tool lessons/04-backpressure.md  one of them
+  docs-tool --check                     change nothing, tell what is not as it shows
 
 In a lesson, a comment alone on its line governs the fence below it:
 
@@ -40,13 +40,13 @@ fn main() -> ExitCode {
     let options = match options(&repo, &matches) {
         Ok(options) => options,
         Err(message) => {
-            let _ = writeln!(io::stderr(), "notes: {message}");
+            let _ = writeln!(io::stderr(), "docs-tool: {message}");
             return ExitCode::from(EXIT_UNABLE);
         }
     };
     #[cfg(target_os = "linux")]
     if let Err(error) = conformance::kill_all_on_interrupt() {
-        let _ = writeln!(io::stderr(), "notes: Ctrl-C would leave servers behind: {error}");
+        let _ = writeln!(io::stderr(), "docs-tool: Ctrl-C would leave servers behind: {error}");
         return ExitCode::from(EXIT_UNABLE);
     }
     let mut progress = |words: &str| {
@@ -61,7 +61,7 @@ fn main() -> ExitCode {
 }
 
 fn command() -> Command {
-    Command::new("notes")
+    Command::new("docs-tool")
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
         .after_help(EXAMPLES)

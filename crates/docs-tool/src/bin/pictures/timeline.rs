@@ -77,7 +77,7 @@ fn log(source: &Source) -> Result<Log, String> {
     let mut log =
         Log { approach: String::new(), file: String::new(), file_bytes: 0, clients: Vec::new() };
     let mut first_us = None;
-    let help = "record it anew: cargo run -p notes --bin pictures -- --record-timelines";
+    let help = "record it anew: cargo run -p docs-tool --bin pictures -- --record-timelines";
     for (at, line) in source.text.lines().enumerate() {
         let invalid = |what: &str| source.error(at + 1, what, help);
         let event: Value =

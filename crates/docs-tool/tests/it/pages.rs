@@ -56,7 +56,7 @@ fn a_changed_line_is_drift() {
     });
     let expected = "lessons/01-a.md:6: it shows `    std();`, but `    other();` stands in \
                     crates/serve-std/src/lib.rs#copy; help: see whether what the text says still \
-                    holds, then `cargo run -p notes -- lessons/01-a.md` fills it\n";
+                    holds, then `cargo run -p docs-tool -- lessons/01-a.md` fills it\n";
     assert!(output.starts_with(expected), "{output}");
     repository.notes(&["lessons/01-a.md"], 0);
     repository.notes(&["--check", "lessons/01-a.md"], 0);
@@ -187,7 +187,7 @@ fn usage_errors_include_help() {
 }
 
 fn help_fits_into_80_columns() {
-    for program in [env!("CARGO_BIN_EXE_notes"), env!("CARGO_BIN_EXE_compare")] {
+    for program in [env!("CARGO_BIN_EXE_docs-tool"), env!("CARGO_BIN_EXE_compare")] {
         let output = Command::new(program).arg("--help").output().unwrap();
         let help = String::from_utf8(output.stdout).unwrap();
         assert!(help.contains("Examples:"), "{help}");

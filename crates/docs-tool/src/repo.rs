@@ -25,7 +25,7 @@ impl Repo {
     /// The one that the current directory is in; else the one that this program was built in.
     #[must_use]
     pub fn found() -> Self {
-        let is_root = |folder: &&Path| folder.join("crates/notes/Cargo.toml").is_file();
+        let is_root = |folder: &&Path| folder.join("crates/docs-tool/Cargo.toml").is_file();
         let here = env::current_dir().unwrap_or_default();
         let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
         let root = here.ancestors().find(is_root).or(built_in).unwrap_or(&here);

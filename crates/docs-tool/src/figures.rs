@@ -112,7 +112,7 @@ impl<'a> Records<'a> {
     fn file(&mut self, path: &str) -> Result<&Value, Error> {
         if !self.read.contains_key(path) {
             let text = self.repo.read(path).map_err(|why| {
-                let help = "`RECORD` in crates/notes/src/figures.rs names the record to take";
+                let help = "`RECORD` in crates/docs-tool/src/figures.rs names the record to take";
                 (why, help.to_owned())
             })?;
             let json = serde_json::from_str(&text).map_err(|error| {
