@@ -3,18 +3,17 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, ensure};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
-use crate::say;
-
-const APPROACHES: [&str; 4] = ["std", "tokio", "async-std", "smol"];
+use crate::{SIBLINGS, print};
 
 /// The file that is sent, and how much of it: the kernel does not take all of it for the slow one.
 const FILE: &str = "1-MiB.bin";
@@ -32,31 +31,25 @@ const QUICK_CLIENTS: usize = 3;
 /// Whatever takes longer is stuck.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Records all four, each beside its picture.
-///
-/// # Errors
-///
-/// When a server cannot be built, or does not do its work.
-pub(crate) fn timelines(folder: &Path) -> Result<(), String> {
-    let packages = APPROACHES.map(|approach| format!("serve-{approach}"));
+/// Records the log of each sibling, next to its picture.
+pub fn timelines(folder: &Path) -> anyhow::Result<()> {
+    let packages = SIBLINGS.map(|(approach, _)| format!("serve-{approach}"));
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build.args(["build", "--release"]).args(packages.iter().flat_map(|name| ["-p", name]));
-    let built = build.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if !built.success() {
-        return Err("the servers cannot be built; see above".to_owned());
-    }
-    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    ensure!(build.status().context("cannot start cargo")?.success(), "cannot build the servers");
+    let here = std::env::current_exe()?;
     let target = here.ancestors().nth(2).unwrap_or(&here);
-    let sent = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let sent = tempfile::tempdir()?;
     let file = sent.path().join(FILE);
-    fs::write(&file, vec![0; FILE_BYTES]).map_err(|error| error.to_string())?;
-    for (approach, package) in APPROACHES.iter().zip(&packages) {
-        let program = target.join("release").join(package);
+    fs::write(&file, vec![0; FILE_BYTES])?;
+    for ((approach, _), package) in SIBLINGS.iter().zip(packages) {
+        let program = target.join("release").join(&package);
         let program = program.with_extension(std::env::consts::EXE_EXTENSION);
-        let log = record(&program, &file).map_err(|error| format!("{package}: {error}"))?;
-        let path: PathBuf = folder.join(format!("timeline-{approach}.jsonl"));
-        fs::write(&path, log).map_err(|error| format!("{}: {error}", path.display()))?;
-        say(format_args!("{}", crate::shown(&path)));
+        let log = record(&program, &file).with_context(|| format!("cannot record {package}"))?;
+        let name = format!("timeline-{approach}.jsonl");
+        let path = folder.join(&name);
+        fs::write(&path, log).with_context(|| format!("cannot write `{}`", path.display()))?;
+        print(name);
     }
     Ok(())
 }
