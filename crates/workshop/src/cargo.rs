@@ -121,10 +121,10 @@ fn command(folder: &Path, name: &str) -> Command {
 /// Runs a command until it exits or the timeout expires. Passes each line of its stdout to `line`.
 fn watched(mut command: Command, mut line: impl FnMut(String)) -> Result<ExitStatus, String> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
-    let mut child = conformance::spawn_group(&mut command).map_err(|error| {
+    let mut group = harness::Group::spawn(&mut command).map_err(|error| {
         format!("cannot start cargo: {error}\nhelp: install it from https://rustup.rs")
     })?;
-    let stdout = child.stdout.take().expect("stdout is piped");
+    let stdout = group.child().stdout.take().expect("stdout is piped");
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -139,13 +139,11 @@ fn watched(mut command: Command, mut line: impl FnMut(String)) -> Result<ExitSta
             Ok(text) => line(text),
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
-                conformance::kill_group(&mut child);
+                group.kill();
                 let minutes = BUILD_TIMEOUT.as_secs() / 60;
                 return Err(format!("cargo took more than {minutes} minutes and was stopped"));
             }
         }
     }
-    let status = child.wait().map_err(|error| error.to_string());
-    conformance::kill_group(&mut child);
-    status
+    group.wait(BUILD_TIMEOUT).ok_or_else(|| "cargo closed its output, but does not exit".to_owned())
 }

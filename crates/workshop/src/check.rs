@@ -99,7 +99,7 @@ pub fn target(exercise: &Exercise, program: &Path) -> Result<Target, String> {
         program.to_str().ok_or("the path of the kit is not valid Unicode\nhelp: move the kit")?;
     let words = exercise.plan.arguments.split_whitespace();
     let words: Vec<String> = [program].into_iter().chain(words).map(str::to_owned).collect();
-    let mut target = Target::of_command(&words)?;
+    let mut target = Target::of_command(&words).map_err(|error| error.to_string())?;
     target.silence_timeout = TIMEOUT;
     target.start_timeout = START_TIMEOUT;
     Ok(target)
@@ -122,7 +122,8 @@ fn subject(
     command: Option<&str>,
 ) -> Result<Option<Subject>, String> {
     if let Some(command) = command {
-        let mut target = Target::of_command(&[command.to_owned()])?;
+        let mut target =
+            Target::of_command(&[command.to_owned()]).map_err(|error| error.to_string())?;
         target.silence_timeout = TIMEOUT;
         let mut subject = Subject { target, source: None, starter: None };
         if is_compared(exercise) {

@@ -47,7 +47,7 @@ the lines for .cargo/config.toml that use this folder.";
 /// Fails if the command could not run.
 pub fn run() -> Result<bool, String> {
     let matches = command().get_matches();
-    conformance::kill_all_on_interrupt().map_err(|error| error.to_string())?;
+    harness::cleanup::on_interrupt().map_err(|error| error.to_string())?;
     let place = Place::open(matches.get_one("dir"))?;
     let Some((name, matches)) = matches.subcommand() else { return learn::next(&place) };
     let named = match matches.try_get_one::<String>("exercise") {

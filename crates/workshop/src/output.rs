@@ -3,8 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use conformance::wrapped;
 use console::{Style, style};
+use harness::text::wrapped;
 
 use crate::grade::{Graded, State};
 

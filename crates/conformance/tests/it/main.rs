@@ -17,23 +17,23 @@ fn main() -> ExitCode {
     let (heavy, mut light): (Vec<_>, Vec<_>) = approaches::ALL
         .into_iter()
         .flat_map(|approach| checks().map(move |check| (approach, check)))
-        .partition(|(_, check)| check.is_heavy);
-    // The long ones first, so that nothing waits for them at the end.
+        .partition(|(_, check)| check.is_heavy());
+    // The longest check runs first, so that no other test waits for it at the end.
     light.sort_by_key(|(_, check)| check.id != "slow-reader");
     let mut light: Vec<Trial> = light.into_iter().map(trial).collect();
     let mut heavy: Vec<Trial> = heavy.into_iter().map(trial).collect();
     light.extend(program::trials());
-    let (light_too, heavy_too) = mutants::trials();
-    light.extend(light_too);
-    heavy.extend(heavy_too);
+    let (light_mutants, heavy_mutants) = mutants::trials();
+    light.extend(light_mutants);
+    heavy.extend(heavy_mutants);
 
     let mut arguments = Arguments::from_args();
-    // Most of what the tests do is to wait.
+    // The tests mostly wait.
     arguments.test_threads = arguments.test_threads.or(Some(8));
-    let first = libtest_mimic::run(&arguments, light);
+    let light = libtest_mimic::run(&arguments, light);
     arguments.test_threads = Some(HEAVY_JOBS);
-    let second = libtest_mimic::run(&arguments, heavy);
-    if first.has_failed() { first.exit_code() } else { second.exit_code() }
+    let heavy = libtest_mimic::run(&arguments, heavy);
+    if light.has_failed() { light.exit_code() } else { heavy.exit_code() }
 }
 
 fn checks() -> impl Iterator<Item = &'static Check> {
