@@ -1,6 +1,6 @@
 //! A connection: its counters and its events.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::process;
@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::Server;
-use super::log::{lock, quoted};
-use super::mutant::Mutant;
+use serve_core::ErrorKind;
 use socket2::SockRef;
+
+use crate::log::{lock, quoted};
+use crate::mutant::Mutant;
+use crate::server::Server;
 
 /// The minimum interval between two `data` events of one connection. Together with the last event
 /// of the connection, this results in at most ten events per second.
@@ -65,11 +67,12 @@ impl Connection {
         Some(connection)
     }
 
-    /// Returns whether the connection was opened less than `age` ago.
-    pub fn is_younger_than(&self, age: Duration) -> bool {
-        self.connected_at.elapsed() < age
+    /// Whether the server has one deliberate bug.
+    pub fn is_mutant(&self, mutant: Mutant) -> bool {
+        self.server.is_mutant(mutant)
     }
 
+    /// Logs an event of this connection.
     pub fn record(&self, event: &str, fields: &str) {
         self.server.log.record(event, &format!(r#","conn":{}{fields}"#, self.id));
     }
@@ -78,19 +81,19 @@ impl Connection {
     /// [`DATA_INTERVAL`], so that a client cannot fill the log.
     pub fn record_received(&self, bytes: &[u8]) {
         self.received.fetch_add(bytes.len() as u64, SeqCst);
-        if self.server.is_mutant(Mutant::RemembersEverything) {
+        if self.is_mutant(Mutant::RemembersEverything) {
             lock(&self.remembered).extend(bytes);
         }
         let mut unreported = lock(&self.unreported);
         if unreported.bytes == 0 {
-            unreported.preview = match self.server.is_mutant(Mutant::UnescapedLog) {
+            unreported.preview = match self.is_mutant(Mutant::UnescapedLog) {
                 true => format!("\"{}\"", String::from_utf8_lossy(bytes)),
                 false => quoted(&preview(bytes)),
             };
         }
         unreported.bytes += bytes.len();
         let is_due = unreported.reported_at.is_none_or(|at| at.elapsed() >= DATA_INTERVAL);
-        if is_due || self.server.is_mutant(Mutant::FloodsLog) {
+        if is_due || self.is_mutant(Mutant::FloodsLog) {
             self.report(&mut unreported);
         }
     }
@@ -109,10 +112,10 @@ impl Connection {
             return;
         }
         self.server.record_error(Some(self.id), &error);
-        match kind_of(&error) {
+        match ErrorKind::of(&error) {
             // Without a reset, the kernel would keep the unsent data for minutes.
-            "stalled" => reset_on_close(stream),
-            "connection_reset" if self.server.is_mutant(Mutant::DiesOnReset) => process::exit(1),
+            ErrorKind::Stalled => reset_on_close(stream),
+            ErrorKind::ConnectionReset if self.is_mutant(Mutant::DiesOnReset) => process::exit(1),
             _ => {}
         }
     }
@@ -136,31 +139,10 @@ impl Drop for Connection {
         let (sent, received) = (self.sent.load(SeqCst), self.received.load(SeqCst));
         let fields = format!(r#","sent":{sent},"received":{received}"#);
         self.record("disconnected", &fields);
-        if self.server.is_mutant(Mutant::DisconnectedTwice) {
+        if self.is_mutant(Mutant::DisconnectedTwice) {
             self.record("disconnected", &fields);
         }
         self.server.changed.notify_all();
-    }
-}
-
-/// Returns the contract's name for the kind of an error.
-pub fn kind_of(error: &io::Error) -> &'static str {
-    // EMFILE and ENFILE, or on Windows WSAEMFILE and ERROR_TOO_MANY_OPEN_FILES.
-    let no_descriptors = if cfg!(windows) { [10024, 4] } else { [24, 23] };
-    if error.raw_os_error().is_some_and(|code| no_descriptors.contains(&code)) {
-        return "no_descriptors";
-    }
-    match error.kind() {
-        ErrorKind::NotFound => "not_found",
-        ErrorKind::IsADirectory => "not_a_file",
-        ErrorKind::PermissionDenied => "permission_denied",
-        ErrorKind::UnexpectedEof => "file_shrank",
-        ErrorKind::TimedOut => "stalled",
-        ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe
-        | ErrorKind::NotConnected => "connection_reset",
-        _ => "io",
     }
 }
 
