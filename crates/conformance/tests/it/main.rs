@@ -3,11 +3,12 @@
 
 mod mutants;
 mod program;
+mod target;
 
 use std::process::ExitCode;
 
 use conformance::{ALL, Check, HEAVY_JOBS, Target, Verdict};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 use serve_core::Approach;
 
 fn main() -> ExitCode {
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
     let mut light: Vec<Trial> = light.into_iter().map(trial).collect();
     let mut heavy: Vec<Trial> = heavy.into_iter().map(trial).collect();
     light.extend(program::trials());
+    light.extend(target::trials());
     let (light_mutants, heavy_mutants) = mutants::trials();
     light.extend(light_mutants);
     heavy.extend(heavy_mutants);
@@ -51,4 +53,15 @@ fn trial((approach, check): (&'static Approach, &'static Check)) -> Trial {
             Verdict::NotApplicable(_) => Ok(()),
         }
     })
+}
+
+/// Returns tests that fail by a panic.
+fn trials(module: &str, tests: &[(&str, fn())]) -> Vec<Trial> {
+    let trial = |&(name, test): &(&str, fn())| {
+        Trial::test(format!("{module}::{name}"), move || -> Result<(), Failed> {
+            test();
+            Ok(())
+        })
+    };
+    tests.iter().map(trial).collect()
 }

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 use serde_json::Value;
 
 pub fn trials() -> Vec<Trial> {
@@ -21,13 +21,7 @@ pub fn trials() -> Vec<Trial> {
         #[cfg(unix)]
         ("an_interrupt_leaves_no_server_behind", unix::an_interrupt_leaves_no_server_behind),
     ];
-    let trial = |&(name, test): &(&str, fn())| {
-        Trial::test(format!("program::{name}"), move || -> Result<(), Failed> {
-            test();
-            Ok(())
-        })
-    };
-    tests.iter().map(trial).collect()
+    crate::trials("program", tests)
 }
 
 fn conformance(args: &[&str]) -> Output {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use serve_core::ErrorKind;
 use socket2::{Domain, Socket, Type};
 
-use crate::connection::{Connection, reset_on_close};
+use crate::connection::Connection;
 use crate::handle::{STACK_BYTES, handle_connection, handle_on_executor};
 use crate::log::lock;
 use crate::mutant::Mutant;
@@ -67,19 +67,17 @@ pub fn accept_loop(server: &Arc<Server>, listener: TcpListener) -> io::Result<()
         if server.is_mutant(Mutant::DropsAtCap) && lock(&server.connections).len() >= limit {
             continue;
         }
-        let stream = Arc::new(stream);
-        let Some(connection) = Connection::open(server, last_id + 1, peer, &stream) else {
-            reset_on_close(&stream);
+        let Some(connection) = Connection::open(server, last_id + 1, peer, stream) else {
             return Ok(());
         };
         last_id += 1;
         match server.options.mutant {
-            Some(Mutant::Sequential) => handle_connection(connection, stream),
+            Some(Mutant::Sequential) => handle_connection(connection),
             Some(Mutant::BlockingOnExecutor | Mutant::PoolOfThreads) => {
-                server.executor.spawn(handle_on_executor(connection, stream)).detach();
+                server.executor.spawn(handle_on_executor(connection)).detach();
             }
             _ => {
-                let work = move || handle_connection(connection, stream);
+                let work = move || handle_connection(connection);
                 if let Err(error) = thread::Builder::new().stack_size(STACK_BYTES).spawn(work) {
                     // Dropping the closure closed the connection. A later spawn may succeed.
                     server.record_error(None, &error);

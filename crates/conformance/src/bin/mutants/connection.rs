@@ -25,6 +25,8 @@ const PREVIEW_CHARS_MAX: usize = 80;
 pub struct Connection {
     pub id: u64,
     pub server: Arc<Server>,
+    /// Its socket. `None` only during the drop, which closes it.
+    stream: Option<Arc<TcpStream>>,
     pub connected_at: Instant,
     pub sent: AtomicU64,
     pub received: AtomicU64,
@@ -42,21 +44,25 @@ struct Unreported {
 }
 
 impl Connection {
-    /// Registers a new connection and logs `connected`. Returns `None` if the shutdown has begun.
+    /// Registers a new connection and logs `connected`. If the shutdown has begun, resets the
+    /// connection and returns `None`.
     pub fn open(
         server: &Arc<Server>,
         id: u64,
         peer: SocketAddr,
-        stream: &Arc<TcpStream>,
+        stream: TcpStream,
     ) -> Option<Self> {
         let mut connections = lock(&server.connections);
         if server.is_stopping.load(SeqCst) && !server.is_mutant(Mutant::ServesInGrace) {
+            reset_on_close(&stream);
             return None;
         }
-        connections.insert(id, Arc::clone(stream));
+        let stream = Arc::new(stream);
+        connections.insert(id, Arc::clone(&stream));
         let connection = Self {
             id,
             server: Arc::clone(server),
+            stream: Some(stream),
             connected_at: Instant::now(),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -70,6 +76,11 @@ impl Connection {
     /// Whether the server has one deliberate bug.
     pub fn is_mutant(&self, mutant: Mutant) -> bool {
         self.server.is_mutant(mutant)
+    }
+
+    /// Returns its socket.
+    pub fn stream(&self) -> &TcpStream {
+        self.stream.as_deref().expect("the socket is open until the drop")
     }
 
     /// Logs an event of this connection.
@@ -104,8 +115,8 @@ impl Connection {
         *unreported = Unreported { reported_at: Some(Instant::now()), ..Unreported::default() };
     }
 
-    /// Logs the error that ended the connection, if any. The caller drops the socket next.
-    pub fn finish(&self, result: io::Result<()>, stream: &TcpStream) {
+    /// Logs the error that ended the connection, if any, and closes the connection.
+    pub fn finish(self, result: io::Result<()>) {
         let Err(error) = result else { return };
         // After the grace period, the server itself causes the errors.
         if self.server.has_disconnected_all.load(SeqCst) {
@@ -114,7 +125,7 @@ impl Connection {
         self.server.record_error(Some(self.id), &error);
         match ErrorKind::of(&error) {
             // Without a reset, the kernel would keep the unsent data for minutes.
-            ErrorKind::Stalled => reset_on_close(stream),
+            ErrorKind::Stalled => reset_on_close(self.stream()),
             ErrorKind::ConnectionReset if self.is_mutant(Mutant::DiesOnReset) => process::exit(1),
             _ => {}
         }
@@ -134,7 +145,8 @@ impl Drop for Connection {
             self.report(&mut unreported);
         }
         let mut connections = lock(&self.server.connections);
-        // The map holds the last reference to the socket, so this closes it.
+        // These are the last references to the socket, so this closes it.
+        self.stream = None;
         connections.remove(&self.id);
         let (sent, received) = (self.sent.load(SeqCst), self.received.load(SeqCst));
         let fields = format!(r#","sent":{sent},"received":{received}"#);

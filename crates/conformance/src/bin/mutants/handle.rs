@@ -3,7 +3,6 @@
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
@@ -16,10 +15,9 @@ use crate::reply::send_file;
 /// The stack size of a thread. std's default of 2 MiB is more than a thread needs to copy bytes.
 pub const STACK_BYTES: usize = 128 * 1024;
 
-/// Serves one connection from the first byte to its end. Parameters are dropped in reverse order,
-/// so that the socket is closed before the drop of `connection` logs `disconnected`.
-pub fn handle_connection(connection: Connection, stream: Arc<TcpStream>) {
-    let server = Arc::clone(&connection.server);
+/// Serves one connection from the first byte to its end.
+pub fn handle_connection(connection: Connection) {
+    let (server, stream) = (&connection.server, connection.stream());
     match server.options.mutant {
         Some(Mutant::AcceptThenWait) => _ = stream.peek(&mut [0]),
         Some(Mutant::WaitsALittle) => {
@@ -30,44 +28,40 @@ pub fn handle_connection(connection: Connection, stream: Arc<TcpStream>) {
         _ => {}
     }
     let path = match server.is_mutant(Mutant::RequestChoosesFile) {
-        true => path_of_request(&server.options.file, &stream),
+        true => path_of_request(&server.options.file, stream),
         false => server.options.file.clone(),
     };
     let ended = thread::scope(|scope| {
-        let (connection, stream) = (&connection, &*stream);
+        let connection = &connection;
         let (sender, drained) = mpsc::channel();
-        let reader = move || sender.send(drain(connection, stream));
+        let reader = move || sender.send(drain(connection));
         let thread = thread::Builder::new().stack_size(STACK_BYTES);
         let sent = match server.options.mutant {
-            Some(Mutant::WriteAndClose) => send_file(connection, stream, &path),
+            Some(Mutant::WriteAndClose) => send_file(connection, &path),
             Some(Mutant::NeverReads) => {
-                let sent = send_file(connection, stream, &path);
+                let sent = send_file(connection, &path);
                 thread.spawn_scoped(scope, reader)?;
                 sent
             }
             _ => {
                 // A thread that is blocked in `write` cannot read, so a second thread reads.
                 thread.spawn_scoped(scope, reader)?;
-                send_file(connection, stream, &path)
+                send_file(connection, &path)
             }
         };
-        let ended = sent.and_then(|()| lingering_close(connection, stream, &drained));
+        let ended = sent.and_then(|()| lingering_close(connection, &drained));
         // Wakes the reader thread if it is still blocked in `read`.
         let _ = stream.shutdown(Shutdown::Both);
         ended
     });
-    connection.finish(ended, &stream);
+    connection.finish(ended);
 }
 
 /// Ends the reply: shuts down the write half, and waits until the client has closed its side or the
 /// linger timeout has expired. If the server closed the socket earlier, the kernel would answer
 /// further data from the client with a RST.
-fn lingering_close(
-    connection: &Connection,
-    stream: &TcpStream,
-    drained: &Receiver<io::Result<()>>,
-) -> io::Result<()> {
-    let server = &connection.server;
+fn lingering_close(connection: &Connection, drained: &Receiver<io::Result<()>>) -> io::Result<()> {
+    let (server, stream) = (&connection.server, connection.stream());
     match server.options.mutant {
         Some(Mutant::CloseWithoutDrain | Mutant::WriteAndClose) => return Ok(()),
         Some(Mutant::NoFin) => return drained.recv().unwrap_or(Ok(())),
@@ -89,9 +83,10 @@ fn lingering_close(
 
 /// Serves one connection as [`Mutant::BlockingOnExecutor`]: reading is asynchronous, as it should
 /// be, but sending blocks the only thread of the executor.
-pub async fn handle_on_executor(connection: Connection, stream: Arc<TcpStream>) {
+pub async fn handle_on_executor(connection: Connection) {
+    let stream = connection.stream();
     let ended = async {
-        send_file(&connection, &stream, &connection.server.options.file)?;
+        send_file(&connection, &connection.server.options.file)?;
         stream.shutdown(Shutdown::Write)?;
         let mut reader = smol::Async::new(stream.try_clone()?)?;
         let drain = async {
@@ -110,7 +105,8 @@ pub async fn handle_on_executor(connection: Connection, stream: Arc<TcpStream>) 
         };
         smol::future::or(drain, linger).await
     };
-    connection.finish(ended.await, &stream);
+    let ended = ended.await;
+    connection.finish(ended);
 }
 
 /// Returns the path of the file that `GET /name` requests, if the request arrives within 50 ms, as
@@ -130,7 +126,8 @@ fn path_of_request(default: &Path, stream: &TcpStream) -> PathBuf {
 
 /// Reads and discards what the client sends until end of file. End of file only means that the
 /// client sends no more data; the reply continues.
-fn drain(connection: &Connection, mut stream: &TcpStream) -> io::Result<()> {
+fn drain(connection: &Connection) -> io::Result<()> {
+    let mut stream = connection.stream();
     let mut buffer = [0; 16 * 1024];
     loop {
         match stream.read(&mut buffer) {

@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::{self, Cursor, ErrorKind, Read, Write};
 use std::mem;
-use std::net::TcpStream;
 use std::path::Path;
 use std::process;
 use std::sync::Arc;
@@ -18,7 +17,7 @@ use crate::server::Server;
 
 /// Opens the file and sends the reply. If the file cannot be opened, sends only a preamble, whose
 /// status reports the error in http mode.
-pub fn send_file(connection: &Connection, stream: &TcpStream, path: &Path) -> io::Result<()> {
+pub fn send_file(connection: &Connection, path: &Path) -> io::Result<()> {
     let server = &connection.server;
     let opened = open_file(server, path);
     match server.options.mutant {
@@ -30,8 +29,8 @@ pub fn send_file(connection: &Connection, stream: &TcpStream, path: &Path) -> io
     }
     // Each write times out early enough for eight checks within the stall timeout.
     let stall_check_interval = (server.options.stall_timeout / 8).max(Duration::from_millis(1));
-    stream.set_write_timeout(Some(stall_check_interval))?;
-    write_bytes(connection, stream, &preamble(server, &opened))?;
+    connection.stream().set_write_timeout(Some(stall_check_interval))?;
+    write_bytes(connection, &preamble(server, &opened))?;
     let (mut file, bytes) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -39,7 +38,7 @@ pub fn send_file(connection: &Connection, stream: &TcpStream, path: &Path) -> io
             return Ok(());
         }
     };
-    let sent = send_copied(connection, stream, &mut *file, bytes);
+    let sent = send_copied(connection, &mut *file, bytes);
     if sent.is_ok() || server.is_mutant(Mutant::FileEndedTooEarly) {
         connection.record("file_ended", &format!(r#","bytes":{bytes}"#));
     }
@@ -102,12 +101,7 @@ fn preamble(server: &Server, opened: &io::Result<(Box<dyn Read>, u64)>) -> Vec<u
 
 /// Reads one chunk, writes it completely, and only then reads the next one. This loop is the
 /// backpressure.
-fn send_copied(
-    connection: &Connection,
-    stream: &TcpStream,
-    file: &mut dyn Read,
-    bytes: u64,
-) -> io::Result<()> {
+fn send_copied(connection: &Connection, file: &mut dyn Read, bytes: u64) -> io::Result<()> {
     let server = &connection.server;
     let whole = usize::try_from(bytes).unwrap_or(usize::MAX);
     let chunk_bytes = match server.is_mutant(Mutant::WholeWritesInsteadOfChunk) {
@@ -122,15 +116,11 @@ fn send_copied(
         }
         let chunk = &mut buffer[..left.min(chunk_bytes as u64) as usize];
         match file.read_exact(chunk) {
-            Err(error)
-                if error.kind() == ErrorKind::UnexpectedEof && server.is_mutant(Mutant::Pads) =>
-            {
-                chunk.fill(0);
-            }
+            Err(_) if server.is_mutant(Mutant::Pads) => chunk.fill(0),
             read => read?,
         }
         let started = Instant::now();
-        write_bytes(connection, stream, chunk)?;
+        write_bytes(connection, chunk)?;
         if server.options.log_chunks {
             let wait_us = started.elapsed().as_micros();
             connection.record("chunk", &format!(r#","bytes":{},"wait_us":{wait_us}"#, chunk.len()));
@@ -140,7 +130,7 @@ fn send_copied(
     if server.is_mutant(Mutant::FollowsGrowth) {
         let mut grown = Vec::new();
         file.read_to_end(&mut grown)?;
-        write_bytes(connection, stream, &grown)?;
+        write_bytes(connection, &grown)?;
     }
     Ok(())
 }
@@ -148,12 +138,8 @@ fn send_copied(
 /// Writes all bytes, or fails if the client acknowledges no byte within the stall timeout. The
 /// duration of a single write is not evidence of a stall: the kernel wakes it only when a third of
 /// the send buffer is free. A repeated write uses any free space.
-fn write_bytes(
-    connection: &Connection,
-    mut stream: &TcpStream,
-    mut bytes: &[u8],
-) -> io::Result<()> {
-    let server = &connection.server;
+fn write_bytes(connection: &Connection, mut bytes: &[u8]) -> io::Result<()> {
+    let (server, mut stream) = (&connection.server, connection.stream());
     let mut progress_at = Instant::now();
     while !bytes.is_empty() {
         match stream.write(bytes) {
