@@ -49,8 +49,8 @@ impl Server {
             }
         }
         Err(Stop::fail(format!(
-            "after {} s, no process listens on port {port} of this machine; does the server use the \
-             port that replaces {{port}}?",
+            "after {} s, no process listens on port {port} of this machine; the server must use the \
+             port that replaces {{port}}",
             start_timeout.as_secs()
         )))
     }

@@ -258,7 +258,8 @@ fn connection_limit(stage: &Stage) -> Outcome {
         demand!(!is_served, "connection limit 3: expected no reply to a further client, got one");
     }
     drop(first);
-    waiting.iter().try_for_each(|client| client.expect_whole(noise(MIB)))
+    // Each client that has its reply disconnects, so that the server can accept the next one.
+    waiting.into_iter().try_for_each(|client| client.expect_whole(noise(MIB)))
 }
 
 fn few_descriptors(stage: &Stage) -> Outcome {
