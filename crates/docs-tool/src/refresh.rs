@@ -14,7 +14,6 @@ use crate::page::Page;
 use crate::pictures;
 use crate::references::Known;
 use crate::repo::Repo;
-#[cfg(target_os = "linux")]
 use crate::stage::Stage;
 use crate::{print, report};
 
@@ -70,9 +69,6 @@ impl CheckArgs {
     fn process(self, repo: &Repo, is_check: bool) -> anyhow::Result<bool> {
         let files = self.pages.iter().map(|file| page(repo, file)).collect::<Result<_, _>>()?;
         let options = Options { files, is_check, no_run: self.no_run };
-        #[cfg(target_os = "linux")]
-        conformance::kill_all_on_interrupt()
-            .map_err(|error| anyhow!("cannot install a signal handler: {error}"))?;
         let mut outcome = refresh(repo, &options, &mut |line| report(line));
         if is_check && options.files.is_empty() {
             outcome.faults.extend(pictures::faults(repo, &[])?);
@@ -107,7 +103,7 @@ fn summary(options: &Options, outcome: &Outcome) -> String {
     if *left_out > 0 {
         let missing: Vec<&str> = missing.iter().copied().collect();
         let why = match () {
-            () if cfg!(not(target_os = "linux")) => ": they run only on Linux".to_owned(),
+            () if !Stage::IS_AVAILABLE => ": they run only on Linux".to_owned(),
             () if !missing.is_empty() => format!(": {} is not installed", missing.join(", ")),
             () => String::new(),
         };
@@ -159,8 +155,7 @@ pub struct Outcome {
 pub fn refresh(repo: &Repo, options: &Options, progress: &mut dyn FnMut(&str)) -> Outcome {
     let mut outcome = Outcome::default();
     let mut sources = Sources { is_check: options.is_check, ..Sources::of(repo) };
-    #[cfg(target_os = "linux")]
-    if !options.no_run {
+    if Stage::IS_AVAILABLE && !options.no_run {
         sources.stage = Some(Stage::at(repo.root()));
     }
     let mut links = Links::within(repo);

@@ -113,7 +113,7 @@ fn exit_codes_are_expected() {
     repository.filled(&fence("run: exit 3", "$ echo first\n$ exit 3"));
     repository.write("lessons/01-a.md", &fence("run", "$ true\n$ echo why; exit 4"));
     let output = repository.notes(&["fill"], 1);
-    let expected = "lessons/01-a.md:6: `echo why; exit 4`: exit code 4 instead of 0; it said `why`; \
+    let expected = "lessons/01-a.md:6: `echo why; exit 4`: expected exit code 0, got 4; its last output was `why`; \
                     help: ";
     assert!(output.starts_with(expected), "{output}");
 }
@@ -123,7 +123,10 @@ fn what_takes_too_long_is_ended() {
     let command = "$ echo $$ > pid; echo begun; sleep 600";
     repository.write("lessons/01-a.md", &fence("run: within 1", command));
     let output = repository.notes(&["fill"], 1);
-    assert!(output.contains("it did not end within 1 s; it said `begun`; help: "), "{output}");
+    assert!(
+        output.contains("it did not end within 1 s; its last output was `begun`; help: "),
+        "{output}"
+    );
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
@@ -188,7 +191,7 @@ fn a_server_that_does_not_start_is_told() {
         output.contains("01-a.md:5: `echo why it cannot; exit 2`: the server ended before it"),
         "{output}"
     );
-    assert!(output.contains("it said `why it cannot`"), "{output}");
+    assert!(output.contains("its last output was `why it cannot`"), "{output}");
     assert_eq!(output.lines().filter(|line| line.contains("; help: ")).count(), 1, "{output}");
 }
 
@@ -197,11 +200,11 @@ fn one_server_at_a_time() {
     let serve = fence("serve: vary", &format!("$ {}", server()));
     repository.write("lessons/01-a.md", &format!("{serve}\n{serve}"));
     let output = repository.notes(&["fill"], 1);
-    assert!(output.contains("a server runs already; help: end it first"), "{output}");
+    assert!(output.contains("a server is already running; help: stop it first"), "{output}");
     repository.write("lessons/01-a.md", "# A\n\n<!-- stop -->\n\n<!-- log -->\n```text\n```\n");
     let output = repository.notes(&["fill"], 1);
-    assert!(output.contains("01-a.md:3: no server runs; help: start one"), "{output}");
-    assert!(output.contains("01-a.md:6: no server runs; help: start one"), "{output}");
+    assert!(output.contains("01-a.md:3: no server is running; help: start one"), "{output}");
+    assert!(output.contains("01-a.md:6: no server is running; help: start one"), "{output}");
 }
 
 fn a_port_that_is_taken_is_waited_for() {
@@ -211,7 +214,7 @@ fn a_port_that_is_taken_is_waited_for() {
     repository.write("lessons/01-a.md", &fence("serve", &format!("$ {} {port}", server())));
     let mut docs_tool = repository.command(&["fill"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(docs_tool.stderr.take().unwrap()).lines();
-    let words = format!("  port {port} is taken by another program; waiting for it");
+    let words = format!("  port {port} is in use by another program; waiting for it");
     assert!(stderr.any(|line| line.unwrap() == words));
     drop(taken);
     assert!(docs_tool.wait().unwrap().success());
