@@ -107,7 +107,7 @@ impl Output<'_> {
             let rows: Vec<&Row> = run.iter().map(|(_, row)| *row).collect();
             if !run[0].0 {
                 let lines: usize = rows.iter().map(|row| row.sides[0].text.lines().count()).sum();
-                self.line(&format!("  … {lines} lines are the same"));
+                self.line(&format!("  … {lines} the same"));
             } else if self.is_side_by_side() {
                 rows.into_iter().for_each(|row| self.side_by_side(row));
             } else {
@@ -251,7 +251,7 @@ mod tests {
     #[test]
     fn the_code_that_is_the_same_can_be_omitted() {
         let text = show_await(&View { only_differences: true, ..view(80) });
-        let expected = "      one();\n  … 3 lines are the same\n\n== b: the same\n\n1 parts";
+        let expected = "      one();\n  … 3 the same\n\n== b: the same\n\n1 parts";
         assert!(text.contains(expected), "{text}");
     }
 
