@@ -60,24 +60,26 @@ fn pixel_column(x: usize) -> Vec<Vec3> {
     pixels
 }
 
-/// Returns all pixels as rows of RGB bytes. All cores of the processor draw columns.
-fn draw() -> Result<Vec<u8>, &'static str> {
-    let workers = thread::available_parallelism().map_or(1, usize::from);
-    let strips = thread::scope(|scope| {
-        let columns = |first| (first..WIDTH).step_by(workers).map(pixel_column).collect();
-        let threads: Vec<_> = (0..workers).map(|w| scope.spawn(move || columns(w))).collect();
-        threads.into_iter().map(|t| t.join()).collect::<Result<Vec<Vec<_>>, _>>()
-    })
-    .map_err(|_| "a drawing thread failed")?;
-    let places = (0..HEIGHT).flat_map(|y| (0..WIDTH).map(move |x| (x, y)));
-    let colors = places.map(|(x, y)| strips[x % workers][x / workers][y]);
-    Ok(colors.flat_map(|c| [c.0, c.1, c.2]).map(|c| (c * 255.0 + 0.5) as u8).collect())
+/// Returns all pixels as rows of RGB bytes. Each core of the processor draws a part of the columns.
+fn draw() -> Vec<u8> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut columns = vec![Vec::new(); WIDTH];
+    let width = WIDTH.div_ceil(cores);
+    thread::scope(|scope| {
+        for (start, part) in (0..).step_by(width).zip(columns.chunks_mut(width)) {
+            let draw_part =
+                move || (start..).zip(part).for_each(|(x, column)| *column = pixel_column(x));
+            scope.spawn(draw_part);
+        }
+    });
+    let colors = (0..HEIGHT).flat_map(|y| columns.iter().map(move |column| column[y]));
+    colors.flat_map(|c| [c.0, c.1, c.2]).map(|c| (c * 255.0 + 0.5) as u8).collect()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let default = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../river.webp");
     let path = env::args_os().nth(1).map_or(default, PathBuf::from);
-    let pixels = draw()?;
+    let pixels = draw();
     let mut config = webp::WebPConfig::new().map_err(|()| "cannot configure the encoder")?;
     config.quality = QUALITY;
     config.method = 6;
