@@ -11,7 +11,7 @@ use serve_core::ErrorKind;
 use socket2::{Domain, Socket, Type};
 
 use crate::connection::Connection;
-use crate::handle::{STACK_BYTES, handle_connection, handle_on_executor};
+use crate::handle::{STACK_BYTES, handle_connection};
 use crate::log::lock;
 use crate::mutant::Mutant;
 use crate::options::Options;
@@ -38,7 +38,10 @@ pub fn bind(options: &Options) -> io::Result<TcpListener> {
 
 /// Accepts connections until the shutdown.
 pub fn accept_loop(server: &Arc<Server>, listener: TcpListener) -> io::Result<()> {
-    let limit = server.options.max_connections as usize;
+    let limit = match server.options.mutant {
+        Some(Mutant::PoolOfThreads) => 64,
+        _ => server.options.max_connections as usize,
+    };
     let mut last_id = 0;
     loop {
         // At the connection limit, new clients wait in the accept queue.
@@ -73,9 +76,6 @@ pub fn accept_loop(server: &Arc<Server>, listener: TcpListener) -> io::Result<()
         last_id += 1;
         match server.options.mutant {
             Some(Mutant::Sequential) => handle_connection(connection),
-            Some(Mutant::BlockingOnExecutor | Mutant::PoolOfThreads) => {
-                server.executor.spawn(handle_on_executor(connection)).detach();
-            }
             _ => {
                 let work = move || handle_connection(connection);
                 if let Err(error) = thread::Builder::new().stack_size(STACK_BYTES).spawn(work) {

@@ -81,34 +81,6 @@ fn lingering_close(connection: &Connection, drained: &Receiver<io::Result<()>>) 
     })
 }
 
-/// Serves one connection as [`Mutant::BlockingOnExecutor`]: reading is asynchronous, as it should
-/// be, but sending blocks the only thread of the executor.
-pub async fn handle_on_executor(connection: Connection) {
-    let stream = connection.stream();
-    let ended = async {
-        send_file(&connection, &connection.server.options.file)?;
-        stream.shutdown(Shutdown::Write)?;
-        let mut reader = smol::Async::new(stream.try_clone()?)?;
-        let drain = async {
-            let mut buffer = vec![0; 16 * 1024];
-            loop {
-                let read = smol::io::AsyncReadExt::read(&mut reader, &mut buffer).await?;
-                if read == 0 {
-                    return Ok(());
-                }
-                connection.record_received(&buffer[..read]);
-            }
-        };
-        let linger = async {
-            smol::Timer::after(connection.server.options.linger_timeout).await;
-            Ok(())
-        };
-        smol::future::or(drain, linger).await
-    };
-    let ended = ended.await;
-    connection.finish(ended);
-}
-
 /// Returns the path of the file that `GET /name` requests, if the request arrives within 50 ms, as
 /// [`Mutant::RequestChoosesFile`] does.
 fn path_of_request(default: &Path, stream: &TcpStream) -> PathBuf {

@@ -77,17 +77,6 @@ fn run(options: Options) -> Result<()> {
     server.log.record("listening", &format!(r#"{fields}"bytes":{bytes}"#));
     let acceptor = Arc::clone(&server);
     thread::Builder::new().spawn(move || accept_loop(&acceptor, listener))?;
-    // The correct server uses a thread per connection, and no executor.
-    let executor_threads = match server.options.mutant {
-        Some(Mutant::BlockingOnExecutor) => 1,
-        Some(Mutant::PoolOfThreads) => 64,
-        _ => 0,
-    };
-    for _ in 0..executor_threads {
-        let worker = Arc::clone(&server);
-        let work = move || smol::block_on(worker.executor.run(smol::future::pending::<()>()));
-        thread::Builder::new().spawn(work)?;
-    }
 
     server.wait_until(Duration::MAX, |_| server.is_stopping.load(SeqCst));
     let _ = waker.connect_timeout(&addr.into(), Duration::from_secs(1));

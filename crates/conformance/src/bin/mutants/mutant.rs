@@ -67,9 +67,9 @@ pub enum Mutant {
     // 9. Accepting connections.
     /// Serves one client at a time: the next client gets nothing until the previous one has left
     Sequential,
-    /// Serves with a pool of 64 threads: 64 non-reading clients block all other clients
+    /// Serves at most 64 clients, as a thread pool does: 64 non-reading clients block all others
     PoolOfThreads,
-    /// Writes with a blocking call on its only executor thread: one client blocks all others
+    /// Sends as a blocking call on the only thread of an executor: one client blocks all others
     BlockingOnExecutor,
     /// Uses `accept()?`: the first error ends the accept loop, and new connections are refused
     QuestionMarkInAccept,

@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::connection::Connection;
+use crate::log::lock;
 use crate::mutant::Mutant;
 use crate::options::Preamble;
 use crate::server::Server;
@@ -19,6 +20,8 @@ use crate::server::Server;
 /// status reports the error in http mode.
 pub fn send_file(connection: &Connection, path: &Path) -> io::Result<()> {
     let server = &connection.server;
+    let is_blocking = server.is_mutant(Mutant::BlockingOnExecutor);
+    let _only_thread = is_blocking.then(|| lock(&server.only_thread));
     let opened = open_file(server, path);
     match server.options.mutant {
         Some(Mutant::MissingFileKills) if opened.is_err() => process::exit(1),

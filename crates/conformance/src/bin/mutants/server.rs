@@ -28,8 +28,8 @@ pub struct Server {
     pub changed: Condvar,
     pub is_stopping: AtomicBool,
     pub has_disconnected_all: AtomicBool,
-    /// Used only by [`Mutant::BlockingOnExecutor`] and [`Mutant::PoolOfThreads`].
-    pub executor: smol::Executor<'static>,
+    /// Used only by [`Mutant::BlockingOnExecutor`].
+    pub only_thread: Mutex<()>,
 }
 
 impl Server {
@@ -41,7 +41,7 @@ impl Server {
             changed: Condvar::new(),
             is_stopping: AtomicBool::new(false),
             has_disconnected_all: AtomicBool::new(false),
-            executor: smol::Executor::new(),
+            only_thread: Mutex::default(),
             options,
         })
     }
