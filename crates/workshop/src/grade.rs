@@ -3,11 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use conformance::{Counted, Filter, Load, Progress, Record, Target, Verdict};
+use conformance::{Check, Counted, HEAVY_JOBS, Load, Measure, Record, Target, Verdict};
 
 use crate::exercise::{Diagnosis, Exercise, MeasureKind, MeasurePlan};
+
+/// The number of programs that are started concurrently.
+const JOBS: usize = 8;
 
 /// The number of rounds in which two programs are measured alternately.
 const ROUNDS: usize = 3;
@@ -70,6 +75,18 @@ pub struct Subject {
     pub starter: Option<Target>,
 }
 
+/// A server and the checks that grade it.
+#[derive(Debug)]
+pub struct Job<'a> {
+    pub exercise: &'a Exercise,
+    pub subject: Subject,
+    /// The first checks of the exercise, or all of them.
+    pub checks: &'a [&'static Check],
+}
+
+/// A callback that receives all verdicts of a job after each change, on any thread.
+pub type Report<'a> = &'a (dyn Fn(&[Graded]) + Sync);
+
 /// The verdict of one check or measurement.
 #[derive(Clone, Debug)]
 pub struct Graded {
@@ -111,59 +128,49 @@ pub struct Explanation<'a> {
     pub say: &'a str,
 }
 
-/// Whether no check and no measurement failed or is pending.
-pub fn all_passed(graded: &[Graded]) -> bool {
-    graded.iter().all(|graded| matches!(graded.state, State::Pass | State::Skipped(_)))
-}
-
-/// Grades one subject. When a failure has an explanation, no later check is started.
-pub fn grade(
-    exercise: &Exercise,
-    subject: &Subject,
-    report: &(dyn Fn(&Graded) + Sync),
-) -> Vec<Graded> {
-    if let Err(why) = conformance::preflight(&subject.target) {
-        let all = not_started(exercise, &why);
-        all.iter().for_each(report);
-        return all;
-    }
-    let reporter = Mutex::new(Reporter { all: pending(exercise), reported: 0 });
-    let lock = || reporter.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_needed: Filter<'_> = &|_, check| {
-        let reporter = lock();
-        let explained = explain(exercise, &reporter.all).filter(|failure| failure.id.is_some());
-        let place = |name| reporter.all.iter().position(|graded| graded.name == name);
-        explained.is_none_or(|failure| place(check.id) < place(failure.graded.name))
-    };
-    let progress: Progress<'_> = &|record| lock().take(record, report);
-    let targets = std::slice::from_ref(&subject.target);
-    let pairs: Vec<_> = exercise.checks.iter().map(|&check| (0, check)).collect();
-    let records = conformance::run_pairs(targets, &pairs, is_needed, progress);
-    let mut reporter = reporter.into_inner().unwrap_or_else(PoisonError::into_inner);
-    reporter.report_until(exercise.checks.len(), report);
-    let is_measured = records.len() == pairs.len() && all_passed(&reporter.all[..pairs.len()]);
-    for (index, plan) in exercise.plan.measures.iter().enumerate() {
-        if is_measured {
-            reporter.all[pairs.len() + index].state = measured(plan, subject);
+/// Grades servers concurrently. Returns the verdicts of each exercise's checks and measurements.
+///
+/// With a `report`, as for a learner, no check is started after a failure that has an explanation.
+pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<Graded>> {
+    let pending: Vec<_> = jobs.iter().map(|job| Mutex::new(pending(job.exercise))).collect();
+    let lock = |index: usize| pending[index].lock().unwrap_or_else(PoisonError::into_inner);
+    let record = |index: usize, name: &str, state: State| {
+        let mut all = lock(index);
+        if let Some(graded) = all.iter_mut().find(|graded| graded.name == name) {
+            graded.state = state;
         }
-        reporter.report_until(pairs.len() + index + 1, report);
-    }
-    reporter.all
-}
-
-/// Converts a record of `conformance`.
-pub fn graded(record: Record) -> Graded {
-    let Record { check, verdict, .. } = record;
-    Graded { name: check.id, title: check.title.to_owned(), state: verdict.into() }
-}
-
-/// Returns the verdicts of a server that did not start: the first check fails.
-pub fn not_started(exercise: &Exercise, why: &str) -> Vec<Graded> {
-    let mut all = pending(exercise);
-    if let Some(first) = all.first_mut() {
-        first.state = State::Fail(why.to_owned());
-    }
-    all
+        report.inspect(|report| report(&all));
+    };
+    run_concurrently(jobs.len(), JOBS, &|index| {
+        if let Err(why) = conformance::preflight(&jobs[index].subject.target) {
+            let first = jobs[index].exercise.graded_names().next();
+            record(index, first.unwrap_or_default(), State::Fail(why));
+        }
+    });
+    let has_failed = |index: usize| explain(jobs[index].exercise, &lock(index)).is_some();
+    let started = (0..jobs.len()).filter(|&index| !has_failed(index));
+    let of_job = |index: usize| jobs[index].checks.iter().map(move |&check| (index, check));
+    let pairs: Vec<_> = started.flat_map(of_job).collect();
+    let targets: Vec<_> = jobs.iter().map(|job| job.subject.target.clone()).collect();
+    let is_needed = |index: usize, check: &Check| {
+        let all = lock(index);
+        let explained = explain(jobs[index].exercise, &all).filter(|failure| failure.id.is_some());
+        let place = |name| all.iter().position(|graded| graded.name == name);
+        explained.is_none_or(|failure| place(check.id) < place(failure.graded.name))
+            || report.is_none()
+    };
+    let progress = |one: &Record| record(one.target, one.check.id, one.verdict.clone().into());
+    let _ = conformance::run_pairs(&targets, &pairs, &is_needed, &progress);
+    run_concurrently(jobs.len(), HEAVY_JOBS, &|index| {
+        let Job { exercise, subject, .. } = &jobs[index];
+        if all_passed(&lock(index)[..exercise.checks.len()]) {
+            for plan in &exercise.plan.measures {
+                record(index, plan.what.name(), measured(plan, subject));
+            }
+        }
+    });
+    let into_inner = |all: Mutex<_>| all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pending.into_iter().map(into_inner).collect()
 }
 
 /// Returns all checks and measurements in the pending state.
@@ -174,61 +181,76 @@ fn pending(exercise: &Exercise) -> Vec<Graded> {
     checks.chain(measures).map(graded).collect()
 }
 
+/// Whether no check and no measurement failed or is pending.
+fn all_passed(graded: &[Graded]) -> bool {
+    graded.iter().all(|graded| matches!(graded.state, State::Pass | State::Skipped(_)))
+}
+
+/// Calls `act` for each number below `count`, on `jobs` threads.
+fn run_concurrently(count: usize, jobs: usize, act: &(dyn Fn(usize) + Sync)) {
+    let next = AtomicUsize::new(0);
+    let numbers = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&index| index < count);
+    let work = || std::iter::from_fn(numbers).for_each(act);
+    thread::scope(|scope| (0..jobs.min(count)).for_each(|_| drop(scope.spawn(work))));
+}
+
 /// Takes one measurement.
-pub fn measured(plan: &MeasurePlan, subject: &Subject) -> State {
+fn measured(plan: &MeasurePlan, subject: &Subject) -> State {
     let load = Load {
         clients: plan.clients,
         bytes: plan.bytes,
         chunk_bytes: plan.chunk.unwrap_or(Load::default().chunk_bytes),
     };
-    let judged = match plan.what.measure() {
-        Some(what) => {
-            conformance::measure(&subject.target, what, load).map(|counted| match counted {
-                Counted::Number(number) => judge_number(plan, number as f64),
-                Counted::Calls(calls) => judge_calls(plan, &calls),
-            })
+    let what = match plan.what {
+        MeasureKind::Threads => Measure::Threads,
+        MeasureKind::ReadCalls => Measure::ReadCalls,
+        MeasureKind::MemoryKib => Measure::MemoryKib,
+        MeasureKind::CpuMs => Measure::CpuMs,
+        MeasureKind::BlockedIn => Measure::BlockedIn,
+        MeasureKind::SourceLacks => return judge_source(plan, subject),
+        MeasureKind::TimesStarter => {
+            let Some(starter) = &subject.starter else {
+                return State::Skipped("there is no starter to compare it with".to_owned());
+            };
+            let times = times_starter(&subject.target, starter, load);
+            return times.map_or_else(State::from, |times| judge_number(plan, times));
         }
-        None if plan.what == MeasureKind::SourceLacks => Ok(judge_source(plan, subject)),
-        None => match &subject.starter {
-            Some(starter) => {
-                times_starter(&subject.target, starter, load).map(|times| judge_number(plan, times))
-            }
-            None => Ok(State::Skipped("there is no starter to compare it with".to_owned())),
-        },
     };
-    judged.unwrap_or_else(State::from)
+    match conformance::measure(&subject.target, what, load) {
+        Ok(Counted::Number(number)) => judge_number(plan, number as f64),
+        Ok(Counted::Calls(calls)) => judge_calls(plan, &calls),
+        Err(verdict) => verdict.into(),
+    }
 }
 
 /// Returns the best explanation: of the first failure with a diagnosis, or else of the first one.
 pub fn explain<'a>(exercise: &'a Exercise, all: &'a [Graded]) -> Option<Explanation<'a>> {
-    let failures = || {
-        all.iter().filter_map(|graded| match &graded.state {
-            State::Fail(actual) => Some((graded, actual.as_str())),
-            _ => None,
-        })
-    };
-    let (graded, actual) = failures().next()?;
-    if let Some(say) = meaning(NOT_STARTED, actual) {
-        return Some(Explanation { graded, actual, id: None, say });
+    let mut failures = all.iter().filter_map(|graded| match &graded.state {
+        State::Fail(actual) => Some((graded, actual.as_str())),
+        _ => None,
+    });
+    let (first, first_actual) = failures.clone().next()?;
+    let general = |say| Some(Explanation { graded: first, actual: first_actual, id: None, say });
+    if let Some(say) = meaning(NOT_STARTED, first_actual) {
+        return general(say);
     }
-    for (graded, actual) in failures() {
+    let explained = failures.find_map(|(graded, actual)| {
         let fits = |diagnosis: &&Diagnosis| {
             diagnosis.check == graded.name && contains_words(&diagnosis.words, actual)
         };
-        if let Some(diagnosis) = exercise.plan.diagnoses.iter().find(fits) {
-            let (id, say) = (Some(diagnosis.id.as_str()), diagnosis.say.as_str());
-            return Some(Explanation { graded, actual, id, say });
-        }
-        let is_same = |plan: &&MeasurePlan| plan.what.name() == graded.name;
-        if let Some(plan) = exercise.plan.measures.iter().find(is_same) {
-            let (id, say) = (Some(graded.name), plan.say.as_str());
-            return Some(Explanation { graded, actual, id, say });
-        }
-    }
-    let check = exercise.checks.iter().find(|check| check.id == graded.name);
-    // The check's own hint describes its purpose, which may not be the cause of this failure.
-    let say = meaning(IN_GENERAL, actual).or(check.map(|check| check.hint)).unwrap_or_default();
-    Some(Explanation { graded, actual, id: None, say })
+        let diagnosis = exercise.plan.diagnoses.iter().find(fits);
+        let measure = exercise.plan.measures.iter().find(|plan| plan.what.name() == graded.name);
+        let (id, say) = diagnosis
+            .map(|diagnosis| (diagnosis.id.as_str(), &diagnosis.say))
+            .or(measure.map(|plan| (graded.name, &plan.say)))?;
+        Some(Explanation { graded, actual, id: Some(id), say })
+    });
+    explained.or_else(|| {
+        let check = exercise.checks.iter().find(|check| check.id == first.name);
+        // The check's own hint describes its purpose, which may not be the cause of this failure.
+        let say = meaning(IN_GENERAL, first_actual).or(check.map(|check| check.hint));
+        general(say.unwrap_or_default())
+    })
 }
 
 fn meaning(meanings: &[(&str, &'static str)], actual: &str) -> Option<&'static str> {
@@ -258,31 +280,6 @@ fn without_seconds(text: &str) -> String {
     replaced.collect::<Vec<_>>().join(" ")
 }
 
-/// Reports verdicts in the order of the exercise, each as soon as all earlier ones are known.
-struct Reporter {
-    all: Vec<Graded>,
-    reported: usize,
-}
-
-impl Reporter {
-    fn take(&mut self, record: &Record, report: &(dyn Fn(&Graded) + Sync)) {
-        let is_same = |one: &&mut Graded| one.name == record.check.id;
-        if let Some(one) = self.all.iter_mut().find(is_same) {
-            *one = graded(record.clone());
-        }
-        let is_unknown = |one: &Graded| one.state == State::Pending;
-        let known = self.all.iter().position(is_unknown).unwrap_or(self.all.len());
-        self.report_until(known, report);
-    }
-
-    fn report_until(&mut self, count: usize, report: &(dyn Fn(&Graded) + Sync)) {
-        while self.reported < count {
-            report(&self.all[self.reported]);
-            self.reported += 1;
-        }
-    }
-}
-
 fn judge_number(plan: &MeasurePlan, number: f64) -> State {
     let is_little = plan.at_most.is_none_or(|most| number <= most);
     let is_much = plan.at_least.is_none_or(|least| number >= least);
@@ -293,15 +290,12 @@ fn judge_number(plan: &MeasurePlan, number: f64) -> State {
     }
 }
 
-fn judge_calls(plan: &MeasurePlan, calls: &BTreeSet<String>) -> State {
-    let expected = plan.is.as_deref().unwrap_or_default();
-    match expected.split_whitespace().any(|call| calls.contains(call)) {
-        true => State::Pass,
-        false => {
-            let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
-            State::Fail(format!("its threads wait in {}", calls.join(", ")))
-        }
+fn judge_calls(plan: &MeasurePlan, actual: &BTreeSet<String>) -> State {
+    if plan.calls().any(|call| actual.contains(call)) {
+        return State::Pass;
     }
+    let actual: Vec<&str> = actual.iter().map(String::as_str).collect();
+    State::Fail(format!("its threads wait in {}", actual.join(", ")))
 }
 
 fn judge_source(plan: &MeasurePlan, subject: &Subject) -> State {
