@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use probe::text;
+use harness::text;
 
 const EXAMPLES: &str = r#"Examples (start a server first: cargo run -p serve-tokio):
   probe localhost:4000
@@ -45,7 +45,7 @@ pub struct Options {
     #[arg(value_name = "HOST:PORT", value_parser = address)]
     pub server: SocketAddr,
     /// Send this text first
-    #[arg(long, value_name = "TEXT", value_parser = text::unescaped)]
+    #[arg(long, value_name = "TEXT", value_parser = text::unescape)]
     pub say: Option<Text>,
     /// Then send this many zeros, before anything is read
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = text::bytes)]
@@ -54,7 +54,7 @@ pub struct Options {
     #[arg(long)]
     pub half_close: bool,
     /// Read nothing for this long, then start to read
-    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = text::time)]
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = text::duration)]
     pub wait: Duration,
     /// Read this many bytes, then close; or continue with --stay, --reset or --close
     #[arg(long, value_name = "BYTES", value_parser = text::bytes)]
@@ -69,10 +69,10 @@ pub struct Options {
     #[arg(long)]
     pub small: bool,
     /// Maximum time to wait for the next byte, or for space to send one
-    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = text::time)]
+    #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = text::duration)]
     pub timeout: Duration,
     /// Stay connected for this long without reading, after --read; then read on, or end
-    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = text::time)]
+    #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = text::duration)]
     pub stay: Duration,
     /// End the connection with a RST, after --read, --wait or --stay
     #[arg(long, conflicts_with = "close")]

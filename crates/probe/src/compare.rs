@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use probe::text::{counted, grouped};
+use harness::text::{count_bytes, grouped};
 
 /// The preamble of the original note.
 const BARE: &[u8] = b"HTTP/1.1\n\n";
@@ -87,7 +87,7 @@ impl Comparison {
         }
         let preamble = self.preamble_bytes.unwrap_or(0) as u64;
         let (file, correct) = (self.path.display(), self.correct_bytes);
-        let all = counted(self.file_bytes);
+        let all = count_bytes(self.file_bytes);
         let text = match self.difference {
             Some((actual, Some(expected))) => format!(
                 "different: byte {} of {file}: expected {expected:02x}, got {actual:02x} (byte {} \
@@ -100,7 +100,7 @@ impl Comparison {
                 format!("incomplete: only {} of {all} of {file}", grouped(correct))
             }
             None => {
-                let preamble = counted(preamble);
+                let preamble = count_bytes(preamble);
                 format!("complete: a preamble of {preamble}, then all of {file}, {all}")
             }
         };

@@ -11,7 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::cli::Options;
 use crate::compare::Comparison;
-use probe::text::{counted, elapsed, hex};
+use harness::text::{count_bytes, elapsed, hex};
 
 /// The maximum time until a server accepts the connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -149,7 +149,7 @@ impl Connection<'_> {
     fn send(&mut self) -> Result<(), End> {
         if let Some(text) = &self.options.say {
             self.write_all(text)?;
-            line(format_args!("sent {}", counted(self.sent_bytes)));
+            line(format_args!("sent {}", count_bytes(self.sent_bytes)));
         }
         let text_bytes = self.sent_bytes;
         let mut left = self.options.upload;
@@ -159,7 +159,7 @@ impl Connection<'_> {
             left -= count;
         }
         if self.options.upload > 0 {
-            let uploaded = counted(self.sent_bytes - text_bytes);
+            let uploaded = count_bytes(self.sent_bytes - text_bytes);
             line(format_args!("uploaded {uploaded} after {}", self.time()));
         }
         Ok(())
@@ -238,7 +238,7 @@ impl Connection<'_> {
             }
             if printed.elapsed() >= PROGRESS_INTERVAL && !self.options.times {
                 printed = Instant::now();
-                line(format_args!("{} after {}", counted(self.received_bytes), self.time()));
+                line(format_args!("{} after {}", count_bytes(self.received_bytes), self.time()));
             }
             if let Some(rate) = slow {
                 let seconds = (self.received_bytes - bytes_before) as f64 / rate as f64;
@@ -253,7 +253,7 @@ impl Connection<'_> {
             line(format_args!("first byte after {}", self.time()));
         }
         if self.options.times {
-            line(format_args!("{:>9}  {}", self.time(), counted(bytes.len() as u64)));
+            line(format_args!("{:>9}  {}", self.time(), count_bytes(bytes.len() as u64)));
         }
         self.received_bytes += bytes.len() as u64;
         let missing = self.options.hex.saturating_sub(self.head.len() as u64);
@@ -264,7 +264,7 @@ impl Connection<'_> {
     /// Ends the connection, and prints how it ended. Returns whether everything was as intended.
     fn finish(self, end: End) -> Result<bool> {
         let is_intended = matches!(end, End::Fin | End::OwnClose | End::OwnReset);
-        let (received, time) = (counted(self.received_bytes), self.time());
+        let (received, time) = (count_bytes(self.received_bytes), self.time());
         let timeout = elapsed(self.options.timeout);
         line(match end {
             End::Fin => format!("{received}, then the server's FIN (end of file) after {time}"),
@@ -278,7 +278,7 @@ impl Connection<'_> {
                 format!("{received}, then nothing for {timeout}: the connection is still open")
             }
             End::WriteTimeout => {
-                let sent = counted(self.sent_bytes);
+                let sent = count_bytes(self.sent_bytes);
                 format!("sent {sent}, then could not send for {timeout}: the server does not read")
             }
             End::OwnClose => format!("{received}, then closed by the client after {time}"),
@@ -316,7 +316,7 @@ fn connect(options: &Options) -> io::Result<(TcpStream, bool)> {
         socket.set_tcp_mss(SMALL_SEGMENT_BYTES)?;
         #[cfg(target_os = "linux")]
         if options.server.is_ipv4() && options.server.ip().is_loopback() {
-            socket.bind(&std::net::SocketAddr::new(probe::address::unused(), 0).into())?;
+            socket.bind(&std::net::SocketAddr::new(harness::port::unused_loopback(), 0).into())?;
         }
     }
     match socket.connect_timeout(&options.server.into(), CONNECT_TIMEOUT) {

@@ -5,8 +5,10 @@ use std::env;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
+use harness::Group;
 use serde_json::Value;
 
 /// The result of a build.
@@ -105,13 +107,11 @@ fn command(folder: &Path, name: &str) -> Command {
 /// Runs a command until it exits. Passes each line of its stdout, if that is a pipe, to `act`.
 /// Returns whether it succeeded.
 fn wait_for(mut command: Command, mut act: impl FnMut(&str)) -> Result<bool> {
-    let mut child = conformance::spawn_group(command.stdin(Stdio::null())).map_err(|error| {
+    let mut group = Group::spawn(command.stdin(Stdio::null())).map_err(|error| {
         anyhow!("cannot start cargo: {error}\nhelp: install it from https://rustup.rs")
     })?;
-    if let Some(stdout) = child.stdout.take() {
+    if let Some(stdout) = group.child().stdout.take() {
         BufReader::new(stdout).lines().map_while(Result::ok).for_each(|line| act(&line));
     }
-    let status = child.wait();
-    conformance::kill_group(&mut child);
-    Ok(status.context("cannot wait for cargo")?.success())
+    Ok(group.wait(Duration::MAX).is_some_and(|status| status.success()))
 }

@@ -136,7 +136,7 @@ impl Selection {
 /// Runs the command on the command line. Returns whether everything passed.
 pub fn run() -> Result<bool> {
     let options = Options::parse();
-    conformance::kill_all_on_interrupt().context("cannot handle Ctrl-C")?;
+    harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     let place = Place::open(options.dir)?;
     match options.command.unwrap_or(Command::Next) {
         Command::Next => learn::next(&place),

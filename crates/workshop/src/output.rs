@@ -4,8 +4,8 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use anyhow::Error;
-use conformance::wrapped;
 use console::Style;
+use harness::text::wrapped;
 
 const WIDTH: usize = 80;
 
