@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, bail};
-use conformance::Target;
+use conformance::{Target, Verdict};
 use console::Style;
 
 use crate::cargo::{self, Built};
 use crate::exercise::Exercise;
-use crate::grade::{self, Explanation, Graded, Job, State, Subject};
+use crate::grade::{self, Explanation, Graded, Job, Subject};
 use crate::output;
-use crate::place::{Place, called_as, shown};
+use crate::place::{Place, called_as, command_for, shown};
 use crate::progress::Progress;
 
 /// How long a client waits for the next byte. Short, because the server runs on this computer.
@@ -38,8 +38,7 @@ pub fn check(place: &Place, exercise: &Exercise, command: Option<&str>) -> Resul
     }
     output::heading(&format!("Exercise {}, {}: {counts}", exercise.number, plan.title));
     output::line("");
-    let names = exercise.graded_names();
-    let name_width = names.map(str::len).max().unwrap_or(0);
+    let name_width = exercise.graded_names().map(str::len).max().unwrap_or(0);
     let printed = AtomicUsize::new(0);
     let print_until = |end: usize, all: &[Graded]| {
         let start = printed.fetch_max(end, Ordering::Relaxed);
@@ -47,13 +46,13 @@ pub fn check(place: &Place, exercise: &Exercise, command: Option<&str>) -> Resul
     };
     // Print each verdict as soon as all earlier ones are known.
     let report = |all: &[Graded]| {
-        let unknown = all.iter().position(|graded| graded.state == State::Pending);
+        let unknown = all.iter().position(|graded| graded.verdict.is_none());
         print_until(unknown.unwrap_or(all.len()), all);
     };
     let job = Job { exercise, subject, checks };
     let graded = grade::grade(&[job], Some(&report)).remove(0);
     print_until(graded.len(), &graded);
-    if graded.iter().any(|graded| graded.state == State::Pending) {
+    if graded.iter().any(|graded| graded.verdict.is_none()) {
         output::line("  (later: runs when the checks above pass)");
     }
     output::line("");
@@ -136,15 +135,15 @@ fn target(exercise: &Exercise, program: &Path) -> Result<Target> {
 
 /// Prints one verdict.
 fn print_verdict(graded: &Graded, name_width: usize) {
-    let (word, style) = match &graded.state {
-        State::Pass => ("pass", Style::new().green()),
-        State::Fail(_) => ("FAIL", Style::new().red().bold()),
-        State::Skipped(_) => ("skip", Style::new().dim()),
-        State::Pending => ("later", Style::new().dim()),
-    };
-    let title = match &graded.state {
-        State::Skipped(why) => format!("{} ({why})", graded.title),
-        _ => graded.title.clone(),
+    let mut title = graded.title.clone();
+    let (word, style) = match &graded.verdict {
+        Some(Verdict::Pass) => ("pass", Style::new().green()),
+        Some(Verdict::Fail(_)) => ("FAIL", Style::new().red().bold()),
+        Some(Verdict::NotApplicable(why)) => {
+            title += &format!(" ({why})");
+            ("skip", Style::new().dim())
+        }
+        None => ("later", Style::new().dim()),
     };
     let label = format!("{}  {:name_width$}", style.apply_to(format!("{word:5}")), graded.name);
     output::wrapped_row(&label, name_width + 7, &title);
@@ -178,17 +177,19 @@ pub fn edited_line(exercise: &Exercise) -> String {
 
 /// The commands that help after a failure.
 fn next_steps(exercise: &Exercise, is_own: bool) -> Vec<(&'static str, String)> {
-    let number = &exercise.number;
-    let hint = ("a hint", called_as(&format!("hint {number}")));
-    if !is_own {
-        return vec![hint];
+    let hint = ("a hint", command_for(exercise, "hint"));
+    match is_own {
+        true => {
+            let run = command_for(exercise, "run");
+            vec![("your file", edited_line(exercise)), hint, ("try it", run)]
+        }
+        false => vec![hint],
     }
-    let run = called_as(&format!("run {number}"));
-    vec![("your file", edited_line(exercise)), hint, ("try it", run)]
 }
 
 fn print_pass(place: &Place, exercise: &Exercise, graded: &[Graded], progress: &Progress) {
-    let skipped = graded.iter().filter(|one| matches!(one.state, State::Skipped(_))).count();
+    let is_skipped = |one: &&Graded| matches!(one.verdict, Some(Verdict::NotApplicable(_)));
+    let skipped = graded.iter().filter(is_skipped).count();
     if skipped > 0 {
         output::line(format!("{skipped} of {} cannot run on this system.", graded.len()));
     }
@@ -196,8 +197,11 @@ fn print_pass(place: &Place, exercise: &Exercise, graded: &[Graded], progress: &
     let done = place.exercises.iter().filter(|other| progress.is_done(&other.name)).count();
     output::good(&format!("Passed: exercise {number} is done, {done} of {all}."));
     let next = match place.next(progress) {
-        Some(next) => format!("{}   {}", called_as("next"), next.brief()),
+        Some(Exercise { number, plan, .. }) => {
+            let brief = format!("{number}, {}: {} minutes", plan.title, plan.minutes);
+            format!("{}   ({brief})", called_as("next"))
+        }
         None => "none: you have done all exercises".to_owned(),
     };
-    output::rows(&[("compare", called_as(&format!("solution {number}"))), ("next", next)]);
+    output::rows(&[("compare", command_for(exercise, "solution")), ("next", next)]);
 }

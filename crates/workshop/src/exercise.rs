@@ -211,11 +211,6 @@ impl Exercise {
         is_needed.then(|| format!("starter-{}", self.number))
     }
 
-    /// The number, title and duration, in parentheses.
-    pub fn brief(&self) -> String {
-        format!("({}, {}: {} minutes)", self.number, self.plan.title, self.plan.minutes)
-    }
-
     pub fn source(&self) -> PathBuf {
         self.folder.join("src")
     }
@@ -244,15 +239,14 @@ impl Exercise {
         let text = fs::read_to_string(&path);
         let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
         let text = format!("\n{text}").replace("\r\n", "\n");
-        let parts: Vec<_> =
-            text.split("\n## ").skip(1).filter_map(|part| part.split_once('\n')).collect();
-        let headings: Vec<&str> = parts.iter().map(|(heading, _)| heading.trim()).collect();
+        let parts = text.split("\n## ").skip(1).filter_map(|part| part.split_once('\n'));
+        let (headings, hints): (Vec<&str>, Vec<String>) =
+            parts.map(|(heading, hint)| (heading.trim(), hint.trim().to_owned())).unzip();
         ensure!(
             headings == ["1", "2", "3"],
             "`{}`: the headings are {headings:?}\nhelp: write ## 1, ## 2 and ## 3, in this order",
             path.display()
         );
-        let hints: Vec<String> = parts.iter().map(|(_, hint)| hint.trim().to_owned()).collect();
         if let Some(index) = hints.iter().position(String::is_empty) {
             bail!("`{}`: hint {} is empty", path.display(), index + 1);
         }

@@ -93,29 +93,8 @@ pub struct Graded {
     /// The name of the check or of the measurement.
     pub name: &'static str,
     pub title: String,
-    pub state: State,
-}
-
-/// The state of a check or of a measurement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    Pass,
-    /// Contains what happened instead.
-    Fail(String),
-    /// Contains the reason.
-    Skipped(String),
-    /// Has not run: an earlier check failed, or, for a measurement, any check.
-    Pending,
-}
-
-impl From<Verdict> for State {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Pass => Self::Pass,
-            Verdict::Fail(actual) => Self::Fail(actual),
-            Verdict::NotApplicable(why) => Self::Skipped(why),
-        }
-    }
+    /// `None` if it has not run: an earlier check failed, or, for a measurement, any check.
+    pub verdict: Option<Verdict>,
 }
 
 /// The explanation of a failure.
@@ -132,19 +111,20 @@ pub struct Explanation<'a> {
 ///
 /// With a `report`, as for a learner, no check is started after a failure that has an explanation.
 pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<Graded>> {
+    use Verdict::{NotApplicable, Pass};
     let pending: Vec<_> = jobs.iter().map(|job| Mutex::new(pending(job.exercise))).collect();
     let lock = |index: usize| pending[index].lock().unwrap_or_else(PoisonError::into_inner);
-    let record = |index: usize, name: &str, state: State| {
+    let record = |index: usize, name: &str, verdict: Verdict| {
         let mut all = lock(index);
         if let Some(graded) = all.iter_mut().find(|graded| graded.name == name) {
-            graded.state = state;
+            graded.verdict = Some(verdict);
         }
         report.inspect(|report| report(&all));
     };
     run_concurrently(jobs.len(), JOBS, &|index| {
         if let Err(why) = conformance::preflight(&jobs[index].subject.target) {
             let first = jobs[index].exercise.graded_names().next();
-            record(index, first.unwrap_or_default(), State::Fail(why));
+            record(index, first.unwrap_or_default(), Verdict::Fail(why));
         }
     });
     let has_failed = |index: usize| explain(jobs[index].exercise, &lock(index)).is_some();
@@ -159,13 +139,15 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<Graded>> {
         explained.is_none_or(|failure| place(check.id) < place(failure.graded.name))
             || report.is_none()
     };
-    let progress = |one: &Record| record(one.target, one.check.id, one.verdict.clone().into());
+    let progress = |one: &Record| record(one.target, one.check.id, one.verdict.clone());
     let _ = conformance::run_pairs(&targets, &pairs, &is_needed, &progress);
     run_concurrently(jobs.len(), HEAVY_JOBS, &|index| {
         let Job { exercise, subject, .. } = &jobs[index];
-        if all_passed(&lock(index)[..exercise.checks.len()]) {
+        let has_passed = |one: &Graded| matches!(one.verdict, Some(Pass | NotApplicable(_)));
+        if lock(index)[..exercise.checks.len()].iter().all(has_passed) {
             for plan in &exercise.plan.measures {
-                record(index, plan.what.name(), measured(plan, subject));
+                let verdict = measure(plan, subject).unwrap_or_else(|verdict| verdict);
+                record(index, plan.what.name(), verdict);
             }
         }
     });
@@ -173,17 +155,12 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<Graded>> {
     pending.into_iter().map(into_inner).collect()
 }
 
-/// Returns all checks and measurements in the pending state.
+/// Returns all checks and measurements without a verdict.
 fn pending(exercise: &Exercise) -> Vec<Graded> {
     let checks = exercise.checks.iter().map(|check| (check.id, check.title.to_owned()));
     let measures = exercise.plan.measures.iter().map(|plan| (plan.what.name(), plan.title()));
-    let graded = |(name, title)| Graded { name, title, state: State::Pending };
+    let graded = |(name, title)| Graded { name, title, verdict: None };
     checks.chain(measures).map(graded).collect()
-}
-
-/// Whether no check and no measurement failed or is pending.
-fn all_passed(graded: &[Graded]) -> bool {
-    graded.iter().all(|graded| matches!(graded.state, State::Pass | State::Skipped(_)))
 }
 
 /// Calls `act` for each number below `count`, on `jobs` threads.
@@ -194,39 +171,33 @@ fn run_concurrently(count: usize, jobs: usize, act: &(dyn Fn(usize) + Sync)) {
     thread::scope(|scope| (0..jobs.min(count)).for_each(|_| drop(scope.spawn(work))));
 }
 
-/// Takes one measurement.
-fn measured(plan: &MeasurePlan, subject: &Subject) -> State {
-    let load = Load {
-        clients: plan.clients,
-        bytes: plan.bytes,
-        chunk_bytes: plan.chunk.unwrap_or(Load::default().chunk_bytes),
-    };
+/// Takes one measurement. Returns `Err` if the value cannot be determined.
+fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
+    let chunk_bytes = plan.chunk.unwrap_or(Load::default().chunk_bytes);
+    let load = Load { clients: plan.clients, bytes: plan.bytes, chunk_bytes };
     let what = match plan.what {
         MeasureKind::Threads => Measure::Threads,
         MeasureKind::ReadCalls => Measure::ReadCalls,
         MeasureKind::MemoryKib => Measure::MemoryKib,
         MeasureKind::CpuMs => Measure::CpuMs,
         MeasureKind::BlockedIn => Measure::BlockedIn,
-        MeasureKind::SourceLacks => return judge_source(plan, subject),
+        MeasureKind::SourceLacks => return Ok(judge_source(plan, subject)),
         MeasureKind::TimesStarter => {
-            let Some(starter) = &subject.starter else {
-                return State::Skipped("there is no starter to compare it with".to_owned());
-            };
-            let times = times_starter(&subject.target, starter, load);
-            return times.map_or_else(State::from, |times| judge_number(plan, times));
+            let why = "there is no starter to compare it with";
+            let starter = subject.starter.as_ref().ok_or(Verdict::NotApplicable(why.to_owned()))?;
+            return Ok(judge_number(plan, times_starter(&subject.target, starter, load)?));
         }
     };
-    match conformance::measure(&subject.target, what, load) {
-        Ok(Counted::Number(number)) => judge_number(plan, number as f64),
-        Ok(Counted::Calls(calls)) => judge_calls(plan, &calls),
-        Err(verdict) => verdict.into(),
-    }
+    Ok(match conformance::measure(&subject.target, what, load)? {
+        Counted::Number(number) => judge_number(plan, number as f64),
+        Counted::Calls(calls) => judge_calls(plan, &calls),
+    })
 }
 
 /// Returns the best explanation: of the first failure with a diagnosis, or else of the first one.
 pub fn explain<'a>(exercise: &'a Exercise, all: &'a [Graded]) -> Option<Explanation<'a>> {
-    let mut failures = all.iter().filter_map(|graded| match &graded.state {
-        State::Fail(actual) => Some((graded, actual.as_str())),
+    let mut failures = all.iter().filter_map(|graded| match &graded.verdict {
+        Some(Verdict::Fail(actual)) => Some((graded, actual.as_str())),
         _ => None,
     });
     let (first, first_actual) = failures.clone().next()?;
@@ -265,51 +236,48 @@ pub fn contains_words(words: &str, actual: &str) -> bool {
 
 /// Replaces each number before the unit `s` by `N`.
 fn without_seconds(text: &str) -> String {
-    let words: Vec<&str> = text.split(' ').collect();
-    let is_unit = |word: &str| {
-        let rest = word.strip_prefix('s');
-        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
-    };
-    let is_number = |word: &str| word.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let replaced = words.iter().enumerate().map(|(index, &word)| {
-        match is_number(word) && words.get(index + 1).is_some_and(|next| is_unit(next)) {
-            true => "N",
-            false => word,
+    let mut words: Vec<&str> = text.split(' ').collect();
+    for index in 1..words.len() {
+        let rest = words[index].strip_prefix('s');
+        let is_unit = rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+        if is_unit && words[index - 1].chars().all(|c| c.is_ascii_digit() || c == '.') {
+            words[index - 1] = "N";
         }
-    });
-    replaced.collect::<Vec<_>>().join(" ")
+    }
+    words.join(" ")
 }
 
-fn judge_number(plan: &MeasurePlan, number: f64) -> State {
-    let is_little = plan.at_most.is_none_or(|most| number <= most);
-    let is_much = plan.at_least.is_none_or(|least| number >= least);
-    match is_little && is_much {
-        true => State::Pass,
+fn judge_number(plan: &MeasurePlan, number: f64) -> Verdict {
+    let is_low = plan.at_least.is_some_and(|least| number < least);
+    let is_high = plan.at_most.is_some_and(|most| number > most);
+    match is_low || is_high {
         // More than one decimal digit of a ratio is not significant.
-        false => State::Fail(format!("it was {}", (number * 10.0).round() / 10.0)),
+        true => Verdict::Fail(format!("it was {}", (number * 10.0).round() / 10.0)),
+        false => Verdict::Pass,
     }
 }
 
-fn judge_calls(plan: &MeasurePlan, actual: &BTreeSet<String>) -> State {
+fn judge_calls(plan: &MeasurePlan, actual: &BTreeSet<String>) -> Verdict {
     if plan.calls().any(|call| actual.contains(call)) {
-        return State::Pass;
+        return Verdict::Pass;
     }
-    let actual: Vec<&str> = actual.iter().map(String::as_str).collect();
-    State::Fail(format!("its threads wait in {}", actual.join(", ")))
+    let actual: Vec<String> = actual.iter().cloned().collect();
+    Verdict::Fail(format!("its threads wait in {}", actual.join(", ")))
 }
 
-fn judge_source(plan: &MeasurePlan, subject: &Subject) -> State {
+fn judge_source(plan: &MeasurePlan, subject: &Subject) -> Verdict {
     let word = plan.word.as_deref().unwrap_or_default();
     let Some(path) = &subject.source else {
-        return State::Skipped("only the source of the exercise itself is checked".to_owned());
+        let why = "only the source of the exercise itself is checked";
+        return Verdict::NotApplicable(why.to_owned());
     };
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) => return State::Fail(format!("{}: {error}", path.display())),
+        Err(error) => return Verdict::Fail(format!("cannot read `{}`: {error}", path.display())),
     };
     match text.lines().position(|line| line.contains(word)) {
-        None => State::Pass,
-        Some(index) => State::Fail(format!("line {} contains `{word}`", index + 1)),
+        None => Verdict::Pass,
+        Some(index) => Verdict::Fail(format!("line {} contains `{word}`", index + 1)),
     }
 }
 

@@ -5,14 +5,14 @@ use std::io::{self, BufRead, IsTerminal, Write};
 use std::net::TcpListener;
 use std::process::Command;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::cargo;
 use crate::check;
 use crate::exercise::Exercise;
 use crate::folders;
 use crate::output;
-use crate::place::{Place, called_as, shown};
+use crate::place::{Place, called_as, command_for, shown};
 use crate::progress::{self, Progress};
 
 /// The folder for copies of work that `reset` replaces.
@@ -76,9 +76,9 @@ pub fn print_exercise(place: &Place, exercise: &Exercise) {
         ("read", shown(&place.lessons().join(&plan.lesson))),
         ("the task", shown(&exercise.folder.join("README.md"))),
         ("edit", check::edited_line(exercise)),
-        ("check it", called_as(&format!("check {number}"))),
-        ("", format!("{}   (checks again after each save)", called_as(&format!("watch {number}")))),
-        ("a hint", called_as(&format!("hint {number}"))),
+        ("check it", command_for(exercise, "check")),
+        ("", format!("{}   (checks again after each save)", command_for(exercise, "watch"))),
+        ("a hint", command_for(exercise, "hint")),
         ("all exercises", called_as("list")),
     ]);
 }
@@ -94,7 +94,7 @@ pub fn hint(place: &Place, exercise: &Exercise, is_again: bool) -> Result<bool> 
         false => taken..taken + 1,
     };
     if range.is_empty() {
-        output::line("You have not taken a hint for this exercise yet.");
+        output::line("You have not taken a hint for this exercise yet.\n");
     }
     let last = range.end;
     for index in range {
@@ -105,10 +105,9 @@ pub fn hint(place: &Place, exercise: &Exercise, is_again: bool) -> Result<bool> 
     if last > taken {
         progress.change(&exercise.name, |note| note.hints = last)?;
     }
-    output::line("");
     output::rows(&[match last < hints.len() {
-        true => ("next hint", called_as(&format!("hint {number}"))),
-        false => ("a solution", called_as(&format!("solution {number}"))),
+        true => ("next hint", command_for(exercise, "hint")),
+        false => ("a solution", command_for(exercise, "solution")),
     }]);
     Ok(true)
 }
@@ -127,7 +126,7 @@ pub fn solution(place: &Place, exercise: &Exercise, is_sure: bool) -> Result<boo
         );
         if !ask("Show it?")? {
             output::line("Try a hint instead. There are three:");
-            output::rows(&[("a hint", called_as(&format!("hint {}", exercise.number)))]);
+            output::rows(&[("a hint", command_for(exercise, "hint"))]);
             return Ok(true);
         }
     }
@@ -151,10 +150,8 @@ pub fn reset(place: &Place, exercise: &Exercise) -> Result<bool> {
         if folders::are_same(&work, &starter) {
             return Ok(None);
         }
-        let copy_name = shown(&copy);
-        ensure!(!copy.exists(), "a copy from the same second exists: `{copy_name}`");
+        ensure!(!copy.exists(), "a copy from the same second exists: `{}`", shown(&copy));
         folders::write(&work, &copy)?;
-        ensure!(folders::read(&copy)? == work, "the copy `{copy_name}` differs from the original");
         Ok(Some(starter))
     })();
     let copied = copied.map_err(|error| {
@@ -191,10 +188,10 @@ pub fn keep(exercises: &[Exercise]) -> Result<bool> {
 /// Starts the learner's server, so that the learner can connect to it.
 pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool> {
     if let Err(error) = TcpListener::bind(("127.0.0.1", port)) {
-        let run = called_as(&format!("run {} --port {}", exercise.number, port.wrapping_add(1)));
-        return Err(anyhow!(
-            "cannot listen on port {port}: {error}\nhelp: try another port:\n  {run}"
-        ));
+        let (run, other) = (command_for(exercise, "run"), port.wrapping_add(1));
+        bail!(
+            "cannot listen on port {port}: {error}\nhelp: try another port:\n  {run} --port {other}"
+        );
     }
     let Some(built) = check::build(place, exercise)? else { return Ok(false) };
     let program = built.program(&exercise.package())?;

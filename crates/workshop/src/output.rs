@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::mem;
 
 use anyhow::Error;
 use console::Style;
@@ -26,30 +27,22 @@ pub fn styled(text: &str, style: &Style) {
     }
 }
 
-/// Prints Markdown source, wrapped to the width, except for code blocks.
-pub fn markdown(text: &str) {
+/// Prints Markdown source, wrapped to the width, except for code blocks. Ends with an empty line.
+pub fn markdown(source: &str) {
     let mut paragraph = String::new();
     let mut is_code = false;
-    let flush = |paragraph: &mut String| {
-        wrapped(paragraph, WIDTH).iter().filter(|part| !part.is_empty()).for_each(line);
-        paragraph.clear();
-    };
-    for part in text.lines() {
+    for part in source.lines().chain([""]) {
         let is_fence = part.trim_start().starts_with("```");
-        let is_item = part.starts_with(['-', '*', '|', '#', ' ', '>']) || part.is_empty();
-        if is_code || is_fence || is_item {
-            flush(&mut paragraph);
+        let is_verbatim = is_code || is_fence || part.is_empty();
+        if is_verbatim || part.starts_with(['-', '*', '|', '#', ' ', '>']) {
+            text(&mem::take(&mut paragraph));
         }
-        match is_code || is_fence || part.is_empty() {
+        match is_verbatim {
             true => line(part),
-            false => {
-                paragraph.push_str(part);
-                paragraph.push(' ');
-            }
+            false => paragraph += &format!("{part} "),
         }
         is_code ^= is_fence;
     }
-    flush(&mut paragraph);
 }
 
 /// Prints rows of a label and a command or path. Does not wrap them, so that they can be copied.

@@ -77,6 +77,11 @@ pub fn called_as(command: &str) -> String {
     format!("{program} {command}").trim_end().to_owned()
 }
 
+/// A command of this program about an exercise.
+pub fn command_for(exercise: &Exercise, command: &str) -> String {
+    called_as(&format!("{command} {}", exercise.number))
+}
+
 /// A path, relative to the current folder if it is below that folder.
 pub fn shown(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();

@@ -1,7 +1,6 @@
 //! The progress of a learner, in a plain text file.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -75,7 +74,7 @@ impl Progress {
         change(self.notes.entry(name.to_owned()).or_default());
         let mut text = EXPLANATION.to_owned();
         for (name, note) in self.notes.iter().filter(|(_, note)| **note != Note::default()) {
-            text.push_str(&format!("{name}{note}\n"));
+            text.push_str(&format!("{name}{}\n", note.to_text()));
         }
         let path = self.path.display();
         fs::write(&self.path, text).map_err(|error| {
@@ -97,17 +96,12 @@ impl Note {
         }
         Some(note)
     }
-}
 
-impl Display for Note {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        if let Some(time) = &self.done {
-            write!(f, " done {time}")?;
-        }
-        if self.hints > 0 {
-            write!(f, " hints {}", self.hints)?;
-        }
-        f.write_str(if self.has_seen_solution { " solution" } else { "" })
+    fn to_text(&self) -> String {
+        let done = self.done.as_ref().map(|time| format!(" done {time}"));
+        let hints = (self.hints > 0).then(|| format!(" hints {}", self.hints));
+        let solution = self.has_seen_solution.then(|| " solution".to_owned());
+        [done, hints, solution].into_iter().flatten().collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! `check --all`: proves that starters fail, solutions pass and wrong answers are explained.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::slice;
@@ -7,15 +8,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use conformance::Check;
+use conformance::{Check, Verdict};
 
 use crate::cargo::{self, Built};
 use crate::check;
 use crate::exercise::{Diagnosis, Exercise, WrongAnswer};
 use crate::folders;
-use crate::grade::{self, Graded, Job, State, Subject};
+use crate::grade::{self, Graded, Job, Subject};
 use crate::output;
-use crate::place::{Place, called_as, shown};
+use crate::place::{Place, command_for, shown};
 
 /// How long a client waits for the next byte. Longer than in `check`, since many programs run.
 const TIMEOUT: Duration = Duration::from_secs(8);
@@ -58,6 +59,16 @@ enum Kind<'a> {
     Wrong(&'a WrongAnswer),
 }
 
+impl Display for Kind<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starter => f.write_str("the starter fails for its stated reason"),
+            Self::Solution => f.write_str("the solution passes"),
+            Self::Wrong(wrong) => write!(f, "wrong/{}.rs fails: {}", wrong.id, wrong.diagnosis),
+        }
+    }
+}
+
 /// A violation of what an exercise must fulfill.
 #[derive(Debug)]
 struct Error {
@@ -94,35 +105,32 @@ pub fn prove(place: &Place, only: Option<&Exercise>, kinds: Kinds) -> Result<boo
         output::wrapped_rows(&[("what", what), ("help", help)]);
     }
     output::line("");
+    let count = match errors.len() {
+        0 => "no errors".to_owned(),
+        count => output::count(count, "error"),
+    };
     let programs = output::count(claims.len(), "program");
-    let programs = format!("{programs} ({})", output::count(exercises.len(), "exercise"));
+    let of_exercises = output::count(exercises.len(), "exercise");
     let links = if kinds.links { ", links" } else { "" };
-    let took = format!("{:.0} s", started.elapsed().as_secs_f32());
-    match errors.len() {
-        0 => output::good(&format!("no errors in {programs}{links}; {took}")),
-        count => {
-            output::bad(&format!("{} in {programs}; {took}", output::count(count, "error")));
-        }
-    }
+    let took = started.elapsed().as_secs_f32();
+    let summary = format!("{count} in {programs} ({of_exercises}){links}; {took:.0} s");
+    let print = if errors.is_empty() { output::good } else { output::bad };
+    print(&summary);
     Ok(errors.is_empty())
 }
 
 fn claims_of(exercise: &Exercise, kinds: Kinds) -> Vec<Claim<'_>> {
     let number = &exercise.number;
+    let claim = |program, source, kind| Claim { exercise, program, source, kind };
+    let starter = claim(exercise.package(), exercise.main_file(), Kind::Starter);
+    let solution = claim(format!("solution-{number}"), exercise.solution_file(), Kind::Solution);
     let mut claims = Vec::new();
-    let mut claim = |program: String, source: PathBuf, kind| {
-        claims.push(Claim { exercise, program, source, kind });
-    };
-    if kinds.starters {
-        claim(exercise.package(), exercise.main_file(), Kind::Starter);
-    }
-    if kinds.solutions {
-        claim(format!("solution-{number}"), exercise.solution_file(), Kind::Solution);
-    }
-    for wrong in exercise.plan.wrong_answers.iter().filter(|_| kinds.wrongs) {
-        let source = exercise.folder.join("wrong").join(format!("{}.rs", wrong.id));
-        claim(format!("wrong-{number}-{}", wrong.id), source, Kind::Wrong(wrong));
-    }
+    claims.extend(kinds.starters.then_some(starter));
+    claims.extend(kinds.solutions.then_some(solution));
+    claims.extend(exercise.plan.wrong_answers.iter().filter(|_| kinds.wrongs).map(|wrong| {
+        let source = exercise.folder.join(format!("wrong/{}.rs", wrong.id));
+        claim(format!("wrong-{number}-{}", wrong.id), source, Kind::Wrong(wrong))
+    }));
     claims
 }
 
@@ -138,8 +146,7 @@ fn file_errors(exercise: &Exercise) -> Vec<Error> {
         let what = "no line marks where the learner starts";
         errors.push(Error::new(&main_file, what, "add a comment `// Your turn: …`"));
     }
-    let [keep, reset] =
-        ["keep", "reset"].map(|command| called_as(&format!("{command} {}", exercise.number)));
+    let [keep, reset] = ["keep", "reset"].map(|command| command_for(exercise, command));
     let starter = exercise.starter();
     let files =
         folders::read(&exercise.source()).and_then(|src| Ok((src, folders::read(&starter)?)));
@@ -215,14 +222,14 @@ fn prove_programs(
         // On a busy computer, a correct server can be too slow. A learner does not run many
         // programs concurrently, so that the verdict of a program that runs alone decides.
         if let Err(first) = &verdict {
-            let alone = grade::grade(slice::from_ref(job), None).remove(0);
-            let second = judge(claim, &alone);
-            if second.is_ok() {
+            let alone = judge(claim, &grade::grade(slice::from_ref(job), None)[0]);
+            if alone.is_ok() {
                 output::wrapped_rows(&[("concurrently", &first.what), ("alone", "as expected")]);
             }
-            verdict = second;
+            verdict = alone;
         }
-        print_claim(claim, verdict.is_ok());
+        let word = if verdict.is_ok() { "yes" } else { "NO" };
+        output::line(format!("  {word:3}  {}  {}", claim.exercise.number, claim.kind));
         errors.extend(verdict.err());
     }
     Ok(errors)
@@ -264,8 +271,8 @@ fn diagnosis<'a>(exercise: &'a Exercise, wrong: &WrongAnswer) -> Option<&'a Diag
 /// Returns an error if the verdicts differ from those that the claim expects.
 fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Result<(), Error> {
     let exercise = claim.exercise;
-    let skipped = graded.iter().find_map(|graded| match &graded.state {
-        State::Skipped(why) => Some((graded.name, why)),
+    let skipped = graded.iter().find_map(|graded| match &graded.verdict {
+        Some(Verdict::NotApplicable(why)) => Some((graded.name, why)),
         _ => None,
     });
     let (what, help) = match (claim.kind, grade::explain(exercise, graded)) {
@@ -288,11 +295,12 @@ fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Result<(), Error> {
         (Kind::Starter, Some(_)) => {
             let expected = &exercise.plan.starter;
             let name = &expected.check;
-            match graded.iter().find(|graded| graded.name == *name).map(|graded| &graded.state) {
-                Some(State::Fail(actual)) if grade::contains_words(&expected.words, actual) => {
+            let decisive = graded.iter().find(|graded| graded.name == *name);
+            match decisive.and_then(|graded| graded.verdict.as_ref()) {
+                Some(Verdict::Fail(actual)) if grade::contains_words(&expected.words, actual) => {
                     return Ok(());
                 }
-                Some(State::Fail(actual)) => (
+                Some(Verdict::Fail(actual)) => (
                     format!("{name} fails with another message: {actual}"),
                     "change `starter.words` in exercise.toml",
                 ),
@@ -321,14 +329,4 @@ fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Result<(), Error> {
         }
     };
     Err(Error::new(&claim.source, what, help))
-}
-
-fn print_claim(claim: &Claim<'_>, is_met: bool) {
-    let kind = match claim.kind {
-        Kind::Starter => "the starter fails for its stated reason".to_owned(),
-        Kind::Solution => "the solution passes".to_owned(),
-        Kind::Wrong(wrong) => format!("wrong/{}.rs fails: {}", wrong.id, wrong.diagnosis),
-    };
-    let word = if is_met { "yes" } else { "NO" };
-    output::line(format!("  {word:3}  {}  {kind}", claim.exercise.number));
 }

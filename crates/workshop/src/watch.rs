@@ -86,9 +86,7 @@ fn wait<'a>(
 fn print_waiting(exercise: &Exercise) {
     output::line("");
     output::line(format!("Waiting for changes of {}", shown(&exercise.main_file())));
-    output::line(
-        "Keys, followed by Enter:  h hint,  n next exercise,  q quit,  Enter alone: check again",
-    );
+    output::line("Enter: check again;  h Enter: hint;  n Enter: next exercise;  q Enter: quit");
 }
 
 /// Returns the next exercise that is not done: the first later one, or else the first one.
@@ -105,9 +103,8 @@ fn sources(exercise: &Exercise) -> Files {
     let mut files = folders::read(&exercise.source()).unwrap_or_default();
     // Ignore an editor's temporary files.
     files.retain(|name, _| name.extension().is_some_and(|extension| extension == "rs"));
-    let manifest = "Cargo.toml";
-    if let Ok(content) = std::fs::read(exercise.folder.join(manifest)) {
-        files.insert(manifest.into(), content);
+    if let Ok(content) = std::fs::read(exercise.folder.join("Cargo.toml")) {
+        files.insert("Cargo.toml".into(), content);
     }
     files
 }
