@@ -295,8 +295,8 @@ fn lock_file(path: &Path, _wait: impl FnOnce()) -> std::io::Result<File> {
 
 /// Waits until the ports that a command names are free.
 fn wait_for_ports(command: &str, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
-    let named = PORT.find_iter(command).filter_map(|port| port.as_str().parse().ok());
-    let mut ports: Vec<u16> = named.filter(|&port| port >= 1024).collect();
+    let named = PORT.find_iter(command).filter_map(|port| port.as_str().parse::<u16>().ok());
+    let mut ports: Vec<u16> = named.filter(|port| *port >= 1024).collect();
     if ports.is_empty() && command.contains("serve-") {
         ports.push(4000);
     }
