@@ -92,14 +92,6 @@ pub struct Options {
     pub times: bool,
 }
 
-impl Options {
-    /// Whether the client closes the connection before the server does, without a RST. After
-    /// `--read`, this is the default.
-    pub fn closes(&self) -> bool {
-        self.close || (self.read.is_some() && self.stay.is_zero())
-    }
-}
-
 fn address(text: &str) -> Result<SocketAddr, String> {
     let help = "pass a host and a port (localhost:4000), or a port of this computer (4000)";
     if let Ok(port) = text.trim_start_matches(':').parse::<u16>() {

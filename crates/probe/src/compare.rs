@@ -16,7 +16,7 @@ const BARE: &[u8] = b"HTTP/1.1\n\n";
 const HTTP: &[u8] = b"HTTP/1.";
 const HEADER_END: &[u8] = b"\r\n\r\n";
 
-/// A reply without a header's end in its first bytes has no header.
+/// If the first bytes of a reply do not contain the end of a header, it has no header.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// The comparison of a reply with a file.
@@ -133,16 +133,10 @@ fn preamble_bytes(head: &[u8]) -> Option<usize> {
     if head.starts_with(BARE) {
         return Some(BARE.len());
     }
-    if BARE.starts_with(head) {
-        return None;
-    }
-    if !head.starts_with(HTTP) {
+    if !head.starts_with(HTTP) && !BARE.starts_with(head) {
         return Some(0);
     }
     let end = head.windows(HEADER_END.len()).position(|window| window == HEADER_END);
-    match end {
-        Some(index) => Some(index + HEADER_END.len()),
-        None if head.len() > HEADER_BYTES_MAX => Some(0),
-        None => None,
-    }
+    let is_too_long = head.len() > HEADER_BYTES_MAX;
+    end.map(|index| index + HEADER_END.len()).or(is_too_long.then_some(0))
 }

@@ -48,7 +48,13 @@ const SLOW_READS_PER_S: u64 = 10;
 /// Fails if the client cannot connect, or cannot read the file to compare with.
 pub fn run(options: &Options) -> Result<bool> {
     let comparison = options.expect.as_deref().map(Comparison::open).transpose()?;
-    let (stream, is_reset) = connect(options).map_err(|error| connect_error(options, &error))?;
+    let (stream, is_reset) = connect(options).map_err(|error| {
+        let help = match error.kind() {
+            ErrorKind::ConnectionRefused => "start a server first (cargo run -p serve-tokio)",
+            _ => "check the address, and whether a firewall drops the packets",
+        };
+        anyhow!("cannot connect to `{}`: {error}\nhelp: {help}", options.server)
+    })?;
     let mut connection = Connection {
         options,
         stream,
@@ -134,7 +140,8 @@ impl Connection<'_> {
         if options.reset {
             return Ok(End::OwnReset);
         }
-        if options.closes() {
+        // Without another request, `--read` ends the connection.
+        if options.close || (options.read.is_some() && options.stay.is_zero()) {
             return Ok(End::OwnClose);
         }
         if options.small && options.slow.is_none() {
@@ -192,19 +199,16 @@ impl Connection<'_> {
         if time >= LONG_PAUSE {
             line(format_args!("reading nothing for {}", elapsed(time)));
         }
-        self.pause_until(Instant::now() + time);
+        self.pause(time);
         if !self.is_reset {
             line(format_args!("read nothing until {}", self.time()));
         }
     }
 
-    fn pause_until(&mut self, end: Instant) {
-        while !self.is_reset {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return;
-            }
-            thread::sleep(left.min(RESET_CHECK_INTERVAL));
+    fn pause(&mut self, time: Duration) {
+        let end = Instant::now() + time;
+        while Instant::now() < end && !self.is_reset {
+            thread::sleep((end - Instant::now()).min(RESET_CHECK_INTERVAL));
             // This removes the error from the socket: a later read would report an end of file.
             if let Ok(Some(_)) = SockRef::from(&self.stream).take_error() {
                 self.record_reset();
@@ -220,11 +224,9 @@ impl Connection<'_> {
 
     /// Reads until the reply has this many bytes.
     fn read(&mut self, bytes_max: u64) -> Result<(), End> {
-        let started = Instant::now();
-        let bytes_before = self.received_bytes;
         let slow = self.options.slow;
         let read_bytes_max = slow.map_or(u64::MAX, |rate| (rate / SLOW_READS_PER_S).max(1));
-        let mut printed = started;
+        let mut printed = Instant::now();
         let mut buffer = [0; BUFFER_BYTES];
         while self.received_bytes < bytes_max {
             let left = (bytes_max - self.received_bytes).min(read_bytes_max);
@@ -232,17 +234,17 @@ impl Connection<'_> {
             match self.stream.read(&mut buffer[..count]) {
                 Ok(0) if self.is_reset => return Err(End::Reset),
                 Ok(0) => return Err(End::Fin),
-                Ok(count) => self.record_received(&buffer[..count]).map_err(End::Failed)?,
+                Ok(count) => {
+                    self.record_received(&buffer[..count]).map_err(End::Failed)?;
+                    let seconds = slow.map_or(0.0, |rate| count as f64 / rate as f64);
+                    self.pause(Duration::from_secs_f64(seconds));
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),
             }
             if printed.elapsed() >= PROGRESS_INTERVAL && !self.options.times {
                 printed = Instant::now();
                 line(format_args!("{} after {}", count_bytes(self.received_bytes), self.time()));
-            }
-            if let Some(rate) = slow {
-                let seconds = (self.received_bytes - bytes_before) as f64 / rate as f64;
-                self.pause_until(started + Duration::from_secs_f64(seconds));
             }
         }
         Ok(())
@@ -257,7 +259,7 @@ impl Connection<'_> {
         }
         self.received_bytes += bytes.len() as u64;
         let missing = self.options.hex.saturating_sub(self.head.len() as u64);
-        self.head.extend(bytes.iter().take(missing.try_into().unwrap_or(usize::MAX)));
+        self.head.extend(bytes.iter().take(missing as usize));
         self.comparison.as_mut().map_or(Ok(()), |comparison| comparison.add(bytes))
     }
 
@@ -325,18 +327,6 @@ fn connect(options: &Options) -> io::Result<(TcpStream, bool)> {
         Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok((socket.into(), true)),
         Err(error) => Err(error),
     }
-}
-
-fn connect_error(options: &Options, error: &io::Error) -> anyhow::Error {
-    let help = match error.kind() {
-        ErrorKind::ConnectionRefused => {
-            "start a server first (cargo run -p serve-tokio), or pass the address on which it \
-             listens"
-        }
-        ErrorKind::TimedOut => "check the address, and whether a firewall drops the packets",
-        _ => "pass the host and the port of a server that runs",
-    };
-    anyhow!("cannot connect to `{}`: {error}\nhelp: {help}", options.server)
 }
 
 /// Prints a line to stdout immediately.
