@@ -24,8 +24,8 @@ fn main() -> ExitCode {
     match cli::run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAILED),
-        Err(message) => {
-            output::error(&format!("workshop: {message}"));
+        Err(error) => {
+            output::error(&error);
             ExitCode::from(EXIT_UNABLE)
         }
     }

@@ -57,7 +57,7 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("cuts-at-shutdown", "sigterm-finish", "then the server's FIN"),
     ("disconnected-twice", "events", "expected no event after disconnected"),
     ("file-ended-too-early", "events", "expected file_ended for the 3 whole files, got 5"),
-    ("waits-for-log", "unread-stdout", "then a timeout after 5 s"),
+    ("waits-for-log", "unread-stdout", "a timeout after 5 s"),
     ("dies-on-closed-stdout", "closed-stdout", "ended"),
     ("request-chooses-file", "nothing-else", "secret"),
     ("unescaped-log", "events-escaped", "expected no unescaped data from the client"),
