@@ -20,6 +20,7 @@ mod failures;
 mod layout;
 #[cfg(target_os = "linux")]
 mod linux;
+mod modules;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
