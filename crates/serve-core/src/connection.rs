@@ -21,7 +21,7 @@ const DATA_INTERVAL: Duration = Duration::from_millis(120);
 impl Server {
     /// Waits until one more connection may be accepted.
     pub async fn acquire(self: &Arc<Self>) -> Permit {
-        self.limit.wait_until(|| self.try_acquire()).await
+        self.limit.waiters.wait_until(|| self.try_acquire()).await
     }
 
     /// Blocks until one more connection may be accepted. Returns `None` after a shutdown request.
@@ -31,7 +31,7 @@ impl Server {
             true => Some(None),
             false => self.try_acquire().map(Some),
         };
-        self.limit.block_until(Duration::MAX, condition).flatten()
+        self.limit.waiters.block_until(Duration::MAX, condition).flatten()
     }
 
     fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
