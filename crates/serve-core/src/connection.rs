@@ -162,8 +162,8 @@ impl Connection {
         }
     }
 
-    /// The time at which the first write of a chunk starts, or `None` if chunks are not logged,
-    /// because reading the clock once more per chunk slows down chunks of one byte by 2%.
+    /// Returns the time at which the first write of a chunk starts, or `None` if chunks are not
+    /// logged. Reading the clock once more per chunk would slow down chunks of one byte by 2%.
     #[must_use]
     pub fn chunk_started(&self) -> Option<Instant> {
         let server = self.server();

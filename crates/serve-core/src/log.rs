@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use crate::config::LogFormat;
 use crate::event::{Event, EventKind};
 
-/// The maximum number of events in the queue. An event needs about 200 bytes: 88 for itself, the
-/// others for a preview or a message. The queue therefore needs at most about 3 MB.
+/// The maximum number of events in the queue. An event needs about 200 bytes: 88 for the event
+/// itself, and the remaining ones for a preview or a message. The queue therefore needs at most about 3 MB.
 const QUEUE_EVENTS_MAX: usize = 16_384;
 
 /// How long the writer collects events after a write. One write per batch needs less CPU time than

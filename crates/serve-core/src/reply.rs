@@ -20,8 +20,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Opens the configured file, regardless of what the client sent. The call blocks: usually for
-    /// a short time, but on a slow disk for longer than a worker thread may block.
+    /// Opens the configured file, regardless of what the client sent. The call blocks. If the disk
+    /// is slow, it takes longer than a worker thread may block.
     #[must_use]
     pub fn open(server: &Server) -> Self {
         Self::with_body(&server.config, Body::open(&server.config.file))

@@ -31,6 +31,7 @@ pub struct Server {
     /// so. A test or a benchmark can set it to false to run the code for other systems.
     pub reads_page_cache: bool,
     pub(crate) limit: ConnectionLimit,
+    /// The number of connections that were accepted so far.
     pub(crate) connections: AtomicU64,
     is_disconnecting: AtomicBool,
 }

@@ -12,12 +12,12 @@ use crate::client::{
     read_exactly, read_until_end, read_whole, reset,
 };
 use crate::running::{LONG_FILE_BYTES, Ready, Running, count_named, format_events, names_of};
-use crate::sibling::{Check, Sibling};
+use crate::sibling::{Sibling, Test};
 
 const MIB: usize = 1 << 20;
 
 /// The tests that depend on how the file is read.
-pub const FILE_CHECKS: &[(&str, Check)] = &[
+pub const FILE_TESTS: &[(&str, Test)] = &[
     ("no_client_waits_for_a_non_reading_client", no_client_waits_for_a_non_reading_client),
     (
         "shutdown_disconnects_clients_after_the_grace_period",
@@ -26,7 +26,7 @@ pub const FILE_CHECKS: &[(&str, Check)] = &[
 ];
 
 /// The other tests.
-pub const CHECKS: &[(&str, Check)] = &[
+pub const TESTS: &[(&str, Test)] = &[
     ("a_reset_before_accept_is_ignored", a_reset_before_accept_is_ignored),
     ("no_client_waits_for_a_client_that_keeps_up", no_client_waits_for_a_client_that_keeps_up),
     ("clients_beyond_the_connection_limit_wait", clients_beyond_the_connection_limit_wait),

@@ -15,9 +15,9 @@ use crate::client::{
 use crate::process::{
     file_with, long_file, server_command, spawn, terminate, wait, with_descriptor_limit,
 };
-use crate::sibling::{Check, Sibling};
+use crate::sibling::{Sibling, Test};
 
-pub const CHECKS: &[(&str, Check)] = &[
+pub const TESTS: &[(&str, Test)] = &[
     ("few_descriptors_lower_the_connection_limit", few_descriptors_lower_the_connection_limit),
     (
         "the_server_survives_running_out_of_descriptors",

@@ -14,18 +14,18 @@ use crate::client::{
     read_exactly, read_until_end, reset, send,
 };
 use crate::running::{Running, assert_contains, errors_of, names_of};
-use crate::sibling::{Check, Sibling};
+use crate::sibling::{Sibling, Test};
 
 const MIB: usize = 1 << 20;
 
 /// The tests that depend on how the file is read.
-pub const FILE_CHECKS: &[(&str, Check)] = &[
+pub const FILE_TESTS: &[(&str, Test)] = &[
     ("a_client_can_upload_20_mb_before_it_reads", a_client_can_upload_20_mb_before_it_reads),
     ("half_close_still_sends_the_file", half_close_still_sends_the_file),
 ];
 
 /// The other tests.
-pub const CHECKS: &[(&str, Check)] = &[
+pub const TESTS: &[(&str, Test)] = &[
     ("data_is_read_while_the_file_is_sent", data_is_read_while_the_file_is_sent),
     ("data_is_read_from_a_client_that_keeps_up", data_is_read_from_a_client_that_keeps_up),
     (

@@ -13,17 +13,17 @@ use crate::client::{
     read_whole, reset, send,
 };
 use crate::running::{LONG_FILE_BYTES, Ready, Running, count_named, errors_of, names_of};
-use crate::sibling::{Check, Sibling};
+use crate::sibling::{Sibling, Test};
 
 /// The tests that depend on how the file is read.
-pub const FILE_CHECKS: &[(&str, Check)] = &[
+pub const FILE_TESTS: &[(&str, Test)] = &[
     ("a_missing_file_is_an_error_and_http_404", a_missing_file_is_an_error_and_http_404),
     ("a_stalled_client_is_reset", a_stalled_client_is_reset),
     ("a_slow_client_is_not_disconnected", a_slow_client_is_not_disconnected),
 ];
 
 /// The other tests.
-pub const CHECKS: &[(&str, Check)] = &[
+pub const TESTS: &[(&str, Test)] = &[
     ("fifty_resets_and_fifty_early_closes", fifty_resets_and_fifty_early_closes),
     (
         "a_stalled_client_is_reset_without_acknowledgement_info",

@@ -61,7 +61,7 @@ const RUNTIMES: [&str; 8] = [
 ];
 
 pub fn trials() -> Vec<Trial> {
-    let checks: [(&str, fn()); 9] = [
+    let tests: [(&str, fn()); 9] = [
         ("only_the_table_depends_on_siblings", only_the_table_depends_on_siblings),
         ("core_depends_on_no_runtime", core_depends_on_no_runtime),
         ("crates_have_no_module_cycle", crates_have_no_module_cycle),
@@ -72,10 +72,10 @@ pub fn trials() -> Vec<Trial> {
         ("siblings_are_short", siblings_are_short),
         ("functions_are_short", functions_are_short),
     ];
-    checks
-        .map(|(name, check)| {
+    tests
+        .map(|(name, test)| {
             Trial::test(format!("layout::{name}"), move || {
-                check();
+                test();
                 Ok(())
             })
         })

@@ -14,9 +14,9 @@ use crate::client::{
     BARE, DEADLINE, connect, connect_with_small_buffer, read_exactly, read_until_end, reset,
 };
 use crate::process::{Process, long_file, server_command};
-use crate::sibling::{Check, SendMode, Sibling};
+use crate::sibling::{SendMode, Sibling, Test};
 
-pub const CHECKS: &[(&str, Check)] = &[
+pub const TESTS: &[(&str, Test)] = &[
     ("all_descriptors_are_closed", all_descriptors_are_closed),
     ("shutdown_needs_no_network", shutdown_needs_no_network),
     (

@@ -36,27 +36,27 @@ use std::{panic, thread};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use sibling::{Check, SendMode, Sibling};
+use sibling::{SendMode, Sibling, Test};
 
 /// The maximum time of one test. No test takes this long, even on a slow machine.
 const TEST_DEADLINE: Duration = Duration::from_secs(90);
 
 /// The tests that depend on how the file is read.
-const FILE_CHECKS: [&[(&str, Check)]; 4] =
-    [sending::FILE_CHECKS, draining::FILE_CHECKS, failures::FILE_CHECKS, accepting::FILE_CHECKS];
+const FILE_TESTS: [&[(&str, Test)]; 4] =
+    [sending::FILE_TESTS, draining::FILE_TESTS, failures::FILE_TESTS, accepting::FILE_TESTS];
 
 /// The other tests.
-const CHECKS: &[&[(&str, Check)]] = &[
-    sending::CHECKS,
-    draining::CHECKS,
-    failures::CHECKS,
-    accepting::CHECKS,
+const TESTS: &[&[(&str, Test)]] = &[
+    sending::TESTS,
+    draining::TESTS,
+    failures::TESTS,
+    accepting::TESTS,
     #[cfg(unix)]
-    program::CHECKS,
+    program::TESTS,
     #[cfg(unix)]
-    descriptors::CHECKS,
+    descriptors::TESTS,
     #[cfg(target_os = "linux")]
-    linux::CHECKS,
+    linux::TESTS,
 ];
 
 fn main() -> ExitCode {
@@ -65,14 +65,14 @@ fn main() -> ExitCode {
     }
     let mut trials = layout::trials();
     for sibling in Sibling::all() {
-        for &(name, check) in FILE_CHECKS.into_iter().flatten() {
-            trials.push(trial(sibling, name, check));
+        for &(name, test) in FILE_TESTS.into_iter().flatten() {
+            trials.push(trial(sibling, name, test));
         }
         if sibling.mode == SendMode::CopyByPool {
             continue;
         }
-        for &(name, check) in CHECKS.iter().copied().flatten() {
-            trials.push(trial(sibling, name, check));
+        for &(name, test) in TESTS.iter().copied().flatten() {
+            trials.push(trial(sibling, name, test));
         }
     }
     let mut arguments = Arguments::from_args();
@@ -81,11 +81,11 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial(sibling: Sibling, name: &str, check: Check) -> Trial {
+fn trial(sibling: Sibling, name: &str, test: Test) -> Trial {
     Trial::test(format!("{}::{name}", sibling.name()), move || {
         let (sender, receiver) = mpsc::channel();
         let worker = thread::spawn(move || {
-            check(sibling);
+            test(sibling);
             let _ = sender.send(());
         });
         if receiver.recv_timeout(TEST_DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {

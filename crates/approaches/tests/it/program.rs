@@ -15,9 +15,9 @@ use crate::client::{
 use crate::process::{
     Process, count_named, file_with, long_file, server_command, spawn, terminate, wait,
 };
-use crate::sibling::{Check, Sibling};
+use crate::sibling::{Sibling, Test};
 
-pub const CHECKS: &[(&str, Check)] = &[
+pub const TESTS: &[(&str, Test)] = &[
     ("the_first_signal_ends_with_exit_code_0", the_first_signal_ends_with_exit_code_0),
     ("a_second_signal_exits_immediately", a_second_signal_exits_immediately),
     ("startup_errors_are_one_line", startup_errors_are_one_line),

@@ -10,12 +10,12 @@ use crate::client::{
     read_until_end, read_whole, send,
 };
 use crate::running::{LONG_FILE_BYTES, Running, assert_contains, errors_of, names_of};
-use crate::sibling::{Check, Sibling};
+use crate::sibling::{Sibling, Test};
 
 const MIB: usize = 1 << 20;
 
 /// The tests that depend on how the file is read.
-pub const FILE_CHECKS: &[(&str, Check)] = &[
+pub const FILE_TESTS: &[(&str, Test)] = &[
     ("the_file_is_opened_for_each_client", the_file_is_opened_for_each_client),
     (
         "sizes_around_the_chunk_size_are_sent_completely",
@@ -34,7 +34,7 @@ pub const FILE_CHECKS: &[(&str, Check)] = &[
 ];
 
 /// The other tests.
-pub const CHECKS: &[(&str, Check)] = &[
+pub const TESTS: &[(&str, Test)] = &[
     ("a_silent_client_is_served_immediately", a_silent_client_is_served_immediately),
     ("http_preamble_and_no_preamble", http_preamble_and_no_preamble),
     ("a_request_does_not_select_a_file", a_request_does_not_select_a_file),

@@ -3,7 +3,7 @@
 use serve_core::Approach;
 
 /// A test that every sibling must pass.
-pub type Check = fn(Sibling);
+pub type Test = fn(Sibling);
 
 /// A sibling, and the mode in which it sends the file.
 #[derive(Clone, Copy)]
