@@ -70,8 +70,8 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
 
 /// Connects to a server with a small receive buffer and small segments, as on a slow network, so
 /// that the server soon has to wait for the client. With the segments that two programs on one
-/// machine use, the kernel accepts 3 MB for a non-reading client. With small ones, it accepts 100 kB
-/// (Linux 6.18).
+/// machine use, the kernel accepts 3 MB for a non-reading client. With small ones, it accepts
+/// 100 kB (Linux 6.18).
 pub fn connect_with_small_buffer(addr: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     socket.set_recv_buffer_size(4096)?;

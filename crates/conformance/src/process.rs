@@ -12,8 +12,8 @@ use harness::{Group, Signal, describe_exit};
 /// How often a condition is checked that the system does not report.
 pub const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The time limit for a process that is ending: its connections break shortly before. It also limits
-/// the time that its last output is read, because another process may keep the pipe open.
+/// The time limit for a process that is ending: its connections break shortly before. It also
+/// limits how long its last output is read, because another process may keep the pipe open.
 const ENDING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How much of the end of stderr is kept. The line that states the error may be above a long

@@ -49,8 +49,8 @@ impl Server {
             }
         }
         Err(Stop::fail(format!(
-            "after {} s, no process listens on port {port} of this machine; the server must use the \
-             port that replaces {{port}}",
+            "after {} s, no process listens on port {port} of this machine; the server must use \
+             the port that replaces {{port}}",
             start_timeout.as_secs()
         )))
     }
@@ -83,8 +83,8 @@ impl Server {
         (0..count).map(|_| self.connect_small()).collect()
     }
 
-    /// Connects several clients with small receive buffers, which read nothing, and waits until each
-    /// of them is served: its first byte has arrived.
+    /// Connects several clients with small receive buffers, which read nothing, and waits until
+    /// each of them is served: its first byte has arrived.
     pub fn connect_non_reading(&self, count: usize) -> Result<Vec<Client>, Stop> {
         let clients = self.connect_many(count)?;
         for (index, client) in clients.iter().enumerate() {
@@ -154,8 +154,8 @@ impl Server {
         Ok(())
     }
 
-    /// Returns the events that the server has printed so far, or `None` if it prints something else.
-    /// A line that is not an event becomes one without a name.
+    /// Returns the events that the server has printed so far, or `None` if it prints other text. A
+    /// line that is not an event becomes one without a name.
     pub fn events(&self) -> Option<Vec<Value>> {
         let lines = self.process.lines();
         let parse = |line: &String| serde_json::from_str(line).unwrap_or_default();

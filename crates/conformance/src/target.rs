@@ -78,7 +78,7 @@ impl Target {
     ///
     /// # Errors
     ///
-    /// Fails if there are no words, if quotes are unbalanced, or if `{file}` or `{port}` is missing.
+    /// Fails if there are no words, quotes are unbalanced, or `{file}` or `{port}` is missing.
     pub fn of_command(words: &[String]) -> io::Result<Self> {
         let words = match words {
             [one] => {

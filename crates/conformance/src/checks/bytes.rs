@@ -25,8 +25,8 @@ pub const CHECKS: &[Check] = &[
         clause: 2,
         stimulus: "a client connects and sends nothing",
         expected: "within 2 s, the first ten bytes are \"HTTP/1.1\\n\\n\"",
-        hint: "Write the preamble as soon as the client connects, before you read anything from it. \
-               Each line ends with \\n alone, not with \\r\\n.",
+        hint: "Write the preamble as soon as the client connects, before you read anything from \
+               it. Each line ends with \\n alone, not with \\r\\n.",
         run: Light(preamble),
     },
     Check {
@@ -102,8 +102,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "files of chunk − 1, chunk, chunk + 1 and 3 × chunk + 1 bytes",
         expected: "preamble, file, FIN for each file",
-        hint: "The last chunk is usually shorter than the chunk size. Send exactly as many bytes as \
-               were read.",
+        hint: "The last chunk is usually shorter. Send exactly as many bytes as were read.",
         run: Light(size_around_chunk),
     },
     Check {
@@ -112,8 +111,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "the file has 8 MiB of pseudorandom bytes",
         expected: "preamble, file, FIN",
-        hint: "One write may accept only a part of the data. Write the rest, too, or use a function \
-               that writes all data.",
+        hint: "One write may accept only a part of the data. Write the rest, too.",
         run: Light(|stage| stage.serve(noise(8 * MIB))?.expect_whole(noise(8 * MIB))),
     },
     Check {
@@ -138,10 +136,11 @@ pub const CHECKS: &[Check] = &[
         id: "nothing-else",
         title: "A request does not select a file",
         clause: 12,
-        stimulus: "clients request /secret, /../secret and an absolute path; a file named secret is \
-                   in the directory of the served file",
+        stimulus: "clients request /secret, /../secret and an absolute path; a file named secret \
+                   is in the directory of the served file",
         expected: "always the served file",
-        hint: "The path of the file comes only from the command line. Ignore what the client sends.",
+        hint: "The path of the file comes only from the command line. Ignore what the client \
+               sends.",
         run: Light(nothing_else),
     },
 ];

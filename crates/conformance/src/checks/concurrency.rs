@@ -26,8 +26,8 @@ pub const CHECKS: &[Check] = &[
         clause: 1,
         stimulus: "the server is stopped (SIGSTOP), 1000 clients connect, it continues (SIGCONT)",
         expected: "every client is connected within a second, and gets the whole file",
-        hint: "Listen with a backlog of at least 1024. The default of many libraries is 128; that of \
-               Node is 511.",
+        hint: "Listen with a backlog of at least 1024. A common default is 128; that of Node is \
+               511.",
         run: Heavy(backlog),
     },
     Check {
@@ -36,8 +36,8 @@ pub const CHECKS: &[Check] = &[
         clause: 9,
         stimulus: "eight clients read nothing of a large file; other clients connect",
         expected: "each of the others gets the whole file within 5 s",
-        hint: "A write for one client must not block the thread that serves others. Make no blocking \
-               call on an executor, or use a thread or a task for each client.",
+        hint: "A write for one client must not block the thread that serves others. Make no \
+               blocking call on an executor, or use a thread or a task for each client.",
         run: Light(stalled_neighbour),
     },
     Check {
@@ -63,7 +63,8 @@ pub const CHECKS: &[Check] = &[
         id: "hundred-clients",
         title: "100 concurrent clients get the whole file",
         clause: 9,
-        stimulus: "100 clients connect at once; 25 of them do not read until the others have finished",
+        stimulus: "100 clients connect at once; 25 of them do not read until the others have \
+                   finished",
         expected: "each gets the whole file",
         hint: "No client may depend on what another client does.",
         run: Heavy(hundred_clients),
@@ -72,8 +73,8 @@ pub const CHECKS: &[Check] = &[
         id: "flooder-beside",
         title: "A client that floods the server delays no other client",
         clause: 5,
-        stimulus: "a client sends without end and reads nothing; other clients connect, and the last \
-                   one sends 8 MB before it reads",
+        stimulus: "a client sends without end and reads nothing; other clients connect, and the \
+                   last one sends 8 MB before it reads",
         expected: "each of the others gets the whole file; those that only read, within 5 s",
         hint: "A client that sends without end must not occupy a whole thread that other clients \
                need. In an async runtime, yield between reads.",
@@ -93,25 +94,24 @@ pub const CHECKS: &[Check] = &[
         id: "cap",
         title: "At the connection limit, further clients wait",
         clause: 9,
-        stimulus: "the server is started with {cap} = 3; three clients read nothing of a long file, ten \
-                   more connect, the three disconnect",
-        expected: "none of the ten is served before the three disconnect; each gets the whole file \
-                   afterwards",
-        hint: "At the connection limit, stop accepting, so that clients wait in the accept queue. A \
-               client counts until its connection has ended, not until it has been accepted.",
+        stimulus: "the server is started with {cap} = 3; three clients read nothing of a long \
+                   file, ten more connect, the three disconnect",
+        expected: "each of the ten gets the whole file, but only after the three have disconnected",
+        hint: "At the connection limit, stop accepting, so that clients wait in the accept queue. \
+               A client counts until its connection has ended, not until it has been accepted.",
         run: Light(connection_limit),
     },
     Check {
         id: "few-descriptors",
         title: "The server survives a lack of file descriptors",
         clause: 9,
-        stimulus: "the limit is 32 file descriptors (more if the runtime alone needs them); 60 clients \
-                   connect, read nothing for 1.5 s, and disconnect",
-        expected: "meanwhile the server uses less than a third of a core; the next client gets the \
-                   whole file",
-        hint: "If accept fails with EMFILE, wait 100 ms and try again. Without the pause, it fails a \
-               million times per second. With `?` or an uncaught error, the server no longer accepts. \
-               (Older versions of Python's asyncio retry too often by themselves.)",
+        stimulus: "the limit is 32 file descriptors (more if the runtime alone needs them); 60 \
+                   clients connect, read nothing for 1.5 s, and disconnect",
+        expected: "the server uses less than a third of a core; the next client gets the whole \
+                   file",
+        hint: "If accept fails with EMFILE, wait 100 ms and try again. Without the pause, it fails \
+               a million times per second. With `?` or an uncaught error, the server no longer \
+               accepts. (Older versions of Python's asyncio retry too often by themselves.)",
         run: Heavy(few_descriptors),
     },
 ];

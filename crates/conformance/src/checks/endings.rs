@@ -19,8 +19,8 @@ pub const CHECKS: &[Check] = &[
         id: "half-close",
         title: "A client that half-closes immediately gets the whole file",
         clause: 6,
-        stimulus: "a client connects, shuts down its write half (FIN), and reads 8 MiB, immediately \
-                   or after a pause",
+        stimulus: "a client connects, shuts down its write half (FIN), and reads 8 MiB, \
+                   immediately or after a pause",
         expected: "preamble, file, FIN",
         hint: "A read of 0 bytes means that the client sends no more data, not that it has \
                disconnected. In Node, set allowHalfOpen: true.",
@@ -30,8 +30,8 @@ pub const CHECKS: &[Check] = &[
         id: "upload-first",
         title: "A client can upload 20 MB before it reads",
         clause: 5,
-        stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, and then reads a file \
-                   of 16 MiB",
+        stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, and then reads 16 \
+                   MiB",
         expected: "the server reads the upload; preamble, file, FIN",
         hint: "Read what the client sends while you send, in a second thread or task, or in an \
                event listener. Otherwise both sides wait for each other with full buffers.",
@@ -41,8 +41,7 @@ pub const CHECKS: &[Check] = &[
         id: "unread-request",
         title: "An unread request does not truncate the reply",
         clause: 7,
-        stimulus: "a client with a receive buffer of 4 KiB sends a request, pauses for 0.5 s, and \
-                   reads 2 MB",
+        stimulus: "a client with a small buffer sends a request, pauses for 0.5 s, and reads 2 MB",
         expected: "preamble, file, FIN; no reset",
         hint: "If a socket has unread input, closing it sends a RST, which destroys data in \
                transit. Read what the client sends, shut down the write half, and close after the \
@@ -56,8 +55,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client reads the whole reply, sends three messages within 0.6 s, and another \
                    one later; a second client reads the whole reply and sends 4 MB",
         expected: "no reset, and the server reads the 4 MB",
-        hint: "After you shut down the write half, continue to read until the client's FIN or the \
-               linger timeout.",
+        hint: "After your FIN, continue to read until the client's FIN or the linger timeout.",
         run: Light(late_words),
     },
     Check {
@@ -66,8 +64,7 @@ pub const CHECKS: &[Check] = &[
         clause: 7,
         stimulus: "a client reads the whole reply and keeps its write half open",
         expected: "the server's FIN within 2 s",
-        hint: "Shut down the write half after the last byte. Do not wait for the client: it may be \
-               waiting for you.",
+        hint: "Shut down the write half after the last byte, without waiting for the client's FIN.",
         run: Light(fin_in_time),
     },
     Check {
@@ -92,18 +89,18 @@ pub const CHECKS: &[Check] = &[
         id: "pause-and-resume",
         title: "A client that pauses gets the rest of the file",
         clause: 3,
-        stimulus: "a client with a small buffer reads 100 kB of 8 MiB, pauses for 8 s, and continues",
+        stimulus: "a client with a small buffer reads 100 kB of 8 MiB, pauses for 8 s, and \
+                   continues",
         expected: "preamble, file, FIN",
-        hint: "If a client does not read, writes wait. That is not an error, and no data may be \
-               skipped.",
+        hint: "If a client does not read, a write waits. That is not an error. Skip no data.",
         run: Light(pause_and_resume),
     },
     Check {
         id: "slow-reader",
         title: "A slow client gets the whole file",
         clause: 8,
-        stimulus: "a client with a small buffer reads 4 kB every 0.1 s for 12 s, then the rest of 4 \
-                   MiB; the chunk size is 4 KiB, if the command contains {chunk}",
+        stimulus: "a client with a small buffer reads 4 kB every 0.1 s for 12 s, then the rest of \
+                   4 MiB; the chunk size is 4 KiB, if the command contains {chunk}",
         expected: "preamble, file, FIN",
         hint: "A slow client is not stalled. A time limit around a write disconnects slow clients.",
         run: Light(slow_reader),
@@ -115,8 +112,8 @@ fn half_close(stage: &Stage) -> Outcome {
     let client = server.connect()?;
     client.half_close()?;
     client.expect_whole(noise(8 * MIB))?;
-    // The server may have sent everything to that client before it received the FIN. This client has
-    // a small buffer, and pauses long enough to detect a server that continues for a short time.
+    // The server may have sent everything to that client before it received the FIN. This client
+    // has a small buffer, and pauses long enough to detect a server that continues for a short time.
     let client = server.connect_small()?;
     client.half_close()?;
     thread::sleep(Duration::from_millis(2500));

@@ -26,11 +26,11 @@ pub const CHECKS: &[Check] = &[
         id: "events",
         title: "Events have the order and the values that the contract requires",
         clause: 11,
-        stimulus: "clients read the whole reply, half-close, send a request, reset, and close early; \
-                   then SIGTERM",
-        expected: "listening first; for each conn: connected, …, disconnected, each once; file_ended \
-                   at most once, and only for whole files; sent and received are the numbers of bytes \
-                   on the wire; shutdown",
+        stimulus: "clients read the whole reply, half-close, send a request, reset, and close \
+                   early; then SIGTERM",
+        expected: "listening first; for each conn: connected, …, disconnected, each once; \
+                   file_ended at most once, and only for whole files; sent and received are the \
+                   numbers of bytes on the wire; shutdown",
         hint: "Log disconnected in one place that is on every path, after the socket is closed.",
         run: Light(events),
     },
@@ -39,8 +39,8 @@ pub const CHECKS: &[Check] = &[
         title: "Data from a client is escaped in the log",
         clause: 12,
         stimulus: "a client sends control characters, quotes, a newline and a forged event",
-        expected: "each line is a JSON object; no preview is longer than 80 characters or contains a \
-                   control character",
+        expected: "each line is a JSON object; no preview is longer than 80 characters or contains \
+                   a control character",
         hint: "Escape data from clients before you print it: \\x1b, not the byte itself.",
         run: Light(events_escaped),
     },
@@ -49,8 +49,7 @@ pub const CHECKS: &[Check] = &[
         title: "A client cannot fill the log",
         clause: 5,
         stimulus: "a client sends 2000 short messages within 2 s",
-        expected: "one data event immediately, then at most ten per second, whose sum is the number \
-                   of bytes",
+        expected: "one data event immediately, then at most ten per second, with the correct sum",
         hint: "After a client's first data event, count what arrives, and log it every 100 ms.",
         run: Light(events_flood),
     },

@@ -35,8 +35,7 @@ pub const CHECKS: &[Check] = &[
         clause: 8,
         stimulus: "50 clients close the connection, immediately or in the middle of the file",
         expected: "the next client gets the whole file",
-        hint: "If a client closes a socket with unread data, the connection is reset. Expect this \
-               error at every write.",
+        hint: "A client that closes with unread data causes a reset. Expect it at every write.",
         run: Light(|stage| after_fifty(stage, drop)),
     },
     Check {
@@ -46,16 +45,16 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client half-closes and reads nothing of a long file; another client has the \
                    whole reply and does not close",
         expected: "in the next 1.2 s, the server uses less than a third of a core",
-        hint: "After the client's FIN, its socket is always readable: stop waiting for that. And do \
-               not wait until the socket is writable if there is nothing to write.",
+        hint: "After the client's FIN, its socket is always readable: stop waiting for that. And \
+               do not wait until the socket is writable if there is nothing to write.",
         run: Heavy(idle_while_waiting),
     },
     Check {
         id: "stalled-cut-off",
         title: "A non-reading client is reset after the stall timeout",
         clause: 8,
-        stimulus: "the server is started with {stall} = 1; a client reads nothing of 64 MiB; another \
-                   client also sends without end",
+        stimulus: "the server is started with {stall} = 1; a client reads nothing of 64 MiB; \
+                   another client also sends without end",
         expected: "both are reset within 6 s",
         hint: "Limit the time in which a client acknowledges nothing, not the time for the whole \
                file. A client that sends without end but reads nothing is stalled, too.",
@@ -68,8 +67,8 @@ pub const CHECKS: &[Check] = &[
         stimulus: "the server is started with {stall} = 1; a client with a small buffer reads 2 kB \
                    every 0.1 s for 4 s, then the rest of 8 MiB",
         expected: "preamble, file, FIN",
-        hint: "Measure from the client's last progress. A time limit around `writable` is too strict: \
-               a socket becomes writable only when about a third of its buffer is free.",
+        hint: "Measure from the client's last progress. A time limit around `writable` is too \
+               strict: a socket becomes writable only when about a third of its buffer is free.",
         run: Light(slow_not_cut_off),
     },
     Check {
@@ -79,9 +78,9 @@ pub const CHECKS: &[Check] = &[
         stimulus: "50 clients reset the connection in the middle of the file, 50 close it, and 50 \
                    send a request, read the whole reply and close",
         expected: "within 12 s, the server has as many open file descriptors as before",
-        hint: "Close the file and the socket on every path. In Node, pipe() does not destroy the file \
-               when the socket is destroyed, but pipeline() does; and a socket whose data is not \
-               read never closes.",
+        hint: "Close the file and the socket on every path. In Node, pipe() does not destroy the \
+               file when the socket is destroyed, but pipeline() does; and a socket whose data is \
+               not read never closes.",
         run: Light(descriptors_return),
     },
 ];

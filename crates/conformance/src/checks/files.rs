@@ -76,8 +76,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a directory replaces the file; a client connects; the directory is removed; a \
                    client connects; the file is restored",
         expected: "at most the preamble, then FIN; the next client is served",
-        hint: "Some systems open a directory like a file, and then reading fails. Both errors \
-               concern only this client.",
+        hint: "Some systems open a directory, and reading fails. Both errors end one connection.",
         run: Light(folder_instead),
     },
     Check {

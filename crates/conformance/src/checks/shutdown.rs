@@ -31,8 +31,8 @@ pub const CHECKS: &[Check] = &[
         clause: 10,
         stimulus: "a client is served and disconnects; then SIGTERM",
         expected: "exit code 0 within 4 s, and no process listens on the port",
-        hint: "Handle SIGTERM: stop accepting, let clients finish, and exit with 0. Without a handler, \
-               the signal itself ends the process, which is not exit code 0.",
+        hint: "Handle SIGTERM: stop accepting, let clients finish, and exit with 0. Without a \
+               handler, the signal itself ends the process, which is not exit code 0.",
         run: Light(|stage| expect_idle_exit(stage, Signal::Terminate)),
     },
     Check {
@@ -57,9 +57,10 @@ pub const CHECKS: &[Check] = &[
         id: "sigterm-finish",
         title: "After SIGTERM, a client that reads gets the rest of the file",
         clause: 10,
-        stimulus: "a client has read 100 kB of 8 MiB at SIGTERM; it pauses, another client connects, \
-                   and the first one continues to read",
-        expected: "the first client gets preamble, file, FIN; the other one is not served; exit code 0",
+        stimulus: "a client has read 100 kB of 8 MiB at SIGTERM; it pauses, another client \
+                   connects, and the first one continues to read",
+        expected: "the first client gets preamble, file, FIN; the other one is not served; exit \
+                   code 0",
         hint: "Stop accepting immediately, but wait for the open connections.",
         run: Light(sigterm_finish),
     },
@@ -67,10 +68,10 @@ pub const CHECKS: &[Check] = &[
         id: "sigterm-cut",
         title: "After the grace period, non-reading clients are disconnected",
         clause: 10,
-        stimulus: "three clients read nothing of a large file at SIGTERM; two of them disconnect one \
-                   after another",
-        expected: "exit code 0 after the grace period (default: 5 s); if the server logs JSON events, \
-                   one disconnected for each client",
+        stimulus: "three clients read nothing of a large file at SIGTERM; two of them disconnect \
+                   one after another",
+        expected: "exit code 0 after the grace period (default: 5 s); if the server logs JSON \
+                   events, one disconnected for each client",
         hint: "Limit the time that you wait for connections to end. Then close them.",
         run: Light(sigterm_cut),
     },
@@ -80,8 +81,8 @@ pub const CHECKS: &[Check] = &[
         clause: 11,
         stimulus: "the reader of the server's stdout has ended; 300 clients send requests",
         expected: "each gets the whole file; SIGTERM ends the server without an error",
-        hint: "Printing to a closed pipe fails, or ends the process (SIGPIPE, println! in Rust). \
-               Ignore the error.",
+        hint: "Printing to a closed pipe fails, or ends the process (SIGPIPE, println!). Ignore \
+               it.",
         run: Light(|stage| expect_independence(stage, Stdout::Closed, 300)),
     },
     Check {
@@ -90,8 +91,8 @@ pub const CHECKS: &[Check] = &[
         clause: 11,
         stimulus: "nothing reads the server's stdout, which is a pipe; 1000 clients send requests",
         expected: "each gets the whole file; SIGTERM ends the server without an error",
-        hint: "Printing to a full pipe blocks the thread that prints. Put the lines into a queue of \
-               limited length, and count those that do not fit.",
+        hint: "Printing to a full pipe blocks the thread that prints. Put the lines into a queue \
+               of limited length, and count those that do not fit.",
         run: Heavy(|stage| expect_independence(stage, Stdout::Unread, 1000)),
     },
 ];
@@ -202,8 +203,8 @@ fn expect_independence(stage: &Stage, stdout: Stdout, clients: usize) -> Outcome
     if !Signal::EXIST {
         return Ok(());
     }
-    // The server prints its buffered lines when it ends. The check `sigterm` tests whether it handles
-    // SIGTERM.
+    // The server prints its buffered lines when it ends. The check `sigterm` tests whether it
+    // handles SIGTERM.
     server.process.signal(Signal::Terminate);
     let status = expect_end(&server, stage.target.grace_limit())?;
     let actual = describe_exit(status);

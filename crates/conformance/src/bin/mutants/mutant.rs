@@ -1,7 +1,7 @@
 //! The mutants: their names, and the bug that each one has.
 
-/// A server with one deliberate bug. `mutants --list` prints the documentation of the variants: what
-/// the server does, and the effect. The variants are in the order of the contract's clauses.
+/// A server with one deliberate bug. `mutants --list` prints the documentation of the variants:
+/// what the server does, and the effect. The variants are in the order of the contract's clauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mutant {
     // 1. Bind.
