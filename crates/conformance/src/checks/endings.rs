@@ -113,7 +113,7 @@ fn half_close(stage: &Stage) -> Outcome {
     client.half_close()?;
     client.expect_whole(noise(8 * MIB))?;
     // The server may have sent everything to that client before it received the FIN. This client
-    // has a small buffer, and pauses long enough to detect a server that continues for a short time.
+    // has a small buffer and a pause, so that it detects a server that stops a little later.
     let client = server.connect_small()?;
     client.half_close()?;
     thread::sleep(Duration::from_millis(2500));
