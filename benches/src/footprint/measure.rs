@@ -204,8 +204,8 @@ impl Footprints {
 }
 
 fn while_held(server: &Server, load: &Load) -> Result<(u64, u64), String> {
-    if !load.wait_until_held(HELD_TIMEOUT) {
-        return Err(format!("only {} clients were answered in time", load.held()));
+    if !load.wait_for_non_reading_clients(HELD_TIMEOUT) {
+        return Err(format!("only {} clients were answered in time", load.non_reading_clients()));
     }
     let mut before = 0;
     for _ in 0..SETTLES_MAX {

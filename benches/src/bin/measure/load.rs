@@ -265,7 +265,7 @@ fn run_with_progress(job: &Job, bar: &ProgressBar) -> io::Result<Report> {
             while receiver.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let (ended, bytes) = job.progress();
                 bar.set_position(ended);
-                let waiting = match job.held() {
+                let waiting = match job.non_reading_clients() {
                     0 => String::new(),
                     count => format!(", {count} non-reading clients"),
                 };

@@ -372,8 +372,8 @@ impl Run {
 /// Memory, how long a fresh client takes, and how near the kernel's own memory is to pressure, while
 /// all others are held.
 fn while_held(server: &Server<'_>, job: &Job) -> Result<(u64, f64, f64), String> {
-    if !job.wait_until_held(HELD_TIMEOUT) {
-        return Err(format!("only {} clients were held in time", job.held()));
+    if !job.wait_for_non_reading_clients(HELD_TIMEOUT) {
+        return Err(format!("only {} clients were held in time", job.non_reading_clients()));
     }
     thread::sleep(HELD_SETTLES);
     let bytes = server.memory_bytes()?;

@@ -1,0 +1,158 @@
+//! The state that the threads of a load share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::failure::{Failure, Kind};
+use super::plan::{Amount, Hold, Plan};
+use super::report::Tally;
+
+/// The maximum number of clients that wait for their first byte before a hold. It is less than a
+/// backlog of 511, which many servers have: a client that does not fit into the accept queue loses a
+/// second.
+const UNANSWERED_MAX: u64 = 256;
+
+/// If no client gets its first byte for this long, more clients start nevertheless.
+const UNANSWERED_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The state that the threads of a load share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub plan: Plan,
+    start: Instant,
+    /// The number of connections that were started.
+    started: AtomicU64,
+    bytes: AtomicU64,
+    is_released: AtomicBool,
+    is_stopped: AtomicBool,
+    tally: Mutex<Tally>,
+}
+
+/// When the next connection starts.
+pub(super) enum Next {
+    /// Now.
+    Now {
+        /// The number of the connection, starting at 0.
+        number: u64,
+        /// When it was due.
+        due: Instant,
+    },
+    /// At this time.
+    At(Instant),
+    /// Never: all connections were started.
+    Never,
+}
+
+impl Shared {
+    pub fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            start: Instant::now(),
+            started: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            is_released: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
+            tally: Mutex::default(),
+        }
+    }
+
+    pub fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn add_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn release(&self) {
+        self.is_released.store(true, Ordering::Release);
+    }
+
+    /// Starts no more connections, and ends a hold. Open connections are completed.
+    pub fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Release);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Acquire)
+    }
+
+    /// Returns the number of clients that got their first byte or failed, and the time since the last
+    /// of these events.
+    fn answered(&self) -> (u64, Duration) {
+        let tally = self.tally();
+        let last = tally.last_event.unwrap_or(self.start);
+        (tally.non_reading + tally.ended(), last.elapsed())
+    }
+
+    /// Returns whether each client of a hold got its first byte or failed.
+    pub fn is_answered(&self) -> bool {
+        self.is_stopped() || self.answered().0 >= self.plan.connections
+    }
+
+    /// Returns whether clients must not read yet.
+    pub fn is_holding(&self) -> bool {
+        match self.plan.hold {
+            None => false,
+            Some(_) if self.is_stopped() => false,
+            Some(Hold::UntilReleased) => !self.is_released.load(Ordering::Acquire),
+            Some(Hold::For(time)) => {
+                let (answered, since_last) = self.answered();
+                answered < self.plan.connections || since_last < time
+            }
+        }
+    }
+
+    /// Returns whether the server's accept queue has space for another client of a hold.
+    pub fn may_start(&self) -> bool {
+        if self.plan.hold.is_none() {
+            return true;
+        }
+        let (answered, since_last) = self.answered();
+        let unanswered = self.started.load(Ordering::Relaxed).saturating_sub(answered);
+        unanswered < UNANSWERED_MAX || since_last >= UNANSWERED_TIMEOUT
+    }
+
+    /// Claims the next connection if it is due.
+    pub fn next(&self, now: Instant) -> Next {
+        loop {
+            let number = self.started.load(Ordering::Relaxed);
+            let after = match self.plan.rate_per_s {
+                Some(rate) => Duration::from_secs_f64(number as f64 / rate),
+                None => now.saturating_duration_since(self.start),
+            };
+            let is_complete = match self.plan.amount {
+                Amount::Total(total) => number >= total,
+                Amount::During(time) => after >= time,
+            };
+            if is_complete || self.is_stopped() {
+                return Next::Never;
+            }
+            let due = self.start + after;
+            if due > now {
+                return Next::At(due);
+            }
+            // If another thread has claimed this connection, try the next one.
+            let (old, new) = (number, number + 1);
+            let order = Ordering::Relaxed;
+            if self.started.compare_exchange(old, new, order, order).is_ok() {
+                return Next::Now { number, due };
+            }
+        }
+    }
+
+    pub fn record_failure(&self, due: Instant, number: u64, failure: &Failure, is_connected: bool) {
+        let mut tally = self.tally();
+        tally.was_connected |= is_connected;
+        tally.record_failure(due, number, failure);
+        // If the server does not run, further connections would fail for the same reason.
+        if failure.kind == Kind::Refused && !tally.was_connected {
+            self.stop();
+        }
+    }
+}
