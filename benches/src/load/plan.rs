@@ -178,18 +178,11 @@ impl Plan {
     }
 }
 
-/// Raises the limit of file descriptors to its maximum, and returns how many connections it allows.
-#[cfg(unix)]
+/// Raises the limit of file descriptors to its maximum, and returns how many connections are possible.
 #[must_use]
 pub fn descriptors() -> u64 {
-    // If the limit is unknown, connections beyond it fail with `NoDescriptors`.
-    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
+    let limit = harness::cleanup::raise_descriptor_limit();
+    // Windows has no such limit, but each connection needs a port.
+    let limit = if cfg!(unix) { limit } else { u16::MAX.into() };
     limit.saturating_sub(OTHER_DESCRIPTORS)
-}
-
-/// Returns the number of ports, because Windows does not limit the number of file descriptors.
-#[cfg(not(unix))]
-#[must_use]
-pub fn descriptors() -> u64 {
-    u64::from(u16::MAX) - OTHER_DESCRIPTORS
 }

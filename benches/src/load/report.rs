@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use harness::text::grouped;
 use serde::Serialize;
 
 use super::failure::{Failure, Kind};
 use super::plan::Plan;
-use crate::units::grouped;
 
 /// The maximum number of failures that are described.
 const EXAMPLES_MAX: usize = 5;

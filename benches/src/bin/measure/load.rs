@@ -11,10 +11,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use benches::load::{Amount, Expected, Hold, Job, Plan, PreambleKind, Report, descriptors};
-use benches::units::unescaped;
-use bytesize::ByteSize;
 use clap::ArgGroup;
 use clap::builder::RangedU64ValueParser;
+use harness::text::{bytes, duration, positive_bytes, unescape};
 use indicatif::{ProgressBar, ProgressStyle};
 
 const EXAMPLES: &str = "\
@@ -36,7 +35,7 @@ Examples:
       The client copies no data, so that the server is the bottleneck.
 
 SIZE is a number of bytes, or has a unit: 536, 64KiB, 1GiB.
-TIME has a unit: 500ms, 5s, 2m.
+TIME is a number of seconds, or has a unit: 5, 500ms, 2m.
 
 Exit codes: 0 if all replies were correct, 1 if some were not, 2 if the load
 could not run.";
@@ -71,7 +70,7 @@ pub struct Args {
     /// Start new connections for this long
     ///
     /// Connections that are open at the end of this time are completed.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(conflicts_with = "hold", help_heading = "Amount")]
     duration: Option<Duration>,
 
@@ -95,26 +94,26 @@ pub struct Args {
     ///
     /// No client reads until TIME has passed since the last client got the first
     /// byte of its reply. Then all of them read everything.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(help_heading = "Client")]
     hold: Option<Duration>,
 
     /// Maximum number of bytes to read per second
     ///
     /// The maximum applies to each client, and not to all of them together.
-    #[arg(long, value_name = "SIZE", help_heading = "Client")]
-    slow: Option<ByteSize>,
+    #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Client")]
+    slow: Option<u64>,
 
     /// Reset each connection after this many bytes
     ///
     /// With 0, each client resets its connection as soon as it is connected.
-    #[arg(long, value_name = "SIZE", help_heading = "Client")]
-    reset_after: Option<ByteSize>,
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Client")]
+    reset_after: Option<u64>,
 
     /// Maximum time without a byte
     ///
     /// A connection fails if no data arrives for this long.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(default_value = "30s", help_heading = "Client")]
     timeout: Duration,
 
@@ -129,8 +128,8 @@ pub struct Args {
     /// Size of the receive buffer (SO_RCVBUF)
     ///
     /// With --hold, the buffer becomes larger when the clients start to read.
-    #[arg(long, value_name = "SIZE", help_heading = "Socket")]
-    receive_buffer: Option<ByteSize>,
+    #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Socket")]
+    receive_buffer: Option<u64>,
 
     /// Maximum size of a TCP segment in bytes
     ///
@@ -151,7 +150,7 @@ pub struct Args {
     ///
     /// The escapes \r, \n, \t, \\ and \xNN are replaced. An empty text sends nothing.
     /// The default ends with an empty line.
-    #[arg(long, value_name = "TEXT", value_parser = parse_request)]
+    #[arg(long, value_name = "TEXT", value_parser = unescape)]
     #[arg(help_heading = "Reply")]
     request: Option<Request>,
 
@@ -179,10 +178,6 @@ The preamble of each reply:
 - none: the reply starts with the file";
 
 type Request = Vec<u8>;
-
-fn parse_request(text: &str) -> Result<Request, String> {
-    unescaped(text)
-}
 
 fn positive() -> RangedU64ValueParser {
     RangedU64ValueParser::new().range(1..)
@@ -224,10 +219,10 @@ impl Args {
         };
         plan.rate_per_s = self.rate;
         plan.hold = self.hold.map(Hold::For);
-        plan.slow_bytes_per_s = self.slow.map(|size| size.as_u64());
-        plan.reset_after_bytes = self.reset_after.map(|size| size.as_u64());
+        plan.slow_bytes_per_s = self.slow;
+        plan.reset_after_bytes = self.reset_after;
         plan.source = self.source;
-        plan.receive_buffer_bytes = self.receive_buffer.map(|size| size.as_u64() as usize);
+        plan.receive_buffer_bytes = self.receive_buffer.map(|bytes| bytes as usize);
         plan.max_segment_bytes = self.max_segment;
         plan.request = self.request.unwrap_or(plan.request);
         plan.expected = expected;
@@ -322,8 +317,8 @@ mod tests {
             ("--rate 5", "--connections <N>|--total <N>|--duration <TIME>"),
             ("--total 5 --hold 1s", "--hold"),
             ("--connections 0", "1.."),
-            ("--slow much", "--slow"),
-            ("--timeout 5", "5ms"),
+            ("--slow 0", "the minimum is 1"),
+            ("--timeout soon", "500ms"),
             ("--request \\q", "after \\"),
             ("--expect /no/such/file", "cannot read `/no/such/file`"),
             ("--max-segment 5", "88"),

@@ -5,6 +5,7 @@ mod load;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 /// The exit code if nothing could be measured. clap uses it for incorrect arguments.
@@ -28,14 +29,18 @@ fn main() -> ExitCode {
     if let Some(exit_code) = approaches::main_of_server() {
         return exit_code;
     }
-    let result = match Cli::parse().command {
-        Command::Load(args) => load::run(args),
-    };
-    // An error that has help contains it as a second line: `help: …`.
-    result.unwrap_or_else(|error| {
+    run(Cli::parse().command).unwrap_or_else(|error| {
+        // The help of an error, if any, is a second line of its message: `help: …`.
         let _ = writeln!(io::stderr(), "error: {error:#}");
         ExitCode::from(EXIT_ERROR)
     })
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
+    match command {
+        Command::Load(args) => load::run(args),
+    }
 }
 
 #[cfg(test)]
