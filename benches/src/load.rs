@@ -12,7 +12,6 @@ mod job;
 mod plan;
 mod preamble;
 mod report;
-mod shared;
 pub(crate) mod socket;
 mod worker;
 

@@ -19,7 +19,7 @@ const PREAMBLE_READ_BYTES: usize = 4096;
 const READS_PER_TURN: usize = 8;
 
 /// The number of reads per second of a slow client. More reads would cost more CPU time.
-const SLOW_READS_PER_S: f64 = 10.0;
+const SLOW_READS_PER_S: u64 = 10;
 
 /// Whether a read that does not fill the buffer has read everything. With epoll it has, so that the
 /// read that would return `WouldBlock` is not needed.
@@ -50,14 +50,8 @@ pub(super) struct Connection {
     body_bytes: u64,
     preamble: Preamble,
     hash: Option<Xxh3>,
-    pace: Option<Pace>,
-}
-
-/// The buffers for all connections of a thread.
-pub(super) struct Buffers {
-    pub read: Vec<u8>,
-    /// Capacity for data that the kernel discards. It is never written, so it needs no memory.
-    pub discarded: Vec<u8>,
+    /// When a slow client may read again.
+    next_read: Instant,
 }
 
 /// What the worker does next with a connection.
@@ -95,7 +89,7 @@ impl Connection {
             body_bytes: 0,
             preamble: Preamble::new(plan.preamble),
             hash: is_hashed.then(Xxh3::new),
-            pace: plan.slow_bytes_per_s.map(|rate| Pace::new(rate, now)),
+            next_read: now,
         })
     }
 
@@ -139,6 +133,9 @@ impl Connection {
 
     /// Checks whether a client that must not read yet has received its first byte.
     pub fn check_first_byte(&mut self, plan: &Plan) -> Step {
+        if !self.is_readable || self.first_byte.is_some() {
+            return Step::Wait;
+        }
         match self.stream.peek(&mut [0]) {
             Ok(0) => Step::End(self.check_reply(plan)),
             Ok(_) => {
@@ -151,16 +148,18 @@ impl Connection {
     }
 
     /// Reads the data that has arrived, but gives way to other connections.
-    pub fn receive(&mut self, plan: &Plan, buffers: &mut Buffers, now: Instant) -> Step {
+    pub fn receive(&mut self, plan: &Plan, buffer: &mut Vec<u8>, now: Instant) -> Step {
         for _ in 0..READS_PER_TURN {
             match self.max_bytes(plan, now) {
                 Some(0) => return Step::End(Ok(())),
-                Some(max_bytes) if self.is_readable => match self.read(plan, buffers, max_bytes) {
-                    Ok(None) => self.is_readable = false,
-                    Ok(Some(0)) => return Step::End(self.check_reply(plan)),
-                    Ok(Some(_)) => self.last_active = now,
-                    Err(failure) => return Step::End(Err(failure)),
-                },
+                Some(max_bytes) if self.is_readable => {
+                    match self.read(plan, buffer, max_bytes, now) {
+                        Ok(None) => self.is_readable = false,
+                        Ok(Some(0)) => return Step::End(self.check_reply(plan)),
+                        Ok(Some(_)) => {}
+                        Err(failure) => return Step::End(Err(failure)),
+                    }
+                }
                 _ => return Step::Wait,
             }
         }
@@ -169,11 +168,12 @@ impl Connection {
 
     /// Returns the maximum number of bytes to read now: 0 if the client resets the connection now,
     /// `None` if it is too early to read.
-    fn max_bytes(&mut self, plan: &Plan, now: Instant) -> Option<u64> {
+    fn max_bytes(&self, plan: &Plan, now: Instant) -> Option<u64> {
         let remaining = plan.reset_after_bytes.map_or(u64::MAX, |max| max - self.received_bytes);
-        match &mut self.pace {
-            Some(pace) if remaining > 0 => Some(pace.allowed_bytes(now)?.min(remaining)),
-            _ => Some(remaining),
+        match plan.slow_bytes_per_s {
+            Some(_) if remaining > 0 && now < self.next_read => None,
+            Some(bytes_per_s) => Some(remaining.min((bytes_per_s / SLOW_READS_PER_S).max(1))),
+            None => Some(remaining),
         }
     }
 
@@ -181,19 +181,20 @@ impl Connection {
     fn read(
         &mut self,
         plan: &Plan,
-        buffers: &mut Buffers,
+        buffer: &mut Vec<u8>,
         max_bytes: u64,
+        now: Instant,
     ) -> Result<Option<usize>, Failure> {
         let max_bytes = usize::try_from(max_bytes).unwrap_or(usize::MAX);
         let is_discarding = plan.is_discarding && self.preamble.is_complete();
         let (result, asked_bytes) = if is_discarding {
-            let spare = buffers.discarded.spare_capacity_mut();
+            let spare = buffer.spare_capacity_mut();
             let bytes = max_bytes.min(spare.len());
             (socket::discard(&self.stream, &mut spare[..bytes]), bytes)
         } else {
-            let most = if plan.is_discarding { PREAMBLE_READ_BYTES } else { buffers.read.len() };
+            let most = if plan.is_discarding { PREAMBLE_READ_BYTES } else { buffer.len() };
             let bytes = max_bytes.min(most);
-            (self.stream.read(&mut buffers.read[..bytes]), bytes)
+            (self.stream.read(&mut buffer[..bytes]), bytes)
         };
         let count = match result {
             Ok(count) => count,
@@ -203,11 +204,11 @@ impl Connection {
         if count == 0 {
             return Ok(Some(0));
         }
-        self.record_received(count);
+        self.record_received(plan, count, now);
         if is_discarding {
             self.body_bytes += count as u64;
         } else {
-            let body = self.preamble.strip(&buffers.read[..count])?;
+            let body = self.preamble.strip(&buffer[..count])?;
             self.body_bytes += body.len() as u64;
             if let Some(hash) = &mut self.hash {
                 hash.update(body);
@@ -220,11 +221,14 @@ impl Connection {
         Ok(Some(count))
     }
 
-    fn record_received(&mut self, count: usize) {
+    fn record_received(&mut self, plan: &Plan, count: usize, now: Instant) {
+        self.last_active = now;
         self.first_byte.get_or_insert_with(|| self.due.elapsed());
         self.received_bytes += count as u64;
-        if let Some(pace) = &mut self.pace {
-            pace.allowed_bytes -= count as f64;
+        if let Some(bytes_per_s) = plan.slow_bytes_per_s {
+            let pause = Duration::from_secs_f64(count as f64 / bytes_per_s as f64);
+            // A client that was late catches up with at most one read.
+            self.next_read = now.max(self.next_read + pause);
         }
     }
 
@@ -266,66 +270,6 @@ impl Connection {
     }
 }
 
-/// The number of bytes that a slow client may read.
-struct Pace {
-    bytes_per_s: f64,
-    allowed_bytes: f64,
-    updated: Instant,
-}
-
-impl Pace {
-    fn new(bytes_per_s: u64, now: Instant) -> Self {
-        let mut pace = Self { bytes_per_s: bytes_per_s as f64, allowed_bytes: 0.0, updated: now };
-        pace.allowed_bytes = pace.read_bytes();
-        pace
-    }
-
-    /// The size of one read.
-    fn read_bytes(&self) -> f64 {
-        (self.bytes_per_s / SLOW_READS_PER_S).max(1.0)
-    }
-
-    /// Returns how many bytes the client may read now. After a pause, the client does not catch up.
-    fn allowed_bytes(&mut self, now: Instant) -> Option<u64> {
-        let read_bytes = self.read_bytes();
-        let elapsed = now.saturating_duration_since(self.updated);
-        let added_bytes = elapsed.as_secs_f64() * self.bytes_per_s;
-        self.allowed_bytes = (self.allowed_bytes + added_bytes).min(2.0 * read_bytes);
-        self.updated = self.updated.max(now);
-        (self.allowed_bytes >= read_bytes).then_some(self.allowed_bytes as u64)
-    }
-}
-
 fn is_temporary(error: &std::io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slow_client_keeps_its_pace() {
-        let start = Instant::now();
-        let mut pace = Pace::new(1000, start);
-        let mut read_bytes = 0;
-        // Within ten seconds, the client pauses for three.
-        for ms in (0..10_000).step_by(7).filter(|ms| !(4000..7000).contains(ms)) {
-            if let Some(bytes) = pace.allowed_bytes(start + Duration::from_millis(ms)) {
-                pace.allowed_bytes -= bytes as f64;
-                read_bytes += bytes;
-            }
-        }
-        assert!((6_900..=7_300).contains(&read_bytes), "{read_bytes}");
-    }
-
-    #[test]
-    fn the_slowest_client_reads_a_byte_per_second() {
-        let start = Instant::now();
-        let mut pace = Pace::new(1, start);
-        assert_eq!(pace.allowed_bytes(start), Some(1));
-        pace.allowed_bytes -= 1.0;
-        assert_eq!(pace.allowed_bytes(start + Duration::from_millis(900)), None);
-        assert_eq!(pace.allowed_bytes(start + Duration::from_millis(1100)), Some(1));
-    }
 }

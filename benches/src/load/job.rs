@@ -1,20 +1,46 @@
-//! The execution of a plan.
+//! A plan during its execution: the state that all threads share.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::plan::Plan;
-use super::report::Report;
-use super::shared::Shared;
-use super::worker::Worker;
+use super::failure::{Failure, Kind};
+use super::plan::{Amount, Hold, Plan};
+use super::report::Tally;
+
+/// The maximum number of clients that wait for their first byte before a hold. It is less than a
+/// backlog of 511, which many servers have: a client that does not fit into the accept queue loses a
+/// second.
+const UNANSWERED_MAX: u64 = 256;
+
+/// If no client gets its first byte for this long, more clients start nevertheless.
+const UNANSWERED_TIMEOUT: Duration = Duration::from_secs(1);
 
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// The execution of a plan, which another thread can watch.
+/// A plan during its execution. Another thread can watch it.
 #[derive(Debug)]
 pub struct Job {
-    shared: Shared,
+    pub(super) plan: Plan,
+    start: Instant,
+    /// The number of connections that were started.
+    started: AtomicU64,
+    bytes: AtomicU64,
+    is_released: AtomicBool,
+    is_stopped: AtomicBool,
+    tally: Mutex<Tally>,
+}
+
+/// When the next connection starts.
+pub(super) enum Next {
+    /// Now. Connections are numbered from 0.
+    Now { number: u64, due: Instant },
+    /// At this time.
+    At(Instant),
+    /// Never, because all connections were started.
+    Never,
 }
 
 impl Job {
@@ -25,45 +51,27 @@ impl Job {
     /// Returns an error with help if this machine cannot execute the plan.
     pub fn new(plan: Plan) -> io::Result<Self> {
         plan.check()?;
-        Ok(Self { shared: Shared::new(plan) })
-    }
-
-    /// Executes the plan. This method must be called only once.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if an event loop cannot be created or fails.
-    pub fn run(&self) -> io::Result<Report> {
-        let shared = &self.shared;
-        let work = |index| {
-            let result = Worker::new(shared, index).and_then(Worker::run);
-            if result.is_err() {
-                shared.stop();
-            }
-            result
-        };
-        thread::scope(|scope| {
-            let threads: Vec<_> =
-                (1..shared.plan.threads).map(|index| scope.spawn(move || work(index))).collect();
-            let results = threads.into_iter().map(|thread| {
-                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-            });
-            work(0).and(results.collect::<io::Result<()>>())
-        })?;
-        let tally = shared.tally().clone();
-        Ok(tally.into_report(&shared.plan, shared.bytes()))
+        Ok(Self {
+            plan,
+            start: Instant::now(),
+            started: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            is_released: AtomicBool::new(false),
+            is_stopped: AtomicBool::new(false),
+            tally: Mutex::default(),
+        })
     }
 
     /// Returns the number of connections that have ended, and the number of bytes that were received.
     #[must_use]
     pub fn progress(&self) -> (u64, u64) {
-        (self.shared.tally().ended(), self.shared.bytes())
+        (self.tally().ended(), self.bytes.load(Ordering::Relaxed))
     }
 
     /// Returns the number of clients of a hold that received the first byte of their reply.
     #[must_use]
     pub fn non_reading_clients(&self) -> u64 {
-        self.shared.tally().non_reading
+        self.tally().non_reading
     }
 
     /// Waits until each client of a hold has received the first byte of its reply, or has failed.
@@ -71,7 +79,7 @@ impl Job {
     #[must_use]
     pub fn wait_for_non_reading_clients(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
-        while !self.shared.is_answered() {
+        while self.answered().0 < self.plan.connections && !self.is_stopped() {
             if Instant::now() >= deadline {
                 return false;
             }
@@ -82,6 +90,98 @@ impl Job {
 
     /// Lets the clients of a hold read.
     pub fn release(&self) {
-        self.shared.release();
+        self.is_released.store(true, Ordering::Release);
+    }
+
+    /// Starts no more connections, and ends a hold. Open connections are completed.
+    pub(super) fn stop(&self) {
+        self.is_stopped.store(true, Ordering::Release);
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Acquire)
+    }
+
+    pub(super) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn record_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn record_failure(
+        &self,
+        due: Instant,
+        number: u64,
+        failure: &Failure,
+        is_connected: bool,
+    ) {
+        let mut tally = self.tally();
+        tally.was_connected |= is_connected;
+        tally.record_failure(due, number, failure);
+        // If the server does not run, further connections would fail for the same reason.
+        if failure.kind == Kind::Refused && !tally.was_connected {
+            self.stop();
+        }
+    }
+
+    /// Returns the number of clients that got their first byte or failed, and the time since the last
+    /// of these events.
+    fn answered(&self) -> (u64, Duration) {
+        let tally = self.tally();
+        let last = tally.last_event.unwrap_or(self.start);
+        (tally.non_reading + tally.ended(), last.elapsed())
+    }
+
+    /// Returns whether clients must not read yet.
+    pub(super) fn is_holding(&self) -> bool {
+        match self.plan.hold {
+            None => false,
+            Some(_) if self.is_stopped() => false,
+            Some(Hold::UntilReleased) => !self.is_released.load(Ordering::Acquire),
+            Some(Hold::For(time)) => {
+                let (answered, since_last) = self.answered();
+                answered < self.plan.connections || since_last < time
+            }
+        }
+    }
+
+    /// Returns whether the server's accept queue has space for another client of a hold.
+    pub(super) fn may_start(&self) -> bool {
+        if self.plan.hold.is_none() {
+            return true;
+        }
+        let (answered, since_last) = self.answered();
+        let unanswered = self.started.load(Ordering::Relaxed).saturating_sub(answered);
+        unanswered < UNANSWERED_MAX || since_last >= UNANSWERED_TIMEOUT
+    }
+
+    /// Claims the next connection if it is due.
+    pub(super) fn next(&self, now: Instant) -> Next {
+        loop {
+            let number = self.started.load(Ordering::Relaxed);
+            let after = match self.plan.rate_per_s {
+                Some(rate) => Duration::from_secs_f64(number as f64 / rate),
+                None => now.saturating_duration_since(self.start),
+            };
+            let is_complete = match self.plan.amount {
+                Amount::Total(total) => number >= total,
+                Amount::During(time) => after >= time,
+            };
+            if is_complete || self.is_stopped() {
+                return Next::Never;
+            }
+            let due = self.start + after;
+            if due > now {
+                return Next::At(due);
+            }
+            // If another thread has claimed this connection, try the next one.
+            let (old, new) = (number, number + 1);
+            let order = Ordering::Relaxed;
+            if self.started.compare_exchange(old, new, order, order).is_ok() {
+                return Next::Now { number, due };
+            }
+        }
     }
 }

@@ -2,15 +2,17 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
-use super::connection::{Buffers, Connection, Step};
+use super::connection::{Connection, Step};
 use super::failure::{Failure, Kind};
-use super::shared::{Next, Shared};
+use super::job::{Job, Next};
+use super::report::Report;
 use super::socket;
 
 const EVENTS_MAX: usize = 1024;
@@ -30,52 +32,76 @@ const SLOW_INTERVAL: Duration = Duration::from_millis(20);
 /// How often the clients of a hold check whether they may read.
 const HOLD_INTERVAL: Duration = Duration::from_millis(5);
 
+impl Job {
+    /// Executes the plan. This method must be called only once.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if an event loop cannot be created or fails.
+    pub fn run(&self) -> io::Result<Report> {
+        let work = |index| {
+            let result = Worker::new(self, index).and_then(Worker::run);
+            if result.is_err() {
+                self.stop();
+            }
+            result
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> =
+                (1..self.plan.threads).map(|index| scope.spawn(move || work(index))).collect();
+            let result = work(0);
+            let join = |thread: ScopedJoinHandle<'_, _>| thread.join().expect("a thread panicked");
+            threads.into_iter().map(join).fold(result, Result::and)
+        })?;
+        let tally = self.tally().clone();
+        Ok(tally.into_report(&self.plan, self.progress().1))
+    }
+}
+
 /// The event loop of a thread.
-pub(super) struct Worker<'a> {
-    shared: &'a Shared,
+struct Worker<'a> {
+    job: &'a Job,
     poll: Poll,
     /// The open connections. Their keys are the tokens of their events.
     connections: Slab<Connection>,
     connections_max: usize,
     /// Connections that may have more data to read.
     queue: VecDeque<usize>,
-    buffers: Buffers,
+    /// The buffer for all connections. Its spare capacity is for discarded data.
+    buffer: Vec<u8>,
     now: Instant,
     is_holding: bool,
     is_last_started: bool,
     next_due: Option<Instant>,
-    next_timeout_check: Instant,
-    next_slow_read: Instant,
+    next_check: Instant,
 }
 
 impl<'a> Worker<'a> {
-    pub fn new(shared: &'a Shared, index: usize) -> io::Result<Self> {
-        let plan = &shared.plan;
+    fn new(job: &'a Job, index: usize) -> io::Result<Self> {
+        let plan = &job.plan;
         let (threads, index) = (plan.threads as u64, index as u64);
         let share = plan.connections / threads + u64::from(index < plan.connections % threads);
-        let discard_bytes = if plan.is_discarding { DISCARD_BYTES } else { 0 };
+        let spare_bytes = if plan.is_discarding { DISCARD_BYTES } else { 0 };
+        let mut buffer = Vec::with_capacity(READ_BYTES + spare_bytes);
+        buffer.resize(READ_BYTES, 0);
         let now = Instant::now();
         Ok(Self {
-            shared,
+            job,
             poll: Poll::new()?,
             connections: Slab::new(),
             connections_max: usize::try_from(share).unwrap_or(usize::MAX),
             queue: VecDeque::new(),
-            buffers: Buffers {
-                read: vec![0; READ_BYTES],
-                discarded: Vec::with_capacity(discard_bytes),
-            },
+            buffer,
             now,
             is_holding: plan.hold.is_some(),
             is_last_started: false,
             next_due: None,
-            next_timeout_check: now,
-            next_slow_read: now,
+            next_check: now,
         })
     }
 
     /// Runs until all connections have ended.
-    pub fn run(mut self) -> io::Result<()> {
+    fn run(mut self) -> io::Result<()> {
         let cpu_before = thread_cpu();
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
@@ -93,19 +119,18 @@ impl<'a> Worker<'a> {
                 self.on_event(event);
             }
             self.read_queued();
-            self.read_slowly();
-            self.check_timeouts();
+            self.check_times();
         }
         let cpu = thread_cpu().zip(cpu_before).map(|(after, before)| after - before);
-        self.shared.tally().add_cpu(cpu);
+        self.job.tally().add_cpu(cpu);
         Ok(())
     }
 
     /// Starts the connections that are due, unless too many are open.
     fn start_due(&mut self) {
         self.next_due = None;
-        while self.connections.len() < self.connections_max && self.shared.may_start() {
-            match self.shared.next(self.now) {
+        while self.connections.len() < self.connections_max && self.job.may_start() {
+            match self.job.next(self.now) {
                 Next::Now { number, due } => self.start(number, due),
                 Next::At(due) => {
                     self.next_due = Some(due);
@@ -121,7 +146,7 @@ impl<'a> Worker<'a> {
     }
 
     fn start(&mut self, number: u64, due: Instant) {
-        let plan = &self.shared.plan;
+        let plan = &self.job.plan;
         let entry = self.connections.vacant_entry();
         let token = Token(entry.key());
         let started = Connection::start(plan, number, due).and_then(|mut connection| {
@@ -141,7 +166,7 @@ impl<'a> Worker<'a> {
                     self.receive(token.0);
                 }
             }
-            Err(failure) => self.shared.record_failure(due, number, &failure, false),
+            Err(failure) => self.job.record_failure(due, number, &failure, false),
         }
     }
 
@@ -150,11 +175,7 @@ impl<'a> Worker<'a> {
         if !self.queue.is_empty() {
             return Duration::ZERO;
         }
-        let plan = &self.shared.plan;
-        let deadline = [self.next_due, plan.slow_bytes_per_s.map(|_| self.next_slow_read)]
-            .into_iter()
-            .flatten()
-            .fold(self.next_timeout_check, Instant::min);
+        let deadline = self.next_due.map_or(self.next_check, |due| due.min(self.next_check));
         let wait = deadline.saturating_duration_since(Instant::now());
         if self.is_holding { wait.min(HOLD_INTERVAL) } else { wait }
     }
@@ -172,38 +193,28 @@ impl<'a> Worker<'a> {
             connection.last_active = self.now;
         }
         if event.is_writable() {
-            if let Err(failure) = connection.send_request(&self.shared.plan) {
+            if let Err(failure) = connection.send_request(&self.job.plan) {
                 return self.end(key, Err(failure));
             }
         }
         connection.is_read_closed |= event.is_read_closed() || event.is_error();
         connection.is_readable |= event.is_readable() || connection.is_read_closed;
-        if self.is_holding {
-            self.check_first_byte(key);
-        } else {
-            self.receive(key);
-        }
-    }
-
-    /// Checks whether a client that must not read yet has received its first byte.
-    fn check_first_byte(&mut self, key: usize) {
-        let Some(connection) = self.connections.get_mut(key) else { return };
-        if connection.first_byte.is_some() || !connection.is_readable {
-            return;
-        }
-        match connection.check_first_byte(&self.shared.plan) {
-            Step::End(result) => self.end(key, result),
-            _ if connection.first_byte.is_some() => self.shared.tally().record_non_reading(),
-            _ => {}
-        }
+        self.receive(key);
     }
 
     fn receive(&mut self, key: usize) {
         let connection = self.connections.get_mut(key).filter(|it| it.is_connected);
         let Some(connection) = connection else { return };
-        let bytes_before = connection.received_bytes;
-        let step = connection.receive(&self.shared.plan, &mut self.buffers, self.now);
-        self.shared.add_bytes(connection.received_bytes - bytes_before);
+        let plan = &self.job.plan;
+        let (bytes_before, first_byte_before) = (connection.received_bytes, connection.first_byte);
+        let step = match self.is_holding {
+            true => connection.check_first_byte(plan),
+            false => connection.receive(plan, &mut self.buffer, self.now),
+        };
+        self.job.record_bytes(connection.received_bytes - bytes_before);
+        if self.is_holding && connection.first_byte != first_byte_before {
+            self.job.tally().record_non_reading();
+        }
         match step {
             Step::Wait => {}
             Step::Continue if connection.is_queued => {}
@@ -229,13 +240,13 @@ impl<'a> Worker<'a> {
     /// Lets all clients read when a hold ends. Their data may have arrived earlier, so there may be
     /// no further event.
     fn check_hold(&mut self) {
-        if !self.is_holding || self.shared.is_holding() {
+        if !self.is_holding || self.job.is_holding() {
             return;
         }
         self.is_holding = false;
         for (key, connection) in &mut self.connections {
             if connection.is_connected {
-                if self.shared.plan.receive_buffer_bytes.is_some() {
+                if self.job.plan.receive_buffer_bytes.is_some() {
                     socket::enlarge_receive_buffer(&connection.stream);
                 }
                 connection.last_active = self.now;
@@ -246,30 +257,24 @@ impl<'a> Worker<'a> {
         }
     }
 
-    fn read_slowly(&mut self) {
-        let is_slow = self.shared.plan.slow_bytes_per_s.is_some();
-        if !is_slow || self.is_holding || self.now < self.next_slow_read {
+    /// Lets slow clients read, and ends connections that received no data for too long.
+    fn check_times(&mut self) {
+        if self.now < self.next_check {
             return;
         }
-        self.next_slow_read = self.now + SLOW_INTERVAL;
-        for key in self.keys(|connection| connection.is_readable) {
-            self.receive(key);
+        let plan = &self.job.plan;
+        let (now, is_holding, timeout) = (self.now, self.is_holding, plan.timeout);
+        if plan.slow_bytes_per_s.is_some() {
+            self.next_check = now + SLOW_INTERVAL;
+            for key in self.keys(|connection| connection.is_readable) {
+                self.receive(key);
+            }
+        } else {
+            self.next_check = now + TIMEOUT_INTERVAL.min(timeout);
         }
-    }
-
-    /// Ends connections that received no data for too long, except non-reading ones.
-    fn check_timeouts(&mut self) {
-        if self.now < self.next_timeout_check {
-            return;
-        }
-        let timeout = self.shared.plan.timeout;
-        self.next_timeout_check = self.now + TIMEOUT_INTERVAL.min(timeout);
-        let (now, is_holding) = (self.now, self.is_holding);
-        let expired = self.keys(|connection| {
-            let is_non_reading = is_holding && connection.first_byte.is_some();
-            !is_non_reading && connection.last_active + timeout <= now
-        });
-        for key in expired {
+        let is_expired = |connection: &Connection| connection.last_active + timeout <= now;
+        // Non-reading clients receive no data.
+        for key in self.keys(|it| is_expired(it) && !(is_holding && it.first_byte.is_some())) {
             let connection = &self.connections[key];
             let message = match (connection.is_connected, connection.received_bytes) {
                 (false, _) => format!("no connection within {timeout:?}"),
@@ -289,10 +294,10 @@ impl<'a> Worker<'a> {
         let connection = self.connections.remove(key);
         let Connection { due, number, first_byte, is_connected, .. } = connection;
         match result {
-            Ok(()) => self.shared.tally().record_completed(due, first_byte),
-            Err(failure) => self.shared.record_failure(due, number, &failure, is_connected),
+            Ok(()) => self.job.tally().record_completed(due, first_byte),
+            Err(failure) => self.job.record_failure(due, number, &failure, is_connected),
         }
-        if self.shared.plan.reset_after_bytes.is_some() {
+        if self.job.plan.reset_after_bytes.is_some() {
             socket::reset(connection.stream);
         }
     }

@@ -1,6 +1,5 @@
 //! A server in this process, and its clients.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -173,12 +172,6 @@ fn run(plan: Plan) -> io::Result<Duration> {
             let total = failed + report.completed;
             Err(io::Error::other(format!("{failed} of {total} replies are incorrect: {example}")))
         }
-    }
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").field("addr", &self.addr).finish_non_exhaustive()
     }
 }
 

@@ -4,19 +4,19 @@ use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, mpsc};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use benches::load::{Amount, Expected, Hold, Job, Kind, Plan, PreambleKind, Report, Verified, run};
+use benches::load::{Expected, Hold, Job, Kind, Plan, PreambleKind, Report, Verified, run};
 
 use crate::in_time;
 use crate::servers::{BARE, Sibling, scripted, send_all, send_and_reset};
 
 /// Returns content in which no part repeats.
-fn content(bytes: u32) -> Vec<u8> {
+pub fn content(bytes: u32) -> Vec<u8> {
     (0..bytes.div_ceil(4)).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
 
-fn plan_for(addr: SocketAddr, content: &[u8]) -> Plan {
+pub fn plan_for(addr: SocketAddr, content: &[u8]) -> Plan {
     let mut plan = Plan::new(addr);
     plan.expected = Some(Expected::of_bytes(content));
     plan
@@ -258,20 +258,6 @@ fn a_hold_can_end_after_a_time() {
 }
 
 #[test]
-fn slow_clients_keep_their_pace() {
-    let content = content(100_000);
-    let sibling = Sibling::start(approaches::ALL[0], &content);
-    let mut plan = plan_for(sibling.addr, &content).with_connections(8, 8);
-    plan.slow_bytes_per_s = Some(200_000);
-    let report = in_time(move || run(plan)).unwrap();
-    assert_eq!((report.completed, report.failed_count()), (8, 0), "{report}");
-    // At the start, a client may read a tenth of a second's share immediately.
-    let end_us = report.end_us.unwrap();
-    assert!(end_us.p50 >= 400_000, "too fast: {report}");
-    assert!(end_us.p50 <= 1_500_000, "too slow: {report}");
-}
-
-#[test]
 fn servers_continue_after_resets() {
     let content = content(2_000_000);
     for approach in approaches::ALL {
@@ -295,49 +281,6 @@ fn a_reply_that_ends_before_the_reset_is_short() {
     let content = content(1000);
     let report = report_of(&[BARE, &content], &content, |plan| plan.reset_after_bytes = Some(2000));
     assert_failed(&report, Kind::Short, "expected 2000 bytes or more, got 1010");
-}
-
-#[test]
-fn a_rate_is_kept() {
-    let content = content(1000);
-    let sibling = Sibling::start(approaches::ALL[1], &content);
-    for amount in [Amount::Total(50), Amount::During(Duration::from_millis(500))] {
-        let mut plan = plan_for(sibling.addr, &content).with_connections(1, 100);
-        plan.rate_per_s = Some(100.0);
-        plan.amount = amount;
-        plan.threads = 2;
-        let report = in_time(move || run(plan)).unwrap();
-        assert_eq!((report.completed, report.failed_count()), (50, 0), "{report}");
-        assert!((0.49..1.5).contains(&report.wall_s), "{report}");
-    }
-}
-
-#[test]
-fn a_server_cannot_hide_a_delay_from_a_rate() {
-    // Each client takes 20 ms, and a new one is due every 10 ms. So the twentieth is due at 190 ms and
-    // served at 400 ms.
-    let service = Duration::from_millis(20);
-    let addr = scripted(20, move |_, stream| {
-        let began = Instant::now();
-        send_all(stream, &[BARE]);
-        thread::sleep(service.saturating_sub(began.elapsed()));
-    });
-    let mut plan = Plan::new(addr).with_connections(20, 1);
-    plan.rate_per_s = Some(100.0);
-    let report = in_time(move || run(plan)).unwrap();
-    assert_eq!((report.completed, report.failed_count()), (20, 0), "{report}");
-    assert!(report.end_us.unwrap().max >= 150_000, "{report}");
-}
-
-#[test]
-fn no_connection_starts_after_the_duration() {
-    let content = content(1000);
-    let sibling = Sibling::start(approaches::ALL[1], &content);
-    let mut plan = plan_for(sibling.addr, &content).with_connections(1, 4);
-    plan.amount = Amount::During(Duration::from_millis(200));
-    let report = in_time(move || run(plan)).unwrap();
-    assert!(report.completed >= 4 && report.failed_count() == 0, "{report}");
-    assert!((0.15..5.0).contains(&report.wall_s), "{report}");
 }
 
 #[test]

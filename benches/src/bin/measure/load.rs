@@ -1,9 +1,8 @@
 //! `measure load`: sends load to a server and verifies the replies.
 
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -11,8 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use benches::load::{Amount, Expected, Hold, Job, Plan, PreambleKind, Report, descriptors};
-use clap::ArgGroup;
-use clap::builder::RangedU64ValueParser;
+use clap::{ArgGroup, value_parser};
 use harness::text::{bytes, duration, positive_bytes, unescape};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -58,12 +56,12 @@ pub struct Args {
     ///
     /// With --rate, the default is the limit of file descriptors, so that the
     /// client is never the reason for a late connection.
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     #[arg(help_heading = "Amount")]
     connections: Option<u64>,
 
     /// Connections in total [default: --connections]
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     #[arg(conflicts_with_all = ["duration", "hold"], help_heading = "Amount")]
     total: Option<u64>,
 
@@ -86,7 +84,7 @@ pub struct Args {
     /// Number of threads
     ///
     /// Each thread runs one event loop for its share of the connections.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = positive())]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = value_parser!(u64).range(1..))]
     #[arg(help_heading = "Amount")]
     threads: u64,
 
@@ -135,7 +133,7 @@ pub struct Args {
     ///
     /// On loopback a segment has up to 64 KiB, so that the kernel accepts megabytes
     /// for a client that reads nothing. 536 is typical of a network.
-    #[arg(long, value_name = "SIZE", value_parser = clap::value_parser!(u32).range(88..=32_767))]
+    #[arg(long, value_name = "SIZE", value_parser = value_parser!(u32).range(88..=32_767))]
     #[arg(help_heading = "Socket")]
     max_segment: Option<u32>,
 
@@ -151,8 +149,9 @@ pub struct Args {
     /// The escapes \r, \n, \t, \\ and \xNN are replaced. An empty text sends nothing.
     /// The default ends with an empty line.
     #[arg(long, value_name = "TEXT", value_parser = unescape)]
+    #[arg(default_value = r"GET / HTTP/1.0\r\n\r\n", hide_default_value = true)]
     #[arg(help_heading = "Reply")]
-    request: Option<Request>,
+    request: Request,
 
     /// File that each reply must contain
     ///
@@ -179,10 +178,6 @@ The preamble of each reply:
 
 type Request = Vec<u8>;
 
-fn positive() -> RangedU64ValueParser {
-    RangedU64ValueParser::new().range(1..)
-}
-
 fn resolve(text: &str) -> Result<SocketAddr, String> {
     let help = "expected a host and a port, such as localhost:4000";
     let addresses = text.to_socket_addrs().map_err(|error| format!("{error}; {help}"))?;
@@ -197,10 +192,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let plan = args.into_plan()?;
     let bar = progress_bar(&plan);
     let report = run_with_progress(&Job::new(plan)?, &bar)?;
-    match is_json {
-        true => print(serde_json::to_string_pretty(&report)? + "\n"),
-        false => print(&report),
-    }
+    let text = match is_json {
+        true => serde_json::to_string_pretty(&report)? + "\n",
+        false => report.to_string(),
+    };
+    // A closed stdout is not an error.
+    let _ = io::stdout().write_all(text.as_bytes());
     Ok(ExitCode::from(if report.failed_count() == 0 { 0 } else { EXIT_FAILED }))
 }
 
@@ -211,7 +208,6 @@ impl Args {
             (None, Some(_), None) => descriptors(),
             (None, _, _) => 1,
         };
-        let expected = self.expect.map(|path| expected(&path, self.discard)).transpose()?;
         let mut plan = Plan::new(self.server).with_connections(1, connections);
         plan.amount = match self.duration {
             Some(duration) => Amount::During(duration),
@@ -224,23 +220,18 @@ impl Args {
         plan.source = self.source;
         plan.receive_buffer_bytes = self.receive_buffer.map(|bytes| bytes as usize);
         plan.max_segment_bytes = self.max_segment;
-        plan.request = self.request.unwrap_or(plan.request);
-        plan.expected = expected;
+        plan.request = self.request;
+        if let Some(path) = self.expect {
+            let expected = Expected::of_file(&path);
+            plan.expected =
+                Some(expected.with_context(|| format!("cannot read `{}`", path.display()))?);
+        }
         plan.preamble = self.preamble;
         plan.is_discarding = self.discard;
         plan.timeout = self.timeout;
         plan.threads = usize::try_from(self.threads).unwrap_or(usize::MAX);
         Ok(plan)
     }
-}
-
-fn expected(path: &Path, is_discarding: bool) -> anyhow::Result<Expected> {
-    let expected = match is_discarding {
-        // Discarded data has no hash.
-        true => std::fs::metadata(path).map(|file| Expected { bytes: file.len(), xxh3: None }),
-        false => Expected::of_file(path),
-    };
-    expected.with_context(|| format!("cannot read `{}`", path.display()))
 }
 
 /// Creates a bar that is drawn on stderr if stderr is a terminal.
@@ -272,12 +263,6 @@ fn run_with_progress(job: &Job, bar: &ProgressBar) -> io::Result<Report> {
         drop(sender);
         report
     })
-}
-
-/// Prints to stdout. A closed stdout is not an error.
-fn print(text: impl Display) {
-    let mut stdout = io::stdout().lock();
-    let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
 #[cfg(test)]
@@ -319,7 +304,7 @@ mod tests {
             ("--connections 0", "1.."),
             ("--slow 0", "the minimum is 1"),
             ("--timeout soon", "500ms"),
-            ("--request \\q", "after \\"),
+            ("--request \\q", "must be followed by"),
             ("--expect /no/such/file", "cannot read `/no/such/file`"),
             ("--max-segment 5", "88"),
         ] {
