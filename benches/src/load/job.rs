@@ -68,10 +68,11 @@ impl Job {
         (self.tally().ended(), self.bytes.load(Ordering::Relaxed))
     }
 
-    /// Returns the number of clients of a hold that received the first byte of their reply.
+    /// Returns the number of clients that received the first byte of their reply, but must not read
+    /// yet.
     #[must_use]
     pub fn non_reading_clients(&self) -> u64 {
-        self.tally().non_reading
+        if self.is_holding() { self.tally().non_reading } else { 0 }
     }
 
     /// Waits until each client of a hold has received the first byte of its reply, or has failed.
@@ -110,20 +111,22 @@ impl Job {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn record_failure(
+    /// Records the end of a connection: the time of its first byte, or the reason of its failure.
+    pub(super) fn record_end(
         &self,
-        due: Instant,
         number: u64,
-        failure: &Failure,
+        due: Instant,
         is_connected: bool,
+        result: Result<Option<Duration>, Failure>,
     ) {
         let mut tally = self.tally();
         tally.was_connected |= is_connected;
-        tally.record_failure(due, number, failure);
+        let is_refused = result.as_ref().is_err_and(|failure| failure.kind == Kind::Refused);
         // If the server does not run, further connections would fail for the same reason.
-        if failure.kind == Kind::Refused && !tally.was_connected {
+        if is_refused && !tally.was_connected {
             self.stop();
         }
+        tally.record_end(number, due, result);
     }
 
     /// Returns the number of clients that got their first byte or failed, and the time since the last

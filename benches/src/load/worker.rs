@@ -166,7 +166,7 @@ impl<'a> Worker<'a> {
                     self.receive(token.0);
                 }
             }
-            Err(failure) => self.job.record_failure(due, number, &failure, false),
+            Err(failure) => self.job.record_end(number, due, false, Err(failure)),
         }
     }
 
@@ -293,10 +293,7 @@ impl<'a> Worker<'a> {
     fn end(&mut self, key: usize, result: Result<(), Failure>) {
         let connection = self.connections.remove(key);
         let Connection { due, number, first_byte, is_connected, .. } = connection;
-        match result {
-            Ok(()) => self.job.tally().record_completed(due, first_byte),
-            Err(failure) => self.job.record_failure(due, number, &failure, is_connected),
-        }
+        self.job.record_end(number, due, is_connected, result.map(|()| first_byte));
         if self.job.plan.reset_after_bytes.is_some() {
             socket::reset(connection.stream);
         }

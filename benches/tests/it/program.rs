@@ -5,10 +5,14 @@ use std::process::{Command, Output};
 use crate::in_time;
 use crate::servers::Sibling;
 
-fn load(args: &[&str]) -> Output {
+fn measure(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
-    command.arg("load").args(args);
+    command.args(args).env("COLUMNS", "80");
     in_time(move || command.output().unwrap())
+}
+
+fn load(args: &[&str]) -> Output {
+    measure(&[&["load"], args].concat())
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -40,16 +44,36 @@ fn load_exits_with_0_if_all_replies_are_correct_and_otherwise_with_1() {
 
 #[test]
 fn load_exits_with_2_if_it_cannot_run() {
-    for args in [
-        &["127.0.0.1:1", "--expect", "/no/such/file"][..],
-        &["127.0.0.1:1", "--rate", "5"],
-        &["127.0.0.1:1", "--rate", "-5", "--total", "1"],
-        &["127.0.0.1"],
-        &[],
+    for (args, message) in [
+        ("", "<HOST:PORT>"),
+        ("127.0.0.1", "such as localhost:4000"),
+        ("127.0.0.1:1 --rate 5", "--connections <N>|--total <N>|--duration <TIME>"),
+        ("127.0.0.1:1 --rate -5 --total 1", "error: the rate must be greater than 0"),
+        ("127.0.0.1:1 --total 5 --hold 1s", "--hold"),
+        ("127.0.0.1:1 --connections 0", "1.."),
+        ("127.0.0.1:1 --slow 0", "the minimum is 1"),
+        ("127.0.0.1:1 --timeout soon", "500ms"),
+        ("127.0.0.1:1 --request \\q", "must be followed by"),
+        ("127.0.0.1:1 --expect /no/such/file", "error: cannot open `/no/such/file`: "),
+        ("127.0.0.1:1 --max-segment 5", "88"),
     ] {
-        let output = load(args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
-        assert!(!output.stderr.is_empty(), "{args:?}");
+        let output = load(&args.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(2), "{args}: {output:?}");
+        assert!(text(&output.stderr).contains(message), "{args}: {output:?}");
+    }
+}
+
+#[test]
+fn short_help_has_one_line_per_flag_within_80_columns() {
+    let help = text(&measure(&["-h"]).stdout);
+    let subcommands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for line in subcommands.lines() {
+        let subcommand = line.split_whitespace().next().unwrap();
+        let help = text(&measure(&[subcommand, "-h"]).stdout);
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+            assert!(!line.starts_with("          ") || line.contains("--"), "{line}");
+        }
     }
 }
 
