@@ -33,16 +33,6 @@ pub struct Job {
     tally: Mutex<Tally>,
 }
 
-/// When the next connection starts.
-pub(super) enum Next {
-    /// Now. Connections are numbered from 0.
-    Now { number: u64, due: Instant },
-    /// At this time.
-    At(Instant),
-    /// Never, because all connections were started.
-    Never,
-}
-
 impl Job {
     /// Prepares the execution of a plan. A rate or a duration is measured from here.
     ///
@@ -99,7 +89,7 @@ impl Job {
         self.is_stopped.store(true, Ordering::Release);
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Acquire)
     }
 
@@ -160,31 +150,18 @@ impl Job {
         unanswered < UNANSWERED_MAX || since_last >= UNANSWERED_TIMEOUT
     }
 
-    /// Claims the next connection if it is due.
-    pub(super) fn next(&self, now: Instant) -> Next {
-        loop {
-            let number = self.started.load(Ordering::Relaxed);
-            let after = match self.plan.rate_per_s {
-                Some(rate) => Duration::from_secs_f64(number as f64 / rate),
-                None => now.saturating_duration_since(self.start),
-            };
-            let is_complete = match self.plan.amount {
-                Amount::Total(total) => number >= total,
-                Amount::During(time) => after >= time,
-            };
-            if is_complete || self.is_stopped() {
-                return Next::Never;
-            }
-            let due = self.start + after;
-            if due > now {
-                return Next::At(due);
-            }
-            // If another thread has claimed this connection, try the next one.
-            let (old, new) = (number, number + 1);
-            let order = Ordering::Relaxed;
-            if self.started.compare_exchange(old, new, order, order).is_ok() {
-                return Next::Now { number, due };
-            }
-        }
+    /// Claims the next connection. Returns its number and when it is due, or `None` if all connections
+    /// were started.
+    pub(super) fn next(&self, now: Instant) -> Option<(u64, Instant)> {
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let after = match self.plan.rate_per_s {
+            Some(rate) => Duration::from_secs_f64(number as f64 / rate),
+            None => now.saturating_duration_since(self.start),
+        };
+        let is_complete = match self.plan.amount {
+            Amount::Total(total) => number >= total,
+            Amount::During(time) => after >= time,
+        };
+        (!is_complete && !self.is_stopped()).then(|| (number, self.start + after))
     }
 }
