@@ -6,6 +6,7 @@
 mod footprint;
 mod load;
 mod pace;
+mod preamble;
 mod program;
 mod report;
 mod servers;

@@ -1,9 +1,11 @@
 //! The programs: their command lines, output and exit codes.
 
+use std::io::Read;
 use std::process::{Command, Output};
+use std::sync::mpsc;
 
 use crate::in_time;
-use crate::servers::Sibling;
+use crate::servers::{BARE, Sibling, scripted, send_all};
 
 fn measure(args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
@@ -40,6 +42,47 @@ fn load_exits_with_0_if_all_replies_are_correct_and_otherwise_with_1() {
     let output = load(&[&addr, "--expect", &other]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert!(text(&output.stdout).contains("1 hash"), "{output:?}");
+}
+
+#[test]
+fn flags_determine_the_load() {
+    let content = vec![7; 1000];
+    let sibling = Sibling::start(approaches::ALL[0], &content);
+    let addr = sibling.addr.to_string();
+    let file = sibling.file().display().to_string();
+    let report_of = |flags: &str| {
+        let flags: Vec<_> = flags.split_whitespace().collect();
+        let output = load(&[&[&addr, "--json", "--expect", &file], &flags[..]].concat());
+        assert_eq!(output.status.code(), Some(0), "{flags:?}: {output:?}");
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        ["completed", "connections_at_once", "threads", "bytes"]
+            .map(|key| json[key].as_u64().unwrap())
+    };
+    assert_eq!(report_of(""), [1, 1, 1, 1010]);
+    assert_eq!(report_of("--connections 3"), [3, 3, 1, 3030]);
+    assert_eq!(report_of("--connections 4 --total 10 --threads 2"), [10, 4, 2, 10_100]);
+    assert_eq!(report_of("--connections 5 --hold 10ms --timeout 20s"), [5, 5, 1, 5050]);
+    assert_eq!(report_of("--total 2 --reset-after 500")[3], 1000);
+    let [completed, open, ..] = report_of("--rate 100 --duration 100ms");
+    assert!(completed == 10 && open > 100, "{completed} of {open}");
+}
+
+#[test]
+fn load_sends_the_request_of_its_flag() {
+    for (flags, expected) in
+        [(&[][..], "GET / HTTP/1.0\r\n\r\n"), (&["--request", "\\x41\\n"], "A\n")]
+    {
+        let (sender, receiver) = mpsc::channel();
+        let addr = scripted(1, move |_, mut stream| {
+            let mut request = vec![0; expected.len()];
+            stream.read_exact(&mut request).unwrap();
+            sender.send(request).unwrap();
+            send_all(stream, &[BARE]);
+        });
+        let output = load(&[&[&*addr.to_string()], flags].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(receiver.recv().unwrap(), expected.as_bytes());
+    }
 }
 
 #[test]
