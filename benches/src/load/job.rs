@@ -25,8 +25,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(2);
 pub struct Job {
     pub(super) plan: Plan,
     start: Instant,
-    /// The number of connections that were started.
-    started: AtomicU64,
+    /// The number of connections that threads have claimed.
+    claimed: AtomicU64,
     bytes: AtomicU64,
     is_released: AtomicBool,
     is_stopped: AtomicBool,
@@ -44,7 +44,7 @@ impl Job {
         Ok(Self {
             plan,
             start: Instant::now(),
-            started: AtomicU64::new(0),
+            claimed: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             is_released: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
@@ -146,14 +146,14 @@ impl Job {
             return true;
         }
         let (answered, since_last) = self.answered();
-        let unanswered = self.started.load(Ordering::Relaxed).saturating_sub(answered);
+        let unanswered = self.claimed.load(Ordering::Relaxed).saturating_sub(answered);
         unanswered < UNANSWERED_MAX || since_last >= UNANSWERED_TIMEOUT
     }
 
     /// Claims the next connection. Returns its number and when it is due, or `None` if all connections
     /// were started.
     pub(super) fn next(&self, now: Instant) -> Option<(u64, Instant)> {
-        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let number = self.claimed.fetch_add(1, Ordering::Relaxed);
         let after = match self.plan.rate_per_s {
             Some(rate) => Duration::from_secs_f64(number as f64 / rate),
             None => now.saturating_duration_since(self.start),
