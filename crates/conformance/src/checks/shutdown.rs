@@ -57,7 +57,7 @@ pub const CHECKS: &[Check] = &[
         id: "sigterm-finish",
         title: "After SIGTERM, a client that reads gets the rest of the file",
         clause: 10,
-        stimulus: "a client has read 100 kB of 8 MiB at SIGTERM; it pauses, another client \
+        stimulus: "a client has read 100 kB of 4 MiB at SIGTERM; it pauses, another client \
                    connects, and the first one continues to read",
         expected: "the first client gets preamble, file, FIN; the other one is not served; exit \
                    code 0",
@@ -140,7 +140,7 @@ fn second_signal(stage: &Stage) -> Outcome {
 
 fn sigterm_finish(stage: &Stage) -> Outcome {
     stage.needs_signals()?;
-    let server = stage.serve(noise(8 * MIB))?;
+    let server = stage.serve(noise(4 * MIB))?;
     let client = server.connect_small()?;
     let mut got = client.read_exactly(100_000)?;
     server.process.signal(Signal::Terminate);
@@ -155,7 +155,7 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
     }
     let (rest, ending) = client.read_until_end(stage.target.grace_limit());
     got.extend(rest);
-    client.expect_reply(&got, noise(8 * MIB), ending)?;
+    client.expect_reply(&got, noise(4 * MIB), ending)?;
     drop(client);
     expect_exit_0(&server, stage.target.grace_limit())
 }
