@@ -23,7 +23,7 @@ In a lesson, a comment alone on its line governs the fence below it:
 
   <!-- code: crates/serve-std/src/lib.rs#copy -->   code between anchors
   <!-- siblings: copy -->  <!-- /siblings -->       the same of all four
-  A word, then <!-- figure: peers large gb_per_s tokio / node -->3.1<!-- /figure -->
+  A word, then <!-- figure: race/large/tokio/gb_per_s / node -->3.1<!-- /figure -->
 
 CONTRIBUTING.md has all markers.
 
