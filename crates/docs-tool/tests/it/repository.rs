@@ -85,8 +85,8 @@ impl Repository {
     /// Fills a lesson in, and expects all to be well afterwards.
     pub fn filled(&self, lesson: &str) -> String {
         self.write("lessons/01-a.md", lesson);
-        self.notes(&["lessons/01-a.md"], 0);
-        self.notes(&["--check", "lessons/01-a.md"], 0);
+        self.notes(&["fill", "lessons/01-a.md"], 0);
+        self.notes(&["check", "lessons/01-a.md"], 0);
         self.read("lessons/01-a.md")
     }
 }
