@@ -7,6 +7,8 @@
 //! machine without memory of its own: all of a thread's connections are read into one buffer. So it
 //! costs much less than a server does, and what it costs is in the report.
 
+use std::io;
+
 mod connection;
 mod error;
 mod expected;
@@ -29,6 +31,6 @@ pub use report::{Percentiles, Report, Verified};
 /// # Errors
 ///
 /// When the plan cannot be carried out here; what goes wrong with connections is in the report.
-pub fn run(plan: Plan) -> Result<Report, String> {
+pub fn run(plan: Plan) -> io::Result<Report> {
     Job::new(plan)?.run()
 }

@@ -185,16 +185,17 @@ impl Footprints {
         plan.timeout = HELD_TIMEOUT;
         // Else the kernel takes the more for each, the more there were before.
         plan.source = cfg!(target_os = "linux").then(probe::address::unused);
-        let load = Load::new(plan)?;
+        let load = Load::new(plan).map_err(|error| error.to_string())?;
         let (report, snapshot) = thread::scope(|scope| {
             let running = scope.spawn(|| load.run());
             let snapshot = while_held(&server, &load);
             load.release();
             (running.join(), snapshot)
         });
-        let report = report.map_err(|_| "the client panicked".to_owned())??;
-        if let Some(example) = report.wrong_examples.first() {
-            return Err(format!("{} went wrong: {example}", report.wrong_count()));
+        let report = report.map_err(|_| "the client panicked".to_owned())?;
+        let report = report.map_err(|error| error.to_string())?;
+        if let Some(example) = report.failed_examples.first() {
+            return Err(format!("{} went wrong: {example}", report.failed_count()));
         }
         let (memory_bytes, threads) = snapshot?;
         server.stop();

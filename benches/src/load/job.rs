@@ -1,5 +1,6 @@
 //! A plan while it is carried out: what its threads share.
 
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
@@ -46,8 +47,8 @@ impl Job {
     /// # Errors
     ///
     /// Returns a message with help if the plan cannot be executed on this machine.
-    pub fn new(plan: Plan) -> Result<Self, String> {
-        plan.check()?;
+    pub fn new(plan: Plan) -> io::Result<Self> {
+        plan.check().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))?;
         let unsettled = plan.hold.map_or(0, |_| plan.connections);
         Ok(Self {
             plan,
@@ -69,7 +70,7 @@ impl Job {
     /// # Errors
     ///
     /// When this machine has no thread or no descriptor left to poll with.
-    pub fn run(&self) -> Result<Report, String> {
+    pub fn run(&self) -> io::Result<Report> {
         let began = *self.began.get_or_init(Instant::now);
         let mut tally = Tally::default();
         thread::scope(|scope| {
@@ -85,7 +86,7 @@ impl Job {
             }
         });
         match self.failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            Some(failure) => Err(failure),
+            Some(failure) => Err(io::Error::other(failure)),
             None => Ok(Report::of(&self.plan, tally, began)),
         }
     }

@@ -11,9 +11,10 @@ const OK: &[u8] = b"200";
 const HEADER_BYTES_MAX: usize = 64 * 1024;
 
 /// What to expect before the file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum PreambleKind {
     /// The bare ten bytes, or a header: whichever comes.
+    #[default]
     Auto,
     /// The ten bytes `HTTP/1.1\n\n`.
     Bare,

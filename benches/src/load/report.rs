@@ -28,9 +28,11 @@ pub struct Report {
     /// Connections that did what they should.
     pub completed: u64,
     /// Connections that did not, by kind.
-    pub wrong: BTreeMap<Kind, u64>,
+    #[serde(rename = "wrong")]
+    pub failed: BTreeMap<Kind, u64>,
     /// The first few of them, described.
-    pub wrong_examples: Vec<String>,
+    #[serde(rename = "wrong_examples")]
+    pub failed_examples: Vec<String>,
     /// What was verified of those that completed.
     pub verified: Verified,
     /// Bytes that came, preambles included.
@@ -90,7 +92,7 @@ impl Percentiles {
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     completed: u64,
-    wrong: BTreeMap<Kind, u64>,
+    failed: BTreeMap<Kind, u64>,
     examples: Vec<(u64, String)>,
     pub bytes: u64,
     first_byte_us: Vec<u64>,
@@ -116,7 +118,7 @@ impl Tally {
     }
 
     pub fn record_error(&mut self, number: u64, error: &Error, was_connected: bool) {
-        *self.wrong.entry(error.kind).or_default() += 1;
+        *self.failed.entry(error.kind).or_default() += 1;
         self.was_ever_connected |= was_connected;
         self.last_end = Some(Instant::now());
         if self.examples.len() < EXAMPLES_MAX {
@@ -130,7 +132,7 @@ impl Tally {
     }
 
     pub fn ended(&self) -> u64 {
-        self.completed + self.wrong.values().sum::<u64>()
+        self.completed + self.failed.values().sum::<u64>()
     }
 
     /// The thread begins to work.
@@ -147,8 +149,8 @@ impl Tally {
     pub fn add(&mut self, other: Self) {
         self.completed += other.completed;
         self.bytes += other.bytes;
-        for (kind, count) in other.wrong {
-            *self.wrong.entry(kind).or_default() += count;
+        for (kind, count) in other.failed {
+            *self.failed.entry(kind).or_default() += count;
         }
         self.examples.extend(other.examples);
         self.examples.sort();
@@ -196,8 +198,8 @@ impl Report {
             connections_at_once: plan.connections,
             threads: plan.threads,
             completed: tally.completed,
-            wrong: tally.wrong,
-            wrong_examples: tally.examples.into_iter().map(|(_, words)| words).collect(),
+            failed: tally.failed,
+            failed_examples: tally.examples.into_iter().map(|(_, words)| words).collect(),
             verified,
             bytes: tally.bytes,
             wall_s,
@@ -211,8 +213,8 @@ impl Report {
 
     /// Connections that did not do what they should.
     #[must_use]
-    pub fn wrong_count(&self) -> u64 {
-        self.wrong.values().sum()
+    pub fn failed_count(&self) -> u64 {
+        self.failed.values().sum()
     }
 }
 
@@ -225,13 +227,13 @@ impl fmt::Display for Report {
             Verified::Nothing => "nothing verified but that it came",
         };
         writeln!(f, "completed    {} ({verified})", grouped(self.completed))?;
-        write!(f, "wrong        {}", grouped(self.wrong_count()))?;
-        for (at, (kind, count)) in self.wrong.iter().enumerate() {
+        write!(f, "failed       {}", grouped(self.failed_count()))?;
+        for (at, (kind, count)) in self.failed.iter().enumerate() {
             let before = if at == 0 { ": " } else { ", " };
             write!(f, "{before}{} {kind}", grouped(*count))?;
         }
         writeln!(f)?;
-        for example in &self.wrong_examples {
+        for example in &self.failed_examples {
             writeln!(f, "             {example}")?;
         }
         writeln!(f, "bytes        {} in {:.3} s", grouped(self.bytes), self.wall_s)?;

@@ -56,7 +56,7 @@ impl Target {
         let expected = Expected::of_file(file);
         plan.expected = Some(expected.map_err(|error| format!("{}: {error}", file.display()))?);
         plan.is_discarding = false;
-        load::run(plan).and_then(judge).map_err(|words| format!("{}: {words}", approach.name))?;
+        run(plan).map_err(|words| format!("{}: {words}", approach.name))?;
         Ok(target)
     }
 
@@ -128,7 +128,7 @@ impl Target {
     ///
     /// When one of them did not get as many bytes as it should.
     pub fn fetch_by_many(&mut self, total: u64, at_once: u64) -> Duration {
-        let report = load::run(self.plan(total, at_once)).and_then(judge);
+        let report = run(self.plan(total, at_once));
         match report {
             Ok(report) => Duration::from_secs_f64(report.wall_s),
             Err(words) => panic!("{words}"),
@@ -155,13 +155,14 @@ impl Target {
 }
 
 /// A report that has to be good.
-fn judge(report: load::Report) -> Result<load::Report, String> {
-    match report.wrong_examples.first() {
-        None if report.wrong_count() == 0 => Ok(report),
+fn run(plan: Plan) -> Result<load::Report, String> {
+    let report = load::run(plan).map_err(|error| error.to_string())?;
+    match report.failed_examples.first() {
+        None if report.failed_count() == 0 => Ok(report),
         example => Err(format!(
             "{} of {} clients did not get what they should: {}",
-            report.wrong_count(),
-            report.wrong_count() + report.completed,
+            report.failed_count(),
+            report.failed_count() + report.completed,
             example.map_or("", String::as_str)
         )),
     }

@@ -6,8 +6,8 @@ use crate::in_time;
 use crate::servers::Sibling;
 
 fn load(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_load"));
-    command.args(args);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
+    command.arg("load").args(args);
     in_time(move || command.output().unwrap())
 }
 

@@ -303,14 +303,15 @@ impl Course {
         plan.receive_buffer_bytes = Some(HELD_BUFFER_BYTES);
         plan.timeout = HELD_TIMEOUT;
         plan.source = Some(probe::address::unused());
-        let job = Job::new(plan)?;
+        let job = Job::new(plan).map_err(|error| error.to_string())?;
         let (report, snapshot) = thread::scope(|scope| {
             let running = scope.spawn(|| job.run());
             let snapshot = while_held(&server, &job);
             job.release();
             (running.join(), snapshot)
         });
-        let report = report.map_err(|_| "the client panicked".to_owned())??;
+        let report = report.map_err(|_| "the client panicked".to_owned())?;
+        let report = report.map_err(|error| error.to_string())?;
         // What went wrong while they were held is why it went wrong afterwards.
         let (held_bytes, fresh_held_ms, pressure) = snapshot?;
         let report = server.judge(report)?;

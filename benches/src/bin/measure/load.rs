@@ -1,0 +1,335 @@
+//! `measure load`: sends load to a server and verifies the replies.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use benches::load::{Amount, Expected, Hold, Job, Plan, PreambleKind, Report, descriptors};
+use benches::units::unescaped;
+use bytesize::ByteSize;
+use clap::ArgGroup;
+use clap::builder::RangedU64ValueParser;
+use indicatif::{ProgressBar, ProgressStyle};
+
+const EXAMPLES: &str = "\
+Examples:
+  just load localhost:4000 --expect assets/river.webp
+      One client receives the picture, and every byte of it is verified.
+  just load localhost:4000 --total 10000 --connections 16 --expect big.bin
+      16 clients at a time connect as fast as the server serves them.
+  just load localhost:4000 --rate 500 --duration 10s
+      500 clients connect per second, even if the server cannot keep up. Times
+      are measured from when a client was due, so they include the queue.
+  just load localhost:4000 --connections 5000 --hold 10s --max-segment 536
+      5,000 clients read nothing for 10 s, and then everything.
+  just load localhost:4000 --connections 100 --slow 20KiB
+      100 clients read 20 KiB per second each.
+  just load localhost:4000 --total 1000 --connections 50 --reset-after 64KiB
+      Each client resets its connection in the middle of the reply.
+  just load localhost:4000 --discard --expect big.bin
+      The client copies no data, so that the server is the bottleneck.
+
+SIZE is a number of bytes, or has a unit: 536, 64KiB, 1GiB.
+TIME has a unit: 500ms, 5s, 2m.
+
+Exit codes: 0 if all replies were correct, 1 if some were not, 2 if the load
+could not run.";
+
+/// The exit code if a connection failed or a reply was incorrect.
+const EXIT_FAILED: u8 = 1;
+
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Send load to a server and verify its replies
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+#[command(group = ArgGroup::new("end").args(["connections", "total", "duration"]).multiple(true))]
+pub struct Args {
+    /// Address of the server
+    #[arg(value_name = "HOST:PORT", value_parser = resolve)]
+    server: SocketAddr,
+
+    /// Connections at the same time [default: 1]
+    ///
+    /// With --rate, the default is the limit of file descriptors, so that the
+    /// client is never the reason for a late connection.
+    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(help_heading = "Amount")]
+    connections: Option<u64>,
+
+    /// Connections in total [default: --connections]
+    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(conflicts_with_all = ["duration", "hold"], help_heading = "Amount")]
+    total: Option<u64>,
+
+    /// Start new connections for this long
+    ///
+    /// Connections that are open at the end of this time are completed.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(conflicts_with = "hold", help_heading = "Amount")]
+    duration: Option<Duration>,
+
+    /// Start this many connections per second
+    ///
+    /// The rate does not depend on the server. All times are measured from the
+    /// moment at which a connection was due, so that a server which delays its
+    /// clients cannot hide the delay.
+    #[arg(long, value_name = "N", requires = "end", allow_negative_numbers = true)]
+    #[arg(help_heading = "Amount")]
+    rate: Option<f64>,
+
+    /// Number of threads
+    ///
+    /// Each thread runs one event loop for its share of the connections.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = positive())]
+    #[arg(help_heading = "Amount")]
+    threads: u64,
+
+    /// Connect all clients, wait, then read
+    ///
+    /// No client reads until TIME has passed since the last client got the first
+    /// byte of its reply. Then all of them read everything.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(help_heading = "Client")]
+    hold: Option<Duration>,
+
+    /// Maximum number of bytes to read per second
+    ///
+    /// The maximum applies to each client, and not to all of them together.
+    #[arg(long, value_name = "SIZE", help_heading = "Client")]
+    slow: Option<ByteSize>,
+
+    /// Reset each connection after this many bytes
+    ///
+    /// With 0, each client resets its connection as soon as it is connected.
+    #[arg(long, value_name = "SIZE", help_heading = "Client")]
+    reset_after: Option<ByteSize>,
+
+    /// Maximum time without a byte
+    ///
+    /// A connection fails if no data arrives for this long.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(default_value = "30s", help_heading = "Client")]
+    timeout: Duration,
+
+    /// Local address of the clients
+    ///
+    /// Linux remembers metrics of earlier connections between two addresses. They
+    /// affect how much data it accepts for later connections, so a measurement of
+    /// non-reading clients should use a new address, such as 127.0.0.77.
+    #[arg(long, value_name = "IP", help_heading = "Socket")]
+    source: Option<IpAddr>,
+
+    /// Size of the receive buffer (SO_RCVBUF)
+    ///
+    /// With --hold, the buffer becomes larger when the clients start to read.
+    #[arg(long, value_name = "SIZE", help_heading = "Socket")]
+    receive_buffer: Option<ByteSize>,
+
+    /// Maximum size of a TCP segment in bytes
+    ///
+    /// On loopback a segment has up to 64 KiB, so that the kernel accepts megabytes
+    /// for a client that reads nothing. 536 is typical of a network.
+    #[arg(long, value_name = "SIZE", value_parser = clap::value_parser!(u32).range(88..=32_767))]
+    #[arg(help_heading = "Socket")]
+    max_segment: Option<u32>,
+
+    /// Let the kernel discard the data (Linux)
+    ///
+    /// With MSG_TRUNC, the kernel does not copy the data to the client. The length of
+    /// each reply is verified, but its content is not.
+    #[arg(long, help_heading = "Socket")]
+    discard: bool,
+
+    /// Request to send [default: GET / HTTP/1.0]
+    ///
+    /// The escapes \r, \n, \t, \\ and \xNN are replaced. An empty text sends nothing.
+    /// The default ends with an empty line.
+    #[arg(long, value_name = "TEXT", value_parser = parse_request)]
+    #[arg(help_heading = "Reply")]
+    request: Option<Request>,
+
+    /// File that each reply must contain
+    ///
+    /// The length and the hash of each reply are verified, without the preamble.
+    #[arg(long, value_name = "FILE", help_heading = "Reply")]
+    expect: Option<PathBuf>,
+
+    /// Preamble: auto, bare, http or none
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, help_heading = "Reply")]
+    #[arg(hide_possible_values = true, long_help = PREAMBLES)]
+    preamble: PreambleKind,
+
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const PREAMBLES: &str = "\
+The preamble of each reply:
+- auto: bare or http
+- bare: `HTTP/1.1` and two line feeds
+- http: an HTTP header with status 200
+- none: the reply starts with the file";
+
+type Request = Vec<u8>;
+
+fn parse_request(text: &str) -> Result<Request, String> {
+    unescaped(text)
+}
+
+fn positive() -> RangedU64ValueParser {
+    RangedU64ValueParser::new().range(1..)
+}
+
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let help = "expected a host and a port, such as localhost:4000";
+    let addresses = text.to_socket_addrs().map_err(|error| format!("{error}; {help}"))?;
+    // By default, the kit's servers listen on IPv4.
+    let first = addresses.min_by_key(|address| !address.is_ipv4());
+    first.ok_or_else(|| format!("the host has no address; {help}"))
+}
+
+/// Runs `measure load`.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let is_json = args.json;
+    let plan = args.into_plan()?;
+    let bar = progress_bar(&plan);
+    let report = run_with_progress(&Job::new(plan)?, &bar)?;
+    match is_json {
+        true => print(serde_json::to_string_pretty(&report)? + "\n"),
+        false => print(&report),
+    }
+    Ok(ExitCode::from(if report.failed_count() == 0 { 0 } else { EXIT_FAILED }))
+}
+
+impl Args {
+    fn into_plan(self) -> anyhow::Result<Plan> {
+        let connections = match (self.connections, self.rate, self.hold) {
+            (Some(connections), _, _) => connections,
+            (None, Some(_), None) => descriptors(),
+            (None, _, _) => 1,
+        };
+        let expected = self.expect.map(|path| expected(&path, self.discard)).transpose()?;
+        let mut plan = Plan::new(self.server).with_connections(1, connections);
+        plan.amount = match self.duration {
+            Some(duration) => Amount::During(duration),
+            None => Amount::Total(self.total.unwrap_or(connections)),
+        };
+        plan.rate_per_s = self.rate;
+        plan.hold = self.hold.map(Hold::For);
+        plan.slow_bytes_per_s = self.slow.map(|size| size.as_u64());
+        plan.reset_after_bytes = self.reset_after.map(|size| size.as_u64());
+        plan.source = self.source;
+        plan.receive_buffer_bytes = self.receive_buffer.map(|size| size.as_u64() as usize);
+        plan.max_segment_bytes = self.max_segment;
+        plan.request = self.request.unwrap_or(plan.request);
+        plan.expected = expected;
+        plan.preamble = self.preamble;
+        plan.is_discarding = self.discard;
+        plan.timeout = self.timeout;
+        plan.threads = usize::try_from(self.threads).unwrap_or(usize::MAX);
+        Ok(plan)
+    }
+}
+
+fn expected(path: &Path, is_discarding: bool) -> anyhow::Result<Expected> {
+    let expected = match is_discarding {
+        // Discarded data has no hash.
+        true => std::fs::metadata(path).map(|file| Expected { bytes: file.len(), xxh3: None }),
+        false => Expected::of_file(path),
+    };
+    expected.with_context(|| format!("cannot read `{}`", path.display()))
+}
+
+/// Creates a bar that is drawn on stderr if stderr is a terminal.
+fn progress_bar(plan: &Plan) -> ProgressBar {
+    let (bar, template) = match plan.amount {
+        Amount::Total(total) => (ProgressBar::new(total), "{bar:30} {pos}/{len} {elapsed} {msg}"),
+        Amount::During(_) => (ProgressBar::new_spinner(), "{spinner} {pos} {elapsed} {msg}"),
+    };
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is valid"))
+}
+
+fn run_with_progress(job: &Job, bar: &ProgressBar) -> io::Result<Report> {
+    thread::scope(|scope| {
+        // No message is ever sent. Dropping the sender ends the progress thread.
+        let (sender, receiver) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            while receiver.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                let (ended, bytes) = job.progress();
+                bar.set_position(ended);
+                let waiting = match job.held() {
+                    0 => String::new(),
+                    count => format!(", {count} non-reading clients"),
+                };
+                bar.set_message(format!("{:.2} GB{waiting}", bytes as f64 / 1e9));
+            }
+            bar.finish_and_clear();
+        });
+        let report = job.run();
+        drop(sender);
+        report
+    })
+}
+
+/// Prints to stdout. A closed stdout is not an error.
+fn print(text: impl Display) {
+    let mut stdout = io::stdout().lock();
+    let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches};
+
+    use super::*;
+
+    fn plan_of(args: &str) -> anyhow::Result<Plan> {
+        let args = ["load", "127.0.0.1:1"].into_iter().chain(args.split_whitespace());
+        let command = Args::augment_args(clap::Command::new("load"));
+        let matches = command.try_get_matches_from(args)?;
+        Args::from_arg_matches(&matches)?.into_plan()
+    }
+
+    #[test]
+    fn flags_become_a_plan() {
+        let one = plan_of("").unwrap();
+        assert_eq!((one.connections, one.amount), (1, Amount::Total(1)));
+        assert_eq!(one.request, b"GET / HTTP/1.0\r\n\r\n");
+        let many = plan_of("--connections 16 --total 100 --timeout 2s --threads 2").unwrap();
+        assert_eq!((many.connections, many.amount), (16, Amount::Total(100)));
+        assert_eq!((many.timeout, many.threads), (Duration::from_secs(2), 2));
+        let held = plan_of("--connections 16 --hold 1s --max-segment 536").unwrap();
+        assert_eq!(held.hold, Some(Hold::For(Duration::from_secs(1))));
+        assert_eq!(held.amount, Amount::Total(16));
+        let rated = plan_of("--rate 500 --duration 2s").unwrap();
+        assert!(rated.connections > 100);
+        assert_eq!(rated.amount, Amount::During(Duration::from_secs(2)));
+        assert_eq!(plan_of("--request \\x41\\r\\n").unwrap().request, b"A\r\n");
+        assert_eq!(plan_of("--slow 20KiB").unwrap().slow_bytes_per_s, Some(20_480));
+    }
+
+    #[test]
+    fn incorrect_arguments_are_rejected() {
+        for (args, part) in [
+            ("--rate 5", "--connections <N>|--total <N>|--duration <TIME>"),
+            ("--total 5 --hold 1s", "--hold"),
+            ("--connections 0", "1.."),
+            ("--slow much", "--slow"),
+            ("--timeout 5", "5ms"),
+            ("--request \\q", "after \\"),
+            ("--expect /no/such/file", "cannot read `/no/such/file`"),
+            ("--max-segment 5", "88"),
+        ] {
+            let error = plan_of(args).map(|_| ()).unwrap_err().to_string();
+            assert!(error.contains(part), "{args}: {error}");
+        }
+    }
+}
