@@ -4,6 +4,7 @@
 //! Counts are stable where times are not. What of them the contract fixes, one write for each chunk,
 //! a test holds (`tests/it/footprint.rs`).
 
+mod cost;
 #[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
@@ -11,6 +12,7 @@ mod server;
 #[cfg(target_os = "linux")]
 mod strace;
 mod table;
+mod tables;
 
 use std::collections::BTreeMap;
 
@@ -18,12 +20,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::machine::Machine;
 
+pub use cost::Cost;
 #[cfg(target_os = "linux")]
 pub use measure::{Footprints, HELD_CLIENTS};
 #[cfg(target_os = "linux")]
 pub use server::{Kind, Subject};
 #[cfg(target_os = "linux")]
 pub use strace::why_not as why_no_strace;
+pub use tables::tables;
 
 const MIB: f64 = 1024.0 * 1024.0;
 const GIB: f64 = 1024.0 * MIB;

@@ -11,6 +11,7 @@ pub mod load;
 pub mod machine;
 #[cfg(target_os = "linux")]
 pub mod process;
+pub mod race;
 pub mod records;
 pub mod report;
 pub mod sibling;

@@ -1,0 +1,151 @@
+//! The values of one server and one chunk size.
+
+use harness::record::Run;
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// The call with which the siblings with a runtime read data that is in the page cache. They also
+/// call `read`, but for wake-ups.
+const READ_OF_RUNTIMES: &str = "preadv2";
+
+/// The calls with which all other servers read a file. Data from a socket is read by `recvfrom`.
+/// Node's wake-ups are among these calls.
+const READS: [&str; 4] = ["read", "readv", "pread64", "preadv"];
+
+/// The calls with which the siblings write to a socket. `sendfile` also reads.
+const WRITES: [&str; 3] = ["sendto", "sendmsg", "sendfile"];
+
+/// The calls with which Node writes to a socket. Its wake-ups are among them.
+const WRITES_OF_NODE: [&str; 2] = ["write", "writev"];
+
+/// What a server needed to send a file in chunks of one size.
+///
+/// A value is `None` if it was not measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost<'a> {
+    run: &'a Run,
+    chunk: &'a str,
+    server: &'a str,
+}
+
+impl<'a> Cost<'a> {
+    /// The costs of a server in a run of the footprint, with a chunk size such as `64KiB`.
+    #[must_use]
+    pub fn new(run: &'a Run, chunk: &'a str, server: &'a str) -> Self {
+        Self { run, chunk, server }
+    }
+
+    /// Returns a measured value by the name of its quantity.
+    #[must_use]
+    pub fn get(&self, quantity: &str) -> Option<f64> {
+        let Self { chunk, server, .. } = self;
+        let measurement = self.run.get(&format!("{chunk}/{server}/{quantity}"))?;
+        *measurement.samples.first()?
+    }
+
+    /// The bytes of all replies.
+    fn bytes(&self) -> Option<f64> {
+        Some(self.get("fetches")? * self.get("file_bytes")?)
+    }
+
+    /// Bytes per second, as the clients see them.
+    #[must_use]
+    pub fn bytes_per_s(&self) -> Option<f64> {
+        Some(self.bytes()? / self.get("wall_s")?)
+    }
+
+    /// CPU-seconds of the server per GiB.
+    #[must_use]
+    pub fn cpu_s_per_gib(&self) -> Option<f64> {
+        Some(self.get("cpu_s")? / (self.bytes()? / MIB / 1024.0))
+    }
+
+    /// Context switches of all threads per MiB.
+    #[must_use]
+    pub fn switches_per_mib(&self) -> Option<f64> {
+        let switches = self.get("switches_voluntary")? + self.get("switches_involuntary")?;
+        Some(switches / (self.bytes()? / MIB))
+    }
+
+    /// All system calls per MiB, including those that failed.
+    #[must_use]
+    pub fn calls_per_mib(&self) -> Option<f64> {
+        let prefix = format!("{}/{}/calls/", self.chunk, self.server);
+        let calls = self.run.measurements.iter().filter(|it| it.id.starts_with(&prefix));
+        let calls: f64 = calls.filter_map(|calls| calls.samples.first().copied()?).sum();
+        (calls > 0.0).then_some(calls / (self.get("file_bytes")? / MIB))
+    }
+
+    /// The number of chunks of one reply.
+    #[must_use]
+    pub fn chunks(&self) -> Option<f64> {
+        let chunk_bytes = harness::text::bytes(self.chunk).ok()?;
+        Some((self.get("file_bytes")? / chunk_bytes as f64).ceil())
+    }
+
+    /// Successful reads of the file for one reply.
+    #[must_use]
+    pub fn reads(&self) -> Option<f64> {
+        let name = self.server.strip_suffix("-zero-copy").unwrap_or(self.server);
+        let has_runtime = approaches::by_name(name).is_some_and(|approach| approach.has_workers);
+        // All these calls fail if the file system does not support them. Then the blocking pool
+        // reads.
+        let is_supported = self.get(&format!("calls/{READ_OF_RUNTIMES}")).is_none()
+            || self.successful(&[READ_OF_RUNTIMES])? > 0.0;
+        self.successful(if has_runtime && is_supported { &[READ_OF_RUNTIMES] } else { &READS })
+    }
+
+    /// Successful writes to the socket for one reply.
+    #[must_use]
+    pub fn writes(&self) -> Option<f64> {
+        self.successful(if self.server == "node" { &WRITES_OF_NODE } else { &WRITES })
+    }
+
+    /// The number of successful calls with these names.
+    fn successful(&self, names: &[&str]) -> Option<f64> {
+        self.calls_per_mib()?;
+        let of = |kind: &str, name: &str| self.get(&format!("{kind}/{name}")).unwrap_or(0.0);
+        Some(names.iter().map(|name| of("calls", name) - of("errors", name)).sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use harness::record::Measurement;
+
+    use super::*;
+
+    #[test]
+    fn values_are_per_byte_and_calls_are_of_one_client() {
+        let mut run = Run::default();
+        for (quantity, value) in [
+            ("fetches", 1024.0),
+            ("file_bytes", MIB),
+            ("wall_s", 0.5),
+            ("cpu_s", 0.25),
+            ("switches_voluntary", 1024.0),
+            ("switches_involuntary", 1024.0),
+        ] {
+            run.measurements.push(Measurement::single(format!("64KiB/tokio/{quantity}"), value));
+        }
+        let cost = Cost::new(&run, "64KiB", "tokio");
+        assert_eq!(cost.bytes_per_s(), Some(2.0 * 1024.0 * MIB));
+        assert_eq!(cost.cpu_s_per_gib(), Some(0.25));
+        assert_eq!(cost.switches_per_mib(), Some(2.0));
+        assert_eq!(cost.chunks(), Some(16.0));
+        assert_eq!((cost.calls_per_mib(), cost.reads(), cost.writes()), (None, None, None));
+
+        let mut run = run.clone();
+        for (name, calls, errors) in
+            [("preadv2", 16.0, 0.0), ("sendto", 20.0, 3.0), ("read", 5.0, 4.0)]
+        {
+            for (kind, count) in [("calls", calls), ("errors", errors)] {
+                run.measurements
+                    .push(Measurement::single(format!("64KiB/tokio/{kind}/{name}"), count));
+            }
+        }
+        let cost = Cost::new(&run, "64KiB", "tokio");
+        assert_eq!((cost.reads(), cost.writes()), (Some(16.0), Some(17.0)));
+        assert_eq!(cost.calls_per_mib(), Some(41.0));
+    }
+}
