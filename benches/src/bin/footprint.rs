@@ -126,7 +126,10 @@ the kit's own, also with -zero-copy behind a name",
     }
 
     fn measured(matches: &ArgMatches) -> Result<Footprint, String> {
-        let out = matches.get_one("out").cloned().unwrap_or_else(benches::records::footprint_file);
+        let out = matches
+            .get_one("out")
+            .cloned()
+            .unwrap_or_else(|| benches::records::target_folder().join("footprint.json"));
         let folder = out.parent().unwrap_or(Path::new(".")).join("tmp");
         let untraced = match matches.get_flag("no-strace") {
             true => Some("it was not asked for".to_owned()),

@@ -6,6 +6,7 @@
 mod footprint;
 mod load;
 mod program;
+mod records;
 mod report;
 mod servers;
 mod suites;

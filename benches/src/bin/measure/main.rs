@@ -1,6 +1,7 @@
 //! `measure`: the program that measures servers.
 
 mod load;
+mod report;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Load(load::Args),
+    Report(report::Args),
+    Diff(report::DiffArgs),
 }
 
 fn main() -> ExitCode {
@@ -30,6 +33,8 @@ fn main() -> ExitCode {
     }
     let result = match Cli::parse().command {
         Command::Load(args) => load::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Diff(args) => report::diff(args),
     };
     // An error that has help contains it as a second line: `help: …`.
     result.unwrap_or_else(|error| {
