@@ -6,15 +6,16 @@
 //! this package are `load`, which is the client's command line, `footprint`, `report`, and `peers`,
 //! which lets the kit's servers race against each other and against those that people know.
 
+#[cfg(target_os = "linux")]
+pub mod cpu;
 pub mod footprint;
 pub mod load;
 pub mod machine;
-#[cfg(target_os = "linux")]
-pub mod process;
 pub mod race;
 pub mod records;
 pub mod report;
-pub mod sibling;
+#[cfg(target_os = "linux")]
+pub mod servers;
 pub mod suite;
 pub mod table;
 pub mod units;

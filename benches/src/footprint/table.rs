@@ -1,6 +1,6 @@
 //! Tables for people.
 
-use super::{Footprint, Job};
+use super::legacy::{Footprint, Held, Job};
 use crate::suite::CHUNK_SIZES;
 use crate::table::Table;
 
@@ -23,7 +23,7 @@ impl Footprint {
             ("Writes for each chunk", |job| Some(job.writes()? as f64 / job.chunks() as f64)),
             ("Context switches for a MiB", |job| Some(job.switches_per_mib())),
             ("Threads", |job| Some(job.threads as f64)),
-            ("Peak memory in MiB", |job| Some(job.peak_memory_bytes as f64 / super::MIB)),
+            ("Peak memory in MiB", |job| Some(job.peak_memory_bytes as f64 / 1_048_576.0)),
         ];
         let jobs = of_jobs.map(|(title, figure)| self.by_chunk_size(title, figure));
         let mut clients: Vec<u64> = self.held.iter().map(|held| held.clients).collect();
@@ -34,8 +34,7 @@ impl Footprint {
             headers: headers(clients.iter().map(u64::to_string)),
             rows: rows(self.held.iter().map(|held| held.server.as_str()), |server| {
                 let cell = |&clients: &u64| {
-                    let is_it =
-                        |held: &&super::Held| held.server == server && held.clients == clients;
+                    let is_it = |held: &&Held| held.server == server && held.clients == clients;
                     self.held.iter().find(is_it).map(|held| megabytes(held.memory_bytes))
                 };
                 clients.iter().map(cell).collect()
@@ -119,7 +118,7 @@ mod tests {
 
     #[test]
     fn servers_are_down_and_clients_across() {
-        let held = |server: &str, clients, mib: u64| super::super::Held {
+        let held = |server: &str, clients, mib: u64| Held {
             server: server.to_owned(),
             clients,
             memory_bytes: mib * 1024 * 1024,
