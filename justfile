@@ -145,13 +145,13 @@ deny:
 [group('read')]
 [no-exit-message]
 book *ARGS:
-    @cargo run --quiet -p docs-tool --bin book -- "$@"
+    @cargo run --quiet -p docs-tool -- book "$@"
 
 # Draw the lessons' pictures from their sources; `just pictures --check` only compares
 [group('read')]
 [no-exit-message]
 pictures *ARGS:
-    @cargo run --quiet -p docs-tool --bin pictures -- "$@"
+    @cargo run --quiet -p docs-tool -- pictures "$@"
 
 # Build the API documentation and open it in a browser
 [group('read')]
@@ -162,13 +162,13 @@ docs:
 [group('read')]
 [no-exit-message]
 compare A B *ARGS:
-    @cargo run --quiet -p docs-tool --bin compare -- "$@"
+    @cargo run --quiet -p docs-tool -- compare "$@"
 
 # Fill the lessons with code, output and values; `just notes --check` reports what is out of date
 [group('read')]
 [no-exit-message]
 notes *ARGS:
-    @cargo run --quiet -p docs-tool -- "$@"
+    @cargo run --quiet -p docs-tool -- fill "$@"
 
 # Draw assets/river.webp again
 [group('assets')]

@@ -59,7 +59,7 @@ async function attempt(page, work) {
   try {
     return await work();
   } catch (error) {
-    fault(page, error.message.split('\n')[0], 'open it by hand: cargo run -p docs-tool --bin book -- --open');
+    fault(page, error.message.split('\n')[0], 'open it by hand: cargo run -p docs-tool -- book --open');
     return undefined;
   }
 }

@@ -222,8 +222,8 @@ impl Server {
         plan.source = Some(port::unused_loopback());
         let job = Job::new(plan)?;
         let look = || {
-            if !job.wait_until_held(CLIENT_TIMEOUT) {
-                let count = job.held();
+            if !job.wait_for_non_reading_clients(CLIENT_TIMEOUT) {
+                let count = job.non_reading_clients();
                 let message = format!("only {count} of {clients} clients got a byte in time");
                 return Err(io::Error::other(message));
             }

@@ -1,4 +1,4 @@
-//! The programs, from their command lines to their exit codes.
+//! The programs: their command lines, output and exit codes.
 
 use std::process::{Command, Output};
 
@@ -16,14 +16,15 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn all_right_is_0_something_wrong_is_1() {
+fn load_exits_with_0_if_all_replies_are_correct_and_otherwise_with_1() {
     let content = vec![7; 100_000];
     let sibling = Sibling::start(approaches::ALL[0], &content);
     let addr = sibling.addr.to_string();
     let file = sibling.file().display().to_string();
-    let right = load(&[&addr, "--total", "20", "--connections", "4", "--expect", &file, "--json"]);
-    assert_eq!(right.status.code(), Some(0), "{right:?}");
-    let report: serde_json::Value = serde_json::from_slice(&right.stdout).unwrap();
+    let correct =
+        load(&[&addr, "--total", "20", "--connections", "4", "--expect", &file, "--json"]);
+    assert_eq!(correct.status.code(), Some(0), "{correct:?}");
+    let report: serde_json::Value = serde_json::from_slice(&correct.stdout).unwrap();
     assert_eq!(report["completed"], 20);
     assert_eq!(report["verified"], "length_and_hash");
     assert!(report["end_us"]["p99"].as_u64() > Some(0), "{report}");
@@ -38,7 +39,7 @@ fn all_right_is_0_something_wrong_is_1() {
 }
 
 #[test]
-fn what_cannot_run_is_2() {
+fn load_exits_with_2_if_it_cannot_run() {
     for args in [
         &["127.0.0.1:1", "--expect", "/no/such/file"][..],
         &["127.0.0.1:1", "--rate", "5"],

@@ -5,15 +5,16 @@
 mod assemble;
 mod claims;
 mod code;
+pub mod command;
 mod exercises;
 mod links;
 mod markdown;
-pub mod mdbook;
+mod mdbook;
 mod repo;
 mod siblings;
 mod summary;
 #[cfg(test)]
 mod tests;
-pub mod tree;
+mod tree;
 
-pub use assemble::{Book, assemble};
+use assemble::assemble;

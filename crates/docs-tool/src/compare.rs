@@ -1,6 +1,7 @@
-//! Two siblings side by side: what really differs, function by function.
+//! Compares two siblings function by function.
 
 pub mod code;
+pub mod command;
 pub mod show;
 
 use std::collections::BTreeSet;

@@ -302,7 +302,7 @@ impl Filler<'_, '_, '_, '_> {
     fn drift(&mut self, line: usize, what: &str) {
         let file = &self.page.file;
         let help = format!(
-            "see whether what the text says still holds, then `cargo run -p docs-tool -- {file}` fills it"
+            "see whether what the text says still holds, then `cargo run -p docs-tool -- fill {file}` fills it"
         );
         self.filled.drifts.push(Fault::new(file.as_str(), line, what, help));
     }

@@ -1,147 +1,110 @@
-//! `docs-tool`: fills the lessons with code by anchor, output from runs, and figures from records.
+//! `docs-tool` keeps the lessons and pictures up to date, compares siblings and builds the book.
+//!
+//! A lesson is a Markdown file that GitHub shows without further processing. *Markers*, which are
+//! comments, name the source of what a page shows: code between anchors, the output of commands,
+//! measurements from records. `fill` inserts all of it, and `check` reports what is out of date.
 
-use std::ffi::OsStr;
-use std::fmt::Display;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+mod anchors;
+mod book;
+mod compare;
+mod console;
+mod fault;
+mod figures;
+mod fill;
+mod links;
+mod markers;
+mod output;
+mod page;
+mod paths;
+mod pictures;
+mod process;
+mod references;
+mod refresh;
+mod repo;
+mod runs;
+mod stage;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::{env, io};
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use docs_tool::refresh::{Options, Outcome, refresh};
-use docs_tool::repo::Repo;
+use clap::{Parser, Subcommand};
 
-const ABOUT: &str = "Keeps the lessons true: fills in the code, output and figures that they show";
+use crate::repo::Repo;
+
+/// The siblings, in the order in which they are shown, and the folder of each.
+const SIBLINGS: [(&str, &str); 4] = [
+    ("std", "crates/serve-std"),
+    ("tokio", "crates/serve-tokio"),
+    ("async-std", "crates/serve-async-std"),
+    ("smol", "crates/serve-smol"),
+];
+
+/// The exit code if a page or a picture has errors or is out of date.
+const EXIT_FAULTS: u8 = 1;
+/// The exit code if the program could not do its work.
+const EXIT_UNABLE: u8 = 2;
 
 const EXAMPLES: &str = "\
 Examples:
-  docs-tool                             fill in all lessons anew
-  docs-tool lessons/04-backpressure.md  one of them
-  docs-tool --check                     change nothing, tell what is not as it shows
+  docs-tool fill                              fill in all lessons
+  docs-tool fill lessons/04-backpressure.md   fill in one of them
+  docs-tool check                             report what is out of date
+  docs-tool compare tokio smol                show two siblings side by side
+  docs-tool book --open                       build the book and open it
 
-In a lesson, a comment alone on its line governs the fence below it:
+Exit code: 0 success, 1 errors in pages or pictures, 2 other errors.";
 
-  <!-- code: crates/serve-std/src/lib.rs#copy -->   code between anchors
-  <!-- siblings: copy -->  <!-- /siblings -->       the same of all four
-  A word, then <!-- figure: peers large gb_per_s tokio / node -->3.1<!-- /figure -->
+/// Keep the lessons and pictures up to date, compare siblings, build the book
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, max_term_width = 80, propagate_version = true)]
+struct Cli {
+    /// Root of the repository [default: the one around the current directory]
+    #[arg(long, value_name = "FOLDER", global = true)]
+    root: Option<PathBuf>,
+    #[command(subcommand)]
+    task: Task,
+}
 
-CONTRIBUTING.md has all markers.
-
-Exit code: 0 all is true, 1 something is not, 2 it could not run.";
-
-/// The exit code if a page has errors.
-const EXIT_FAULTS: u8 = 1;
-/// It could not run.
-const EXIT_UNABLE: u8 = 2;
+#[derive(Debug, Subcommand)]
+enum Task {
+    Fill(refresh::FillArgs),
+    Check(refresh::CheckArgs),
+    Compare(compare::command::Args),
+    Pictures(pictures::Args),
+    Book(book::command::Args),
+}
 
 fn main() -> ExitCode {
-    let matches = command().get_matches();
-    let repo = matches.get_one::<PathBuf>("root").map_or_else(Repo::found, Repo::at);
-    let options = match options(&repo, &matches) {
-        Ok(options) => options,
-        Err(message) => {
-            let _ = writeln!(io::stderr(), "docs-tool: {message}");
-            return ExitCode::from(EXIT_UNABLE);
-        }
-    };
-    #[cfg(target_os = "linux")]
-    if let Err(error) = conformance::kill_all_on_interrupt() {
-        let _ = writeln!(io::stderr(), "docs-tool: Ctrl-C would leave servers behind: {error}");
+    let Cli { root, task } = Cli::parse();
+    if let Err(error) = harness::cleanup::on_interrupt() {
+        report(format_args!("error: cannot handle Ctrl-C: {error}"));
         return ExitCode::from(EXIT_UNABLE);
     }
-    let mut progress = |words: &str| {
-        let _ = writeln!(io::stderr(), "{words}");
+    let repo = root.map_or_else(Repo::found, Repo::at);
+    let is_ok = match task {
+        Task::Fill(args) => args.run(&repo),
+        Task::Check(args) => args.run(&repo),
+        Task::Compare(args) => args.run(&repo),
+        Task::Pictures(args) => args.run(&repo),
+        Task::Book(args) => args.run(&repo),
     };
-    let outcome = refresh(&repo, &options, &mut progress);
-    print(summary(&options, &outcome));
-    match outcome.faults.is_empty() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::from(EXIT_FAULTS),
+    match is_ok {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_FAULTS),
+        Err(error) => {
+            report(format_args!("error: {error:#}"));
+            ExitCode::from(EXIT_UNABLE)
+        }
     }
 }
 
-fn command() -> Command {
-    Command::new("docs-tool")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about(ABOUT)
-        .after_help(EXAMPLES)
-        .max_term_width(80)
-        .args([
-            Arg::new("files")
-                .value_name("FILE")
-                .help("Pages to fill in; without any, all lessons and docs/INSTRUCTOR.md")
-                .value_parser(value_parser!(PathBuf))
-                .num_args(0..),
-            Arg::new("check")
-                .long("check")
-                .help("Write nothing; fail if anything is not as it is shown")
-                .action(ArgAction::SetTrue),
-            Arg::new("no-run")
-                .long("no-run")
-                .help("Leave out the commands: only code, figures, references and links")
-                .action(ArgAction::SetTrue),
-            Arg::new("root")
-                .long("root")
-                .value_name("FOLDER")
-                .help("The repository; by default the one around the current directory")
-                .value_parser(value_parser!(PathBuf)),
-        ])
+/// Prints a line on standard output. A closed pipe is not an error.
+fn print(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stdout(), "{line}");
 }
 
-fn options(repo: &Repo, matches: &ArgMatches) -> Result<Options, String> {
-    let files = matches.get_many::<PathBuf>("files").unwrap_or_default();
-    let files = files.map(|file| page(repo, file)).collect::<Result<_, _>>()?;
-    let (is_check, no_run) = (matches.get_flag("check"), matches.get_flag("no-run"));
-    Ok(Options { files, is_check, no_run })
-}
-
-fn page(repo: &Repo, file: &Path) -> Result<String, String> {
-    let shown = file.display();
-    if file.extension() != Some(OsStr::new("md")) {
-        return Err(format!("{shown} is no Markdown; name a page that ends in .md"));
-    }
-    // From the root, if it is not there from here.
-    let candidates = [file.to_owned(), repo.root().join(file)];
-    let found = candidates.iter().find(|candidate| candidate.is_file());
-    let found = found.ok_or_else(|| format!("there is no {shown}; `ls lessons` shows what is"))?;
-    repo.from_root(found).ok_or_else(|| format!("{shown} is not in the repository"))
-}
-
-fn summary(options: &Options, outcome: &Outcome) -> String {
-    let Outcome { pages, written, faults, runs, left_out, missing } = outcome;
-    let mut out = String::new();
-    for fault in faults {
-        out.push_str(&format!("{fault}\n"));
-    }
-    for file in written {
-        out.push_str(&format!("{file}: filled in anew\n"));
-    }
-    if *left_out > 0 {
-        let missing: Vec<&str> = missing.iter().copied().collect();
-        let why = match () {
-            () if cfg!(not(target_os = "linux")) => ": only Linux runs them".to_owned(),
-            () if !missing.is_empty() => format!(", since {} is missing", missing.join(", ")),
-            () => String::new(),
-        };
-        out.push_str(&format!("{} left out{why}\n", counted(*left_out, "command")));
-    }
-    out.push_str(&format!("{}, {}", counted(*pages, "page"), counted(*runs, "run")));
-    if !options.is_check {
-        out.push_str(&format!(", {} filled in anew", written.len()));
-    }
-    out.push_str(&match faults.len() {
-        0 => ": all is as it is shown\n".to_owned(),
-        1 => ": 1 thing not as it should be\n".to_owned(),
-        count => format!(": {count} things not as they should be\n"),
-    });
-    out
-}
-
-fn counted(count: usize, of: &str) -> String {
-    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
-}
-
-/// A closed pipe is no error of ours.
-fn print(text: impl Display) {
-    let _ = write!(io::stdout(), "{text}");
+/// Prints a line on standard error.
+fn report(line: impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "{line}");
 }

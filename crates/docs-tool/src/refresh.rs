@@ -1,28 +1,136 @@
 //! All pages, one after the other.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use anyhow::{anyhow, bail};
 
 use crate::anchors;
 use crate::fault::Fault;
 use crate::fill::{Sources, fill};
 use crate::links::Links;
 use crate::page::Page;
+use crate::pictures;
 use crate::references::Known;
 use crate::repo::Repo;
-#[cfg(target_os = "linux")]
 use crate::stage::Stage;
+use crate::{print, report};
 
 /// Code that may have anchors.
 const CODE: [&str; 7] = [".rs", ".mjs", ".js", ".toml", ".sh", ".py", ".md"];
 
+const EXAMPLES: &str = "\
+Examples:
+  docs-tool fill                              fill in all lessons
+  docs-tool fill lessons/04-backpressure.md   fill in one of them
+
+In a lesson, a comment alone on its line is a marker for the text below it:
+
+  <!-- code: crates/serve-std/src/lib.rs#copy -->   code between anchors
+  <!-- siblings: copy -->  <!-- /siblings -->       the same of all siblings
+  A word, then <!-- figure: peers large gb_per_s tokio / node -->3.1<!-- /figure -->
+
+CONTRIBUTING.md describes all markers.";
+
+/// Fill the lessons with code, output and values
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct FillArgs {
+    /// Write nothing; the same as `docs-tool check`
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    pages: CheckArgs,
+}
+
+/// Report which generated texts and pictures are out of date
+#[derive(Debug, clap::Args)]
+pub struct CheckArgs {
+    /// Pages to process [default: all lessons and docs/INSTRUCTOR.md]
+    #[arg(value_name = "PAGE")]
+    pages: Vec<PathBuf>,
+    /// Omit the commands: process only code, values, references and links
+    #[arg(long)]
+    no_run: bool,
+}
+
+impl FillArgs {
+    pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
+        self.pages.process(repo, self.check)
+    }
+}
+
+impl CheckArgs {
+    pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
+        self.process(repo, true)
+    }
+
+    fn process(self, repo: &Repo, is_check: bool) -> anyhow::Result<bool> {
+        let files = self.pages.iter().map(|file| page(repo, file)).collect::<Result<_, _>>()?;
+        let options = Options { files, is_check, no_run: self.no_run };
+        let mut outcome = refresh(repo, &options, &mut |line| report(line));
+        if is_check && options.files.is_empty() {
+            outcome.faults.extend(pictures::faults(repo, &[])?);
+        }
+        print(summary(&options, &outcome).trim_end());
+        Ok(outcome.faults.is_empty())
+    }
+}
+
+/// Returns the path of a page from the root of the repository.
+fn page(repo: &Repo, file: &Path) -> anyhow::Result<String> {
+    let shown = file.display();
+    if file.extension() != Some(OsStr::new("md")) {
+        bail!("`{shown}` is not a Markdown file\nhelp: name a page that ends in .md");
+    }
+    let candidates = [file.to_owned(), repo.root().join(file)];
+    let found = candidates.iter().find(|candidate| candidate.is_file());
+    let found = found
+        .ok_or_else(|| anyhow!("there is no `{shown}`\nhelp: `ls lessons` lists the pages"))?;
+    repo.path_of(found).ok_or_else(|| anyhow!("`{shown}` is not in the repository"))
+}
+
+fn summary(options: &Options, outcome: &Outcome) -> String {
+    let Outcome { pages, written, faults, runs, left_out, missing } = outcome;
+    let mut out = String::new();
+    for fault in faults {
+        out.push_str(&format!("{fault}\n"));
+    }
+    for file in written {
+        out.push_str(&format!("{file}: written\n"));
+    }
+    if *left_out > 0 {
+        let missing: Vec<&str> = missing.iter().copied().collect();
+        let why = match () {
+            () if !Stage::IS_AVAILABLE => ": they run only on Linux".to_owned(),
+            () if !missing.is_empty() => format!(": {} is not installed", missing.join(", ")),
+            () => String::new(),
+        };
+        out.push_str(&format!("skipped {}{why}\n", counted(*left_out, "command")));
+    }
+    out.push_str(&format!("{}, {}", counted(*pages, "page"), counted(*runs, "run")));
+    if !options.is_check {
+        out.push_str(&format!(", {} written", written.len()));
+    }
+    match faults.len() {
+        0 => out + ": everything is up to date\n",
+        count => out + &format!(": {}\n", counted(count, "error")),
+    }
+}
+
+fn counted(count: usize, of: &str) -> String {
+    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
+}
+
 /// The options of one call.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The paths of the pages, from the root of the repository. If empty, all pages are filled in.
+    /// The paths of the pages, from the root of the repository. If empty, all pages.
     pub files: Vec<String>,
-    /// Whether the pages are only checked: nothing is written, and outdated text is an error.
+    /// Whether nothing is written, and outdated text is an error.
     pub is_check: bool,
-    /// Whether the commands in the pages are left out.
+    /// Whether the commands in the pages are omitted.
     pub no_run: bool,
 }
 
@@ -47,8 +155,7 @@ pub struct Outcome {
 pub fn refresh(repo: &Repo, options: &Options, progress: &mut dyn FnMut(&str)) -> Outcome {
     let mut outcome = Outcome::default();
     let mut sources = Sources { is_check: options.is_check, ..Sources::of(repo) };
-    #[cfg(target_os = "linux")]
-    if !options.no_run {
+    if Stage::IS_AVAILABLE && !options.no_run {
         sources.stage = Some(Stage::at(repo.root()));
     }
     let mut links = Links::within(repo);

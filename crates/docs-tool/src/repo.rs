@@ -74,7 +74,7 @@ impl Repo {
 
     /// A path from the root, with `/`; none of what is outside.
     #[must_use]
-    pub fn from_root(&self, path: &Path) -> Option<String> {
+    pub fn path_of(&self, path: &Path) -> Option<String> {
         let path = path.canonicalize().ok()?;
         let inside = path.strip_prefix(self.root.canonicalize().ok()?).ok()?;
         Some(inside.to_string_lossy().replace('\\', "/"))

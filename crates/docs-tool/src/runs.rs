@@ -11,7 +11,7 @@ use crate::console::{self, Command};
 use crate::markers::{self, Error, Marker, Options};
 use crate::output::{self, Sameness};
 use crate::page::{Block, Fence, Page};
-use crate::stage::{Stage, last_words};
+use crate::stage::{Stage, last_line};
 
 /// Five digits that a command names: a port that the page chose.
 static FIVE_DIGITS: LazyLock<Regex> =
@@ -150,8 +150,11 @@ impl<'a> Runs<'a> {
                 }
             }
             Ok(ran) => {
-                let what =
-                    format!("exit code {} instead of {exit}{}", ran.code, last_words(&ran.output));
+                let what = format!(
+                    "expected exit code {exit}, got {}; {}",
+                    ran.code,
+                    last_line(&ran.output)
+                );
                 (what, "fix the command, or write `exit N` in its marker".to_owned())
             }
             Err(error) => error,

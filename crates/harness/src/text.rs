@@ -143,6 +143,27 @@ pub fn hex(bytes: &[u8], has_more: bool) -> String {
     out
 }
 
+/// Returns the line of a program's output that explains best why the program ended: the first one
+/// with an error or a panic, or else the last one. Removes control characters.
+#[must_use]
+pub fn error_line(output: &str) -> Option<String> {
+    let mut lines = output.lines().filter(|line| !line.trim().is_empty());
+    let is_error = |line: &&str| {
+        let line = line.to_ascii_lowercase();
+        ["error:", "error[", "panicked", "[emerg]"].iter().any(|word| line.contains(word))
+    };
+    let line = match lines.clone().find(is_error) {
+        // A panic in Rust prints its location on the first line, and its message on the second.
+        Some(line) if line.ends_with(':') => {
+            let next = lines.skip_while(|it| *it != line).nth(1).unwrap_or_default();
+            format!("{line} {next}")
+        }
+        Some(line) => line.to_owned(),
+        None => lines.next_back()?.to_owned(),
+    };
+    Some(line.trim().chars().filter(|char| !char.is_control()).collect())
+}
+
 /// Breaks a text into lines of at most `width` characters, between words.
 #[must_use]
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
@@ -214,6 +235,20 @@ mod tests {
         assert!(two.ends_with(" ................ …\n"));
         assert!(two.lines().all(|line| line.chars().count() <= 80));
         assert_eq!(hex(&[], false), "");
+    }
+
+    #[test]
+    fn the_line_that_explains_an_end_is_found() {
+        let line = |output: &str| error_line(output).unwrap_or_default();
+        assert_eq!(line("starting\nlast\n\n"), "last");
+        assert_eq!(line("error: no file\nhelp: make one\n"), "error: no file");
+        let panic = "\nthread 'main' panicked at src/main.rs:1:1:\nindex out of range\nnote: x\n";
+        assert_eq!(line(panic), "thread 'main' panicked at src/main.rs:1:1: index out of range");
+        assert_eq!(
+            line("  at \x1b[1mx\nTypeError: x\x07 is not y\n  at z"),
+            "TypeError: x is not y"
+        );
+        assert_eq!(error_line("\n"), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use benches::suite::{CHUNK_SIZES, file_bytes_for};
 use clap::builder::PossibleValuesParser;
 use harness::machine::Machine;
 use harness::record::{Measurement, Run};
-use harness::{cleanup, text};
+use harness::text;
 
 use crate::output::note;
 use crate::results;
@@ -109,7 +109,6 @@ impl Step {
 
 /// Runs `measure footprint`.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     let no_strace = match args.no_strace {
         true => Some("--no-strace".to_owned()),
         false => why_no_strace(),

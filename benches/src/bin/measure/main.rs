@@ -13,6 +13,7 @@ mod unsupported;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 #[cfg(not(target_os = "linux"))]
@@ -42,16 +43,20 @@ fn main() -> ExitCode {
     if let Some(exit_code) = benches::servers::main_of_server() {
         return exit_code;
     }
-    let result = match Cli::parse().command {
-        Command::Load(args) => load::run(args),
-        Command::Race(args) => race::run(args),
-        Command::Footprint(args) => footprint::run(args),
-    };
-    // An error that has help contains it as a second line: `help: …`.
-    result.unwrap_or_else(|error| {
+    run(Cli::parse().command).unwrap_or_else(|error| {
+        // The help of an error, if any, is a second line of its message: `help: …`.
         output::note(format_args!("error: {error:#}"));
         ExitCode::from(EXIT_ERROR)
     })
+}
+
+fn run(command: Command) -> anyhow::Result<ExitCode> {
+    harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
+    match command {
+        Command::Load(args) => load::run(args),
+        Command::Race(args) => race::run(args),
+        Command::Footprint(args) => footprint::run(args),
+    }
 }
 
 #[cfg(test)]

@@ -16,7 +16,6 @@ use benches::records;
 use benches::servers::{Launcher, Participant};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
-use harness::cleanup;
 use harness::machine::Machine;
 use harness::record::{Measurement, PROGRAMS, Record, Run, SUMMARY};
 use serde_json::Value;
@@ -140,7 +139,6 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (measures, participants) = (args.measures(), args.participants());
     check_descriptors(&measures, args.sizes.held_clients)?;
     let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     note("making the files");
     let launcher = Launcher::new(env::current_exe()?, &env::temp_dir());
     let launcher = launcher.context("cannot create a temporary folder")?;

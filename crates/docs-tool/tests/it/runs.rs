@@ -101,7 +101,7 @@ fn commands_are_run_and_compared() {
         "{filled}"
     );
     repository.change("lessons/01-a.md", "\ntwo\n", "\nthree\n");
-    let output = repository.notes(&["--check"], 1);
+    let output = repository.notes(&["check"], 1);
     assert!(
         output.contains("lessons/01-a.md:7: it shows `three`, but `two` came; help: "),
         "{output}"
@@ -112,8 +112,8 @@ fn exit_codes_are_expected() {
     let repository = Repository::new();
     repository.filled(&fence("run: exit 3", "$ echo first\n$ exit 3"));
     repository.write("lessons/01-a.md", &fence("run", "$ true\n$ echo why; exit 4"));
-    let output = repository.notes(&[], 1);
-    let expected = "lessons/01-a.md:6: `echo why; exit 4`: exit code 4 instead of 0; it said `why`; \
+    let output = repository.notes(&["fill"], 1);
+    let expected = "lessons/01-a.md:6: `echo why; exit 4`: expected exit code 0, got 4; its last output was `why`; \
                     help: ";
     assert!(output.starts_with(expected), "{output}");
 }
@@ -122,8 +122,11 @@ fn what_takes_too_long_is_ended() {
     let repository = Repository::new();
     let command = "$ echo $$ > pid; echo begun; sleep 600";
     repository.write("lessons/01-a.md", &fence("run: within 1", command));
-    let output = repository.notes(&[], 1);
-    assert!(output.contains("it did not end within 1 s; it said `begun`; help: "), "{output}");
+    let output = repository.notes(&["fill"], 1);
+    assert!(
+        output.contains("it did not end within 1 s; its last output was `begun`; help: "),
+        "{output}"
+    );
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
@@ -138,17 +141,17 @@ fn what_comes_the_second_time_is_true() {
     let repository = Repository::new();
     let command = "$ if mkdir first 2>/dev/null; then echo late; else echo soon; fi";
     repository.write("lessons/01-a.md", &fence("run", &format!("{command}\nsoon")));
-    repository.notes(&["--check", "lessons/01-a.md"], 0);
+    repository.notes(&["check", "lessons/01-a.md"], 0);
     assert!(repository.path().join("first").exists());
 }
 
 fn what_varies_is_no_drift() {
     let repository = Repository::new();
     let filled = repository.filled(&fence("run: vary", "$ echo \"took $RANDOM ms\""));
-    repository.notes(&[], 0);
+    repository.notes(&["fill"], 0);
     assert_eq!(repository.read("lessons/01-a.md"), filled, "nothing that matters changed");
     repository.change("lessons/01-a.md", "\ntook ", "\nneeded ");
-    assert!(repository.notes(&["--check"], 1).contains("it shows `needed "));
+    assert!(repository.notes(&["check"], 1).contains("it shows `needed "));
     let filled = repository.filled(&fence("run: lines 2", "$ seq 5"));
     assert!(filled.contains("$ seq 5\n1\n2\n…\n```"), "{filled}");
 }
@@ -157,7 +160,7 @@ fn once_is_once() {
     let repository = Repository::new();
     let lesson = fence("run: once: it counts, slowly", "$ echo x >> runs; wc -l < runs");
     assert!(repository.filled(&lesson).contains("\n1\n```"));
-    repository.notes(&[], 0);
+    repository.notes(&["fill"], 0);
     assert_eq!(repository.read("runs"), "x\n");
 }
 
@@ -183,12 +186,12 @@ fn a_server_that_does_not_start_is_told() {
     let lesson =
         format!("{}\n<!-- log -->\n```text\n```\n", fence("serve", "$ echo why it cannot; exit 2"));
     repository.write("lessons/01-a.md", &lesson);
-    let output = repository.notes(&[], 1);
+    let output = repository.notes(&["fill"], 1);
     assert!(
         output.contains("01-a.md:5: `echo why it cannot; exit 2`: the server ended before it"),
         "{output}"
     );
-    assert!(output.contains("it said `why it cannot`"), "{output}");
+    assert!(output.contains("its last output was `why it cannot`"), "{output}");
     assert_eq!(output.lines().filter(|line| line.contains("; help: ")).count(), 1, "{output}");
 }
 
@@ -196,12 +199,12 @@ fn one_server_at_a_time() {
     let repository = Repository::new();
     let serve = fence("serve: vary", &format!("$ {}", server()));
     repository.write("lessons/01-a.md", &format!("{serve}\n{serve}"));
-    let output = repository.notes(&[], 1);
-    assert!(output.contains("a server runs already; help: end it first"), "{output}");
+    let output = repository.notes(&["fill"], 1);
+    assert!(output.contains("a server is already running; help: stop it first"), "{output}");
     repository.write("lessons/01-a.md", "# A\n\n<!-- stop -->\n\n<!-- log -->\n```text\n```\n");
-    let output = repository.notes(&[], 1);
-    assert!(output.contains("01-a.md:3: no server runs; help: start one"), "{output}");
-    assert!(output.contains("01-a.md:6: no server runs; help: start one"), "{output}");
+    let output = repository.notes(&["fill"], 1);
+    assert!(output.contains("01-a.md:3: no server is running; help: start one"), "{output}");
+    assert!(output.contains("01-a.md:6: no server is running; help: start one"), "{output}");
 }
 
 fn a_port_that_is_taken_is_waited_for() {
@@ -209,9 +212,9 @@ fn a_port_that_is_taken_is_waited_for() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     repository.write("lessons/01-a.md", &fence("serve", &format!("$ {} {port}", server())));
-    let mut docs_tool = repository.command(&[]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut docs_tool = repository.command(&["fill"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(docs_tool.stderr.take().unwrap()).lines();
-    let words = format!("  port {port} is taken by another program; waiting for it");
+    let words = format!("  port {port} is in use by another program; waiting for it");
     assert!(stderr.any(|line| line.unwrap() == words));
     drop(taken);
     assert!(docs_tool.wait().unwrap().success());
@@ -220,8 +223,8 @@ fn a_port_that_is_taken_is_waited_for() {
 fn commands_can_be_left_out() {
     let repository = Repository::new();
     repository.write("lessons/01-a.md", &fence("run", "$ touch ran\nno matter"));
-    let output = repository.notes(&["--check", "--no-run", "lessons/01-a.md"], 0);
-    assert_eq!(output, "1 command left out\n1 page, 0 runs: all is as it is shown\n");
+    let output = repository.notes(&["check", "--no-run", "lessons/01-a.md"], 0);
+    assert_eq!(output, "skipped 1 command\n1 page, 0 runs: everything is up to date\n");
     assert!(!repository.path().join("ran").exists());
 }
 
@@ -229,12 +232,12 @@ fn what_calls_a_program_that_is_missing_is_left_out() {
     let repository = Repository::new();
     let lesson = fence("serve", "$ node server.mjs") + &fence("run", "$ echo client");
     repository.write("lessons/01-a.md", &lesson);
-    let mut docs_tool = repository.command(&["--check", "lessons/01-a.md"]);
+    let mut docs_tool = repository.command(&["check", "lessons/01-a.md"]);
     // A folder with nothing in it.
     let output = docs_tool.env("PATH", repository.path().join("lessons")).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     let expected =
-        "2 commands left out, since node is missing\n1 page, 0 runs: all is as it is shown\n";
+        "skipped 2 commands: node is not installed\n1 page, 0 runs: everything is up to date\n";
     assert_eq!(output, expected);
 }
 
@@ -245,7 +248,7 @@ fn an_interrupt_leaves_nothing_behind() {
         fence("serve", &format!("$ echo $$ > server; {}", server()))
     );
     repository.write("lessons/01-a.md", &lesson);
-    let mut docs_tool = repository.command(&[]).stderr(Stdio::piped()).spawn().unwrap();
+    let mut docs_tool = repository.command(&["fill"]).stderr(Stdio::piped()).spawn().unwrap();
     let stderr = BufReader::new(docs_tool.stderr.take().unwrap());
     assert!(stderr.lines().any(|line| line.unwrap().contains("sleep 600")));
     let pids = ["server", "pid"].map(|file| pid_in(&repository.path().join(file)));

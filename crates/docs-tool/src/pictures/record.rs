@@ -1,85 +1,69 @@
-//! The logs of the timelines: each sibling as a process, with four clients, one of them slow.
+//! Records the logs of the timelines: each sibling as a process with four clients, one of which reads
+//! slowly.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::{Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context, ensure};
+use harness::{Group, TempFolder, fixture};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
-use crate::say;
+use crate::{SIBLINGS, print};
 
-const APPROACHES: [&str; 4] = ["std", "tokio", "async-std", "smol"];
-
-/// The file that is sent, and how much of it: the kernel does not take all of it for the slow one.
+/// The name and length of the file. It is longer than the kernel's buffers for the slow client.
 const FILE: &str = "1-MiB.bin";
-const FILE_BYTES: usize = 1 << 20;
+const FILE_BYTES: u64 = 1 << 20;
 
-/// How fast the slow one reads.
+/// The speed at which the slow client reads.
 const SLOW_BYTES_PER_S: f64 = 2_000_000.0;
 
-/// How much of it at a time.
+/// The number of bytes that the slow client reads at a time.
 const SLOW_STEP_BYTES: usize = 4096;
 
-/// Clients that read as fast as they can.
+/// The number of clients that read as fast as they can.
 const QUICK_CLIENTS: usize = 3;
 
-/// Whatever takes longer is stuck.
+/// The maximum duration of a recording.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Records all four, each beside its picture.
-///
-/// # Errors
-///
-/// When a server cannot be built, or does not do its work.
-pub(crate) fn timelines(folder: &Path) -> Result<(), String> {
-    let packages = APPROACHES.map(|approach| format!("serve-{approach}"));
+/// Records the log of each sibling, next to its picture.
+pub fn timelines(folder: &Path) -> anyhow::Result<()> {
+    let packages = SIBLINGS.map(|(approach, _)| format!("serve-{approach}"));
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build.args(["build", "--release"]).args(packages.iter().flat_map(|name| ["-p", name]));
-    let built = build.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
-    if !built.success() {
-        return Err("the servers cannot be built; see above".to_owned());
-    }
-    let here = std::env::current_exe().map_err(|error| error.to_string())?;
+    ensure!(build.status().context("cannot start cargo")?.success(), "cannot build the servers");
+    let here = std::env::current_exe()?;
     let target = here.ancestors().nth(2).unwrap_or(&here);
-    let sent = tempfile::tempdir().map_err(|error| error.to_string())?;
-    let file = sent.path().join(FILE);
-    fs::write(&file, vec![0; FILE_BYTES]).map_err(|error| error.to_string())?;
-    for (approach, package) in APPROACHES.iter().zip(&packages) {
-        let program = target.join("release").join(package);
+    let served = TempFolder::new()?;
+    let file = served.path().join(FILE);
+    fixture::write_noise(&file, FILE_BYTES)?;
+    for ((approach, _), package) in SIBLINGS.iter().zip(packages) {
+        let program = target.join("release").join(&package);
         let program = program.with_extension(std::env::consts::EXE_EXTENSION);
-        let log = record(&program, &file).map_err(|error| format!("{package}: {error}"))?;
-        let path: PathBuf = folder.join(format!("timeline-{approach}.jsonl"));
-        fs::write(&path, log).map_err(|error| format!("{}: {error}", path.display()))?;
-        say(format_args!("{}", crate::shown(&path)));
+        let log = record(&program, &file).with_context(|| format!("cannot record {package}"))?;
+        let name = format!("timeline-{approach}.jsonl");
+        let path = folder.join(&name);
+        fs::write(&path, log).with_context(|| format!("cannot write `{}`", path.display()))?;
+        print(name);
     }
     Ok(())
 }
 
-/// A server that goes when this does.
-#[derive(Debug)]
-struct Server(Child);
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// What a server logs until all clients have gone.
+/// Returns the log of a server until all clients have disconnected.
 fn record(program: &Path, file: &Path) -> io::Result<String> {
     let mut command = Command::new(program);
     command.args(["--host", "127.0.0.1", "--port", "0", "--log", "json", "--log-chunks"]);
     command.args(["--workers", "2"]).arg(file);
-    let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
-    let mut server = Server(started?);
-    let stdout = server.0.stdout.take().ok_or_else(|| io::Error::other("it has no stdout"))?;
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut server = Group::spawn(&mut command)?;
+    let stdout = server.child().stdout.take().expect("stdout is piped");
     let (line, lines) = mpsc::channel();
     thread::spawn(move || {
         for read in BufReader::new(stdout).lines().map_while(Result::ok) {
@@ -91,7 +75,9 @@ fn record(program: &Path, file: &Path) -> io::Result<String> {
     let until = Instant::now() + DEADLINE;
     let next = || {
         let left = until.saturating_duration_since(Instant::now());
-        lines.recv_timeout(left).map_err(|_| io::Error::other("it said too little in 20 s"))
+        lines
+            .recv_timeout(left)
+            .map_err(|_| io::Error::other("the clients did not disconnect within 20 s"))
     };
     let listening = next()?;
     let addr = addr(&listening)?;
@@ -99,22 +85,22 @@ fn record(program: &Path, file: &Path) -> io::Result<String> {
     thread::scope(|scope| {
         let slow = scope.spawn(|| read_slowly(addr));
         let mut log = format!("{listening}\n");
-        // The quick ones come once the slow one is served.
-        let mut begun = false;
+        // The quick clients connect when the server sends to the slow one.
+        let mut has_begun = false;
         let mut ended = 0;
         while ended < QUICK_CLIENTS + 1 {
             let line = next()?;
             log.push_str(&line);
             log.push('\n');
-            if !begun && line.contains(r#""event":"chunk""#) {
-                begun = true;
+            if !has_begun && line.contains(r#""event":"chunk""#) {
+                has_begun = true;
                 for _ in 0..QUICK_CLIENTS {
                     scope.spawn(|| read_quickly(addr, &all_connected));
                 }
             }
             ended += usize::from(line.contains(r#""event":"disconnected""#));
         }
-        slow.join().map_err(|_| io::Error::other("the slow client broke"))??;
+        slow.join().map_err(|_| io::Error::other("the slow client panicked"))??;
         Ok(log)
     })
 }
@@ -122,29 +108,30 @@ fn record(program: &Path, file: &Path) -> io::Result<String> {
 fn addr(listening: &str) -> io::Result<SocketAddr> {
     let event: Value = serde_json::from_str(listening)?;
     let addr = event["addr"].as_str().and_then(|addr| addr.parse().ok());
-    addr.ok_or_else(|| io::Error::other(format!("it said no address: {listening}")))
+    addr.ok_or_else(|| {
+        io::Error::other(format!("expected an event with an address, got {listening}"))
+    })
 }
 
-/// Takes little, slowly; the kernel is told to keep little for it, too.
+/// Reads slowly, with a small receive buffer.
 fn read_slowly(addr: SocketAddr) -> io::Result<()> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     socket.set_recv_buffer_size(SLOW_STEP_BYTES)?;
-    // As over a network; within one machine a segment is as large as the whole buffer.
+    // Segments as on a network. On one machine, a segment is as large as the whole buffer.
     #[cfg(unix)]
     socket.set_tcp_mss(536)?;
     socket.set_read_timeout(Some(DEADLINE))?;
     socket.connect_timeout(&addr.into(), DEADLINE)?;
     let mut stream: TcpStream = socket.into();
     let started = Instant::now();
-    let mut taken_bytes = 0;
+    let mut read_bytes = 0;
     let mut buffer = [0; SLOW_STEP_BYTES];
     loop {
         match stream.read(&mut buffer)? {
             0 => return Ok(()),
-            count => taken_bytes += count,
+            count => read_bytes += count,
         }
-        // To be slow is what it is there for.
-        let due = started + Duration::from_secs_f64(taken_bytes as f64 / SLOW_BYTES_PER_S);
+        let due = started + Duration::from_secs_f64(read_bytes as f64 / SLOW_BYTES_PER_S);
         thread::sleep(due.saturating_duration_since(Instant::now()));
     }
 }

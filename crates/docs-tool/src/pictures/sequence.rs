@@ -14,8 +14,8 @@
 //! part: what begins here
 //! ```
 
-use crate::source::{Line, Source};
-use crate::svg::{
+use super::source::{Line, Source};
+use super::svg::{
     LINE, MARGIN, Rect, Svg, TEXT, WIDTH, bold_width_of, code_width_of, width_of, wrapped,
 };
 
@@ -56,7 +56,7 @@ enum NoteClass {
     Alarm,
 }
 
-pub(crate) fn draw(source: &Source, title: &str) -> Result<String, String> {
+pub fn draw(source: &Source, title: &str) -> Result<String, String> {
     let description = source.needed("description", "description: what it shows")?.text;
     let actors = source.needed("actors", "actors: client, server")?.text;
     let actors: Vec<&str> = actors.split(',').map(str::trim).collect();

@@ -16,8 +16,8 @@
 //! side A -> B: as `back`, but round the right side
 //! ```
 
-use crate::source::{Line, Source};
-use crate::svg::{LINE, MARGIN, Rect, Svg, WIDTH, wrapped};
+use super::source::{Line, Source};
+use super::svg::{LINE, MARGIN, Rect, Svg, WIDTH, wrapped};
 
 /// The head of a picture, above the first row.
 const TOP: f64 = 36.0;
@@ -83,7 +83,7 @@ struct Layout {
     right: f64,
 }
 
-pub(crate) fn draw(source: &Source, title: &str) -> Result<String, String> {
+pub fn draw(source: &Source, title: &str) -> Result<String, String> {
     let description = source.needed("description", "description: what it shows")?.text;
     let diagram = diagram(source)?;
     let layout = layout(&diagram);

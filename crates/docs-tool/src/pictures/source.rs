@@ -2,27 +2,33 @@
 
 /// The text that a picture is drawn from.
 #[derive(Debug)]
-pub(crate) struct Source {
+pub struct Source {
     /// Where it is in the repository.
-    pub(crate) path: String,
+    pub path: String,
     /// The picture's name.
-    pub(crate) name: String,
-    pub(crate) text: String,
+    pub name: String,
+    pub text: String,
 }
 
 /// A line `WORDS: TEXT` of a source.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Line<'a> {
-    pub(crate) number: usize,
+pub struct Line<'a> {
+    pub number: usize,
     /// What comes before the colon.
-    pub(crate) words: &'a str,
+    pub words: &'a str,
     /// What comes after it.
-    pub(crate) text: &'a str,
+    pub text: &'a str,
 }
 
 impl Source {
+    /// Returns the path of the picture.
+    pub fn picture(&self) -> String {
+        let folder = self.path.strip_suffix(self.path.rsplit('/').next().unwrap_or_default());
+        format!("{}{}.svg", folder.unwrap_or_default(), self.name)
+    }
+
     /// The kind of picture, and its title: the first line.
-    pub(crate) fn kind(&self) -> Result<(&str, &str), String> {
+    pub fn kind(&self) -> Result<(&str, &str), String> {
         match self.lines()?.first() {
             Some(line) => Ok((line.words, line.text)),
             None => Err(self.error(1, "nothing is here", "begin with `sequence: TITLE`")),
@@ -30,7 +36,7 @@ impl Source {
     }
 
     /// All lines but empty ones and those that begin with `#`.
-    pub(crate) fn lines(&self) -> Result<Vec<Line<'_>>, String> {
+    pub fn lines(&self) -> Result<Vec<Line<'_>>, String> {
         let mut lines = Vec::new();
         for (at, line) in self.text.lines().enumerate() {
             let line = line.trim();
@@ -47,7 +53,7 @@ impl Source {
     }
 
     /// The text of the line with these words.
-    pub(crate) fn needed<'a>(&'a self, words: &str, example: &str) -> Result<Line<'a>, String> {
+    pub fn needed<'a>(&'a self, words: &str, example: &str) -> Result<Line<'a>, String> {
         let found = self.lines()?.into_iter().find(|line| line.words == words);
         found.ok_or_else(|| {
             self.error(1, &format!("there is no line `{words}:`"), &format!("add `{example}`"))
@@ -55,12 +61,12 @@ impl Source {
     }
 
     /// Returns an error message of the form `file:line: description; help: how to fix it`.
-    pub(crate) fn error(&self, number: usize, what: &str, help: &str) -> String {
+    pub fn error(&self, number: usize, what: &str, help: &str) -> String {
         format!("{}:{number}: {what}; help: {help}", self.path)
     }
 
     #[cfg(test)]
-    pub(crate) fn of(text: &str) -> Self {
+    pub fn of(text: &str) -> Self {
         Self { path: "a.txt".to_owned(), name: "a".to_owned(), text: text.to_owned() }
     }
 }

@@ -3,16 +3,16 @@
 use std::fmt::{self, Write};
 
 /// How wide pictures are, in pixels: on a telephone they shrink to 400, where text of 14 has 11.7.
-pub(crate) const WIDTH: f64 = 480.0;
+pub const WIDTH: f64 = 480.0;
 
 /// The size of text, in pixels.
-pub(crate) const TEXT: f64 = 14.0;
+pub const TEXT: f64 = 14.0;
 
 /// From one line of text to the next, in pixels.
-pub(crate) const LINE: f64 = 18.0;
+pub const LINE: f64 = 18.0;
 
 /// Left and right of everything, in pixels.
-pub(crate) const MARGIN: f64 = 10.0;
+pub const MARGIN: f64 = 10.0;
 
 /// The colours of the benchmarks' pages: blue, orange, green, purple are told apart by all eyes.
 const STYLE: &str = "\
@@ -42,7 +42,7 @@ text{font:14px system-ui,sans-serif;fill:var(--ink)}\
 
 /// A picture that is being drawn.
 #[derive(Debug)]
-pub(crate) struct Svg {
+pub struct Svg {
     title: String,
     description: String,
     body: String,
@@ -50,34 +50,34 @@ pub(crate) struct Svg {
 
 /// A rectangle, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Rect {
-    pub(crate) x: f64,
-    pub(crate) y: f64,
-    pub(crate) width: f64,
-    pub(crate) height: f64,
+pub struct Rect {
+    pub x: f64,
+    pub y: f64,
+    pub width: f64,
+    pub height: f64,
 }
 
 impl Rect {
-    pub(crate) fn right(&self) -> f64 {
+    pub fn right(&self) -> f64 {
         self.x + self.width
     }
 
-    pub(crate) fn bottom(&self) -> f64 {
+    pub fn bottom(&self) -> f64 {
         self.y + self.height
     }
 
-    pub(crate) fn mid_x(&self) -> f64 {
+    pub fn mid_x(&self) -> f64 {
         self.x + self.width / 2.0
     }
 
-    pub(crate) fn mid_y(&self) -> f64 {
+    pub fn mid_y(&self) -> f64 {
         self.y + self.height / 2.0
     }
 }
 
 impl Svg {
     /// A picture with its title, and in words what it shows.
-    pub(crate) fn new(title: &str, description: &str) -> Self {
+    pub fn new(title: &str, description: &str) -> Self {
         let mut svg = Self {
             title: title.to_owned(),
             description: description.to_owned(),
@@ -87,13 +87,13 @@ impl Svg {
         svg
     }
 
-    pub(crate) fn text(&mut self, x: f64, y: f64, class: &str, text: &str) {
+    pub fn text(&mut self, x: f64, y: f64, class: &str, text: &str) {
         let (x, y, text) = (N(x), N(y), escaped(text));
         self.push(format_args!(r#"<text class="{class}" x="{x}" y="{y}">{text}</text>"#));
     }
 
     /// Lines of text, the first with its middle half a line below `y`; returns where they end.
-    pub(crate) fn texts(&mut self, x: f64, y: f64, class: &str, lines: &[String]) -> f64 {
+    pub fn texts(&mut self, x: f64, y: f64, class: &str, lines: &[String]) -> f64 {
         let mut y = y;
         for line in lines {
             self.text(x, y + TEXT, class, line);
@@ -102,7 +102,7 @@ impl Svg {
         y
     }
 
-    pub(crate) fn rect(&mut self, class: &str, rect: Rect, radius: f64) {
+    pub fn rect(&mut self, class: &str, rect: Rect, radius: f64) {
         let (x, y, radius) = (N(rect.x), N(rect.y), N(radius));
         let (width, height) = (N(rect.width), N(rect.height));
         self.push(format_args!(
@@ -110,7 +110,7 @@ impl Svg {
         ));
     }
 
-    pub(crate) fn line(&mut self, class: &str, points: &[(f64, f64)]) {
+    pub fn line(&mut self, class: &str, points: &[(f64, f64)]) {
         let mut path = String::new();
         for (at, (x, y)) in points.iter().enumerate() {
             let command = if at == 0 { 'M' } else { 'L' };
@@ -120,7 +120,7 @@ impl Svg {
     }
 
     /// A line with a tip at its end.
-    pub(crate) fn arrow(&mut self, class: &str, points: &[(f64, f64)]) {
+    pub fn arrow(&mut self, class: &str, points: &[(f64, f64)]) {
         self.line(class, points);
         let [.., from, to] = points else { return };
         let (x, y) = (to.0 - from.0, to.1 - from.1);
@@ -140,18 +140,18 @@ impl Svg {
     }
 
     /// A cross: what was to come here does not.
-    pub(crate) fn cross(&mut self, x: f64, y: f64, size: f64) {
+    pub fn cross(&mut self, x: f64, y: f64, size: f64) {
         self.line("bad", &[(x - size, y - size), (x + size, y + size)]);
         self.line("bad", &[(x - size, y + size), (x + size, y - size)]);
     }
 
-    pub(crate) fn circle(&mut self, class: &str, x: f64, y: f64, radius: f64) {
+    pub fn circle(&mut self, class: &str, x: f64, y: f64, radius: f64) {
         let (x, y, radius) = (N(x), N(y), N(radius));
         self.push(format_args!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="{radius}"/>"#));
     }
 
     /// The file's text; a picture of this height.
-    pub(crate) fn finish(self, height: f64) -> String {
+    pub fn finish(self, height: f64) -> String {
         let Self { title, description, body } = self;
         let (title, description) = (escaped(&title), escaped(&description));
         let (width, height) = (N(WIDTH), N(height.ceil()));
@@ -170,7 +170,7 @@ impl Svg {
 }
 
 /// Text in lines that are no wider than so many pixels; ` | ` begins a new one.
-pub(crate) fn wrapped(text: &str, width: f64) -> Vec<String> {
+pub fn wrapped(text: &str, width: f64) -> Vec<String> {
     let mut lines = Vec::new();
     for part in text.split(" | ") {
         let mut line = String::new();
@@ -189,7 +189,7 @@ pub(crate) fn wrapped(text: &str, width: f64) -> Vec<String> {
 
 /// How wide text is at most, in pixels: as in DejaVu Sans, which is wider than what most systems
 /// have.
-pub(crate) fn width_of(text: &str) -> f64 {
+pub fn width_of(text: &str) -> f64 {
     let em = |char: char| match char {
         'i' | 'j' | 'l' | '\'' | '.' | ',' | ':' | ';' | '|' | ' ' => 0.32,
         'f' | 't' | 'r' | 'I' | '(' | ')' | '/' | '-' => 0.41,
@@ -201,12 +201,12 @@ pub(crate) fn width_of(text: &str) -> f64 {
 }
 
 /// [`width_of`] in a heavier hand.
-pub(crate) fn bold_width_of(text: &str) -> f64 {
+pub fn bold_width_of(text: &str) -> f64 {
     width_of(text) * 1.12
 }
 
 /// [`width_of`] where all letters are as wide as each other, and a little smaller.
-pub(crate) fn code_width_of(text: &str) -> f64 {
+pub fn code_width_of(text: &str) -> f64 {
     text.chars().count() as f64 * 8.0
 }
 

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::source::Source;
-use crate::svg::{LINE, MARGIN, Rect, Svg, WIDTH};
+use super::source::Source;
+use super::svg::{LINE, MARGIN, Rect, Svg, WIDTH};
 
 /// Where time begins, at the right of the clients' names.
 const LEFT: f64 = 76.0;
@@ -47,7 +47,7 @@ struct Chunk {
     bytes: u64,
 }
 
-pub(crate) fn draw(source: &Source) -> Result<String, String> {
+pub fn draw(source: &Source) -> Result<String, String> {
     let log = log(source)?;
     let slowest = log.clients.iter().max_by_key(|client| client.disconnected_us);
     let slowest = slowest.map_or(0, |client| client.conn);
@@ -77,7 +77,7 @@ fn log(source: &Source) -> Result<Log, String> {
     let mut log =
         Log { approach: String::new(), file: String::new(), file_bytes: 0, clients: Vec::new() };
     let mut first_us = None;
-    let help = "record it anew: cargo run -p docs-tool --bin pictures -- --record-timelines";
+    let help = "record it anew: cargo run -p docs-tool -- pictures --record-timelines";
     for (at, line) in source.text.lines().enumerate() {
         let invalid = |what: &str| source.error(at + 1, what, help);
         let event: Value =

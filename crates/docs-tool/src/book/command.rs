@@ -1,0 +1,191 @@
+//! The command `book`: builds the book, or serves it.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, bail};
+
+use super::{assemble, mdbook, tree};
+use crate::repo::Repo;
+use crate::{print, report};
+
+const EXAMPLES: &str = "\
+Examples:
+  docs-tool book          build the book, and print its path
+  docs-tool book --open   and open it in a browser
+  docs-tool book --serve  serve it on this machine, and build after each change
+
+The book is in target/book. It needs no network. mdBook 0.5 is taken from the
+PATH, or else installed in target/book-tools by pip or by cargo.";
+
+/// How often `--serve` looks for changes.
+const POLL_INTERVAL: Duration = Duration::from_millis(700);
+/// The files of docs/book that mdBook needs next to the pages.
+const STYLE: [&str; 3] = ["book.toml", "highwater.css", "highwater.js"];
+
+/// Build the book of lessons, exercises and code
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Open the book in the default browser
+    #[arg(long)]
+    open: bool,
+    /// Build the book even if links or markers are incorrect
+    #[arg(long)]
+    draft: bool,
+    /// Serve the book on 127.0.0.1, and build it when a page changes [default port: 3000]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "3000",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    serve: Option<u16>,
+}
+
+impl Args {
+    pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
+        let Some(pages) = write_source(repo, self.draft)? else { return Ok(false) };
+        let program = mdbook::find_or_install(&repo.path("target/book-tools"))?;
+        if let Some(port) = self.serve {
+            return serve(repo, &program, pages, port, &self);
+        }
+        report(format_args!("building {pages} pages"));
+        let into = repo.path("target/book");
+        mdbook::build(&program, &repo.path("target/book-src"), &into)?;
+        mdbook::shorten_print(&into).context("cannot shorten `target/book/print.html`")?;
+        let index = into.join("index.html");
+        print(index.display());
+        if self.open {
+            open(&index)?;
+        }
+        Ok(true)
+    }
+}
+
+/// Writes the sources for mdBook, and returns their number. Returns nothing if a page has errors
+/// and this is not a draft.
+fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
+    let made = assemble(repo.root());
+    made.faults.iter().for_each(report);
+    if !made.faults.is_empty() && !is_draft {
+        let count = made.faults.len();
+        let errors = if count == 1 { "error" } else { "errors" };
+        report(format_args!("{count} {errors}; the book was not built"));
+        report("help: fix the pages, or build with --draft");
+        return Ok(None);
+    }
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for name in STYLE {
+        let path = format!("docs/book/{name}");
+        let bytes = fs::read(repo.path(&path))
+            .with_context(|| format!("cannot read `{path}` in `{}`", repo.root().display()))?;
+        files.insert(name.to_owned(), bytes);
+    }
+    // The last table of the settings contains the pages that the search omits.
+    let settings = files.entry("book.toml".to_owned()).or_default();
+    for page in &made.unsearched {
+        settings.extend(format!("\"{page}\" = {{ enable = false }}\n").bytes());
+    }
+    files.extend(made.files.into_iter().map(|(path, bytes)| (format!("src/{path}"), bytes)));
+    tree::sync(&repo.path("target/book-src"), &files).context("cannot write `target/book-src`")?;
+    Ok(Some(made.pages))
+}
+
+/// Lets mdBook serve the book, and updates its sources when a file in the repository changes.
+fn serve(
+    repo: &Repo,
+    program: &Path,
+    pages: usize,
+    port: u16,
+    args: &Args,
+) -> anyhow::Result<bool> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    if TcpStream::connect(address).is_ok() {
+        bail!("port {port} is in use\nhelp: choose another port: --serve {}", port ^ 1);
+    }
+    report(format_args!("serving {pages} pages on http://{address}/; press Ctrl-C to stop"));
+    let mut command = Command::new(program);
+    command.arg("serve").arg(repo.path("target/book-src"));
+    command.arg("--dest-dir").arg(repo.path("target/book"));
+    command.args(["--hostname", "127.0.0.1", "--port", &port.to_string()]);
+    if args.open {
+        command.arg("--open");
+    }
+    let child = command.env("MDBOOK_LOG", "warn").spawn().context("cannot start mdBook")?;
+    refresh_while(child, repo, args.draft)?;
+    Ok(true)
+}
+
+fn refresh_while(mut child: Child, repo: &Repo, is_draft: bool) -> anyhow::Result<()> {
+    let mut known = last_change(repo.root());
+    let is_interrupted = interrupt_flag()?;
+    loop {
+        if is_interrupted.load(Ordering::Relaxed) {
+            let _ = child.kill();
+            let _ = child.wait();
+            return Ok(());
+        }
+        // Ctrl-C reaches this process and mdBook.
+        match child.try_wait() {
+            Ok(Some(status)) if status.success() => return Ok(()),
+            Ok(Some(status)) => bail!("mdBook failed: {status}"),
+            _ => thread::sleep(POLL_INTERVAL),
+        }
+        let now = last_change(repo.root());
+        if now == known {
+            continue;
+        }
+        known = now;
+        match write_source(repo, is_draft) {
+            Ok(Some(_)) => report("a file changed: building again"),
+            Ok(None) => {}
+            Err(error) => report(format_args!("error: {error:#}")),
+        }
+    }
+}
+
+/// Becomes true when a signal asks this process to end. On Windows, Ctrl-C ends both processes.
+fn interrupt_flag() -> io::Result<Arc<AtomicBool>> {
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    #[cfg(unix)]
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))?;
+    }
+    Ok(is_interrupted)
+}
+
+/// Returns when a file below this folder changed last.
+fn last_change(folder: &Path) -> Option<SystemTime> {
+    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let sources = entries.filter(|entry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        !name.starts_with('.') && name != "target" && name != "node_modules"
+    });
+    let times = sources.filter_map(|entry| {
+        let metadata = entry.metadata().ok()?;
+        let own = metadata.modified().ok();
+        if metadata.is_dir() { own.max(last_change(&entry.path())) } else { own }
+    });
+    times.max()
+}
+
+fn open(index: &Path) -> anyhow::Result<()> {
+    let program = match std::env::consts::OS {
+        "macos" => "open",
+        "windows" => "explorer",
+        _ => "xdg-open",
+    };
+    let status = Command::new(program).arg(index).status();
+    let status = status.with_context(|| format!("cannot start `{program}`"))?;
+    // Windows' explorer exits with 1 even if it succeeds.
+    if !status.success() && !cfg!(windows) {
+        bail!("`{program}` failed: {status}\nhelp: open {} by hand", index.display());
+    }
+    Ok(())
+}
