@@ -74,7 +74,7 @@ load *ARGS:
 [group('measure')]
 [no-exit-message]
 peers *ARGS:
-    @cargo run --quiet --release -p benches --bin peers -- "$@"
+    @cargo run --quiet --release -p benches --bin measure -- race "$@"
 
 # Run all suites, which takes several minutes: `just bench`; run some of them: `just bench tokio`
 [group('measure')]
@@ -92,7 +92,7 @@ bench-quick *ARGS:
 [group('measure')]
 [no-exit-message]
 footprint *ARGS:
-    @cargo run --quiet --release -p benches --bin footprint -- "$@"
+    @cargo run --quiet --release -p benches --bin measure -- footprint "$@"
 
 # Generate a page from the last `bench` and `footprint` runs, and print its path
 [group('measure')]

@@ -7,13 +7,10 @@ use std::env;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use harness::machine::Machine;
-use harness::record::{Amount, Measurement, PROGRAMS, Record, Run};
+use harness::record::{Amount, Measurement, PROGRAMS, Record, Run, SUMMARY};
 use serde_json::Value;
-
-use crate::race;
 
 /// The name of the results of the last runs on this machine.
 pub const NOW: &str = "now";
@@ -70,27 +67,24 @@ pub fn suites(folder: &Path) -> io::Result<Option<Run>> {
 }
 
 /// Adds runs to the record in a folder, which is created if necessary, and returns the record. Runs
-/// of other programs remain. The race saves itself, so a saved race remains, too.
+/// of other programs remain.
 ///
 /// # Errors
 ///
-/// Fails if the record cannot be written.
+/// Fails if the record cannot be written, or if there is one in another format.
 pub fn add(folder: &Path, runs: &Record) -> io::Result<Record> {
-    let saved = Record::read(folder).unwrap_or_default();
-    let record = Record::new(PROGRAMS.iter().filter_map(|program| {
-        let (saved, new) = (saved.run(program), runs.run(program));
-        let run = if *program == race::PROGRAM { saved.or(new) } else { new.or(saved) };
-        run.cloned()
-    }));
+    let is_saved = folder.join(SUMMARY).exists();
+    let saved = if is_saved { Record::read(folder)? } else { Record::default() };
+    let run_of = |program: &&str| runs.run(program).or(saved.run(program)).cloned();
+    let record = Record::new(PROGRAMS.iter().filter_map(run_of));
     record.write(folder)?;
     Ok(record)
 }
 
-/// Returns the folder of the record of today, which may not exist.
+/// Returns the folder of a record of this date, which may not exist.
 #[must_use]
-pub fn folder_of_today(machine: &str) -> PathBuf {
-    let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    records_folder().join(format!("{}-{machine}", day(&now)))
+pub fn folder_of(date: &str, machine: &str) -> PathBuf {
+    records_folder().join(format!("{}-{machine}", day(date)))
 }
 
 /// Returns the date of a time in RFC 3339.

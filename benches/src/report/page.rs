@@ -12,8 +12,10 @@ use super::{escaped, time_text};
 
 const PAGE_STYLE: &str = include_str!("page.css");
 
+type Tables = fn(&Run) -> Vec<Table>;
+
 /// A program, the title of its tables, and the sentence that is shown if its results are missing.
-const PROGRAMS: [(&str, &str, &str, fn(&Run) -> Vec<Table>); 3] = [
+const PROGRAMS: [(&str, &str, &str, Tables); 3] = [
     ("suites", "The suites", "<code>just bench</code> adds the suites.", suites_tables),
     (
         "footprint",

@@ -1,4 +1,4 @@
-//! The programs, from their command lines to their exit codes.
+//! The programs: their command lines, output and exit codes.
 
 use std::process::{Command, Output};
 
@@ -16,14 +16,15 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn all_right_is_0_something_wrong_is_1() {
+fn load_exits_with_0_if_all_replies_are_correct_and_otherwise_with_1() {
     let content = vec![7; 100_000];
     let sibling = Sibling::start(approaches::ALL[0], &content);
     let addr = sibling.addr.to_string();
     let file = sibling.file().display().to_string();
-    let right = load(&[&addr, "--total", "20", "--connections", "4", "--expect", &file, "--json"]);
-    assert_eq!(right.status.code(), Some(0), "{right:?}");
-    let report: serde_json::Value = serde_json::from_slice(&right.stdout).unwrap();
+    let correct =
+        load(&[&addr, "--total", "20", "--connections", "4", "--expect", &file, "--json"]);
+    assert_eq!(correct.status.code(), Some(0), "{correct:?}");
+    let report: serde_json::Value = serde_json::from_slice(&correct.stdout).unwrap();
     assert_eq!(report["completed"], 20);
     assert_eq!(report["verified"], "length_and_hash");
     assert!(report["end_us"]["p99"].as_u64() > Some(0), "{report}");
@@ -38,7 +39,7 @@ fn all_right_is_0_something_wrong_is_1() {
 }
 
 #[test]
-fn what_cannot_run_is_2() {
+fn load_exits_with_2_if_it_cannot_run() {
     for args in [
         &["127.0.0.1:1", "--expect", "/no/such/file"][..],
         &["127.0.0.1:1", "--rate", "5"],
@@ -55,41 +56,62 @@ fn what_cannot_run_is_2() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_small_race_is_run_and_recorded() {
-    let folder = tempfile::tempdir().unwrap();
+    use harness::record::{Record, Run};
+
+    let folder = harness::TempFolder::new().unwrap();
+    let target = folder.path().join("target");
     let record = folder.path().join("record");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_peers"));
-    command.args(["--measure", "river,held,log", "--server", "floor,std,tokio", "--rounds", "1"]);
-    command.args(["--river-clients", "4", "--held-clients", "20", "--large-size", "1MiB"]);
-    command.args(["--job-time", "50ms", "--server-cmd", "gone=/no/such/server {file} {port}"]);
-    command.arg("--record").arg(&record);
+    let footprint = Run { program: "footprint".to_owned(), ..Run::default() };
+    Record::new([footprint.clone()]).write(&record).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
+    command.args(["race", "--measure", "river,held,log", "--server", "floor,std,tokio"]);
+    command.args(["--rounds", "1", "--river-clients", "4", "--held-clients", "20"]);
+    command.args(["--large-size", "1MiB", "--job-time", "50ms"]);
+    command.args(["--server-cmd", "gone=/no/such/server {file} {port}"]);
+    command.arg("--record").arg(&record).env("CARGO_TARGET_DIR", &target);
     let output = in_time(move || command.output().unwrap());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let table = text(&output.stdout);
     assert!(table.contains("river: 157 kB, 4 clients at once"), "{table}");
-    assert!(table.contains("absent: gone: /no/such/server is not installed"), "{table}");
+    let absent = "absent: gone: `/no/such/server` is not installed";
+    assert!(table.contains(absent), "{table}");
 
-    let json = std::fs::read(record.join("peers.json")).unwrap();
-    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    let samples = json["samples"].as_array().unwrap();
-    // The river with three, holding and the log with two each.
-    assert_eq!(samples.len(), 3 + 2 + 2, "{json}");
-    for sample in samples {
-        let figures = &sample["figures"];
-        match sample["measure"].as_str() {
-            Some("river") => {
-                assert!(figures["connections_per_s"].as_f64() > Some(1.0), "{sample}");
-                assert!(figures["server_cpu_s"].as_f64() > Some(0.0), "{sample}");
-            }
-            Some("held") => {
-                assert_eq!(figures["served_whole"].as_f64(), Some(20.0), "{sample}");
-                assert!(figures["kib_per_client"].as_f64() > Some(1.0), "{sample}");
-            }
-            _ => assert!(figures["large_ratio"].as_f64() > Some(0.0), "{sample}"),
-        }
+    let run = Run::read(&target.join("measure/race.json")).unwrap().unwrap();
+    assert_eq!(run.problems, [absent]);
+    let value = |id: &str| run.get(id).unwrap().samples[0].unwrap();
+    for server in ["floor", "std", "tokio"] {
+        assert!(value(&format!("river/{server}/connections_per_s")) > 1.0, "{run:?}");
+        assert!(value(&format!("river/{server}/server_cpu_s")) > 0.0, "{run:?}");
     }
-    let markdown = std::fs::read_to_string(record.join("peers.md")).unwrap();
+    for server in ["std", "tokio"] {
+        assert_eq!(value(&format!("held/{server}/served_whole")), 20.0, "{run:?}");
+        assert!(value(&format!("held/{server}/kib_per_client")) > 1.0, "{run:?}");
+        assert!(value(&format!("log/{server}/large_ratio")) > 0.0, "{run:?}");
+    }
+    assert!(!run.measurements.iter().any(|it| it.id.starts_with("held/floor")), "{run:?}");
+    assert_eq!(Record::read(&record).unwrap(), Record::new([run, footprint]));
+    let markdown = std::fs::read_to_string(record.join("race.md")).unwrap();
     assert!(markdown.contains("| server | clients/s | × Node |"), "{markdown}");
     assert!(!markdown.contains(&folder.path().display().to_string()), "{markdown}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_small_footprint_is_measured_and_saved() {
+    let folder = harness::TempFolder::new().unwrap();
+    let file = folder.path().join("footprint.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
+    command.args(["footprint", "--server", "smol", "--chunk-size", "64KiB", "--no-held"]);
+    command.args(["--no-strace", "--job-time", "10ms", "--out"]).arg(&file);
+    command.env("CARGO_TARGET_DIR", folder.path());
+    let output = in_time(move || command.output().unwrap());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let table = text(&output.stdout);
+    assert!(table.contains("Threads\nserver  64KiB\nsmol "), "{table}");
+    let run = harness::record::Run::read(&file).unwrap().unwrap();
+    assert_eq!(run.problems, ["system calls are not counted: --no-strace"]);
+    assert!(run.get("64KiB/smol/cpu_s").is_some(), "{run:?}");
+    assert_eq!(run.get("64KiB/smol/calls/sendto"), None);
 }
 
 fn measure(args: &[&str]) -> Output {

@@ -84,7 +84,7 @@ fn the_page_loads_nothing_else() {
     for part in [
         "suites 2026-11-25",
         "race 2026-11-25",
-        "prefers-color-scheme:dark",
+        "prefers-color-scheme: dark",
         "Tokio 33 µs per byte instead of 6.2 µs",
         "Why smol's file type is not used",
         ">nginx<",

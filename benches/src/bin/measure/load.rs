@@ -1,9 +1,8 @@
 //! `measure load`: sends load to a server and verifies the replies.
 
-use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -11,10 +10,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use benches::load::{Amount, Expected, Hold, Job, Plan, PreambleKind, Report, descriptors};
-use benches::units::unescaped;
-use bytesize::ByteSize;
-use clap::ArgGroup;
-use clap::builder::RangedU64ValueParser;
+use clap::{ArgGroup, value_parser};
+use harness::text::{bytes, duration, positive_bytes, unescape};
 use indicatif::{ProgressBar, ProgressStyle};
 
 const EXAMPLES: &str = "\
@@ -36,7 +33,7 @@ Examples:
       The client copies no data, so that the server is the bottleneck.
 
 SIZE is a number of bytes, or has a unit: 536, 64KiB, 1GiB.
-TIME has a unit: 500ms, 5s, 2m.
+TIME is a number of seconds, or has a unit: 5, 500ms, 2m.
 
 Exit codes: 0 if all replies were correct, 1 if some were not, 2 if the load
 could not run.";
@@ -59,19 +56,19 @@ pub struct Args {
     ///
     /// With --rate, the default is the limit of file descriptors, so that the
     /// client is never the reason for a late connection.
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     #[arg(help_heading = "Amount")]
     connections: Option<u64>,
 
     /// Connections in total [default: --connections]
-    #[arg(long, value_name = "N", value_parser = positive())]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     #[arg(conflicts_with_all = ["duration", "hold"], help_heading = "Amount")]
     total: Option<u64>,
 
     /// Start new connections for this long
     ///
     /// Connections that are open at the end of this time are completed.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(conflicts_with = "hold", help_heading = "Amount")]
     duration: Option<Duration>,
 
@@ -87,7 +84,7 @@ pub struct Args {
     /// Number of threads
     ///
     /// Each thread runs one event loop for its share of the connections.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = positive())]
+    #[arg(long, value_name = "N", default_value = "1", value_parser = value_parser!(u64).range(1..))]
     #[arg(help_heading = "Amount")]
     threads: u64,
 
@@ -95,26 +92,26 @@ pub struct Args {
     ///
     /// No client reads until TIME has passed since the last client got the first
     /// byte of its reply. Then all of them read everything.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(help_heading = "Client")]
     hold: Option<Duration>,
 
     /// Maximum number of bytes to read per second
     ///
     /// The maximum applies to each client, and not to all of them together.
-    #[arg(long, value_name = "SIZE", help_heading = "Client")]
-    slow: Option<ByteSize>,
+    #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Client")]
+    slow: Option<u64>,
 
     /// Reset each connection after this many bytes
     ///
     /// With 0, each client resets its connection as soon as it is connected.
-    #[arg(long, value_name = "SIZE", help_heading = "Client")]
-    reset_after: Option<ByteSize>,
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Client")]
+    reset_after: Option<u64>,
 
     /// Maximum time without a byte
     ///
     /// A connection fails if no data arrives for this long.
-    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(default_value = "30s", help_heading = "Client")]
     timeout: Duration,
 
@@ -129,14 +126,14 @@ pub struct Args {
     /// Size of the receive buffer (SO_RCVBUF)
     ///
     /// With --hold, the buffer becomes larger when the clients start to read.
-    #[arg(long, value_name = "SIZE", help_heading = "Socket")]
-    receive_buffer: Option<ByteSize>,
+    #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Socket")]
+    receive_buffer: Option<u64>,
 
     /// Maximum size of a TCP segment in bytes
     ///
     /// On loopback a segment has up to 64 KiB, so that the kernel accepts megabytes
     /// for a client that reads nothing. 536 is typical of a network.
-    #[arg(long, value_name = "SIZE", value_parser = clap::value_parser!(u32).range(88..=32_767))]
+    #[arg(long, value_name = "SIZE", value_parser = value_parser!(u32).range(88..=32_767))]
     #[arg(help_heading = "Socket")]
     max_segment: Option<u32>,
 
@@ -151,9 +148,10 @@ pub struct Args {
     ///
     /// The escapes \r, \n, \t, \\ and \xNN are replaced. An empty text sends nothing.
     /// The default ends with an empty line.
-    #[arg(long, value_name = "TEXT", value_parser = parse_request)]
+    #[arg(long, value_name = "TEXT", value_parser = unescape)]
+    #[arg(default_value = r"GET / HTTP/1.0\r\n\r\n", hide_default_value = true)]
     #[arg(help_heading = "Reply")]
-    request: Option<Request>,
+    request: Request,
 
     /// File that each reply must contain
     ///
@@ -180,14 +178,6 @@ The preamble of each reply:
 
 type Request = Vec<u8>;
 
-fn parse_request(text: &str) -> Result<Request, String> {
-    unescaped(text)
-}
-
-fn positive() -> RangedU64ValueParser {
-    RangedU64ValueParser::new().range(1..)
-}
-
 fn resolve(text: &str) -> Result<SocketAddr, String> {
     let help = "expected a host and a port, such as localhost:4000";
     let addresses = text.to_socket_addrs().map_err(|error| format!("{error}; {help}"))?;
@@ -202,10 +192,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let plan = args.into_plan()?;
     let bar = progress_bar(&plan);
     let report = run_with_progress(&Job::new(plan)?, &bar)?;
-    match is_json {
-        true => print(serde_json::to_string_pretty(&report)? + "\n"),
-        false => print(&report),
-    }
+    let text = match is_json {
+        true => serde_json::to_string_pretty(&report)? + "\n",
+        false => report.to_string(),
+    };
+    // A closed stdout is not an error.
+    let _ = io::stdout().write_all(text.as_bytes());
     Ok(ExitCode::from(if report.failed_count() == 0 { 0 } else { EXIT_FAILED }))
 }
 
@@ -216,7 +208,6 @@ impl Args {
             (None, Some(_), None) => descriptors(),
             (None, _, _) => 1,
         };
-        let expected = self.expect.map(|path| expected(&path, self.discard)).transpose()?;
         let mut plan = Plan::new(self.server).with_connections(1, connections);
         plan.amount = match self.duration {
             Some(duration) => Amount::During(duration),
@@ -224,28 +215,23 @@ impl Args {
         };
         plan.rate_per_s = self.rate;
         plan.hold = self.hold.map(Hold::For);
-        plan.slow_bytes_per_s = self.slow.map(|size| size.as_u64());
-        plan.reset_after_bytes = self.reset_after.map(|size| size.as_u64());
+        plan.slow_bytes_per_s = self.slow;
+        plan.reset_after_bytes = self.reset_after;
         plan.source = self.source;
-        plan.receive_buffer_bytes = self.receive_buffer.map(|size| size.as_u64() as usize);
+        plan.receive_buffer_bytes = self.receive_buffer.map(|bytes| bytes as usize);
         plan.max_segment_bytes = self.max_segment;
-        plan.request = self.request.unwrap_or(plan.request);
-        plan.expected = expected;
+        plan.request = self.request;
+        if let Some(path) = self.expect {
+            let expected = Expected::of_file(&path);
+            plan.expected =
+                Some(expected.with_context(|| format!("cannot read `{}`", path.display()))?);
+        }
         plan.preamble = self.preamble;
         plan.is_discarding = self.discard;
         plan.timeout = self.timeout;
         plan.threads = usize::try_from(self.threads).unwrap_or(usize::MAX);
         Ok(plan)
     }
-}
-
-fn expected(path: &Path, is_discarding: bool) -> anyhow::Result<Expected> {
-    let expected = match is_discarding {
-        // Discarded data has no hash.
-        true => std::fs::metadata(path).map(|file| Expected { bytes: file.len(), xxh3: None }),
-        false => Expected::of_file(path),
-    };
-    expected.with_context(|| format!("cannot read `{}`", path.display()))
 }
 
 /// Creates a bar that is drawn on stderr if stderr is a terminal.
@@ -265,7 +251,7 @@ fn run_with_progress(job: &Job, bar: &ProgressBar) -> io::Result<Report> {
             while receiver.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 let (ended, bytes) = job.progress();
                 bar.set_position(ended);
-                let waiting = match job.held() {
+                let waiting = match job.non_reading_clients() {
                     0 => String::new(),
                     count => format!(", {count} non-reading clients"),
                 };
@@ -277,12 +263,6 @@ fn run_with_progress(job: &Job, bar: &ProgressBar) -> io::Result<Report> {
         drop(sender);
         report
     })
-}
-
-/// Prints to stdout. A closed stdout is not an error.
-fn print(text: impl Display) {
-    let mut stdout = io::stdout().lock();
-    let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
 #[cfg(test)]
@@ -322,9 +302,9 @@ mod tests {
             ("--rate 5", "--connections <N>|--total <N>|--duration <TIME>"),
             ("--total 5 --hold 1s", "--hold"),
             ("--connections 0", "1.."),
-            ("--slow much", "--slow"),
-            ("--timeout 5", "5ms"),
-            ("--request \\q", "after \\"),
+            ("--slow 0", "the minimum is 1"),
+            ("--timeout soon", "500ms"),
+            ("--request \\q", "must be followed by"),
             ("--expect /no/such/file", "cannot read `/no/such/file`"),
             ("--max-segment 5", "88"),
         ] {

@@ -1,13 +1,15 @@
 //! `measure report` and `measure diff`: a page of results, and the differences between two records.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::{Context, anyhow, bail};
 use benches::records::{self, NOW};
-use benches::report;
+use benches::{race, report};
 use harness::record::Record;
+
+use crate::output::print;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -77,8 +79,12 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (record, out) = match args.from {
         Some(from) => (load(&from.to_string_lossy())?, args.out.unwrap_or(from)),
         None if args.record => {
-            let folder = records::folder_of_today(&args.machine);
-            let record = records::add(&folder, &load(NOW)?).context("cannot write the record")?;
+            let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+            let folder = records::folder_of(&now, &args.machine);
+            let mut runs = load(NOW)?;
+            // The race saves itself. The last one may be a part that should not be saved.
+            runs.runs.retain(|run| run.program != race::PROGRAM);
+            let record = records::add(&folder, &runs).context("cannot write the record")?;
             (record, folder)
         }
         None => {
@@ -89,7 +95,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let page = report::write(&record, &out)
         .with_context(|| format!("cannot write to `{}`", out.display()))?;
     let page = page.canonicalize().unwrap_or(page);
-    print(&format!("{}\n", page.display()));
+    print(format_args!("{}\n", page.display()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -97,7 +103,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
 pub fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
     let tables = report::diff(&load(&args.a)?, &load(&args.b)?).map_err(anyhow::Error::msg)?;
     for table in tables {
-        print(&format!("{table}\n"));
+        print(format_args!("{table}\n"));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -111,10 +117,4 @@ fn load(name: &str) -> anyhow::Result<Record> {
         bail!("`{name}` has no results\nhelp: run `just bench-quick`, `just footprint` or both");
     }
     Ok(record)
-}
-
-/// Prints to stdout, which may be closed.
-fn print(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

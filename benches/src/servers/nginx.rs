@@ -1,28 +1,26 @@
-//! How nginx is set up: as it comes, with `sendfile` and, since all servers log, with its access log.
+//! The configuration of nginx: its defaults, with `sendfile` and, because all servers log, with its
+//! access log.
 
 use std::ffi::OsString;
 use std::path::Path;
 use std::{fs, io};
 
-use crate::peer::StartOptions;
-
-/// Enough for all clients that are ever held, should one worker have them all; by itself it is 512.
+/// Enough for all non-reading clients, even if one worker has accepted them all. The default is 512.
 const WORKER_CONNECTIONS: u32 = 16_384;
 
-/// Writes the configuration, and tells the words that start nginx with it.
-pub fn words(options: StartOptions<'_>) -> io::Result<Vec<OsString>> {
-    let path = options.folder.join("nginx.conf");
-    let root = options.file.parent().unwrap_or(Path::new("/"));
+/// Writes the configuration to a folder, and returns the command that starts nginx with it.
+pub(super) fn command(file: &Path, port: u16, folder: &Path) -> io::Result<Vec<OsString>> {
+    let path = folder.join("nginx.conf");
+    let root = file.parent().unwrap_or(Path::new("/"));
     let is_root = rustix::process::geteuid().is_root();
-    fs::write(&path, configuration(root, options.folder, options.port, is_root))?;
-    let words = ["nginx".into(), "-p".into(), options.folder.into(), "-c".into(), path.into()];
-    Ok(words.to_vec())
+    fs::write(&path, configuration(root, folder, port, is_root))?;
+    Ok(["nginx".into(), "-p".into(), folder.into(), "-c".into(), path.into()].into())
 }
 
-/// All that it would write elsewhere goes into a folder of its own.
+/// Returns a configuration with which nginx writes all its files to the folder.
 fn configuration(root: &Path, folder: &Path, port: u16, is_root: bool) -> String {
     let (root, folder) = (root.display(), folder.display());
-    // Started by root, its workers would be somebody who may not read a temporary folder.
+    // By default, the workers of root run as a user who cannot read a temporary folder.
     let user = if is_root { "user root;\n" } else { "" };
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .map(|name| format!("  {name}_temp_path \"{folder}/nginx-{name}\";\n"))
@@ -53,7 +51,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn everything_is_in_its_own_folder() {
+    fn all_files_are_in_the_folder() {
         let text = configuration(Path::new("/served"), Path::new("/a b"), 7, true);
         assert!(text.starts_with("user root;\ndaemon off;\nworker_processes auto;\n"), "{text}");
         for line in [
@@ -66,24 +64,15 @@ mod tests {
             assert!(text.lines().any(|other| other == line), "{line} is not in {text}");
         }
         assert_eq!(text.matches('{').count(), text.matches('}').count());
-        let plain = configuration(Path::new("/served"), Path::new("/a"), 7, false);
-        assert!(!plain.contains("user"), "{plain}");
+        let other = configuration(Path::new("/served"), Path::new("/a"), 7, false);
+        assert!(!other.contains("user"), "{other}");
     }
 
-    /// nginx itself takes it, where there is one.
+    /// Does nothing if nginx is not installed.
     #[test]
-    fn nginx_takes_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("file.bin");
-        let options = StartOptions {
-            file: &file,
-            port: 7,
-            chunk_bytes: None,
-            is_logging: true,
-            clients: None,
-            folder: folder.path(),
-        };
-        let words = words(options).unwrap();
+    fn nginx_accepts_the_configuration() {
+        let folder = harness::TempFolder::new().unwrap();
+        let words = command(&folder.path().join("file.bin"), 7, folder.path()).unwrap();
         let mut command = std::process::Command::new(&words[0]);
         let Ok(output) = command.args(&words[1..]).arg("-t").output() else { return };
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

@@ -1,0 +1,71 @@
+//! The CPU time of processes, from their clocks, in nanoseconds.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_getcpuclockid};
+use nix::unistd::Pid;
+
+/// The CPU time that each process has used since it started.
+#[derive(Clone, Debug)]
+pub struct CpuTimes(BTreeMap<u32, Duration>);
+
+impl CpuTimes {
+    /// Reads the clocks of processes. Threads that have ended are included.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of the processes has ended.
+    pub fn read(pids: &[u32]) -> io::Result<Self> {
+        let read = |&pid: &u32| {
+            let raw = i32::try_from(pid).map_err(io::Error::other)?;
+            let time = clock_getcpuclockid(Pid::from_raw(raw)).and_then(ClockId::now);
+            let time = time.map_err(|error| io::Error::other(format!("process {pid}: {error}")))?;
+            Ok((pid, Duration::from(time)))
+        };
+        pids.iter().map(read).collect::<io::Result<_>>().map(Self)
+    }
+
+    /// Returns the CPU time that all processes have used since an earlier reading, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a process has ended since, because its CPU time is unknown.
+    pub fn seconds_since(&self, earlier: &Self) -> io::Result<f64> {
+        if let Some(pid) = earlier.0.keys().find(|pid| !self.0.contains_key(pid)) {
+            let message = format!("process {pid} ended during the measurement");
+            return Err(io::Error::other(message));
+        }
+        let used = self.0.iter().map(|(pid, &time)| {
+            time.saturating_sub(earlier.0.get(pid).copied().unwrap_or_default())
+        });
+        Ok(used.sum::<Duration>().as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cpu_time_is_the_difference_over_all_processes() {
+        let times = |pairs: &[(u32, u64)]| {
+            let pairs = pairs.iter().map(|&(pid, ms)| (pid, Duration::from_millis(ms)));
+            CpuTimes(pairs.collect())
+        };
+        let before = times(&[(1, 100), (2, 300)]);
+        let used_s = times(&[(1, 150), (2, 400), (3, 50)]).seconds_since(&before).unwrap();
+        assert!((used_s - 0.2).abs() < 1e-9, "{used_s}");
+        let error = times(&[(1, 150)]).seconds_since(&before).unwrap_err();
+        assert!(error.to_string().contains("process 2"), "{error}");
+    }
+
+    #[test]
+    fn a_clock_advances() {
+        let this = [std::process::id()];
+        let before = CpuTimes::read(&this).unwrap();
+        while CpuTimes::read(&this).unwrap().seconds_since(&before).unwrap() == 0.0 {}
+        assert!(CpuTimes::read(&[u32::MAX]).is_err());
+    }
+}
