@@ -1,6 +1,7 @@
 //! The results of the last runs, and the records.
 
 use std::fs;
+use std::path::Path;
 
 use benches::records::{add, load, records_folder, suites};
 use harness::TempFolder;
@@ -61,4 +62,12 @@ fn a_record_has_a_name_or_a_folder() {
     assert_eq!(load(&folder.to_string_lossy()).unwrap(), by_name);
     assert_eq!(by_name.runs.len(), PROGRAMS.len());
     assert!(load("no-record").unwrap_err().to_string().contains("no-record"));
+}
+
+#[test]
+fn a_record_that_is_written_again_has_the_same_bytes() {
+    let (folder, name) = (TempFolder::new().unwrap(), "2026-11-29-linux-2-cores");
+    add(folder.path(), &load(name).unwrap()).unwrap();
+    let bytes = |folder: &Path| fs::read(folder.join("summary.json")).unwrap();
+    assert!(bytes(folder.path()) == bytes(&records_folder().join(name)));
 }
