@@ -128,7 +128,8 @@ fn errors_list_what_exists() {
             "is not a query; help: a query is `PROGRAM/ID`",
         ),
     ];
-    let output = repository(&expected.map(|(query, _)| query)).notes(&["check", "lessons/01-a.md"], 1);
+    let output =
+        repository(&expected.map(|(query, _)| query)).notes(&["check", "lessons/01-a.md"], 1);
     let lines: Vec<&str> = output.lines().collect();
     assert!(lines.len() > expected.len(), "{output}");
     for (line, (query, error)) in lines.iter().zip(expected) {
