@@ -6,10 +6,13 @@
 mod footprint;
 mod load;
 mod pace;
+#[cfg(target_os = "linux")]
+mod participants;
 mod program;
 mod report;
 mod servers;
 mod suites;
+mod tables;
 
 use std::panic;
 use std::sync::mpsc::{self, RecvTimeoutError};

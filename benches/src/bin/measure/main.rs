@@ -3,7 +3,6 @@
 #[cfg(target_os = "linux")]
 mod footprint;
 mod load;
-mod output;
 #[cfg(target_os = "linux")]
 mod race;
 #[cfg(target_os = "linux")]
@@ -11,6 +10,7 @@ mod results;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     }
     run(Cli::parse().command).unwrap_or_else(|error| {
         // The help of an error, if any, is a second line of its message: `help: …`.
-        output::note(format_args!("error: {error:#}"));
+        let _ = writeln!(io::stderr(), "error: {error:#}");
         ExitCode::from(EXIT_ERROR)
     })
 }
