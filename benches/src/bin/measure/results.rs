@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use benches::records;
 use harness::record::Run;
@@ -14,7 +15,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 pub fn progress_bar(steps: usize) -> ProgressBar {
     let template = "{bar:20} {pos}/{len} {elapsed}, {eta} left, {msg}";
     let style = ProgressStyle::with_template(template).expect("the template is valid");
-    ProgressBar::new(steps as u64).with_style(style)
+    let bar = ProgressBar::new(steps as u64).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
 }
 
 /// Prints a line to stderr.
