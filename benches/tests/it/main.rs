@@ -8,6 +8,7 @@ mod load;
 mod pace;
 #[cfg(target_os = "linux")]
 mod participants;
+mod preamble;
 mod program;
 mod report;
 mod servers;
