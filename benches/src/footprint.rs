@@ -6,19 +6,16 @@
 //! chunk size belong to `fetches` clients.
 
 mod cost;
-mod legacy;
 #[cfg(target_os = "linux")]
 mod measure;
 #[cfg(target_os = "linux")]
 mod strace;
-mod table;
 
 use harness::record::Run;
 use harness::table::{NO_VALUE, Table};
 use harness::text::significant;
 
 pub use cost::Cost;
-pub use legacy::*;
 #[cfg(target_os = "linux")]
 pub use measure::{Footprints, HELD_CLIENTS};
 #[cfg(target_os = "linux")]
@@ -27,20 +24,18 @@ pub use strace::why_no_strace;
 /// The name of the program in records.
 pub const PROGRAM: &str = "footprint";
 
-const MIB: f64 = 1024.0 * 1024.0;
-
 type Value = fn(Cost<'_>) -> Option<f64>;
 
 /// A title, and the value of each cell.
 const OF_CHUNKS: [(&str, Value); 8] = [
-    ("MB per second, as the client sees it", |cost| Some(cost.bytes_per_s()? / 1e6)),
-    ("CPU-seconds of the server per GiB", |cost| cost.cpu_s_per_gib()),
-    ("System calls per MiB, including failed ones", |cost| cost.calls_per_mib()),
+    ("MB per second, as the client sees it", |cost| Some(cost.get("bytes_per_s")? / 1e6)),
+    ("CPU-seconds of the server per GiB", |cost| cost.get("cpu_s_per_gib")),
+    ("System calls per MiB, including failed ones", |cost| cost.get("calls_per_mib")),
     ("Reads per chunk", |cost| Some(cost.reads()? / cost.chunks()?)),
     ("Writes per chunk", |cost| Some(cost.writes()? / cost.chunks()?)),
-    ("Context switches per MiB", |cost| cost.switches_per_mib()),
+    ("Context switches per MiB", |cost| cost.get("switches_per_mib")),
     ("Threads", |cost| cost.get("threads")),
-    ("Peak memory in MiB", |cost| Some(cost.get("peak_memory_bytes")? / MIB)),
+    ("Peak memory in MiB", |cost| cost.get("peak_memory_mib")),
 ];
 
 /// Returns all tables that have values. Each row is a server; each column is a chunk size or a
@@ -51,8 +46,8 @@ pub fn tables(run: &Run) -> Vec<Table> {
         .into_iter()
         .partition(|case| case.starts_with("held-"));
     let of_chunks = OF_CHUNKS.map(|(title, value)| table(run, title, &chunks, value));
-    let memory: Value = |cost| Some(cost.get("memory_bytes")? / MIB);
-    let memory = table(run, "Memory in MiB, by number of non-reading clients", &clients, memory);
+    let title = "Memory in MiB, by number of non-reading clients";
+    let memory = table(run, title, &clients, |cost| cost.get("memory_mib"));
     of_chunks.into_iter().chain([memory]).filter(Table::has_values).collect()
 }
 

@@ -2,8 +2,6 @@
 
 use harness::record::Run;
 
-const MIB: f64 = 1024.0 * 1024.0;
-
 /// The call with which the siblings with a runtime read data that is in the page cache. They also
 /// call `read`, but for wake-ups.
 const READ_OF_RUNTIMES: &str = "preadv2";
@@ -35,45 +33,10 @@ impl<'a> Cost<'a> {
         Self { run, chunk, server }
     }
 
-    /// Returns a measured value by the name of its quantity.
+    /// Returns a value by the name of its quantity, as [`Run::value`] does.
     #[must_use]
     pub fn get(&self, quantity: &str) -> Option<f64> {
-        let Self { chunk, server, .. } = self;
-        let measurement = self.run.get(&format!("{chunk}/{server}/{quantity}"))?;
-        *measurement.samples.first()?
-    }
-
-    /// The bytes of all replies.
-    fn bytes(&self) -> Option<f64> {
-        Some(self.get("fetches")? * self.get("file_bytes")?)
-    }
-
-    /// Bytes per second, as the clients see them.
-    #[must_use]
-    pub fn bytes_per_s(&self) -> Option<f64> {
-        Some(self.bytes()? / self.get("wall_s")?)
-    }
-
-    /// CPU-seconds of the server per GiB.
-    #[must_use]
-    pub fn cpu_s_per_gib(&self) -> Option<f64> {
-        Some(self.get("cpu_s")? / (self.bytes()? / MIB / 1024.0))
-    }
-
-    /// Context switches of all threads per MiB.
-    #[must_use]
-    pub fn switches_per_mib(&self) -> Option<f64> {
-        let switches = self.get("switches_voluntary")? + self.get("switches_involuntary")?;
-        Some(switches / (self.bytes()? / MIB))
-    }
-
-    /// All system calls per MiB, including those that failed.
-    #[must_use]
-    pub fn calls_per_mib(&self) -> Option<f64> {
-        let prefix = format!("{}/{}/calls/", self.chunk, self.server);
-        let calls = self.run.measurements.iter().filter(|it| it.id.starts_with(&prefix));
-        let calls: f64 = calls.filter_map(|calls| calls.samples.first().copied()?).sum();
-        (calls > 0.0).then_some(calls / (self.get("file_bytes")? / MIB))
+        self.run.value(&format!("{}/{}/{quantity}", self.chunk, self.server))
     }
 
     /// The number of chunks of one reply.
@@ -103,7 +66,7 @@ impl<'a> Cost<'a> {
 
     /// The number of successful calls with these names.
     fn successful(&self, names: &[&str]) -> Option<f64> {
-        self.calls_per_mib()?;
+        self.get("calls")?;
         let of = |kind: &str, name: &str| self.get(&format!("{kind}/{name}")).unwrap_or(0.0);
         Some(names.iter().map(|name| of("calls", name) - of("errors", name)).sum())
     }

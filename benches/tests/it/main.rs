@@ -10,6 +10,7 @@ mod pace;
 mod participants;
 mod preamble;
 mod program;
+mod records;
 mod report;
 mod servers;
 mod suites;

@@ -180,3 +180,37 @@ fn a_small_footprint_is_measured_and_saved() {
     assert!(run.get("64KiB/smol/cpu_s").is_some(), "{run:?}");
     assert_eq!(run.get("64KiB/smol/calls/sendto"), None);
 }
+
+#[test]
+fn a_record_has_a_page_and_can_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = benches::records::records_folder().join("2026-11-29-linux-2-cores");
+    let (record, out) = (record.display().to_string(), folder.path().display().to_string());
+    let output = measure(&["report", "--from", &record, "--out", &out]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).ends_with("report.html\n"), "{output:?}");
+    assert!(folder.path().join("report.html").exists());
+    let output = measure(&["diff", &record, "2026-11-29-linux-2-cores"]);
+    let tables = text(&output.stdout);
+    assert!(tables.contains("connect/std") && tables.contains("tokio, chunks of 1 B"), "{tables}");
+    let lines = tables.lines().filter(|line| line.contains('%'));
+    assert!(
+        lines.clone().count() > 100 && lines.clone().all(|it| it.ends_with("noise")),
+        "{tables}"
+    );
+}
+
+#[test]
+fn errors_of_reports_include_help() {
+    let error = |args: &[&str]| {
+        let output = measure(args);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        text(&output.stderr)
+    };
+    let unknown = error(&["diff", "no-record", "now"]);
+    assert!(unknown.starts_with("error: cannot read the record `"), "{unknown}");
+    assert!(unknown.contains("\nhelp: `ls benches/records` lists the records"), "{unknown}");
+    for name in ["", "../x", "a b"] {
+        assert!(error(&["report", "--machine", name]).contains("my-laptop"), "{name}");
+    }
+}

@@ -16,7 +16,8 @@ use harness::machine::Machine;
 use harness::record::{Measurement, Run};
 use harness::text;
 
-use crate::results::{self, note};
+use crate::output::note;
+use crate::results;
 
 const EXAMPLES: &str = "\
 Examples:

@@ -3,14 +3,15 @@
 #[cfg(target_os = "linux")]
 mod footprint;
 mod load;
+mod output;
 #[cfg(target_os = "linux")]
 mod race;
+mod report;
 #[cfg(target_os = "linux")]
 mod results;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -35,6 +36,8 @@ enum Command {
     Load(load::Args),
     Race(race::Args),
     Footprint(footprint::Args),
+    Report(report::Args),
+    Diff(report::DiffArgs),
 }
 
 fn main() -> ExitCode {
@@ -45,7 +48,7 @@ fn main() -> ExitCode {
     }
     run(Cli::parse().command).unwrap_or_else(|error| {
         // The help of an error, if any, is a second line of its message: `help: …`.
-        let _ = writeln!(io::stderr(), "error: {error:#}");
+        output::note(format_args!("error: {error:#}"));
         ExitCode::from(EXIT_ERROR)
     })
 }
@@ -56,5 +59,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Load(args) => load::run(args),
         Command::Race(args) => race::run(args),
         Command::Footprint(args) => footprint::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Diff(args) => report::diff(args),
     }
 }

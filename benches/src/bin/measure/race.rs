@@ -17,10 +17,11 @@ use benches::servers::{Launcher, Participant};
 use clap::ValueEnum;
 use clap::builder::PossibleValuesParser;
 use harness::machine::Machine;
-use harness::record::{Measurement, PROGRAMS, Record, Run, SUMMARY};
+use harness::record::{Measurement, Record, Run};
 use serde_json::Value;
 
-use crate::results::{self, note};
+use crate::output::{note, print};
+use crate::results;
 use course::{Course, Figures, Measure, Sizes};
 
 const EXAMPLES: &str = "\
@@ -209,23 +210,13 @@ impl Args {
         if self.no_record {
             return Ok(());
         }
-        let folder = self.record.clone().unwrap_or_else(|| {
-            let date = run.date.split('T').next().unwrap_or_default();
-            records::records_folder().join(format!("{date}-{}", self.machine))
-        });
-        let mut record = match folder.join(SUMMARY).exists() {
-            true => Record::read(&folder)?,
-            false => Record::new([]),
-        };
-        record.runs.retain(|other| other.program != run.program);
-        record.runs.push(run.clone());
-        record.runs.sort_by_key(|run| PROGRAMS.iter().position(|program| run.program == *program));
+        let default = || records::folder_of(&run.date, &self.machine);
+        let folder = self.record.clone().unwrap_or_else(default);
         let page = folder.join("race.md");
-        record
-            .write(&folder)
-            .and_then(|()| fs::write(&page, markdown(run)))
+        records::add(&folder, &Record::new([run.clone()]))
+            .and_then(|_| fs::write(&page, markdown(run)))
             .with_context(|| format!("cannot write `{}`", folder.display()))?;
-        results::print(format_args!("recorded: {}", page.display()));
+        print(format_args!("recorded: {}\n", page.display()));
         Ok(())
     }
 }

@@ -1,8 +1,6 @@
-//! Output of the race and the footprint. A closed stdout or stderr is not an error.
+//! The results of the race and the footprint, and the progress until then.
 
-use std::fmt::Display;
 use std::fs;
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +8,8 @@ use benches::records;
 use harness::record::Run;
 use harness::table::Table;
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::{note, print};
 
 /// Creates a bar that is drawn on stderr if stderr is a terminal.
 pub fn progress_bar(steps: usize) -> ProgressBar {
@@ -20,26 +20,15 @@ pub fn progress_bar(steps: usize) -> ProgressBar {
     bar
 }
 
-/// Prints a line to stderr.
-pub fn note(line: impl Display) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
-/// Prints a line to stdout.
-pub fn print(line: impl Display) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
 /// Prints the tables of a run, and what could not be measured.
 pub fn print_tables(tables: &[Table], problems: &[String]) {
-    tables.iter().for_each(print);
-    problems.iter().for_each(print);
+    tables.iter().for_each(|table| print(format_args!("{table}\n")));
+    problems.iter().for_each(|problem| print(format_args!("{problem}\n")));
 }
 
 /// Writes a run to a file. The default is `target/measure/PROGRAM.json`.
 pub fn write(run: &Run, path: Option<PathBuf>) -> anyhow::Result<()> {
-    let default = || records::target_folder().join(format!("measure/{}.json", run.program));
-    let path = path.unwrap_or_else(default);
+    let path = path.unwrap_or_else(|| records::measured_file(&run.program));
     fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
     run.write(&path)?;
     note(format_args!("saved: {}", path.display()));
