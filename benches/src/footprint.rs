@@ -10,14 +10,65 @@ mod cost;
 mod measure;
 #[cfg(target_os = "linux")]
 mod strace;
-mod tables;
+
+use harness::record::Run;
+use harness::table::{NO_VALUE, Table};
+use harness::text::significant;
 
 pub use cost::Cost;
 #[cfg(target_os = "linux")]
 pub use measure::{Footprints, HELD_CLIENTS};
 #[cfg(target_os = "linux")]
 pub use strace::why_no_strace;
-pub use tables::tables;
 
 /// The name of the program in records.
 pub const PROGRAM: &str = "footprint";
+
+type Value = fn(Cost<'_>) -> Option<f64>;
+
+/// A title, and the value of each cell.
+const OF_CHUNKS: [(&str, Value); 8] = [
+    ("MB per second, as the client sees it", |cost| Some(cost.get("bytes_per_s")? / 1e6)),
+    ("CPU-seconds of the server per GiB", |cost| cost.get("cpu_s_per_gib")),
+    ("System calls per MiB, including failed ones", |cost| cost.get("calls_per_mib")),
+    ("Reads per chunk", |cost| Some(cost.reads()? / cost.chunks()?)),
+    ("Writes per chunk", |cost| Some(cost.writes()? / cost.chunks()?)),
+    ("Context switches per MiB", |cost| cost.get("switches_per_mib")),
+    ("Threads", |cost| cost.get("threads")),
+    ("Peak memory in MiB", |cost| cost.get("peak_memory_mib")),
+];
+
+/// Returns all tables that have values. Each row is a server; each column is a chunk size or a
+/// number of non-reading clients.
+#[must_use]
+pub fn tables(run: &Run) -> Vec<Table> {
+    let (clients, chunks): (Vec<_>, Vec<_>) = part(run, |id| id.split('/').next())
+        .into_iter()
+        .partition(|case| case.starts_with("held-"));
+    let of_chunks = OF_CHUNKS.map(|(title, value)| table(run, title, &chunks, value));
+    let title = "Memory in MiB, by number of non-reading clients";
+    let memory = table(run, title, &clients, |cost| cost.get("memory_mib"));
+    of_chunks.into_iter().chain([memory]).filter(Table::has_values).collect()
+}
+
+/// Returns a part of each id, without repetitions.
+fn part<'a>(run: &'a Run, part: impl Fn(&'a str) -> Option<&'a str>) -> Vec<&'a str> {
+    let mut parts = Vec::new();
+    for part in run.measurements.iter().filter_map(|measurement| part(&measurement.id)) {
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    parts
+}
+
+fn table(run: &Run, title: &str, cases: &[&str], value: Value) -> Table {
+    let columns = cases.iter().map(|case| case.trim_start_matches("held-"));
+    let mut table = Table::new(title, std::iter::once("server").chain(columns));
+    for server in part(run, |id| id.split('/').nth(1)) {
+        let cell = |case| value(Cost::new(run, case, server));
+        let cells = cases.iter().map(|case| cell(case).map_or(NO_VALUE.to_owned(), significant));
+        table.rows.push(std::iter::once(server.to_owned()).chain(cells).collect());
+    }
+    table
+}

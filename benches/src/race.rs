@@ -3,18 +3,24 @@
 //! All values come from a [`Run`] with ids `MEASURE/SERVER/FIGURE`. A sample is the value of one
 //! round.
 
-mod targets;
-mod values;
-
 use bytesize::ByteSize;
-use harness::record::Run;
+use harness::record::{Run, Spread};
 use harness::table::{NO_VALUE, Table};
 use serde_json::Value;
 
-use values::{Quantity, range, spread};
-
 /// The name of the program in records.
 pub const PROGRAM: &str = "race";
+
+/// A value of a server.
+#[derive(Clone, Copy, Debug)]
+enum Quantity {
+    /// A figure itself.
+    Figure(&'static str),
+    /// The ratio of a figure to that of another server.
+    Ratio(&'static str, &'static str),
+    /// The ratio of another server's duration to the server's: how many times as fast it is.
+    Speed(&'static str, &'static str),
+}
 
 /// The content of a column.
 #[derive(Clone, Copy)]
@@ -61,12 +67,12 @@ const MEASURES: [(&str, &[(&str, Cell)]); 5] = {
             "held",
             &[
                 ("clients", Median("clients", 0)),
-                ("complete", Median("served_whole", 0)),
-                ("KiB/client", Median("kib_per_client", 1)),
-                ("without, ms", Median("fresh_idle_ms", 2)),
-                ("with, ms", Median("fresh_held_ms", 2)),
+                ("served", Median("served_whole", 0)),
+                ("KiB", Median("kib_per_client", 1)),
+                ("without ms", Median("fresh_idle_ms", 2)),
+                ("with ms", Median("fresh_held_ms", 2)),
                 ("ratio", Median("fresh_ms_ratio", 2)),
-                ("TCP memory", Median("tcp_pressure", 2)),
+                ("tcp_mem", Median("tcp_pressure", 2)),
             ],
         ),
         (
@@ -81,11 +87,62 @@ const MEASURES: [(&str, &[(&str, Cell)]); 5] = {
     ]
 };
 
+/// A measure, the label of a quantity, whether it is that of zero-copy mode, and the quantity.
+type Subject = (&'static str, &'static str, bool, Quantity);
+
+/// A target for each sibling, in the order of `approaches::ALL`. NaN stands for no target.
+#[derive(Clone, Copy)]
+enum Limit {
+    AtLeast([f64; 4]),
+    AtMost([f64; 4]),
+}
+
+const MEMORY: Quantity = Quantity::Figure("kib_per_client");
+
+/// The latency of a new client while others read nothing is at most this times its latency before.
+const LATENCY_MAX: Limit = Limit::AtMost([2.0; 4]);
+const LATENCY: Quantity = Quantity::Figure("fresh_ms_ratio");
+
+/// The speed with a log is at least this times the speed without one.
+const LOG_MIN: Limit = Limit::AtLeast([0.95; 4]);
+const LOG_LARGE: Quantity = Quantity::Figure("large_ratio");
+const LOG_RIVER: Quantity = Quantity::Figure("river_ratio");
+
+const TARGETS: [(Subject, Limit); 14] = {
+    use Limit::{AtLeast, AtMost};
+    use Quantity::{Ratio, Speed};
+    [
+        (
+            ("large", "GB/CPU-s × nginx", true, Ratio("gb_per_cpu_s", "nginx")),
+            AtLeast([1.0, 1.2, 1.0, 1.1]),
+        ),
+        (("large", "GB/s × nginx", true, Ratio("gb_per_s", "nginx")), AtLeast([1.0; 4])),
+        (
+            ("river", "clients/CPU-s × nginx", true, Ratio("connections_per_cpu_s", "nginx")),
+            AtLeast([f64::NAN, 1.1, 0.9, 0.95]),
+        ),
+        (
+            ("river", "clients/s × Node", true, Ratio("connections_per_s", "node")),
+            AtLeast([3.0, 4.5, 4.0, 4.2]),
+        ),
+        (("large", "GB/s × Node", false, Ratio("gb_per_s", "node")), AtLeast([2.5, 1.5, 1.2, 1.5])),
+        (("bytes", "speed × Node", false, Speed("wall_s", "node")), AtLeast([15.0, 1.5, 1.3, 1.3])),
+        (("held", "KiB per client", true, MEMORY), AtMost([40.0, 4.0, 5.0, 5.0])),
+        (("held", "KiB per client", false, MEMORY), AtMost([110.0, 6.0, 8.0, 6.0])),
+        (("held", "latency with/without", true, LATENCY), LATENCY_MAX),
+        (("held", "latency with/without", false, LATENCY), LATENCY_MAX),
+        (("log", "large json/off", true, LOG_LARGE), LOG_MIN),
+        (("log", "large json/off", false, LOG_LARGE), LOG_MIN),
+        (("log", "river json/off", true, LOG_RIVER), LOG_MIN),
+        (("log", "river json/off", false, LOG_RIVER), LOG_MIN),
+    ]
+};
+
 /// Returns a table for each measure of the run, and one of the targets.
 #[must_use]
 pub fn tables(run: &Run) -> Vec<Table> {
     let measures = MEASURES.iter().map(|(measure, columns)| table(run, measure, columns));
-    let tables = measures.chain([targets::table(run)]);
+    let tables = measures.chain([targets(run)]);
     tables.filter(|table| !table.rows.is_empty()).collect()
 }
 
@@ -136,7 +193,9 @@ fn title(run: &Run, measure: &str) -> String {
         "large" => format!("large: {}, one client", ByteSize(option("large_bytes"))),
         "river" => format!("river: 157 kB, {} clients at once", option("river_clients")),
         "bytes" => "bytes: 100 kB, one byte at a time".to_owned(),
-        "held" => "held: non-reading clients, and a new client without and with them".to_owned(),
+        "held" => {
+            "held: KiB per non-reading client, ms of a new client without and with them".to_owned()
+        }
         _ => "log: --log json, compared with --log off".to_owned(),
     }
 }
@@ -153,83 +212,46 @@ fn servers<'a>(run: &'a Run, measure: &str) -> Vec<&'a str> {
     servers
 }
 
-#[cfg(test)]
-mod tests {
-    use harness::record::Measurement;
-
-    use super::*;
-
-    fn run() -> Run {
-        let mut measurements = Vec::new();
-        for (server, factor) in [("std", 1.0), ("tokio-zero-copy", 3.0), ("nginx", 2.0)] {
-            for (figure, value) in [("gb_per_s", 12.34 * factor), ("gb_per_cpu_s", 23.45)] {
-                let id = format!("large/{server}/{figure}");
-                measurements.push(Measurement {
-                    samples: vec![Some(value); 3],
-                    id,
-                    ..Measurement::default()
-                });
-            }
-        }
-        let options =
-            [("rounds".to_owned(), 3.into()), ("large_bytes".to_owned(), (1 << 30).into())];
-        let problems = vec!["absent: node: `node` is not installed".to_owned()];
-        Run { options: options.into(), problems, measurements, ..Run::default() }
-    }
-
-    /// A run with a value for each cell of each table.
-    fn complete_run() -> Run {
-        let mut run = Run::default();
-        for (measure, columns) in MEASURES {
-            for server in ["async-std-zero-copy", "nginx", "node"] {
-                for (_, cell) in columns {
-                    let (Cell::Median(figure, _)
-                    | Cell::Range(
-                        Quantity::Ratio(figure, _)
-                        | Quantity::Speed(figure, _)
-                        | Quantity::Figure(figure),
-                    )) = cell;
-                    let samples = vec![Some(20_480.0), Some(25_162.0)];
-                    let id = format!("{measure}/{server}/{figure}");
-                    run.measurements.push(Measurement { samples, id, ..Measurement::default() });
-                }
-            }
-        }
-        run
-    }
-
-    #[test]
-    fn a_table_has_medians_and_ratios() {
-        let tables = tables(&run());
-        assert_eq!(tables.len(), 2);
-        let expected = "\
-large: 1.0 GiB, one client
-server            GB/s           × nginx  × Node  GB/CPU-s           × nginx
-std              12.34  0.50 (0.50–0.50)       –     23.45  1.00 (1.00–1.00)
-tokio-zero-copy  37.02  1.50 (1.50–1.50)       –     23.45  1.00 (1.00–1.00)
-nginx            24.68                 –       –     23.45                 –
-";
-        assert_eq!(tables[0].to_string(), expected);
-        assert_eq!(tables[1].title, "targets: 1 of 2 met");
-    }
-
-    #[test]
-    fn every_table_fits_into_100_columns() {
-        let tables = tables(&complete_run());
-        assert_eq!(tables.len(), MEASURES.len() + 1);
-        for table in tables {
-            for line in table.to_string().lines() {
-                assert!(line.chars().count() <= 100, "{line}");
-            }
-            assert!(table.rows.iter().all(|row| row.len() == table.headers.len()), "{table}");
+/// Returns a row for each target whose quantity was measured.
+fn targets(run: &Run) -> Table {
+    let mut rows = Vec::new();
+    let mut met_count = 0;
+    for ((measure, label, is_zero_copy, quantity), limit) in TARGETS {
+        let (sign, values) = match limit {
+            Limit::AtLeast(values) => ("≥", values),
+            Limit::AtMost(values) => ("≤", values),
+        };
+        for (approach, value) in approaches::ALL.iter().zip(values) {
+            let mode = if is_zero_copy { "-zero-copy" } else { "" };
+            let server = format!("{}{mode}", approach.name);
+            let actual = spread(run, measure, &server, quantity);
+            let Some(actual) = actual.filter(|_| !value.is_nan()) else { continue };
+            let is_met = match limit {
+                Limit::AtLeast(_) => actual.median >= value,
+                Limit::AtMost(_) => actual.median <= value,
+            };
+            met_count += usize::from(is_met);
+            let verdict = if is_met { "met" } else { "missed" };
+            let name = format!("{server} {measure}, {label}");
+            rows.push(vec![name, format!("{sign} {value}"), range(actual), verdict.to_owned()]);
         }
     }
+    let title = format!("targets: {met_count} of {} met", rows.len());
+    Table { rows, ..Table::new(title, ["server", "target", "actual", ""]) }
+}
 
-    #[test]
-    fn the_page_contains_tables_and_problems() {
-        let page = markdown(&run());
-        assert!(page.contains("\n### large: 1.0 GiB, one client\n\n| server | GB/s |"), "{page}");
-        assert!(page.contains("| tokio-zero-copy | 37.02 | 1.50 (1.50–1.50) |"), "{page}");
-        assert!(page.ends_with("\n- absent: node: `node` is not installed\n"), "{page}");
+/// Returns a value of a server, if it was measured. Ratios are computed within each round.
+fn spread(run: &Run, measure: &str, server: &str, quantity: Quantity) -> Option<Spread> {
+    let of = |server: &str, figure: &str| run.get(&format!("{measure}/{server}/{figure}"));
+    match quantity {
+        Quantity::Figure(figure) => of(server, figure)?.spread(),
+        Quantity::Ratio(_, other) | Quantity::Speed(_, other) if other == server => None,
+        Quantity::Ratio(figure, other) => of(server, figure)?.ratio(of(other, figure)?),
+        Quantity::Speed(figure, other) => of(other, figure)?.ratio(of(server, figure)?),
     }
+}
+
+/// Formats the median, the minimum and the maximum.
+fn range(spread: Spread) -> String {
+    format!("{:.2} ({:.2}–{:.2})", spread.median, spread.min, spread.max)
 }

@@ -71,29 +71,3 @@ impl<'a> Cost<'a> {
         Some(names.iter().map(|name| of("calls", name) - of("errors", name)).sum())
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use harness::record::Measurement;
-
-    use super::*;
-
-    #[test]
-    fn successful_reads_and_writes_are_counted() {
-        let file = Measurement::single("64KiB/tokio/file_bytes", 1_048_576.0);
-        let mut run = Run { measurements: vec![file], ..Run::default() };
-        let cost = Cost::new(&run, "64KiB", "tokio");
-        assert_eq!((cost.chunks(), cost.reads(), cost.writes()), (Some(16.0), None, None));
-        for (name, calls, errors) in
-            [("preadv2", 16.0, 0.0), ("sendto", 20.0, 3.0), ("read", 5.0, 4.0)]
-        {
-            for (kind, count) in [("calls", calls), ("errors", errors)] {
-                let id = format!("64KiB/tokio/{kind}/{name}");
-                run.measurements.push(Measurement::single(id, count));
-            }
-        }
-        let cost = Cost::new(&run, "64KiB", "tokio");
-        assert_eq!((cost.reads(), cost.writes()), (Some(16.0), Some(17.0)));
-        assert_eq!(cost.get("calls_per_mib"), Some(41.0));
-    }
-}

@@ -39,7 +39,6 @@ const FETCHES_MAX: u64 = 200;
 #[derive(Debug)]
 pub struct Footprints {
     launcher: Launcher,
-    files: HashMap<u64, Served>,
     /// The system calls of a start and a stop without a client, by server.
     without_client: HashMap<String, Counts>,
     job_time: Duration,
@@ -60,8 +59,7 @@ impl Footprints {
         is_tracing: bool,
     ) -> io::Result<Self> {
         let launcher = Launcher::new(program, folder)?;
-        let (files, without_client) = Default::default();
-        Ok(Self { launcher, files, without_client, job_time, is_tracing })
+        Ok(Self { launcher, without_client: HashMap::new(), job_time, is_tracing })
     }
 
     /// Measures a server that sends a file in chunks of one size, such as `64KiB`, to one client at a
@@ -79,7 +77,7 @@ impl Footprints {
         let name = &participant.name;
         let id = format!("{chunk}/{name}");
         let chunk_bytes = text::bytes(chunk).map_err(io::Error::other)?;
-        let served = self.file(file_bytes)?;
+        let served = self.launcher.file(file_bytes)?;
         let mut measurements = self.measure_times(participant, chunk_bytes, &served, &id)?;
         measurements.push(Measurement::single(format!("{id}/file_bytes"), file_bytes as f64));
         if self.is_tracing {
@@ -94,14 +92,6 @@ impl Footprints {
         Ok(measurements)
     }
 
-    fn file(&mut self, bytes: u64) -> io::Result<Served> {
-        if !self.files.contains_key(&bytes) {
-            let served = self.launcher.make_file(&format!("{bytes}.bin"), bytes)?;
-            self.files.insert(bytes, served);
-        }
-        Ok(self.files[&bytes].clone())
-    }
-
     fn measure_times(
         &self,
         participant: &Participant,
@@ -114,15 +104,11 @@ impl Footprints {
         let first = server.load(plan(&server))?;
         let fetches = (self.job_time.as_secs_f64() / first.wall_s.max(1e-6)).ceil() as u64;
         let fetches = fetches.clamp(1, FETCHES_MAX);
-        let mut plan = plan(&server).with_connections(fetches, 1);
-        plan.is_discarding = true;
-        let (cpu, before) = (server.cpu_times()?, usage::context_switches(&server.pids()));
-        let report = server.load(plan)?;
-        let cpu_s = server.cpu_s_since(&cpu)?;
-        let pids = server.pids();
         // Switches of threads that have ended are not counted.
-        let (before, after) =
-            (before.unwrap_or_default(), usage::context_switches(&pids).unwrap_or_default());
+        let before = usage::context_switches(&server.pids()).unwrap_or_default();
+        let (report, cpu_s) = server.time(plan(&server).with_connections(fetches, 1))?;
+        let pids = server.pids();
+        let after = usage::context_switches(&pids).unwrap_or_default();
         let switches = |after: u64, before: u64| Some(after.saturating_sub(before) as f64);
         let values = [
             ("fetches", Some(fetches as f64)),
@@ -167,8 +153,8 @@ impl Footprints {
         &mut self,
         participant: &Participant,
         clients: u64,
-    ) -> io::Result<[Measurement; 2]> {
-        let served = self.file(HELD_FILE_BYTES)?;
+    ) -> io::Result<Vec<Measurement>> {
+        let served = self.launcher.file(HELD_FILE_BYTES)?;
         let server = self.launcher.start(participant, &served, settings(HELD_CHUNK_BYTES))?;
         let amount = (clients, HELD_BUFFER_BYTES);
         let look = || settled(&server);
@@ -176,13 +162,19 @@ impl Footprints {
         let (memory_bytes, threads) = seen;
         let id = format!("held-{clients}/{}", participant.name);
         let values = [("memory_bytes", memory_bytes), ("threads", threads)];
-        Ok(values
-            .map(|(quantity, value)| Measurement::single(format!("{id}/{quantity}"), value as f64)))
+        let single =
+            |(quantity, value)| Measurement::single(format!("{id}/{quantity}"), value as f64);
+        Ok(values.map(single).into())
     }
 }
 
 fn settings(chunk_bytes: u64) -> Settings<'static> {
-    Settings { chunk_bytes: Some(chunk_bytes), workers: Some(WORKERS), ..Settings::default() }
+    Settings {
+        chunk_bytes: Some(chunk_bytes),
+        workers: Some(WORKERS),
+        is_quiet: true,
+        ..Settings::default()
+    }
 }
 
 /// Returns a plan for one client that sends nothing and verifies the whole reply.

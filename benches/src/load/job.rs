@@ -25,22 +25,12 @@ const POLL_INTERVAL: Duration = Duration::from_millis(2);
 pub struct Job {
     pub(super) plan: Plan,
     start: Instant,
-    /// The number of connections that were started.
-    started: AtomicU64,
+    /// The number of connections that threads have claimed.
+    claimed: AtomicU64,
     bytes: AtomicU64,
     is_released: AtomicBool,
     is_stopped: AtomicBool,
     tally: Mutex<Tally>,
-}
-
-/// When the next connection starts.
-pub(super) enum Next {
-    /// Now. Connections are numbered from 0.
-    Now { number: u64, due: Instant },
-    /// At this time.
-    At(Instant),
-    /// Never, because all connections were started.
-    Never,
 }
 
 impl Job {
@@ -54,7 +44,7 @@ impl Job {
         Ok(Self {
             plan,
             start: Instant::now(),
-            started: AtomicU64::new(0),
+            claimed: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
             is_released: AtomicBool::new(false),
             is_stopped: AtomicBool::new(false),
@@ -68,10 +58,11 @@ impl Job {
         (self.tally().ended(), self.bytes.load(Ordering::Relaxed))
     }
 
-    /// Returns the number of clients of a hold that received the first byte of their reply.
+    /// Returns the number of clients that received the first byte of their reply, but must not read
+    /// yet.
     #[must_use]
     pub fn non_reading_clients(&self) -> u64 {
-        self.tally().non_reading
+        if self.is_holding() { self.tally().non_reading } else { 0 }
     }
 
     /// Waits until each client of a hold has received the first byte of its reply, or has failed.
@@ -98,7 +89,7 @@ impl Job {
         self.is_stopped.store(true, Ordering::Release);
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.is_stopped.load(Ordering::Acquire)
     }
 
@@ -110,20 +101,22 @@ impl Job {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn record_failure(
+    /// Records the end of a connection: the time of its first byte, or the reason of its failure.
+    pub(super) fn record_end(
         &self,
-        due: Instant,
         number: u64,
-        failure: &Failure,
+        due: Instant,
         is_connected: bool,
+        result: Result<Option<Duration>, Failure>,
     ) {
         let mut tally = self.tally();
         tally.was_connected |= is_connected;
-        tally.record_failure(due, number, failure);
+        let is_refused = result.as_ref().is_err_and(|failure| failure.kind == Kind::Refused);
         // If the server does not run, further connections would fail for the same reason.
-        if failure.kind == Kind::Refused && !tally.was_connected {
+        if is_refused && !tally.was_connected {
             self.stop();
         }
+        tally.record_end(number, due, result);
     }
 
     /// Returns the number of clients that got their first byte or failed, and the time since the last
@@ -153,35 +146,22 @@ impl Job {
             return true;
         }
         let (answered, since_last) = self.answered();
-        let unanswered = self.started.load(Ordering::Relaxed).saturating_sub(answered);
+        let unanswered = self.claimed.load(Ordering::Relaxed).saturating_sub(answered);
         unanswered < UNANSWERED_MAX || since_last >= UNANSWERED_TIMEOUT
     }
 
-    /// Claims the next connection if it is due.
-    pub(super) fn next(&self, now: Instant) -> Next {
-        loop {
-            let number = self.started.load(Ordering::Relaxed);
-            let after = match self.plan.rate_per_s {
-                Some(rate) => Duration::from_secs_f64(number as f64 / rate),
-                None => now.saturating_duration_since(self.start),
-            };
-            let is_complete = match self.plan.amount {
-                Amount::Total(total) => number >= total,
-                Amount::During(time) => after >= time,
-            };
-            if is_complete || self.is_stopped() {
-                return Next::Never;
-            }
-            let due = self.start + after;
-            if due > now {
-                return Next::At(due);
-            }
-            // If another thread has claimed this connection, try the next one.
-            let (old, new) = (number, number + 1);
-            let order = Ordering::Relaxed;
-            if self.started.compare_exchange(old, new, order, order).is_ok() {
-                return Next::Now { number, due };
-            }
-        }
+    /// Claims the next connection. Returns its number and when it is due, or `None` if all connections
+    /// were started.
+    pub(super) fn next(&self, now: Instant) -> Option<(u64, Instant)> {
+        let number = self.claimed.fetch_add(1, Ordering::Relaxed);
+        let after = match self.plan.rate_per_s {
+            Some(rate) => Duration::from_secs_f64(number as f64 / rate),
+            None => now.saturating_duration_since(self.start),
+        };
+        let is_complete = match self.plan.amount {
+            Amount::Total(total) => number >= total,
+            Amount::During(time) => after >= time,
+        };
+        (!is_complete && !self.is_stopped()).then(|| (number, self.start + after))
     }
 }

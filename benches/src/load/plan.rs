@@ -1,7 +1,7 @@
 //! What the clients do.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -91,19 +91,10 @@ impl Expected {
     ///
     /// Returns an error if the file cannot be read.
     pub fn of_file(path: &Path) -> io::Result<Self> {
-        let mut file = File::open(path)?;
+        let mut file = BufReader::with_capacity(1024 * 1024, File::open(path)?);
         let mut hash = Xxh3::new();
-        let mut buffer = vec![0; 1024 * 1024];
-        let mut bytes = 0;
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok(Self { bytes, xxh3: Some(hash.digest()) }),
-                count => {
-                    hash.update(&buffer[..count]);
-                    bytes += count as u64;
-                }
-            }
-        }
+        let bytes = io::copy(&mut file, &mut hash)?;
+        Ok(Self { bytes, xxh3: Some(hash.digest()) })
     }
 
     /// Returns the length and the hash of `content`.

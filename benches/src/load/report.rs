@@ -88,7 +88,7 @@ impl Percentiles {
 /// The counts and times of all threads.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
-    pub completed: u64,
+    completed: u64,
     /// The number of clients that received the first byte of their reply during a hold.
     pub non_reading: u64,
     pub was_connected: bool,
@@ -102,26 +102,28 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub fn record_completed(&mut self, due: Instant, first_byte: Option<Duration>) {
-        self.completed += 1;
-        self.was_connected = true;
-        self.first_byte_us.extend(first_byte.map(|time| time.as_micros() as u64));
-        self.end_us.push(due.elapsed().as_micros() as u64);
-        self.record_end(due);
-    }
-
-    pub fn record_failure(&mut self, due: Instant, number: u64, failure: &Failure) {
-        let Failure { kind, message } = failure;
-        *self.failed.entry(*kind).or_default() += 1;
-        if self.examples.len() < EXAMPLES_MAX {
-            self.examples.push(format!("connection {}: {kind}: {message}", number + 1));
-        }
-        self.record_end(due);
-    }
-
-    fn record_end(&mut self, due: Instant) {
+    /// Records the end of a connection: the time of its first byte, or the reason of its failure.
+    pub fn record_end(
+        &mut self,
+        number: u64,
+        due: Instant,
+        result: Result<Option<Duration>, Failure>,
+    ) {
         self.first_due = Some(self.first_due.map_or(due, |first| first.min(due)));
         self.last_event = Some(Instant::now());
+        match result {
+            Ok(first_byte) => {
+                self.completed += 1;
+                self.first_byte_us.extend(first_byte.map(|time| time.as_micros() as u64));
+                self.end_us.push(due.elapsed().as_micros() as u64);
+            }
+            Err(Failure { kind, message }) => {
+                *self.failed.entry(kind).or_default() += 1;
+                if self.examples.len() < EXAMPLES_MAX {
+                    self.examples.push(format!("connection {}: {kind}: {message}", number + 1));
+                }
+            }
+        }
     }
 
     pub fn record_non_reading(&mut self) {

@@ -11,7 +11,7 @@ use slab::Slab;
 
 use super::connection::{Connection, Step};
 use super::failure::{Failure, Kind};
-use super::job::{Job, Next};
+use super::job::Job;
 use super::report::Report;
 use super::socket;
 
@@ -64,6 +64,7 @@ struct Worker<'a> {
     poll: Poll,
     /// The open connections. Their keys are the tokens of their events.
     connections: Slab<Connection>,
+    /// The maximum number of open connections, or 0 when the last one was started.
     connections_max: usize,
     /// Connections that may have more data to read.
     queue: VecDeque<usize>,
@@ -71,8 +72,8 @@ struct Worker<'a> {
     buffer: Vec<u8>,
     now: Instant,
     is_holding: bool,
-    is_last_started: bool,
-    next_due: Option<Instant>,
+    /// The connection that this thread starts next: its number, and when it is due.
+    next: Option<(u64, Instant)>,
     next_check: Instant,
 }
 
@@ -94,8 +95,7 @@ impl<'a> Worker<'a> {
             buffer,
             now,
             is_holding: plan.hold.is_some(),
-            is_last_started: false,
-            next_due: None,
+            next: None,
             next_check: now,
         })
     }
@@ -106,7 +106,7 @@ impl<'a> Worker<'a> {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
             self.start_due();
-            if self.connections.is_empty() && self.is_last_started {
+            if self.connections.is_empty() && self.connections_max == 0 {
                 break;
             }
             match self.poll.poll(&mut events, Some(self.wait())) {
@@ -128,21 +128,19 @@ impl<'a> Worker<'a> {
 
     /// Starts the connections that are due, unless too many are open.
     fn start_due(&mut self) {
-        self.next_due = None;
         while self.connections.len() < self.connections_max && self.job.may_start() {
-            match self.job.next(self.now) {
-                Next::Now { number, due } => self.start(number, due),
-                Next::At(due) => {
-                    self.next_due = Some(due);
-                    return;
-                }
-                Next::Never => {
-                    self.is_last_started = true;
-                    return;
-                }
+            let next = self.next.take().filter(|_| !self.job.is_stopped());
+            let next = next.or_else(|| self.job.next(self.now));
+            let Some((number, due)) = next else {
+                self.connections_max = 0;
+                return;
+            };
+            if due > self.now {
+                self.next = next;
+                return;
             }
+            self.start(number, due);
         }
-        self.is_last_started = self.connections_max == 0;
     }
 
     fn start(&mut self, number: u64, due: Instant) {
@@ -166,7 +164,7 @@ impl<'a> Worker<'a> {
                     self.receive(token.0);
                 }
             }
-            Err(failure) => self.job.record_failure(due, number, &failure, false),
+            Err(failure) => self.job.record_end(number, due, false, Err(failure)),
         }
     }
 
@@ -175,7 +173,7 @@ impl<'a> Worker<'a> {
         if !self.queue.is_empty() {
             return Duration::ZERO;
         }
-        let deadline = self.next_due.map_or(self.next_check, |due| due.min(self.next_check));
+        let deadline = self.next.map_or(self.next_check, |(_, due)| due.min(self.next_check));
         let wait = deadline.saturating_duration_since(Instant::now());
         if self.is_holding { wait.min(HOLD_INTERVAL) } else { wait }
     }
@@ -293,10 +291,7 @@ impl<'a> Worker<'a> {
     fn end(&mut self, key: usize, result: Result<(), Failure>) {
         let connection = self.connections.remove(key);
         let Connection { due, number, first_byte, is_connected, .. } = connection;
-        match result {
-            Ok(()) => self.job.tally().record_completed(due, first_byte),
-            Err(failure) => self.job.record_failure(due, number, &failure, is_connected),
-        }
+        self.job.record_end(number, due, is_connected, result.map(|()| first_byte));
         if self.job.plan.reset_after_bytes.is_some() {
             socket::reset(connection.stream);
         }

@@ -52,8 +52,8 @@ pub struct Settings<'a> {
     pub workers: Option<usize>,
     /// The maximum number of open connections of a sibling.
     pub connections_max: Option<u64>,
-    /// Whether a sibling logs, and whether stdout is a file. It is discarded otherwise.
-    pub is_logging: bool,
+    /// Whether the server writes no log: siblings keep none, and stdout is discarded.
+    pub is_quiet: bool,
     /// A command that starts the server, such as strace.
     pub prefix: &'a [OsString],
 }
@@ -112,7 +112,11 @@ impl Participant {
 
     /// Returns the command that starts the server. `program` is the program that calls
     /// [`main_of_server`](super::main_of_server), and `folder` is for the files of the server.
-    pub(super) fn command(
+    ///
+    /// # Errors
+    ///
+    /// Fails if the configuration of nginx cannot be written.
+    pub fn command(
         &self,
         program: &Path,
         settings: Settings<'_>,
@@ -123,7 +127,7 @@ impl Participant {
         let port = port.to_string();
         Ok(match &self.kind {
             Kind::Sibling { approach, is_zero_copy } => {
-                let log = if settings.is_logging { "json" } else { "off" };
+                let log = if settings.is_quiet { "off" } else { "json" };
                 let mut words = sibling(program, approach.name, file, &port, log);
                 words.extend(is_zero_copy.then(|| "--zero-copy".into()));
                 let workers = settings.workers.filter(|_| approach.has_workers);
@@ -165,51 +169,4 @@ fn sibling(program: &Path, name: &str, file: &Path, port: &str, log: &str) -> Ve
     let mut words = vec![program.into(), format!("serve-{name}").into(), file.into()];
     words.extend(["--host", "127.0.0.1", "--log", log, "--port", port].map(OsString::from));
     words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn command(participant: &Participant) -> String {
-        let settings = Settings {
-            chunk_bytes: Some(1),
-            workers: Some(2),
-            is_logging: true,
-            ..Settings::default()
-        };
-        let file = Path::new("/a b/file.bin");
-        let words = participant.command(Path::new("measure"), settings, (file, 7), file).unwrap();
-        let words: Vec<_> = words.iter().map(|word| word.to_str().unwrap()).collect();
-        words.join("|")
-    }
-
-    #[test]
-    fn names_are_unique_and_each_sibling_has_two() {
-        let names: Vec<String> = Participant::all().into_iter().map(|it| it.name).collect();
-        assert_eq!(names[..4], ["std", "std-zero-copy", "tokio", "tokio-zero-copy"]);
-        assert_eq!(names[8..], ["nginx", "node", "floor"]);
-    }
-
-    #[test]
-    fn a_sibling_is_this_program() {
-        let all = Participant::all();
-        let expected = "measure|serve-tokio|/a b/file.bin|--host|127.0.0.1|--log|json|--port|7|\
-                        --zero-copy|--chunk-size|1|--workers|2";
-        assert_eq!(command(&all[3]), expected);
-        // std has no worker threads.
-        assert!(command(&all[0]).ends_with("|--chunk-size|1"));
-        assert!(command(&all[10]).starts_with("measure|serve-floor|/a b/file.bin|"));
-    }
-
-    #[test]
-    fn a_command_has_placeholders() {
-        let old = Participant::from_command("old='./serve old' {file} -p{port}").unwrap();
-        assert_eq!(command(&old), "./serve old|/a b/file.bin|-p7");
-        assert!(!old.has_chunk_size());
-        assert!(Participant::from_command("a={file} {port} {chunk}").unwrap().has_chunk_size());
-        for incorrect in ["old", "old=serve {file}", "={file} {port}", "std={file} {port}"] {
-            assert!(Participant::from_command(incorrect).is_err(), "{incorrect}");
-        }
-    }
 }

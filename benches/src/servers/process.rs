@@ -1,6 +1,6 @@
 //! A server as a process, from its start to its end.
 
-use std::ffi::OsString;
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
@@ -54,40 +54,45 @@ impl Served {
     }
 }
 
-/// Starts servers. It has a folder for their files.
+/// Starts servers, and makes the files that they send.
 #[derive(Debug)]
 pub struct Launcher {
-    /// It runs a sibling if it is started as one.
     program: PathBuf,
     folder: TempFolder,
+    files: HashMap<u64, Served>,
 }
 
 impl Launcher {
-    /// Creates a folder for the files of the servers within another folder. The program must call
+    /// Creates a temporary folder within another folder. The program must call
     /// [`main_of_server`](super::main_of_server), and should be the caller itself.
     ///
     /// # Errors
     ///
     /// Fails if the folder cannot be created.
     pub fn new(program: PathBuf, folder: &Path) -> io::Result<Self> {
-        Ok(Self { program, folder: TempFolder::within(folder)? })
+        Ok(Self { program, folder: TempFolder::within(folder)?, files: HashMap::new() })
     }
 
-    /// The folder for the files of the servers. It is removed when the launcher is dropped.
+    /// The folder for the files of the servers.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Writes a file with this number of bytes.
+    /// Returns a file with this number of bytes, which is written if it does not exist.
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be written.
-    pub fn make_file(&self, name: &str, bytes: u64) -> io::Result<Served> {
-        let path = self.folder().join(name);
+    pub fn file(&mut self, bytes: u64) -> io::Result<Served> {
+        if let Some(served) = self.files.get(&bytes) {
+            return Ok(served.clone());
+        }
+        let path = self.folder().join(format!("{bytes}.bin"));
         fixture::write_noise(&path, bytes)?;
-        Served::new(path)
+        let served = Served::new(path)?;
+        self.files.insert(bytes, served.clone());
+        Ok(served)
     }
 
     /// Starts a server, and waits until it listens.
@@ -108,24 +113,22 @@ impl Launcher {
         let stderr = folder.join("stderr.txt");
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).stdin(Stdio::null()).stderr(File::create(&stderr)?);
-        match settings.is_logging {
-            true => command.stdout(File::create(folder.join("stdout.txt"))?),
-            false => command.stdout(Stdio::null()),
+        match settings.is_quiet {
+            true => command.stdout(Stdio::null()),
+            false => command.stdout(File::create(folder.join("stdout.txt"))?),
         };
-        let group = Group::spawn(&mut command).map_err(|error| cannot_start(&words[0], error))?;
+        let group = Group::spawn(&mut command).map_err(|error| {
+            let program = words[0].to_string_lossy();
+            io::Error::other(match error.kind() {
+                io::ErrorKind::NotFound => format!("`{program}` is not installed"),
+                _ => format!("cannot start `{program}`: {error}"),
+            })
+        })?;
         let addr = SocketAddr::from(([127, 0, 0, 1], port));
         let mut server = Server { group, addr, served: served.clone(), stderr };
         server.wait_until_listening()?;
         Ok(server)
     }
-}
-
-fn cannot_start(program: &OsString, error: io::Error) -> io::Error {
-    let program = program.to_string_lossy();
-    io::Error::other(match error.kind() {
-        io::ErrorKind::NotFound => format!("`{program}` is not installed"),
-        _ => format!("cannot start `{program}`: {error}"),
-    })
 }
 
 /// A server that listens. It is killed when it is dropped.
@@ -187,6 +190,19 @@ impl Server {
     /// Fails if a connection fails.
     pub fn load(&self, plan: Plan) -> io::Result<Report> {
         self.check(load::run(plan)?)
+    }
+
+    /// Carries out a plan whose clients discard the data. Also returns the CPU time that the server
+    /// used for it, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a connection fails, or if a process of the server ends.
+    pub fn time(&self, plan: Plan) -> io::Result<(Report, f64)> {
+        let before = CpuTimes::read(&self.pids())?;
+        let report = self.load(Plan { is_discarding: true, ..plan })?;
+        thread::sleep(REST);
+        Ok((report, CpuTimes::read(&self.pids())?.seconds_since(&before)?))
     }
 
     fn check(&self, report: Report) -> io::Result<Report> {
@@ -260,25 +276,6 @@ impl Server {
         self.group.pids()
     }
 
-    /// Reads the CPU time that the server has used.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a process has ended.
-    pub fn cpu_times(&self) -> io::Result<CpuTimes> {
-        CpuTimes::read(&self.pids())
-    }
-
-    /// Waits until the server is idle, and returns the CPU time since an earlier reading, in seconds.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a process has ended.
-    pub fn cpu_s_since(&self, before: &CpuTimes) -> io::Result<f64> {
-        thread::sleep(REST);
-        self.cpu_times()?.seconds_since(before)
-    }
-
     /// Reads the memory of the server, in bytes (PSS).
     ///
     /// # Errors
@@ -291,34 +288,5 @@ impl Server {
     /// Shuts the server down.
     pub fn stop(mut self) {
         self.group.stop(STOP_TIMEOUT);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_made_file_has_its_length() {
-        let launcher = Launcher::new(PathBuf::new(), &std::env::temp_dir()).unwrap();
-        let served = launcher.make_file("a.bin", 2_100_003).unwrap();
-        assert_eq!(served.expected.bytes, 2_100_003);
-        assert_eq!(fs::metadata(&served.path).unwrap().len(), 2_100_003);
-    }
-
-    #[test]
-    fn a_server_that_cannot_start_has_an_error() {
-        let launcher = Launcher::new(PathBuf::new(), &std::env::temp_dir()).unwrap();
-        let served = launcher.make_file("a.bin", 1).unwrap();
-        let start = |command: &str| {
-            let participant = Participant::from_command(command).unwrap();
-            let started = launcher.start(&participant, &served, Settings::default());
-            started.map(|_| ()).unwrap_err().to_string()
-        };
-        let error = start("a=/no/such/server {file} {port}");
-        assert_eq!(error, "`/no/such/server` is not installed");
-        let error =
-            start("a=sh -c 'echo first; echo Error: x >&2; echo y >&2; exit 3' {file} {port}");
-        assert_eq!(error, "the server ended with exit code 3; its stderr: Error: x");
     }
 }

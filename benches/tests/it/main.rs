@@ -6,11 +6,15 @@
 mod footprint;
 mod load;
 mod pace;
+#[cfg(target_os = "linux")]
+mod participants;
+mod preamble;
 mod program;
 mod records;
 mod report;
 mod servers;
 mod suites;
+mod tables;
 
 use std::panic;
 use std::sync::mpsc::{self, RecvTimeoutError};

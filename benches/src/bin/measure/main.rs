@@ -63,23 +63,3 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Diff(args) => report::diff(args),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    #[test]
-    fn short_help_has_one_line_per_flag_within_80_columns() {
-        let mut command = Cli::command().term_width(80);
-        command.build();
-        for subcommand in command.get_subcommands_mut() {
-            let help = subcommand.render_help().to_string();
-            for line in help.lines() {
-                assert!(line.chars().count() <= 80, "{line}");
-                assert!(!line.starts_with("          ") || line.contains("--"), "{line}");
-            }
-        }
-    }
-}

@@ -7,7 +7,7 @@ use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use benches::load::descriptors;
@@ -139,11 +139,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let (measures, participants) = (args.measures(), args.participants());
     check_descriptors(&measures, args.sizes.held_clients)?;
     let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
-    note("making the files");
     let launcher = Launcher::new(env::current_exe()?, &env::temp_dir());
     let launcher = launcher.context("cannot create a temporary folder")?;
-    let course = Course::new(launcher, &measures, args.sizes);
-    let mut course = course.context("cannot make the files")?;
+    let course = Course::new(launcher, args.sizes);
+    let mut course = course.context("cannot copy `assets/river.webp`")?;
 
     let mut problems = Vec::new();
     let mut present = Vec::new();
@@ -169,7 +168,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         measurements: steps.iter().flat_map(Step::measurements).collect(),
         problems,
     };
-    results::print(&tables(&run), &run.problems);
+    results::print_tables(&tables(&run), &run.problems);
     args.write(&run)?;
     let has_failed = run.problems.len() > absent_count;
     Ok(ExitCode::from(if has_failed { EXIT_FAILED } else { 0 }))
@@ -211,8 +210,8 @@ impl Args {
         if self.no_record {
             return Ok(());
         }
-        let folder = self.record.clone();
-        let folder = folder.unwrap_or_else(|| records::folder_of(&run.date, &self.machine));
+        let default = || records::folder_of(&run.date, &self.machine);
+        let folder = self.record.clone().unwrap_or_else(default);
         let page = folder.join("race.md");
         records::add(&folder, &Record::new([run.clone()]))
             .and_then(|_| fs::write(&page, markdown(run)))
@@ -247,10 +246,7 @@ fn race<'a>(
         participants.map(move |&participant| Step { measure, participant, samples: Vec::new() })
     });
     let mut steps: Vec<Step<'a>> = steps.collect();
-    let expected_s = |step: &Step<'_>| step.measure.expected_s(step.participant, &course.sizes);
-    let expected_s = steps.iter().map(expected_s).sum::<f64>() * (rounds as f64 + 0.5);
-    note(format_args!("{} measurements per round, {} in total", steps.len(), about(expected_s)));
-
+    note(format_args!("{} measurements per round", steps.len()));
     let bar = results::progress_bar(steps.len() * (rounds + 1));
     steps.retain(|step| {
         bar.set_message(format!("warm-up: {}", step.name()));
@@ -275,8 +271,9 @@ fn race<'a>(
             bar.inc(1);
         }
         if bar.is_hidden() {
-            let left_s = started.elapsed().as_secs_f64() * (rounds - round) as f64;
-            note(format_args!("round {round} of {rounds}, {} left", about(left_s)));
+            let left_s = started.elapsed().as_secs() * (rounds - round) as u64;
+            let left = humantime::format_duration(Duration::from_secs(left_s));
+            note(format_args!("round {round} of {rounds}, about {left} left"));
         }
     }
     bar.finish_and_clear();
@@ -291,13 +288,6 @@ fn order(steps: &[Step<'_>], round: usize) -> Vec<usize> {
         of_measure.rotate_left(round % of_measure.len());
     }
     order
-}
-
-fn about(seconds: f64) -> String {
-    match seconds {
-        ..100.0 => format!("about {seconds:.0} s"),
-        _ => format!("about {:.0} min", seconds / 60.0),
-    }
 }
 
 #[cfg(test)]
@@ -361,11 +351,5 @@ mod tests {
             ("log/std/b".to_owned(), vec![Some(2.0), None, None]),
         ];
         assert_eq!(actual, expected);
-    }
-
-    #[test]
-    fn durations_are_approximate() {
-        assert_eq!(about(42.4), "about 42 s");
-        assert_eq!(about(840.0), "about 14 min");
     }
 }

@@ -1,6 +1,7 @@
 //! The measurements of the race.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::thread;
@@ -121,19 +122,6 @@ impl Measure {
             Self::Log => participant.approach().is_some(),
         }
     }
-
-    /// Returns the approximate duration for one server, in seconds, as measured on two cores.
-    pub fn expected_s(self, participant: &Participant, sizes: &Sizes) -> f64 {
-        let job_s = sizes.job_time.as_secs_f64();
-        match (self, &participant.kind) {
-            (Self::Large, _) => job_s + 1.5,
-            (Self::River, _) => job_s + 0.4,
-            (Self::Bytes, Kind::Node) => 5.0,
-            (Self::Bytes, _) => 1.0,
-            (Self::Held, _) => 1.0 + 14.0 * sizes.held_clients as f64 / 10_000.0,
-            (Self::Log, _) => 2.0 * job_s + 2.5,
-        }
-    }
 }
 
 /// A timed job.
@@ -145,57 +133,26 @@ enum Job {
     River,
 }
 
-/// What a timed job needed.
-struct Timed {
-    report: Report,
-    cpu_s: f64,
-}
-
 /// The files and the sizes of the race, and how often each server does each job.
 #[derive(Debug)]
 pub struct Course {
-    pub sizes: Sizes,
+    sizes: Sizes,
     launcher: Launcher,
-    large: Served,
     river: Served,
-    bytes: Served,
-    held: Served,
-    held_few: Served,
     counts: HashMap<(Job, String), u64>,
 }
 
-/// Siblings log by default, and so do all other servers.
-const LOGGING: Settings<'static> = Settings {
-    chunk_bytes: None,
-    workers: None,
-    connections_max: None,
-    is_logging: true,
-    prefix: &[],
-};
-
 impl Course {
-    /// Makes the files that the measurements need.
-    pub fn new(launcher: Launcher, measures: &[Measure], sizes: Sizes) -> io::Result<Self> {
+    pub fn new(launcher: Launcher, sizes: Sizes) -> io::Result<Self> {
         let river = launcher.folder().join("river.webp");
         let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
-        std::fs::copy(assets.join("river.webp"), &river)?;
-        let needs_large = measures.iter().any(|it| matches!(it, Measure::Large | Measure::Log));
-        let large_bytes = if needs_large { sizes.large_size.as_u64() } else { 0 };
-        Ok(Self {
-            sizes,
-            large: launcher.make_file("large.bin", large_bytes)?,
-            river: Served::new(river)?,
-            bytes: launcher.make_file("bytes.bin", BYTES_BYTES)?,
-            held: launcher.make_file("held.bin", HELD_BYTES)?,
-            held_few: launcher.make_file("held-few.bin", HELD_BYTES_OF_FEW)?,
-            counts: HashMap::new(),
-            launcher,
-        })
+        fs::copy(assets.join("river.webp"), &river)?;
+        Ok(Self { sizes, launcher, river: Served::new(river)?, counts: HashMap::new() })
     }
 
     /// Checks that a server starts and sends a file.
     pub fn check(&self, participant: &Participant) -> io::Result<()> {
-        self.start(participant, &self.river, LOGGING, true).map(|_| ())
+        self.start(participant, &self.river, Settings::default(), true).map(|_| ())
     }
 
     /// Starts a server. One client verifies the hash of the reply, or only its length.
@@ -223,61 +180,78 @@ impl Course {
         };
         for &job in jobs {
             let key = (job, participant.name.clone());
-            if !self.counts.contains_key(&key) {
-                let job_s = self.sizes.job_time.as_secs_f64();
-                let count = match job {
-                    Job::Large => {
-                        let timed = self.run(job, participant, LOGGING, 1)?;
-                        let fetches = (job_s / timed.report.wall_s.max(1e-6)).ceil() as u64;
-                        fetches.clamp(1, LARGE_FETCHES_MAX)
-                    }
-                    Job::River => {
-                        let timed = self.run(job, participant, LOGGING, RIVER_WARM_UP)?;
-                        let connections = (job_s * timed.report.connections_per_s) as u64;
-                        connections.max(2 * self.sizes.river_clients)
-                    }
-                };
-                self.counts.insert(key, count);
+            if self.counts.contains_key(&key) {
+                continue;
             }
+            let count = if job == Job::Large { 1 } else { RIVER_WARM_UP };
+            let (report, _) = self.run(job, participant, (Settings::default(), true), count)?;
+            let job_s = self.sizes.job_time.as_secs_f64();
+            let count = match job {
+                Job::Large => {
+                    let fetches = (job_s / report.wall_s.max(1e-6)).ceil() as u64;
+                    fetches.clamp(1, LARGE_FETCHES_MAX)
+                }
+                Job::River => {
+                    let connections = (job_s * report.connections_per_s) as u64;
+                    connections.max(2 * self.sizes.river_clients)
+                }
+            };
+            self.counts.insert(key, count);
         }
         Ok(())
     }
 
+    /// Returns how often a server does a job in the job time.
     fn count(&self, job: Job, participant: &Participant) -> u64 {
         self.counts.get(&(job, participant.name.clone())).copied().unwrap_or(1)
     }
 
+    /// Runs a job with a number of connections. Also returns the server's CPU time in seconds.
+    fn run(
+        &mut self,
+        job: Job,
+        participant: &Participant,
+        (settings, verifies_hash): (Settings<'_>, bool),
+        connections: u64,
+    ) -> io::Result<(Report, f64)> {
+        let (served, at_once) = match job {
+            Job::Large => (self.launcher.file(self.sizes.large_size.as_u64())?, 1),
+            Job::River => (self.river.clone(), self.sizes.river_clients),
+        };
+        let server = self.start(participant, &served, settings, verifies_hash)?;
+        server.time(server.plan().with_connections(connections, at_once))
+    }
+
     /// Measures a server, which is started for this measurement.
     pub fn measure(
-        &self,
+        &mut self,
         measure: Measure,
         participant: &Participant,
         round: usize,
     ) -> io::Result<Figures> {
+        let settings = (Settings::default(), true);
         match measure {
             Measure::Large => {
                 let fetches = self.count(Job::Large, participant);
-                let Timed { report, cpu_s } =
-                    self.run(Job::Large, participant, LOGGING, fetches)?;
-                let gb_per_cpu_s = report.bytes as f64 / 1e9 / cpu_s;
-                let rates = [("gb_per_s", report.gb_per_s), ("gb_per_cpu_s", gb_per_cpu_s)];
-                Ok(figures(&report, cpu_s).into_iter().chain(rates).collect())
+                let (report, cpu_s) = self.run(Job::Large, participant, settings, fetches)?;
+                let mut figures = figures(&report, cpu_s);
+                figures.insert("gb_per_s", report.gb_per_s);
+                figures.insert("gb_per_cpu_s", report.bytes as f64 / 1e9 / cpu_s);
+                Ok(figures)
             }
             Measure::River => {
                 let connections = self.count(Job::River, participant);
-                let Timed { report, cpu_s } =
-                    self.run(Job::River, participant, LOGGING, connections)?;
-                let per_cpu_s = report.completed as f64 / cpu_s;
-                let rates = [
-                    ("connections_per_s", report.connections_per_s),
-                    ("connections_per_cpu_s", per_cpu_s),
-                ];
-                Ok(figures(&report, cpu_s).into_iter().chain(rates).collect())
+                let (report, cpu_s) = self.run(Job::River, participant, settings, connections)?;
+                let mut figures = figures(&report, cpu_s);
+                figures.insert("connections_per_s", report.connections_per_s);
+                figures.insert("connections_per_cpu_s", report.completed as f64 / cpu_s);
+                Ok(figures)
             }
             Measure::Bytes => {
-                let settings = Settings { chunk_bytes: Some(1), ..LOGGING };
-                let server = self.start(participant, &self.bytes, settings, true)?;
-                let Timed { report, cpu_s } = time(&server, (1, 1))?;
+                let settings = Settings { chunk_bytes: Some(1), ..Settings::default() };
+                let served = self.launcher.file(BYTES_BYTES)?;
+                let server = self.start(participant, &served, settings, true)?;
+                let (report, cpu_s) = server.time(server.plan())?;
                 Ok(figures(&report, cpu_s))
             }
             Measure::Held => self.measure_held(participant),
@@ -285,42 +259,27 @@ impl Course {
         }
     }
 
-    /// Runs a job with a number of connections.
-    fn run(
-        &self,
-        job: Job,
-        participant: &Participant,
-        settings: Settings<'_>,
-        connections: u64,
-    ) -> io::Result<Timed> {
-        let (served, at_once) = match job {
-            Job::Large => (&self.large, 1),
-            Job::River => (&self.river, self.sizes.river_clients),
-        };
-        let server = self.start(participant, served, settings, true)?;
-        time(&server, (connections, at_once))
-    }
-
-    fn measure_held(&self, participant: &Participant) -> io::Result<Figures> {
+    fn measure_held(&mut self, participant: &Participant) -> io::Result<Figures> {
         let has_threads = participant.approach().is_some_and(|approach| !approach.has_workers);
-        let (clients, served) = match has_threads {
-            true => (self.sizes.held_clients.min(HELD_CLIENTS_WITH_THREADS), &self.held_few),
-            false => (self.sizes.held_clients, &self.held),
+        let (clients, bytes) = match has_threads {
+            true => (self.sizes.held_clients.min(HELD_CLIENTS_WITH_THREADS), HELD_BYTES_OF_FEW),
+            false => (self.sizes.held_clients, HELD_BYTES),
         };
-        let settings = Settings { connections_max: Some(clients + OTHER_CLIENTS), ..LOGGING };
-        let server = self.start(participant, served, settings, true)?;
+        let served = self.launcher.file(bytes)?;
+        let connections_max = Some(clients + OTHER_CLIENTS);
+        let settings = Settings { connections_max, ..Settings::default() };
+        let server = self.start(participant, &served, settings, true)?;
         let latency_without_ms = latency_ms(&server)?;
-        let bytes_without = server.memory_bytes()?;
+        let bytes_without = server.memory_bytes()? as f64;
         let look = || look_at_held(&server);
         let amount = (clients, HELD_BUFFER_BYTES);
         let (report, (bytes_with, latency_with_ms, tcp_memory)) =
             server.with_non_reading_clients(amount, server.plan(), look)?;
-        let added_kib = (bytes_with as f64 - bytes_without as f64) / 1024.0;
         let mut figures = Figures::from([
             ("clients", clients as f64),
             ("served_whole", report.completed as f64),
-            ("kib_per_client", added_kib / clients as f64),
-            ("idle_mib", bytes_without as f64 / 1024.0 / 1024.0),
+            ("kib_per_client", (bytes_with as f64 - bytes_without) / 1024.0 / clients as f64),
+            ("idle_mib", bytes_without / 1024.0 / 1024.0),
             ("fresh_idle_ms", latency_without_ms),
             ("fresh_held_ms", latency_with_ms),
             ("fresh_ms_ratio", latency_with_ms / latency_without_ms),
@@ -332,23 +291,25 @@ impl Course {
 
     /// Runs each job with and without a log, immediately after each other. The order changes in each
     /// round.
-    fn measure_log(&self, participant: &Participant, round: usize) -> io::Result<Figures> {
-        let order = if round % 2 == 0 { [true, false] } else { [false, true] };
-        let half = |job, min: u64| (self.count(job, participant) / 2).max(min);
-        let connections = half(Job::River, self.sizes.river_clients);
+    fn measure_log(&mut self, participant: &Participant, round: usize) -> io::Result<Figures> {
+        let order = if round % 2 == 0 { [false, true] } else { [true, false] };
         let mut figures = Figures::new();
-        for is_logging in order {
-            let settings = Settings { is_logging, ..LOGGING };
-            let server = self.start(participant, &self.large, settings, false)?;
-            let report = time(&server, (half(Job::Large, 1), 1))?.report;
-            let name = if is_logging { "json_gb_per_s" } else { "off_gb_per_s" };
-            figures.insert(name, report.gb_per_s);
-        }
-        for is_logging in order {
-            let settings = Settings { is_logging, ..LOGGING };
-            let report = self.run(Job::River, participant, settings, connections)?.report;
-            let name = if is_logging { "json_connections_per_s" } else { "off_connections_per_s" };
-            figures.insert(name, report.connections_per_s);
+        for job in [Job::Large, Job::River] {
+            let connections = match job {
+                Job::Large => (self.count(job, participant) / 2).max(1),
+                Job::River => (self.count(job, participant) / 2).max(self.sizes.river_clients),
+            };
+            for is_quiet in order {
+                let settings = (Settings { is_quiet, ..Settings::default() }, job == Job::River);
+                let (report, _) = self.run(job, participant, settings, connections)?;
+                let (figure, value) = match (job, is_quiet) {
+                    (Job::Large, false) => ("json_gb_per_s", report.gb_per_s),
+                    (Job::Large, true) => ("off_gb_per_s", report.gb_per_s),
+                    (Job::River, false) => ("json_connections_per_s", report.connections_per_s),
+                    (Job::River, true) => ("off_connections_per_s", report.connections_per_s),
+                };
+                figures.insert(figure, value);
+            }
         }
         let ratio = |json: &str, off: &str| figures[json] / figures[off];
         let large = ratio("json_gb_per_s", "off_gb_per_s");
@@ -356,15 +317,6 @@ impl Course {
         figures.extend([("large_ratio", large), ("river_ratio", river)]);
         Ok(figures)
     }
-}
-
-/// Connects clients, a number in total and a number at the same time. They discard the data.
-fn time(server: &Server, (total, at_once): (u64, u64)) -> io::Result<Timed> {
-    let mut plan = server.plan().with_connections(total, at_once);
-    plan.is_discarding = true;
-    let before = server.cpu_times()?;
-    let report = server.load(plan)?;
-    Ok(Timed { report, cpu_s: server.cpu_s_since(&before)? })
 }
 
 /// Returns the figures of every timed job. They show whether the client was the bottleneck.
