@@ -94,13 +94,13 @@ bench-quick *ARGS:
 footprint *ARGS:
     @cargo run --quiet --release -p benches --bin measure -- footprint "$@"
 
-# Generate a page from the last `bench` and `footprint` runs, and print its path
+# Generate a page from the last `bench`, `footprint` and `peers` runs, and print its path
 [group('measure')]
 [no-exit-message]
 report *ARGS:
     @cargo run --quiet --release -p benches --bin measure -- report "$@"
 
-# Save these runs in benches/records/, as data and as a page: `just record --machine my-laptop`
+# Save the last `bench` and `footprint` runs in benches/records/, as data and as a page: `just record --machine my-laptop`
 [group('measure')]
 [no-exit-message]
 record *ARGS:

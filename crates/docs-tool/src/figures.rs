@@ -46,7 +46,7 @@ impl<'a> Records<'a> {
     pub fn figure(&mut self, query: &str) -> Result<String, Error> {
         if self.record.is_none() {
             let record = newest(&self.repo.path(RECORDS)).and_then(|folder| Record::read(&folder));
-            let help = "make a record: CONTRIBUTING.md explains how";
+            let help = "run `just bench`, `just footprint`, `just record` and `just peers`";
             self.record = Some(record.map_err(|error| (error.to_string(), help.to_owned()))?);
         }
         let record = self.record.as_ref().expect("the record was read");

@@ -29,6 +29,8 @@ Example:
 
 Exit codes: 0 success, 2 error.";
 
+const HELP: &str = "help: run `just bench-quick`, `just footprint` or both";
+
 /// Generate a page from the last runs or from a record
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
@@ -84,6 +86,9 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let mut runs = load(NOW)?;
             // The race saves itself. The last one may be a part that should not be saved.
             runs.runs.retain(|run| run.program != race::PROGRAM);
+            if runs.runs.is_empty() {
+                bail!("there are no results to save\n{HELP}");
+            }
             let record = records::add(&folder, &runs).context("cannot write the record")?;
             (record, folder)
         }
@@ -114,7 +119,7 @@ fn load(name: &str) -> anyhow::Result<Record> {
         anyhow!("cannot read the record {error}\nhelp: {help}")
     })?;
     if record.runs.is_empty() {
-        bail!("`{name}` has no results\nhelp: run `just bench-quick`, `just footprint` or both");
+        bail!("`{name}` has no results\n{HELP}");
     }
     Ok(record)
 }
