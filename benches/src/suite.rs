@@ -39,19 +39,3 @@ pub fn file_bytes_for(chunk_bytes: usize) -> u64 {
     const BYTES_MAX: u64 = 16 * 1024 * 1024;
     (chunk_bytes as u64 * CHUNKS).min(BYTES_MAX)
 }
-
-#[cfg(test)]
-mod tests {
-    use bytesize::ByteSize;
-
-    use super::*;
-
-    #[test]
-    fn names_of_chunk_sizes_are_their_sizes() {
-        for (name, bytes) in CHUNK_SIZES {
-            assert_eq!(name.parse(), Ok(ByteSize(bytes as u64)));
-            assert_eq!(file_bytes_for(bytes) % bytes as u64, 0, "the last chunk must be whole");
-        }
-        assert_eq!(file_bytes_for(1), 16_384);
-    }
-}

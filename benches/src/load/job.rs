@@ -129,15 +129,15 @@ impl Job {
 
     /// Returns whether clients must not read yet.
     pub(super) fn is_holding(&self) -> bool {
-        match self.plan.hold {
-            None => false,
-            Some(_) if self.is_stopped() => false,
-            Some(Hold::UntilReleased) => !self.is_released.load(Ordering::Acquire),
-            Some(Hold::For(time)) => {
-                let (answered, since_last) = self.answered();
-                answered < self.plan.connections || since_last < time
+        let Some(hold) = self.plan.hold else { return false };
+        if let Hold::For(time) = hold {
+            let (answered, since_last) = self.answered();
+            if answered >= self.plan.connections && since_last >= time {
+                // This is final: the clients that read change the time since the last event.
+                self.release();
             }
         }
+        !self.is_stopped() && !self.is_released.load(Ordering::Acquire)
     }
 
     /// Returns whether the server's accept queue has space for another client of a hold.

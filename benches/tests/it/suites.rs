@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io, thread};
 
-use benches::suite::{BASELINE_MEMORY, Files, Mode, Target, file_bytes_for};
+use benches::suite::{BASELINE_MEMORY, CHUNK_SIZES, Files, Mode, Target, file_bytes_for};
 use criterion::Criterion;
 use serve_core::{Approach, Server};
 
@@ -67,6 +67,16 @@ fn bench(mut target: Target, work: fn(&mut Target)) -> Result<(), String> {
 
 fn message(panic: &(dyn Any + Send)) -> String {
     panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no message".to_owned())
+}
+
+#[test]
+fn names_of_chunk_sizes_are_their_sizes() {
+    for (name, chunk_bytes) in CHUNK_SIZES {
+        assert_eq!(harness::text::bytes(name), Ok(chunk_bytes as u64));
+        let file_bytes = file_bytes_for(chunk_bytes);
+        assert_eq!(file_bytes % chunk_bytes as u64, 0, "the last chunk must be whole");
+    }
+    assert_eq!(file_bytes_for(1), 16_384);
 }
 
 #[test]
