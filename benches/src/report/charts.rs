@@ -9,24 +9,14 @@ use serde::Deserialize;
 use super::svg::{Bar, Chart, Line, Lines, Style, bars};
 
 /// A section of the page.
-#[derive(Debug)]
+#[derive(Deserialize)]
 pub(super) struct Section {
     pub title: String,
     /// HTML
     pub text: String,
-    pub charts: Vec<Chart>,
-}
-
-#[derive(Deserialize)]
-struct Templates {
-    section: Vec<SectionTemplate>,
-}
-
-#[derive(Deserialize)]
-struct SectionTemplate {
-    title: String,
-    text: String,
     chart: Vec<ChartTemplate>,
+    #[serde(skip)]
+    pub charts: Vec<Chart>,
 }
 
 #[derive(Deserialize)]
@@ -65,17 +55,19 @@ enum Unit {
 
 /// Returns the sections for which the record has values.
 pub(super) fn sections(record: &Record) -> Vec<Section> {
-    let templates: Templates =
-        toml::from_str(include_str!("charts.toml")).expect("charts.toml is valid");
-    let section = |template: SectionTemplate| {
-        let charts = template.chart.iter().flat_map(|chart| chart.draw(record)).collect();
-        let text = siblings().fold(template.text, |text, (_, name)| {
-            text.replace(&format!("{{{name}}}"), &cost_of_pool(record, name))
-        });
-        Section { title: template.title, text, charts }
-    };
-    let sections = templates.section.into_iter().map(section);
-    sections.filter(|section| !section.charts.is_empty()).collect()
+    let page: Result<BTreeMap<String, Vec<Section>>, _> =
+        toml::from_str(include_str!("charts.toml"));
+    let mut sections: Vec<Section> =
+        page.expect("charts.toml is valid").into_values().flatten().collect();
+    for section in &mut sections {
+        section.charts = section.chart.iter().flat_map(|chart| chart.draw(record)).collect();
+        for (_, name) in siblings() {
+            let cost = cost_of_pool(record, name);
+            section.text = section.text.replace(&format!("{{{name}}}"), &cost);
+        }
+    }
+    sections.retain(|section| !section.charts.is_empty());
+    sections
 }
 
 /// Returns the duration of a byte with and without the blocking pool.
@@ -254,22 +246,4 @@ fn plain(value: f64) -> String {
 /// Returns a number without trailing zeros.
 fn round(value: f64) -> String {
     format!("{}", (value * 1e6).round() / 1e6)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_have_units() {
-        assert_eq!([1e3, 2e6, 5e9].map(bytes_per_s), ["1 kB/s", "2 MB/s", "5 GB/s"]);
-        assert_eq!([0.05, 1.0, 12_345.6].map(plain), ["0.05", "1", "12,346"]);
-        assert_eq!(["1B", "64KiB", "1MiB", "1024"].map(tick_text), ["1", "64K", "1M", "1,024"]);
-    }
-
-    #[test]
-    fn a_zero_copy_server_has_the_style_of_its_sibling() {
-        assert_eq!(style_of("tokio-zero-copy"), style_of("tokio"));
-        assert_eq!(style_of("nginx"), Style::Reference);
-    }
 }

@@ -29,7 +29,7 @@ const PROGRAMS: [(&str, &str, &str, Tables); 3] = [
 /// Returns the page, which loads nothing from the network.
 pub(super) fn page(record: &Record, sections: &[Section]) -> String {
     let mut body = String::new();
-    for Section { title, text, charts } in sections {
+    for Section { title, text, charts, .. } in sections {
         let charts: Vec<String> = charts.iter().map(|chart| chart.inline()).collect();
         let charts = charts.join("\n");
         body += &format!("<h2>{title}</h2>\n{text}\n<div class=\"panels\">\n{charts}\n</div>\n");

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is the result of a test that fails")]
 
+mod charts;
 #[cfg(target_os = "linux")]
 mod footprint;
 mod load;
