@@ -152,11 +152,11 @@ pub fn markdown(run: &Run) -> String {
     let date = run.date.split('T').next().unwrap_or_default();
     let rounds = run.options.get("rounds").unwrap_or(&Value::Null);
     let mut page = format!(
-        "# Race, {date}\n\nThe values are medians of {rounds} rounds. A ratio is computed within \
-         each round; the table shows the median of these ratios, with their minimum and maximum. \
-         All servers ran in turns, on this machine, over loopback, and the client discarded the \
-         data. A CPU-second is CPU time of the server. `docs/METHODOLOGY.md` describes the \
-         measurements, and `summary.json` contains all values.\n\n| | |\n| --- | --- |\n"
+        "# Race, {date}\n\nValues are medians of {rounds} rounds. A ratio is the median of the \
+         ratios of the rounds, with the smallest and the largest. All servers ran in turns on this \
+         machine, over loopback, and the client discarded what it received. A CPU-second is a \
+         second of the server's CPU time. [The methodology](../../../docs/METHODOLOGY.md#the-race) \
+         explains how the race works, and `summary.json` contains all values.\n\n| | |\n| --- | --- |\n"
     );
     for (name, value) in run.machine.facts() {
         page.push_str(&format!("| {name} | {value} |\n"));

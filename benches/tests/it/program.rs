@@ -214,3 +214,24 @@ fn errors_of_reports_include_help() {
         assert!(error(&["report", "--machine", name]).contains("my-laptop"), "{name}");
     }
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_is_not_installed_is_reported() {
+    let folder = harness::TempFolder::new().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
+        command.args(args).env("PATH", folder.path()).env("CARGO_TARGET_DIR", folder.path());
+        in_time(move || command.output().unwrap())
+    };
+    let race = run(&["race", "--server", "node", "--no-record"]);
+    assert_eq!(race.status.code(), Some(2), "{race:?}");
+    let expected = "absent: node: `node` is not installed\nerror: no server could be started\n";
+    assert_eq!(text(&race.stderr), expected);
+
+    let footprint = run(&["footprint", "--server", "node", "--chunk-size", "1B", "--no-held"]);
+    assert_eq!(footprint.status.code(), Some(1), "{footprint:?}");
+    let expected = "system calls are not counted: strace is not installed (apt install strace)\n\
+                    failed: node with chunks of 1B: `node` is not installed\n";
+    assert_eq!(text(&footprint.stdout), expected);
+}

@@ -164,3 +164,19 @@ fn rows_are_servers_and_columns_are_cases() {
     let threads = "Threads\nserver  1KiB\ntokio   4.00\nnode       –\n";
     assert_eq!(text, [threads, memory]);
 }
+
+#[test]
+fn a_failed_round_and_an_absent_server_have_no_value() {
+    let mut run = large_run();
+    for measurement in &mut run.measurements {
+        measurement.samples.push(measurement.id.starts_with("large/nginx").then_some(99.0));
+    }
+    let rows = &race::tables(&run)[0].rows;
+    // The second round has no ratio.
+    assert_eq!(
+        rows[0].join(" | "),
+        "std | 12.34 | 0.50 (0.50–0.50) | – | 23.45 | 1.00 (1.00–1.00)"
+    );
+    assert_eq!(rows[2].join(" | "), "nginx | 61.84 | – | – | 61.23 | –");
+    assert!(rows.iter().all(|row| row[0] != "node"));
+}

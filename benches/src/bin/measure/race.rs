@@ -246,7 +246,7 @@ fn race<'a>(
         participants.map(move |&participant| Step { measure, participant, samples: Vec::new() })
     });
     let mut steps: Vec<Step<'a>> = steps.collect();
-    note(format_args!("{} measurements per round", steps.len()));
+    note(format_args!("measurements per round: {}", steps.len()));
     let bar = results::progress_bar(steps.len() * (rounds + 1));
     steps.retain(|step| {
         bar.set_message(format!("warm-up: {}", step.name()));
