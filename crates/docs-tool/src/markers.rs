@@ -231,7 +231,7 @@ mod tests {
         let help = |comment: &str| parse(comment).unwrap_err().1;
         assert_eq!(help("<!-- codes: a.rs -->"), "did you mean `code`?");
         assert_eq!(help("<!-- run exit 1 -->"), "write `<!-- run: exit 1 -->`");
-        assert_eq!(help("<!-- figure: peers x -->"), "put a word of its line before it");
+        assert_eq!(help("<!-- figure: race/x -->"), "put a word of its line before it");
         assert!(help("<!-- siblings: a/b.rs#c -->").contains("{}"));
         assert_eq!(parse("<!-- Written by hand: see below. -->").unwrap(), None);
         assert_eq!(parse("<!-- to here -->").unwrap(), None);

@@ -376,11 +376,11 @@ mod tests {
 
     #[test]
     fn figures_have_their_query_and_place() {
-        let page = page("It is <!-- figure: peers a b -->1.5<!-- /figure --> times.\n");
+        let page = page("It is <!-- figure: race/a/b -->1.5<!-- /figure --> times.\n");
         let [figure] = &page.figures[..] else { panic!("{:?}", page.figures) };
-        assert_eq!((figure.query.as_str(), figure.line), ("peers a b", 1));
+        assert_eq!((figure.query.as_str(), figure.line), ("race/a/b", 1));
         assert_eq!(&page.text[figure.range.clone()], "1.5");
-        assert!(page.prose.contains("1.5") && !page.prose.contains("peers"));
+        assert!(page.prose.contains("1.5") && !page.prose.contains("race"));
     }
 
     #[test]

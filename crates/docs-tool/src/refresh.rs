@@ -47,7 +47,7 @@ pub struct FillArgs {
 /// Report which generated texts and pictures are out of date
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Pages to process [default: all lessons and docs/INSTRUCTOR.md]
+    /// Pages to process [default: all lessons, docs/*.md, README.md]
     #[arg(value_name = "PAGE")]
     pages: Vec<PathBuf>,
     /// Omit the commands: process only code, values, references and links
@@ -211,16 +211,14 @@ pub fn refresh(repo: &Repo, options: &Options, progress: &mut dyn FnMut(&str)) -
     outcome
 }
 
-/// The lessons, and what instructors read.
+/// Returns the lessons, the pages in `docs` and the README.
 #[must_use]
 pub fn lessons(repo: &Repo) -> Vec<String> {
     let below = repo.files_below("lessons", &[".md"]);
     let mut pages: Vec<String> =
         below.into_iter().filter(|file| file.matches('/').count() == 1).collect();
-    let instructors = "docs/INSTRUCTOR.md";
-    if repo.path(instructors).is_file() {
-        pages.push(instructors.to_owned());
-    }
+    pages.extend(repo.files_below("docs", &[".md"]));
+    pages.extend(Some("README.md".to_owned()).filter(|file| repo.path(file).is_file()));
     pages
 }
 

@@ -108,7 +108,7 @@ mod tests {
     fn every_page_has_one_place() {
         let paths = [
             "CONTRIBUTING.md",
-            "benches/records/x/peers.md",
+            "benches/records/x/race.md",
             "code/a/index.md",
             "code/a/b.rs.md",
             "code/index.md",

@@ -4,6 +4,7 @@
 
 mod book;
 mod comparing;
+mod figures;
 mod pages;
 mod repository;
 #[cfg(target_os = "linux")]
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         return ended;
     }
     let arguments = Arguments::from_args();
-    let tests = [pages::TESTS, comparing::TESTS, book::TESTS, RUNS].concat();
+    let tests = [pages::TESTS, figures::TESTS, comparing::TESTS, book::TESTS, RUNS].concat();
     let trials = tests.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             test();
