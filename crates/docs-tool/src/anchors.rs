@@ -69,15 +69,20 @@ pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, (String, String)> 
     };
     let mut lines: Vec<&str> = inside[..end].to_vec();
     lines.retain(|line| mark(line).is_none());
-    while lines.first().is_some_and(|line| line.trim().is_empty()) {
-        lines.remove(0);
-    }
-    while lines.last().is_some_and(|line| line.trim().is_empty()) {
-        lines.pop();
-    }
+    trim(&mut lines);
     let indent = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| indent_of(line));
     let indent = indent.min().unwrap_or(0);
     Ok(lines.iter().map(|line| line.get(indent..).unwrap_or("").to_owned()).collect())
+}
+
+/// Removes blank lines at the start and at the end.
+pub fn trim<T: AsRef<str>>(lines: &mut Vec<T>) {
+    let is_blank = |line: &T| line.as_ref().trim().is_empty();
+    while lines.last().is_some_and(is_blank) {
+        lines.pop();
+    }
+    let blank = lines.iter().take_while(|line| is_blank(line)).count();
+    lines.drain(..blank);
 }
 
 fn indent_of(line: &str) -> usize {

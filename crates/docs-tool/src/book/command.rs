@@ -13,7 +13,8 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, bail};
 
-use super::{assemble, mdbook, tree};
+use super::assemble::assemble;
+use super::mdbook;
 use crate::repo::Repo;
 use crate::{print, report};
 
@@ -70,7 +71,7 @@ impl Args {
 /// Writes the sources for mdBook, and returns their number. Returns nothing if a page has errors
 /// and this is not a draft.
 fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
-    let made = assemble(repo.root());
+    let made = assemble(repo);
     made.faults.iter().for_each(report);
     if !made.faults.is_empty() && !is_draft {
         let count = made.faults.len();
@@ -92,8 +93,26 @@ fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
         settings.extend(format!("\"{page}\" = {{ enable = false }}\n").bytes());
     }
     files.extend(made.files.into_iter().map(|(path, bytes)| (format!("src/{path}"), bytes)));
-    tree::sync(&repo.path("target/book-src"), &files).context("cannot write `target/book-src`")?;
+    write_files(&repo.path("target/book-src"), &files).context("cannot write `target/book-src`")?;
     Ok(Some(made.pages))
+}
+
+/// Writes the files into a folder and removes all other files from it. Unchanged files are not
+/// written, so that mdBook does not see a change.
+fn write_files(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
+    for (path, bytes) in files {
+        let path = folder.join(path);
+        if !fs::read(&path).is_ok_and(|current| current == *bytes) {
+            fs::create_dir_all(path.parent().unwrap_or(folder))?;
+            fs::write(path, bytes)?;
+        }
+    }
+    for path in Repo::at(folder).files_below("", &[""]) {
+        if !files.contains_key(&path) {
+            fs::remove_file(folder.join(path))?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets mdBook serve the book, and updates its sources when a file in the repository changes.
@@ -188,4 +207,24 @@ fn open(index: &Path) -> anyhow::Result<()> {
         bail!("`{program}` failed: {status}\nhelp: open {} by hand", index.display());
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_contains_exactly_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let files = |paths: &[&str]| -> BTreeMap<String, Vec<u8>> {
+            paths.iter().map(|path| ((*path).to_owned(), path.as_bytes().to_vec())).collect()
+        };
+        write_files(folder.path(), &files(&["a.md", "b/c.md", "d/e.md"])).unwrap();
+        let before = fs::metadata(path("a.md")).unwrap().modified().unwrap();
+        write_files(folder.path(), &files(&["a.md", "b/f.md"])).unwrap();
+        assert!(!path("d/e.md").exists() && !path("b/c.md").exists());
+        assert_eq!(fs::read(path("b/f.md")).unwrap(), b"b/f.md");
+        assert_eq!(fs::metadata(path("a.md")).unwrap().modified().unwrap(), before);
+    }
 }

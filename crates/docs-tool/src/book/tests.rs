@@ -1,11 +1,13 @@
 //! The book of a small repository.
 
 use std::fs;
+use std::path::Path;
 
 use tempfile::TempDir;
 
-use super::assemble::{Book, assemble};
-use super::siblings;
+use super::assemble::Book;
+use crate::fill::sibling_files;
+use crate::repo::Repo;
 
 const LESSON: &str = "\
 # 03 Threads
@@ -33,6 +35,10 @@ $ cargo run -p probe
 Do [exercise 05](exercises/05-survive-errors/README.md), see <http://localhost:4000/>.
 ";
 
+fn assemble(root: &Path) -> Book {
+    super::assemble::assemble(&Repo::at(root))
+}
+
 /// A repository with what every one has, and these files.
 fn repository(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
@@ -44,12 +50,13 @@ fn repository(files: &[(&str, &str)]) -> TempDir {
     write("README.md", "# Kit\n\n[Lessons](lessons/README.md), [licence](LICENSE)\n");
     write("LICENSE", "As you like.\n");
     write("lessons/README.md", "# Lessons\n");
-    for (sibling, module) in siblings::SIBLINGS {
+    for (sibling, path) in sibling_files(None) {
+        let module = sibling.replace('-', "_");
         let code = format!(
             "//! {sibling}\n\n// ANCHOR: accept\nfn accept_{module}() {{}}\n\
              // ANCHOR_END: accept\n"
         );
-        write(&siblings::file(sibling), &code);
+        write(&path, &code);
     }
     for (path, text) in files {
         write(path, text);
