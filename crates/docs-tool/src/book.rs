@@ -9,5 +9,3 @@ mod mdbook;
 mod siblings;
 mod site;
 mod summary;
-#[cfg(test)]
-mod tests;

@@ -17,16 +17,11 @@ mod output;
 mod page;
 mod paths;
 mod pictures;
-#[cfg(target_os = "linux")]
 mod process;
 mod references;
 mod refresh;
 mod repo;
 mod runs;
-#[cfg(target_os = "linux")]
-mod stage;
-#[cfg(not(target_os = "linux"))]
-#[path = "stage_elsewhere.rs"]
 mod stage;
 
 use std::io::{self, Write};
@@ -82,6 +77,10 @@ enum Task {
 
 fn main() -> ExitCode {
     let Cli { root, task } = Cli::parse();
+    if let Err(error) = harness::cleanup::on_interrupt() {
+        report(format_args!("error: cannot handle Ctrl-C: {error}"));
+        return ExitCode::from(EXIT_UNABLE);
+    }
     let repo = root.map_or_else(Repo::found, Repo::at);
     let is_ok = match task {
         Task::Fill(args) => args.run(&repo),

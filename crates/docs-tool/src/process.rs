@@ -1,49 +1,47 @@
-//! A command with all that it starts: a process group of its own, which ends as a whole.
+//! A shell command whose output is read while it runs.
 
 use std::io::{self, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use conformance::{kill_group, spawn_group};
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use harness::{Group, Signal};
 
-/// How long what a command has left behind may hold its output open after it was ended.
-const CLOSES: Duration = Duration::from_secs(2);
+/// How often a condition is checked.
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// What a process has done so far.
-#[derive(Debug)]
-struct State {
-    output: Vec<u8>,
-    /// When output came last.
-    said_at: Instant,
-    is_closed: bool,
-    has_ended: bool,
-}
+/// How long the output of an ended command may stay open.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-/// A command that runs, or has run.
+/// A command that runs, or has run. Dropping it kills all its processes.
 #[derive(Debug)]
 pub struct Process {
-    child: Child,
-    group: Pid,
-    shared: Arc<Shared>,
-    status: Option<ExitStatus>,
+    group: Group,
+    output: Arc<Mutex<Output>>,
+}
+
+/// What a command has printed to stdout and stderr.
+#[derive(Clone, Debug)]
+struct Output {
+    bytes: Vec<u8>,
+    changed_at: Instant,
+    is_closed: bool,
+}
+
+/// The state of a command at one moment.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Everything that it has printed.
+    pub output: Vec<u8>,
+    /// The time since it printed something.
+    pub quiet: Duration,
+    pub has_ended: bool,
 }
 
 impl Process {
-    /// Starts a command by `bash -c` in this folder, both outputs as one.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started.
+    /// Starts a command with `bash -c` in a folder.
     pub fn start(command: &str, folder: &Path) -> io::Result<Self> {
         let mut bash = Command::new("bash");
         bash.arg("-c").arg(format!("exec 2>&1\n{command}")).current_dir(folder);
@@ -51,127 +49,67 @@ impl Process {
         bash.env("CARGO_TERM_QUIET", "true").env("CARGO_TERM_COLOR", "never");
         bash.env("NO_COLOR", "1").env("TERM", "dumb").env("COLUMNS", "80");
         bash.env("LC_ALL", "C.UTF-8").env("GIT_PAGER", "cat").env("PAGER", "cat");
-        let mut child = spawn_group(&mut bash)?;
-        let group = Pid::from_child(&child);
-        let state = State {
-            output: Vec::new(),
-            said_at: Instant::now(),
-            is_closed: false,
-            has_ended: false,
-        };
-        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
-        let stdout = child.stdout.take().expect("it was asked for above");
-        let (reading, waiting) = (Arc::clone(&shared), Arc::clone(&shared));
-        thread::spawn(move || reading.read(stdout));
-        thread::spawn(move || waiting.wait_for(group));
-        Ok(Self { child, group, shared, status: None })
+        let mut group = Group::spawn(&mut bash)?;
+        let stdout = group.child().stdout.take().expect("stdout is piped");
+        let output = Output { bytes: Vec::new(), changed_at: Instant::now(), is_closed: false };
+        let output = Arc::new(Mutex::new(output));
+        let shared = Arc::clone(&output);
+        thread::spawn(move || read(stdout, &shared));
+        Ok(Self { group, output })
     }
 
-    /// The number of its group.
-    #[must_use]
-    pub fn group(&self) -> i32 {
-        self.group.as_raw_nonzero().get()
+    /// Returns the ids of its running processes.
+    pub fn pids(&self) -> Vec<u32> {
+        self.group.pids()
     }
 
-    /// Waits until the condition holds for what it has said; then true, false at the deadline.
-    pub fn wait_until(&self, deadline: Instant, is_so: impl Fn(&Snapshot<'_>) -> bool) -> bool {
-        let mut state = self.shared.lock();
+    /// Returns its present state.
+    pub fn snapshot(&mut self) -> Snapshot {
+        let has_ended = self.group.status().is_some();
+        let output = lock(&self.output);
+        let quiet = output.changed_at.elapsed();
+        Snapshot { output: output.bytes.clone(), quiet, has_ended }
+    }
+
+    /// Waits until a condition is true. Returns false if the deadline passes first.
+    pub fn wait_until(&mut self, deadline: Instant, is_true: impl Fn(&Snapshot) -> bool) -> bool {
         loop {
-            let snapshot = Snapshot {
-                output: &state.output,
-                quiet: state.said_at.elapsed(),
-                has_ended: state.has_ended,
-            };
-            if is_so(&snapshot) {
+            if is_true(&self.snapshot()) {
                 return true;
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= deadline {
                 return false;
             }
-            // Quiet is nothing that changes: it is looked at again.
-            let look_again = left.min(Duration::from_millis(20));
-            state = self
-                .shared
-                .changed
-                .wait_timeout(state, look_again)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            thread::sleep(POLL_INTERVAL);
         }
     }
 
-    /// What it has said from there on.
-    #[must_use]
-    pub fn output_from(&self, place: usize) -> Vec<u8> {
-        self.shared.lock().output[place..].to_vec()
-    }
-
-    /// Asks all of it to end, as Ctrl-C does.
+    /// Sends SIGINT to all its processes, as Ctrl-C does.
     pub fn interrupt(&self) {
-        let _ = kill_process_group(self.group, Signal::INT);
+        self.group.signal_all(Signal::Interrupt);
     }
 
-    /// Ends all that is left of it, and tells what the command itself ended with.
-    pub fn end(&mut self) -> Option<ExitStatus> {
-        if self.status.is_none() {
-            // The command is not reaped yet, so the number is still its own.
-            kill_group(&mut self.child);
-            self.status = self.child.wait().ok();
-            let closes = Instant::now() + CLOSES;
-            let mut state = self.shared.lock();
-            while !state.is_closed && Instant::now() < closes {
-                let waited = self.shared.changed.wait_timeout(state, Duration::from_millis(20));
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            }
+    /// Kills what still runs, and returns the exit status of the command and its whole output.
+    pub fn end(&mut self) -> (Option<ExitStatus>, Vec<u8>) {
+        let status = self.group.kill();
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
+        while !lock(&self.output).is_closed && Instant::now() < deadline {
+            thread::sleep(POLL_INTERVAL);
         }
-        self.status
+        (status, lock(&self.output).bytes.clone())
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.end();
+fn read(mut stdout: impl Read, output: &Mutex<Output>) {
+    let mut buffer = [0; 8192];
+    while let Ok(count @ 1..) = stdout.read(&mut buffer) {
+        let mut output = lock(output);
+        output.bytes.extend_from_slice(&buffer[..count]);
+        output.changed_at = Instant::now();
     }
+    lock(output).is_closed = true;
 }
 
-/// The state of a process at one moment.
-#[derive(Debug)]
-pub struct Snapshot<'a> {
-    /// Everything that the process has printed.
-    pub output: &'a [u8],
-    /// The time since the process printed something.
-    pub quiet: Duration,
-    /// Whether the command itself has ended.
-    pub has_ended: bool,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        lock(&self.state)
-    }
-
-    fn read(&self, mut stdout: ChildStdout) {
-        let mut buffer = [0; 8192];
-        while let Ok(read @ 1..) = stdout.read(&mut buffer) {
-            let mut state = self.lock();
-            state.output.extend_from_slice(&buffer[..read]);
-            state.said_at = Instant::now();
-            self.changed.notify_all();
-        }
-        self.lock().is_closed = true;
-        self.changed.notify_all();
-    }
-
-    /// Waits for the command's end, but leaves it to be reaped, so that its number stays its own.
-    fn wait_for(&self, pid: Pid) {
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
-        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), options) {}
-        self.lock().has_ended = true;
-        self.changed.notify_all();
-    }
-}
-
-/// A thread that panicked has left nothing half done here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -13,7 +13,6 @@ use crate::page::Page;
 use crate::pictures;
 use crate::references::Known;
 use crate::repo::Repo;
-#[cfg(target_os = "linux")]
 use crate::stage::Stage;
 use crate::{print, report};
 
@@ -69,13 +68,7 @@ impl CheckArgs {
     fn process(self, repo: &Repo, is_check: bool) -> anyhow::Result<bool> {
         let files: Vec<String> =
             self.pages.iter().map(|file| page(repo, file)).collect::<Result<_, _>>()?;
-        #[cfg(target_os = "linux")]
-        conformance::kill_all_on_interrupt()
-            .map_err(|error| anyhow!("cannot install a signal handler: {error}"))?;
-        #[cfg(target_os = "linux")]
-        let stage = (!self.no_run).then(|| Stage::at(repo.root()));
-        #[cfg(not(target_os = "linux"))]
-        let stage = None;
+        let stage = (Stage::IS_AVAILABLE && !self.no_run).then(|| Stage::at(repo.root()));
         let mut refresh = Refresh {
             repo,
             is_check,
@@ -185,7 +178,7 @@ impl Refresh<'_> {
         if runs.skipped > 0 {
             let missing: Vec<&str> = runs.missing.iter().copied().collect();
             let why = match () {
-                () if cfg!(not(target_os = "linux")) => ": they run only on Linux".to_owned(),
+                () if !Stage::IS_AVAILABLE => ": they run only on Linux".to_owned(),
                 () if !missing.is_empty() => format!(": {} is not installed", missing.join(", ")),
                 () => String::new(),
             };

@@ -12,7 +12,7 @@ use crate::markers::{self, Error, Marker, Options};
 use crate::output::{self, Comparison};
 use crate::page::{Block, Fence, Page};
 use crate::report;
-use crate::stage::{Stage, last_words};
+use crate::stage::{Stage, last_line};
 
 /// A port that a command names.
 static FIVE_DIGITS: LazyLock<Regex> =
@@ -150,8 +150,8 @@ impl Runs {
         report(format_args!("  $ {}", command.name()));
         let ran = stage.run(&text, options.limit)?;
         if ran.code != exit {
-            let words = last_words(&ran.output);
-            let what = format!("expected exit code {exit}, got {}{words}", ran.code);
+            let last = last_line(&ran.output);
+            let what = format!("expected exit code {exit}, got {}; {last}", ran.code);
             return Err((what, "fix the command, or write `exit N` in its marker".to_owned()));
         }
         let lines = output::lines(&ran.output, stage.root(), options.lines);

@@ -1,121 +1,116 @@
-//! Where a page's commands run, and its server stays: Linux alone, since only there `/proc` tells
-//! who listens.
+//! Runs the commands of a page, and its server. Commands only run on Linux, because other systems do
+//! not report which process listens.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
-use std::{env, process, thread};
+use std::{env, thread};
 
-use regex::bytes::Regex;
-use rustix::fs::{FlockOperation, flock};
+use harness::{port, text, usage};
+use regex::Regex;
 
 use crate::console;
 use crate::markers::Error;
 use crate::process::{Process, Snapshot};
 
-/// How long a build may take: it is not the command's own time.
-const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// The maximum duration of a build, which does not count as the command's own time.
+const BUILD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
 /// How long a server may take until it listens.
-const START_LIMIT: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long a server may take to say that it listens, once it does. Some never say it.
-const SAYS_SO: Duration = Duration::from_secs(2);
+/// How long another server than the kit's may take until it prints that it listens. Some never do.
+const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Who has said nothing for so long has nothing to say at the moment.
+/// A program that has printed nothing for this long has no more to print for now.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// How long the log waits for clients to end.
-const CLIENTS_END: Duration = Duration::from_secs(10);
+/// How long the log waits for clients to disconnect.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a server may take to end.
-const END_LIMIT: Duration = Duration::from_secs(10);
+/// How long a server may take to shut down.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long another call may keep its ports.
-const PORT_LIMIT: Duration = Duration::from_secs(120);
+/// How long another program may occupy the server's port.
+const PORT_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn regex(expression: &str) -> Regex {
-    Regex::new(expression).expect("the expressions here are well-formed")
+    Regex::new(expression).expect("the expression is valid")
 }
 
 static CONNECTED: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"#\d+ connected|"event":"connected""#));
 static DISCONNECTED: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"#\d+ client disconnected|"event":"disconnected""#));
-static PORT: LazyLock<regex::Regex> =
-    LazyLock::new(|| regex::Regex::new(r"\b\d{4,5}\b").expect("it is well-formed"));
+static PORT: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d{4,5}\b"));
 
-/// What a command came to.
+/// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
-    /// 128 and its number for a signal, as a shell has it.
+    /// The exit code; for a signal, 128 plus its number, as in a shell.
     pub code: i32,
-    /// Both outputs, as they came.
+    /// The output to stdout and stderr.
     pub output: Vec<u8>,
 }
 
-/// Where a page's commands run.
+/// Runs the commands of one page in a folder.
 #[derive(Debug)]
 pub struct Stage {
     root: PathBuf,
     server: Option<Server>,
     built: BTreeSet<String>,
-    /// While a server is there, no other call of this program has one.
-    turn: Option<File>,
+    /// Held while a server runs, so that no other run of this program has one.
+    server_lock: Option<File>,
 }
 
 #[derive(Debug)]
 struct Server {
     process: Process,
-    /// So much of what it said was shown.
-    shown: usize,
+    /// The length of the output that the page shows already.
+    shown_bytes: usize,
     is_stopped: bool,
 }
 
 impl Stage {
-    /// With this root as every command's folder.
+    /// Whether commands can run on this system.
+    pub const IS_AVAILABLE: bool = cfg!(target_os = "linux");
+
     pub fn at(root: impl Into<PathBuf>) -> Self {
-        Self { root: root.into(), server: None, built: BTreeSet::new(), turn: None }
+        Self { root: root.into(), server: None, built: BTreeSet::new(), server_lock: None }
     }
 
-    /// The folder of every command.
-    #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Runs a command to its end, and ends what it leaves behind.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be built or started, or takes too long.
-    pub fn run(&mut self, command: &str, limit: Duration) -> Result<Ran, Error> {
+    /// Runs a command until it ends, and kills the processes that it leaves.
+    pub fn run(&mut self, command: &str, timeout: Duration) -> Result<Ran, Error> {
         self.build(command)?;
-        self.run_to_end(command, limit)
+        self.run_to_end(command, timeout)
     }
 
-    fn run_to_end(&self, command: &str, limit: Duration) -> Result<Ran, Error> {
+    fn run_to_end(&self, command: &str, timeout: Duration) -> Result<Ran, Error> {
         let mut process = self.start(command)?;
-        let has_ended = process.wait_until(Instant::now() + limit, |snapshot| snapshot.has_ended);
-        let status = process.end();
-        let output = process.output_from(0);
+        let has_ended = process.wait_until(Instant::now() + timeout, |now| now.has_ended);
+        let (status, output) = process.end();
         if !has_ended {
-            let what =
-                format!("it did not end within {} s{}", limit.as_secs(), last_words(&output));
-            let help = "let it do less, or give it more time: `within SECONDS`";
+            let seconds = timeout.as_secs();
+            let what = format!("it did not end within {seconds} s; {}", last_line(&output));
+            let help = "make it shorter, or give it more time: `within SECONDS`";
             return Err((what, help.to_owned()));
         }
         Ok(Ran { code: status.map_or(-1, code_of), output })
     }
 
-    /// Builds what the command will run, so that its time is its own.
+    /// Builds what the command runs, so that the build does not count as the command's time.
     fn build(&mut self, command: &str) -> Result<(), Error> {
         let mut builds = console::builds(command);
         if let Some(recipe) = console::recipe(command) {
-            let dry = format!("just --dry-run {}", shell_words::join(recipe));
-            let ran = self.run_to_end(&dry, START_LIMIT)?;
+            let dry_run = format!("just --dry-run {}", shell_words::join(recipe));
+            let ran = self.run_to_end(&dry_run, START_TIMEOUT)?;
             let lines = String::from_utf8_lossy(&ran.output).into_owned();
             builds.extend(lines.lines().flat_map(console::builds));
         }
@@ -124,9 +119,9 @@ impl Stage {
             if self.built.contains(&build) {
                 continue;
             }
-            let ran = self.run_to_end(&build, BUILD_LIMIT)?;
+            let ran = self.run_to_end(&build, BUILD_TIMEOUT)?;
             if ran.code != 0 {
-                let what = format!("`{build}` failed{}", last_words(&ran.output));
+                let what = format!("`{build}` failed; {}", last_line(&ran.output));
                 return Err((what, "fix the code, or name another package".to_owned()));
             }
             self.built.insert(build);
@@ -136,234 +131,187 @@ impl Stage {
 
     fn start(&self, command: &str) -> Result<Process, Error> {
         Process::start(command, &self.root).map_err(|error| {
-            let what = format!("bash cannot be started: {error}");
-            (what, "let `bash` be found on PATH".to_owned())
+            (format!("cannot start bash: {error}"), "install bash, or add it to PATH".to_owned())
         })
     }
 
-    /// Starts a server, and tells what it said until it listened.
-    ///
-    /// # Errors
-    ///
-    /// When there is one already, its port is taken, or it does not listen.
+    /// Starts a server, and returns what it printed until it listened.
     pub fn serve(
         &mut self,
         command: &str,
         progress: &mut dyn FnMut(&str),
     ) -> Result<Vec<u8>, Error> {
         if self.server.as_ref().is_some_and(|server| !server.is_stopped) {
-            let what = "a server runs already".to_owned();
-            return Err((what, "end it first: put `<!-- stop -->` above".to_owned()));
+            let what = "a server is already running".to_owned();
+            return Err((what, "stop it first: add `<!-- stop -->` above".to_owned()));
         }
         self.server = None;
         self.build(command)?;
-        self.take_turn(progress)?;
+        self.lock_server(progress)?;
         wait_for_ports(command, progress)?;
         let mut process = self.start(command)?;
-        let group = process.group();
-        let deadline = Instant::now() + START_LIMIT;
-        let listens = process.wait_until(deadline, |snapshot| snapshot.has_ended || listens(group));
-        let has_ended = process.wait_until(Instant::now(), |snapshot| snapshot.has_ended);
-        if !listens || has_ended {
-            process.end();
-            let words = last_words(&process.output_from(0));
+        let deadline = Instant::now() + START_TIMEOUT;
+        let listens = loop {
+            let has_ended = process.snapshot().has_ended;
+            let listens = !has_ended && usage::listens(&process.pids());
+            if has_ended || listens || Instant::now() >= deadline {
+                break listens;
+            }
+            thread::sleep(Duration::from_millis(10));
+        };
+        if !listens {
+            let has_ended = process.snapshot().has_ended;
+            let line = last_line(&process.end().1);
+            let seconds = START_TIMEOUT.as_secs();
             let what = match has_ended {
-                true => format!("the server ended before it listened{words}"),
-                false => {
-                    format!("the server did not listen within {} s{words}", START_LIMIT.as_secs())
-                }
+                true => format!("the server ended before it listened; {line}"),
+                false => format!("the server did not listen within {seconds} s; {line}"),
             };
-            return Err((what, "run the command yourself to see why".to_owned()));
+            return Err((what, "run the command yourself to see its output".to_owned()));
         }
-        // One of ours always says so, however busy the machine is; others may say nothing.
-        let says_so = if command.contains("serve-") { START_LIMIT } else { SAYS_SO };
-        let has_said =
-            |snapshot: &Snapshot<'_>| snapshot.has_ended || contains(snapshot.output, b"listening");
-        process.wait_until(Instant::now() + says_so, has_said);
-        process.wait_until(Instant::now() + says_so, |snapshot| snapshot.quiet >= QUIET);
-        let said = whole_lines(process.output_from(0));
-        self.server = Some(Server { process, shown: said.len(), is_stopped: false });
-        Ok(said)
+        // The kit's own servers always print it, however busy the machine is.
+        let is_own = command.contains("serve-");
+        let deadline = Instant::now() + if is_own { START_TIMEOUT } else { ANNOUNCE_TIMEOUT };
+        process.wait_until(deadline, |now| now.has_ended || contains(&now.output, b"listening"));
+        process.wait_until(deadline, |now| now.quiet >= QUIET);
+        let output = whole_lines(process.snapshot().output);
+        self.server = Some(Server { process, shown_bytes: output.len(), is_stopped: false });
+        Ok(output)
     }
 
-    /// Waits until no other call of this program has a server: their ports are the same.
-    fn take_turn(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
-        if self.turn.is_none() {
+    /// Waits until no other run of this program has a server, because they use the same ports.
+    fn lock_server(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
+        if self.server_lock.is_none() {
             let path = env::temp_dir().join("highwater-docs-tool.lock");
-            let file = File::options().create(true).append(true).open(&path);
-            let locked = file.and_then(|file| {
-                if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
-                    progress("  waiting for the server of another `docs-tool` to end");
-                    flock(&file, FlockOperation::LockExclusive)?;
-                }
-                Ok(file)
+            let locked = lock_file(&path, || {
+                progress("  waiting until the server of another `docs-tool` ends");
             });
-            let file = locked.map_err(|error| {
-                let what = format!("{} cannot be locked: {error}", path.display());
-                (what, "let this user write it".to_owned())
-            })?;
-            self.turn = Some(file);
+            self.server_lock = Some(locked.map_err(|error| {
+                let what = format!("cannot lock `{}`: {error}", path.display());
+                (what, "make the file writable for this user".to_owned())
+            })?);
         }
         Ok(())
     }
 
-    /// What the server has said since it was last shown, once its clients are gone.
-    ///
-    /// # Errors
-    ///
-    /// When there is no server.
+    /// Returns what the server has printed since the page showed its output, after all clients have
+    /// disconnected.
     pub fn log(&mut self) -> Result<Vec<u8>, Error> {
         let server = self.server.as_mut().ok_or_else(no_server)?;
-        let asked = Instant::now();
-        let is_quiet = |snapshot: &Snapshot<'_>| {
-            snapshot.has_ended || snapshot.quiet.min(asked.elapsed()) >= QUIET
+        let process = &mut server.process;
+        let asked_at = Instant::now();
+        let deadline = asked_at + DISCONNECT_TIMEOUT;
+        let is_quiet = |now: &Snapshot| now.has_ended || now.quiet.min(asked_at.elapsed()) >= QUIET;
+        let is_idle = |now: &Snapshot| {
+            let output = String::from_utf8_lossy(&now.output);
+            let count = |of: &Regex| of.find_iter(&output).count();
+            is_quiet(now) && (now.has_ended || count(&CONNECTED) <= count(&DISCONNECTED))
         };
-        let are_gone = |snapshot: &Snapshot<'_>| {
-            let count = |of: &Regex| of.find_iter(snapshot.output).count();
-            is_quiet(snapshot) && (snapshot.has_ended || count(&CONNECTED) <= count(&DISCONNECTED))
+        // A client may be meant to stay connected.
+        process.wait_until(deadline, is_idle);
+        let output = match process.snapshot().has_ended {
+            true => process.end().1,
+            false => process.snapshot().output,
         };
-        // One who is meant to stay is not waited for for ever.
-        if !server.process.wait_until(asked + CLIENTS_END, are_gone) {
-            server.process.wait_until(asked + CLIENTS_END, is_quiet);
-        }
-        if server.process.wait_until(Instant::now(), |snapshot| snapshot.has_ended) {
-            // Its last words are read to the end.
-            server.process.end();
-        }
-        let said = whole_lines(server.process.output_from(server.shown));
-        server.shown += said.len();
-        Ok(said)
+        let new = whole_lines(output[server.shown_bytes..].to_vec());
+        server.shown_bytes += new.len();
+        Ok(new)
     }
 
-    /// Ends the server as Ctrl-C does; what it says then, the log still shows.
-    ///
-    /// # Errors
-    ///
-    /// When there is none, or it does not end.
+    /// Stops the server as Ctrl-C does. The log still shows what it prints then.
     pub fn stop(&mut self) -> Result<(), Error> {
         let server = self.server.as_mut().filter(|server| !server.is_stopped);
         let server = server.ok_or_else(no_server)?;
         server.is_stopped = true;
         server.process.interrupt();
-        let deadline = Instant::now() + END_LIMIT;
-        let has_ended = server.process.wait_until(deadline, |snapshot| snapshot.has_ended);
+        let deadline = Instant::now() + SHUTDOWN_TIMEOUT;
+        let has_ended = server.process.wait_until(deadline, |now| now.has_ended);
         server.process.end();
-        match has_ended {
-            true => Ok(()),
-            false => Err((
-                format!("the server did not end within {} s of its SIGINT", END_LIMIT.as_secs()),
-                "end its clients before, or give it a shorter `--grace`".to_owned(),
-            )),
-        }
+        let seconds = SHUTDOWN_TIMEOUT.as_secs();
+        has_ended.then_some(()).ok_or_else(|| {
+            let what = format!("the server did not end within {seconds} s after SIGINT");
+            (what, "end its clients first, or pass a shorter `--grace`".to_owned())
+        })
     }
 
-    /// Ends the page: its server with it.
+    /// Ends the page, and its server.
     pub fn clear(&mut self) {
         if self.server.as_ref().is_some_and(|server| !server.is_stopped) {
             let _ = self.stop();
         }
         self.server = None;
-        self.turn = None;
+        self.server_lock = None;
     }
 }
 
 fn no_server() -> Error {
-    let help = "start one above: `<!-- serve -->` and a fence with its command";
-    ("no server runs".to_owned(), help.to_owned())
+    let help = "start one above: add `<!-- serve -->` and a code block with its command";
+    ("no server is running".to_owned(), help.to_owned())
 }
 
-fn code_of(status: process::ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
+fn code_of(status: ExitStatus) -> i32 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return 128 + signal;
+    }
+    status.code().unwrap_or(-1)
 }
 
-/// What it said last, to be put behind what went wrong.
-#[must_use]
-pub fn last_words(output: &[u8]) -> String {
-    let text = String::from_utf8_lossy(output);
-    let says = |line: &&str| !line.trim().is_empty();
-    // What cargo explains below an error helps less than the error.
-    let error = text.lines().find(|line| line.starts_with("error"));
-    let last = error.or_else(|| text.lines().rev().find(says));
-    last.map_or_else(
-        || "; it said nothing".to_owned(),
-        |line| format!("; it said `{}`", line.trim()),
-    )
+/// Describes the end of a command's output.
+pub fn last_line(output: &[u8]) -> String {
+    match text::error_line(&String::from_utf8_lossy(output)) {
+        Some(line) => format!("its last output was `{line}`"),
+        None => "it printed nothing".to_owned(),
+    }
 }
 
 fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window == word)
 }
 
-/// Without a line that has not ended yet.
+/// Removes a last line that has not ended yet.
 fn whole_lines(mut output: Vec<u8>) -> Vec<u8> {
-    let end = output.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
+    let end = output.iter().rposition(|&byte| byte == b'\n').map_or(0, |index| index + 1);
     output.truncate(end);
     output
 }
 
-/// Waits for what another program does with a port that the command names.
+/// Locks a file that all runs of this program share. Calls `wait` if it is locked.
+#[cfg(unix)]
+fn lock_file(path: &Path, wait: impl FnOnce()) -> std::io::Result<File> {
+    use rustix::fs::{FlockOperation, flock};
+    let file = File::options().create(true).append(true).open(path)?;
+    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        wait();
+        flock(&file, FlockOperation::LockExclusive)?;
+    }
+    Ok(file)
+}
+
+#[cfg(not(unix))]
+fn lock_file(path: &Path, _wait: impl FnOnce()) -> std::io::Result<File> {
+    File::options().create(true).append(true).open(path)
+}
+
+/// Waits until the ports that a command names are free.
 fn wait_for_ports(command: &str, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
-    let named = PORT.find_iter(command).filter_map(|port| port.as_str().parse().ok());
-    let mut ports: Vec<u16> = named.filter(|&port| port >= 1024).collect();
+    let named = PORT.find_iter(command).filter_map(|port| port.as_str().parse::<u16>().ok());
+    let mut ports: Vec<u16> = named.filter(|port| *port >= 1024).collect();
     if ports.is_empty() && command.contains("serve-") {
         ports.push(4000);
     }
-    let deadline = Instant::now() + PORT_LIMIT;
-    let mut is_told = false;
-    loop {
-        let taken = listeners();
-        let Some(port) = ports.iter().find(|port| taken.iter().any(|(_, at)| at == *port)) else {
-            return Ok(());
-        };
+    let deadline = Instant::now() + PORT_TIMEOUT;
+    let mut is_reported = false;
+    while let Some(port) = ports.iter().find(|&&port| port::is_taken(port)) {
         if Instant::now() >= deadline {
-            let what = format!("port {port} is taken by another program");
-            return Err((what, "end that one, or choose another port".to_owned()));
+            let what = format!("port {port} is in use by another program");
+            return Err((what, "end that program, or choose another port".to_owned()));
         }
-        if !is_told {
-            progress(&format!("  port {port} is taken by another program; waiting for it"));
-            is_told = true;
+        if !is_reported {
+            progress(&format!("  port {port} is in use by another program; waiting for it"));
+            is_reported = true;
         }
         thread::sleep(Duration::from_millis(100));
     }
-}
-
-/// Whether a process of this group listens.
-fn listens(group: i32) -> bool {
-    let sockets: BTreeSet<u64> = listeners().into_iter().map(|(inode, _)| inode).collect();
-    processes_of(group).any(|folder| {
-        let descriptors = fs::read_dir(folder.join("fd")).into_iter().flatten().flatten();
-        let mut targets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
-        targets.any(|target| {
-            let target = target.to_string_lossy().into_owned();
-            let inode = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']'));
-            inode.and_then(|inode| inode.parse().ok()).is_some_and(|it| sockets.contains(&it))
-        })
-    })
-}
-
-/// The folders in `/proc` of a group's processes.
-fn processes_of(group: i32) -> impl Iterator<Item = PathBuf> {
-    let folders = fs::read_dir("/proc").into_iter().flatten().flatten().map(|entry| entry.path());
-    folders.filter(move |folder| {
-        let stat = fs::read_to_string(folder.join("stat")).unwrap_or_default();
-        // The name, in brackets, may have anything in it: state, parent and group come behind.
-        let behind = stat.rsplit_once(')').map_or("", |(_, behind)| behind);
-        behind.split_whitespace().nth(2).and_then(|it| it.parse().ok()) == Some(group)
-    })
-}
-
-/// All TCP sockets that listen: inode and port.
-fn listeners() -> Vec<(u64, u16)> {
-    const LISTEN: &str = "0A";
-    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
-    let lines = tables.iter().map(|table| fs::read_to_string(table).unwrap_or_default());
-    let lines: Vec<String> = lines.collect();
-    let listener = |line: &str| {
-        let columns: Vec<&str> = line.split_whitespace().collect();
-        let port = columns.get(1)?.rsplit_once(':')?.1;
-        (*columns.get(3)? == LISTEN).then_some(())?;
-        Some((columns.get(9)?.parse().ok()?, u16::from_str_radix(port, 16).ok()?))
-    };
-    lines.iter().flat_map(|table| table.lines().skip(1).filter_map(listener)).collect()
+    Ok(())
 }

@@ -1,10 +1,12 @@
-//! The programs themselves, on small repositories made for the purpose.
+//! Tests of the program on small repositories.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
+#[cfg(unix)]
 mod book;
 mod comparing;
 mod pages;
+mod pictures;
 mod repository;
 #[cfg(target_os = "linux")]
 mod runs;
@@ -13,17 +15,18 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// Only Linux runs commands.
-const RUNS: &[(&str, fn())] = {
+type Suite = &'static [(&'static str, fn())];
+
+/// All tests that can run on this system.
+const TESTS: &[Suite] = &[
+    pages::TESTS,
+    comparing::TESTS,
+    pictures::TESTS,
+    #[cfg(unix)]
+    book::TESTS,
     #[cfg(target_os = "linux")]
-    {
-        runs::TESTS
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        &[]
-    }
-};
+    runs::TESTS,
+];
 
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
@@ -31,8 +34,7 @@ fn main() -> ExitCode {
         return ended;
     }
     let arguments = Arguments::from_args();
-    let tests = [pages::TESTS, comparing::TESTS, book::TESTS, RUNS].concat();
-    let trials = tests.into_iter().map(|(name, test)| {
+    let trials = TESTS.concat().into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             test();
             Ok(())

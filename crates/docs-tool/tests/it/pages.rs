@@ -54,9 +54,9 @@ fn a_changed_line_is_drift() {
     let (repository, output) = output_after(|repository| {
         repository.change("crates/serve-std/src/lib.rs", "    std();", "    other();");
     });
-    let expected = "lessons/01-a.md:6: it shows `    std();`, but `    other();` stands in \
-                    crates/serve-std/src/lib.rs#copy; help: see whether what the text says still \
-                    holds, then `cargo run -p docs-tool -- fill lessons/01-a.md` fills it\n";
+    let expected = "lessons/01-a.md:6: expected `    other();`, the page shows `    std();` (source: \
+                    crates/serve-std/src/lib.rs#copy); help: check that the text still applies, \
+                    then run `cargo run -p docs-tool -- fill lessons/01-a.md`\n";
     assert!(output.starts_with(expected), "{output}");
     repository.notes(&["fill", "lessons/01-a.md"], 0);
     repository.notes(&["check", "lessons/01-a.md"], 0);
@@ -67,7 +67,7 @@ fn a_renamed_anchor_is_told() {
     let (_, output) = output_after(|repository| {
         repository.change("crates/serve-std/src/lib.rs", "copy", "copying");
     });
-    let expected = "lessons/01-a.md:3: there is no anchor `copy` in crates/serve-std/src/lib.rs; \
+    let expected = "lessons/01-a.md:3: there is no anchor `copy` in `crates/serve-std/src/lib.rs`; \
                     help: did you mean `copying`?\n";
     assert!(output.starts_with(expected), "{output}");
     assert!(output.contains("lessons/01-a.md:10: there is no anchor `copy`"), "{output}");
@@ -77,8 +77,7 @@ fn a_changed_figure_is_drift() {
     let (_, output) = output_after(|repository| {
         repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     });
-    let expected =
-        "lessons/01-a.md:46: `peers large gb_per_s tokio / node` is 3.5 in the record, not `3.6`";
+    let expected = "lessons/01-a.md:46: expected 3.5 for `peers large gb_per_s tokio / node`, the page shows `3.6`";
     assert!(output.starts_with(expected), "{output}");
 }
 
@@ -86,7 +85,7 @@ fn a_sibling_that_changed_is_drift() {
     let (_, output) = output_after(|repository| {
         repository.change("crates/serve-smol/src/lib.rs", "    smol();", "    other();");
     });
-    let expected = "it shows `    smol();`, but `    other();` stands in the siblings";
+    let expected = "expected `    other();`, the page shows `    smol();` (source: the siblings)";
     assert!(output.starts_with(&format!("lessons/01-a.md:40: {expected}")), "{output}");
 }
 
@@ -123,14 +122,14 @@ A number: <!-- figure: peers larger gb_per_s tokio -->1<!-- /figure -->.
     repository.write("lessons/01-a.md", lesson);
     let output = repository.notes(&["check", "lessons/01-a.md"], 1);
     let expected = [
-        (3, "crates/none.rs cannot be read"),
+        (3, "cannot read `crates/none.rs`: "),
         (7, "no fence follows the marker <!-- run -->"),
-        (9, "nothing says where this rust comes from"),
-        (17, "a comment at a line's beginning hides that line"),
+        (9, "a fence in the language `rust` has no marker"),
+        (17, "a comment at the start of a line hides that line"),
         (19, "there is no check `half-open`; help: did you mean `half-close`?"),
         (19, "there is no test `it_hold`; help: did you mean `it_holds`?"),
-        (21, "the link `#nowhere` names a heading that lessons/01-a.md does not have"),
-        (21, "the link `nowhere.md` leads nowhere"),
+        (21, "the link `#nowhere` names a heading that `lessons/01-a.md` does not have"),
+        (21, "the link `nowhere.md` is broken"),
         (23, "the marker `siblings` has no end"),
         (27, "the record has no measure `larger`; help: did you mean `large`?"),
     ];
@@ -150,7 +149,7 @@ fn an_anchor_that_nobody_quotes_is_told() {
     repository.write("crates/serve-core/src/lib.rs", extra);
     let output = repository.notes(&["check"], 1);
     let expected = "crates/serve-core/src/lib.rs:2: no lesson quotes the anchor `extra`; help: quote it \
-                    (`<!-- code: crates/serve-core/src/lib.rs#extra -->`), or take it away\n";
+                    (`<!-- code: crates/serve-core/src/lib.rs#extra -->`), or remove it\n";
     assert!(output.starts_with(expected), "{output}");
     // Only all lessons together can say so.
     repository.notes(&["check", "lessons/01-a.md"], 0);

@@ -18,7 +18,6 @@ pub const TESTS: &[(&str, fn())] = &[
     ("what_a_command_leaves_behind_is_ended", what_a_command_leaves_behind_is_ended),
     ("what_comes_the_second_time_is_true", what_comes_the_second_time_is_true),
     ("what_varies_is_no_drift", what_varies_is_no_drift),
-    ("once_is_once", once_is_once),
     ("a_server_stays_and_its_log_is_shown", a_server_stays_and_its_log_is_shown),
     ("a_server_that_does_not_start_is_told", a_server_that_does_not_start_is_told),
     ("one_server_at_a_time", one_server_at_a_time),
@@ -103,7 +102,7 @@ fn commands_are_run_and_compared() {
     repository.change("lessons/01-a.md", "\ntwo\n", "\nthree\n");
     let output = repository.notes(&["check"], 1);
     assert!(
-        output.contains("lessons/01-a.md:7: it shows `three`, but `two` came; help: "),
+        output.contains("lessons/01-a.md:7: expected `two`, the page shows `three`; help: "),
         "{output}"
     );
 }
@@ -113,7 +112,7 @@ fn exit_codes_are_expected() {
     repository.filled(&fence("run: exit 3", "$ echo first\n$ exit 3"));
     repository.write("lessons/01-a.md", &fence("run", "$ true\n$ echo why; exit 4"));
     let output = repository.notes(&["fill"], 1);
-    let expected = "lessons/01-a.md:6: `echo why; exit 4`: exit code 4 instead of 0; it said `why`; \
+    let expected = "lessons/01-a.md:6: `echo why; exit 4`: expected exit code 0, got 4; its last output was `why`; \
                     help: ";
     assert!(output.starts_with(expected), "{output}");
 }
@@ -123,7 +122,10 @@ fn what_takes_too_long_is_ended() {
     let command = "$ echo $$ > pid; echo begun; sleep 600";
     repository.write("lessons/01-a.md", &fence("run: within 1", command));
     let output = repository.notes(&["fill"], 1);
-    assert!(output.contains("it did not end within 1 s; it said `begun`; help: "), "{output}");
+    assert!(
+        output.contains("it did not end within 1 s; its last output was `begun`; help: "),
+        "{output}"
+    );
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
@@ -148,17 +150,9 @@ fn what_varies_is_no_drift() {
     repository.notes(&["fill"], 0);
     assert_eq!(repository.read("lessons/01-a.md"), filled, "nothing that matters changed");
     repository.change("lessons/01-a.md", "\ntook ", "\nneeded ");
-    assert!(repository.notes(&["check"], 1).contains("it shows `needed "));
+    assert!(repository.notes(&["check"], 1).contains("the page shows `needed "));
     let filled = repository.filled(&fence("run: lines 2", "$ seq 5"));
     assert!(filled.contains("$ seq 5\n1\n2\n…\n```"), "{filled}");
-}
-
-fn once_is_once() {
-    let repository = Repository::new();
-    let lesson = fence("run: once: it counts, slowly", "$ echo x >> runs; wc -l < runs");
-    assert!(repository.filled(&lesson).contains("\n1\n```"));
-    repository.notes(&["fill"], 0);
-    assert_eq!(repository.read("runs"), "x\n");
 }
 
 fn a_server_stays_and_its_log_is_shown() {
@@ -188,7 +182,7 @@ fn a_server_that_does_not_start_is_told() {
         output.contains("01-a.md:5: `echo why it cannot; exit 2`: the server ended before it"),
         "{output}"
     );
-    assert!(output.contains("it said `why it cannot`"), "{output}");
+    assert!(output.contains("its last output was `why it cannot`"), "{output}");
     assert_eq!(output.lines().filter(|line| line.contains("; help: ")).count(), 1, "{output}");
 }
 
@@ -197,11 +191,11 @@ fn one_server_at_a_time() {
     let serve = fence("serve: vary", &format!("$ {}", server()));
     repository.write("lessons/01-a.md", &format!("{serve}\n{serve}"));
     let output = repository.notes(&["fill"], 1);
-    assert!(output.contains("a server runs already; help: end it first"), "{output}");
+    assert!(output.contains("a server is already running; help: stop it first"), "{output}");
     repository.write("lessons/01-a.md", "# A\n\n<!-- stop -->\n\n<!-- log -->\n```text\n```\n");
     let output = repository.notes(&["fill"], 1);
-    assert!(output.contains("01-a.md:3: no server runs; help: start one"), "{output}");
-    assert!(output.contains("01-a.md:6: no server runs; help: start one"), "{output}");
+    assert!(output.contains("01-a.md:3: no server is running; help: start one"), "{output}");
+    assert!(output.contains("01-a.md:6: no server is running; help: start one"), "{output}");
 }
 
 fn a_port_that_is_taken_is_waited_for() {
@@ -211,7 +205,7 @@ fn a_port_that_is_taken_is_waited_for() {
     repository.write("lessons/01-a.md", &fence("serve", &format!("$ {} {port}", server())));
     let mut docs_tool = repository.command(&["fill"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(docs_tool.stderr.take().unwrap()).lines();
-    let words = format!("  port {port} is taken by another program; waiting for it");
+    let words = format!("  port {port} is in use by another program; waiting for it");
     assert!(stderr.any(|line| line.unwrap() == words));
     drop(taken);
     assert!(docs_tool.wait().unwrap().success());

@@ -1,0 +1,70 @@
+//! Ends everything that this program started when it is interrupted.
+
+use std::io;
+use std::process;
+use std::time::Duration;
+
+use crate::group::kill_all;
+use crate::processes;
+use crate::registry;
+use crate::signal::{self, Signal};
+
+/// How long killed processes may take to disappear before the folders are removed.
+const KILL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Ends this program on Ctrl-C and SIGTERM, and on SIGHUP if it has a terminal. Before that, kills
+/// all processes that it started and removes its temporary folders. The exit code is 128 plus the
+/// number of the signal, as in a shell.
+///
+/// # Errors
+///
+/// Fails if the signals cannot be handled.
+#[cfg(unix)]
+pub fn on_interrupt() -> io::Result<()> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use std::io::IsTerminal;
+
+    let mut numbers = vec![SIGINT, SIGTERM];
+    // `nohup` detaches stdin from the terminal.
+    numbers.extend(io::stdin().is_terminal().then_some(SIGHUP));
+    let mut signals = signal_hook::iterator::Signals::new(numbers)?;
+    std::thread::spawn(move || {
+        if let Some(number) = signals.forever().next() {
+            end_all(128 + number);
+        }
+    });
+    Ok(())
+}
+
+/// Ends this program on Ctrl-C with exit code 130, and removes its temporary folders. The system
+/// sends Ctrl-C to all processes of the console.
+///
+/// # Errors
+///
+/// Fails if Ctrl-C cannot be handled.
+#[cfg(not(unix))]
+pub fn on_interrupt() -> io::Result<()> {
+    ctrlc::set_handler(|| end_all(130)).map_err(io::Error::other)
+}
+
+fn end_all(exit_code: i32) {
+    // The lock is never released.
+    let registry = registry::lock();
+    for &group in &registry.groups {
+        signal::send_to_group(group, Signal::Kill);
+    }
+    // Other programs, such as cargo, may have been started without a group.
+    let descendants = || processes::running_trees(|process| process.parent == process::id());
+    kill_all(descendants, KILL_TIMEOUT);
+    registry.remove_folders();
+    process::exit(exit_code);
+}
+
+/// Raises this program's limit of open file descriptors to the maximum that the system permits, and
+/// returns it. Servers inherit the limit.
+pub fn raise_descriptor_limit() -> u64 {
+    #[cfg(unix)]
+    return rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256);
+    #[cfg(not(unix))]
+    u64::MAX
+}

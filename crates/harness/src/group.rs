@@ -1,0 +1,197 @@
+//! A server with all the processes that it starts.
+
+use std::io;
+use std::process::{self, Child, Command, ExitStatus};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::processes;
+use crate::registry;
+use crate::signal::{self, Signal};
+
+/// The environment variable by which a group recognizes a process that left it with `setsid`.
+const VARIABLE: &str = "HIGHWATER_GROUP";
+
+/// How often a condition is checked that the system does not report.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
+
+/// How long killed processes may take to disappear.
+const KILL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A command that runs in a process group of its own, with all the processes that it starts.
+///
+/// Dropping the group kills them all. On Linux, this includes processes that left the group with
+/// `setsid`: this program becomes the parent of processes that lost theirs (a child subreaper), and
+/// recognizes them by an environment variable. Other Unix systems only kill the process group, and
+/// Windows only kills the command itself.
+#[derive(Debug)]
+pub struct Group {
+    child: Child,
+    variable: String,
+    /// Set when the group has been killed.
+    status: Option<ExitStatus>,
+}
+
+impl Group {
+    /// Starts a command in a process group of its own.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the command cannot be started.
+    pub fn spawn(command: &mut Command) -> io::Result<Self> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let value = format!("{}-{}", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        command.env(VARIABLE, &value);
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(command, 0);
+        adopt_orphans();
+        let mut registry = registry::lock();
+        let child = command.spawn()?;
+        registry.groups.insert(child.id());
+        Ok(Self { child, variable: format!("{VARIABLE}={value}"), status: None })
+    }
+
+    /// Returns the command's process, for its pipes. Use [`Group::status`] to wait for it.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Returns the process id of the command, which is also the id of the process group.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Returns the ids of all running processes of the group. Only Linux provides them.
+    #[must_use]
+    pub fn pids(&self) -> Vec<u32> {
+        let (id, this) = (self.id(), process::id());
+        // A process may have overwritten its environment, as nginx does.
+        let is_only_group = registry::lock().groups.iter().eq([&id]);
+        let session = processes::session(this);
+        processes::running_trees(|process| {
+            let is_adopted = process.parent == this && Some(process.session) != session;
+            process.group == id
+                || (is_adopted
+                    && (is_only_group || processes::has_variable(process.pid, &self.variable)))
+        })
+    }
+
+    /// Returns how the command ended, if it has ended. Its process id stays reserved, so that a
+    /// signal to the group cannot reach another process.
+    #[cfg(unix)]
+    pub fn status(&mut self) -> Option<ExitStatus> {
+        use rustix::process::{WaitId, WaitIdOptions, waitid};
+        if self.status.is_some() {
+            return self.status;
+        }
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let ended = waitid(WaitId::Pid(signal::raw_pid(self.id())?), options).ok()??;
+        let raw = match ended.exit_status() {
+            Some(code) => code << 8,
+            None => ended.terminating_signal()?,
+        };
+        Some(std::os::unix::process::ExitStatusExt::from_raw(raw))
+    }
+
+    /// Returns how the command ended, if it has ended.
+    #[cfg(not(unix))]
+    pub fn status(&mut self) -> Option<ExitStatus> {
+        self.status.or_else(|| self.child.try_wait().ok().flatten())
+    }
+
+    /// Waits until the command ends. Returns `None` if the timeout expires first.
+    pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
+        let started = Instant::now();
+        loop {
+            let status = self.status();
+            if status.is_some() || started.elapsed() >= timeout {
+                return status;
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// Sends a signal to the command.
+    pub fn signal(&self, signal: Signal) {
+        if self.status.is_none() {
+            signal::send(self.id(), signal);
+        }
+    }
+
+    /// Sends a signal to all processes of the process group.
+    pub fn signal_all(&self, signal: Signal) {
+        if self.status.is_none() {
+            signal::send_to_group(self.id(), signal);
+        }
+    }
+
+    /// Asks the group to end with SIGTERM, and kills what still runs after the timeout.
+    pub fn stop(&mut self, timeout: Duration) -> Option<ExitStatus> {
+        self.signal_all(Signal::Terminate);
+        self.wait(timeout);
+        self.kill()
+    }
+
+    /// Kills all processes of the group, and returns how the command ended.
+    pub fn kill(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            signal::send_to_group(self.id(), Signal::Kill);
+            // Windows has no process groups.
+            let _ = self.child.kill();
+            kill_all(|| self.pids(), KILL_TIMEOUT);
+            reap_orphans(self.id());
+            self.status = self.child.wait().ok();
+            registry::lock().groups.remove(&self.id());
+        }
+        self.status
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Kills processes until none is left, or the timeout expires.
+pub(crate) fn kill_all(running: impl Fn() -> Vec<u32>, timeout: Duration) {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let pids = running();
+        if pids.is_empty() || Instant::now() >= deadline {
+            return;
+        }
+        pids.into_iter().for_each(|pid| signal::send(pid, Signal::Kill));
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Removes adopted processes that have ended from the process table: those of this group, except
+/// the command, and those that started a session of their own.
+#[cfg(target_os = "linux")]
+fn reap_orphans(group: u32) {
+    let (all, this) = (processes::all(), process::id());
+    let session = processes::session(this);
+    let is_orphan = |process: &&processes::Process| {
+        let is_adopted = process.group == group || Some(process.session) != session;
+        process.is_zombie && process.parent == this && is_adopted && process.pid != group
+    };
+    for orphan in all.iter().filter(is_orphan) {
+        let options = rustix::process::WaitOptions::NOHANG;
+        let _ = rustix::process::waitpid(signal::raw_pid(orphan.pid), options);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn reap_orphans(_group: u32) {}
+
+/// Makes this program the parent of all its descendants that lose their parent.
+#[cfg(target_os = "linux")]
+fn adopt_orphans() {
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+}
+
+#[cfg(not(target_os = "linux"))]
+fn adopt_orphans() {}

@@ -1,0 +1,26 @@
+//! Starts, watches, measures and ends the servers that the kit's tools test.
+//!
+//! - [`Group`] is a server with all the processes that it starts. They end together: when the group
+//!   is dropped, also by a panic, and when the program is interrupted.
+//! - [`cleanup`] ends all groups and removes all [`TempFolder`]s on Ctrl-C and SIGTERM.
+//! - [`port`] finds free ports and listening sockets, and [`usage`] reads what processes use.
+//! - [`fixture`] makes the files that are served.
+//! - [`record`] is the format of all measurements.
+//! - [`table`] and [`text`] print and parse tables, sizes and durations.
+
+pub mod cleanup;
+pub mod fixture;
+mod group;
+pub mod machine;
+pub mod port;
+mod processes;
+pub mod record;
+mod registry;
+mod signal;
+pub mod table;
+pub mod text;
+pub mod usage;
+
+pub use group::Group;
+pub use registry::TempFolder;
+pub use signal::{Signal, describe as describe_exit};

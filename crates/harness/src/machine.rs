@@ -1,0 +1,101 @@
+//! The machine on which measurements were made.
+
+use std::fs;
+use std::process::Command;
+
+use serde::{Deserialize, Serialize};
+
+/// The machine on which measurements were made. It has no name, so that a record can be published.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// The number of cores that this program may use.
+    pub cores: usize,
+    /// The model of the CPU.
+    pub cpu: String,
+    /// The size of the memory.
+    pub memory_gib: f64,
+    /// The release of the operating system.
+    pub kernel: String,
+    /// The version of rustc that a build here uses.
+    pub rustc: String,
+    /// The version of nginx, or `none`.
+    pub nginx: String,
+    /// The version of Node, or `none`.
+    pub node: String,
+    /// The commit of the kit, with a `+` if files have changed since.
+    pub commit: String,
+}
+
+const UNKNOWN: &str = "unknown";
+
+impl Machine {
+    /// Describes this machine.
+    #[must_use]
+    pub fn current() -> Self {
+        Self {
+            cores: std::thread::available_parallelism().map_or(0, usize::from),
+            cpu: field("/proc/cpuinfo", "model name").unwrap_or_else(|| UNKNOWN.to_owned()),
+            memory_gib: memory_gib().unwrap_or_default(),
+            kernel: kernel(),
+            rustc: version("rustc", "--version"),
+            nginx: version("nginx", "-v"),
+            node: version("node", "--version"),
+            commit: commit().unwrap_or_else(|| UNKNOWN.to_owned()),
+        }
+    }
+
+    /// Returns its properties, for people.
+    #[must_use]
+    pub fn facts(&self) -> [(&'static str, String); 6] {
+        [
+            ("machine", format!("{} cores, {}", self.cores, self.cpu)),
+            ("memory", format!("{:.0} GiB", self.memory_gib)),
+            ("kernel", self.kernel.clone()),
+            ("built with", self.rustc.clone()),
+            ("other servers", format!("{}; Node {}", self.nginx, self.node)),
+            ("commit", self.commit.clone()),
+        ]
+    }
+}
+
+/// Returns the value of a line `name : value`.
+fn field(path: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(path).ok()?;
+    let line = text.lines().find(|line| line.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn memory_gib() -> Option<f64> {
+    let kib: f64 = field("/proc/meminfo", "MemTotal")?.split(' ').next()?.parse().ok()?;
+    Some(kib / 1024.0 / 1024.0)
+}
+
+/// Returns the release, without the suffix of the distribution.
+fn kernel() -> String {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    match release.trim().split('-').next() {
+        Some(release) if !release.is_empty() => format!("Linux {release}"),
+        _ => std::env::consts::OS.to_owned(),
+    }
+}
+
+/// Returns the first line that a program prints about its version. nginx prints it to stderr.
+fn version(program: &str, flag: &str) -> String {
+    let Ok(output) = Command::new(program).arg(flag).output() else { return "none".to_owned() };
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text).into_owned();
+    let line = text.lines().next().unwrap_or(UNKNOWN);
+    line.strip_prefix("nginx version: ").unwrap_or(line).trim().to_owned()
+}
+
+fn commit() -> Option<String> {
+    let git = |args: &[&str]| {
+        let folder = env!("CARGO_MANIFEST_DIR");
+        let output = Command::new("git").args(["-C", folder]).args(args).output().ok()?;
+        let text = String::from_utf8(output.stdout).ok()?;
+        output.status.success().then(|| text.trim().to_owned())
+    };
+    let commit = git(&["rev-parse", "--short", "HEAD"])?;
+    let changes = git(&["status", "--porcelain", "--untracked-files=no"])?;
+    Some(if changes.is_empty() { commit } else { format!("{commit}+") })
+}

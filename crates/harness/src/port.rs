@@ -1,0 +1,186 @@
+//! Ports, addresses, and the sockets that use them.
+
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+/// Whether a port of this machine has a listening socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listening {
+    /// A socket listens, and can be reached at this address.
+    At(IpAddr),
+    /// No socket listens.
+    No,
+    /// This system reports listening sockets only to clients that connect.
+    Unknown,
+}
+
+/// Finds a free port. It is below the ports that systems assign to clients (from 32768 on Linux,
+/// from 49152 elsewhere), so that no client can take it before the server does.
+///
+/// # Errors
+///
+/// Fails if no port is free.
+pub fn free() -> io::Result<u16> {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 20_000;
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    // Programs that run at the same time start at different ports.
+    let start = (std::process::id() * 331 % u32::from(COUNT)) as u16;
+    for _ in 0..COUNT {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+        let port = FIRST + (start + step) % COUNT;
+        if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))
+}
+
+/// Returns a random address in 127.0.0.0/8, which has probably not been used yet. Linux remembers
+/// metrics of the connections between two addresses (`ip tcp_metrics`), and may accept several times
+/// as much data at once for later connections. Other systems usually have only 127.0.0.1.
+#[must_use]
+pub fn unused_loopback() -> IpAddr {
+    // A hasher of the standard library has random keys.
+    let [second, third, fourth, ..] = RandomState::new().hash_one(()).to_ne_bytes();
+    Ipv4Addr::new(127, second.max(1), third, fourth.clamp(1, 254)).into()
+}
+
+/// Looks for a listening socket without connecting to it.
+#[must_use]
+pub fn listening(port: u16) -> Listening {
+    let Some(sockets) = sockets() else { return Listening::Unknown };
+    let ips = sockets.iter().filter(|it| it.is_listening() && it.port == port).map(|it| it.ip);
+    let mut ips: Vec<IpAddr> = ips.filter_map(|ip| local(ip, port)).collect();
+    ips.sort();
+    ips.first().map_or(Listening::No, |&ip| Listening::At(ip))
+}
+
+/// Returns the loopback address at which a socket with this address can be reached, if there is one.
+fn local(ip: IpAddr, port: u16) -> Option<IpAddr> {
+    const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    match ip {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Some(V4),
+        // The socket also accepts IPv4, except if its IPV6_V6ONLY option is set. Then IPv4 is free.
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            let is_v6_only = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+            Some(if is_v6_only { V6 } else { V4 })
+        }
+        IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
+            Some(Ipv4Addr::LOCALHOST) => Some(V4),
+            Some(_) => None,
+            None => v6.is_loopback().then_some(V6),
+        },
+        IpAddr::V4(_) => (ip == V4).then_some(V4),
+    }
+}
+
+/// Returns the ports on which a socket listens, and the inode of each socket. Returns nothing on
+/// systems other than Linux.
+pub(crate) fn listeners() -> Vec<(u16, u64)> {
+    let sockets = sockets().unwrap_or_default();
+    sockets.iter().filter(|it| it.is_listening()).map(|it| (it.port, it.inode)).collect()
+}
+
+/// Whether a socket listens on this port, at any address. Returns false on systems other than Linux.
+#[must_use]
+pub fn is_taken(port: u16) -> bool {
+    listeners().iter().any(|listener| listener.0 == port)
+}
+
+/// Counts the connections of a server that has written everything and closed its write half, but
+/// whose client has not acknowledged everything (state FIN_WAIT1).
+#[must_use]
+pub fn unacknowledged(port: u16) -> usize {
+    const FIN_WAIT1: u8 = 4;
+    let sockets = sockets().unwrap_or_default();
+    sockets.iter().filter(|it| it.port == port && it.state == FIN_WAIT1).count()
+}
+
+/// A TCP socket, as `/proc/net/tcp` describes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Socket {
+    ip: IpAddr,
+    port: u16,
+    state: u8,
+    inode: u64,
+}
+
+impl Socket {
+    fn is_listening(&self) -> bool {
+        const LISTEN: u8 = 10;
+        self.state == LISTEN
+    }
+}
+
+/// Returns all TCP sockets of this machine, or `None` if the system does not provide them.
+fn sockets() -> Option<Vec<Socket>> {
+    let v4 = fs::read_to_string("/proc/net/tcp").ok()?;
+    // Systems without IPv6 lack this file.
+    let v6 = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
+    Some(v4.lines().chain(v6.lines()).filter_map(parse).collect())
+}
+
+/// Parses a line: `sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode`.
+fn parse(line: &str) -> Option<Socket> {
+    let mut fields = line.split_whitespace().skip(1);
+    let (ip, port) = fields.next()?.split_once(':')?;
+    let state = u8::from_str_radix(fields.nth(1)?, 16).ok()?;
+    let inode = fields.nth(5)?.parse().ok()?;
+    Some(Socket { ip: parse_ip(ip)?, port: u16::from_str_radix(port, 16).ok()?, state, inode })
+}
+
+/// Parses an address: 32-bit words in hexadecimal, in the byte order of the machine.
+fn parse_ip(text: &str) -> Option<IpAddr> {
+    let words = text.as_bytes().chunks(8).map(|word| {
+        let word = std::str::from_utf8(word).ok()?;
+        Some(u32::from_str_radix(word, 16).ok()?.to_ne_bytes())
+    });
+    let bytes = words.collect::<Option<Vec<_>>>()?.concat();
+    match bytes.len() {
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        _ => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn a_line_of_the_table_is_parsed() {
+        let line = "   0: 0100007F:0FA0 0200007F:8000 04 00000001:00000000 01:00000014 00000000  \
+                    1000        0 4711 3 0000000000000000 21 4 30 10 -1";
+        let ip = IpAddr::from(Ipv4Addr::LOCALHOST);
+        assert_eq!(parse(line), Some(Socket { ip, port: 4000, state: 4, inode: 4711 }));
+        assert_eq!(parse("  sl  local_address rem_address   st tx_queue rx_queue"), None);
+        let mapped = parse_ip("0000000000000000FFFF00000100007F").unwrap();
+        assert_eq!(local(mapped, 1), Some(ip));
+        assert_eq!(local(Ipv4Addr::new(10, 0, 0, 1).into(), 1), None);
+    }
+
+    #[test]
+    fn a_listening_socket_is_found() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let expected = match cfg!(target_os = "linux") {
+            true => Listening::At(Ipv4Addr::LOCALHOST.into()),
+            false => Listening::Unknown,
+        };
+        assert_eq!(listening(port), expected);
+        drop(listener);
+        assert_ne!(listening(port), Listening::At(Ipv4Addr::LOCALHOST.into()));
+    }
+
+    #[test]
+    fn free_ports_differ() {
+        let ports: Vec<u16> = (0..3).map(|_| free().unwrap()).collect();
+        assert!(ports[0] != ports[1] && ports[1] != ports[2] && ports[0] != ports[2]);
+        assert!(ports.iter().all(|port| (10_000..30_000).contains(port)));
+    }
+}

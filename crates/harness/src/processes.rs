@@ -1,0 +1,58 @@
+//! The processes of this machine, from `/proc`. Other systems than Linux have none.
+
+use std::fs;
+
+/// A process, as `/proc/PID/stat` describes it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    pub pid: u32,
+    pub parent: u32,
+    pub group: u32,
+    pub session: u32,
+    /// Whether it has ended, but its parent has not read its exit status.
+    pub is_zombie: bool,
+}
+
+/// Returns all processes that this user can see.
+pub(crate) fn all() -> Vec<Process> {
+    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    pids.filter_map(read).collect()
+}
+
+/// Returns the id of a process's session.
+pub(crate) fn session(pid: u32) -> Option<u32> {
+    read(pid).map(|process| process.session)
+}
+
+fn read(pid: u32) -> Option<Process> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name is in parentheses and may contain anything, also spaces and parentheses.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let mut fields = fields.split(' ');
+    let is_zombie = matches!(fields.next()?, "Z" | "X");
+    let mut number = || fields.next()?.parse().ok();
+    Some(Process { pid, parent: number()?, group: number()?, session: number()?, is_zombie })
+}
+
+/// Returns the ids of the running processes for which `is_root` is true, and of all their running
+/// descendants.
+pub(crate) fn running_trees(is_root: impl Fn(&Process) -> bool) -> Vec<u32> {
+    let all = all();
+    let running = || all.iter().filter(|process| !process.is_zombie);
+    let mut found: Vec<u32> = running().filter(|it| is_root(it)).map(|it| it.pid).collect();
+    let mut index = 0;
+    while let Some(&parent) = found.get(index) {
+        let children = running().filter(|it| it.parent == parent).map(|it| it.pid);
+        let new: Vec<u32> = children.filter(|pid| !found.contains(pid)).collect();
+        found.extend(new);
+        index += 1;
+    }
+    found
+}
+
+/// Whether a process was started with an environment that contains this variable.
+pub(crate) fn has_variable(pid: u32, variable: &str) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    environment.split(|&byte| byte == 0).any(|entry| entry == variable.as_bytes())
+}

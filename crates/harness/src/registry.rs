@@ -1,0 +1,74 @@
+//! Everything that must not outlive this program: process groups and temporary folders.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tempfile::TempDir;
+
+/// The process groups and folders of this program.
+///
+/// A group or a folder is created and registered under the lock, so that an interrupt cannot come
+/// between the two. The interrupt handler never releases the lock, so that nothing new is started.
+#[derive(Debug)]
+pub(crate) struct Registry {
+    pub groups: BTreeSet<u32>,
+    folders: BTreeSet<PathBuf>,
+}
+
+static REGISTRY: Mutex<Registry> =
+    Mutex::new(Registry { groups: BTreeSet::new(), folders: BTreeSet::new() });
+
+pub(crate) fn lock() -> MutexGuard<'static, Registry> {
+    REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Registry {
+    pub fn remove_folders(&self) {
+        for folder in &self.folders {
+            let _ = fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// A temporary folder. It is removed when it is dropped, and when the program is interrupted.
+#[derive(Debug)]
+pub struct TempFolder(TempDir);
+
+impl TempFolder {
+    /// Creates a folder in the system's folder for temporary files.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be created.
+    pub fn new() -> io::Result<Self> {
+        Self::within(&std::env::temp_dir())
+    }
+
+    /// Creates a folder in another folder, which is created if necessary.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one of the folders cannot be created.
+    pub fn within(folder: &Path) -> io::Result<Self> {
+        fs::create_dir_all(folder)?;
+        let mut registry = lock();
+        let folder = tempfile::Builder::new().prefix("highwater-").tempdir_in(folder)?;
+        registry.folders.insert(folder.path().to_owned());
+        Ok(Self(folder))
+    }
+
+    /// Returns its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+impl Drop for TempFolder {
+    fn drop(&mut self) {
+        lock().folders.remove(self.path());
+    }
+}

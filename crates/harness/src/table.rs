@@ -1,0 +1,93 @@
+//! Tables for the terminal and for Markdown.
+
+use std::fmt;
+
+/// The content of a cell without a value.
+pub const NO_VALUE: &str = "–";
+
+/// A table of text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The title.
+    pub title: String,
+    /// One header per column.
+    pub headers: Vec<String>,
+    /// One cell per column.
+    pub rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// Creates an empty table.
+    pub fn new(title: impl Into<String>, headers: impl IntoIterator<Item: Into<String>>) -> Self {
+        let headers = headers.into_iter().map(Into::into).collect();
+        Self { title: title.into(), headers, rows: Vec::new() }
+    }
+
+    /// Whether any cell behind the first column has a value.
+    #[must_use]
+    pub fn has_values(&self) -> bool {
+        self.rows.iter().any(|row| row[1..].iter().any(|cell| cell != NO_VALUE))
+    }
+
+    /// Returns the table as Markdown, with the title as a heading of the third level.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
+        let rules: Vec<String> = (0..self.headers.len())
+            .map(|column| if column == 0 { "---" } else { "---:" }.to_owned())
+            .collect();
+        let rows: String = self.rows.iter().map(|row| line(row)).collect();
+        format!("### {}\n\n{}{}{rows}", self.title, line(&self.headers), line(&rules))
+    }
+}
+
+/// Prints the title and the columns. The first column is aligned to the left, the others to the
+/// right.
+impl fmt::Display for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines = || std::iter::once(&self.headers).chain(&self.rows);
+        let width = |column: usize| {
+            let cells = lines().filter_map(|line| line.get(column));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..self.headers.len()).map(width).collect();
+        writeln!(f, "{}", self.title)?;
+        for line in lines() {
+            let cells = line.iter().zip(&widths).enumerate();
+            let cells = cells.map(|(column, (cell, &width))| match column {
+                0 => format!("{cell:width$}"),
+                _ => format!("  {cell:>width$}"),
+            });
+            writeln!(f, "{}", cells.collect::<String>().trim_end())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new("speed", ["server", "× Node"]);
+        table.rows.push(["tokio", "12.5"].map(str::to_owned).into());
+        table.rows.push(["node", NO_VALUE].map(str::to_owned).into());
+        table
+    }
+
+    #[test]
+    fn columns_are_aligned() {
+        let expected = "speed\nserver  × Node\ntokio     12.5\nnode         –\n";
+        assert_eq!(table().to_string(), expected);
+    }
+
+    #[test]
+    fn markdown_contains_the_same_cells() {
+        let expected = "### speed\n\n| server | × Node |\n| --- | ---: |\n| tokio | 12.5 |\n";
+        assert_eq!(table().to_markdown(), format!("{expected}| node | – |\n"));
+        assert!(table().has_values());
+        assert!(
+            !Table { rows: vec![vec!["node".into(), NO_VALUE.into()]], ..table() }.has_values()
+        );
+    }
+}

@@ -1,0 +1,259 @@
+//! Sizes, durations and bytes, as people write and read them.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+/// The number of bytes in a line of [`hex`].
+const HEX_LINE_BYTES: usize = 16;
+
+/// Parses a size in bytes: `10`, `64KiB`.
+///
+/// # Errors
+///
+/// Describes the format.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    let help = "a size is a whole number of bytes, or has a unit: 536, 64KiB, 20MB";
+    text.trim().parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| help.to_owned())
+}
+
+/// Parses a size in bytes that is not zero.
+///
+/// # Errors
+///
+/// Describes the format.
+pub fn positive_bytes(text: &str) -> Result<u64, String> {
+    match bytes(text)? {
+        0 => Err("the minimum is 1".to_owned()),
+        bytes => Ok(bytes),
+    }
+}
+
+/// Parses a duration in seconds or with a unit: `3`, `0.5`, `500ms`.
+///
+/// # Errors
+///
+/// Describes the format.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let help = "a duration is a number of seconds, or has a unit: 3, 0.5, 500ms, 2m";
+    match text.trim().parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| help.to_owned()),
+        Err(_) => humantime::parse_duration(text).map_err(|_| help.to_owned()),
+    }
+}
+
+/// Replaces the escapes `\r`, `\n`, `\t`, `\\` and `\xNN` by the bytes that they stand for.
+///
+/// # Errors
+///
+/// Lists the escapes.
+pub fn unescape(text: &str) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    let mut chars = text.chars();
+    while let Some(char) = chars.next() {
+        if char != '\\' {
+            out.extend_from_slice(char.encode_utf8(&mut [0; 4]).as_bytes());
+            continue;
+        }
+        out.push(match chars.next() {
+            Some('r') => b'\r',
+            Some('n') => b'\n',
+            Some('t') => b'\t',
+            Some('\\') => b'\\',
+            Some('x') => {
+                let mut digit = || chars.next().and_then(|char| char.to_digit(16));
+                match (digit(), digit()) {
+                    (Some(high), Some(low)) => (high * 16 + low) as u8,
+                    _ => return Err("\\x must be followed by two digits: \\x0a".to_owned()),
+                }
+            }
+            _ => return Err("\\ must be followed by r, n, t, \\ or xNN".to_owned()),
+        });
+    }
+    Ok(out)
+}
+
+/// Returns a number of bytes with its unit: `156,926 bytes`, `1 byte`.
+#[must_use]
+pub fn count_bytes(bytes: u64) -> String {
+    match bytes {
+        1 => "1 byte".to_owned(),
+        _ => format!("{} bytes", grouped(bytes)),
+    }
+}
+
+/// Returns a whole number with thousands separators: `156,926`.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Returns a value with three significant digits: `0.012`, `1.00`, `12.3`, `1,234,567`.
+#[must_use]
+pub fn significant(value: f64) -> String {
+    match value.abs() {
+        0.0 => "0".to_owned(),
+        ..0.001 => format!("{value:.5}"),
+        ..0.1 => format!("{value:.3}"),
+        ..10.0 => format!("{value:.2}"),
+        ..100.0 => format!("{value:.1}"),
+        _ => grouped(value.round() as u64),
+    }
+}
+
+/// Returns a duration with a suitable unit: `0.4 ms`, `250 ms`, `3.0 s`.
+#[must_use]
+pub fn elapsed(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1e3;
+    match ms {
+        // The limits take rounding into account.
+        ..9.95 => format!("{ms:.1} ms"),
+        ..999.5 => format!("{ms:.0} ms"),
+        _ => format!("{:.1} s", ms / 1e3),
+    }
+}
+
+/// Returns bytes in hexadecimal and as characters, 16 per line. If `has_more`, the last line ends
+/// with an ellipsis.
+#[must_use]
+pub fn hex(bytes: &[u8], has_more: bool) -> String {
+    let mut out = String::new();
+    let lines = bytes.chunks(HEX_LINE_BYTES);
+    let last = lines.len().saturating_sub(1);
+    for (index, line) in lines.enumerate() {
+        let mut digits = String::new();
+        for (index, byte) in line.iter().enumerate() {
+            let gap = if index == HEX_LINE_BYTES / 2 { " " } else { "" };
+            digits.push_str(&format!("{gap}{byte:02x} "));
+        }
+        let visible = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' };
+        let chars: String = line.iter().map(visible).collect();
+        let more = if has_more && index == last { " …" } else { "" };
+        // Two digits and a space per byte, and the gap in the middle.
+        out.push_str(&format!("{digits:width$} {chars}{more}\n", width = HEX_LINE_BYTES * 3 + 1));
+    }
+    out
+}
+
+/// Returns the line of a program's output that explains best why the program ended: the first one
+/// with an error or a panic, or else the last one. Removes control characters.
+#[must_use]
+pub fn error_line(output: &str) -> Option<String> {
+    let mut lines = output.lines().filter(|line| !line.trim().is_empty());
+    let is_error = |line: &&str| {
+        let line = line.to_ascii_lowercase();
+        ["error:", "error[", "panicked", "[emerg]"].iter().any(|word| line.contains(word))
+    };
+    let line = match lines.clone().find(is_error) {
+        // A panic in Rust prints its location on the first line, and its message on the second.
+        Some(line) if line.ends_with(':') => {
+            let next = lines.skip_while(|it| *it != line).nth(1).unwrap_or_default();
+            format!("{line} {next}")
+        }
+        Some(line) => line.to_owned(),
+        None => lines.next_back()?.to_owned(),
+    };
+    Some(line.trim().chars().filter(|char| !char.is_control()).collect())
+}
+
+/// Breaks a text into lines of at most `width` characters, between words.
+#[must_use]
+pub fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always one line");
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_durations_are_parsed() {
+        assert_eq!(bytes("10"), Ok(10));
+        assert_eq!(bytes("64KiB"), Ok(65_536));
+        assert!(bytes("much").unwrap_err().contains("64KiB"));
+        assert!(positive_bytes("0").is_err());
+        assert_eq!(duration("3"), Ok(Duration::from_secs(3)));
+        assert_eq!(duration("0.5"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        for invalid in ["soon", "-1", "inf", ""] {
+            assert!(duration(invalid).unwrap_err().contains("500ms"), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_replaced() {
+        assert_eq!(unescape("GET /\\r\\n"), Ok(b"GET /\r\n".to_vec()));
+        assert_eq!(unescape("ä\\t\\\\\\xff"), Ok(b"\xc3\xa4\t\\\xff".to_vec()));
+        for invalid in ["\\", "\\q", "\\x", "\\x0", "\\xzz"] {
+            assert!(unescape(invalid).unwrap_err().contains("must be followed"), "{invalid}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_durations_are_formatted() {
+        assert_eq!(count_bytes(1), "1 byte");
+        assert_eq!(count_bytes(0), "0 bytes");
+        assert_eq!(count_bytes(156_926), "156,926 bytes");
+        assert_eq!(grouped(1_000_000), "1,000,000");
+        let values = [0.0, 0.0123, 1.0, 12.34, 123.4, 1_234_567.0].map(significant);
+        assert_eq!(values, ["0", "0.012", "1.00", "12.3", "123", "1,234,567"]);
+        let formatted = |us| elapsed(Duration::from_micros(us));
+        assert_eq!(formatted(412), "0.4 ms");
+        assert_eq!(formatted(9_949), "9.9 ms");
+        assert_eq!(formatted(9_960), "10 ms");
+        assert_eq!(formatted(999_400), "999 ms");
+        assert_eq!(formatted(999_600), "1.0 s");
+        assert_eq!(formatted(3_000_000), "3.0 s");
+    }
+
+    #[test]
+    fn hex_shows_digits_and_characters() {
+        let line = "48 54 54 50 2f 31 2e 31  0a 0a                    HTTP/1.1..\n";
+        assert_eq!(hex(b"HTTP/1.1\n\n", false), line);
+        let two = hex(&[0; 32], true);
+        assert_eq!(two.lines().count(), 2);
+        assert!(two.ends_with(" ................ …\n"));
+        assert!(two.lines().all(|line| line.chars().count() <= 80));
+        assert_eq!(hex(&[], false), "");
+    }
+
+    #[test]
+    fn the_line_that_explains_an_end_is_found() {
+        let line = |output: &str| error_line(output).unwrap_or_default();
+        assert_eq!(line("starting\nlast\n\n"), "last");
+        assert_eq!(line("error: no file\nhelp: make one\n"), "error: no file");
+        let panic = "\nthread 'main' panicked at src/main.rs:1:1:\nindex out of range\nnote: x\n";
+        assert_eq!(line(panic), "thread 'main' panicked at src/main.rs:1:1: index out of range");
+        assert_eq!(
+            line("  at \x1b[1mx\nTypeError: x\x07 is not y\n  at z"),
+            "TypeError: x is not y"
+        );
+        assert_eq!(error_line("\n"), None);
+    }
+
+    #[test]
+    fn lines_break_between_words() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("unbreakable", 3), ["unbreakable"]);
+    }
+}

@@ -1,0 +1,222 @@
+//! What processes use: threads, file descriptors, memory, CPU time, system calls.
+//!
+//! All functions take process ids, usually [`crate::Group::pids`], and return `None` if no process
+//! provides the value. Only Linux provides these values, in `/proc`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+fn sum(pids: &[u32], of_one: impl Fn(u32) -> Option<u64>) -> Option<u64> {
+    let values: Vec<u64> = pids.iter().filter_map(|&pid| of_one(pid)).collect();
+    (!values.is_empty()).then(|| values.iter().sum())
+}
+
+/// Returns the number behind a name in a file of `/proc/PID`, such as `VmHWM:     1784 kB`.
+fn field(pid: u32, file: &str, name: &str) -> Option<u64> {
+    number(&fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?, name)
+}
+
+fn number(text: &str, name: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+    line.split_whitespace().next()?.parse().ok()
+}
+
+/// Returns the folders of a process's threads.
+fn tasks(pid: u32) -> Option<impl Iterator<Item = PathBuf>> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?;
+    Some(tasks.flatten().map(|task| task.path()))
+}
+
+/// Returns the number of threads.
+#[must_use]
+pub fn threads(pids: &[u32]) -> Option<u64> {
+    sum(pids, |pid| Some(tasks(pid)?.count() as u64))
+}
+
+/// Returns the number of open file descriptors.
+#[must_use]
+pub fn descriptors(pids: &[u32]) -> Option<u64> {
+    sum(pids, |pid| Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64))
+}
+
+/// Returns the memory in RAM that belongs to no file, in bytes.
+#[must_use]
+pub fn anonymous_memory_bytes(pids: &[u32]) -> Option<u64> {
+    sum(pids, |pid| Some(field(pid, "status", "RssAnon")? * 1024))
+}
+
+/// Returns the memory in RAM, in bytes. Memory that several processes share is divided among them
+/// (proportional set size).
+#[must_use]
+pub fn memory_bytes(pids: &[u32]) -> Option<u64> {
+    sum(pids, |pid| Some(field(pid, "smaps_rollup", "Pss")? * 1024))
+}
+
+/// Returns the most memory that each process has ever had in RAM, in bytes.
+#[must_use]
+pub fn peak_memory_bytes(pids: &[u32]) -> Option<u64> {
+    sum(pids, |pid| Some(field(pid, "status", "VmHWM")? * 1024))
+}
+
+/// Returns the CPU time of all running threads, plus their run-queue wait. On a busy computer, even
+/// a busy loop gets little CPU time, so the time for which it waits counts too.
+#[must_use]
+pub fn cpu_time_and_wait(pids: &[u32]) -> Option<Duration> {
+    let ns = sum(pids, |pid| {
+        let of_task = |task: PathBuf| {
+            let schedstat = fs::read_to_string(task.join("schedstat")).ok()?;
+            let mut numbers = schedstat.split_whitespace().map(str::parse::<u64>);
+            Some(numbers.next()?.ok()? + numbers.next()?.ok()?)
+        };
+        Some(tasks(pid)?.filter_map(of_task).sum())
+    });
+    ns.map(Duration::from_nanos)
+}
+
+/// Returns the number of system calls that read from files (`read`, `pread64`, `preadv2`, …). A
+/// call that receives from a socket counts only if it is one of these.
+#[must_use]
+pub fn read_calls(pids: &[u32]) -> Option<u64> {
+    sum(pids, |pid| field(pid, "io", "syscr"))
+}
+
+/// How often the running threads of some processes left the CPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ContextSwitches {
+    /// Because the thread waited for something.
+    pub voluntary: u64,
+    /// Because another thread got the CPU.
+    pub involuntary: u64,
+}
+
+/// Returns the context switches of all running threads, since each thread started.
+#[must_use]
+pub fn context_switches(pids: &[u32]) -> Option<ContextSwitches> {
+    let tasks: Vec<PathBuf> = pids.iter().filter_map(|&pid| tasks(pid)).flatten().collect();
+    // A thread may end at any moment.
+    let statuses = tasks.iter().filter_map(|task| fs::read_to_string(task.join("status")).ok());
+    let mut switches = None;
+    for status in statuses {
+        let sum: &mut ContextSwitches = switches.get_or_insert_default();
+        sum.voluntary += number(&status, "voluntary_ctxt_switches").unwrap_or(0);
+        sum.involuntary += number(&status, "nonvoluntary_ctxt_switches").unwrap_or(0);
+    }
+    switches
+}
+
+/// Returns the names of the system calls in which threads wait at this moment.
+#[must_use]
+pub fn waiting_calls(pids: &[u32]) -> Option<BTreeSet<String>> {
+    let tasks: Vec<PathBuf> = pids.iter().filter_map(|&pid| tasks(pid)).flatten().collect();
+    let mut calls = None;
+    for task in tasks {
+        // Of a thread that waits: the number of the call and its arguments. Otherwise: "running".
+        let Ok(call) = fs::read_to_string(task.join("syscall")) else { continue };
+        let calls = calls.get_or_insert_with(BTreeSet::new);
+        let number = call.split_whitespace().next().and_then(|word| word.parse().ok());
+        calls.extend(number.filter(|number| *number >= 0).map(call_name));
+    }
+    calls
+}
+
+#[cfg(target_os = "linux")]
+fn call_name(number: i64) -> String {
+    /// The calls in which servers usually wait.
+    const NAMES: &[(i64, &str)] = &[
+        (libc::SYS_accept4, "accept4"),
+        (libc::SYS_clock_nanosleep, "clock_nanosleep"),
+        (libc::SYS_epoll_pwait, "epoll_pwait"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_epoll_wait, "epoll_wait"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_accept, "accept"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_poll, "poll"),
+        (libc::SYS_futex, "futex"),
+        (libc::SYS_ppoll, "ppoll"),
+        (libc::SYS_read, "read"),
+        (libc::SYS_recvfrom, "recvfrom"),
+        (libc::SYS_sendfile, "sendfile"),
+        (libc::SYS_sendmsg, "sendmsg"),
+        (libc::SYS_sendto, "sendto"),
+        (libc::SYS_splice, "splice"),
+        (libc::SYS_write, "write"),
+        (libc::SYS_writev, "writev"),
+    ];
+    let name = NAMES.iter().find(|(known, _)| *known == number).map(|(_, name)| *name);
+    name.map_or_else(|| format!("system call {number}"), str::to_owned)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn call_name(number: i64) -> String {
+    format!("system call {number}")
+}
+
+/// Whether one of these processes has a listening TCP socket.
+#[must_use]
+pub fn listens(pids: &[u32]) -> bool {
+    let sockets: BTreeMap<String, u16> = crate::port::listeners()
+        .into_iter()
+        .map(|(port, inode)| (format!("socket:[{inode}]"), port))
+        .collect();
+    pids.iter().any(|pid| {
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        let mut targets = descriptors.filter_map(|entry| fs::read_link(entry.path()).ok());
+        targets.any(|target| sockets.contains_key(&*target.to_string_lossy()))
+    })
+}
+
+/// Returns how much of the memory limit of all TCP connections is in use (`tcp_mem`, second value).
+/// From 1 on, the kernel saves memory, and measurements show that instead of the server.
+#[must_use]
+pub fn tcp_memory_pressure() -> Option<f64> {
+    let used = fs::read_to_string("/proc/net/sockstat").ok()?;
+    let limits = fs::read_to_string("/proc/sys/net/ipv4/tcp_mem").ok()?;
+    let used: f64 =
+        used.lines().find(|line| line.starts_with("TCP:"))?.rsplit(' ').next()?.parse().ok()?;
+    let limit: f64 = limits.split_whitespace().nth(1)?.parse().ok()?;
+    Some(used / limit)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_found_by_its_whole_name() {
+        let status =
+            "VmHWM:\t   1784 kB\nvoluntary_ctxt_switches:\t7\nnonvoluntary_ctxt_switches:\t5\n";
+        assert_eq!(number(status, "VmHWM"), Some(1784));
+        assert_eq!(number(status, "voluntary_ctxt_switches"), Some(7));
+        assert_eq!(number(status, "nonvoluntary_ctxt_switches"), Some(5));
+        assert_eq!(number(status, "VmPeak"), None);
+        assert_eq!(number("Pss_Anon:  3 kB\nPss:  12 kB\n", "Pss"), Some(12));
+    }
+
+    #[test]
+    fn this_process_uses_something() {
+        let this = [std::process::id()];
+        assert!(threads(&this).unwrap() >= 2);
+        assert!(descriptors(&this).unwrap() >= 3);
+        assert!(anonymous_memory_bytes(&this).unwrap() > 4096);
+        assert!(memory_bytes(&this).unwrap() <= peak_memory_bytes(&this).unwrap());
+        assert!(cpu_time_and_wait(&this).unwrap() > Duration::ZERO);
+        assert!(context_switches(&this).is_some());
+        assert!(tcp_memory_pressure().unwrap() >= 0.0);
+        // The main thread of a test program waits for this one.
+        assert!(waiting_calls(&this).unwrap().contains("futex"));
+        assert!(read_calls(&this).unwrap() > 0);
+        assert_eq!(threads(&[]), None);
+    }
+
+    #[test]
+    fn a_process_that_listens_is_recognized() {
+        let this = [std::process::id()];
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        assert!(listens(&this));
+        assert!(!listens(&[1]));
+        drop(listener);
+    }
+}
