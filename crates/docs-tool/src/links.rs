@@ -95,35 +95,3 @@ impl<'a> Links<'a> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn faults(text: &str) -> Vec<Fault> {
-        Links::of(&Repo::found()).faults(&Page::new("docs/a.md", text))
-    }
-
-    #[test]
-    fn correct_links_have_no_errors() {
-        let text = "# Own\n\n[a](CONTRACT.md) [b](../README.md#the-four-servers) [c](#own) [d](https://x.y/z) \
-                    [e](../crates) [f](../crates/serve-std/src/lib.rs#L12) <https://x.y>\n";
-        assert_eq!(faults(text), []);
-    }
-
-    #[test]
-    fn broken_links_are_reported() {
-        let fault = |text: &str| {
-            let faults = faults(text);
-            assert_eq!(faults.len(), 1, "{faults:?}");
-            (faults[0].line, format!("{}; {}", faults[0].what, faults[0].help))
-        };
-        let (line, words) = fault("# A\n\ntext [a](CONTRACTS.md)\n");
-        assert!(line == 3 && words.ends_with("did you mean `CONTRACT.md`?"), "{words}");
-        let (_, words) = fault("[a](../README.md#the-four-server)\n");
-        assert!(words.ends_with("did you mean `#the-four-servers`?"), "{words}");
-        assert!(fault("[a](#nowhere)\n").1.contains("does not have"));
-        assert!(fault("[a](../../x.md)\n").1.contains("out of the repository"));
-        assert!(fault("[a](../justfile#x)\n").1.contains("is not a page"));
-    }
-}

@@ -108,18 +108,12 @@ fn regex(expression: &str) -> Regex {
     Regex::new(expression).expect("the expressions in this file are well-formed")
 }
 
-static FIGURE: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"^<!--\s*(/?figure)(?::\s*(.*?))?\s*-->$"));
+static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"<!--\s*figure:\s*([^>]*?)\s*-->([^<]*)<!--\s*/figure\s*-->|<!--\s*/?figure\b")
+});
 static HTML_ID: LazyLock<Regex> = LazyLock::new(|| regex(r#"<[^>]*\b(?:id|name)="([^"]+)""#));
 static HTML_LINK: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"<[^>]*\b(?:href|src|srcset)="([^"]+)""#));
-
-/// A figure whose end has not been found yet.
-struct OpenFigure {
-    start: usize,
-    query: String,
-    value: usize,
-}
 
 impl Page {
     /// Parses the text of a file.
@@ -129,7 +123,6 @@ impl Page {
         let mut page = Self { file, prose, text: text.clone(), ..Self::default() };
         let mut slugs = HashMap::new();
         let mut heading: Option<String> = None;
-        let mut open = None;
         let parser = Parser::new_ext(&text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
         for (_, definition) in parser.reference_definitions().iter() {
             page.add_link(&definition.span, &definition.dest);
@@ -143,7 +136,13 @@ impl Page {
                     }
                 }
                 Event::Start(Tag::HtmlBlock) => page.add_html_block(&range),
-                Event::InlineHtml(html) => page.add_inline_html(&html, range, &mut open),
+                Event::InlineHtml(html) => {
+                    page.blank(&range);
+                    page.add_ids_and_links(&html, range.start);
+                    if html.starts_with("<!--") {
+                        page.inline_comments.push(range);
+                    }
+                }
                 Event::Start(
                     Tag::Link { link_type: LinkType::Inline, dest_url, .. }
                     | Tag::Image { link_type: LinkType::Inline, dest_url, .. },
@@ -157,13 +156,11 @@ impl Page {
                 Event::End(TagEnd::Heading(level)) => {
                     page.add_heading(heading.take().unwrap_or_default(), level, &mut slugs);
                 }
-                Event::End(TagEnd::Paragraph | TagEnd::TableCell | TagEnd::Item) => {
-                    page.check_end(open.take());
-                }
                 _ => {}
             }
         }
         page.links.sort_by_key(|link| link.range.start);
+        page.add_figures(&text);
         page
     }
 
@@ -238,31 +235,19 @@ impl Page {
         }
     }
 
-    fn add_inline_html(&mut self, html: &str, range: Range<usize>, open: &mut Option<OpenFigure>) {
-        self.blank(&range);
-        self.add_ids_and_links(html, range.start);
-        if html.starts_with("<!--") {
-            self.inline_comments.push(range.clone());
-        }
-        let Some(found) = FIGURE.captures(html) else { return };
-        if &found[1] == "figure" {
-            let query = found.get(2).map_or("", |query| query.as_str()).to_owned();
-            let figure = OpenFigure { start: range.start, query, value: range.end };
-            self.check_end(open.replace(figure));
-        } else if let Some(OpenFigure { start, query, value }) = open.take() {
-            let (line, range) = (self.line_at(start), value..range.start);
-            self.figures.push(Figure { line, query, range });
-        } else {
-            let help = "put `<!-- figure: … -->` before the value";
-            self.add_fault(range.start, "a figure ends that has no start", help);
-        }
-    }
-
-    /// Reports a figure without an end.
-    fn check_end(&mut self, open: Option<OpenFigure>) {
-        if let Some(OpenFigure { start, query, .. }) = open {
-            let what = format!("the figure `{query}` has no end");
-            self.add_fault(start, what, "put `<!-- /figure -->` behind the value");
+    fn add_figures(&mut self, text: &str) {
+        for found in FIGURE.captures_iter(text) {
+            let start = found.get(0).map_or(0, |whole| whole.start());
+            if !self.inline_comments.iter().any(|comment| comment.start == start) {
+                continue;
+            }
+            if let (Some(query), Some(value)) = (found.get(1), found.get(2)) {
+                let (line, query) = (self.line_at(start), query.as_str().to_owned());
+                self.figures.push(Figure { line, query, range: value.range() });
+            } else {
+                let help = "write `<!-- figure: QUERY -->VALUE<!-- /figure -->`";
+                self.add_fault(start, "the figure is incomplete", help);
+            }
         }
     }
 
@@ -353,8 +338,8 @@ mod tests {
     #[test]
     fn malformed_figures_are_reported() {
         let faults = |text| page(text).faults;
-        assert!(faults("It <!-- figure: a -->1\n\nand")[0].what.contains("no end"));
-        assert!(faults("It 1<!-- /figure -->\n")[0].what.contains("no start"));
+        assert!(faults("It <!-- figure: a -->1\n\nand")[0].what.contains("incomplete"));
+        assert!(faults("It 1<!-- /figure -->\n")[0].what.contains("incomplete"));
         let at_start = faults("a\n<!-- figure: a -->1<!-- /figure --> is\n");
         assert_eq!((at_start[0].line, at_start.len()), (2, 1), "{at_start:?}");
         assert!(faults("```text\nno end\n")[0].what.contains("the fence has no end"));

@@ -159,29 +159,6 @@ mod tests {
     }
 
     #[test]
-    fn unknown_names_are_reported_with_their_lines() {
-        let known = Known {
-            checks: [("half-close".to_owned(), "a.rs".to_owned())].into(),
-            tests: ["data_is_read_while_the_file_is_sent".to_owned()].into(),
-            functions: BTreeMap::new(),
-        };
-        let text = "It holds (check `half-close`), always (tests\n`tokio::data_is_read_while_the_file_is_sent`,\n\
-                    `data_is_read_while_the_file_is_send`), so (check `no`; test `half-close`). (check it)\n";
-        let faults = known.faults(&Page::new("a.md", text));
-        let actual: Vec<(usize, &str)> =
-            faults.iter().map(|fault| (fault.line, fault.what.as_str())).collect();
-        assert_eq!(
-            actual,
-            [
-                (3, "there is no test `data_is_read_while_the_file_is_send`"),
-                (3, "there is no check `no`"),
-                (3, "there is no test `half-close`"),
-            ]
-        );
-        assert_eq!(faults[0].help, "did you mean `data_is_read_while_the_file_is_sent`?");
-    }
-
-    #[test]
     fn references_lead_to_their_code() {
         let known = Known {
             checks: [("half-close".to_owned(), "a.rs".to_owned())].into(),

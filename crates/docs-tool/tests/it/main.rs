@@ -5,6 +5,9 @@
 #[cfg(unix)]
 mod book;
 mod comparing;
+mod errors;
+#[cfg(target_os = "linux")]
+mod output;
 mod pages;
 mod pictures;
 mod repository;
@@ -21,9 +24,12 @@ type Suite = &'static [(&'static str, fn())];
 const TESTS: &[Suite] = &[
     pages::TESTS,
     comparing::TESTS,
+    errors::TESTS,
     pictures::TESTS,
     #[cfg(unix)]
     book::TESTS,
+    #[cfg(target_os = "linux")]
+    output::TESTS,
     #[cfg(target_os = "linux")]
     runs::TESTS,
 ];
