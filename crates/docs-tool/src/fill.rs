@@ -150,8 +150,8 @@ impl Filler<'_, '_, '_> {
         let runs = &mut self.sources.runs;
         let (output, language) = match marker {
             Marker::Code { path, anchor } => return self.code(fence, path, anchor.as_deref()),
-            Marker::Run(options) => (runs.run(fence, options), "console"),
-            Marker::Serve(options) => (runs.serve(fence, options), "console"),
+            Marker::Run(options) => (runs.run(fence, options)?, "console"),
+            Marker::Serve(options) => (runs.serve(fence, options)?, "console"),
             Marker::Log(options) => (runs.log(fence, options), "text"),
             Marker::Siblings { .. } | Marker::SiblingsEnd | Marker::Stop => return Ok(()),
         };

@@ -30,12 +30,6 @@ pub struct Output {
     pub faults: Vec<(usize, Error)>,
 }
 
-impl Output {
-    fn fault(fence: &Fence, at: usize, error: Error) -> Self {
-        Self { lines: fence.shown.clone(), faults: vec![(at, error)], ..Self::default() }
-    }
-}
-
 /// Runs the commands of pages.
 #[derive(Debug)]
 pub struct Runs {
@@ -92,50 +86,41 @@ impl Runs {
         self.stage.as_mut()
     }
 
-    /// Adds the actual lines to the output if they differ from the shown lines.
-    fn compare(
+    /// Adds the lines of a command to the output: the actual lines if they differ from the shown
+    /// lines. A command that was skipped has none.
+    fn add(
         &self,
         output: &mut Output,
-        at: usize,
-        shown: &[String],
-        actual: Vec<String>,
+        command: &Command,
+        actual: Result<Option<Vec<String>>, Error>,
         options: &Options,
     ) {
+        let Command { at, lines, shown } = command;
+        output.lines.extend_from_slice(lines);
         let comparison = Comparison { options, chosen_ports: &self.chosen_ports };
-        match comparison.difference(shown, &actual) {
-            Some((below, what)) => {
-                output.drifts.push((at + below, what));
-                output.lines.extend(actual);
+        match actual {
+            Ok(Some(actual)) => {
+                if let Some((below, what)) = comparison.difference(shown, &actual) {
+                    output.drifts.push(((at + lines.len()).saturating_sub(1) + below, what));
+                    return output.lines.extend(actual);
+                }
             }
-            None => output.lines.extend_from_slice(shown),
+            Ok(None) => {}
+            Err(error) => output.faults.push((*at, error)),
         }
+        output.lines.extend_from_slice(shown);
     }
 
     /// Runs each command of a fence.
-    pub fn run(&mut self, fence: &Fence, options: &Options) -> Output {
-        let commands = match console::commands(&fence.shown) {
-            Ok(commands) => commands,
-            Err(error) => return Output::fault(fence, 0, error),
-        };
+    pub fn run(&mut self, fence: &Fence, options: &Options) -> Result<Output, Error> {
         let mut output = Output::default();
+        let commands = console::commands(&fence.shown)?;
         for (number, command) in commands.iter().enumerate() {
-            output.lines.extend_from_slice(&command.lines);
             let exit = if number + 1 == commands.len() { options.exit } else { 0 };
-            match self.run_one(command, options, exit) {
-                Ok(Some(actual)) => {
-                    let at = command.at + command.lines.len() - 1;
-                    self.compare(&mut output, at, &command.shown, actual, options);
-                    continue;
-                }
-                Ok(None) => {}
-                Err((what, help)) => {
-                    let error = (format!("`{}`: {what}", command.name()), help);
-                    output.faults.push((command.at, error));
-                }
-            }
-            output.lines.extend_from_slice(&command.shown);
+            let actual = self.run_one(command, options, exit);
+            self.add(&mut output, command, actual.map_err(|it| named(command, it)), options);
         }
-        output
+        Ok(output)
     }
 
     /// Returns the lines of a command, or `None` if it was skipped.
@@ -165,53 +150,36 @@ impl Runs {
     }
 
     /// Starts the server of a fence.
-    pub fn serve(&mut self, fence: &Fence, options: &Options) -> Output {
-        let commands = match console::commands(&fence.shown) {
-            Ok(commands) => commands,
-            Err(error) => return Output::fault(fence, 0, error),
-        };
+    pub fn serve(&mut self, fence: &Fence, options: &Options) -> Result<Output, Error> {
+        let commands = console::commands(&fence.shown)?;
         let [command] = &commands[..] else {
             let what = format!("expected one command, got {}", commands.len());
             let help = "move the other commands to a fence with the marker `run`";
-            return Output::fault(fence, 0, (what, help.to_owned()));
+            return Err((what, help.to_owned()));
         };
-        let is_skipped = self.stage.is_none();
-        let Some(stage) = self.stage_for(&command.text()) else {
-            self.has_no_server = !is_skipped;
-            return Output { lines: fence.shown.clone(), ..Output::default() };
-        };
-        let name = command.name();
-        report(format_args!("  $ {name} &"));
-        match stage.serve(&command.text(), &mut |line| report(line)) {
-            Ok(said) => {
-                let lines = output::lines(&said, stage.root(), options.lines);
-                let mut output = Output { lines: command.lines.clone(), ..Output::default() };
-                let at = command.at + command.lines.len() - 1;
-                self.compare(&mut output, at, &command.shown, lines, options);
-                output
-            }
-            Err((what, help)) => {
-                self.has_no_server = true;
-                Output::fault(fence, command.at, (format!("`{name}`: {what}"), help))
-            }
-        }
+        let is_available = self.stage.is_some();
+        let served = self.stage_for(&command.text()).map(|stage| {
+            report(format_args!("  $ {} &", command.name()));
+            let raw = stage.serve(&command.text(), &mut |line| report(line))?;
+            Ok(output::lines(&raw, stage.root(), options.lines))
+        });
+        self.has_no_server = is_available && !matches!(served, Some(Ok(_)));
+        let mut output = Output::default();
+        let actual = served.transpose().map_err(|error| named(command, error));
+        self.add(&mut output, command, actual, options);
+        Ok(output)
     }
 
     /// Returns the output of the server that has not been shown yet.
     pub fn log(&mut self, fence: &Fence, options: &Options) -> Output {
-        let Some(stage) = self.stage_for("") else {
-            return Output { lines: fence.shown.clone(), ..Output::default() };
-        };
-        report("  the server's log");
-        match stage.log() {
-            Ok(said) => {
-                let lines = output::lines(&said, stage.root(), options.lines);
-                let mut output = Output::default();
-                self.compare(&mut output, 0, &fence.shown, lines, options);
-                output
-            }
-            Err(error) => Output::fault(fence, 0, error),
-        }
+        let log = self.stage_for("").map(|stage| {
+            report("  the server's log");
+            stage.log().map(|raw| output::lines(&raw, stage.root(), options.lines))
+        });
+        let mut output = Output::default();
+        let shown = Command { shown: fence.shown.clone(), ..Command::default() };
+        self.add(&mut output, &shown, log.transpose(), options);
+        output
     }
 
     /// Ends the server.
@@ -221,6 +189,11 @@ impl Runs {
             _ => Ok(()),
         }
     }
+}
+
+/// Adds the name of a command to an error.
+fn named(command: &Command, (what, help): Error) -> Error {
+    (format!("`{}`: {what}", command.name()), help)
 }
 
 /// Returns the ports in the commands of a page.
