@@ -336,16 +336,6 @@ mod tests {
     }
 
     #[test]
-    fn malformed_figures_are_reported() {
-        let faults = |text| page(text).faults;
-        assert!(faults("It <!-- figure: a -->1\n\nand")[0].what.contains("incomplete"));
-        assert!(faults("It 1<!-- /figure -->\n")[0].what.contains("incomplete"));
-        let at_start = faults("a\n<!-- figure: a -->1<!-- /figure --> is\n");
-        assert_eq!((at_start[0].line, at_start.len()), (2, 1), "{at_start:?}");
-        assert!(faults("```text\nno end\n")[0].what.contains("the fence has no end"));
-    }
-
-    #[test]
     fn links_have_their_positions() {
         let page = page(
             "[b.md](b.md#c) ![d](e.svg \"t\") [f] `[no](x)` <img src=\"g.svg\">\n\n<p>\n\

@@ -157,20 +157,4 @@ mod tests {
         }
         assert!(!known.tests.contains("read_until"));
     }
-
-    #[test]
-    fn references_lead_to_their_code() {
-        let known = Known {
-            checks: [("half-close".to_owned(), "a.rs".to_owned())].into(),
-            tests: BTreeSet::new(),
-            functions: [("reads_on".to_owned(), "b.rs".to_owned())].into(),
-        };
-        let prose = "It is (checks `half-close`, `other`), `half-close` (test `it::reads_on`).\n\n\
-                     *Tests:* every one, `it`,\n`reads_on`.\n\n`reads_on`\n";
-        let found = references(prose);
-        let code: Vec<_> = found.iter().filter_map(|found| known.code(found)).collect();
-        let expected = [("a.rs", "id: \"half-close\""), ("b.rs", "fn reads_on")];
-        assert_eq!(code, [0, 1, 1].map(|at: usize| (expected[at].0, expected[at].1.to_owned())));
-        assert_eq!(&prose[found[0].range.clone()], "`half-close`");
-    }
 }

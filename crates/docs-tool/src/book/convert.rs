@@ -125,9 +125,4 @@ mod tests {
         let edits = edits.map(|(range, new)| (range, new.to_owned())).into();
         assert_eq!(applied("abcdef", edits), "aXe");
     }
-
-    #[test]
-    fn words_are_encoded_for_a_text_fragment() {
-        assert_eq!(encoded("id: \"half-close\""), "id:%20%22half%2Dclose%22");
-    }
 }

@@ -78,35 +78,3 @@ pub fn functions(lines: &[String]) -> Vec<&str> {
     });
     names.collect()
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lines(text: &str) -> Vec<String> {
-        text.lines().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn anchors_of_all_siblings_are_first() {
-        let text = |names: &[&str]| -> String {
-            names.iter().map(|name| format!("// ANCHOR: {name}\n// ANCHOR_END: {name}\n")).collect()
-        };
-        let texts = [text(&["run", "own", "drain"]), text(&["run", "drain", "watch"])];
-        assert_eq!(common_anchors(&texts), ["run", "drain", "own", "watch"]);
-    }
-
-    #[test]
-    fn nested_functions_are_omitted() {
-        let code =
-            lines("/// A fn of\npub async fn accept_loop<T>(\n    fn inner() {}\nfn two() {}\n");
-        assert_eq!(functions(&code), ["accept_loop", "two"]);
-    }
-
-    #[test]
-    fn lines_that_mdbook_would_hide_are_escaped() {
-        let block = code_block(&lines("# a\n#[b]\n  ## c\n"), "a.rs");
-        assert_eq!(block, "```rust\n## a\n#[b]\n  ### c\n```");
-        assert_eq!(code_block(&lines("# a\n"), "justfile"), "```makefile\n# a\n```");
-    }
-}

@@ -126,17 +126,3 @@ pub fn exercise(path: &str) -> Option<&str> {
 pub fn solved_exercise(path: &str) -> Option<&str> {
     exercise(path).filter(|folder| path[folder.len()..] == *"/solution/main.rs")
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn files_of_exercises_are_recognized() {
-        let path = "lessons/exercises/04-chunks/solution/main.rs";
-        assert_eq!(exercise(path), Some("lessons/exercises/04-chunks"));
-        assert_eq!(solved_exercise(path), Some("lessons/exercises/04-chunks"));
-        assert_eq!(solved_exercise("lessons/exercises/04-chunks/src/main.rs"), None);
-        assert_eq!(exercise("lessons/exercises/README.md"), None);
-    }
-}

@@ -15,6 +15,12 @@ pub const TESTS: &[(&str, fn())] = &[
     ("book::every_page_is_in_the_contents_once", every_page_is_in_the_contents_once),
     ("book::broken_links_are_reported_with_lines_and_help", broken_links_are_reported),
     ("book::unknown_markers_are_reported", unknown_markers_are_reported),
+    ("book::a_file_is_split_at_its_anchors", a_file_is_split_at_its_anchors),
+    ("book::a_file_without_anchors_is_one_block", a_file_without_anchors_is_one_block),
+    ("book::files_and_packages_are_described", files_and_packages_are_described),
+    ("book::each_hint_is_folded", each_hint_is_folded),
+    ("book::anchors_of_all_siblings_are_first", anchors_of_all_siblings_are_first),
+    ("book::names_of_checks_and_tests_link_to_their_code", names_link_to_their_code),
     ("book::a_changed_line_is_in_the_next_book", a_changed_line_is_in_the_next_book),
 ];
 
@@ -252,4 +258,84 @@ fn a_changed_line_is_in_the_next_book() {
     let book = built(book);
     assert!(page(&book, "lessons/03-threads.md").contains("fn accept_other()"));
     assert!(page(&book, "siblings/accept.md").contains("fn accept_other()"));
+}
+
+fn a_file_is_split_at_its_anchors() {
+    let text = "use a;\n\n// ANCHOR: accept\nfn accept() {\n    // ANCHOR: in\n    b();\n    \
+                // ANCHOR_END: in\n}\n// ANCHOR_END: accept\n";
+    let book = built(with(&[("crates/serve-std/src/lib.rs", text)]));
+    let code = page(&book, "code/crates/serve-std/src/lib.rs.md");
+    let expected = "# `crates/serve-std/src/lib.rs`\n\n```rust\nuse a;\n```\n\n<div class=\"hw-anchor\">\n\n\
+                    <a id=\"accept\"></a><a id=\"in\"></a>\
+                    [accept, side by side](../../../../siblings/accept.md) \
+                    [in, side by side](../../../../siblings/in.md)\n\n</div>\n\n\
+                    ```rust\nfn accept() {\n    b();\n}\n```\n\n";
+    assert!(code.contains(expected), "{code}");
+}
+
+fn a_file_without_anchors_is_one_block() {
+    let book = built(with(&[
+        ("README.md", "# Kit\n\n[a](a.toml) [b](b.rs) [c](justfile)\n"),
+        ("a.toml", "x = 1\n"),
+        ("b.rs", "# a\n#[b]\n  ## c\n"),
+        ("justfile", "# a\n"),
+    ]));
+    let code = |path: &str| page(&book, &format!("code/{path}.md"));
+    assert!(code("a.toml").contains("# `a.toml`\n\n```toml\nx = 1\n```\n"));
+    // mdBook would hide lines of Rust that start with `# `.
+    assert!(code("b.rs").contains("\n```rust\n## a\n#[b]\n  ### c\n```\n"));
+    assert!(code("justfile").contains("\n```makefile\n# a\n```\n"));
+}
+
+fn files_and_packages_are_described() {
+    let book = built(with(&[
+        ("crates/a/Cargo.toml", "[package]\nname = \"a\"\ndescription = \"Does a\"\n"),
+        ("crates/a/b.rs", "//! One `a` of\n//! two. More\n//!\n//! Rest\n\nuse b;\n"),
+        ("crates/a/c.rs", "use b;\n"),
+        ("lessons/03-threads.md", "# 03\n\n[All](../crates)\n"),
+    ]));
+    assert!(page(&book, "code/crates/index.md").contains("- [`a`](a/index.md): Does a\n"));
+    let files = page(&book, "code/crates/a/index.md");
+    assert!(
+        files.contains("- [`b.rs`](b.rs.md): One `a` of two\n- [`c.rs`](c.rs.md)\n"),
+        "{files}"
+    );
+}
+
+fn each_hint_is_folded() {
+    let hints = "# Hints\n\n## 1\n\nLook.\n\n```text\n## 9\n```\n\n## 2\n\nThere.\n";
+    let book = built(with(&[
+        ("lessons/exercises/05-a/README.md", "# 05 A\n"),
+        ("lessons/exercises/05-a/hints.md", hints),
+    ]));
+    let task = page(&book, "lessons/exercises/05-a/index.md");
+    assert_eq!(task.matches("<details>").count(), 2);
+    assert_eq!(task.matches("</details>").count(), 2);
+    assert!(task.contains("<summary>Hint 2</summary>\n\n\nThere.\n"), "{task}");
+    assert!(!task.contains("Hint 9"));
+}
+
+fn anchors_of_all_siblings_are_first() {
+    let own = "// ANCHOR: own\npub async fn own<T>(\n    fn inner() {}\n// ANCHOR_END: own\n\
+               // ANCHOR: accept\nfn accept_std() {}\nfn two() {}\n// ANCHOR_END: accept\n";
+    let book = built(with(&[("crates/serve-std/src/lib.rs", own)]));
+    let index = page(&book, "siblings/index.md");
+    let rows: Vec<&str> = index.lines().filter(|line| line.starts_with("| [")).collect();
+    assert!(rows[0].starts_with("| [accept](accept.md) | `accept_std`, `two`, `accept_tokio`"));
+    assert_eq!(rows[1], "| [own](own.md) | `own` |  |");
+    assert!(page(&book, "siblings/own.md").contains("This sibling has no such part.\n"));
+}
+
+fn names_link_to_their_code() {
+    let claim =
+        "It is so (check `half-close`; test `it::it_holds`).\n\n*Tests:* every one,\n`it_holds`.\n";
+    let book =
+        built(with(&[("docs/CONTRACT.md", &format!("# Contract\n\n{claim}\n`it_holds`\n"))]));
+    let contract = page(&book, "docs/CONTRACT.md");
+    let check = "(check [`half-close`](../code/crates/conformance/src/checks/a.rs.md\
+                 #:~:text=id:%20%22half%2Dclose%22); test";
+    let test = "`](../code/crates/approaches/tests/it/a.rs.md#:~:text=fn%20it_holds)";
+    assert!(contract.contains(check), "{contract}");
+    assert!(contract.contains(&format!("[`it::it_holds{test}).\n")), "{contract}");
+    assert!(contract.contains(&format!("one,\n[`it_holds{test}.\n\n`it_holds`\n")), "{contract}");
 }

@@ -5,6 +5,7 @@ use crate::repository::Repository;
 pub const TESTS: &[(&str, fn())] = &[
     ("errors::malformed_markers_are_reported", malformed_markers_are_reported),
     ("errors::other_comments_are_not_markers", other_comments_are_not_markers),
+    ("errors::malformed_figures_are_reported", malformed_figures_are_reported),
     ("errors::unknown_options_are_reported", unknown_options_are_reported),
     ("errors::nested_anchors_are_omitted_and_code_is_dedented", nested_anchors_are_omitted),
     ("errors::malformed_anchors_are_reported", malformed_anchors_are_reported),
@@ -58,6 +59,19 @@ fn malformed_markers_are_reported() {
 
 fn other_comments_are_not_markers() {
     has_no_errors("<!-- Written by hand: see below. -->\n\n<!-- to here -->\n");
+}
+
+fn malformed_figures_are_reported() {
+    let start = "<!-- figure: peers large gb_per_s tokio -->";
+    let help =
+        "the figure is incomplete; help: write `<!-- figure: QUERY -->VALUE<!-- /figure -->`";
+    has_errors(&[
+        (&format!("It is {start}2.50\n\nand\n"), &format!("1: {help}")),
+        ("It is\n2.50<!-- /figure -->\n", &format!("2: {help}")),
+        (&format!("a\n{start}2.50<!-- /figure --> is\n"), "put a word of the line before it"),
+        ("```text\nno end\n", "1: the fence has no end; help: put ``` below it"),
+    ]);
+    has_no_errors(&format!("It is {start}2.50<!-- /figure --> and `{start}`.\n"));
 }
 
 fn unknown_options_are_reported() {
