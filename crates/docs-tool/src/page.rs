@@ -1,6 +1,5 @@
 //! Markdown pages: comments, fences, values, links and headings, with their positions.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -121,7 +120,7 @@ impl Page {
         let text = text.into();
         let (file, prose) = (file.into(), text.clone());
         let mut page = Self { file, prose, text: text.clone(), ..Self::default() };
-        let mut slugs = HashMap::new();
+        let mut slugs = Vec::new();
         let mut heading: Option<String> = None;
         let parser = Parser::new_ext(&text, Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH);
         for (_, definition) in parser.reference_definitions().iter() {
@@ -261,21 +260,16 @@ impl Page {
 
     /// Adds the name that GitHub gives to a heading: its letters, and a number if it is not the
     /// first of its name.
-    fn add_heading(
-        &mut self,
-        text: String,
-        level: HeadingLevel,
-        slugs: &mut HashMap<String, usize>,
-    ) {
+    fn add_heading(&mut self, text: String, level: HeadingLevel, slugs: &mut Vec<String>) {
         let kept = text.trim().chars().filter_map(|c| match c {
             ' ' => Some('-'),
             c if c.is_alphanumeric() || c == '-' || c == '_' => Some(c),
             _ => None,
         });
         let slug = kept.collect::<String>().to_lowercase();
-        let count = slugs.entry(slug.clone()).or_default();
-        self.fragments.push(if *count == 0 { slug } else { format!("{slug}-{count}") });
-        *count += 1;
+        let count = slugs.iter().filter(|known| **known == slug).count();
+        self.fragments.push(if count == 0 { slug.clone() } else { format!("{slug}-{count}") });
+        slugs.push(slug);
         if level == HeadingLevel::H1 && self.title.is_empty() {
             self.title = text;
         }

@@ -54,29 +54,19 @@ pub struct Args {
 
 impl Args {
     pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
-        let folder = repo.path(FOLDER);
         if self.record_timelines {
-            record::timelines(&folder)?;
-        }
-        let sources = sources(repo)?;
-        if let Some(name) = self.names.iter().find(|name| !sources.iter().any(|s| s.name == **name))
-        {
-            let known: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-            bail!("there is no picture `{name}`\nhelp: name one of {}", known.join(", "));
+            record::timelines(&repo.path(FOLDER))?;
         }
         if self.check {
             let faults = faults(repo, &self.names)?;
             faults.iter().for_each(report);
             return Ok(faults.is_empty());
         }
-        for source in sources.iter().filter(|source| is_named(&self.names, source)) {
-            let drawn = draw(source).map_err(anyhow::Error::msg)?;
-            if !is_up_to_date(repo, source, &drawn) {
-                let picture = source.picture();
-                let written = fs::write(repo.path(&picture), drawn);
-                written.with_context(|| format!("cannot write `{picture}`"))?;
-                print(picture);
-            }
+        for (source, drawn) in outdated(repo, &self.names)? {
+            let picture = source.picture();
+            let written = fs::write(repo.path(&picture), drawn);
+            written.with_context(|| format!("cannot write `{picture}`"))?;
+            print(picture);
         }
         Ok(true)
     }
@@ -85,17 +75,14 @@ impl Args {
 /// Returns an error for each of these pictures that is out of date. Without names, checks all
 /// pictures, and whether each of them has a source.
 pub fn faults(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<Fault>> {
-    let sources = sources(repo)?;
-    let mut faults = Vec::new();
-    for source in sources.iter().filter(|source| is_named(names, source)) {
-        let drawn = draw(source).map_err(anyhow::Error::msg)?;
-        if !is_up_to_date(repo, source, &drawn) {
-            let what = format!("the picture does not show {}", source.path);
-            faults.push(Fault::new(source.picture(), 1, what, format!("run `{DRAW}`")));
-        }
-    }
-    for picture in repo.files_below(FOLDER, &[".svg"]).into_iter().filter(|_| names.is_empty()) {
-        if !sources.iter().any(|source| source.picture() == picture) {
+    let outdated = outdated(repo, names)?.into_iter().map(|(source, _)| {
+        let what = format!("the picture does not show {}", source.path);
+        Fault::new(source.picture(), 1, what, format!("run `{DRAW}`"))
+    });
+    let mut faults: Vec<Fault> = outdated.collect();
+    let sources: Vec<String> = sources(repo)?.iter().map(Source::picture).collect();
+    for picture in repo.files_below(FOLDER, &[".svg"]) {
+        if names.is_empty() && !sources.contains(&picture) {
             let what = "the picture has no source";
             faults.push(Fault::new(picture, 1, what, "delete it, or add a source"));
         }
@@ -103,12 +90,23 @@ pub fn faults(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<Fault>> {
     Ok(faults)
 }
 
-fn is_named(names: &[String], source: &Source) -> bool {
-    names.is_empty() || names.contains(&source.name)
-}
-
-fn is_up_to_date(repo: &Repo, source: &Source, drawn: &str) -> bool {
-    repo.read(&source.picture()).is_ok_and(|current| current == drawn)
+/// Draws these pictures, or all. Returns those that differ from their files.
+fn outdated(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<(Source, String)>> {
+    let sources = sources(repo)?;
+    if let Some(name) = names.iter().find(|name| !sources.iter().any(|s| s.name == **name)) {
+        let known: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+        bail!("there is no picture `{name}`\nhelp: name one of {}", known.join(", "));
+    }
+    let mut outdated = Vec::new();
+    for source in sources {
+        if names.is_empty() || names.contains(&source.name) {
+            let drawn = draw(&source).map_err(anyhow::Error::msg)?;
+            if repo.read(&source.picture()).ok().as_ref() != Some(&drawn) {
+                outdated.push((source, drawn));
+            }
+        }
+    }
+    Ok(outdated)
 }
 
 fn draw(source: &Source) -> Result<String, String> {

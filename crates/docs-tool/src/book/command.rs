@@ -150,23 +150,3 @@ fn last_change(repo: &Repo) -> (usize, Option<SystemTime>) {
     let changed = |file: &String| fs::metadata(repo.path(file)).ok()?.modified().ok();
     (files.len(), files.iter().filter_map(changed).max())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_folder_contains_exactly_the_files() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name);
-        let files = |paths: &[&str]| -> BTreeMap<String, Vec<u8>> {
-            paths.iter().map(|path| ((*path).to_owned(), path.as_bytes().to_vec())).collect()
-        };
-        write_files(folder.path(), &files(&["a.md", "b/c.md", "d/e.md"])).unwrap();
-        let before = fs::metadata(path("a.md")).unwrap().modified().unwrap();
-        write_files(folder.path(), &files(&["a.md", "b/f.md"])).unwrap();
-        assert!(!path("d/e.md").exists() && !path("b/c.md").exists());
-        assert_eq!(fs::read(path("b/f.md")).unwrap(), b"b/f.md");
-        assert_eq!(fs::metadata(path("a.md")).unwrap().modified().unwrap(), before);
-    }
-}

@@ -72,20 +72,3 @@ fn is_compatible(program: &Path) -> bool {
         version.trim().trim_start_matches("mdbook ").trim_start_matches('v').starts_with(COMPATIBLE)
     })
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_page_for_printing_omits_marked_pages() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("print.html");
-        fs::write(&path, format!("a{}b", not_printed("code")) + &not_printed("more") + "c")
-            .unwrap();
-        shorten_print(folder.path()).unwrap();
-        let kept: String = fs::read_to_string(path).unwrap().split_whitespace().collect();
-        assert_eq!(kept, "abc");
-        assert!(not_printed("code").contains("code"));
-    }
-}

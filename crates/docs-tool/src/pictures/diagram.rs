@@ -286,30 +286,3 @@ fn draw_box(svg: &mut Svg, Cell { look, bold, lines, rect, .. }: &Cell<'_>) {
         svg.cross(rect.right() - 2.0, rect.y + 2.0, 6.0);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn boxes_are_in_rows_and_columns() {
-        let source = Source::of(
-            "diagram: A\ndescription: b\ncolumns: 2\nbox a 1 1: one\n\
-             box b 1 2 full: two | and a second line\nbox c 2 1-2: three\narrow a -> c: down\n\
-             back c -> a: up\nband 1-1: a band\n",
-        );
-        let mut diagram = Diagram { gap: 14.0, ..Diagram::default() };
-        for line in source.lines().unwrap().into_iter().skip(1) {
-            diagram.add(&source, line).unwrap();
-        }
-        diagram.lay_out();
-        let [a, b, c] = &diagram.boxes[..] else { panic!("{diagram:?}") };
-        assert_eq!((a.rect.y, a.rect.height), (b.rect.y, b.rect.height));
-        assert!(a.rect.right() < b.rect.x && a.rect.bottom() < c.rect.y);
-        assert_eq!((c.rect.x, c.rect.right()), (a.rect.x, b.rect.right()));
-        let svg = draw(&source, "A").unwrap();
-        for text in ["one", "two", "and a second line", "down", "up", "a band"] {
-            assert!(svg.contains(&format!(">{text}</text>")), "{text}");
-        }
-    }
-}

@@ -5,7 +5,6 @@
 //! description: the content of the picture, for readers who cannot see it
 //! actors: client, server
 //! client -> server: a message that arrives
-//! client -x server: a message that is lost
 //! server ->! client: a reset
 //! note server: an action
 //! event server: file_ended             an event as in the log
@@ -28,7 +27,7 @@ const FALL: f64 = 8.0;
 /// The distance between rows.
 const GAP: f64 = 10.0;
 
-const ROWS: &str = "write `A -> B: TEXT`, `A -x B: TEXT`, `A ->! B: TEXT`, `note A: TEXT`, \
+const ROWS: &str = "write `A -> B: TEXT`, `A ->! B: TEXT`, `note A: TEXT`, \
                     `event A: TEXT`, `alarm A: TEXT`, `pause: TEXT` or `part: TEXT`";
 
 pub fn draw(source: &Source, title: &str) -> Result<String, String> {
@@ -78,7 +77,7 @@ impl Sequence<'_> {
         match words.split_whitespace().collect::<Vec<_>>()[..] {
             ["pause"] => self.draw_pause(text),
             ["part"] => self.draw_part(text),
-            [from, sign @ ("->" | "-x" | "->!"), to] => {
+            [from, sign @ ("->" | "->!"), to] => {
                 let ends = (lane(from)?, lane(to)?);
                 self.draw_message(ends, sign, text);
             }
@@ -98,14 +97,7 @@ impl Sequence<'_> {
         };
         let lines = wrapped(text, (to - from).abs() - margin);
         let y = self.svg.texts(f64::midpoint(from, to), self.y, class, &lines) + 5.0;
-        if sign == "-x" {
-            let point = |at: f64| (from + (to - from) * at, y + FALL * at);
-            self.svg.line(wire, &[point(0.0), point(0.62)]);
-            let (x, y) = point(0.65);
-            self.svg.cross(x, y, 6.0);
-        } else {
-            self.svg.arrow(wire, &[(from, y), (to, y + FALL)]);
-        }
+        self.svg.arrow(wire, &[(from, y), (to, y + FALL)]);
         self.y = y + FALL;
     }
 
@@ -151,28 +143,5 @@ impl Sequence<'_> {
         self.svg.rect("band", Rect { x: 0.0, y: self.y, width: WIDTH, height }, 0.0);
         self.svg.texts(MARGIN, self.y + 3.0, "bold", &lines);
         self.y += height;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_kind_of_row_is_drawn() {
-        let source = Source::of(
-            "sequence: A\ndescription: b\nactors: client, server\nclient -> server: SYN\n\
-             server ->! client: RST\nclient -x server: a: b\n# no\n\nnote server: waits\n\
-             event server: file_ended\nalarm client: lost\npause: 5 s\npart: again\n",
-        );
-        let svg = draw(&source, "A").unwrap();
-        assert!(svg.contains("<title id=\"t\">A</title>\n<desc id=\"d\">b</desc>"));
-        let classes =
-            ["mid", "mid alarm", "mid", "mid", "mid code", "mid alarm", "mid soft", "bold"];
-        let texts = ["SYN", "RST", "a: b", "waits", "file_ended", "lost", "5 s", "again"];
-        for (class, text) in classes.iter().zip(texts) {
-            let line = svg.lines().find(|line| line.contains(&format!(">{text}<"))).unwrap();
-            assert!(line.contains(&format!("<text class=\"{class}\"")), "{line}");
-        }
     }
 }

@@ -49,23 +49,4 @@ impl Source {
     pub fn error(&self, line: usize, what: &str, help: &str) -> String {
         format!("{}:{line}: {what}; help: {help}", self.path)
     }
-
-    #[cfg(test)]
-    pub fn of(text: &str) -> Self {
-        Self { path: "a.txt".to_owned(), name: "a".to_owned(), text: text.to_owned() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_line_has_words_and_a_text() {
-        let source = Source::of("diagram: A: b\n\n# no\nbox a 1 1: c\n");
-        let lines = source.lines().unwrap();
-        assert_eq!((lines[0].words, lines[0].text), ("diagram", "A: b"));
-        assert_eq!((lines[1].number, lines[1].words, lines[1].text), (4, "box a 1 1", "c"));
-        assert_eq!((lines.len(), source.picture()), (2, "a.svg".to_owned()));
-    }
 }

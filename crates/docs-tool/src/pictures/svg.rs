@@ -221,34 +221,3 @@ impl fmt::Display for N {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_have_at_most_one_decimal() {
-        let written: Vec<String> = [0.0, 1.0, -0.04, -0.25, 12.34].map(|n| N(n).to_string()).into();
-        assert_eq!(written, ["0", "1", "0", "-0.3", "12.3"]);
-    }
-
-    #[test]
-    fn text_is_wrapped_between_words() {
-        assert_eq!(wrapped("one two | three", 1000.0), ["one two", "three"]);
-        let lines = wrapped("the send buffer is full, so write waits", 120.0);
-        assert!(lines.len() > 1 && lines.iter().all(|line| width_of(line) <= 120.0), "{lines:?}");
-        assert_eq!(wrapped("unbreakable", 1.0), ["unbreakable"]);
-    }
-
-    #[test]
-    fn a_picture_has_a_description_and_no_external_files() {
-        let mut svg = Svg::titled("A & B");
-        svg.arrow("wire", &[(0.0, 0.0), (10.0, 0.0)]);
-        let svg = svg.finish("A & B", "How A < B", 50.0);
-        assert!(svg.contains("<title id=\"t\">A &amp; B</title>"));
-        assert!(svg.contains("<desc id=\"d\">How A &lt; B</desc>"));
-        assert!(svg.contains("prefers-color-scheme:dark"));
-        assert!(svg.contains("viewBox=\"0 0 480 50\""));
-        assert_eq!(svg.matches("http").count(), 1, "the name space of SVG: {svg}");
-    }
-}

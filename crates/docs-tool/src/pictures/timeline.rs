@@ -267,35 +267,3 @@ fn time(us: u64) -> String {
         _ => format!("{:.0} ms", us as f64 / 1e3),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOG: &str = r#"{"at_us":10,"event":"listening","approach":"tokio","addr":"127.0.0.1:1","file":"f","bytes":9}
-{"at_us":100,"event":"connected","conn":1,"peer":"127.0.0.1:2"}
-{"at_us":350,"event":"chunk","conn":1,"bytes":9,"wait_us":200}
-{"at_us":360,"event":"file_ended","conn":1,"bytes":9}
-{"at_us":400,"event":"disconnected","conn":1,"sent":19,"received":0}
-"#;
-
-    #[test]
-    fn a_log_is_parsed() {
-        let log = log(&Source::of(LOG)).unwrap();
-        assert_eq!((log.approach.as_str(), log.file_bytes), ("tokio", 9));
-        let [client] = &log.clients[..] else { panic!("{log:?}") };
-        assert_eq!(client.chunks, [Chunk { from_us: 50, to_us: 250, bytes: 9 }]);
-        assert_eq!((client.file_ended_us, client.disconnected_us), (Some(260), 300));
-        let svg = draw(&Source::of(LOG)).unwrap();
-        assert!(svg.contains("Client 1, the slow one: connected at 0.00 ms, 1 chunks"), "{svg}");
-    }
-
-    #[test]
-    fn ticks_are_round() {
-        let window = Window::of(10_120, 11_340);
-        assert_eq!((window.from_us, window.to_us, window.step_us), (10_000, 11_500, 500));
-        assert_eq!([step(9), step(4_300), step(480_000)], [2, 1_000, 100_000]);
-        assert_eq!([size(1 << 20), size(65_536), size(9)], ["1 MiB", "64 KiB", "9 bytes"]);
-        assert_eq!([time(340), time(4_320), time(512_000)], ["0.34 ms", "4.3 ms", "512 ms"]);
-    }
-}

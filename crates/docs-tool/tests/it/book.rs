@@ -21,6 +21,8 @@ pub const TESTS: &[(&str, fn())] = &[
     ("book::each_hint_is_folded", each_hint_is_folded),
     ("book::anchors_of_all_siblings_are_first", anchors_of_all_siblings_are_first),
     ("book::names_of_checks_and_tests_link_to_their_code", names_link_to_their_code),
+    ("book::the_page_for_printing_has_no_code", the_page_for_printing_has_no_code),
+    ("book::the_sources_are_updated", the_sources_are_updated),
     ("book::a_changed_line_is_in_the_next_book", a_changed_line_is_in_the_next_book),
 ];
 
@@ -51,7 +53,8 @@ Do [exercise 05](exercises/05-survive-errors/README.md), see <http://localhost:4
 ";
 
 const MDBOOK: &str = "#!/bin/sh
-if [ \"$1\" = --version ]; then echo mdbook v0.5.4; else mkdir -p \"$4\" && : > \"$4/print.html\"; fi
+if [ \"$1\" = --version ]; then echo mdbook v0.5.4; exit; fi
+mkdir -p \"$4\" && cat \"$2/src/index.md\" \"$2/src/code/\"*.md \"$2/src/lessons/index.md\" > \"$4/print.html\"
 ";
 
 /// Creates a repository with these files.
@@ -338,4 +341,23 @@ fn names_link_to_their_code() {
     assert!(contract.contains(check), "{contract}");
     assert!(contract.contains(&format!("[`it::it_holds{test}).\n")), "{contract}");
     assert!(contract.contains(&format!("one,\n[`it_holds{test}.\n\n`it_holds`\n")), "{contract}");
+}
+
+fn the_page_for_printing_has_no_code() {
+    let print = built(with_lessons()).read("target/book/print.html");
+    assert!(print.contains("# Kit") && print.contains("# Lessons"), "{print}");
+    assert!(!print.contains("LICENSE`") && !print.contains("Use it."), "{print}");
+}
+
+fn the_sources_are_updated() {
+    let book = built(with_lessons());
+    let path = |name: &str| book.path().join("target/book-src/src").join(name);
+    let changed = || fs::metadata(path("index.md")).unwrap().modified().unwrap();
+    let before = changed();
+    fs::remove_file(book.path().join("lessons/01-the-wire.md")).unwrap();
+    book.change("lessons/03-threads.md", "[the wire](01-the-wire.md#ten-bytes)", "the wire");
+    assert_eq!(build(&book).0, Some(0));
+    assert!(!path("lessons/01-the-wire.md").exists());
+    // mdBook would see a change.
+    assert_eq!(changed(), before);
 }
