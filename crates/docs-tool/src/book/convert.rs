@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::siblings::{Part, side_by_side};
-use super::site::{Quoting, Site};
+use super::site::Site;
 use crate::fill::sibling_files;
 use crate::links;
 use crate::markers::{Marker, parse};
@@ -19,12 +19,7 @@ type Edits = Vec<(Range<usize>, String)>;
 pub fn convert(site: &mut Site<'_>, known: &Known, page: &Page, title: &str) -> String {
     let place = site.place(&page.file);
     let mut edits = Edits::new();
-    convert_markers(
-        site,
-        page,
-        &Quoting { title: title.to_owned(), page: place.clone() },
-        &mut edits,
-    );
+    convert_markers(site, page, title, &mut edits);
     edits.extend(page.inline_comments.iter().map(|range| (range.clone(), String::new())));
     for link in &page.links {
         let Some((path, fragment)) = links::resolve(page, &link.target) else { continue };
@@ -46,8 +41,8 @@ pub fn convert(site: &mut Site<'_>, known: &Known, page: &Page, title: &str) -> 
 }
 
 /// Removes markers, links quoted code to its file, and puts the siblings side by side.
-fn convert_markers(site: &mut Site<'_>, page: &Page, quoting: &Quoting, edits: &mut Edits) {
-    let place = &quoting.page;
+fn convert_markers(site: &mut Site<'_>, page: &Page, title: &str, edits: &mut Edits) {
+    let place = &site.place(&page.file);
     let mut blocks = page.blocks.iter().peekable();
     while let Some(block) = blocks.next() {
         let Block::Comment(comment) = block else { continue };
@@ -56,7 +51,7 @@ fn convert_markers(site: &mut Site<'_>, page: &Page, quoting: &Quoting, edits: &
             Ok(Some(Marker::Code { path, anchor })) => {
                 let Some(Block::Fence(fence)) = blocks.peek() else { continue };
                 site.add(&path);
-                site.add_quote(&path, quoting);
+                site.add_quote(&path, title, place);
                 let fragment = anchor.map(|anchor| format!("#{anchor}")).unwrap_or_default();
                 let link = site.link(place, &path) + &fragment;
                 let source = format!("<p class=\"hw-source\"><a href=\"{link}\">{path}</a></p>");
@@ -68,7 +63,7 @@ fn convert_markers(site: &mut Site<'_>, page: &Page, quoting: &Quoting, edits: &
                 for (sibling, path) in sibling_files(pattern.as_deref()) {
                     let Some(Block::Fence(fence)) = blocks.peek() else { break };
                     site.add(&path);
-                    site.add_quote(&path, quoting);
+                    site.add_quote(&path, title, place);
                     parts.push(Part { sibling, path, lines: Some(fence.shown.clone()) });
                     blocks.next();
                 }
@@ -81,7 +76,7 @@ fn convert_markers(site: &mut Site<'_>, page: &Page, quoting: &Quoting, edits: &
                     columns.push_str(&format!(
                         "\n<p class=\"hw-source\"><a href=\"{own}\">{anchor}, on its own page</a></p>\n"
                     ));
-                    site.add_quote(&format!("#{anchor}"), quoting);
+                    site.add_quote(&format!("#{anchor}"), title, place);
                 }
                 edits.push((comment.range.start..end.range.end, columns));
             }
@@ -113,16 +108,4 @@ fn encoded(words: &str) -> String {
         false => format!("%{byte:02X}"),
     });
     bytes.collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_edit_inside_of_another_one_is_omitted() {
-        let edits = [(2..3, "no"), (1..4, "X"), (5..6, "")];
-        let edits = edits.map(|(range, new)| (range, new.to_owned())).into();
-        assert_eq!(applied("abcdef", edits), "aXe");
-    }
 }

@@ -14,14 +14,6 @@ pub struct Page {
     pub text: String,
 }
 
-/// A page that quotes code.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Quoting {
-    pub title: String,
-    /// The path of the page in the book.
-    pub page: String,
-}
-
 /// The book while it is assembled.
 pub struct Site<'a> {
     pub repo: &'a Repo,
@@ -33,8 +25,8 @@ pub struct Site<'a> {
     pub code: BTreeSet<String>,
     /// Folders that the book lists completely.
     pub folders: BTreeSet<String>,
-    /// The pages that quote a file, or an anchor of the siblings (`#anchor`).
-    quotes: BTreeMap<String, BTreeSet<Quoting>>,
+    /// The titles and places of pages that quote a file, or an anchor of the siblings (`#anchor`).
+    quotes: BTreeMap<String, BTreeSet<(String, String)>>,
     queue: VecDeque<String>,
     seen: BTreeSet<String>,
 }
@@ -65,15 +57,17 @@ impl<'a> Site<'a> {
         self.queue.pop_front()
     }
 
-    pub fn add_quote(&mut self, of: &str, quoting: &Quoting) {
-        self.quotes.entry(of.to_owned()).or_default().insert(quoting.clone());
+    /// Adds a page that quotes a file or an anchor.
+    pub fn add_quote(&mut self, of: &str, title: &str, place: &str) {
+        let pages = self.quotes.entry(of.to_owned()).or_default();
+        pages.insert((title.to_owned(), place.to_owned()));
     }
 
     /// Returns links from the page at `place` to the pages that quote a file or an anchor.
     pub fn links_to_quotes(&self, of: &str, place: &str) -> String {
         let quotes = self.quotes.get(of).into_iter().flatten();
-        let links = quotes
-            .map(|Quoting { title, page }| format!("[{title}]({})", paths::relative(place, page)));
+        let links =
+            quotes.map(|(title, page)| format!("[{title}]({})", paths::relative(place, page)));
         links.collect::<Vec<_>>().join(", ")
     }
 

@@ -10,6 +10,9 @@ pub const TESTS: &[(&str, fn())] = &[
     ("errors::nested_anchors_are_omitted_and_code_is_dedented", nested_anchors_are_omitted),
     ("errors::malformed_anchors_are_reported", malformed_anchors_are_reported),
     ("errors::correct_links_have_no_errors", correct_links_have_no_errors),
+    ("errors::headings_have_the_names_of_github", headings_have_the_names_of_github),
+    ("errors::links_have_their_lines", links_have_their_lines),
+    ("errors::code_contains_no_references", code_contains_no_references),
     ("errors::broken_links_are_reported", broken_links_are_reported),
     ("errors::unknown_names_are_reported_with_their_lines", unknown_names_are_reported),
     ("errors::a_fence_without_a_command_is_reported", a_fence_without_a_command_is_reported),
@@ -105,6 +108,39 @@ fn correct_links_have_no_errors() {
         "# Own\n\n[a](code.rs) [b](../README.md#the-four-servers) [c](#own) [d](https://x.y/z) \
          [e](../crates) [f](../crates/serve-std/src/lib.rs#L2) <https://x.y>\n",
     );
+}
+
+fn headings_have_the_names_of_github() {
+    has_no_errors(
+        "# The `std` way, of *four*\n\n## A b\n\n## A b\n\n<a id=\"by-hand\"></a>\n\n\
+         [a](#the-std-way-of-four) [b](#a-b) [c](#a-b-1) [d](#by-hand)\n",
+    );
+    has_errors(&[(
+        "# A b\n\n[c](#a-b-1)\n",
+        "3: the link `#a-b-1` names a heading that \
+                  `lessons/01-a.md` does not have; help: did you mean `#a-b`?",
+    )]);
+}
+
+fn links_have_their_lines() {
+    let output = check(
+        "[b.md](b.md#c) ![d](e.svg \"t\") [f] `[no](x)` <img src=\"g.svg\">\n\n<p>\n\
+         <a href=\"h.md\">i</a>\n</p>\n\n[f]: f.md\n",
+    );
+    let start = |line: &String| line.split(" is broken").next().unwrap().to_owned();
+    let expected = [
+        "1: the link `b.md#c`",
+        "1: the link `e.svg`",
+        "1: the link `g.svg`",
+        "4: the link `h.md`",
+        "7: the link `f.md`",
+        "1 page, 0 runs: 5 errors",
+    ];
+    assert_eq!(output.iter().map(start).collect::<Vec<_>>(), expected);
+}
+
+fn code_contains_no_references() {
+    has_no_errors("a (check `half-close`)\n\n```text\n(check `y`)\n```\n\n<!-- (check `z`) -->\n");
 }
 
 fn broken_links_are_reported() {

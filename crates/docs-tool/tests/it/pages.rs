@@ -10,6 +10,8 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_renamed_anchor_is_told", a_renamed_anchor_is_told),
     ("a_changed_figure_is_drift", a_changed_figure_is_drift),
     ("a_sibling_that_changed_is_drift", a_sibling_that_changed_is_drift),
+    ("fences_in_lists_are_filled", fences_in_lists_are_filled),
+    ("a_fence_is_longer_than_the_fences_inside", a_fence_is_longer_than_the_fences_inside),
     ("every_fault_has_its_line_and_help", every_fault_has_its_line_and_help),
     ("an_anchor_that_nobody_quotes_is_told", an_anchor_that_nobody_quotes_is_told),
     #[cfg(unix)]
@@ -87,6 +89,21 @@ fn a_sibling_that_changed_is_drift() {
     });
     let expected = "expected `    other();`, the page shows `    smol();` (source: the siblings)";
     assert!(output.starts_with(&format!("lessons/01-a.md:40: {expected}")), "{output}");
+}
+
+fn fences_in_lists_are_filled() {
+    let marker = "<!-- code: crates/serve-std/src/lib.rs#copy -->";
+    let filled =
+        Repository::new().filled(&format!("- one\n\n  {marker}\n  ```rust\n  old\n  ```\n- two\n"));
+    let code = "  ```rust\n  fn copy() {\n      std();\n  }\n  ```\n- two\n";
+    assert_eq!(filled, format!("- one\n\n  {marker}\n{code}"));
+}
+
+fn a_fence_is_longer_than_the_fences_inside() {
+    let repository = Repository::new();
+    repository.write("docs/a.md", "```\n  ````\n");
+    let filled = repository.filled("<!-- code: docs/a.md -->\n```\n```\n");
+    assert!(filled.ends_with("\n`````markdown\n```\n  ````\n`````\n"), "{filled}");
 }
 
 fn every_fault_has_its_line_and_help() {
