@@ -1,4 +1,4 @@
-//! Vectors, and the noise that all shapes of the picture are made of.
+//! Vectors and noise.
 
 use std::ops::{Add, Mul};
 
@@ -25,28 +25,30 @@ impl Vec3 {
         self.0 * o.0 + self.1 * o.1 + self.2 * o.2
     }
 
-    /// Light falling on a colour.
+    /// Returns the light that a color reflects.
     pub fn times(self, o: Self) -> Self {
         Self(self.0 * o.0, self.1 * o.1, self.2 * o.2)
     }
 
+    /// Returns the unit vector with the same direction.
     pub fn unit(self) -> Self {
         self * self.dot(self).sqrt().recip()
     }
 
+    /// Returns a mixture: `self` if `t` is 0, `o` if `t` is 1.
     pub fn mix(self, o: Self, t: f32) -> Self {
         let t = t.clamp(0.0, 1.0);
         self * (1.0 - t) + o * t
     }
 }
 
-/// Rises smoothly from 0 at `a` to 1 at `b`, which may lie on either side of `a`.
+/// Rises smoothly from 0 at `a` to 1 at `b`. Either of them may be greater.
 pub fn smoothstep(a: f32, b: f32, x: f32) -> f32 {
     let t = ((x - a) / (b - a)).clamp(0.0, 1.0);
     t * t * (3.0 - 2.0 * t)
 }
 
-/// A fixed "random" number in 0..1 for a lattice point.
+/// Returns a pseudorandom number between 0 and 1 for a point of the lattice.
 pub fn hash(x: i32, y: i32) -> f32 {
     let mut h = (x as u32).wrapping_mul(0x9E37_79B1) ^ (y as u32).wrapping_mul(0x85EB_CA77);
     h = (h ^ (h >> 15)).wrapping_mul(0x2C1B_3C6D);
@@ -54,7 +56,7 @@ pub fn hash(x: i32, y: i32) -> f32 {
     ((h ^ (h >> 15)) >> 8) as f32 / 16_777_216.0
 }
 
-/// Smooth value noise in 0..1.
+/// Returns smooth value noise between 0 and 1.
 pub fn noise(x: f32, y: f32) -> f32 {
     let (ix, iy) = (x.floor() as i32, y.floor() as i32);
     let fade = |t: f32| t * t * t * (t * (t * 6.0 - 15.0) + 10.0);
@@ -63,7 +65,7 @@ pub fn noise(x: f32, y: f32) -> f32 {
     row(iy) * (1.0 - v) + row(iy + 1) * v
 }
 
-/// Sums octaves of shaped noise; each is rotated so that the lattice does not show.
+/// Returns the sum of several octaves of noise. Each is rotated, so that the lattice is not visible.
 pub fn octaves(mut x: f32, mut y: f32, count: u32, mut shape: impl FnMut(f32) -> f32) -> f32 {
     let (mut sum, mut weight) = (0.0, 0.5);
     for _ in 0..count {
@@ -74,16 +76,16 @@ pub fn octaves(mut x: f32, mut y: f32, count: u32, mut shape: impl FnMut(f32) ->
     sum / (1.0 - 2.0 * weight)
 }
 
-/// Cloud-like noise in 0..1.
+/// Returns fractal noise between 0 and 1, which looks like clouds.
 pub fn fbm(x: f32, y: f32, count: u32) -> f32 {
     octaves(x, y, count, |n| n)
 }
 
-/// Noise folded at its middle into crests, rough on the heights and smooth in the valleys.
+/// Returns noise that looks like mountain ridges: rough on the heights and smooth in the valleys.
 pub fn ridges(x: f32, y: f32, count: u32) -> f32 {
     let mut carry = 1.0_f32;
     octaves(x, y, count, |n| {
-        // The small constant rounds the crest: a sharp one would fall between two steps of a ray.
+        // The small constant rounds the crest. A sharp crest could be between two steps.
         let crest = carry * (1.0 - ((2.0 * n - 1.0).powi(2) + 0.009).sqrt()).powi(2);
         carry = (0.25 + crest * 1.3).min(1.0);
         crest

@@ -14,7 +14,7 @@ use crate::signal::{self, Signal};
 const VARIABLE: &str = "HIGHWATER_GROUP";
 
 /// How often a condition is checked that the system does not report.
-const POLL_INTERVAL: Duration = Duration::from_millis(5);
+pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long killed processes may take to disappear.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);

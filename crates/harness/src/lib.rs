@@ -6,6 +6,7 @@
 //! - [`port`] finds free ports and listening sockets, and [`usage`] reads what processes use.
 //! - [`fixture`] makes the files that are served.
 //! - [`record`] is the format of all measurements.
+//! - `testing` interrupts a program at random moments, and checks what it leaves.
 //! - [`table`] and [`text`] print and parse tables, sizes and durations.
 
 pub mod cleanup;
@@ -18,6 +19,8 @@ pub mod record;
 mod registry;
 mod signal;
 pub mod table;
+#[cfg(target_os = "linux")]
+pub mod testing;
 pub mod text;
 pub mod usage;
 

@@ -7,7 +7,7 @@ use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 use console::Term;
 
-use super::show::{Look, show};
+use super::show::{View, show};
 use super::{Compared, compare};
 use crate::SIBLINGS;
 use crate::fault::did_you_mean;
@@ -61,14 +61,14 @@ impl Args {
             only(&mut compared, function)?;
         }
         let columns = self.width.map_or_else(columns, usize::from);
-        let look = Look {
+        let view = View {
             names: [self.first, self.second],
             columns: columns.max(COLUMNS_MIN),
-            is_coloured: io::stdout().is_terminal()
+            is_colored: io::stdout().is_terminal()
                 && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
             only_differences: self.only_differences,
         };
-        crate::print(show(&compared, &look).trim_end_matches('\n'));
+        crate::print(show(&compared, &view).trim_end_matches('\n'));
         Ok(true)
     }
 }

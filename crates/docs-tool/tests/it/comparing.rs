@@ -1,4 +1,4 @@
-//! `compare`, on the siblings as they are.
+//! The command `compare`, with the siblings of this repository.
 
 use std::process::{Command, Output};
 
@@ -6,8 +6,8 @@ use crate::repository::SIBLINGS;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("any_two_siblings_can_be_compared", any_two_siblings_can_be_compared),
-    ("one_function_can_be_asked_for", one_function_can_be_asked_for),
-    ("a_slip_is_answered_with_what_was_meant", a_slip_is_answered_with_what_was_meant),
+    ("one_function_can_be_compared", one_function_can_be_compared),
+    ("unknown_names_get_a_suggestion", unknown_names_get_a_suggestion),
 ];
 
 fn compare(arguments: &[&str]) -> Output {
@@ -15,7 +15,7 @@ fn compare(arguments: &[&str]) -> Output {
     compare.arg("compare").args(arguments).env_remove("COLUMNS").output().unwrap()
 }
 
-fn shown(arguments: &[&str]) -> String {
+fn output_of(arguments: &[&str]) -> String {
     let output = compare(arguments);
     assert_eq!(output.status.code(), Some(0), "{arguments:?}: {output:?}");
     String::from_utf8(output.stdout).unwrap()
@@ -24,7 +24,7 @@ fn shown(arguments: &[&str]) -> String {
 fn any_two_siblings_can_be_compared() {
     for first in SIBLINGS {
         for second in SIBLINGS {
-            let text = shown(&[first, second, "--width", "120"]);
+            let text = output_of(&[first, second, "--width", "120"]);
             let is_same = text.contains("\n0 parts differ, ");
             assert_eq!(is_same, first == second, "{first} {second}: {text}");
             assert!(text.contains("\n== write_bytes"), "{text}");
@@ -33,31 +33,26 @@ fn any_two_siblings_can_be_compared() {
     }
 }
 
-fn one_function_can_be_asked_for() {
-    let text = shown(&["tokio", "smol", "--function", "send_copied"]);
+fn one_function_can_be_compared() {
+    let text = output_of(&["tokio", "smol", "--function", "send_copied"]);
     assert_eq!(text.matches("\n== ").count(), 1, "{text}");
-    // In a pipe, the output has the width of a terminal of unknown width, and no colors.
-    assert!(
-        text.contains("\n<                 Ok(false) => chunks = spawn_blocking(move ||\n"),
-        "{text}"
-    );
-    assert!(
-        text.contains("\n>                     chunks = unblock(move || chunks.fetch()).await?;\n"),
-        "{text}"
-    );
-    assert!(!text.contains('\u{1b}'));
+    // A pipe has no width and no colors. The default width is 80 columns.
+    let wrapped = "\n<                 Ok(false) => chunks = spawn_blocking(move ||\n";
+    assert!(text.contains(wrapped), "{text}");
+    let whole = "\n>                     chunks = unblock(move || chunks.fetch()).await?;\n";
+    assert!(text.contains(whole), "{text}");
+    assert!(!text.contains('\u{1b}'), "{text:?}");
 }
 
-fn a_slip_is_answered_with_what_was_meant() {
-    let output = |arguments: &[&str]| {
+fn unknown_names_get_a_suggestion() {
+    let error_of = |arguments: &[&str]| {
         let output = compare(arguments);
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(output(&["tokio", "smoll"]).contains("'smol'"));
-    let output = output(&["tokio", "smol", "--function", "send_copy"]);
+    assert!(error_of(&["tokio", "smoll"]).contains("'smol'"));
     assert_eq!(
-        output,
+        error_of(&["tokio", "smol", "--function", "send_copy"]),
         "error: neither sibling has a function `send_copy`\nhelp: did you mean `send_copied`?\n"
     );
 }

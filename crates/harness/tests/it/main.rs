@@ -118,6 +118,16 @@ fn an_interrupt_leaves_nothing() {
     interrupt(DAEMON, Signal::Terminate, 143);
 }
 
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupt_at_any_moment_leaves_nothing() {
+    harness::testing::interrupt(Duration::from_millis(300), || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "program", "--ignored"]).env("SCRIPT", DAEMON);
+        command
+    });
+}
+
 #[cfg(target_os = "linux")]
 fn interrupt(script: &str, signal: Signal, exit_code: i32) {
     let temporary = TempFolder::new().unwrap();

@@ -1,0 +1,80 @@
+//! For the tests of the programs that use this crate.
+
+use std::fs;
+use std::hash::{BuildHasher, RandomState};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::group::POLL_INTERVAL;
+use crate::processes;
+use crate::{Group, Signal, TempFolder};
+
+/// The environment variable by which the processes of an interrupted program are found.
+const VARIABLE: &str = "HIGHWATER_INTERRUPTED";
+
+/// How often a program is interrupted with each signal.
+const INTERRUPTS: u32 = 10;
+
+/// How many programs run at the same time.
+const THREADS: u32 = 4;
+
+/// How long a program may take to end after a signal.
+const END_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long a killed process may take to disappear after the program has ended.
+const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Starts a program, interrupts it at random moments within `span`, ten times with SIGINT and ten
+/// times with SIGTERM, and checks that it leaves neither a process nor a file in the folder for
+/// temporary files. The program has to run longer than `span`.
+///
+/// # Panics
+///
+/// Panics if something is left, and reports the moment of the interrupt.
+pub fn interrupt(span: Duration, command: impl Fn() -> Command + Sync) {
+    thread::scope(|scope| {
+        for index in 0..THREADS {
+            let command = &command;
+            scope.spawn(move || {
+                for run in (index..2 * INTERRUPTS).step_by(THREADS as usize) {
+                    let signal = [Signal::Interrupt, Signal::Terminate][run as usize % 2];
+                    interrupt_once(&mut command(), signal, random_moment(span));
+                }
+            });
+        }
+    });
+}
+
+fn interrupt_once(command: &mut Command, signal: Signal, moment: Duration) {
+    let temporary = TempFolder::new().expect("a temporary folder can be created");
+    let value = temporary.path().display().to_string();
+    command.env("TMPDIR", temporary.path()).env(VARIABLE, &value);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut program = Group::spawn(command).expect("the program can be started");
+    assert_eq!(program.wait(moment), None, "the program ended before {moment:?}");
+    program.signal(signal);
+    let status = program.wait(END_TIMEOUT);
+    assert!(status.is_some(), "{signal:?} after {moment:?}: the program did not end");
+    let marker = format!("{VARIABLE}={value}");
+    let deadline = Instant::now() + EXIT_TIMEOUT;
+    let running = || {
+        let mut all = processes::all();
+        all.retain(|it| !it.is_zombie && processes::has_variable(it.pid, &marker));
+        all
+    };
+    while !running().is_empty() && Instant::now() < deadline {
+        thread::sleep(POLL_INTERVAL);
+    }
+    assert!(running().is_empty(), "{signal:?} after {moment:?}: {:?} still run", running());
+    let files = fs::read_dir(temporary.path()).expect("the folder can be read");
+    let files: Vec<_> = files.flatten().map(|entry| entry.file_name()).collect();
+    assert!(files.is_empty(), "{signal:?} after {moment:?}: {files:?} remain");
+}
+
+/// Returns a random duration up to `span`.
+fn random_moment(span: Duration) -> Duration {
+    // A hasher of the standard library has random keys.
+    let random = RandomState::new().hash_one(()) as f64 / u64::MAX as f64;
+    span.mul_f64(random)
+}
