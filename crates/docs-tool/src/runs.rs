@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::console::{self, Command};
-use crate::markers::{self, Error, Marker, Options};
+use crate::markers::{Error, Options};
 use crate::output::{self, Comparison};
 use crate::page::{Block, Fence, Page};
 use crate::report;
@@ -198,17 +198,10 @@ fn named(command: &Command, (what, help): Error) -> Error {
 
 /// Returns the ports in the commands of a page.
 fn ports(page: &Page) -> BTreeSet<String> {
-    let is_run = |block: &Block| match block {
-        Block::Comment(comment) => {
-            matches!(markers::parse(&comment.text), Ok(Some(Marker::Run(_) | Marker::Serve(_))))
-        }
-        Block::Fence(_) => false,
-    };
-    let fences = page.blocks.windows(2).filter_map(|pair| match &pair[1] {
-        Block::Fence(fence) if is_run(&pair[0]) => console::commands(&fence.shown).ok(),
-        _ => None,
+    let commands = page.blocks.iter().filter_map(|block| match block {
+        Block::Fence(fence) => console::commands(&fence.shown).ok(),
+        Block::Comment(_) => None,
     });
-    let texts: Vec<String> = fences.flatten().map(|command| command.text()).collect();
-    let ports = texts.iter().flat_map(|text| FIVE_DIGITS.find_iter(text));
-    ports.map(|port| port.as_str().to_owned()).collect()
+    let text: String = commands.flatten().map(|command| command.text() + "\n").collect();
+    FIVE_DIGITS.find_iter(&text).map(|port| port.as_str().to_owned()).collect()
 }

@@ -1,4 +1,4 @@
-//! What pages show of code and records, and what they name.
+//! Code, values and references in pages.
 
 use std::process::Command;
 
@@ -6,16 +6,16 @@ use crate::repository::Repository;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("code_siblings_and_figures_are_filled_in", code_siblings_and_figures_are_filled_in),
-    ("a_changed_line_is_drift", a_changed_line_is_drift),
-    ("a_renamed_anchor_is_told", a_renamed_anchor_is_told),
-    ("a_changed_figure_is_drift", a_changed_figure_is_drift),
-    ("a_sibling_that_changed_is_drift", a_sibling_that_changed_is_drift),
+    ("a_changed_line_is_reported", a_changed_line_is_reported),
+    ("a_renamed_anchor_is_reported", a_renamed_anchor_is_reported),
+    ("a_changed_figure_is_reported", a_changed_figure_is_reported),
+    ("a_changed_sibling_is_reported", a_changed_sibling_is_reported),
     ("fences_in_lists_are_filled", fences_in_lists_are_filled),
     ("a_fence_is_longer_than_the_fences_inside", a_fence_is_longer_than_the_fences_inside),
-    ("every_fault_has_its_line_and_help", every_fault_has_its_line_and_help),
-    ("an_anchor_that_nobody_quotes_is_told", an_anchor_that_nobody_quotes_is_told),
+    ("every_error_has_its_line_and_help", every_error_has_its_line_and_help),
+    ("an_unquoted_anchor_is_reported", an_unquoted_anchor_is_reported),
     #[cfg(unix)]
-    ("a_page_that_is_right_is_not_touched", a_page_that_is_right_is_not_touched),
+    ("a_page_that_is_up_to_date_is_not_written", a_page_that_is_up_to_date_is_not_written),
     ("usage_errors_include_help", usage_errors_include_help),
     ("help_fits_into_80_columns", help_fits_into_80_columns),
 ];
@@ -52,7 +52,7 @@ fn output_after(change: impl Fn(&Repository)) -> (Repository, String) {
     (repository, output)
 }
 
-fn a_changed_line_is_drift() {
+fn a_changed_line_is_reported() {
     let (repository, output) = output_after(|repository| {
         repository.change("crates/serve-std/src/lib.rs", "    std();", "    other();");
     });
@@ -65,7 +65,7 @@ fn a_changed_line_is_drift() {
     assert!(repository.read("lessons/01-a.md").contains("    other();"));
 }
 
-fn a_renamed_anchor_is_told() {
+fn a_renamed_anchor_is_reported() {
     let (_, output) = output_after(|repository| {
         repository.change("crates/serve-std/src/lib.rs", "copy", "copying");
     });
@@ -75,7 +75,7 @@ fn a_renamed_anchor_is_told() {
     assert!(output.contains("lessons/01-a.md:10: there is no anchor `copy`"), "{output}");
 }
 
-fn a_changed_figure_is_drift() {
+fn a_changed_figure_is_reported() {
     let (_, output) = output_after(|repository| {
         repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     });
@@ -83,7 +83,7 @@ fn a_changed_figure_is_drift() {
     assert!(output.starts_with(expected), "{output}");
 }
 
-fn a_sibling_that_changed_is_drift() {
+fn a_changed_sibling_is_reported() {
     let (_, output) = output_after(|repository| {
         repository.change("crates/serve-smol/src/lib.rs", "    smol();", "    other();");
     });
@@ -106,7 +106,7 @@ fn a_fence_is_longer_than_the_fences_inside() {
     assert!(filled.ends_with("\n`````markdown\n```\n  ````\n`````\n"), "{filled}");
 }
 
-fn every_fault_has_its_line_and_help() {
+fn every_error_has_its_line_and_help() {
     let repository = Repository::new();
     let lesson = "# A
 
@@ -159,7 +159,7 @@ A number: <!-- figure: peers larger gb_per_s tokio -->1<!-- /figure -->.
     assert_eq!(lines[expected.len()], "1 page, 0 runs: 10 errors");
 }
 
-fn an_anchor_that_nobody_quotes_is_told() {
+fn an_unquoted_anchor_is_reported() {
     let repository = Repository::new();
     repository.filled(LESSON);
     let extra = "fn a() {}\n// ANCHOR: extra\nfn b() {}\n// ANCHOR_END: extra\n";
@@ -168,12 +168,12 @@ fn an_anchor_that_nobody_quotes_is_told() {
     let expected = "crates/serve-core/src/lib.rs:2: no lesson quotes the anchor `extra`; help: quote it \
                     (`<!-- code: crates/serve-core/src/lib.rs#extra -->`), or remove it\n";
     assert!(output.starts_with(expected), "{output}");
-    // Only all lessons together can say so.
+    // Anchors are checked only with all lessons.
     repository.notes(&["check", "lessons/01-a.md"], 0);
 }
 
 #[cfg(unix)]
-fn a_page_that_is_right_is_not_touched() {
+fn a_page_that_is_up_to_date_is_not_written() {
     use std::fs;
     use std::os::unix::fs::MetadataExt;
 
@@ -184,10 +184,10 @@ fn a_page_that_is_right_is_not_touched() {
     let before = inode();
     let output = repository.notes(&["fill"], 0);
     assert_eq!(output, "1 page, 0 runs, 0 written: everything is up to date\n");
-    assert_eq!(inode(), before, "it was replaced");
+    assert_eq!(inode(), before, "the file was replaced");
     repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     repository.notes(&["fill"], 0);
-    assert_ne!(inode(), before, "it was written in its place, which may end in the middle");
+    assert_ne!(inode(), before, "the file was not replaced as a whole");
 }
 
 fn usage_errors_include_help() {
