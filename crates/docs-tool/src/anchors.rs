@@ -6,11 +6,10 @@ use regex::Regex;
 
 use crate::fault::did_you_mean;
 use crate::markers::Error;
+use crate::pattern;
 
-static MARK: LazyLock<Regex> = LazyLock::new(|| {
-    let expression = r"^\s*(?://|#|<!--|--)\s*ANCHOR(_END)?:\s*([\w-]+)\s*(?:-->)?\s*$";
-    Regex::new(expression).expect("the expression is well-formed")
-});
+static MARK: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\s*(?://|#|<!--|--)\s*ANCHOR(_END)?:\s*([\w-]+)\s*(?:-->)?\s*$"));
 
 /// A line where an anchor starts or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -104,20 +104,6 @@ pub fn recipe(text: &str) -> Option<Vec<String>> {
 mod tests {
     use super::*;
 
-    fn lines(text: &str) -> Vec<String> {
-        text.lines().map(str::to_owned).collect()
-    }
-
-    #[test]
-    fn a_fence_has_commands_and_output() {
-        let commands = commands(&lines("$ a \\\n  b\nout\n\nmore\n$ c\n")).unwrap();
-        assert_eq!(commands.len(), 2);
-        assert_eq!(commands[0].text(), "a \\\n  b");
-        assert_eq!(commands[0].name(), "a");
-        assert_eq!(commands[0].shown, ["out", "", "more"]);
-        assert_eq!((commands[1].at, commands[1].text().as_str()), (6, "c"));
-    }
-
     #[test]
     fn missing_programs_are_found() {
         let folder = tempfile::tempdir().unwrap();

@@ -121,7 +121,13 @@ impl Filler<'_, '_, '_> {
             };
             let done = match marker {
                 Marker::Siblings { pattern, anchor } => {
-                    let end = blocks.by_ref().find_map(siblings_end);
+                    let end = blocks.by_ref().find_map(|block| match block {
+                        Block::Comment(end) => {
+                            let is_end = parse(&end.text) == Ok(Some(Marker::SiblingsEnd));
+                            is_end.then_some(end)
+                        }
+                        Block::Fence(_) => None,
+                    });
                     self.siblings(comment, end, pattern.as_deref(), anchor.as_deref())
                 }
                 Marker::SiblingsEnd => Err((
@@ -279,10 +285,4 @@ impl Filler<'_, '_, '_> {
     fn fault(&mut self, line: usize, (what, help): Error) {
         self.filled.faults.push(Fault::new(self.page.file.as_str(), line, what, help));
     }
-}
-
-/// Returns the comment if the block is the end of the siblings' code.
-fn siblings_end(block: &Block) -> Option<&Comment> {
-    let Block::Comment(comment) = block else { return None };
-    matches!(parse(&comment.text), Ok(Some(Marker::SiblingsEnd))).then_some(comment)
 }

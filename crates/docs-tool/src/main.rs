@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     let repo = root.map_or_else(Repo::found, Repo::at);
     let is_ok = match task {
         Task::Fill(args) => args.run(&repo),
-        Task::Check(args) => args.run(&repo),
+        Task::Check(args) => args.run(&repo, true),
         Task::Compare(args) => args.run(&repo),
         Task::Pictures(args) => args.run(&repo),
         Task::Book(args) => args.run(&repo),
@@ -107,4 +107,9 @@ fn print(line: impl std::fmt::Display) {
 /// Prints a line on standard error.
 fn report(line: impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Returns a regular expression of this program.
+fn pattern(expression: &str) -> regex::Regex {
+    regex::Regex::new(expression).expect("the expressions of this program are well-formed")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::fault::did_you_mean;
 
 /// The time limit of a command, unless its marker contains another one.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Marker {
@@ -32,7 +32,7 @@ pub enum Marker {
 }
 
 /// How output is compared with the page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// The exit code of the last command.
     pub exit: i32,
@@ -44,15 +44,8 @@ pub struct Options {
     pub any_order: bool,
     /// The maximum number of lines that are shown per command.
     pub lines: Option<usize>,
-    /// The time limit of a command.
-    pub limit: Duration,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        let limit = TIME_LIMIT;
-        Self { exit: 0, vary: false, shape: false, any_order: false, lines: None, limit }
-    }
+    /// The time limit of a command, if it is not [`TIME_LIMIT`].
+    pub limit: Option<Duration>,
 }
 
 const KINDS: [&str; 7] = ["code", "siblings", "/siblings", "run", "serve", "log", "stop"];
@@ -139,7 +132,8 @@ fn options(text: &str) -> Result<Options, Error> {
             ["exit", code] => options.exit = code.parse().map_err(|_| unknown())?,
             ["lines", count] => options.lines = Some(count.parse().map_err(|_| unknown())?),
             ["within", seconds] => {
-                options.limit = Duration::from_secs(seconds.parse().map_err(|_| unknown())?);
+                let seconds = seconds.parse().map_err(|_| unknown())?;
+                options.limit = Some(Duration::from_secs(seconds));
             }
             _ => return Err(unknown()),
         }

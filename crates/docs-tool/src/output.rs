@@ -7,30 +7,27 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use crate::markers::Options;
+use crate::pattern;
 
 /// The line in place of omitted lines.
 const MORE: &str = "…";
 
-fn regex(expression: &str) -> Regex {
-    Regex::new(expression).expect("the expressions in this file are well-formed")
-}
-
-static SHELL_LINE: LazyLock<Regex> = LazyLock::new(|| regex(r"^(\S*bash): (?:-c: )?line \d+: "));
+static SHELL_LINE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\S*bash): (?:-c: )?line \d+: "));
 /// The time at the start of a line in a text log, and the times in a JSON log.
-static LOG_TIME: LazyLock<Regex> = LazyLock::new(|| regex(r"^\s*\d+\.\d{6}\b"));
-static JSON_TIME: LazyLock<Regex> = LazyLock::new(|| regex(r#""(at|wait)_us":\d+"#));
+static LOG_TIME: LazyLock<Regex> = LazyLock::new(|| pattern(r"^\s*\d+\.\d{6}\b"));
+static JSON_TIME: LazyLock<Regex> = LazyLock::new(|| pattern(r#""(at|wait)_us":\d+"#));
 static PORT: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r"(\d+\.\d+\.\d+\.\d+|localhost|\]|::1|::ffff:[\d.]+|port|connection)([:\s])(\d{5})\b")
+    pattern(r"(\d+\.\d+\.\d+\.\d+|localhost|\]|::1|::ffff:[\d.]+|port|connection)([:\s])(\d{5})\b")
 });
 /// A client can have any address of the loopback network.
-static LOOPBACK: LazyLock<Regex> = LazyLock::new(|| regex(r"\b127\.\d+\.\d+\.\d+:PORT"));
+static LOOPBACK: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b127\.\d+\.\d+\.\d+:PORT"));
 static PROCESS: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\b(pid|Pid|PID|process|Process)([ =:]+)\d+\b"));
+    LazyLock::new(|| pattern(r"\b(pid|Pid|PID|process|Process)([ =:]+)\d+\b"));
 static TIME_WITH_UNIT: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\d+(?:[.,]\d+)*\s?(?:ns|µs|us|ms|s)\b"));
-static NUMBER: LazyLock<Regex> = LazyLock::new(|| regex(r"\d+(?:[.,]\d+)*"));
-static SPACES: LazyLock<Regex> = LazyLock::new(|| regex(r"[ \t]+"));
-static WORD: LazyLock<Regex> = LazyLock::new(|| regex(r"[^\W\d_]+"));
+    LazyLock::new(|| pattern(r"\d+(?:[.,]\d+)*\s?(?:ns|µs|us|ms|s)\b"));
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\d+(?:[.,]\d+)*"));
+static SPACES: LazyLock<Regex> = LazyLock::new(|| pattern(r"[ \t]+"));
+static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"[^\W\d_]+"));
 
 /// Returns the first lines of an output, without colors and without the path of the repository.
 pub fn lines(raw: &[u8], root: &Path, max: Option<usize>) -> Vec<String> {

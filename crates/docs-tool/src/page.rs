@@ -7,6 +7,7 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Pars
 use regex::Regex;
 
 use crate::fault::Fault;
+use crate::pattern;
 
 /// A marker, or a fence below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,16 +104,12 @@ pub struct Page {
     pub faults: Vec<Fault>,
 }
 
-fn regex(expression: &str) -> Regex {
-    Regex::new(expression).expect("the expressions in this file are well-formed")
-}
-
 static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r"<!--\s*figure:\s*([^>]*?)\s*-->([^<]*)<!--\s*/figure\s*-->|<!--\s*/?figure\b")
+    pattern(r"<!--\s*figure:\s*([^>]*?)\s*-->([^<]*)<!--\s*/figure\s*-->|<!--\s*/?figure\b")
 });
-static HTML_ID: LazyLock<Regex> = LazyLock::new(|| regex(r#"<[^>]*\b(?:id|name)="([^"]+)""#));
+static HTML_ID: LazyLock<Regex> = LazyLock::new(|| pattern(r#"<[^>]*\b(?:id|name)="([^"]+)""#));
 static HTML_LINK: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"<[^>]*\b(?:href|src|srcset)="([^"]+)""#));
+    LazyLock::new(|| pattern(r#"<[^>]*\b(?:href|src|srcset)="([^"]+)""#));
 
 impl Page {
     /// Parses the text of a file.

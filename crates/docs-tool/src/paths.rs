@@ -60,25 +60,3 @@ pub fn language(path: &str) -> &'static str {
         _ => "text",
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resolves_within_the_root_only() {
-        assert_eq!(resolve("lessons", "../docs/./X.md").as_deref(), Some("docs/X.md"));
-        assert_eq!(resolve("", "README.md").as_deref(), Some("README.md"));
-        assert_eq!(resolve("lessons", "..").as_deref(), Some(""));
-        assert_eq!(resolve("lessons", "../../other"), None);
-    }
-
-    #[test]
-    fn a_link_is_relative_to_its_file() {
-        assert_eq!(relative("a/b/c.md", "a/d.md"), "../d.md");
-        assert_eq!(relative("index.md", "a/d.md"), "a/d.md");
-        assert_eq!(relative("a/b.md", "a/b.md"), "b.md");
-        assert_eq!(relative("a/b/c.md", "x.md"), "../../x.md");
-        assert_eq!(relative("lessons/a.md", "lessons/s/b.rs"), "s/b.rs");
-    }
-}

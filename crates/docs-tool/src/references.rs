@@ -8,27 +8,24 @@ use regex::Regex;
 
 use crate::fault::{Fault, did_you_mean};
 use crate::page::Page;
+use crate::pattern;
 use crate::repo::Repo;
 
 /// The folders of the tests.
 const TESTS: [&str; 3] = ["crates", "benches/tests", "benches/src"];
 
-fn regex(expression: &str) -> Regex {
-    Regex::new(expression).expect("the expressions in this file are well-formed")
-}
-
 /// A reference in parentheses, or the paragraph `*Tests:*` at the end of a clause of the contract.
 static REFERENCE: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"\((?:checks?|tests?)\s+`[^)]*\)|\*Tests?:\*(?:.+\n)+"));
-static WORD: LazyLock<Regex> = LazyLock::new(|| regex(r"\b(checks?|tests?)\b|`([^`]+)`"));
-static CHECK: LazyLock<Regex> = LazyLock::new(|| regex(r#"\bid: "([a-z0-9-]+)""#));
-static FUNCTION: LazyLock<Regex> = LazyLock::new(|| regex(r"\bfn (\w+)"));
+    LazyLock::new(|| pattern(r"\((?:checks?|tests?)\s+`[^)]*\)|\*Tests?:\*(?:.+\n)+"));
+static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(checks?|tests?)\b|`([^`]+)`"));
+static CHECK: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\bid: "([a-z0-9-]+)""#));
+static FUNCTION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfn (\w+)"));
 /// A test with an attribute, or a test that a `libtest-mimic` harness names.
 static TEST: LazyLock<Regex> = LazyLock::new(|| {
     let by_attribute = r"#\[test\]\s*(?:#\[[^\]]*\]\s*)*fn (\w+)";
     let by_name =
         r#"\(\s*"(\w+)",\s*\w+,?\s*\)|trial\(\s*(?:\w+,\s*)?"(\w+)"|Trial::test\(\s*"([\w:]+)""#;
-    regex(&format!("{by_attribute}|{by_name}"))
+    pattern(&format!("{by_attribute}|{by_name}"))
 });
 
 /// The name of a check or a test in the text of a page.

@@ -56,16 +56,13 @@ pub struct CheckArgs {
 
 impl FillArgs {
     pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
-        self.pages.process(repo, self.check)
+        self.pages.run(repo, self.check)
     }
 }
 
 impl CheckArgs {
-    pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
-        self.process(repo, true)
-    }
-
-    fn process(self, repo: &Repo, is_check: bool) -> anyhow::Result<bool> {
+    /// Checks the pages, or fills them in. Returns whether there are no errors.
+    pub fn run(self, repo: &Repo, is_check: bool) -> anyhow::Result<bool> {
         let files: Vec<String> =
             self.pages.iter().map(|file| page(repo, file)).collect::<Result<_, _>>()?;
         let stage = (Stage::IS_AVAILABLE && !self.no_run).then(|| Stage::at(repo.root()));

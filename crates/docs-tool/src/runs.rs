@@ -8,15 +8,14 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::console::{self, Command};
-use crate::markers::{Error, Options};
+use crate::markers::{Error, Options, TIME_LIMIT};
 use crate::output::{self, Comparison};
 use crate::page::{Block, Fence, Page};
-use crate::report;
 use crate::stage::{Stage, last_line};
+use crate::{pattern, report};
 
 /// A port that a command names.
-static FIVE_DIGITS: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\b\d{5}\b").expect("the expression is well-formed"));
+static FIVE_DIGITS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{5}\b"));
 
 /// The output for a fence.
 #[derive(Debug, Default)]
@@ -133,7 +132,7 @@ impl Runs {
         let text = command.text();
         let Some(stage) = self.stage_for(&text) else { return Ok(None) };
         report(format_args!("  $ {}", command.name()));
-        let ran = stage.run(&text, options.limit)?;
+        let ran = stage.run(&text, options.limit.unwrap_or(TIME_LIMIT))?;
         if ran.code != exit {
             let last = last_line(&ran.output);
             let what = format!("expected exit code {exit}, got {}; {last}", ran.code);

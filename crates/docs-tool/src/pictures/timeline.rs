@@ -121,17 +121,15 @@ fn description(log: &Log, slowest: u64) -> String {
     for client in &log.clients {
         let waits = client.chunks.iter().map(|chunk| chunk.to_us - chunk.from_us);
         let name = if client.conn == slowest { ", the slow one" } else { "" };
+        let (connected, disconnected) = (time(client.connected_us), time(client.disconnected_us));
+        let (chunks, longest) = (client.chunks.len(), time(waits.max().unwrap_or(0)));
+        let ended = client.file_ended_us.map(|us| format!(", file ended at {}", time(us)));
         out.push_str(&format!(
-            " Client {}{name}: connected at {}, {} chunks, the longest write took {}",
+            " Client {}{name}: connected at {connected}, {chunks} chunks, the longest write took \
+             {longest}{}, disconnected at {disconnected}.",
             client.conn,
-            time(client.connected_us),
-            client.chunks.len(),
-            time(waits.max().unwrap_or(0))
+            ended.unwrap_or_default()
         ));
-        if let Some(ended_us) = client.file_ended_us {
-            out.push_str(&format!(", file ended at {}", time(ended_us)));
-        }
-        out.push_str(&format!(", disconnected at {}.", time(client.disconnected_us)));
     }
     out
 }
