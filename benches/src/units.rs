@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-pub use probe::text::{bytes, grouped, positive_bytes, unescaped};
+pub use harness::text::{bytes, grouped, positive_bytes, unescape as unescaped};
 
 /// A time: `500ms`, `5s`, `2m`.
 ///

@@ -335,7 +335,7 @@ mod tests {
             ("--rate 5", "--total N or --duration TIME"),
             ("--total 5 --hold 1s", "--hold"),
             ("--connections 0", "from 1 up"),
-            ("--slow 0", "the least is 1"),
+            ("--slow 0", "the minimum is 1"),
             ("--timeout 5", "500ms"),
             ("--request \\q", "after \\"),
             ("--expect /no/such/file", "cannot be read"),

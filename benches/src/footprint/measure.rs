@@ -184,7 +184,7 @@ impl Footprints {
         plan.receive_buffer_bytes = Some(HELD_BUFFER_BYTES);
         plan.timeout = HELD_TIMEOUT;
         // Else the kernel takes the more for each, the more there were before.
-        plan.source = cfg!(target_os = "linux").then(probe::address::unused);
+        plan.source = cfg!(target_os = "linux").then(harness::port::unused_loopback);
         let load = Load::new(plan)?;
         let (report, snapshot) = thread::scope(|scope| {
             let running = scope.spawn(|| load.run());

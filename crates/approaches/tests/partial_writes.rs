@@ -32,6 +32,9 @@ const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 /// The maximum time of one read. No read takes this long, even on a slow machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
+/// The minimum time between two bytes that the client sends.
+const PAUSE_MIN: Duration = Duration::from_micros(200);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Copied,
@@ -121,19 +124,35 @@ fn transfer(approach: &Approach, mode: Mode, chunk_bytes: usize, path: &Path) ->
     received
 }
 
-/// Receives until EOF. A second thread sends a byte every 200 µs, because the kernel does not
-/// return the `WouldBlock` that the limit causes. After it, only another event on the socket makes
-/// Tokio try again.
+/// Receives until EOF. A second thread sends a byte when nothing arrives for 200 µs, because the
+/// kernel does not return the `WouldBlock` that the limit causes. After it, only another event on
+/// the socket makes Tokio try again. If still nothing arrives, the thread sends less and less often,
+/// because each byte makes smol and async-std read a piece of the file again.
 fn receive(stream: &TcpStream) -> Vec<u8> {
-    let mut received = Vec::new();
+    let (mut received, reads) = (Vec::new(), AtomicU64::new(0));
     thread::scope(|scope| {
         let sending = scope.spawn(|| {
-            while (&*stream).write_all(b"x").is_ok() {
-                // The loop ends when the other thread shuts the socket down.
-                thread::sleep(Duration::from_micros(200));
+            let (mut reads_before, mut pause) = (0, PAUSE_MIN);
+            loop {
+                thread::sleep(pause);
+                let reads = reads.load(Ordering::Relaxed);
+                pause = if reads == reads_before { pause + PAUSE_MIN } else { PAUSE_MIN };
+                // The write fails when the other thread has shut the socket down.
+                if reads == reads_before && (&*stream).write_all(b"x").is_err() {
+                    break;
+                }
+                reads_before = reads;
             }
         });
-        let result = (&*stream).read_to_end(&mut received);
+        let mut buffer = [0; 4096];
+        let result = loop {
+            match (&*stream).read(&mut buffer) {
+                Ok(0) => break Ok(()),
+                Ok(bytes) => received.extend_from_slice(&buffer[..bytes]),
+                Err(error) => break Err(error),
+            }
+            reads.fetch_add(1, Ordering::Relaxed);
+        };
         stream.shutdown(std::net::Shutdown::Both).unwrap();
         sending.join().unwrap();
         result.unwrap();

@@ -328,7 +328,7 @@ fn number(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     let (whole, fraction) = text.split_at(text.find('.').unwrap_or(text.len()));
     let whole = whole.parse().expect("a figure is no less than zero");
-    format!("{}{fraction}", probe::text::grouped(whole))
+    format!("{}{fraction}", harness::text::grouped(whole))
 }
 
 /// In the unit that suits it, with three digits that say something.

@@ -1,30 +1,27 @@
-//! `probe`: one client that looks closely at what it gets.
+//! `probe`: a test client that opens one connection and prints what it receives, with timestamps.
 //!
-//! It makes one connection, does on it what it is told, in an order that is always the same (say,
-//! upload, half-close, wait, read, stay, end), and tells each thing when it happens. Every time that
-//! it tells counts from the moment when the connection was there.
-//!
-//! `cargo run -p probe -- 127.0.0.1:4000`, with a server there.
+//! Start a server, then run `cargo run -p probe -- 127.0.0.1:4000`.
 
 mod cli;
-mod expect;
-mod talk;
+mod compare;
+mod connection;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-/// The connection ended otherwise than it should, or the reply was not the file.
-const EXIT_OTHERWISE: u8 = 1;
-/// It could not begin.
+use clap::Parser;
+
+/// The exit code if the connection did not end as intended, or if the reply is not the file.
+const EXIT_FAILED: u8 = 1;
+/// The exit code if the program could not start or continue.
 const EXIT_UNABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let asked = cli::plan(&cli::command().get_matches());
-    match asked.and_then(|plan| talk::talk(&plan)) {
+    match connection::run(&cli::Options::parse()) {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(EXIT_OTHERWISE),
-        Err(message) => {
-            let _ = writeln!(io::stderr(), "probe: {message}");
+        Ok(false) => ExitCode::from(EXIT_FAILED),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error:#}");
             ExitCode::from(EXIT_UNABLE)
         }
     }

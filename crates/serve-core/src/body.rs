@@ -2,7 +2,6 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::iter;
 use std::path::Path;
 
 use socket2::SockRef;
@@ -45,16 +44,10 @@ impl Body {
         Ok(Self { bytes: metadata.len(), file })
     }
 
-    /// Returns the lengths of the file's chunks, in bytes. Only the last chunk may be shorter than
-    /// the chunk size.
-    pub fn chunks(&self, config: &Config) -> impl Iterator<Item = usize> + use<> {
-        let (chunk_bytes, mut remaining) = (config.chunk_bytes as u64, self.bytes);
-        iter::from_fn(move || {
-            let bytes = remaining.min(chunk_bytes);
-            remaining -= bytes;
-            // The chunk size fits into `usize`, so the length of a chunk does, too.
-            (bytes > 0).then_some(bytes as usize)
-        })
+    /// Returns the lengths of the file's chunks.
+    #[must_use]
+    pub fn chunks(&self, config: &Config) -> Chunks {
+        Chunks { file_remaining: self.bytes, chunk_bytes: config.chunk_bytes }
     }
 
     /// Lets the kernel copy up to `bytes` bytes, but at most 1 MiB, from the file's position to a
@@ -70,6 +63,24 @@ impl Body {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             sent => Ok(sent),
         }
+    }
+}
+
+/// The lengths of a file's chunks, in bytes. Only the last chunk may be shorter than the chunk size.
+#[derive(Debug)]
+pub struct Chunks {
+    file_remaining: u64,
+    chunk_bytes: usize,
+}
+
+impl Iterator for Chunks {
+    type Item = usize;
+
+    fn next(&mut self) -> Option<usize> {
+        let bytes = self.file_remaining.min(self.chunk_bytes as u64);
+        self.file_remaining -= bytes;
+        // The chunk size fits into `usize`, so the length of a chunk does, too.
+        (bytes > 0).then_some(bytes as usize)
     }
 }
 
@@ -104,57 +115,4 @@ fn open_cached(path: &Path) -> Option<File> {
 #[cfg(not(target_os = "linux"))]
 fn open_cached(_path: &Path) -> Option<File> {
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn all_chunks_are_full_except_the_last() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("seven");
-        std::fs::write(&path, "seven b").unwrap();
-        let body = Body::open(&path).unwrap();
-        let mut config = Config::new(path);
-        for (chunk_bytes, expected) in [(1, &[1; 7][..]), (3, &[3, 3, 1]), (7, &[7]), (100, &[7])] {
-            config.chunk_bytes = chunk_bytes;
-            assert_eq!(body.chunks(&config).collect::<Vec<_>>(), expected);
-        }
-        let empty = Body { bytes: 0, ..body };
-        assert_eq!(empty.chunks(&config).count(), 0);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn only_a_cached_regular_file_is_opened_without_waiting() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("seven");
-        std::fs::write(&path, "seven b").unwrap();
-        assert_eq!(Body::open_cached(&path).unwrap().bytes, 7);
-        assert!(Body::open_cached(&folder.path().join("missing")).is_none());
-        assert!(Body::open_cached(folder.path()).is_none());
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn sendfile_copies_to_the_socket_and_reports_a_shorter_file() {
-        use std::io::Read;
-        use std::net::{TcpListener, TcpStream};
-
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("seven");
-        std::fs::write(&path, "seven b").unwrap();
-        let body = Body::open(&path).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let mut client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let (stream, _) = listener.accept().unwrap();
-        assert_eq!(body.sendfile(&stream, 3).unwrap(), 3);
-        assert_eq!(body.sendfile(&stream, 100).unwrap(), 4);
-        let mut received = [0; 7];
-        client.read_exact(&mut received).unwrap();
-        assert_eq!(&received, b"seven b");
-        let error = body.sendfile(&stream, 1).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-    }
 }

@@ -15,7 +15,7 @@ use std::io;
 use std::mem;
 use std::ops::Deref;
 
-use crate::body::Body;
+use crate::body::{Body, Chunks};
 use crate::server::Server;
 
 /// The maximum length of a piece, in bytes: 128 KiB. Reading rejected bytes again costs at most
@@ -45,9 +45,8 @@ pub struct ChunkReader {
     discarded_bytes: u64,
     /// The number of bytes of the current chunk that are not sent yet.
     chunk_remaining: usize,
-    /// The number of bytes of the file after the current chunk.
-    file_remaining: u64,
-    chunk_bytes: usize,
+    /// The chunks after the current one.
+    chunks: Chunks,
     /// The piece that [`fetch`](Self::fetch) read. If there is none, the vector is empty and has no
     /// allocation.
     fetched: Vec<u8>,
@@ -59,12 +58,11 @@ impl ChunkReader {
     #[must_use]
     pub fn new(body: Body, server: &Server) -> Self {
         Self {
+            chunks: body.chunks(&server.config),
             file: body.file,
             position: 0,
             discarded_bytes: 0,
             chunk_remaining: 0,
-            file_remaining: body.bytes,
-            chunk_bytes: server.config.chunk_bytes,
             fetched: Vec::new(),
             reads_page_cache: server.reads_page_cache,
         }
@@ -73,11 +71,8 @@ impl ChunkReader {
     /// Advances to the next chunk and returns its length in bytes, or `None` after the last chunk.
     /// Call this method only when no byte of the current chunk remains.
     pub fn next_chunk(&mut self) -> Option<usize> {
-        let bytes = self.file_remaining.min(self.chunk_bytes as u64);
-        self.file_remaining -= bytes;
-        // The chunk size fits into `usize`, so the length of a chunk does, too.
-        self.chunk_remaining = bytes as usize;
-        (bytes > 0).then_some(self.chunk_remaining)
+        self.chunk_remaining = self.chunks.next()?;
+        Some(self.chunk_remaining)
     }
 
     /// The number of bytes sent. After the last chunk, this is the length of the file.
@@ -231,114 +226,4 @@ fn read_exact_at(mut file: &File, buffer: &mut [u8], position: u64) -> io::Resul
 
     file.seek(SeekFrom::Start(position))?;
     file.read_exact(buffer)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Config;
-    use crate::log::EventLog;
-
-    const PATTERN: [u8; 7] = *b"seven b";
-
-    /// Returns a reader of `bytes` bytes, which repeat [`PATTERN`].
-    fn reader(bytes: usize, chunk_bytes: usize, reads_page_cache: bool) -> ChunkReader {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        let content: Vec<u8> = PATTERN.into_iter().cycle().take(bytes).collect();
-        std::fs::write(&path, content).unwrap();
-        let mut config = Config::new(path);
-        config.chunk_bytes = chunk_bytes;
-        let mut server = Server::new(config, EventLog::off());
-        server.reads_page_cache &= reads_page_cache;
-        ChunkReader::new(Body::open(&server.config.file).unwrap(), &server)
-    }
-
-    /// Reads everything, while the kernel accepts at most `accepted_max` bytes of each piece.
-    /// Returns the chunks, and how many bytes were read.
-    fn read_all(mut reader: ChunkReader, accepted_max: usize) -> io::Result<(Vec<Vec<u8>>, usize)> {
-        let (mut chunks, mut read_bytes) = (Vec::new(), 0);
-        while let Some(chunk_bytes) = reader.next_chunk() {
-            let mut chunk = Vec::new();
-            while reader.remaining() > 0 {
-                let Some(mut piece) = reader.try_read_cached()? else {
-                    reader = reader.fetch()?;
-                    continue;
-                };
-                read_bytes += piece.len();
-                let accepted = piece.len().min(accepted_max);
-                chunk.extend_from_slice(&piece[..accepted]);
-                piece.advance(accepted);
-            }
-            assert_eq!(chunk.len(), chunk_bytes);
-            chunks.push(chunk);
-        }
-        Ok((chunks, read_bytes))
-    }
-
-    #[test]
-    fn all_chunks_are_full_except_the_last() {
-        for reads_page_cache in [true, false] {
-            for (chunk_bytes, expected) in [
-                (1, &["s", "e", "v", "e", "n", " ", "b"][..]),
-                (3, &["sev", "en ", "b"]),
-                (7, &["seven b"]),
-                (100, &["seven b"]),
-            ] {
-                let reader = reader(7, chunk_bytes, reads_page_cache);
-                let (chunks, read_bytes) = read_all(reader, usize::MAX).unwrap();
-                assert!(chunks.iter().eq(expected.iter().map(|chunk| chunk.as_bytes())));
-                assert_eq!(read_bytes, 7, "expected each byte to be read once");
-            }
-        }
-    }
-
-    #[test]
-    fn a_large_chunk_is_read_in_pieces() {
-        for reads_page_cache in [true, false] {
-            let reader = reader(1_000_000, 1 << 30, reads_page_cache);
-            let (chunks, read_bytes) = read_all(reader, usize::MAX).unwrap();
-            assert_eq!(chunks.len(), 1);
-            assert!(chunks[0].iter().eq(PATTERN.iter().cycle().take(1_000_000)));
-            assert_eq!(read_bytes, 1_000_000, "expected each byte to be read once");
-        }
-    }
-
-    #[test]
-    fn rejected_bytes_are_read_again_but_not_too_often() {
-        for reads_page_cache in [true, false] {
-            for accepted_max in [2048, 5000, 100_000] {
-                let reader = reader(1_000_000, 65_536, reads_page_cache);
-                let (chunks, read_bytes) = read_all(reader, accepted_max).unwrap();
-                assert!(chunks.concat().iter().eq(PATTERN.iter().cycle().take(1_000_000)));
-                assert!(
-                    read_bytes < 3_000_000,
-                    "accepted {accepted_max}: expected fewer than 3000000 bytes read, got {read_bytes}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_file_that_shrank_is_an_error() {
-        for reads_page_cache in [true, false] {
-            let mut longer = reader(7, 3, reads_page_cache);
-            longer.file_remaining = 8;
-            let error = read_all(longer, usize::MAX).unwrap_err();
-            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
-        }
-    }
-
-    #[test]
-    fn an_empty_file_has_no_chunk() {
-        assert_eq!(reader(0, 3, true).next_chunk(), None);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_file_that_was_just_written_is_cached() {
-        let mut reader = reader(7, 3, true);
-        assert_eq!(reader.next_chunk(), Some(3));
-        assert_eq!(&*reader.try_read_cached().unwrap().unwrap(), b"sev");
-    }
 }

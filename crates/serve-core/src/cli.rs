@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use clap::builder::PossibleValue;
-use clap::{Arg, ArgAction, ArgMatches, Command, ValueEnum, value_parser};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::approach::Approach;
 use crate::config::{CHUNK_BYTES_MAX, Config, LogFormat, Preamble};
@@ -14,6 +14,9 @@ use crate::config::{CHUNK_BYTES_MAX, Config, LogFormat, Preamble};
 /// The maximum of `--workers`. It exceeds the number of cores of any common machine. Without a
 /// maximum, a typing mistake could start a million threads.
 const WORKERS_MAX: usize = 1024;
+
+/// The minimum of `--stall-timeout`: the server checks a connection at most once per millisecond.
+const STALL_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 
 /// The default chunk size in zero-copy mode, in bytes: 1 MiB. In this mode, a chunk needs no
 /// buffer. The chunk size limits how long one client occupies a worker thread.
@@ -76,24 +79,18 @@ fn command(approach: &Approach, default_connections: usize) -> Command {
                 .value_parser(value_parser!(PathBuf))
                 .help("File to serve; opened for each client [default: assets/river.webp]"),
         )
-        .args(address_args())
-        .args(sending_args())
+        .args(reply_args())
         .args(limit_args(approach, default_connections))
         .args(log_args())
 }
 
-fn address_args() -> [Arg; 2] {
+fn reply_args() -> [Arg; 5] {
     [
         option("host", "HOST", "Address to listen on; use 127.0.0.1 to accept\nonly local clients")
             .default_value("0.0.0.0"),
         option("port", "PORT", "Port to listen on; 0 lets the system select a\nfree port")
             .default_value("4000")
             .value_parser(value_parser!(u16)),
-    ]
-}
-
-fn sending_args() -> [Arg; 3] {
-    [
         option(
             "chunk-size",
             "SIZE",
@@ -113,7 +110,11 @@ fn sending_args() -> [Arg; 3] {
         )
         .default_value("bare")
         .hide_possible_values(true)
-        .value_parser(value_parser!(Preamble)),
+        .value_parser(one_of([
+            ("bare", Preamble::Bare),
+            ("http", Preamble::Http),
+            ("none", Preamble::None),
+        ])),
     ]
 }
 
@@ -126,26 +127,26 @@ fn limit_args(approach: &Approach, default_connections: usize) -> [Arg; 5] {
     let connections = "Maximum number of open connections; at the limit,\n\
         further clients wait in the accept queue";
     [
-        option("workers", "N", workers).value_parser(workers_count),
+        option("workers", "N", workers).value_parser(|text: &str| count(text, WORKERS_MAX)),
         option("max-connections", "N", format!("{connections}\n[default: {default_connections}]"))
-            .value_parser(at_least_one),
+            .value_parser(|text: &str| count(text, usize::MAX)),
         option(
             "stall-timeout",
             "TIME",
             "Disconnect a client that acknowledges no data for\nthis long",
         )
         .default_value("30s")
-        .value_parser(positive_duration),
+        .value_parser(|text: &str| duration(text, STALL_TIMEOUT_MIN)),
         option(
             "linger-timeout",
             "TIME",
             "Maximum time to wait for a client's FIN after the\nreply",
         )
         .default_value("5s")
-        .value_parser(duration),
+        .value_parser(|text: &str| duration(text, Duration::ZERO)),
         option("grace", "TIME", "Maximum time that a shutdown waits for open\nconnections")
             .default_value("5s")
-            .value_parser(duration),
+            .value_parser(|text: &str| duration(text, Duration::ZERO)),
     ]
 }
 
@@ -158,7 +159,11 @@ fn log_args() -> [Arg; 2] {
         )
         .default_value("text")
         .hide_possible_values(true)
-        .value_parser(value_parser!(LogFormat)),
+        .value_parser(one_of([
+            ("text", LogFormat::Text),
+            ("json", LogFormat::Json),
+            ("off", LogFormat::Off),
+        ])),
         switch("log-chunks", "Also log an event for each chunk"),
     ]
 }
@@ -176,42 +181,32 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 }
 
 fn config(matches: &ArgMatches, default_connections: usize) -> Result<Config, String> {
-    let mut config = Config::new(value_of(matches, "FILE").unwrap_or_else(default_file));
-    config.zero_copy = matches.get_flag("zero-copy");
-    if config.zero_copy {
-        if !cfg!(target_os = "linux") {
-            let help = "omit it to copy the file through a buffer";
-            return Err(format!("--zero-copy requires Linux; {help}"));
-        }
-        config.chunk_bytes = ZERO_COPY_CHUNK_BYTES;
+    let zero_copy = matches.get_flag("zero-copy");
+    if zero_copy && !cfg!(target_os = "linux") {
+        let help = "omit it to copy the file through a buffer";
+        return Err(format!("--zero-copy requires Linux; {help}"));
     }
-    config.max_connections = default_connections;
-    set_if_given(matches, "host", &mut config.host);
-    set_if_given(matches, "port", &mut config.port);
-    set_if_given(matches, "chunk-size", &mut config.chunk_bytes);
-    set_if_given(matches, "preamble", &mut config.preamble);
-    set_if_given(matches, "workers", &mut config.workers);
-    set_if_given(matches, "max-connections", &mut config.max_connections);
-    set_if_given(matches, "stall-timeout", &mut config.stall_timeout);
-    set_if_given(matches, "linger-timeout", &mut config.linger_timeout);
-    set_if_given(matches, "grace", &mut config.grace);
-    set_if_given(matches, "log", &mut config.log);
-    config.log_chunks = matches.get_flag("log-chunks");
-    Ok(config)
+    let default = Config::new(value_of(matches, "FILE").unwrap_or_else(default_file));
+    let default_chunk_bytes = if zero_copy { ZERO_COPY_CHUNK_BYTES } else { default.chunk_bytes };
+    Ok(Config {
+        file: default.file,
+        host: value_of(matches, "host").unwrap_or(default.host),
+        port: value_of(matches, "port").unwrap_or(default.port),
+        chunk_bytes: value_of(matches, "chunk-size").unwrap_or(default_chunk_bytes),
+        zero_copy,
+        preamble: value_of(matches, "preamble").unwrap_or(default.preamble),
+        workers: value_of(matches, "workers").unwrap_or(default.workers),
+        max_connections: value_of(matches, "max-connections").unwrap_or(default_connections),
+        stall_timeout: value_of(matches, "stall-timeout").unwrap_or(default.stall_timeout),
+        linger_timeout: value_of(matches, "linger-timeout").unwrap_or(default.linger_timeout),
+        grace: value_of(matches, "grace").unwrap_or(default.grace),
+        log: value_of(matches, "log").unwrap_or(default.log),
+        log_chunks: matches.get_flag("log-chunks"),
+    })
 }
 
 fn value_of<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) -> Option<T> {
-    matches.get_one::<T>(name).cloned()
-}
-
-fn set_if_given<T: Clone + Send + Sync + 'static>(
-    matches: &ArgMatches,
-    name: &str,
-    setting: &mut T,
-) {
-    if let Some(value) = value_of(matches, name) {
-        *setting = value;
-    }
+    matches.get_one(name).cloned()
 }
 
 /// Returns the path of the picture in this repository. It is an absolute path that is determined at
@@ -232,59 +227,33 @@ fn chunk_bytes(text: &str) -> Result<usize, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
-    let help = "expected a number with a unit, for example 500ms, 5s or 2m";
-    humantime::parse_duration(text).map_err(|_| help.to_owned())
-}
-
-fn positive_duration(text: &str) -> Result<Duration, String> {
-    match duration(text)? {
-        // The server checks a connection at most once per millisecond.
-        short if short < Duration::from_millis(1) => Err("the minimum is 1ms".to_owned()),
-        time => Ok(time),
+fn duration(text: &str, min: Duration) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Err(_) => Err("expected a number with a unit, for example 500ms, 5s or 2m".to_owned()),
+        Ok(time) if time < min => {
+            Err(format!("the minimum is {}", humantime::format_duration(min)))
+        }
+        Ok(time) => Ok(time),
     }
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+fn count(text: &str, max: usize) -> Result<usize, String> {
     match text.parse() {
         Ok(0) | Err(_) => Err("expected an integer of at least 1".to_owned()),
+        Ok(count) if count > max => Err(format!("the maximum is {max}")),
         Ok(count) => Ok(count),
     }
 }
 
-fn workers_count(text: &str) -> Result<usize, String> {
-    match at_least_one(text)? {
-        count if count > WORKERS_MAX => Err(format!("the maximum is {WORKERS_MAX}")),
-        count => Ok(count),
-    }
-}
-
-impl ValueEnum for Preamble {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Bare, Self::Http, Self::None]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Bare => "bare",
-            Self::Http => "http",
-            Self::None => "none",
-        }))
-    }
-}
-
-impl ValueEnum for LogFormat {
-    fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Text, Self::Json, Self::Off]
-    }
-
-    fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(PossibleValue::new(match self {
-            Self::Text => "text",
-            Self::Json => "json",
-            Self::Off => "off",
-        }))
-    }
+/// Returns a parser that accepts names, and returns the value that belongs to the name.
+fn one_of<T: Copy + Send + Sync + 'static>(
+    values: [(&'static str, T); 3],
+) -> impl TypedValueParser<Value = T> {
+    let names = PossibleValuesParser::new(values.map(|(name, _)| name));
+    names.map(move |given| {
+        let value = values.into_iter().find(|&(name, _)| name == given);
+        value.expect("clap accepts only these names").1
+    })
 }
 
 /// Returns an error message of clap on one line: the error, its possible values and its tips,
@@ -303,10 +272,16 @@ mod tests {
     use crate::approach::TEST;
 
     fn parsed(args: &[&str]) -> Result<Config, String> {
-        let args = ["serve-test"].iter().chain(args);
-        match parse(&TEST, 10_000, args)? {
+        match parse(&TEST, 1500, ["serve-test"].iter().chain(args))? {
             Request::Serve(config) => Ok(config),
             Request::Print(text) => panic!("expected a configuration, got text: {text}"),
+        }
+    }
+
+    fn printed(flag: &str) -> String {
+        match parse(&TEST, 1500, ["serve-test", flag]) {
+            Ok(Request::Print(text)) => text,
+            other => panic!("{flag}: expected text, got {other:?}"),
         }
     }
 
@@ -317,7 +292,6 @@ mod tests {
         assert_eq!((config.host.as_str(), config.port), ("0.0.0.0", 4000));
         assert_eq!(config.chunk_bytes, 65_536);
         assert_eq!(config.preamble, Preamble::Bare);
-        assert_eq!(config.max_connections, 2000);
         assert_eq!(config.stall_timeout, Duration::from_secs(30));
         assert_eq!(config.linger_timeout, Duration::from_secs(5));
         assert_eq!(config.grace, Duration::from_secs(5));
@@ -326,12 +300,13 @@ mod tests {
 
     #[test]
     fn few_descriptors_lower_only_the_default_connection_limit() {
-        let parse = |args: &[&str]| match parse(&TEST, 6, args).unwrap() {
-            Request::Serve(config) => config.max_connections,
-            Request::Print(text) => panic!("expected a configuration, got text: {text}"),
-        };
-        assert_eq!(parse(&["serve-test"]), 6);
-        assert_eq!(parse(&["serve-test", "--max-connections", "50"]), 50);
+        let limit = |args: &[&str]| parsed(args).map(|config| config.max_connections);
+        assert_eq!(limit(&[]), Ok(1500));
+        assert_eq!(limit(&["--max-connections", "5000"]), Ok(5000));
+        match parse(&TEST, 10_000, ["serve-test"]) {
+            Ok(Request::Serve(config)) => assert_eq!(config.max_connections, 2000),
+            other => panic!("expected a configuration, got {other:?}"),
+        }
     }
 
     #[test]
@@ -396,22 +371,12 @@ mod tests {
     }
 
     #[test]
-    fn help_fits_into_80_columns() {
-        let Ok(Request::Print(help)) = parse(&TEST, 10_000, ["serve-test", "--help"]) else {
-            panic!("expected a help text");
-        };
+    fn help_and_version_are_printed() {
+        assert!(printed("--version").starts_with("serve-test 0."));
+        let help = printed("--help");
+        assert!(help.contains("--high-water-mark"), "{help}");
         for line in help.lines() {
             assert!(line.chars().count() <= 80, "expected at most 80 columns, got {line}");
-        }
-    }
-
-    #[test]
-    fn help_and_version_are_printed() {
-        for (flag, part) in [("--help", "--high-water-mark"), ("--version", "serve-test 0.")] {
-            match parse(&TEST, 1, ["serve-test", flag]) {
-                Ok(Request::Print(text)) => assert!(text.contains(part), "{text}"),
-                other => panic!("{flag}: {other:?}"),
-            }
         }
     }
 }

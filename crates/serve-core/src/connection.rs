@@ -21,7 +21,7 @@ const DATA_INTERVAL: Duration = Duration::from_millis(120);
 impl Server {
     /// Waits until one more connection may be accepted.
     pub async fn acquire(self: &Arc<Self>) -> Permit {
-        self.limit.wait_until(|| self.try_acquire()).await
+        self.limit.waiters.wait_until(|| self.try_acquire()).await
     }
 
     /// Blocks until one more connection may be accepted. Returns `None` after a shutdown request.
@@ -31,7 +31,7 @@ impl Server {
             true => Some(None),
             false => self.try_acquire().map(Some),
         };
-        self.limit.block_until(Duration::MAX, condition).flatten()
+        self.limit.waiters.block_until(Duration::MAX, condition).flatten()
     }
 
     fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
@@ -162,8 +162,8 @@ impl Connection {
         }
     }
 
-    /// The time at which the first write of a chunk starts, or `None` if chunks are not logged,
-    /// because reading the clock once more per chunk slows down chunks of one byte by 2%.
+    /// Returns the time at which the first write of a chunk starts, or `None` if chunks are not
+    /// logged. Reading the clock once more per chunk would slow down chunks of one byte by 2%.
     #[must_use]
     pub fn chunk_started(&self) -> Option<Instant> {
         let server = self.server();

@@ -36,9 +36,10 @@ mod stall;
 mod startup;
 mod text;
 mod time_slice;
+mod waiters;
 
 pub use approach::Approach;
-pub use body::Body;
+pub use body::{Body, Chunks};
 pub use chunk_reader::{ChunkReader, Piece};
 pub use config::{Config, DRAIN_BUFFER_BYTES, LogFormat, Preamble};
 pub use connection::{Connection, Permit};

@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 use crate::config::LogFormat;
 use crate::event::{Event, EventKind};
 
-/// The maximum number of events in the queue. An event needs about 200 bytes: 88 for itself, the
-/// others for a preview or a message. The queue therefore needs at most about 3 MB.
+/// The maximum number of events in the queue. An event needs about 200 bytes: 88 for the event
+/// itself, and the remaining ones for a preview or a message. The queue therefore needs at most about 3 MB.
 const QUEUE_EVENTS_MAX: usize = 16_384;
 
 /// How long the writer collects events after a write. One write per batch needs less CPU time than
@@ -291,23 +291,15 @@ fn write_and_flush(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::iter;
+    use std::sync::mpsc;
 
-    /// A non-blocking writer that accepts three bytes per write, and rejects every other write.
-    #[derive(Default)]
-    struct NonBlockingWriter {
-        accepted: Vec<u8>,
-        is_full: bool,
-    }
+    /// A writer that passes the bytes of each write to a function.
+    struct WriteFn<F>(F);
 
-    impl Write for NonBlockingWriter {
+    impl<F: FnMut(&[u8]) -> io::Result<usize>> Write for WriteFn<F> {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.is_full = !self.is_full;
-            if self.is_full {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            let count = bytes.len().min(3);
-            self.accepted.extend(&bytes[..count]);
-            Ok(count)
+            self.0(bytes)
         }
 
         fn flush(&mut self) -> io::Result<()> {
@@ -317,42 +309,39 @@ mod tests {
 
     #[test]
     fn a_full_non_blocking_stdout_loses_no_data() {
-        let mut writer = NonBlockingWriter::default();
+        let mut accepted: Vec<u8> = Vec::new();
+        let mut is_full = false;
+        // Rejects every other write, and accepts three bytes of the others.
+        let mut writer = WriteFn(|bytes: &[u8]| {
+            is_full = !is_full;
+            if is_full {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            let count = bytes.len().min(3);
+            accepted.extend(&bytes[..count]);
+            Ok(count)
+        });
         write_and_flush(&mut writer, b"every byte of it\n", &AtomicU64::new(0)).unwrap();
-        assert_eq!(writer.accepted, b"every byte of it\n");
+        assert_eq!(accepted, b"every byte of it\n");
     }
 
     #[test]
     fn a_closed_stdout_is_an_error() {
-        struct Closed;
-        impl Write for Closed {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        assert!(write_and_flush(&mut Closed, b"line\n", &AtomicU64::new(0)).is_err());
+        let mut writer = WriteFn(|_: &[u8]| Err(io::ErrorKind::BrokenPipe.into()));
+        assert!(write_and_flush(&mut writer, b"line\n", &AtomicU64::new(0)).is_err());
     }
 
     #[test]
     fn finish_waits_for_a_slow_reader() {
-        struct Slow(std::sync::mpsc::Sender<usize>);
-        impl Write for Slow {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                // The writes together take longer than the timeout, a single write does not.
-                thread::sleep(FINISH_TIMEOUT / 4);
-                let _ = self.0.send(bytes.len());
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let (sender, receiver) = std::sync::mpsc::channel();
-        let log = EventLog::to_writer(Slow(sender), |_, line| {
-            line.extend(std::iter::repeat_n('x', WRITE_BYTES_MAX - 1));
+        let (sender, receiver) = mpsc::channel();
+        let writer = WriteFn(move |bytes: &[u8]| {
+            // The writes together take longer than the timeout, a single write does not.
+            thread::sleep(FINISH_TIMEOUT / 4);
+            let _ = sender.send(bytes.len());
+            Ok(bytes.len())
+        });
+        let log = EventLog::to_writer(writer, |_, line| {
+            line.extend(iter::repeat_n('x', WRITE_BYTES_MAX - 1));
             Ok(())
         })
         .unwrap();
@@ -365,18 +354,12 @@ mod tests {
 
     #[test]
     fn finish_writes_all_events_in_order() {
-        let (sender, receiver) = std::sync::mpsc::channel();
-        struct Lines(std::sync::mpsc::Sender<Vec<u8>>);
-        impl Write for Lines {
-            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-                let _ = self.0.send(bytes.to_vec());
-                Ok(bytes.len())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let log = EventLog::to_writer(Lines(sender), Event::push_json).unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let writer = WriteFn(move |bytes: &[u8]| {
+            let _ = sender.send(bytes.to_vec());
+            Ok(bytes.len())
+        });
+        let log = EventLog::to_writer(writer, Event::push_json).unwrap();
         for conn in 1..=1000 {
             log.record(EventKind::Disconnected { conn, sent: 0, received: 0 });
         }

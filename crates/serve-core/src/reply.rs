@@ -20,8 +20,8 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Opens the configured file, regardless of what the client sent. The call blocks: usually for
-    /// a short time, but on a slow disk for longer than a worker thread may block.
+    /// Opens the configured file, regardless of what the client sent. The call blocks. If the disk
+    /// is slow, it takes longer than a worker thread may block.
     #[must_use]
     pub fn open(server: &Server) -> Self {
         Self::with_body(&server.config, Body::open(&server.config.file))
@@ -88,75 +88,10 @@ fn error_header(error: &io::Error) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::EventLog;
-    use std::io::Read;
-
-    fn server_of(preamble: Preamble, path: &Path) -> Server {
-        let mut config = Config::new(path);
-        config.preamble = preamble;
-        Server::new(config, EventLog::off())
-    }
-
-    fn reply_for(preamble: Preamble, path: &Path) -> Reply {
-        Reply::open(&server_of(preamble, path))
-    }
-
-    fn text(reply: &Reply) -> &str {
-        std::str::from_utf8(&reply.preamble).unwrap()
-    }
 
     #[test]
-    fn preambles_are_exact() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("picture.webp");
-        std::fs::write(&path, "seven b").unwrap();
-        assert_eq!(text(&reply_for(Preamble::Bare, &path)), "HTTP/1.1\n\n");
-        assert_eq!(text(&reply_for(Preamble::None, &path)), "");
-        let reply = reply_for(Preamble::Http, &path);
-        assert_eq!(
-            text(&reply),
-            "HTTP/1.1 200 OK\r\nContent-Type: image/webp\r\nContent-Length: 7\r\n\
-             Connection: close\r\n\r\n"
-        );
-        let mut body = reply.body.unwrap();
-        assert_eq!(body.bytes, 7);
-        let mut content = String::new();
-        body.file.read_to_string(&mut content).unwrap();
-        assert_eq!(content, "seven b");
-    }
-
-    #[test]
-    fn an_unknown_extension_has_the_type_octet_stream() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("no-ending");
-        std::fs::write(&path, "").unwrap();
-        let reply = reply_for(Preamble::Http, &path);
-        assert!(text(&reply).contains("Content-Type: application/octet-stream\r\n"));
-        assert!(text(&reply).contains("Content-Length: 0\r\n"));
-    }
-
-    #[test]
-    fn the_http_preamble_reports_a_file_that_cannot_be_opened() {
-        let folder = tempfile::tempdir().unwrap();
-        let missing = folder.path().join("missing");
-        let reply = reply_for(Preamble::Bare, &missing);
-        assert_eq!(text(&reply), "HTTP/1.1\n\n");
-        assert_eq!(reply.body.unwrap_err().kind(), io::ErrorKind::NotFound);
-        assert_eq!(text(&reply_for(Preamble::None, &missing)), "");
-        assert_eq!(
-            text(&reply_for(Preamble::Http, &missing)),
-            "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-        );
+    fn an_error_of_the_server_is_http_503() {
         let no_descriptors = io::Error::from_raw_os_error(24);
         assert!(error_header(&no_descriptors).starts_with(b"HTTP/1.1 503 Service Unavailable\r\n"));
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_directory_is_not_a_file() {
-        let folder = tempfile::tempdir().unwrap();
-        let reply = reply_for(Preamble::Http, folder.path());
-        assert!(text(&reply).starts_with("HTTP/1.1 404 Not Found\r\n"));
-        assert_eq!(reply.body.unwrap_err().kind(), io::ErrorKind::IsADirectory);
     }
 }

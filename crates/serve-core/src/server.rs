@@ -31,6 +31,7 @@ pub struct Server {
     /// so. A test or a benchmark can set it to false to run the code for other systems.
     pub reads_page_cache: bool,
     pub(crate) limit: ConnectionLimit,
+    /// The number of connections that were accepted so far.
     pub(crate) connections: AtomicU64,
     is_disconnecting: AtomicBool,
 }
@@ -57,12 +58,12 @@ impl Server {
         // The event is recorded first, because a thread that waits for the request may finish the
         // log.
         self.shutdown.request(|| self.log.record(EventKind::Shutdown));
-        self.limit.notify();
+        self.limit.waiters.notify();
     }
 
     /// Blocks until no connection is open, but at most for `timeout`.
     pub fn wait_until_idle(&self, timeout: Duration) {
-        self.limit.block_until(timeout, || self.limit.is_idle().then_some(()));
+        self.limit.waiters.block_until(timeout, || self.limit.is_idle().then_some(()));
     }
 
     /// Records that the grace period is over. If a connection fails afterwards, the server itself

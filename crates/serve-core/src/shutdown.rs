@@ -3,15 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use event_listener::{Event, Listener};
+use crate::waiters::Waiters;
 
-/// A request to shut down, which cannot be withdrawn. It needs no runtime: `event-listener` wakes
-/// both threads and tasks.
+/// A request to shut down, which cannot be withdrawn.
 #[derive(Debug, Default)]
 pub struct Shutdown {
     is_announced: AtomicBool,
     is_requested: AtomicBool,
-    event: Event,
+    waiters: Waiters,
 }
 
 impl Shutdown {
@@ -20,7 +19,7 @@ impl Shutdown {
         if !self.is_announced.swap(true, Ordering::SeqCst) {
             before();
             self.is_requested.store(true, Ordering::SeqCst);
-            self.event.notify(usize::MAX);
+            self.waiters.notify();
         }
     }
 
@@ -32,31 +31,17 @@ impl Shutdown {
 
     /// Waits until the shutdown is requested.
     pub async fn requested(&self) {
-        while !self.is_requested() {
-            let listener = self.event.listen();
-            // The request may have come before `listen`.
-            if !self.is_requested() {
-                listener.await;
-            }
-        }
+        self.waiters.wait_until(|| self.is_requested().then_some(())).await;
     }
 
     /// Blocks until the shutdown is requested.
     pub fn wait(&self) {
-        while !self.is_requested() {
-            let listener = self.event.listen();
-            if !self.is_requested() {
-                listener.wait();
-            }
-        }
+        self.wait_timeout(Duration::MAX);
     }
 
     /// Blocks for `pause`, or until the shutdown is requested.
     pub fn wait_timeout(&self, pause: Duration) {
-        let listener = self.event.listen();
-        if !self.is_requested() {
-            listener.wait_timeout(pause);
-        }
+        self.waiters.block_until(pause, || self.is_requested().then_some(()));
     }
 }
 

@@ -1,4 +1,5 @@
-//! Ctrl-C and `kill`: the first signal shuts the server down, the second one ends the process.
+//! Handles Ctrl-C and `kill`. The first signal shuts the server down, and the second one ends the
+//! process.
 
 use std::io;
 use std::process;

@@ -39,8 +39,8 @@ impl Progress {
     // ANCHOR: is_stalled
     /// Returns true if the client acknowledged nothing within the timeout. Where the operating
     /// system does not report how many bytes are `unacknowledged`, progress is measured in bytes
-    /// that the kernel accepted. If a disk returns no data for that long, its client then looks
-    /// stalled.
+    /// that the kernel accepted. The client then also looks stalled if the disk returns no data
+    /// for that long.
     pub(crate) fn is_stalled(
         &mut self,
         sent: u64,

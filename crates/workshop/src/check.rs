@@ -1,15 +1,18 @@
 //! `check`: builds an exercise, grades it and explains the verdicts.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use conformance::Target;
+use anyhow::{Context, Error, Result, bail};
+use conformance::{Target, Verdict};
+use console::Style;
 
 use crate::cargo::{self, Built};
-use crate::exercise::{Exercise, MeasureKind};
-use crate::grade::{self, Explanation, Graded, State, Subject};
+use crate::exercise::Exercise;
+use crate::grade::{self, Explanation, Graded, Job, Subject};
 use crate::output;
-use crate::place::{Place, called_as, shown};
+use crate::place::{Place, called_as, command_for, shown};
 use crate::progress::Progress;
 
 /// How long a client waits for the next byte. Short, because the server runs on this computer.
@@ -20,54 +23,59 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Checks one exercise: the learner's server, or the one that `command` starts. Returns whether all
 /// checks pass.
-///
-/// # Errors
-///
-/// Fails if the exercise cannot be checked.
-pub fn check(place: &Place, exercise: &Exercise, command: Option<&str>) -> Result<bool, String> {
-    let Some(subject) = subject(place, exercise, command)? else { return Ok(false) };
-    let (number, title) = (&exercise.number, &exercise.plan.title);
-    let (checks, counts) = (exercise.checks.len(), exercise.plan.measures.len());
-    let counts =
-        if counts > 0 { format!(", {}", output::count(counts, "count")) } else { String::new() };
-    let checks = output::count(checks, "check");
-    output::heading(&format!("Exercise {number}, {title}: {checks}{counts}"));
+pub fn check(place: &Place, exercise: &Exercise, command: Option<&str>) -> Result<bool> {
+    let subject = match command {
+        Some(command) => foreign_subject(place, exercise, command)?,
+        None => {
+            let Some(built) = build(place, exercise)? else { return Ok(false) };
+            built_subject(exercise, &built, &exercise.package(), exercise.main_file())?
+        }
+    };
+    let (plan, checks) = (&exercise.plan, &exercise.checks);
+    let mut counts = output::count(checks.len(), "check");
+    if !plan.measures.is_empty() {
+        counts += &format!(", {}", output::count(plan.measures.len(), "measurement"));
+    }
+    output::heading(&format!("Exercise {}, {}: {counts}", exercise.number, plan.title));
     output::line("");
-    let measured = exercise.plan.measures.iter().map(|plan| plan.what.name());
-    let names = exercise.checks.iter().map(|check| check.id).chain(measured);
-    let name_width = names.map(str::len).max().unwrap_or(0);
-    let graded = grade::grade(exercise, &subject, &|graded| output::verdict(graded, name_width));
-    if graded.iter().any(|graded| graded.state == State::Pending) {
+    let name_width = exercise.graded_names().map(str::len).max().unwrap_or(0);
+    let printed = AtomicUsize::new(0);
+    let print_until = |end: usize, all: &[Graded]| {
+        let start = printed.fetch_max(end, Ordering::Relaxed);
+        all[start.min(end)..end].iter().for_each(|graded| print_verdict(graded, name_width));
+    };
+    // Print each verdict as soon as all earlier ones are known.
+    let report = |all: &[Graded]| {
+        let unknown = all.iter().position(|graded| graded.verdict.is_none());
+        print_until(unknown.unwrap_or(all.len()), all);
+    };
+    let job = Job { exercise, subject, checks };
+    let graded = grade::grade(&[job], Some(&report)).remove(0);
+    print_until(graded.len(), &graded);
+    if graded.iter().any(|graded| graded.verdict.is_none()) {
         output::line("  (later: runs when the checks above pass)");
     }
     output::line("");
-    match grade::explain(exercise, &graded) {
-        Some(explanation) => {
-            print_failure(place, exercise, &explanation, command.is_none());
-            Ok(false)
-        }
-        None => {
-            let mut progress = Progress::read(&place.folder)?;
-            progress.done(&exercise.name)?;
-            print_pass(place, exercise, &graded, &progress);
-            Ok(true)
-        }
+    if let Some(explanation) = grade::explain(exercise, &graded) {
+        print_failure(place, exercise, &explanation, command.is_none());
+        return Ok(false);
     }
+    let mut progress = Progress::read(&place.folder)?;
+    progress.record_done(&exercise.name)?;
+    print_pass(place, exercise, &graded, &progress);
+    Ok(true)
 }
 
 /// Builds the learner's program. If it does not compile, prints what to do and returns `None`.
-///
-/// # Errors
-///
 /// Fails if cargo fails for a reason other than a compiler error.
-pub fn build(place: &Place, exercise: &Exercise) -> Result<Option<Built>, String> {
+pub fn build(place: &Place, exercise: &Exercise) -> Result<Option<Built>> {
     if !place.folder.join("target/workshop").exists() {
         output::line("The first build takes a while; later builds take a second or two.");
     }
-    let (package, starter) = (exercise.package(), starter_name(exercise));
+    let (package, starter) = (exercise.package(), exercise.starter_program());
     let mut arguments = vec!["-p", package.as_str(), "--bin", package.as_str()];
-    if is_compared(exercise) {
-        arguments.extend(["--example", starter.as_str()]);
+    if let Some(starter) = &starter {
+        arguments.extend(["--example", starter]);
     }
     let built = cargo::build(&place.folder, &arguments, true)?;
     if built.is_complete {
@@ -75,11 +83,11 @@ pub fn build(place: &Place, exercise: &Exercise) -> Result<Option<Built>, String
     }
     output::line("");
     if !built.has_errors() {
-        return Err(format!(
+        let warm = called_as("warm");
+        bail!(
             "cargo could not build the exercise\nhelp: if it needs the network, fetch everything \
-             once while you are connected:\n  {}",
-            called_as("warm")
-        ));
+             once while you are connected:\n  {warm}"
+        );
     }
     output::bad("It does not compile yet.");
     output::text(
@@ -89,63 +97,56 @@ pub fn build(place: &Place, exercise: &Exercise) -> Result<Option<Built>, String
     Ok(None)
 }
 
-/// Returns a program as a target for the checks.
-///
-/// # Errors
-///
-/// Fails if its path is not valid Unicode.
-pub fn target(exercise: &Exercise, program: &Path) -> Result<Target, String> {
+/// Returns a built program, by target name, as the subject of the checks.
+pub fn built_subject(
+    exercise: &Exercise,
+    built: &Built,
+    name: &str,
+    source: PathBuf,
+) -> Result<Subject> {
+    let starter = exercise.starter_program();
+    let starter = starter.map(|name| target(exercise, built.program(&name)?)).transpose()?;
+    Ok(Subject { target: target(exercise, built.program(name)?)?, source: Some(source), starter })
+}
+
+/// Returns the server that a command starts as the subject of the checks.
+fn foreign_subject(place: &Place, exercise: &Exercise, command: &str) -> Result<Subject> {
+    let mut server = Target::of_command(&[command.to_owned()]).map_err(Error::msg)?;
+    server.silence_timeout = TIMEOUT;
+    let mut subject = Subject { target: server, source: None, starter: None };
+    if let Some(name) = exercise.starter_program() {
+        let arguments = ["-p", &exercise.package(), "--example", &name];
+        let built = cargo::build(&place.folder, &arguments, true)?;
+        subject.starter = Some(target(exercise, built.program(&name)?)?);
+    }
+    Ok(subject)
+}
+
+fn target(exercise: &Exercise, program: &Path) -> Result<Target> {
     let program =
-        program.to_str().ok_or("the path of the kit is not valid Unicode\nhelp: move the kit")?;
+        program.to_str().context("the path of the kit is not valid Unicode\nhelp: move the kit")?;
     let words = exercise.plan.arguments.split_whitespace();
     let words: Vec<String> = [program].into_iter().chain(words).map(str::to_owned).collect();
-    let mut target = Target::of_command(&words)?;
+    let mut target = Target::of_command(&words).map_err(Error::msg)?;
     target.silence_timeout = TIMEOUT;
     target.start_timeout = START_TIMEOUT;
     Ok(target)
 }
 
-/// Whether an exercise's program is compared with the starter.
-pub fn is_compared(exercise: &Exercise) -> bool {
-    exercise.plan.measures.iter().any(|plan| plan.what == MeasureKind::TimesStarter)
-}
-
-/// The name of the example that contains the original starter.
-pub fn starter_name(exercise: &Exercise) -> String {
-    format!("starter-{}", exercise.number)
-}
-
-/// Returns what is graded, or `None` if it does not compile.
-fn subject(
-    place: &Place,
-    exercise: &Exercise,
-    command: Option<&str>,
-) -> Result<Option<Subject>, String> {
-    if let Some(command) = command {
-        let mut target = Target::of_command(&[command.to_owned()])?;
-        target.silence_timeout = TIMEOUT;
-        let mut subject = Subject { target, source: None, starter: None };
-        if is_compared(exercise) {
-            let (package, name) = (exercise.package(), starter_name(exercise));
-            let arguments = ["-p", package.as_str(), "--example", name.as_str()];
-            let built = cargo::build(&place.folder, &arguments, true)?;
-            subject.starter = built_starter(exercise, &built)?;
+/// Prints one verdict.
+fn print_verdict(graded: &Graded, name_width: usize) {
+    let mut title = graded.title.clone();
+    let (word, style) = match &graded.verdict {
+        Some(Verdict::Pass) => ("pass", Style::new().green()),
+        Some(Verdict::Fail(_)) => ("FAIL", Style::new().red().bold()),
+        Some(Verdict::NotApplicable(why)) => {
+            title += &format!(" ({why})");
+            ("skip", Style::new().dim())
         }
-        return Ok(Some(subject));
-    }
-    let Some(built) = build(place, exercise)? else { return Ok(None) };
-    let program = built.program(&exercise.package())?;
-    let starter = built_starter(exercise, &built)?;
-    let source = Some(exercise.main_file());
-    Ok(Some(Subject { target: target(exercise, program)?, source, starter }))
-}
-
-/// Returns the original starter if the exercise's program is compared with it.
-fn built_starter(exercise: &Exercise, built: &Built) -> Result<Option<Target>, String> {
-    if !is_compared(exercise) {
-        return Ok(None);
-    }
-    target(exercise, built.program(&starter_name(exercise))?).map(Some)
+        None => ("later", Style::new().dim()),
+    };
+    let label = format!("{}  {:name_width$}", style.apply_to(format!("{word:5}")), graded.name);
+    output::wrapped_row(&label, name_width + 7, &title);
 }
 
 fn print_failure(place: &Place, exercise: &Exercise, explanation: &Explanation<'_>, is_own: bool) {
@@ -161,42 +162,46 @@ fn print_failure(place: &Place, exercise: &Exercise, explanation: &Explanation<'
     output::text(say);
     output::line("");
     let progress = Progress::read(&place.folder).unwrap_or_default();
-    if progress.note(&exercise.name).done.is_none() {
-        output::line("Every exercise fails at first. Next steps:");
-    } else {
-        output::line("This exercise passed before. Next steps:");
-    }
+    output::line(match progress.is_done(&exercise.name) {
+        true => "This exercise passed before. Next steps:",
+        false => "Every exercise fails at first. Next steps:",
+    });
     output::rows(&next_steps(exercise, is_own));
+}
+
+/// The learner's source file, and the line where the learner starts.
+pub fn edited_line(exercise: &Exercise) -> String {
+    let line = exercise.your_turn_line().map_or_else(String::new, |line| format!(":{line}"));
+    format!("{}{line}", shown(&exercise.main_file()))
 }
 
 /// The commands that help after a failure.
 fn next_steps(exercise: &Exercise, is_own: bool) -> Vec<(&'static str, String)> {
-    let number = &exercise.number;
-    let mut rows = Vec::new();
-    if is_own {
-        let file = shown(&exercise.main_file());
-        let line = exercise.your_turn_line().map_or_else(String::new, |line| format!(":{line}"));
-        rows.push(("your file", format!("{file}{line}")));
+    let hint = ("a hint", command_for(exercise, "hint"));
+    match is_own {
+        true => {
+            let run = command_for(exercise, "run");
+            vec![("your file", edited_line(exercise)), hint, ("try it", run)]
+        }
+        false => vec![hint],
     }
-    rows.push(("a hint", called_as(&format!("hint {number}"))));
-    if is_own {
-        rows.push(("try it", called_as(&format!("run {number}"))));
-    }
-    rows
 }
 
 fn print_pass(place: &Place, exercise: &Exercise, graded: &[Graded], progress: &Progress) {
-    let skipped = graded.iter().filter(|one| matches!(one.state, State::Skipped(_))).count();
+    let is_skipped = |one: &&Graded| matches!(one.verdict, Some(Verdict::NotApplicable(_)));
+    let skipped = graded.iter().filter(is_skipped).count();
     if skipped > 0 {
         output::line(format!("{skipped} of {} cannot run on this system.", graded.len()));
     }
-    let done = place.exercises.iter().filter(|other| progress.note(&other.name).done.is_some());
-    let (done, all) = (done.count(), place.exercises.len());
-    output::good(&format!("Passed: exercise {} is done, {done} of {all}.", exercise.number));
-    let mut rows = vec![("compare", called_as(&format!("solution {}", exercise.number)))];
-    match place.next(progress) {
-        Some(next) => rows.push(("next", format!("{}   {}", called_as("next"), next.brief()))),
-        None => rows.push(("next", "none: you have done all exercises".to_owned())),
-    }
-    output::rows(&rows);
+    let (number, all) = (&exercise.number, place.exercises.len());
+    let done = place.exercises.iter().filter(|other| progress.is_done(&other.name)).count();
+    output::good(&format!("Passed: exercise {number} is done, {done} of {all}."));
+    let next = match place.next(progress) {
+        Some(Exercise { number, plan, .. }) => {
+            let brief = format!("{number}, {}: {} minutes", plan.title, plan.minutes);
+            format!("{}   ({brief})", called_as("next"))
+        }
+        None => "none: you have done all exercises".to_owned(),
+    };
+    output::rows(&[("compare", command_for(exercise, "solution")), ("next", next)]);
 }

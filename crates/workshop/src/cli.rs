@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
 
 use crate::check;
 use crate::exercise::Exercise;
@@ -40,114 +41,123 @@ To copy the sources to other computers, run `cargo vendor` in both folders (the
 kit's and lessons/exercises). It writes the sources into a folder, and prints
 the lines for .cargo/config.toml that use this folder.";
 
-/// Runs the command on the command line. Returns whether everything passed.
-///
-/// # Errors
-///
-/// Fails if the command could not run.
-pub fn run() -> Result<bool, String> {
-    let matches = command().get_matches();
-    conformance::kill_all_on_interrupt().map_err(|error| error.to_string())?;
-    let place = Place::open(matches.get_one("dir"))?;
-    let Some((name, matches)) = matches.subcommand() else { return learn::next(&place) };
-    let named = match matches.try_get_one::<String>("exercise") {
-        Ok(Some(called)) => Some(place.find(called)?),
-        _ => None,
-    };
-    if name == "check" && (matches.get_flag("all") || kinds(matches) != Kinds::default()) {
-        return proofs::prove(&place, named, kinds(matches));
+/// Exercises in which you fix servers, graded by what clients receive
+#[derive(Debug, Parser)]
+#[command(version, after_help = AFTER_HELP, max_term_width = 80, disable_help_subcommand = true)]
+struct Options {
+    /// Folder of the exercises [default: the kit's own]
+    #[arg(long, value_name = "FOLDER", global = true)]
+    dir: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Print what to do next
+    Next,
+    /// List all exercises and their state
+    List,
+    /// Build and grade an exercise
+    #[command(after_help = CHECK_HELP)]
+    Check {
+        #[command(flatten)]
+        selection: Selection,
+        /// Command that starts the server to grade
+        #[arg(long, requires = "exercise")]
+        cmd: Option<String>,
+        /// Run all proofs below (for authors and CI)
+        #[arg(long)]
+        all: bool,
+        #[command(flatten)]
+        kinds: Kinds,
+    },
+    /// Check now, and again after each save
+    Watch(Selection),
+    /// Print the next of three hints
+    Hint {
+        #[command(flatten)]
+        selection: Selection,
+        /// Print the hints that you have already taken
+        #[arg(long)]
+        again: bool,
+    },
+    /// Print one of many solutions, after a question
+    Solution {
+        #[command(flatten)]
+        selection: Selection,
+        /// Skip the question
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Start your server, so that you can connect to it
+    Run {
+        #[command(flatten)]
+        selection: Selection,
+        /// Port to listen on
+        #[arg(long, default_value_t = 4000)]
+        port: u16,
+    },
+    /// Restore the starter of an exercise, and keep a copy of your work
+    Reset {
+        /// Number or folder
+        #[arg(value_name = "NN")]
+        exercise: String,
+    },
+    /// Fetch and build everything, so that no network is needed
+    #[command(after_help = WARM_HELP)]
+    Warm,
+    /// Copy src/ to starter/ (for authors)
+    #[command(hide = true)]
+    Keep(Selection),
+}
+
+#[derive(Args, Debug)]
+struct Selection {
+    /// Number or folder
+    #[arg(value_name = "NN")]
+    exercise: Option<String>,
+}
+
+impl Selection {
+    /// Returns the exercise that the command line names.
+    fn named<'p>(&self, place: &'p Place) -> Result<Option<&'p Exercise>> {
+        self.exercise.as_ref().map(|name| place.find(name)).transpose()
     }
-    let selected = || -> Result<&Exercise, String> {
+
+    /// Returns the named exercise, or by default the first one that is not done.
+    fn find<'p>(&self, place: &'p Place) -> Result<&'p Exercise> {
         let progress = Progress::read(&place.folder)?;
-        let first = named.or_else(|| place.next(&progress));
+        let first = self.named(place)?.or_else(|| place.next(&progress));
         Ok(first.or(place.exercises.last()).expect("a place has exercises"))
-    };
-    match name {
-        "list" => learn::list(&place),
-        "check" => check::check(&place, selected()?, matches.get_one("cmd").map(String::as_str)),
-        "watch" => watch::watch(&place, selected()?),
-        "hint" => learn::hint(&place, selected()?, matches.get_flag("again")),
-        "solution" => learn::solution(&place, selected()?, matches.get_flag("yes")),
-        "reset" => learn::reset(&place, selected()?),
-        "run" => learn::run(&place, selected()?, *matches.get_one("port").expect("has a default")),
-        "warm" => learn::warm(&place),
-        "keep" => match named {
-            Some(exercise) => learn::keep(&[exercise]),
-            None => learn::keep(&place.exercises.iter().collect::<Vec<_>>()),
-        },
-        _ => learn::next(&place),
     }
 }
 
-fn command() -> Command {
-    let exercise = || Arg::new("exercise").value_name("NN").help("Number or folder");
-    let named = || exercise().required(true);
-    let one = |name: &'static str, about: &'static str| Command::new(name).about(about);
-    Command::new("workshop")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about("Exercises in which you fix servers, graded by what clients receive")
-        .after_help(AFTER_HELP)
-        .max_term_width(80)
-        .disable_help_subcommand(true)
-        .arg(
-            Arg::new("dir")
-                .long("dir")
-                .value_name("FOLDER")
-                .help("Folder of the exercises [default: the kit's own]")
-                .value_parser(value_parser!(PathBuf))
-                .global(true),
-        )
-        .subcommands([
-            one("next", "Print what to do next"),
-            one("list", "List all exercises and their state"),
-            check_command(exercise()),
-            one("watch", "Check now, and again after each save").arg(exercise()),
-            one("hint", "Print the next of three hints")
-                .arg(exercise())
-                .arg(flag("again", "Print the hints that you have already taken")),
-            one("solution", "Print one of many solutions, after a question")
-                .arg(exercise())
-                .arg(flag("yes", "Skip the question")),
-            one("run", "Start your server, so that you can connect to it").arg(exercise()).arg(
-                Arg::new("port")
-                    .long("port")
-                    .help("Port to listen on")
-                    .value_parser(value_parser!(u16))
-                    .default_value("4000"),
-            ),
-            one("reset", "Restore the starter of an exercise, and keep a copy of your work")
-                .arg(named()),
-            one("warm", "Fetch and build everything, so that no network is needed")
-                .after_help(WARM_HELP),
-            one("keep", "Copy src/ to starter/ (for authors)").arg(exercise()).hide(true),
-        ])
-}
-
-fn check_command(exercise: Arg) -> Command {
-    Command::new("check").about("Build and grade an exercise").after_help(CHECK_HELP).args([
-        exercise,
-        Arg::new("cmd")
-            .long("cmd")
-            .value_name("CMD")
-            .help("Command that starts the server to grade")
-            .requires("exercise"),
-        flag("all", "Run all proofs below (for authors and CI)"),
-        flag("starters", "Prove that starters fail for their stated reason"),
-        flag("solutions", "Prove that solutions pass"),
-        flag("wrongs", "Prove that wrong answers fail with their diagnosis"),
-        flag("links", "Prove that lessons and exercises link to each other"),
-    ])
-}
-
-fn flag(name: &'static str, help: &'static str) -> Arg {
-    Arg::new(name).long(name).help(help).action(ArgAction::SetTrue)
-}
-
-fn kinds(matches: &ArgMatches) -> Kinds {
-    Kinds {
-        starters: matches.get_flag("starters"),
-        solutions: matches.get_flag("solutions"),
-        wrongs: matches.get_flag("wrongs"),
-        links: matches.get_flag("links"),
+/// Runs the command on the command line. Returns whether everything passed.
+pub fn run() -> Result<bool> {
+    let options = Options::parse();
+    harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
+    let place = Place::open(options.dir)?;
+    match options.command.unwrap_or(Command::Next) {
+        Command::Next => learn::next(&place),
+        Command::List => learn::list(&place),
+        Command::Check { selection, all, kinds, .. } if all || kinds != Kinds::default() => {
+            proofs::prove(&place, selection.named(&place)?, kinds)
+        }
+        Command::Check { selection, cmd, .. } => {
+            check::check(&place, selection.find(&place)?, cmd.as_deref())
+        }
+        Command::Watch(selection) => watch::watch(&place, selection.find(&place)?),
+        Command::Hint { selection, again } => learn::hint(&place, selection.find(&place)?, again),
+        Command::Solution { selection, yes } => {
+            learn::solution(&place, selection.find(&place)?, yes)
+        }
+        Command::Run { selection, port } => learn::run(&place, selection.find(&place)?, port),
+        Command::Reset { exercise } => learn::reset(&place, place.find(&exercise)?),
+        Command::Warm => learn::warm(&place),
+        Command::Keep(selection) => learn::keep(match selection.named(&place)? {
+            Some(exercise) => std::slice::from_ref(exercise),
+            None => &place.exercises,
+        }),
     }
 }

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use conformance::{ALL, Check, Measure};
+use anyhow::{Context, Result, bail, ensure};
+use conformance::{ALL, Check};
 use serde::Deserialize;
 
 /// Marks the line where the learner starts.
@@ -132,6 +133,7 @@ pub enum MeasureKind {
 }
 
 impl MeasureKind {
+    /// The name in `exercise.toml` and in the output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Threads => "threads",
@@ -143,78 +145,58 @@ impl MeasureKind {
             Self::SourceLacks => "source-lacks",
         }
     }
-
-    /// The measurement of `conformance`, if it is one of the operating system's counters.
-    pub fn measure(self) -> Option<Measure> {
-        match self {
-            Self::Threads => Some(Measure::Threads),
-            Self::ReadCalls => Some(Measure::ReadCalls),
-            Self::MemoryKib => Some(Measure::MemoryKib),
-            Self::CpuMs => Some(Measure::CpuMs),
-            Self::BlockedIn => Some(Measure::BlockedIn),
-            Self::TimesStarter | Self::SourceLacks => None,
-        }
-    }
 }
 
 impl Exercise {
     /// Reads an exercise.
-    ///
-    /// # Errors
-    ///
-    /// Fails if `exercise.toml` cannot be read or is invalid. The message describes the fix.
-    pub fn read(folder: &Path) -> Result<Self, String> {
+    pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("exercise.toml");
-        let invalid = |what: &str| format!("{}: {what}", path.display());
-        let text = fs::read_to_string(&path).map_err(|error| invalid(&error.to_string()))?;
-        let plan: Plan = toml::from_str(&text).map_err(|error| invalid(&format!("\n{error}")))?;
+        let text = fs::read_to_string(&path);
+        let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
+        let invalid = || format!("invalid `{}`", path.display());
+        let plan: Plan = toml::from_str(&text).with_context(invalid)?;
         let find = |id: &String| {
             let found = ALL.iter().copied().flatten().find(|check| check.id == id);
-            found.ok_or_else(|| {
-                invalid(&format!(
-                    "there is no check `{id}`\nhelp: run `cargo run -p conformance -- --list`"
-                ))
+            found.with_context(|| {
+                format!("there is no check `{id}`\nhelp: run `cargo run -p conformance -- --list`")
             })
         };
-        let checks = plan.checks.iter().map(find).collect::<Result<_, _>>()?;
+        let checks = plan.checks.iter().map(find).collect::<Result<_>>().with_context(invalid)?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let number = name.split('-').next().unwrap_or_default().to_owned();
         let exercise = Self { number, name, folder: folder.to_owned(), plan, checks };
-        exercise.validate().map_err(|what| invalid(&what))?;
+        exercise.validate().with_context(invalid)?;
         Ok(exercise)
     }
 
     /// Checks the conditions that the types do not express.
-    fn validate(&self) -> Result<(), String> {
+    fn validate(&self) -> Result<()> {
         let plan = &self.plan;
         for place in ["{file}", "{port}"] {
-            if !plan.arguments.contains(place) {
-                return Err(format!("`arguments` lacks the placeholder {place}"));
-            }
+            let is_contained = plan.arguments.contains(place);
+            ensure!(is_contained, "`arguments` lacks the placeholder {place}");
         }
-        let is_graded = |name: &str| {
-            self.checks.iter().any(|check| check.id == name)
-                || plan.measures.iter().any(|measure| measure.what.name() == name)
-        };
         let diagnoses = plan.diagnoses.iter().map(|diagnosis| diagnosis.check.as_str());
         for name in diagnoses.chain([plan.starter.check.as_str()]) {
-            if !is_graded(name) {
-                return Err(format!("`{name}` is neither in `checks` nor a measurement"));
-            }
+            let is_graded = self.graded_names().any(|graded| graded == name);
+            ensure!(is_graded, "`{name}` is neither in `checks` nor a measurement");
         }
-        for (index, diagnosis) in plan.diagnoses.iter().enumerate() {
-            if plan.diagnoses[..index].iter().any(|other| other.id == diagnosis.id) {
-                return Err(format!("two diagnoses have the id `{}`", diagnosis.id));
-            }
+        for (index, Diagnosis { id, .. }) in plan.diagnoses.iter().enumerate() {
+            let is_unique = plan.diagnoses[..index].iter().all(|other| other.id != *id);
+            ensure!(is_unique, "two diagnoses have the id `{id}`");
         }
         for WrongAnswer { id, diagnosis } in &plan.wrong_answers {
             let is_known = plan.diagnoses.iter().any(|known| known.id == *diagnosis)
                 || plan.measures.iter().any(|measure| measure.what.name() == diagnosis);
-            if !is_known {
-                return Err(format!("wrong answer `{id}`: there is no diagnosis `{diagnosis}`"));
-            }
+            ensure!(is_known, "wrong answer `{id}`: there is no diagnosis `{diagnosis}`");
         }
         plan.measures.iter().try_for_each(MeasurePlan::validate)
+    }
+
+    /// The names of the checks, then of the measurements.
+    pub fn graded_names(&self) -> impl Iterator<Item = &'static str> {
+        let measures = self.plan.measures.iter().map(|plan| plan.what.name());
+        self.checks.iter().map(|check| check.id).chain(measures)
     }
 
     /// The name of the package and of its program.
@@ -222,9 +204,19 @@ impl Exercise {
         format!("exercise-{}", self.number)
     }
 
-    /// The number, title and duration, in parentheses.
-    pub fn brief(&self) -> String {
-        format!("({}, {}: {} minutes)", self.number, self.plan.title, self.plan.minutes)
+    /// The name of the example that contains the original starter, if a measurement needs it.
+    pub fn starter_program(&self) -> Option<String> {
+        let is_compared = |plan: &MeasurePlan| plan.what == MeasureKind::TimesStarter;
+        let is_needed = self.plan.measures.iter().any(is_compared);
+        is_needed.then(|| format!("starter-{}", self.number))
+    }
+
+    pub fn source(&self) -> PathBuf {
+        self.folder.join("src")
+    }
+
+    pub fn starter(&self) -> PathBuf {
+        self.folder.join("starter")
     }
 
     pub fn main_file(&self) -> PathBuf {
@@ -241,47 +233,37 @@ impl Exercise {
         text.lines().position(|line| line.contains(YOUR_TURN)).map(|index| index + 1)
     }
 
-    /// Reads the three hints.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the hints cannot be read, if there are not three of them, or if one is empty.
-    pub fn hints(&self) -> Result<Vec<String>, String> {
+    /// Reads the three hints. Fails if there are not three of them, or if one is empty.
+    pub fn hints(&self) -> Result<Vec<String>> {
         let path = self.folder.join("hints.md");
-        let text = fs::read_to_string(&path)
-            .map_err(|error| format!("{}: {error}", path.display()))?
-            .replace("\r\n", "\n");
-        let mut hints = Vec::new();
-        for part in format!("\n{text}").split("\n## ").skip(1) {
-            let (heading, hint) = part.split_once('\n').unwrap_or((part, ""));
-            hints.push((heading.trim().to_owned(), hint.trim().to_owned()));
+        let text = fs::read_to_string(&path);
+        let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
+        let text = format!("\n{text}").replace("\r\n", "\n");
+        let parts = text.split("\n## ").skip(1).filter_map(|part| part.split_once('\n'));
+        let (headings, hints): (Vec<&str>, Vec<String>) =
+            parts.map(|(heading, hint)| (heading.trim(), hint.trim().to_owned())).unzip();
+        ensure!(
+            headings == ["1", "2", "3"],
+            "`{}`: the headings are {headings:?}\nhelp: write ## 1, ## 2 and ## 3, in this order",
+            path.display()
+        );
+        if let Some(index) = hints.iter().position(String::is_empty) {
+            bail!("`{}`: hint {} is empty", path.display(), index + 1);
         }
-        let headings: Vec<&str> = hints.iter().map(|(heading, _)| heading.as_str()).collect();
-        if headings != ["1", "2", "3"] {
-            return Err(format!(
-                "{}: the headings are {headings:?}\nhelp: write ## 1, ## 2 and ## 3, in this order",
-                path.display()
-            ));
-        }
-        if let Some((heading, _)) = hints.iter().find(|(_, hint)| hint.is_empty()) {
-            return Err(format!("{}: hint {heading} is empty", path.display()));
-        }
-        Ok(hints.into_iter().map(|(_, hint)| hint).collect())
+        Ok(hints)
     }
 }
 
 impl MeasurePlan {
-    fn validate(&self) -> Result<(), String> {
-        let name = self.what.name();
+    fn validate(&self) -> Result<()> {
         let has_bound = self.at_most.is_some() || self.at_least.is_some();
         let (is_complete, help) = match self.what {
             MeasureKind::BlockedIn => (self.is.is_some() && !has_bound, "is = \"sendfile\""),
             MeasureKind::SourceLacks => (self.word.is_some() && !has_bound, "word = \"async_std\""),
             _ => (has_bound && self.is.is_none(), "at_most or at_least"),
         };
-        if !is_complete {
-            return Err(format!("measurement `{name}` needs {help}, and no other limit"));
-        }
+        let name = self.what.name();
+        ensure!(is_complete, "measurement `{name}` needs {help}, and no other limit");
         Ok(())
     }
 
@@ -298,77 +280,29 @@ impl MeasurePlan {
             (None, Some(most)) => format!("at most {most}"),
             (None, None) => String::new(),
         };
-        match self.what {
-            MeasureKind::Threads => format!("Threads {with_clients}: {bound}"),
-            MeasureKind::ReadCalls => {
-                format!("System calls that read a file of {bytes} bytes: {bound}")
-            }
-            MeasureKind::MemoryKib => format!("Memory growth in KiB {with_clients}: {bound}"),
+        let subject = match self.what {
+            MeasureKind::Threads => format!("Threads {with_clients}"),
+            MeasureKind::ReadCalls => format!("System calls that read a file of {bytes} bytes"),
+            MeasureKind::MemoryKib => format!("Memory growth in KiB {with_clients}"),
             MeasureKind::CpuMs if self.clients == 0 => {
-                format!("CPU time in ms to send {bytes} bytes: {bound}")
+                format!("CPU time in ms to send {bytes} bytes")
             }
-            MeasureKind::CpuMs => {
-                format!("CPU time in ms per second {with_clients}: {bound}")
-            }
+            MeasureKind::CpuMs => format!("CPU time in ms per second {with_clients}"),
+            MeasureKind::TimesStarter => "Speed as a multiple of the starter's".to_owned(),
             MeasureKind::BlockedIn => {
-                format!("A thread waits in {} {with_clients}", self.expected_call())
+                let calls: Vec<&str> = self.calls().collect();
+                return format!("A thread waits in {} {with_clients}", calls.join(" or "));
             }
-            MeasureKind::TimesStarter => format!("Speed as a multiple of the starter's: {bound}"),
             MeasureKind::SourceLacks => {
-                format!(
-                    "The source does not contain `{}`",
-                    self.word.as_deref().unwrap_or_default()
-                )
+                let word = self.word.as_deref().unwrap_or_default();
+                return format!("The source does not contain `{word}`");
             }
-        }
+        };
+        format!("{subject}: {bound}")
     }
 
-    pub fn expected_call(&self) -> String {
-        self.is.as_deref().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" or ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PLAN: &str = r#"
-title = "First bytes"
-minutes = 5
-lesson = "01-the-wire.md"
-idea = "A server that sends first."
-arguments = "{file} {port}"
-checks = ["at-once"]
-[starter]
-check = "at-once"
-"#;
-
-    fn read(plan: &str) -> Result<Exercise, String> {
-        let folder = tempfile::tempdir().unwrap();
-        let folder = folder.path().join("01-first-bytes");
-        fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("exercise.toml"), plan).unwrap();
-        Exercise::read(&folder)
-    }
-
-    #[test]
-    fn read_parses_a_plan() {
-        let exercise = read(PLAN).unwrap();
-        assert_eq!((exercise.number.as_str(), exercise.checks[0].id), ("01", "at-once"));
-    }
-
-    #[test]
-    fn read_reports_an_invalid_plan() {
-        let error = |from: &str, to: &str| read(&PLAN.replace(from, to)).unwrap_err();
-        assert!(error("[\"at-once\"]", "[\"at-onze\"]").contains("no check `at-onze`"));
-        assert!(
-            error("check = \"at-once\"", "check = \"half-close\"").contains("neither in `checks`")
-        );
-        assert!(error("{port}", "4000").contains("lacks the placeholder {port}"));
-        assert!(error("minutes", "minuets").contains("minuets"));
-        let measure = "[[measure]]\nwhat = \"threads\"\nsay = \"\"\n[starter]";
-        assert!(error("[starter]", measure).contains("needs at_most or at_least"));
-        let wrong = "[[wrong]]\nid = \"a\"\ndiagnosis = \"b\"\n[starter]";
-        assert!(error("[starter]", wrong).contains("no diagnosis `b`"));
+    /// The expected system calls, for `blocked-in`.
+    pub fn calls(&self) -> impl Iterator<Item = &str> {
+        self.is.as_deref().unwrap_or_default().split_whitespace()
     }
 }

@@ -1,56 +1,16 @@
-//! Copies and compares whole folders: a learner's work and the starter.
+//! Reads, compares and replaces folders of source files: a learner's work and the starter.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Copies all files of a folder, recursively, into another folder, which is created if necessary.
-pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    for file in files(from)? {
-        let target = to.join(&file);
-        if let Some(folder) = target.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::copy(from.join(&file), target)?;
-    }
-    Ok(())
-}
+/// The content of each file below a folder, by its path relative to the folder.
+pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Replaces the content of `folder` by the content of `with`.
-pub fn replace(with: &Path, folder: &Path) -> io::Result<()> {
-    // Copy first: if copying fails, no other file has been removed.
-    copy(with, folder)?;
-    let expected = files(with)?;
-    for file in files(folder)?.iter().filter(|file| !expected.contains(file)) {
-        fs::remove_file(folder.join(file))?;
-    }
-    Ok(())
-}
-
-/// Whether two folders contain the same files with the same content.
-pub fn are_same(one: &Path, other: &Path) -> io::Result<bool> {
-    let names = files(one)?;
-    if names != files(other)? {
-        return Ok(false);
-    }
-    for name in names {
-        // Git and the editor may use different line endings.
-        let text = |folder: &Path| Ok::<_, io::Error>(without_cr(fs::read(folder.join(&name))?));
-        if text(one)? != text(other)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn without_cr(mut bytes: Vec<u8>) -> Vec<u8> {
-    bytes.retain(|byte| *byte != b'\r');
-    bytes
-}
-
-/// Returns the sorted paths of all files below a folder, relative to it.
-pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
+/// Reads all files below a folder.
+pub fn read(folder: &Path) -> io::Result<Files> {
+    let mut files = Files::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(below) = folders.pop() {
         for entry in fs::read_dir(folder.join(&below))? {
@@ -58,30 +18,39 @@ pub fn files(folder: &Path) -> io::Result<Vec<PathBuf>> {
             let name = below.join(entry.file_name());
             match entry.file_type()?.is_dir() {
                 true => folders.push(name),
-                false => found.push(name),
+                false => drop(files.insert(name, fs::read(entry.path())?)),
             }
         }
     }
-    found.sort();
-    Ok(found)
+    Ok(files)
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn are_same_compares_content_but_not_line_endings() {
-        let folder = tempfile::tempdir().unwrap();
-        let (one, other) = (folder.path().join("one"), folder.path().join("other"));
-        fs::create_dir_all(one.join("deeper")).unwrap();
-        fs::write(one.join("main.rs"), "fn main() {}\n").unwrap();
-        fs::write(one.join("deeper/more.rs"), "").unwrap();
-        copy(&one, &other).unwrap();
-        assert!(are_same(&one, &other).unwrap());
-        fs::write(other.join("main.rs"), "fn main() {}\r\n").unwrap();
-        assert!(are_same(&one, &other).unwrap());
-        fs::write(other.join("main.rs"), "fn main() { }\n").unwrap();
-        assert!(!are_same(&one, &other).unwrap());
+/// Writes files into a folder, which is created if necessary.
+pub fn write(files: &Files, folder: &Path) -> io::Result<()> {
+    for (name, content) in files {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        fs::write(path, content)?;
     }
+    Ok(())
+}
+
+/// Replaces the content of `folder` by `files`.
+pub fn replace(files: &Files, folder: &Path) -> io::Result<()> {
+    // Write first: if writing fails, no other file has been removed.
+    write(files, folder)?;
+    for name in read(folder)?.keys().filter(|name| !files.contains_key(*name)) {
+        fs::remove_file(folder.join(name))?;
+    }
+    Ok(())
+}
+
+/// Whether two folders contain the same files with the same content. Ignores differences between
+/// line endings, which Git and an editor may change.
+pub fn are_same(one: &Files, other: &Files) -> bool {
+    fn text(file: &[u8]) -> impl Iterator<Item = &u8> {
+        file.iter().filter(|byte| **byte != b'\r')
+    }
+    one.keys().eq(other.keys())
+        && one.values().zip(other.values()).all(|(one, other)| text(one).eq(text(other)))
 }

@@ -3,11 +3,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
-use conformance::{Counted, Filter, Load, Progress, Record, Target, Verdict};
+use conformance::{Check, Counted, HEAVY_JOBS, Load, Measure, Record, Target, Verdict};
 
 use crate::exercise::{Diagnosis, Exercise, MeasureKind, MeasurePlan};
+
+/// The number of programs that are started concurrently.
+const JOBS: usize = 8;
 
 /// The number of rounds in which two programs are measured alternately.
 const ROUNDS: usize = 3;
@@ -70,35 +75,26 @@ pub struct Subject {
     pub starter: Option<Target>,
 }
 
+/// A server and the checks that grade it.
+#[derive(Debug)]
+pub struct Job<'a> {
+    pub exercise: &'a Exercise,
+    pub subject: Subject,
+    /// The first checks of the exercise, or all of them.
+    pub checks: &'a [&'static Check],
+}
+
+/// A callback that receives all verdicts of a job after each change, on any thread.
+pub type Report<'a> = &'a (dyn Fn(&[Graded]) + Sync);
+
 /// The verdict of one check or measurement.
 #[derive(Clone, Debug)]
 pub struct Graded {
     /// The name of the check or of the measurement.
     pub name: &'static str,
     pub title: String,
-    pub state: State,
-}
-
-/// The state of a check or of a measurement.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    Pass,
-    /// Contains what happened instead.
-    Fail(String),
-    /// Contains the reason.
-    Skipped(String),
-    /// Has not run: an earlier check failed, or, for a measurement, any check.
-    Pending,
-}
-
-impl From<Verdict> for State {
-    fn from(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Pass => Self::Pass,
-            Verdict::Fail(actual) => Self::Fail(actual),
-            Verdict::NotApplicable(why) => Self::Skipped(why),
-        }
-    }
+    /// `None` if it has not run: an earlier check failed, or, for a measurement, any check.
+    pub verdict: Option<Verdict>,
 }
 
 /// The explanation of a failure.
@@ -111,124 +107,121 @@ pub struct Explanation<'a> {
     pub say: &'a str,
 }
 
-/// Whether no check and no measurement failed or is pending.
-pub fn all_passed(graded: &[Graded]) -> bool {
-    graded.iter().all(|graded| matches!(graded.state, State::Pass | State::Skipped(_)))
-}
-
-/// Grades one subject. When a failure has an explanation, no later check is started.
-pub fn grade(
-    exercise: &Exercise,
-    subject: &Subject,
-    report: &(dyn Fn(&Graded) + Sync),
-) -> Vec<Graded> {
-    if let Err(why) = conformance::preflight(&subject.target) {
-        let all = not_started(exercise, &why);
-        all.iter().for_each(report);
-        return all;
-    }
-    let reporter = Mutex::new(Reporter { all: pending(exercise), reported: 0 });
-    let lock = || reporter.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_needed: Filter<'_> = &|_, check| {
-        let reporter = lock();
-        let explained = explain(exercise, &reporter.all).filter(|failure| failure.id.is_some());
-        let place = |name| reporter.all.iter().position(|graded| graded.name == name);
-        explained.is_none_or(|failure| place(check.id) < place(failure.graded.name))
-    };
-    let progress: Progress<'_> = &|record| lock().take(record, report);
-    let targets = std::slice::from_ref(&subject.target);
-    let pairs: Vec<_> = exercise.checks.iter().map(|&check| (0, check)).collect();
-    let records = conformance::run_pairs(targets, &pairs, is_needed, progress);
-    let mut reporter = reporter.into_inner().unwrap_or_else(PoisonError::into_inner);
-    reporter.report_until(exercise.checks.len(), report);
-    let is_measured = records.len() == pairs.len() && all_passed(&reporter.all[..pairs.len()]);
-    for (index, plan) in exercise.plan.measures.iter().enumerate() {
-        if is_measured {
-            reporter.all[pairs.len() + index].state = measured(plan, subject);
+/// Grades servers concurrently. Returns the verdicts of each exercise's checks and measurements.
+///
+/// With a `report`, as for a learner, no check is started after a failure that has an explanation.
+pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<Graded>> {
+    use Verdict::{NotApplicable, Pass};
+    let pending: Vec<_> = jobs.iter().map(|job| Mutex::new(pending(job.exercise))).collect();
+    let lock = |index: usize| pending[index].lock().unwrap_or_else(PoisonError::into_inner);
+    let record = |index: usize, name: &str, verdict: Verdict| {
+        let mut all = lock(index);
+        if let Some(graded) = all.iter_mut().find(|graded| graded.name == name) {
+            graded.verdict = Some(verdict);
         }
-        reporter.report_until(pairs.len() + index + 1, report);
-    }
-    reporter.all
+        report.inspect(|report| report(&all));
+    };
+    run_concurrently(jobs.len(), JOBS, &|index| {
+        if let Err(why) = conformance::preflight(&jobs[index].subject.target) {
+            let first = jobs[index].exercise.graded_names().next();
+            record(index, first.unwrap_or_default(), Verdict::Fail(why));
+        }
+    });
+    let has_failed = |index: usize| explain(jobs[index].exercise, &lock(index)).is_some();
+    let started = (0..jobs.len()).filter(|&index| !has_failed(index));
+    let of_job = |index: usize| jobs[index].checks.iter().map(move |&check| (index, check));
+    let pairs: Vec<_> = started.flat_map(of_job).collect();
+    let targets: Vec<_> = jobs.iter().map(|job| job.subject.target.clone()).collect();
+    let is_needed = |index: usize, check: &Check| {
+        let all = lock(index);
+        let explained = explain(jobs[index].exercise, &all).filter(|failure| failure.id.is_some());
+        let place = |name| all.iter().position(|graded| graded.name == name);
+        explained.is_none_or(|failure| place(check.id) < place(failure.graded.name))
+            || report.is_none()
+    };
+    let progress = |one: &Record| record(one.target, one.check.id, one.verdict.clone());
+    let _ = conformance::run_pairs(&targets, &pairs, &is_needed, &progress);
+    run_concurrently(jobs.len(), HEAVY_JOBS, &|index| {
+        let Job { exercise, subject, .. } = &jobs[index];
+        let has_passed = |one: &Graded| matches!(one.verdict, Some(Pass | NotApplicable(_)));
+        if lock(index)[..exercise.checks.len()].iter().all(has_passed) {
+            for plan in &exercise.plan.measures {
+                let verdict = measure(plan, subject).unwrap_or_else(|verdict| verdict);
+                record(index, plan.what.name(), verdict);
+            }
+        }
+    });
+    let into_inner = |all: Mutex<_>| all.into_inner().unwrap_or_else(PoisonError::into_inner);
+    pending.into_iter().map(into_inner).collect()
 }
 
-/// Converts a record of `conformance`.
-pub fn graded(record: Record) -> Graded {
-    let Record { check, verdict, .. } = record;
-    Graded { name: check.id, title: check.title.to_owned(), state: verdict.into() }
-}
-
-/// Returns the verdicts of a server that did not start: the first check fails.
-pub fn not_started(exercise: &Exercise, why: &str) -> Vec<Graded> {
-    let mut all = pending(exercise);
-    if let Some(first) = all.first_mut() {
-        first.state = State::Fail(why.to_owned());
-    }
-    all
-}
-
-/// Returns all checks and measurements in the pending state.
+/// Returns all checks and measurements without a verdict.
 fn pending(exercise: &Exercise) -> Vec<Graded> {
     let checks = exercise.checks.iter().map(|check| (check.id, check.title.to_owned()));
     let measures = exercise.plan.measures.iter().map(|plan| (plan.what.name(), plan.title()));
-    let graded = |(name, title)| Graded { name, title, state: State::Pending };
+    let graded = |(name, title)| Graded { name, title, verdict: None };
     checks.chain(measures).map(graded).collect()
 }
 
-/// Takes one measurement.
-pub fn measured(plan: &MeasurePlan, subject: &Subject) -> State {
-    let load = Load {
-        clients: plan.clients,
-        bytes: plan.bytes,
-        chunk_bytes: plan.chunk.unwrap_or(Load::default().chunk_bytes),
-    };
-    let judged = match plan.what.measure() {
-        Some(what) => {
-            conformance::measure(&subject.target, what, load).map(|counted| match counted {
-                Counted::Number(number) => judge_number(plan, number as f64),
-                Counted::Calls(calls) => judge_calls(plan, &calls),
-            })
+/// Calls `act` for each number below `count`, on `jobs` threads.
+fn run_concurrently(count: usize, jobs: usize, act: &(dyn Fn(usize) + Sync)) {
+    let next = AtomicUsize::new(0);
+    let numbers = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|&index| index < count);
+    let work = || std::iter::from_fn(numbers).for_each(act);
+    thread::scope(|scope| (0..jobs.min(count)).for_each(|_| drop(scope.spawn(work))));
+}
+
+/// Takes one measurement. Returns `Err` if the value cannot be determined.
+fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
+    let chunk_bytes = plan.chunk.unwrap_or(Load::default().chunk_bytes);
+    let load = Load { clients: plan.clients, bytes: plan.bytes, chunk_bytes };
+    let what = match plan.what {
+        MeasureKind::Threads => Measure::Threads,
+        MeasureKind::ReadCalls => Measure::ReadCalls,
+        MeasureKind::MemoryKib => Measure::MemoryKib,
+        MeasureKind::CpuMs => Measure::CpuMs,
+        MeasureKind::BlockedIn => Measure::BlockedIn,
+        MeasureKind::SourceLacks => return Ok(judge_source(plan, subject)),
+        MeasureKind::TimesStarter => {
+            let why = "there is no starter to compare it with";
+            let starter = subject.starter.as_ref().ok_or(Verdict::NotApplicable(why.to_owned()))?;
+            return Ok(judge_number(plan, times_starter(&subject.target, starter, load)?));
         }
-        None if plan.what == MeasureKind::SourceLacks => Ok(judge_source(plan, subject)),
-        None => match &subject.starter {
-            Some(starter) => {
-                times_starter(&subject.target, starter, load).map(|times| judge_number(plan, times))
-            }
-            None => Ok(State::Skipped("there is no starter to compare it with".to_owned())),
-        },
     };
-    judged.unwrap_or_else(State::from)
+    Ok(match conformance::measure(&subject.target, what, load)? {
+        Counted::Number(number) => judge_number(plan, number as f64),
+        Counted::Calls(calls) => judge_calls(plan, &calls),
+    })
 }
 
 /// Returns the best explanation: of the first failure with a diagnosis, or else of the first one.
 pub fn explain<'a>(exercise: &'a Exercise, all: &'a [Graded]) -> Option<Explanation<'a>> {
-    let failures = || {
-        all.iter().filter_map(|graded| match &graded.state {
-            State::Fail(actual) => Some((graded, actual.as_str())),
-            _ => None,
-        })
-    };
-    let (graded, actual) = failures().next()?;
-    if let Some(say) = meaning(NOT_STARTED, actual) {
-        return Some(Explanation { graded, actual, id: None, say });
+    let mut failures = all.iter().filter_map(|graded| match &graded.verdict {
+        Some(Verdict::Fail(actual)) => Some((graded, actual.as_str())),
+        _ => None,
+    });
+    let (first, first_actual) = failures.clone().next()?;
+    let general = |say| Some(Explanation { graded: first, actual: first_actual, id: None, say });
+    if let Some(say) = meaning(NOT_STARTED, first_actual) {
+        return general(say);
     }
-    for (graded, actual) in failures() {
+    let explained = failures.find_map(|(graded, actual)| {
         let fits = |diagnosis: &&Diagnosis| {
             diagnosis.check == graded.name && contains_words(&diagnosis.words, actual)
         };
-        if let Some(diagnosis) = exercise.plan.diagnoses.iter().find(fits) {
-            let (id, say) = (Some(diagnosis.id.as_str()), diagnosis.say.as_str());
-            return Some(Explanation { graded, actual, id, say });
-        }
-        let is_same = |plan: &&MeasurePlan| plan.what.name() == graded.name;
-        if let Some(plan) = exercise.plan.measures.iter().find(is_same) {
-            let (id, say) = (Some(graded.name), plan.say.as_str());
-            return Some(Explanation { graded, actual, id, say });
-        }
-    }
-    let check = exercise.checks.iter().find(|check| check.id == graded.name);
-    // The check's own hint describes its purpose, which may not be the cause of this failure.
-    let say = meaning(IN_GENERAL, actual).or(check.map(|check| check.hint)).unwrap_or_default();
-    Some(Explanation { graded, actual, id: None, say })
+        let diagnosis = exercise.plan.diagnoses.iter().find(fits);
+        let measure = exercise.plan.measures.iter().find(|plan| plan.what.name() == graded.name);
+        let (id, say) = diagnosis
+            .map(|diagnosis| (diagnosis.id.as_str(), &diagnosis.say))
+            .or(measure.map(|plan| (graded.name, &plan.say)))?;
+        Some(Explanation { graded, actual, id: Some(id), say })
+    });
+    explained.or_else(|| {
+        let check = exercise.checks.iter().find(|check| check.id == first.name);
+        // The check's own hint describes its purpose, which may not be the cause of this failure.
+        let say = meaning(IN_GENERAL, first_actual).or(check.map(|check| check.hint));
+        general(say.unwrap_or_default())
+    })
 }
 
 fn meaning(meanings: &[(&str, &'static str)], actual: &str) -> Option<&'static str> {
@@ -243,79 +236,48 @@ pub fn contains_words(words: &str, actual: &str) -> bool {
 
 /// Replaces each number before the unit `s` by `N`.
 fn without_seconds(text: &str) -> String {
-    let words: Vec<&str> = text.split(' ').collect();
-    let is_unit = |word: &str| {
-        let rest = word.strip_prefix('s');
-        rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
-    };
-    let is_number = |word: &str| word.chars().all(|c| c.is_ascii_digit() || c == '.');
-    let replaced = words.iter().enumerate().map(|(index, &word)| {
-        match is_number(word) && words.get(index + 1).is_some_and(|next| is_unit(next)) {
-            true => "N",
-            false => word,
-        }
-    });
-    replaced.collect::<Vec<_>>().join(" ")
-}
-
-/// Reports verdicts in the order of the exercise, each as soon as all earlier ones are known.
-struct Reporter {
-    all: Vec<Graded>,
-    reported: usize,
-}
-
-impl Reporter {
-    fn take(&mut self, record: &Record, report: &(dyn Fn(&Graded) + Sync)) {
-        let is_same = |one: &&mut Graded| one.name == record.check.id;
-        if let Some(one) = self.all.iter_mut().find(is_same) {
-            *one = graded(record.clone());
-        }
-        let is_unknown = |one: &Graded| one.state == State::Pending;
-        let known = self.all.iter().position(is_unknown).unwrap_or(self.all.len());
-        self.report_until(known, report);
-    }
-
-    fn report_until(&mut self, count: usize, report: &(dyn Fn(&Graded) + Sync)) {
-        while self.reported < count {
-            report(&self.all[self.reported]);
-            self.reported += 1;
+    let mut words: Vec<&str> = text.split(' ').collect();
+    for index in 1..words.len() {
+        let rest = words[index].strip_prefix('s');
+        let is_unit = rest.is_some_and(|rest| !rest.starts_with(char::is_alphanumeric));
+        if is_unit && words[index - 1].chars().all(|c| c.is_ascii_digit() || c == '.') {
+            words[index - 1] = "N";
         }
     }
+    words.join(" ")
 }
 
-fn judge_number(plan: &MeasurePlan, number: f64) -> State {
-    let is_little = plan.at_most.is_none_or(|most| number <= most);
-    let is_much = plan.at_least.is_none_or(|least| number >= least);
-    match is_little && is_much {
-        true => State::Pass,
+fn judge_number(plan: &MeasurePlan, number: f64) -> Verdict {
+    let is_low = plan.at_least.is_some_and(|least| number < least);
+    let is_high = plan.at_most.is_some_and(|most| number > most);
+    match is_low || is_high {
         // More than one decimal digit of a ratio is not significant.
-        false => State::Fail(format!("it was {}", (number * 10.0).round() / 10.0)),
+        true => Verdict::Fail(format!("it was {}", (number * 10.0).round() / 10.0)),
+        false => Verdict::Pass,
     }
 }
 
-fn judge_calls(plan: &MeasurePlan, calls: &BTreeSet<String>) -> State {
-    let expected = plan.is.as_deref().unwrap_or_default();
-    match expected.split_whitespace().any(|call| calls.contains(call)) {
-        true => State::Pass,
-        false => {
-            let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
-            State::Fail(format!("its threads wait in {}", calls.join(", ")))
-        }
+fn judge_calls(plan: &MeasurePlan, actual: &BTreeSet<String>) -> Verdict {
+    if plan.calls().any(|call| actual.contains(call)) {
+        return Verdict::Pass;
     }
+    let actual: Vec<String> = actual.iter().cloned().collect();
+    Verdict::Fail(format!("its threads wait in {}", actual.join(", ")))
 }
 
-fn judge_source(plan: &MeasurePlan, subject: &Subject) -> State {
+fn judge_source(plan: &MeasurePlan, subject: &Subject) -> Verdict {
     let word = plan.word.as_deref().unwrap_or_default();
     let Some(path) = &subject.source else {
-        return State::Skipped("only the source of the exercise itself is checked".to_owned());
+        let why = "only the source of the exercise itself is checked";
+        return Verdict::NotApplicable(why.to_owned());
     };
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(error) => return State::Fail(format!("{}: {error}", path.display())),
+        Err(error) => return Verdict::Fail(format!("cannot read `{}`: {error}", path.display())),
     };
     match text.lines().position(|line| line.contains(word)) {
-        None => State::Pass,
-        Some(index) => State::Fail(format!("line {} contains `{word}`", index + 1)),
+        None => Verdict::Pass,
+        Some(index) => Verdict::Fail(format!("line {} contains `{word}`", index + 1)),
     }
 }
 

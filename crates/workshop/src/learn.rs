@@ -2,45 +2,41 @@
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::path::Path;
+use std::net::TcpListener;
 use std::process::Command;
+
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::cargo;
 use crate::check;
 use crate::exercise::Exercise;
 use crate::folders;
 use crate::output;
-use crate::place::{Place, called_as, shown};
+use crate::place::{Place, called_as, command_for, shown};
 use crate::progress::{self, Progress};
 
 /// The folder for copies of work that `reset` replaces.
 const COPIES: &str = ".copies";
 
 /// Prints all exercises and their state.
-///
-/// # Errors
-///
-/// Fails if the progress cannot be read.
-pub fn list(place: &Place) -> Result<bool, String> {
+pub fn list(place: &Place) -> Result<bool> {
     let progress = Progress::read(&place.folder)?;
     let next = place.next(&progress).map(|next| next.name.as_str());
     let width = place.exercises.iter().map(|one| one.plan.title.chars().count()).max().unwrap_or(0);
     output::line(format!("     {:5} {:width$}  minutes  notes", "", "exercise"));
     let mut done_count = 0;
-    for exercise in &place.exercises {
-        let note = progress.note(&exercise.name);
+    for Exercise { number, name, plan, .. } in &place.exercises {
+        let note = progress.note(name);
         let word = match note.done {
             Some(_) => "done",
-            None if next == Some(&exercise.name) => "next",
+            None if next == Some(name) => "next",
             None => "",
         };
         done_count += usize::from(note.done.is_some());
-        let mut notes = Vec::new();
-        notes.extend((note.hints > 0).then(|| output::count(note.hints, "hint")));
-        notes.extend(note.has_seen_solution.then(|| "solution seen".to_owned()));
-        let (number, title, minutes) =
-            (&exercise.number, &exercise.plan.title, exercise.plan.minutes);
-        let notes = notes.join(", ");
+        let hints = (note.hints > 0).then(|| output::count(note.hints, "hint"));
+        let solution = note.has_seen_solution.then(|| "solution seen".to_owned());
+        let notes: Vec<String> = hints.into_iter().chain(solution).collect();
+        let (title, minutes, notes) = (&plan.title, plan.minutes, notes.join(", "));
         let row = format!(" {number}  {word:5} {title:width$}  {minutes:7}  {notes}");
         output::line(row.trim_end());
     }
@@ -51,19 +47,13 @@ pub fn list(place: &Place) -> Result<bool, String> {
 }
 
 /// Prints what to do next.
-///
-/// # Errors
-///
-/// Fails if the progress cannot be read.
-pub fn next(place: &Place) -> Result<bool, String> {
+pub fn next(place: &Place) -> Result<bool> {
     let progress = Progress::read(&place.folder)?;
     let Some(exercise) = place.next(&progress) else {
         output::good(&format!("You have done all {} exercises.", place.exercises.len()));
         output::text("You can check any other server against the whole contract:");
-        output::rows(&[(
-            "",
-            "cargo run -p conformance -- -- ./your-server {file} {port}".to_owned(),
-        )]);
+        let check = "cargo run -p conformance -- -- ./your-server {file} {port}";
+        output::rows(&[("", check.to_owned())]);
         return Ok(true);
     };
     if progress.is_empty() {
@@ -82,37 +72,32 @@ pub fn print_exercise(place: &Place, exercise: &Exercise) {
     output::heading(&format!("Exercise {number}, {} ({} minutes)", plan.title, plan.minutes));
     output::text(&plan.idea);
     output::line("");
-    let line = exercise.your_turn_line().map_or_else(String::new, |line| format!(":{line}"));
     output::rows(&[
         ("read", shown(&place.lessons().join(&plan.lesson))),
         ("the task", shown(&exercise.folder.join("README.md"))),
-        ("edit", format!("{}{line}", shown(&exercise.main_file()))),
-        ("check it", called_as(&format!("check {number}"))),
-        ("", format!("{}   (checks again after each save)", called_as(&format!("watch {number}")))),
-        ("a hint", called_as(&format!("hint {number}"))),
+        ("edit", check::edited_line(exercise)),
+        ("check it", command_for(exercise, "check")),
+        ("", format!("{}   (checks again after each save)", command_for(exercise, "watch"))),
+        ("a hint", command_for(exercise, "hint")),
         ("all exercises", called_as("list")),
     ]);
 }
 
 /// Prints the next hint, or the hints that were already taken.
-///
-/// # Errors
-///
-/// Fails if hints or progress cannot be read or written.
-pub fn hint(place: &Place, exercise: &Exercise, is_again: bool) -> Result<bool, String> {
+pub fn hint(place: &Place, exercise: &Exercise, is_again: bool) -> Result<bool> {
     let hints = exercise.hints()?;
     let mut progress = Progress::read(&place.folder)?;
     let taken = progress.note(&exercise.name).hints.min(hints.len());
     let number = &exercise.number;
-    let shown_now = match is_again || taken == hints.len() {
+    let range = match is_again || taken == hints.len() {
         true => 0..taken,
         false => taken..taken + 1,
     };
-    if shown_now.is_empty() {
-        output::line("You have not taken a hint for this exercise yet.");
+    if range.is_empty() {
+        output::line("You have not taken a hint for this exercise yet.\n");
     }
-    let last = shown_now.end;
-    for index in shown_now {
+    let last = range.end;
+    for index in range {
         output::heading(&format!("Hint {} of {} for exercise {number}", index + 1, hints.len()));
         output::line("");
         output::markdown(&hints[index]);
@@ -120,33 +105,28 @@ pub fn hint(place: &Place, exercise: &Exercise, is_again: bool) -> Result<bool, 
     if last > taken {
         progress.change(&exercise.name, |note| note.hints = last)?;
     }
-    output::line("");
-    match last < hints.len() {
-        true => output::rows(&[("next hint", called_as(&format!("hint {number}")))]),
-        false => output::rows(&[("a solution", called_as(&format!("solution {number}")))]),
-    }
+    output::rows(&[match last < hints.len() {
+        true => ("next hint", command_for(exercise, "hint")),
+        false => ("a solution", command_for(exercise, "solution")),
+    }]);
     Ok(true)
 }
 
 /// Prints the solution, after a question.
-///
-/// # Errors
-///
-/// Fails if the solution cannot be read, or if stdin is not a terminal.
-pub fn solution(place: &Place, exercise: &Exercise, is_sure: bool) -> Result<bool, String> {
+pub fn solution(place: &Place, exercise: &Exercise, is_sure: bool) -> Result<bool> {
     let path = exercise.solution_file();
-    let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", shown(&path)))?;
+    let text = fs::read_to_string(&path);
+    let text = text.with_context(|| format!("cannot read `{}`", shown(&path)))?;
     let mut progress = Progress::read(&place.folder)?;
     let note = progress.note(&exercise.name);
-    let needs_question = note.done.is_none() && !note.has_seen_solution;
-    if needs_question && !is_sure {
+    if note.done.is_none() && !note.has_seen_solution && !is_sure {
         output::text(
             "You have not solved this exercise yet. If you read the solution, you can no longer \
              find it yourself.",
         );
         if !ask("Show it?")? {
             output::line("Try a hint instead. There are three:");
-            output::rows(&[("a hint", called_as(&format!("hint {}", exercise.number)))]);
+            output::rows(&[("a hint", command_for(exercise, "hint"))]);
             return Ok(true);
         }
     }
@@ -161,24 +141,30 @@ pub fn solution(place: &Place, exercise: &Exercise, is_sure: bool) -> Result<boo
 }
 
 /// Restores the starter, and keeps a copy of the learner's work.
-///
-/// # Errors
-///
-/// Fails if files cannot be copied. The learner's work is never lost.
-pub fn reset(place: &Place, exercise: &Exercise) -> Result<bool, String> {
-    let (source, starter) = (exercise.folder.join("src"), exercise.folder.join("starter"));
-    let failed = |error: io::Error| {
-        format!("{}: {error}\nhelp: your work was not changed", shown(&exercise.folder))
-    };
-    if folders::are_same(&source, &starter).map_err(failed)? {
-        output::line("There is nothing to reset: src/ is the same as starter/.");
-        return Ok(true);
-    }
+pub fn reset(place: &Place, exercise: &Exercise) -> Result<bool> {
+    let source = exercise.source();
     let name = progress::now().replace(':', "-");
     let copy = place.folder.join(COPIES).join(&exercise.name).join(name);
-    keep_copy(&source, &copy).map_err(failed)?;
+    let copied = (|| {
+        let (work, starter) = (folders::read(&source)?, folders::read(&exercise.starter())?);
+        if folders::are_same(&work, &starter) {
+            return Ok(None);
+        }
+        ensure!(!copy.exists(), "a copy from the same second exists: `{}`", shown(&copy));
+        folders::write(&work, &copy)?;
+        Ok(Some(starter))
+    })();
+    let copied = copied.map_err(|error| {
+        let folder = shown(&exercise.folder);
+        anyhow!("cannot reset `{folder}`: {error}\nhelp: your work was not changed")
+    })?;
+    let Some(starter) = copied else {
+        output::line("There is nothing to reset: src/ is the same as starter/.");
+        return Ok(true);
+    };
     folders::replace(&starter, &source).map_err(|error| {
-        format!("{}: {error}\nhelp: a copy of your work is in {}", shown(&source), shown(&copy))
+        let (source, copy) = (shown(&source), shown(&copy));
+        anyhow!("cannot replace `{source}`: {error}\nhelp: a copy of your work is in {copy}")
     })?;
     let mut progress = Progress::read(&place.folder)?;
     progress.change(&exercise.name, |note| note.done = None)?;
@@ -188,109 +174,76 @@ pub fn reset(place: &Place, exercise: &Exercise) -> Result<bool, String> {
 }
 
 /// Copies src/ to starter/, for authors.
-///
-/// # Errors
-///
-/// Fails if files cannot be copied.
-pub fn keep(exercises: &[&Exercise]) -> Result<bool, String> {
+pub fn keep(exercises: &[Exercise]) -> Result<bool> {
     for exercise in exercises {
-        let (source, starter) = (exercise.folder.join("src"), exercise.folder.join("starter"));
-        fs::create_dir_all(&starter)
-            .and_then(|()| folders::replace(&source, &starter))
-            .map_err(|error| format!("{}: {error}", shown(&starter)))?;
+        let starter = exercise.starter();
+        folders::read(&exercise.source())
+            .and_then(|files| folders::replace(&files, &starter))
+            .with_context(|| format!("cannot replace `{}`", shown(&starter)))?;
         output::line(format!("{} is up to date with src/.", shown(&starter)));
     }
     Ok(true)
 }
 
 /// Starts the learner's server, so that the learner can connect to it.
-///
-/// # Errors
-///
-/// Fails if the server cannot be built or started.
-pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool, String> {
-    if let Err(error) = std::net::TcpListener::bind(("127.0.0.1", port)) {
-        let number = &exercise.number;
-        return Err(format!(
-            "cannot use port {port}: {error}\nhelp: try another port:\n  {}",
-            called_as(&format!("run {number} --port {}", port.wrapping_add(1)))
-        ));
+pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool> {
+    if let Err(error) = TcpListener::bind(("127.0.0.1", port)) {
+        let (run, other) = (command_for(exercise, "run"), port.wrapping_add(1));
+        bail!(
+            "cannot listen on port {port}: {error}\nhelp: try another port:\n  {run} --port {other}"
+        );
     }
     let Some(built) = check::build(place, exercise)? else { return Ok(false) };
     let program = built.program(&exercise.package())?;
     let river = place.kit().join("assets/river.webp");
-    let file = if river.exists() { river } else { exercise.folder.join("README.md") };
+    let file = shown(&if river.exists() { river } else { exercise.folder.join("README.md") });
+    let port_word = port.to_string();
+    let values = [
+        ("{port}", port_word.as_str()),
+        ("{chunk}", "65536"),
+        // Every client accepts this preamble, also browsers and curl.
+        ("{preamble}", "http"),
+        ("{stall}", "30"),
+        ("{cap}", "2000"),
+        ("{file}", file.as_str()),
+    ];
+    let fill = |word: String, (place, value): &(&str, &str)| word.replace(place, value);
+    let words = exercise.plan.arguments.split_whitespace();
     let mut command = Command::new(program);
-    for word in exercise.plan.arguments.split_whitespace() {
-        let places = [
-            ("{port}", port.to_string()),
-            ("{chunk}", "65536".to_owned()),
-            // Every client accepts this preamble, also browsers and curl.
-            ("{preamble}", "http".to_owned()),
-            ("{stall}", "30".to_owned()),
-            ("{cap}", "2000".to_owned()),
-            ("{file}", shown(&file)),
-        ];
-        let fill = |word: String, (place, value): &(&str, String)| word.replace(place, value);
-        command.arg(places.iter().fold(word.to_owned(), fill));
-    }
-    output::line(format!("serving {}; press Ctrl-C to stop", shown(&file)));
+    command.args(words.map(|word| values.iter().fold(word.to_owned(), fill)));
+    output::line(format!("serving {file}; press Ctrl-C to stop"));
     output::rows(&[
         ("a browser", format!("http://localhost:{port}/")),
         ("a client", format!("cargo run -q -p probe -- 127.0.0.1:{port}")),
     ]);
     output::line("");
-    hand_over(command).map_err(|error| format!("{}: {error}", shown(program)))
+    hand_over(command).with_context(|| format!("cannot start `{}`", shown(program)))
 }
 
 /// Fetches and builds everything that a class needs, so that it needs no network afterwards.
-///
-/// # Errors
-///
-/// Fails if cargo fails.
-pub fn warm(place: &Place) -> Result<bool, String> {
+pub fn warm(place: &Place) -> Result<bool> {
     let kit = place.kit();
-    let has_kit = kit.join("Cargo.toml").exists();
     output::line("Fetching all dependencies of the kit and of the exercises …");
-    if has_kit {
+    if kit.join("Cargo.toml").exists() {
         cargo::run(&kit, "fetch", &["--locked"])?;
     }
     cargo::run(&place.folder, "fetch", &[])?;
     output::line("Building all exercises …");
-    let arguments = ["--workspace", "--bins", "--keep-going", "--offline"];
-    let built = cargo::build(&place.folder, &arguments, false)?;
     // An unfinished exercise need not compile. Its dependencies have been built.
-    if !built.is_complete && !built.has_errors() {
-        cargo::run(&place.folder, "build", &arguments)?;
-    }
+    cargo::build_all(&place.folder, &["--workspace", "--bins", "--keep-going", "--offline"])?;
     output::line("");
     output::good("Done. From now on, no exercise needs the network.");
     Ok(true)
 }
 
-/// Copies a folder to a new path, and verifies the copy.
-fn keep_copy(from: &Path, to: &Path) -> io::Result<()> {
-    if to.exists() {
-        return Err(io::Error::other(format!("a copy from the same second exists: {}", shown(to))));
-    }
-    folders::copy(from, to)?;
-    match folders::are_same(from, to)? {
-        true => Ok(()),
-        false => Err(io::Error::other("the copy differs from the original")),
-    }
-}
-
 /// Asks a question. Returns `true` only for the answer `y` or `yes`.
-pub fn ask(question: &str) -> Result<bool, String> {
-    if !io::stdin().is_terminal() {
-        return Err(format!(
-            "cannot ask \"{question}\": stdin is not a terminal\nhelp: pass --yes"
-        ));
-    }
+fn ask(question: &str) -> Result<bool> {
+    let is_possible = io::stdin().is_terminal();
+    ensure!(is_possible, "cannot ask \"{question}\": stdin is not a terminal\nhelp: pass --yes");
     let _ = write!(io::stdout(), "{question} [y/N] ");
     let _ = io::stdout().flush();
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(|error| error.to_string())?;
+    io::stdin().lock().read_line(&mut answer).context("cannot read the answer")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 

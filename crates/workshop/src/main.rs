@@ -27,8 +27,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAILED),
-        Err(message) => {
-            output::error(&format!("workshop: {message}"));
+        Err(error) => {
+            output::error(&error);
             ExitCode::from(EXIT_UNABLE)
         }
     }

@@ -2,11 +2,11 @@
 
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::mem;
 
-use conformance::wrapped;
-use console::{Style, style};
-
-use crate::grade::{Graded, State};
+use anyhow::Error;
+use console::Style;
+use harness::text::wrapped;
 
 const WIDTH: usize = 80;
 
@@ -27,30 +27,22 @@ pub fn styled(text: &str, style: &Style) {
     }
 }
 
-/// Prints Markdown source, wrapped to the width, except for code blocks.
-pub fn markdown(text: &str) {
+/// Prints Markdown source, wrapped to the width, except for code blocks. Ends with an empty line.
+pub fn markdown(source: &str) {
     let mut paragraph = String::new();
     let mut is_code = false;
-    let flush = |paragraph: &mut String| {
-        wrapped(paragraph, WIDTH).iter().filter(|part| !part.is_empty()).for_each(line);
-        paragraph.clear();
-    };
-    for part in text.lines() {
+    for part in source.lines().chain([""]) {
         let is_fence = part.trim_start().starts_with("```");
-        let is_item = part.starts_with(['-', '*', '|', '#', ' ', '>']) || part.is_empty();
-        if is_code || is_fence || is_item {
-            flush(&mut paragraph);
+        let is_verbatim = is_code || is_fence || part.is_empty();
+        if is_verbatim || part.starts_with(['-', '*', '|', '#', ' ', '>']) {
+            text(&mem::take(&mut paragraph));
         }
-        match is_code || is_fence || part.is_empty() {
+        match is_verbatim {
             true => line(part),
-            false => {
-                paragraph.push_str(part);
-                paragraph.push(' ');
-            }
+            false => paragraph += &format!("{part} "),
         }
         is_code ^= is_fence;
     }
-    flush(&mut paragraph);
 }
 
 /// Prints rows of a label and a command or path. Does not wrap them, so that they can be copied.
@@ -64,32 +56,18 @@ pub fn rows(rows: &[(&str, String)]) {
 /// Prints rows of a label and a text, wrapped to the width.
 pub fn wrapped_rows(rows: &[(&str, &str)]) {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
-    for (label, value) in rows {
-        for (index, part) in wrapped(value, WIDTH - width - 4).iter().enumerate() {
-            let label = if index == 0 { label } else { "" };
-            line(format!("  {label:width$}  {part}"));
-        }
+    for (label, text) in rows {
+        wrapped_row(&format!("{label:width$}"), width, text);
     }
 }
 
-/// Prints one verdict.
-pub fn verdict(graded: &Graded, name_width: usize) {
-    const WORD_WIDTH: usize = 5;
-    let (word, style) = match &graded.state {
-        State::Pass => ("pass", Style::new().green()),
-        State::Fail(_) => ("FAIL", Style::new().red().bold()),
-        State::Skipped(_) => ("skip", Style::new().dim()),
-        State::Pending => ("later", Style::new().dim()),
-    };
-    let title = match &graded.state {
-        State::Skipped(why) => format!("{} ({why})", graded.title),
-        _ => graded.title.clone(),
-    };
-    let width = WIDTH - WORD_WIDTH - name_width - 6;
-    for (index, part) in wrapped(&title, width).iter().enumerate() {
-        let (word, name) = if index == 0 { (word, graded.name) } else { ("", "") };
-        let word = style.apply_to(format!("{word:WORD_WIDTH$}"));
-        line(format!("  {word}  {name:name_width$}  {part}").trim_end());
+/// Prints a label and a text, wrapped to the width. `label_width` does not count escape sequences.
+pub fn wrapped_row(label: &str, label_width: usize, text: &str) {
+    for (index, part) in wrapped(text, WIDTH - label_width - 4).iter().enumerate() {
+        match index {
+            0 => line(format!("  {label}  {part}").trim_end()),
+            _ => line(format!("  {:label_width$}  {part}", "")),
+        }
     }
 }
 
@@ -100,15 +78,13 @@ pub fn heading(text: &str) {
 }
 
 /// Prints an error to stderr. Does not wrap lines that contain two spaces, such as commands.
-pub fn error(text: &str) {
-    for part in text.lines() {
+pub fn error(error: &Error) {
+    for part in format!("error: {error:#}").lines() {
         let lines = match part.contains("  ") {
             true => vec![part.to_owned()],
             false => wrapped(part, WIDTH),
         };
-        for line in lines {
-            let _ = writeln!(io::stderr(), "{line}");
-        }
+        lines.iter().for_each(|line| drop(writeln!(io::stderr(), "{line}")));
     }
 }
 
@@ -119,9 +95,7 @@ pub fn good(text: &str) {
 
 /// Prints a text in red.
 pub fn bad(text: &str) {
-    for part in wrapped(text, WIDTH) {
-        line(style(part).red().bold());
-    }
+    styled(text, &Style::new().red().bold());
 }
 
 /// Returns a number with its noun: `1 check`, `2 checks`.

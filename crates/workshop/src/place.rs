@@ -3,6 +3,8 @@
 use std::path::{self, Path, PathBuf};
 use std::{env, fs};
 
+use anyhow::{Context, Result, anyhow, ensure};
+
 use crate::exercise::Exercise;
 use crate::progress::Progress;
 
@@ -15,59 +17,46 @@ pub struct Place {
 
 impl Place {
     /// Reads all exercises of a folder, by default of this kit's own.
-    ///
-    /// # Errors
-    ///
-    /// Fails if there is no exercise, or if one of them cannot be read.
-    pub fn open(folder: Option<&PathBuf>) -> Result<Self, String> {
-        let folder = folder.cloned().unwrap_or_else(own_folder);
-        let folder = path::absolute(&folder).unwrap_or(folder);
-        let unreadable = |error| {
-            let folder = folder.display();
-            format!(
-                "cannot read `{folder}`: {error}\nhelp: pass the folder of the exercises with --dir"
+    pub fn open(folder: Option<PathBuf>) -> Result<Self> {
+        let folder = path::absolute(folder.unwrap_or_else(own_folder))?;
+        let shown = folder.display();
+        let entries = fs::read_dir(&folder).map_err(|error| {
+            anyhow!(
+                "cannot read `{shown}`: {error}\nhelp: pass the folder of the exercises as --dir"
             )
-        };
-        let mut folders = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
+        })?;
+        let mut exercises = Vec::new();
+        for entry in entries {
+            let entry = entry.with_context(|| format!("cannot read `{shown}`"))?;
             let is_numbered = entry.file_name().to_string_lossy().starts_with(char::is_numeric);
             if is_numbered && entry.path().is_dir() {
-                folders.push(entry.path());
+                exercises.push(Exercise::read(&entry.path())?);
             }
         }
-        folders.sort();
-        let exercises = folders.iter().map(|folder| Exercise::read(folder));
-        let exercises = exercises.collect::<Result<Vec<_>, _>>()?;
-        if exercises.is_empty() {
-            return Err(format!("`{}` contains no exercise", folder.display()));
-        }
+        ensure!(!exercises.is_empty(), "`{shown}` contains no exercise");
+        exercises.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self { folder, exercises })
     }
 
     /// Finds an exercise by its number or folder: `5`, `05`, `05-survive-errors`.
-    ///
-    /// # Errors
-    ///
-    /// Fails if there is no such exercise.
-    pub fn find(&self, called: &str) -> Result<&Exercise, String> {
-        let called = called.trim_end_matches(['/', '\\']);
-        let called = called.rsplit(['/', '\\']).next().unwrap_or(called);
-        let is_it = |exercise: &&Exercise| {
-            exercise.name == called || format!("{called:0>2}") == exercise.number
+    pub fn find(&self, name: &str) -> Result<&Exercise> {
+        let name = name.trim_end_matches(['/', '\\']);
+        let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
+        let is_named = |exercise: &&Exercise| {
+            exercise.name == name || format!("{name:0>2}") == exercise.number
         };
-        self.exercises.iter().find(is_it).ok_or_else(|| {
+        self.exercises.iter().find(is_named).with_context(|| {
             let last = self.exercises.last().map_or("", |exercise| &exercise.number);
+            let list = called_as("list");
             format!(
-                "there is no exercise `{called}`\nhelp: use 01 to {last}. To list them:\n  {}",
-                called_as("list")
+                "there is no exercise `{name}`\nhelp: use 01 to {last}; to list them:\n  {list}"
             )
         })
     }
 
     /// The first exercise that is not done.
     pub fn next(&self, progress: &Progress) -> Option<&Exercise> {
-        self.exercises.iter().find(|exercise| progress.note(&exercise.name).done.is_none())
+        self.exercises.iter().find(|exercise| !progress.is_done(&exercise.name))
     }
 
     /// The folder of the lessons.
@@ -88,6 +77,11 @@ pub fn called_as(command: &str) -> String {
     format!("{program} {command}").trim_end().to_owned()
 }
 
+/// A command of this program about an exercise.
+pub fn command_for(exercise: &Exercise, command: &str) -> String {
+    called_as(&format!("{command} {}", exercise.number))
+}
+
 /// A path, relative to the current folder if it is below that folder.
 pub fn shown(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();
@@ -96,11 +90,9 @@ pub fn shown(path: &Path) -> String {
 
 fn own_folder() -> PathBuf {
     let here = Path::new("lessons/exercises");
-    match here.is_dir() {
-        true => here.to_owned(),
-        false => {
-            let kit = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-            kit.expect("this package is in crates/").join(here)
-        }
+    if here.is_dir() {
+        return here.to_owned();
     }
+    let kit = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    kit.expect("this package is in crates/").join(here)
 }

@@ -5,6 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use anyhow::{Context, Result, anyhow};
+
 const FILE: &str = ".progress";
 
 const EXPLANATION: &str = "\
@@ -31,23 +33,16 @@ pub struct Note {
 
 impl Progress {
     /// Reads the progress. A missing file means that no exercise is done.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a line is invalid.
-    pub fn read(folder: &Path) -> Result<Self, String> {
+    pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path).unwrap_or_default();
         let mut notes = BTreeMap::new();
         for (index, line) in text.lines().enumerate() {
             let mut words = line.split_whitespace();
             let Some(name) = words.next().filter(|name| !name.starts_with('#')) else { continue };
-            let note = Note::parse(words).ok_or_else(|| {
-                format!(
-                    "{}:{}: invalid line \"{line}\"\nhelp: fix or delete the line",
-                    path.display(),
-                    index + 1
-                )
+            let note = Note::parse(words).with_context(|| {
+                let (path, line_number) = (path.display(), index + 1);
+                format!("{path}:{line_number}: invalid line \"{line}\"\nhelp: fix or delete it")
             })?;
             notes.insert(name.to_owned(), note);
         }
@@ -59,45 +54,31 @@ impl Progress {
         self.notes.get(name).cloned().unwrap_or_default()
     }
 
+    /// Whether an exercise is done.
+    pub fn is_done(&self, name: &str) -> bool {
+        self.note(name).done.is_some()
+    }
+
     /// Whether there is no progress yet.
     pub fn is_empty(&self) -> bool {
         self.notes.is_empty()
     }
 
     /// Records that an exercise is done.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the file cannot be written.
-    pub fn done(&mut self, name: &str) -> Result<(), String> {
-        let note = self.notes.entry(name.to_owned()).or_default();
-        note.done.get_or_insert_with(now);
-        self.write()
+    pub fn record_done(&mut self, name: &str) -> Result<()> {
+        self.change(name, |note| note.done = note.done.take().or_else(|| Some(now())))
     }
 
-    /// Changes the progress in an exercise.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the file cannot be written.
-    pub fn change(&mut self, name: &str, change: impl FnOnce(&mut Note)) -> Result<(), String> {
+    /// Changes the progress in an exercise, and writes the file.
+    pub fn change(&mut self, name: &str, change: impl FnOnce(&mut Note)) -> Result<()> {
         change(self.notes.entry(name.to_owned()).or_default());
-        self.write()
-    }
-
-    fn write(&self) -> Result<(), String> {
         let mut text = EXPLANATION.to_owned();
-        for (name, note) in &self.notes {
-            let words = note.words();
-            if !words.is_empty() {
-                text.push_str(&format!("{name} {words}\n"));
-            }
+        for (name, note) in self.notes.iter().filter(|(_, note)| **note != Note::default()) {
+            text.push_str(&format!("{name}{}\n", note.to_text()));
         }
+        let path = self.path.display();
         fs::write(&self.path, text).map_err(|error| {
-            format!(
-                "cannot write `{}`: {error}\nhelp: make the folder writable",
-                self.path.display()
-            )
+            anyhow!("cannot write `{path}`: {error}\nhelp: make the folder writable")
         })
     }
 }
@@ -116,40 +97,15 @@ impl Note {
         Some(note)
     }
 
-    fn words(&self) -> String {
-        let mut words = Vec::new();
-        words.extend(self.done.as_ref().map(|when| format!("done {when}")));
-        words.extend((self.hints > 0).then(|| format!("hints {}", self.hints)));
-        words.extend(self.has_seen_solution.then(|| "solution".to_owned()));
-        words.join(" ")
+    fn to_text(&self) -> String {
+        let done = self.done.as_ref().map(|time| format!(" done {time}"));
+        let hints = (self.hints > 0).then(|| format!(" hints {}", self.hints));
+        let solution = self.has_seen_solution.then(|| " solution".to_owned());
+        [done, hints, solution].into_iter().flatten().collect()
     }
 }
 
 /// The current time in UTC, with a precision of one second.
 pub fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn written_progress_is_read_back() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut progress = Progress::read(folder.path()).unwrap();
-        progress.change("01-first-bytes", |note| note.hints = 2).unwrap();
-        progress.done("01-first-bytes").unwrap();
-        let note = Progress::read(folder.path()).unwrap().note("01-first-bytes");
-        assert_eq!(note, progress.note("01-first-bytes"));
-        assert!(note.done.is_some() && note.hints == 2 && !note.has_seen_solution);
-    }
-
-    #[test]
-    fn an_invalid_line_is_reported() {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(FILE), "# words\n01-first-bytes dome\n").unwrap();
-        let error = Progress::read(folder.path()).unwrap_err();
-        assert!(error.contains(".progress:2: invalid line \"01-first-bytes dome\""), "{error}");
-    }
 }

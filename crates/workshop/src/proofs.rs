@@ -1,37 +1,42 @@
 //! `check --all`: proves that starters fail, solutions pass and wrong answers are explained.
 
+use std::fmt::{self, Display, Formatter};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::slice;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use conformance::{Check, HEAVY_JOBS, Target};
+use anyhow::Result;
+use clap::Args;
+use conformance::{Check, Verdict};
 
 use crate::cargo::{self, Built};
 use crate::check;
 use crate::exercise::{Diagnosis, Exercise, WrongAnswer};
 use crate::folders;
-use crate::grade::{self, Graded, State, Subject};
+use crate::grade::{self, Graded, Job, Subject};
 use crate::output;
-use crate::place::{Place, called_as, shown};
-
-/// The number of programs that run concurrently.
-const JOBS: usize = 8;
+use crate::place::{Place, command_for, shown};
 
 /// How long a client waits for the next byte. Longer than in `check`, since many programs run.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The kinds of proofs to run. If none is set, all of them run.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Kinds {
-    pub starters: bool,
-    pub solutions: bool,
-    pub wrongs: bool,
-    pub links: bool,
+    /// Prove that starters fail for their stated reason
+    #[arg(long)]
+    starters: bool,
+    /// Prove that solutions pass
+    #[arg(long)]
+    solutions: bool,
+    /// Prove that wrong answers fail with their diagnosis
+    #[arg(long)]
+    wrongs: bool,
+    /// Prove that lessons and exercises link to each other
+    #[arg(long)]
+    links: bool,
 }
 
 /// One program of an exercise, and the expected verdict.
@@ -54,6 +59,16 @@ enum Kind<'a> {
     Wrong(&'a WrongAnswer),
 }
 
+impl Display for Kind<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Starter => f.write_str("the starter fails for its stated reason"),
+            Self::Solution => f.write_str("the solution passes"),
+            Self::Wrong(wrong) => write!(f, "wrong/{}.rs fails: {}", wrong.id, wrong.diagnosis),
+        }
+    }
+}
+
 /// A violation of what an exercise must fulfill.
 #[derive(Debug)]
 struct Error {
@@ -62,20 +77,21 @@ struct Error {
     help: String,
 }
 
+impl Error {
+    fn new(path: &Path, what: impl ToString, help: impl ToString) -> Self {
+        Self { place: shown(path), what: what.to_string(), help: help.to_string() }
+    }
+}
+
 /// Runs the proofs for one exercise or for all. Returns whether there was no error.
-///
-/// # Errors
-///
-/// Fails if the proofs cannot run.
-pub fn prove(place: &Place, only: Option<&Exercise>, kinds: Kinds) -> Result<bool, String> {
+pub fn prove(place: &Place, only: Option<&Exercise>, kinds: Kinds) -> Result<bool> {
     let started = Instant::now();
     let kinds = match kinds == Kinds::default() {
         true => Kinds { starters: true, solutions: true, wrongs: true, links: true },
         false => kinds,
     };
-    let is_selected = |exercise: &&Exercise| only.is_none_or(|only| only.name == exercise.name);
-    let exercises: Vec<&Exercise> = place.exercises.iter().filter(is_selected).collect();
-    let mut errors: Vec<Error> = exercises.iter().flat_map(|one| file_errors(one)).collect();
+    let exercises = only.map_or(place.exercises.as_slice(), slice::from_ref);
+    let mut errors: Vec<Error> = exercises.iter().flat_map(file_errors).collect();
     if kinds.links {
         errors.extend(exercises.iter().flat_map(|exercise| link_errors(place, exercise)));
     }
@@ -83,80 +99,73 @@ pub fn prove(place: &Place, only: Option<&Exercise>, kinds: Kinds) -> Result<boo
     if !claims.is_empty() {
         errors.extend(prove_programs(place, only, &claims)?);
     }
-    print_errors(&errors);
-    let links = if kinds.links { ", links" } else { "" };
-    let took = format!("{:.0} s", started.elapsed().as_secs_f32());
+    for Error { place, what, help } in &errors {
+        output::line("");
+        output::line(place);
+        output::wrapped_rows(&[("what", what), ("help", help)]);
+    }
+    output::line("");
+    let count = match errors.len() {
+        0 => "no errors".to_owned(),
+        count => output::count(count, "error"),
+    };
     let programs = output::count(claims.len(), "program");
     let of_exercises = output::count(exercises.len(), "exercise");
-    match errors.is_empty() {
-        true => {
-            output::good(&format!("no errors in {programs} ({of_exercises}){links}; {took}"));
-        }
-        false => output::bad(&format!(
-            "{} in {programs} ({of_exercises}); {took}",
-            output::count(errors.len(), "error")
-        )),
-    }
+    let links = if kinds.links { ", links" } else { "" };
+    let took = started.elapsed().as_secs_f32();
+    let summary = format!("{count} in {programs} ({of_exercises}){links}; {took:.0} s");
+    let print = if errors.is_empty() { output::good } else { output::bad };
+    print(&summary);
     Ok(errors.is_empty())
 }
 
 fn claims_of(exercise: &Exercise, kinds: Kinds) -> Vec<Claim<'_>> {
     let number = &exercise.number;
+    let claim = |program, source, kind| Claim { exercise, program, source, kind };
+    let starter = claim(exercise.package(), exercise.main_file(), Kind::Starter);
+    let solution = claim(format!("solution-{number}"), exercise.solution_file(), Kind::Solution);
     let mut claims = Vec::new();
-    let mut claim = |program: String, source: PathBuf, kind| {
-        claims.push(Claim { exercise, program, source, kind });
-    };
-    if kinds.starters {
-        claim(exercise.package(), exercise.main_file(), Kind::Starter);
-    }
-    if kinds.solutions {
-        claim(format!("solution-{number}"), exercise.solution_file(), Kind::Solution);
-    }
-    for wrong in exercise.plan.wrong_answers.iter().filter(|_| kinds.wrongs) {
-        let source = exercise.folder.join("wrong").join(format!("{}.rs", wrong.id));
-        claim(format!("wrong-{number}-{}", wrong.id), source, Kind::Wrong(wrong));
-    }
+    claims.extend(kinds.starters.then_some(starter));
+    claims.extend(kinds.solutions.then_some(solution));
+    claims.extend(exercise.plan.wrong_answers.iter().filter(|_| kinds.wrongs).map(|wrong| {
+        let source = exercise.folder.join(format!("wrong/{}.rs", wrong.id));
+        claim(format!("wrong-{number}-{}", wrong.id), source, Kind::Wrong(wrong))
+    }));
     claims
 }
 
 /// Returns the errors that can be found without running a program.
 fn file_errors(exercise: &Exercise) -> Vec<Error> {
     let mut errors = Vec::new();
-    let mut report = |place: &Path, what: String, help: &str| {
-        errors.push(Error { place: shown(place), what, help: help.to_owned() });
-    };
-    if let Err(what) = exercise.hints() {
-        report(
-            &exercise.folder,
-            what,
-            "write three hints: a nudge, the direction, most of the answer",
-        );
+    if let Err(error) = exercise.hints() {
+        let help = "write three hints: a nudge, the direction, most of the answer";
+        errors.push(Error::new(&exercise.folder, format!("{error:#}"), help));
     }
+    let main_file = exercise.main_file();
     if exercise.your_turn_line().is_none() {
-        let what = "no line marks where the learner starts".to_owned();
-        report(&exercise.main_file(), what, "add a comment `// Your turn: …`");
+        let what = "no line marks where the learner starts";
+        errors.push(Error::new(&main_file, what, "add a comment `// Your turn: …`"));
     }
-    let starter = exercise.folder.join("starter");
-    let [keep, reset] =
-        ["keep", "reset"].map(|command| called_as(&format!("{command} {}", exercise.number)));
-    match folders::are_same(&exercise.folder.join("src"), &starter) {
-        Ok(true) => {}
-        Ok(false) => report(
-            &exercise.main_file(),
-            "src/ differs from starter/".to_owned(),
-            &format!(
+    let [keep, reset] = ["keep", "reset"].map(|command| command_for(exercise, command));
+    let starter = exercise.starter();
+    let files =
+        folders::read(&exercise.source()).and_then(|src| Ok((src, folders::read(&starter)?)));
+    match files {
+        Ok((source, starter)) if folders::are_same(&source, &starter) => {}
+        Ok(_) => {
+            let help = format!(
                 "run `{keep}` if this is the new starter, or `{reset}` if it is your own work"
-            ),
-        ),
-        Err(error) => report(&starter, error.to_string(), &keep),
+            );
+            errors.push(Error::new(&main_file, "src/ differs from starter/", help));
+        }
+        Err(error) => errors.push(Error::new(&starter, error, format!("run `{keep}`"))),
     }
-    let folder = exercise.folder.join("wrong");
-    for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
+    for entry in fs::read_dir(exercise.folder.join("wrong")).into_iter().flatten().flatten() {
         let path = entry.path();
         let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         if !exercise.plan.wrong_answers.iter().any(|wrong| wrong.id == id) {
-            let what = "exercise.toml does not list this file".to_owned();
-            report(&path, what, &format!("add [[wrong]] with id = \"{id}\" and its diagnosis"));
+            let help = format!("add [[wrong]] with id = \"{id}\" and its diagnosis");
+            errors.push(Error::new(&path, "exercise.toml does not list this file", help));
         }
     }
     errors
@@ -176,7 +185,7 @@ fn link_errors(place: &Place, exercise: &Exercise) -> Vec<Error> {
             Ok(_) => "a link between the exercise and its lesson is missing".to_owned(),
             Err(error) => error.to_string(),
         };
-        Some(Error { place: shown(&path), what, help: format!("add a link to {link}") })
+        Some(Error::new(&path, what, format!("add a link to {link}")))
     });
     missing.collect()
 }
@@ -186,7 +195,7 @@ fn prove_programs(
     place: &Place,
     only: Option<&Exercise>,
     claims: &[Claim<'_>],
-) -> Result<Vec<Error>, String> {
+) -> Result<Vec<Error>> {
     output::line(format!("Building {} …", output::count(claims.len(), "program")));
     let package = only.map(Exercise::package);
     let mut arguments = vec!["--bins", "--examples", "--keep-going"];
@@ -194,123 +203,62 @@ fn prove_programs(
         Some(package) => arguments.extend(["-p", package]),
         None => arguments.push("--workspace"),
     }
-    let built = cargo::build(&place.folder, &arguments, false)?;
-    if !built.is_complete && !built.has_errors() {
-        // Run cargo again with its own output, which shows the reason.
-        cargo::run(&place.folder, "build", &arguments)?;
-    }
-    let mut errors = Vec::new();
-    let mut ready = Vec::new();
+    let built = cargo::build_all(&place.folder, &arguments)?;
+    let (mut errors, mut ready, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
     for claim in claims {
-        match ready_to_grade(claim, &built)? {
-            Ok(subject) => ready.push((claim, subject)),
+        match built_subject(claim, &built) {
+            Ok(subject) => {
+                let (exercise, checks) = (claim.exercise, required_checks(claim));
+                jobs.push(Job { exercise, subject, checks });
+                ready.push(claim);
+            }
             Err(error) => errors.push(error),
         }
     }
-    let count = ready.iter().map(|(claim, _)| required_checks(claim).len()).sum();
+    let count = jobs.iter().map(|job| job.checks.len()).sum();
     output::line(format!("Grading: {} …", output::count(count, "check")));
-    errors.extend(judge_claims(&ready));
+    for ((claim, job), graded) in ready.into_iter().zip(&jobs).zip(grade::grade(&jobs, None)) {
+        let mut verdict = judge(claim, &graded);
+        // On a busy computer, a correct server can be too slow. A learner does not run many
+        // programs concurrently, so that the verdict of a program that runs alone decides.
+        if let Err(first) = &verdict {
+            let alone = judge(claim, &grade::grade(slice::from_ref(job), None)[0]);
+            if alone.is_ok() {
+                output::wrapped_rows(&[("concurrently", &first.what), ("alone", "as expected")]);
+            }
+            verdict = alone;
+        }
+        let word = if verdict.is_ok() { "yes" } else { "NO" };
+        output::line(format!("  {word:3}  {}  {}", claim.exercise.number, claim.kind));
+        errors.extend(verdict.err());
+    }
     Ok(errors)
 }
 
 /// Returns the program to grade, or an error if the compiler reported an error or a warning.
-fn ready_to_grade(claim: &Claim<'_>, built: &Built) -> Result<Result<Subject, Error>, String> {
-    let message = built.messages.iter().find(|one| one.target == claim.program);
-    let fail = |what: &str, help: &str| {
-        Ok(Err(Error { place: shown(&claim.source), what: what.to_owned(), help: help.to_owned() }))
-    };
-    if let Some(message) = message {
+fn built_subject(claim: &Claim<'_>, built: &Built) -> Result<Subject, Error> {
+    if let Some(message) = built.messages.iter().find(|one| one.target == claim.program) {
         let help = if message.is_error { "fix the error" } else { "fix the warning" };
-        return fail(message.text.trim_end(), help);
+        return Err(Error::new(&claim.source, message.text.trim_end(), help));
     }
-    let Ok(program) = built.program(&claim.program) else {
-        let help = format!("add [[example]] or [[bin]] `{}` to Cargo.toml", claim.program);
-        return fail("cargo built no program from this file", &help);
-    };
-    let starter = match check::is_compared(claim.exercise) {
-        true => match built.program(&check::starter_name(claim.exercise)) {
-            Ok(program) => Some(check::target(claim.exercise, program)?),
-            Err(what) => return fail(&what, "add [[example]] with path = \"starter/main.rs\""),
-        },
-        false => None,
-    };
-    let mut target = check::target(claim.exercise, program)?;
-    target.silence_timeout = TIMEOUT;
-    Ok(Ok(Subject { target, source: Some(claim.source.clone()), starter }))
-}
-
-/// Judges programs. Repeats those with an error alone: on a busy computer, a correct server can be
-/// too slow, and a learner does not run many programs concurrently.
-fn judge_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Error> {
-    let mut errors = Vec::new();
-    for (one, graded) in ready.iter().zip(grade_claims(ready)) {
-        let claim = one.0;
-        let mut error = judge(claim, &graded);
-        if let Some(first) = error {
-            error = judge(claim, &grade_claims(slice::from_ref(one)).remove(0));
-            if error.is_none() {
-                output::wrapped_rows(&[
-                    ("concurrently", first.what.as_str()),
-                    ("alone", "as expected"),
-                ]);
-            }
-        }
-        print_claim(claim, error.is_none());
-        errors.extend(error);
-    }
-    errors
-}
-
-/// Grades programs concurrently. Of the measurements, only `HEAVY_JOBS` run concurrently.
-fn grade_claims(ready: &[(&Claim<'_>, Subject)]) -> Vec<Vec<Graded>> {
-    let all: Vec<Mutex<Vec<Graded>>> = ready.iter().map(|_| Mutex::default()).collect();
-    let verdicts = |index: usize| all[index].lock().unwrap_or_else(PoisonError::into_inner);
-    run_concurrently(ready.len(), JOBS, &|index| {
-        let (claim, subject) = &ready[index];
-        if let Err(why) = conformance::preflight(&subject.target) {
-            *verdicts(index) = grade::not_started(claim.exercise, &why);
-        }
-    });
-    let started: Vec<usize> =
-        (0..ready.len()).filter(|&index| verdicts(index).is_empty()).collect();
-    let pairs = started.iter().flat_map(|&index| {
-        let checks = required_checks(ready[index].0);
-        checks.iter().map(move |&check| (index, check))
-    });
-    let pairs: Vec<(usize, &'static Check)> = pairs.collect();
-    let targets: Vec<Target> = ready.iter().map(|(_, subject)| subject.target.clone()).collect();
-    for record in conformance::run_pairs(&targets, &pairs, &|_, _| true, &|_| {}) {
-        verdicts(record.target).push(grade::graded(record));
-    }
-    run_concurrently(started.len(), HEAVY_JOBS, &|index| {
-        let index = started[index];
-        let (claim, subject) = &ready[index];
-        let has_all = required_checks(claim).len() == claim.exercise.checks.len();
-        if !has_all || !grade::all_passed(&verdicts(index)) {
-            return;
-        }
-        for plan in &claim.exercise.plan.measures {
-            let (name, title) = (plan.what.name(), plan.title());
-            let state = grade::measured(plan, subject);
-            verdicts(index).push(Graded { name, title, state });
-        }
-    });
-    let into_inner = |verdicts: Mutex<Vec<Graded>>| verdicts.into_inner();
-    all.into_iter().map(into_inner).map(|all| all.unwrap_or_else(PoisonError::into_inner)).collect()
+    let subject = check::built_subject(claim.exercise, built, &claim.program, claim.source.clone());
+    let mut subject = subject.map_err(|error| {
+        let help = "add an [[example]] or a [[bin]] with this name and path to Cargo.toml";
+        Error::new(&claim.source, error, help)
+    })?;
+    subject.target.silence_timeout = TIMEOUT;
+    Ok(subject)
 }
 
 /// Returns the checks that decide a claim: the decisive check and those before it.
 fn required_checks<'a>(claim: &Claim<'a>) -> &'a [&'static Check] {
     let checks = &claim.exercise.checks;
     let last = match claim.kind {
-        Kind::Solution => return checks,
-        Kind::Starter => &claim.exercise.plan.starter.check,
-        Kind::Wrong(wrong) => match diagnosis(claim.exercise, wrong) {
-            Some(diagnosis) => &diagnosis.check,
-            None => return checks,
-        },
+        Kind::Solution => None,
+        Kind::Starter => Some(&claim.exercise.plan.starter.check),
+        Kind::Wrong(wrong) => diagnosis(claim.exercise, wrong).map(|diagnosis| &diagnosis.check),
     };
-    match checks.iter().position(|check| check.id == last) {
+    match checks.iter().position(|check| Some(check.id) == last.map(String::as_str)) {
         Some(index) => &checks[..=index],
         None => checks,
     }
@@ -321,49 +269,42 @@ fn diagnosis<'a>(exercise: &'a Exercise, wrong: &WrongAnswer) -> Option<&'a Diag
 }
 
 /// Returns an error if the verdicts differ from those that the claim expects.
-fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Option<Error> {
-    let fail = |what: String, help: &str| {
-        Some(Error { place: shown(&claim.source), what, help: help.to_owned() })
-    };
+fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Result<(), Error> {
     let exercise = claim.exercise;
-    let explanation = grade::explain(exercise, graded);
-    let skipped = graded.iter().find_map(|graded| match &graded.state {
-        State::Skipped(why) if cfg!(target_os = "linux") => Some((graded.name, why)),
+    let skipped = graded.iter().find_map(|graded| match &graded.verdict {
+        Some(Verdict::NotApplicable(why)) => Some((graded.name, why)),
         _ => None,
     });
-    if let (Kind::Solution, Some((name, why))) = (claim.kind, skipped) {
-        let what = format!("{name} was skipped: {why}");
-        return fail(what, "change `arguments` in exercise.toml, or use another check");
-    }
-    let is_skipped = graded.iter().any(|graded| matches!(graded.state, State::Skipped(_)));
-    match (claim.kind, explanation) {
-        (Kind::Solution, None) => None,
-        (Kind::Solution, Some(failure)) => {
-            let (name, actual) = (failure.graded.name, failure.actual);
-            let what = format!("the solution fails: {name}: {actual}");
-            fail(what, "fix the solution, or the check if it is too strict")
-        }
+    let (what, help) = match (claim.kind, grade::explain(exercise, graded)) {
+        (Kind::Solution, None) => match skipped {
+            Some((name, why)) if cfg!(target_os = "linux") => (
+                format!("{name} was skipped: {why}"),
+                "change `arguments` in exercise.toml, or use another check",
+            ),
+            _ => return Ok(()),
+        },
+        (Kind::Solution, Some(failure)) => (
+            format!("the solution fails: {}: {}", failure.graded.name, failure.actual),
+            "fix the solution, or the check if it is too strict",
+        ),
         // A skipped check cannot fail.
-        (Kind::Starter | Kind::Wrong(_), None) if is_skipped => None,
+        (Kind::Starter | Kind::Wrong(_), None) if skipped.is_some() => return Ok(()),
         (Kind::Starter, None) => {
-            fail("the starter passes".to_owned(), "leave a gap that a check detects")
+            ("the starter passes".to_owned(), "leave a gap that a check detects")
         }
         (Kind::Starter, Some(_)) => {
             let expected = &exercise.plan.starter;
-            let actual = graded.iter().find_map(|graded| match &graded.state {
-                State::Fail(actual) if graded.name == expected.check => Some(actual),
-                _ => None,
-            });
-            match actual {
-                Some(actual) if grade::contains_words(&expected.words, actual) => None,
-                Some(actual) => fail(
-                    format!("{} fails with another message: {actual}", expected.check),
+            let name = &expected.check;
+            let decisive = graded.iter().find(|graded| graded.name == *name);
+            match decisive.and_then(|graded| graded.verdict.as_ref()) {
+                Some(Verdict::Fail(actual)) if grade::contains_words(&expected.words, actual) => {
+                    return Ok(());
+                }
+                Some(Verdict::Fail(actual)) => (
+                    format!("{name} fails with another message: {actual}"),
                     "change `starter.words` in exercise.toml",
                 ),
-                None => fail(
-                    format!("{} does not fail", expected.check),
-                    "change `starter.check` in exercise.toml",
-                ),
+                _ => (format!("{name} does not fail"), "change `starter.check` in exercise.toml"),
             }
         }
         (Kind::Wrong(wrong), None) => {
@@ -373,48 +314,19 @@ fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Option<Error> {
                 }
                 None => "the wrong answer passes".to_owned(),
             };
-            fail(what, "add a check that detects it, or change its diagnosis")
+            (what, "add a check that detects it, or change its diagnosis")
         }
-        (Kind::Wrong(wrong), Some(failure)) if failure.id == Some(&wrong.diagnosis) => None,
+        (Kind::Wrong(wrong), Some(failure)) if failure.id == Some(&wrong.diagnosis) => {
+            return Ok(());
+        }
         (Kind::Wrong(wrong), Some(failure)) => {
             let by = failure.id.unwrap_or("no diagnosis");
             let (name, actual) = (failure.graded.name, failure.actual);
-            let what = format!("explained by {by}, not by {}: {name}: {actual}", wrong.diagnosis);
-            fail(what, "change the check, the words or the order of the diagnoses in exercise.toml")
-        }
-    }
-}
-
-fn print_claim(claim: &Claim<'_>, is_met: bool) {
-    let kind = match claim.kind {
-        Kind::Starter => "the starter fails for its stated reason".to_owned(),
-        Kind::Solution => "the solution passes".to_owned(),
-        Kind::Wrong(wrong) => format!("wrong/{}.rs fails: {}", wrong.id, wrong.diagnosis),
-    };
-    let word = if is_met { "yes" } else { "NO" };
-    output::line(format!("  {word:3}  {}  {kind}", claim.exercise.number));
-}
-
-fn print_errors(errors: &[Error]) {
-    for Error { place, what, help } in errors {
-        output::line("");
-        output::line(place);
-        output::wrapped_rows(&[("what", what), ("help", help)]);
-    }
-    output::line("");
-}
-
-/// Calls `act` for each number below `count`, on `jobs` threads.
-fn run_concurrently(count: usize, jobs: usize, act: &(dyn Fn(usize) + Sync)) {
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let index = next.fetch_add(1, Ordering::Relaxed);
-            if index >= count {
-                return;
-            }
-            act(index);
+            (
+                format!("explained by {by}, not by {}: {name}: {actual}", wrong.diagnosis),
+                "change the check, the words or the order of the diagnoses in exercise.toml",
+            )
         }
     };
-    thread::scope(|scope| (0..jobs.min(count)).for_each(|_| drop(scope.spawn(work))));
+    Err(Error::new(&claim.source, what, help))
 }

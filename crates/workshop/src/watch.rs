@@ -1,177 +1,110 @@
 //! `watch`: grades an exercise again whenever the learner saves a file.
 
-use std::fs;
 use std::io::{self, BufRead};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use notify::{RecursiveMode, Watcher};
+use anyhow::Result;
 
 use crate::check;
 use crate::exercise::Exercise;
-use crate::folders;
+use crate::folders::{self, Files};
 use crate::learn;
 use crate::output;
 use crate::place::{Place, shown};
 use crate::progress::Progress;
 
-/// How long the files must not change before they count as saved. An editor may write a file in
-/// several steps, or write a new file and rename it.
-const SETTLING_TIME: Duration = Duration::from_millis(100);
-
-/// How often the files are polled. Some folders have no change notifications, for example those
-/// that a container or a virtual machine shares.
-const POLL_INTERVAL: Duration = Duration::from_secs(1);
-
-/// An event that wakes `watch`.
-enum Event {
-    /// A file in the folder changed.
-    Changed,
-    /// The learner entered a line.
-    Input(String),
-}
-
-/// The next step of `watch`.
-enum Step<'a> {
-    Check(&'a Exercise),
-    Wait,
-    End,
-}
+/// How often the files are read. Reading a few small files costs less than a millisecond, and it
+/// also works in folders without change notifications, such as those that a container shares.
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Checks an exercise now and after every change, until the learner quits.
-///
-/// # Errors
-///
-/// Fails if the exercise cannot be read.
-pub fn watch<'a>(place: &'a Place, first: &'a Exercise) -> Result<bool, String> {
-    let (sender, receiver) = mpsc::channel();
-    let mut exercise = first;
-    let input = sender.clone();
+pub fn watch<'a>(place: &'a Place, first: &'a Exercise) -> Result<bool> {
+    let (sender, input) = mpsc::channel();
+    // If stdin ends, the channel stays open, so that `recv_timeout` still waits.
+    let input_sender = sender.clone();
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            if input.send(Event::Input(line)).is_err() {
-                return;
-            }
+            let _ = input_sender.send(line);
         }
     });
-    'exercises: loop {
-        let _watcher = watcher(&exercise.folder, &sender);
-        loop {
-            let before = sources(exercise);
-            if let Err(message) = check::check(place, exercise, None) {
-                output::bad(&message);
+    let mut exercise = first;
+    loop {
+        let checked = sources(exercise);
+        if let Err(error) = check::check(place, exercise, None) {
+            output::error(&error);
+        }
+        print_waiting(exercise);
+        match wait(place, exercise, &checked, &input)? {
+            Some(next) if next.name != exercise.name => {
+                exercise = next;
+                learn::print_exercise(place, exercise);
             }
-            print_waiting(exercise);
-            let step = loop {
-                match wait(place, exercise, &before, &receiver)? {
-                    Step::Wait => {}
-                    step => break step,
-                }
-            };
-            match step {
-                Step::End => return Ok(true),
-                Step::Check(next) if next.name != exercise.name => {
-                    exercise = next;
-                    learn::print_exercise(place, exercise);
-                    continue 'exercises;
-                }
-                Step::Check(_) | Step::Wait => {}
-            }
+            Some(_) => {}
+            None => return Ok(true),
         }
     }
 }
 
-/// Waits for the next step.
+/// Waits for a change of the files or for a line of input. Returns the exercise to check, or `None`
+/// if the learner quits.
 fn wait<'a>(
     place: &'a Place,
     exercise: &'a Exercise,
-    before: &Sources,
-    receiver: &Receiver<Event>,
-) -> Result<Step<'a>, String> {
-    match receiver.recv_timeout(POLL_INTERVAL) {
-        Ok(Event::Input(line)) => return handle_input(place, exercise, line.trim()),
-        Ok(Event::Changed) => {
-            // Input during this time is handled later.
-            while let Ok(Event::Changed) = receiver.recv_timeout(SETTLING_TIME) {}
+    checked: &Files,
+    input: &Receiver<String>,
+) -> Result<Option<&'a Exercise>> {
+    let mut last = sources(exercise);
+    loop {
+        let Ok(line) = input.recv_timeout(POLL_INTERVAL) else {
+            let now = sources(exercise);
+            // An editor may write a file in several steps, or write a new file and rename it. So
+            // the files count as saved when they have not changed between two polls.
+            if now != *checked && now == last && now.contains_key(Path::new("main.rs")) {
+                output::line("Saved: checking again.");
+                return Ok(Some(exercise));
+            }
+            last = now;
+            continue;
+        };
+        match line.trim() {
+            "" => return Ok(Some(exercise)),
+            "q" => return Ok(None),
+            "h" => drop(learn::hint(place, exercise, false)?),
+            "n" => match next_after(place, exercise)? {
+                Some(next) => return Ok(Some(next)),
+                None => output::line("All other exercises are done."),
+            },
+            other => output::line(format!("unknown command `{other}`")),
         }
-        Err(_) => {}
+        print_waiting(exercise);
     }
-    let now = sources(exercise);
-    // Ignore an editor's temporary files, and the moment in a rename when the file is missing.
-    if now == *before || now.is_empty() {
-        return Ok(Step::Wait);
-    }
-    output::line("Saved: checking again.");
-    Ok(Step::Check(exercise))
-}
-
-fn handle_input<'a>(
-    place: &'a Place,
-    exercise: &'a Exercise,
-    line: &str,
-) -> Result<Step<'a>, String> {
-    match line {
-        "" => return Ok(Step::Check(exercise)),
-        "q" => return Ok(Step::End),
-        "h" => {
-            learn::hint(place, exercise, false)?;
-        }
-        "n" => match next_after(place, exercise)? {
-            Some(next) => return Ok(Step::Check(next)),
-            None => output::line("All other exercises are done."),
-        },
-        other => output::line(format!("unknown command `{other}`")),
-    }
-    print_waiting(exercise);
-    Ok(Step::Wait)
 }
 
 fn print_waiting(exercise: &Exercise) {
     output::line("");
     output::line(format!("Waiting for changes of {}", shown(&exercise.main_file())));
-    output::line(
-        "Keys, followed by Enter:  h hint,  n next exercise,  q quit,  Enter alone: check again",
-    );
+    output::line("Enter: check again;  h Enter: hint;  n Enter: next exercise;  q Enter: quit");
 }
 
 /// Returns the next exercise that is not done: the first later one, or else the first one.
-fn next_after<'a>(place: &'a Place, exercise: &Exercise) -> Result<Option<&'a Exercise>, String> {
+fn next_after<'a>(place: &'a Place, exercise: &Exercise) -> Result<Option<&'a Exercise>> {
     let progress = Progress::read(&place.folder)?;
-    let is_open = |other: &&Exercise| {
-        other.name != exercise.name && progress.note(&other.name).done.is_none()
-    };
-    let later = |other: &&Exercise| other.name > exercise.name;
+    let is_open = |other: &&Exercise| other.name != exercise.name && !progress.is_done(&other.name);
     let mut open = place.exercises.iter().filter(is_open);
     let first = open.clone().next();
-    Ok(open.find(later).or(first))
+    Ok(open.find(|other| other.name > exercise.name).or(first))
 }
 
-/// Watches a folder for changes. Returns `None` if that fails; polling is the fallback.
-fn watcher(folder: &Path, sender: &Sender<Event>) -> Option<notify::RecommendedWatcher> {
-    let sender = sender.clone();
-    let on_change = move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| !event.kind.is_access()) {
-            let _ = sender.send(Event::Changed);
-        }
-    };
-    let mut watcher = notify::recommended_watcher(on_change).ok()?;
-    watcher.watch(folder, RecursiveMode::Recursive).ok()?;
-    Some(watcher)
-}
-
-type Sources = Vec<(PathBuf, Vec<u8>)>;
-
-/// Returns the source files of the program, with their content.
-fn sources(exercise: &Exercise) -> Sources {
-    let source = exercise.folder.join("src");
-    let names = folders::files(&source).unwrap_or_default();
-    let mut files: Vec<PathBuf> = names.iter().map(|name| source.join(name)).collect();
-    files.push(exercise.folder.join("Cargo.toml"));
-    let is_source = |file: &PathBuf| {
-        file.extension().is_some_and(|extension| extension == "rs" || extension == "toml")
-    };
-    let read = |file: PathBuf| fs::read(&file).ok().map(|content| (file, content));
-    files.into_iter().filter(is_source).filter_map(read).collect()
+/// Returns the source files of the program, as far as they can be read now.
+fn sources(exercise: &Exercise) -> Files {
+    let mut files = folders::read(&exercise.source()).unwrap_or_default();
+    // Ignore an editor's temporary files.
+    files.retain(|name, _| name.extension().is_some_and(|extension| extension == "rs"));
+    if let Ok(content) = std::fs::read(exercise.folder.join("Cargo.toml")) {
+        files.insert("Cargo.toml".into(), content);
+    }
+    files
 }

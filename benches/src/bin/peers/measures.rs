@@ -302,7 +302,7 @@ impl Course {
         plan.max_segment_bytes = Some(HELD_SEGMENT_BYTES);
         plan.receive_buffer_bytes = Some(HELD_BUFFER_BYTES);
         plan.timeout = HELD_TIMEOUT;
-        plan.source = Some(probe::address::unused());
+        plan.source = Some(harness::port::unused_loopback());
         let job = Job::new(plan)?;
         let (report, snapshot) = thread::scope(|scope| {
             let running = scope.spawn(|| job.run());

@@ -40,6 +40,11 @@ pub fn read_whole(mut stream: &TcpStream) -> Vec<u8> {
     bytes
 }
 
+/// Panics unless the reply is the bare preamble and this content.
+pub fn assert_reply(stream: &TcpStream, content: &[u8]) {
+    assert_same(&read_whole(stream), &[BARE, content].concat());
+}
+
 /// Reads until the connection ends, with a FIN or with an error. Returns the bytes and the result.
 pub fn read_until_end(mut stream: &TcpStream) -> (Vec<u8>, io::Result<()>) {
     let mut bytes = Vec::new();

@@ -1,20 +1,33 @@
 //! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table must pass
 //! the same tests:
 //!
-//! - `in_process` tests what the server does. The server runs in this process.
-//! - `process` tests the server as a program: signals, exit codes, output and descriptors.
+//! - `sending`, `draining`, `failures` and `accepting` test what the server does. The server runs in
+//!   this process.
+//! - `program`, `descriptors` and `linux` run the server as a process. They test its signals, exit
+//!   codes and output, and what it needs from the system.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
 //! test for all siblings.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accepting;
 mod client;
-mod in_process;
+#[cfg(unix)]
+mod descriptors;
+mod draining;
+mod failures;
 mod layout;
+#[cfg(target_os = "linux")]
+mod linux;
+mod modules;
 #[cfg(unix)]
 mod process;
+#[cfg(unix)]
+mod program;
 mod running;
+mod sending;
+mod sibling;
 
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -22,50 +35,29 @@ use std::time::Duration;
 use std::{panic, thread};
 
 use libtest_mimic::{Arguments, Failed, Trial};
-use serve_core::Approach;
+
+use sibling::{SendMode, Sibling, Test};
 
 /// The maximum time of one test. No test takes this long, even on a slow machine.
 const TEST_DEADLINE: Duration = Duration::from_secs(90);
 
-/// A test that every sibling must pass.
-type Check = fn(Sibling);
+/// The tests that depend on how the file is read.
+const FILE_TESTS: [&[(&str, Test)]; 4] =
+    [sending::FILE_TESTS, draining::FILE_TESTS, failures::FILE_TESTS, accepting::FILE_TESTS];
 
-/// A sibling, and the mode in which it sends the file.
-#[derive(Clone, Copy)]
-struct Sibling {
-    approach: &'static Approach,
-    mode: SendMode,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SendMode {
-    Copy,
-    /// Copy mode without direct reads from the page cache, as on systems other than Linux: only
-    /// threads that may block read the file.
-    CopyByPool,
-    ZeroCopy,
-}
-
-impl Sibling {
-    /// Returns all siblings in all modes that the operating system supports.
-    fn all() -> impl Iterator<Item = Self> {
-        let modes: &[SendMode] = match cfg!(target_os = "linux") {
-            true => &[SendMode::Copy, SendMode::CopyByPool, SendMode::ZeroCopy],
-            false => &[SendMode::Copy],
-        };
-        let siblings = approaches::ALL.iter().copied();
-        siblings.flat_map(|approach| modes.iter().map(move |&mode| Self { approach, mode }))
-    }
-
-    fn name(self) -> String {
-        let suffix = match self.mode {
-            SendMode::Copy => "",
-            SendMode::CopyByPool => "-by-pool",
-            SendMode::ZeroCopy => "-zero-copy",
-        };
-        format!("{}{suffix}", self.approach.name)
-    }
-}
+/// The other tests.
+const TESTS: &[&[(&str, Test)]] = &[
+    sending::TESTS,
+    draining::TESTS,
+    failures::TESTS,
+    accepting::TESTS,
+    #[cfg(unix)]
+    program::TESTS,
+    #[cfg(unix)]
+    descriptors::TESTS,
+    #[cfg(target_os = "linux")]
+    linux::TESTS,
+];
 
 fn main() -> ExitCode {
     if let Some(exit_code) = approaches::main_of_server() {
@@ -73,18 +65,14 @@ fn main() -> ExitCode {
     }
     let mut trials = layout::trials();
     for sibling in Sibling::all() {
-        for &(name, check) in in_process::FILE_CHECKS {
-            trials.push(trial(sibling, name, check));
+        for &(name, test) in FILE_TESTS.into_iter().flatten() {
+            trials.push(trial(sibling, name, test));
         }
         if sibling.mode == SendMode::CopyByPool {
             continue;
         }
-        for &(name, check) in in_process::CHECKS {
-            trials.push(trial(sibling, name, check));
-        }
-        #[cfg(unix)]
-        for &(name, check) in process::CHECKS {
-            trials.push(trial(sibling, name, check));
+        for &(name, test) in TESTS.iter().copied().flatten() {
+            trials.push(trial(sibling, name, test));
         }
     }
     let mut arguments = Arguments::from_args();
@@ -93,11 +81,11 @@ fn main() -> ExitCode {
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
-fn trial(sibling: Sibling, name: &str, check: Check) -> Trial {
+fn trial(sibling: Sibling, name: &str, test: Test) -> Trial {
     Trial::test(format!("{}::{name}", sibling.name()), move || {
         let (sender, receiver) = mpsc::channel();
         let worker = thread::spawn(move || {
-            check(sibling);
+            test(sibling);
             let _ = sender.send(());
         });
         if receiver.recv_timeout(TEST_DEADLINE) == Err(mpsc::RecvTimeoutError::Timeout) {

@@ -1,7 +1,7 @@
 //! A server that runs in this process, on a free port, with its events in memory.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -9,11 +9,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
-use serve_core::{Config, Event, EventKind, EventLog, Server, bind};
+use serve_core::{Config, ErrorKind, Event, EventKind, EventLog, Server, bind};
 use tempfile::TempDir;
 
-use crate::client::{BARE, DEADLINE, assert_same, connect, read_whole};
-use crate::{SendMode, Sibling};
+use crate::client::{DEADLINE, assert_reply, connect};
+use crate::sibling::{SendMode, Sibling};
+
+/// The length of a file that does not fit into the socket buffers, in bytes. The server must wait
+/// for the client before it can send the whole file.
+pub const LONG_FILE_BYTES: u64 = 64 << 20;
 
 /// A running server.
 pub struct Running {
@@ -70,20 +74,21 @@ impl Running {
         Ready::new(content, configure).run(sibling)
     }
 
-    /// Starts a server for a file that is longer than any socket buffer. The file is sparse, so it
-    /// needs no disk space.
-    pub fn start_with_long_file(
-        sibling: Sibling,
-        bytes: u64,
-        configure: impl FnOnce(&mut Config),
-    ) -> Self {
+    /// Starts a server for a file of [`LONG_FILE_BYTES`] bytes. The file is sparse, so it needs no
+    /// disk space.
+    pub fn start_with_long_file(sibling: Sibling, configure: impl FnOnce(&mut Config)) -> Self {
         let running = Self::start_with(sibling, b"", configure);
-        File::create(running.path()).unwrap().set_len(bytes).unwrap();
+        running.set_file_length(LONG_FILE_BYTES);
         running
     }
 
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("file.bin")
+    }
+
+    /// Extends the served file with zeros, or truncates it.
+    pub fn set_file_length(&self, bytes: u64) {
+        OpenOptions::new().write(true).open(self.path()).unwrap().set_len(bytes).unwrap();
     }
 
     pub fn connect(&self) -> TcpStream {
@@ -92,7 +97,7 @@ impl Running {
 
     /// Asserts that a client receives the bare preamble and this content.
     pub fn assert_serves(&self, content: &[u8]) {
-        assert_same(&read_whole(&self.connect()), &[BARE, content].concat());
+        assert_reply(&self.connect(), content);
     }
 
     /// Waits until the events satisfy a condition. Panics with the last events if they do not.
@@ -143,6 +148,21 @@ pub fn count_named(events: &[Event], name: &str) -> usize {
 pub fn names_of(events: &[Event], conn: u64) -> Vec<&'static str> {
     let of_conn = events.iter().filter(|event| event.kind.conn() == Some(conn));
     of_conn.map(|event| event.kind.name()).collect()
+}
+
+/// Returns the kinds of the errors of one connection.
+pub fn errors_of(events: &[Event], of_conn: u64) -> Vec<ErrorKind> {
+    let kinds = events.iter().filter_map(|event| match event.kind {
+        EventKind::Error { conn: Some(conn), kind, .. } if conn == of_conn => Some(kind),
+        _ => None,
+    });
+    kinds.collect()
+}
+
+/// Panics if the events do not contain an event of this kind with these fields.
+pub fn assert_contains(events: &[Event], kind: EventKind) {
+    let contains = events.iter().any(|event| event.kind == kind);
+    assert!(contains, "expected {kind:?}, got these events: {}", format_events(events));
 }
 
 /// Formats the last 40 events for a message.

@@ -1,6 +1,6 @@
-//! The program against small servers that do to it what servers do.
+//! Runs the program against small servers, each with one behavior.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -12,245 +12,326 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-/// Whatever takes longer is stuck.
-const DEADLINE: Duration = Duration::from_secs(20);
+/// Longer than any run of the program takes.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
-const REPLY: &[u8] = b"HTTP/1.1\n\nRIFF and more";
+const REPLY: &str = "HTTP/1.1\n\nRIFF and more";
 
-/// What the program did.
+/// The exit code and the output of the program.
 #[derive(Debug)]
-struct Ran {
+struct Output {
     code: Option<i32>,
-    out: String,
-    err: String,
+    stdout: String,
+    stderr: String,
 }
 
-impl Ran {
-    /// Whether it ended so, and told these parts, in this order.
+impl Output {
+    /// Asserts the exit code, and that stdout contains these parts in this order.
     fn expect(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
-        let mut rest = self.out.as_str();
+        let mut rest = self.stdout.as_str();
         for part in parts {
-            let at = rest.find(part).unwrap_or_else(|| panic!("no {part:?} in {self:?}"));
-            rest = &rest[at + part.len()..];
+            let index = rest.find(part).unwrap_or_else(|| panic!("no {part:?} in {self:?}"));
+            rest = &rest[index + part.len()..];
         }
+    }
+
+    /// Asserts that the program could not start, and that stderr contains a part.
+    fn expect_error(&self, part: &str) {
+        assert_eq!((self.code, self.stdout.as_str()), (Some(2), ""), "{self:?}");
+        assert!(self.stderr.contains(part), "expected {part:?}, got {self:?}");
     }
 }
 
-/// A server for one client, on a port of its own; joined, it returns what it saw.
+/// Starts a server for one client, on a free port. The thread returns the result of `serve`.
 fn server<T: Send + 'static>(
     serve: impl FnOnce(TcpStream) -> T + Send + 'static,
 ) -> (SocketAddr, JoinHandle<T>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let addr = listener.local_addr().unwrap();
-    let serving = thread::spawn(move || {
+    let address = listener.local_addr().unwrap();
+    let thread = thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
-        stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        stream.set_write_timeout(Some(DEADLINE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+        stream.set_write_timeout(Some(TIMEOUT)).unwrap();
+        stream.set_nodelay(true).unwrap();
         serve(stream)
     });
-    (addr, serving)
+    (address, thread)
 }
 
-/// What a right server does; returns what the client said.
-fn reply(mut stream: TcpStream) -> Vec<u8> {
-    stream.write_all(REPLY).unwrap();
+/// Serves a client like a correct server. Returns the data that the client sent.
+fn reply(stream: TcpStream) -> Vec<u8> {
+    send_parts(stream, &[REPLY])
+}
+
+fn send_parts(mut stream: TcpStream, parts: &[&str]) -> Vec<u8> {
+    for part in parts {
+        stream.write_all(part.as_bytes()).unwrap();
+    }
     stream.shutdown(Shutdown::Write).unwrap();
     let mut received = Vec::new();
     stream.read_to_end(&mut received).unwrap();
     received
 }
 
-fn probe(addr: SocketAddr, args: &[&str]) -> Ran {
+fn probe(address: SocketAddr, options: &[&str]) -> Output {
+    run(&[&[address.to_string().as_str()], options].concat())
+}
+
+fn run(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
-    command.arg(addr.to_string()).args(args);
+    command.args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    let (done, is_done) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
-        let (mut said, mut complained) = (String::new(), String::new());
-        out.read_to_string(&mut said).unwrap();
-        err.read_to_string(&mut complained).unwrap();
-        let _ = done.send((said, complained));
+        let (mut stdout, mut stderr) = (String::new(), String::new());
+        out.read_to_string(&mut stdout).unwrap();
+        err.read_to_string(&mut stderr).unwrap();
+        let _ = sender.send((stdout, stderr));
     });
-    let Ok((out, err)) = is_done.recv_timeout(DEADLINE) else {
+    let Ok((stdout, stderr)) = receiver.recv_timeout(TIMEOUT) else {
         child.kill().unwrap();
-        panic!("probe {args:?} did not end within {DEADLINE:?}");
+        panic!("probe {arguments:?} did not end within {TIMEOUT:?}");
     };
-    Ran { code: child.wait().unwrap().code(), out, err }
+    Output { code: child.wait().unwrap().code(), stdout, stderr }
 }
 
 #[test]
-fn a_whole_reply_is_told() {
-    let (addr, serving) = server(reply);
-    let ran = probe(addr, &[]);
-    let connected = format!("connected to {addr}\n");
+fn a_complete_reply_is_reported() {
+    let (address, serving) = server(reply);
+    let output = probe(address, &[]);
+    let connected = format!("connected to {address}\n");
     let hex = "48 54 54 50 2f 31 2e 31  0a 0a 52 49 46 46 20 61  HTTP/1.1..RIFF a …\n";
     let fin = "\n23 bytes, then the server's FIN (end of file) after ";
-    ran.expect(0, &[&connected, "first byte after ", fin, hex]);
+    output.expect(0, &[&connected, "first byte after ", fin, hex]);
     assert_eq!(serving.join().unwrap(), b"");
 }
 
 #[test]
-fn it_says_what_it_was_told_and_ends_its_side() {
-    let (addr, serving) = server(|mut stream| {
-        // Whoever waits for the client's FIN sees that it is one.
+fn say_and_upload_and_half_close_send_data_and_a_fin() {
+    let (address, serving) = server(|mut stream| {
         let mut received = Vec::new();
         stream.read_to_end(&mut received).unwrap();
-        stream.write_all(REPLY).unwrap();
+        stream.write_all(REPLY.as_bytes()).unwrap();
         received
     });
-    let ran = probe(addr, &["--say", "a\\r\\n\\x00", "--upload", "1KiB", "--half-close"]);
-    ran.expect(0, &["said 4 bytes\n", "uploaded 1,024 bytes", "our FIN", "23 bytes, then the"]);
+    let output = probe(address, &["--say", "a\\r\\n\\x00", "--upload", "1KiB", "--half-close"]);
+    output
+        .expect(0, &["sent 4 bytes\n", "uploaded 1,024 bytes", "sent a FIN", "23 bytes, then the"]);
     let received = serving.join().unwrap();
     assert_eq!(received[..4], *b"a\r\n\0");
     assert_eq!(received.len(), 4 + 1024);
 }
 
 #[test]
-fn a_server_that_reads_nothing_is_told() {
+fn a_server_that_does_not_read_is_reported() {
     let (over, is_over) = mpsc::channel::<()>();
-    let (addr, serving) = server(move |_stream| is_over.recv_timeout(DEADLINE));
-    let ran = probe(addr, &["--upload", "50MB", "--timeout", "0.3"]);
-    ran.expect(1, &["connected", "stuck: ", "none more for 300 ms\n", "nobody reads"]);
+    let (address, serving) = server(move |_stream| is_over.recv_timeout(TIMEOUT));
+    let output = probe(address, &["--upload", "50MB", "--timeout", "0.3"]);
+    output.expect(
+        1,
+        &["connected", "sent ", "could not send for 300 ms: the server does not read\n"],
+    );
     drop(over);
     serving.join().unwrap().unwrap_err();
 }
 
 #[test]
-fn a_reset_is_told() {
-    let (addr, serving) = server(|mut stream| {
-        stream.write_all(REPLY).unwrap();
-        // It has come when the client answers.
+fn a_reset_is_reported() {
+    let (address, serving) = server(|mut stream| {
+        stream.write_all(REPLY.as_bytes()).unwrap();
+        // The client has read the reply when it sends more.
         stream.read_exact(&mut [0; 2]).unwrap();
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     });
-    let ran = probe(addr, &["--say", "hi"]);
+    let output = probe(address, &["--say", "hi"]);
     serving.join().unwrap();
-    ran.expect(1, &["then a reset (RST) after ", "what was under way is lost\n"]);
+    output.expect(1, &["then a reset (RST) after ", ": the data in transit is lost\n"]);
 }
 
 #[test]
-fn a_reset_while_nothing_is_read_is_told_when_it_comes() {
-    let (addr, serving) = server(|stream| {
+fn a_reset_ends_a_wait() {
+    let (address, serving) = server(|stream| {
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     });
-    // Seen at once: it does not sit out the wait.
-    let ran = probe(addr, &["--wait", "3600"]);
+    let output = probe(address, &["--wait", "3600"]);
     serving.join().unwrap();
-    ran.expect(1, &["the server reset the connection (RST): seen after ", "0 bytes had come"]);
+    output.expect(
+        1,
+        &["the server reset the connection (RST): noticed after ", "received 0 bytes before"],
+    );
 }
 
 #[test]
-fn silence_is_told() {
-    let (addr, serving) = server(|mut stream| {
-        stream.write_all(REPLY).unwrap();
+fn a_read_timeout_is_reported() {
+    let (address, serving) = server(|mut stream| {
+        stream.write_all(REPLY.as_bytes()).unwrap();
         stream.read(&mut [0]).unwrap()
     });
-    let ran = probe(addr, &["--timeout", "0.2"]);
-    ran.expect(1, &["23 bytes, then nothing for 200 ms, and no end: the connection is still open"]);
+    let output = probe(address, &["--timeout", "0.2"]);
+    output.expect(1, &["23 bytes, then nothing for 200 ms: the connection is still open"]);
     assert_eq!(serving.join().unwrap(), 0);
 }
 
 #[test]
-fn it_reads_so_many_and_leaves_as_it_is_told() {
-    for (args, is_reset, said) in [
-        (&["--read", "10"][..], false, "10 bytes, then closed here after"),
-        (&["--read", "10", "--stay", "0.05", "--close"], false, "then closed here after"),
-        (&["--read", "10", "--reset"], true, "10 bytes, then reset here (RST) after"),
-        (&["--wait", "0.05", "--reset"], true, "0 bytes, then reset here (RST) after"),
+fn the_client_closes_or_resets_the_connection() {
+    for (options, is_reset, expected) in [
+        (&["--read", "10"][..], false, "10 bytes, then closed by the client after"),
+        (&["--read", "10", "--stay", "0.05", "--close"], false, "then closed by the client after"),
+        (&["--read", "10", "--reset"], true, "10 bytes, then reset by the client (RST) after"),
+        (&["--wait", "0.05", "--reset"], true, "0 bytes, then reset by the client (RST) after"),
     ] {
-        let (addr, serving) = server(|mut stream| {
-            // Just what is read: a close then is a FIN.
-            stream.write_all(&REPLY[..10]).unwrap();
+        let (address, serving) = server(|mut stream| {
+            // The client reads everything. Otherwise its close would send a RST.
+            stream.write_all(&REPLY.as_bytes()[..10]).unwrap();
             stream.read(&mut [0]).map_err(|error| error.kind())
         });
-        let ran = probe(addr, args);
-        ran.expect(0, &[said]);
+        probe(address, options).expect(0, &[expected]);
         let expected = if is_reset { Err(ErrorKind::ConnectionReset) } else { Ok(0) };
-        assert_eq!(serving.join().unwrap(), expected, "{args:?}");
+        assert_eq!(serving.join().unwrap(), expected, "{options:?}");
     }
 }
 
 #[test]
-fn it_stays_and_reads_on() {
-    let (addr, serving) = server(reply);
-    let ran = probe(addr, &["--read", "10", "--stay", "0.1", "--times"]);
-    ran.expect(0, &["  10 bytes\n", "read nothing until 1", "  13 bytes\n", "23 bytes, then the"]);
+fn after_stay_the_client_reads_on() {
+    let (address, serving) = server(reply);
+    let output = probe(address, &["--read", "10", "--stay", "0.1", "--times"]);
+    output
+        .expect(0, &["  10 bytes\n", "read nothing until 1", "  13 bytes\n", "23 bytes, then the"]);
     serving.join().unwrap();
 }
 
 #[test]
-fn it_reads_slowly() {
-    let (addr, serving) = server(reply);
+fn slow_limits_the_rate() {
+    let (address, serving) = server(reply);
     let started = Instant::now();
-    let ran = probe(addr, &["--slow", "50", "--times"]);
-    // Five bytes at a time, ten times a second.
-    ran.expect(0, &["  5 bytes\n", "  5 bytes\n", "  5 bytes\n", "23 bytes, then the"]);
+    let output = probe(address, &["--slow", "50", "--times"]);
+    // Five bytes per read, ten reads per second.
+    output.expect(0, &["  5 bytes\n", "  5 bytes\n", "  5 bytes\n", "23 bytes, then the"]);
     assert!(started.elapsed() >= Duration::from_millis(400));
     serving.join().unwrap();
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn the_kernel_takes_little_for_a_small_client() {
-    let (addr, serving) = server(|mut stream| {
-        // The kernel remembers of an address how much it took at once.
+fn the_kernel_accepts_little_for_a_small_client() {
+    let (address, serving) = server(|mut stream| {
+        // The kernel remembers for each address how much data its connections accepted.
         assert!(stream.peer_addr().unwrap().ip().is_loopback());
         assert_ne!(stream.peer_addr().unwrap().ip(), std::net::Ipv4Addr::LOCALHOST);
         stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
         let mut sent = 0;
         while let Ok(count) = stream.write(&[0; 4096]) {
             sent += count;
-            assert!(sent < 156_916, "the kernel took {sent} bytes for a client that is small");
+            assert!(sent < 156_916, "the kernel accepted {sent} bytes");
         }
     });
-    let ran = probe(addr, &["--small", "--stay", "0.5", "--read", "10", "--reset"]);
+    let output = probe(address, &["--small", "--stay", "0.5", "--read", "10", "--reset"]);
     serving.join().unwrap();
-    ran.expect(0, &["10 bytes, then reset here"]);
+    output.expect(0, &["10 bytes, then reset by the client"]);
+}
+
+/// Runs the program with `--expect`. The file contains `RIFF and more`. Returns the verdict.
+fn verdict(parts: &[&'static str]) -> (i32, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, "RIFF and more").unwrap();
+    let parts = parts.to_vec();
+    let (address, serving) = server(move |stream| send_parts(stream, &parts));
+    let output = probe(address, &["--hex", "0", "--expect", path.to_str().unwrap()]);
+    serving.join().unwrap();
+    let verdict = output.stdout.lines().last().unwrap();
+    (output.code.unwrap(), verdict.replace(path.to_str().unwrap(), "FILE"))
 }
 
 #[test]
-fn the_reply_is_compared_with_a_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("file");
-    let name = path.to_str().unwrap();
-    for (file, code, said) in [
-        ("RIFF and more", 0, "whole: a preamble of 10 bytes, then all of "),
-        ("RIFF or more", 1, "differs: byte 5 of "),
-        ("RIFF and more than that", 1, "not whole: only 13 of 23 bytes of "),
+fn each_preamble_is_recognized() {
+    for (parts, bytes) in [
+        (&["HTTP/1.1\n\nRIFF and more"][..], 10),
+        (&["HT", "TP/1.1\n", "\nRIFF", " and more"], 10),
+        (&["HTTP/1.1 200 OK\r\nContent-Length: 13\r\n", "\r\nRIFF and more"], 39),
+        (&["RIFF and more"], 0),
     ] {
-        fs::write(&path, file).unwrap();
-        let (addr, serving) = server(reply);
-        probe(addr, &["--expect", name]).expect(code, &["23 bytes, then the server's FIN", said]);
+        let expected = format!("complete: a preamble of {bytes} bytes, then all of FILE, 13 bytes");
+        assert_eq!(verdict(parts), (0, expected));
+    }
+}
+
+#[test]
+fn an_incorrect_reply_is_reported() {
+    for (parts, expected) in [
+        (&["HTTP/1.1\n\nRIFF"][..], "incomplete: only 4 of 13 bytes of FILE"),
+        (&["HTTP/1.1\n\n"], "incomplete: only 0 of 13 bytes of FILE"),
+        (&["HTTP/1"], "incomplete: only 0 of 13 bytes of FILE"),
+        (&[], "incomplete: only 0 of 13 bytes of FILE"),
+        (
+            &["HTTP/1.1\n\nRIFF", " or more"],
+            "different: byte 5 of FILE: expected 61, got 6f (byte 15 of the reply)",
+        ),
+        (&["HTTP/1.1\n\nRIFF and more", "!"], "too long: all of FILE, 13 bytes, then more bytes"),
+    ] {
+        assert_eq!(verdict(parts), (1, expected.to_owned()));
+    }
+}
+
+#[test]
+fn a_port_alone_is_on_this_computer() {
+    for prefix in ["", ":"] {
+        let (address, serving) = server(reply);
+        let output = run(&[&format!("{prefix}{}", address.port()), "--hex"]);
+        // Without a number, `--hex` prints 64 bytes: the whole reply.
+        output.expect(0, &[&format!("connected to {address}\n"), "23 bytes", "HTTP", "d more\n"]);
         serving.join().unwrap();
     }
 }
 
 #[test]
-fn a_failed_start_prints_help() {
-    // Bound and dropped again: nobody listens there.
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let ran = probe(free, &[]);
-    assert_eq!((ran.code, ran.out.as_str()), (Some(2), ""));
-    let expected =
-        format!("probe: nobody listens on {free}; start a server first (cargo run -p serve");
-    assert!(ran.err.starts_with(&expected), "{ran:?}");
-    let ran = probe(free, &["--expect", "/no/such/file"]);
-    assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("cannot be read") && ran.err.contains("--expect wants"), "{ran:?}");
-    let ran = probe(free, &["--wait", "soon"]);
-    assert_eq!(ran.code, Some(2));
-    assert!(ran.err.contains("500ms"), "{ran:?}");
+fn invalid_arguments_are_reported() {
+    for (arguments, part) in [
+        (&["localhost"][..], "localhost:4000"),
+        (&[], "HOST:PORT"),
+        (&["4000", "--reset", "--close"], "--close"),
+        (&["4000", "--slow", "0"], "--slow"),
+        (&["4000", "--wait", "soon"], "500ms"),
+        (&["4000", "--say", "\\q"], "\\"),
+    ] {
+        run(arguments).expect_error(part);
+    }
 }
 
 #[test]
-fn a_closed_stdout_does_not_stop_the_server() {
-    let (addr, serving) = server(reply);
+fn the_help_fits_into_80_columns() {
+    for flag in ["-h", "--help"] {
+        let help = run(&[flag]).stdout;
+        assert!(help.contains("--half-close"));
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_failed_start_prints_help() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let output = probe(free, &[]);
+    output.expect_error(&format!("error: cannot connect to `{free}`: "));
+    output.expect_error("help: start a server first (cargo run -p serve-tokio)");
+    probe(free, &["--expect", "/no/such/file"])
+        .expect_error("error: cannot open `/no/such/file`: ");
+    probe(free, &["--expect", "/"]).expect_error("help: pass the file that the server serves");
+}
+
+#[test]
+fn a_closed_stdout_does_not_stop_the_client() {
+    let (address, serving) = server(reply);
     let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
-    let mut child =
-        command.args([&addr.to_string(), "--say", "hello"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = command
+        .args([&address.to_string(), "--say", "hello"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     assert_eq!(serving.join().unwrap(), b"hello");
     assert_eq!(child.wait().unwrap().code(), Some(0));

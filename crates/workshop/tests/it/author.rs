@@ -57,3 +57,34 @@ fn proofs_reject_a_passing_starter_and_compiler_messages() {
     sample.run(&["keep", "01"]);
     assert_eq!(sample.read("01-send-it/src/main.rs"), sample.read("01-send-it/starter/main.rs"));
 }
+
+#[test]
+fn an_exercise_is_read_from_its_plan() {
+    let sample = Sample::new();
+    sample.replace("01-send-it/exercise.toml", "Send it first", "First bytes");
+    assert_contains(&sample.run(&["list"]).1, &[" 01  next  First bytes          5"]);
+}
+
+#[test]
+fn an_invalid_plan_is_reported() {
+    for (from, to, error) in [
+        ("[\"size-1\"", "[\"size-one\"", "there is no check `size-one`\nhelp: run `cargo run -p"),
+        ("check = \"size-1\"", "check = \"half-close\"", "`half-close` is neither in `checks` nor"),
+        ("{port}", "4000", "`arguments` lacks the placeholder {port}"),
+        ("minutes", "minuets", "unknown field `minuets`"),
+        (
+            "[starter]",
+            "[[measure]]\nwhat = \"threads\"\nsay = \"\"\n[starter]",
+            "`threads` needs at_most or at_least",
+        ),
+        ("diagnosis = \"line-ends\"", "diagnosis = \"b\"", "there is no diagnosis `b`"),
+        ("id = \"line-ends\"", "id = \"nothing-first\"", "two diagnoses have the id"),
+    ] {
+        let sample = Sample::new();
+        sample.replace("01-send-it/exercise.toml", from, to);
+        let (code, output) = sample.run(&["list"]);
+        assert_eq!(code, 2, "{output}");
+        assert_contains(&output.replace("\n", " "), &["error: invalid `", "exercise.toml`: "]);
+        assert_contains(&output.replace("\n", " "), &[&error.replace("\n", " ")]);
+    }
+}

@@ -161,6 +161,38 @@ fn reset_keeps_a_copy_of_the_work() {
 }
 
 #[test]
+fn reset_ignores_line_endings() {
+    let sample = Sample::new();
+    sample.learner_writes(&server("").replace('\n', "\r\n"));
+    assert_contains(&sample.run(&["reset", "01"]).1, &["There is nothing to reset"]);
+    sample.learner_writes(&server("").replacen("fn main", "fn  main", 1));
+    assert_contains(&sample.run(&["reset", "01"]).1, &["The starter of exercise 01 is restored."]);
+}
+
+#[test]
+fn progress_is_written_and_read_back() {
+    let sample = Sample::new();
+    sample.write(
+        "lessons/exercises/.progress",
+        "# words\n01-send-it done 2026-01-31T12:00:00Z hints 2\n",
+    );
+    sample.run(&["hint", "02"]);
+    let expected = ["01-send-it done 2026-01-31T12:00:00Z hints 2\n", "02-again hints 1\n"];
+    assert_contains(&sample.read(".progress"), &expected);
+    assert_contains(&sample.run(&["list"]).1, &[" 01  done", "2 hints", " 02  next"]);
+}
+
+#[test]
+fn an_invalid_line_of_the_progress_is_reported() {
+    let sample = Sample::new();
+    sample.write("lessons/exercises/.progress", "# words\n01-send-it dome\n");
+    let (code, output) = sample.run(&["list"]);
+    assert_eq!(code, 2, "{output}");
+    let output = output.replace('\n', " ");
+    assert_contains(&output, &["error: ", ".progress:2: invalid line \"01-send-it dome\" help:"]);
+}
+
+#[test]
 fn a_solution_needs_a_confirmation() {
     let sample = Sample::new();
     let (code, output) = sample.run(&["solution", "1"]);

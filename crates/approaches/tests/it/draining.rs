@@ -1,0 +1,189 @@
+//! Tests of what the server does with data from the client, while it sends and after the reply
+//! (clauses 5 to 7 of docs/CONTRACT.md).
+
+use std::io::Write;
+use std::net::Shutdown;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use serve_core::EventKind;
+
+use crate::client::{
+    BARE, DEADLINE, assert_reply, assert_same, connect_with_small_buffer, random_bytes,
+    read_exactly, read_until_end, reset, send,
+};
+use crate::running::{Running, assert_contains, errors_of, names_of};
+use crate::sibling::{Sibling, Test};
+
+const MIB: usize = 1 << 20;
+
+/// The tests that depend on how the file is read.
+pub const FILE_TESTS: &[(&str, Test)] = &[
+    ("a_client_can_upload_20_mb_before_it_reads", a_client_can_upload_20_mb_before_it_reads),
+    ("half_close_still_sends_the_file", half_close_still_sends_the_file),
+];
+
+/// The other tests.
+pub const TESTS: &[(&str, Test)] = &[
+    ("data_is_read_while_the_file_is_sent", data_is_read_while_the_file_is_sent),
+    ("data_is_read_from_a_client_that_keeps_up", data_is_read_from_a_client_that_keeps_up),
+    (
+        "a_flooding_client_neither_fills_the_log_nor_blocks_others",
+        a_flooding_client_neither_fills_the_log_nor_blocks_others,
+    ),
+    (
+        "an_unread_request_does_not_truncate_the_reply",
+        an_unread_request_does_not_truncate_the_reply,
+    ),
+    ("data_is_read_until_the_client_closes", data_is_read_until_the_client_closes),
+    (
+        "an_idle_client_is_closed_after_the_linger_timeout",
+        an_idle_client_is_closed_after_the_linger_timeout,
+    ),
+];
+
+// Clause 5: reading while sending.
+
+fn data_is_read_while_the_file_is_sent(sibling: Sibling) {
+    let running = Running::start_with_long_file(sibling, |_| {});
+    let stream = connect_with_small_buffer(running.addr);
+    send(&stream, b"GET / \x1b[2J\r\n");
+    running.wait_for(1, "data");
+    reset(stream);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    let data = EventKind::Data { conn: 1, bytes: 12, preview: "GET / \\x1b[2J\\r\\n".to_owned() };
+    assert_contains(&events, data);
+}
+
+/// If a client keeps up with the server, its task never waits for the socket. The task must read
+/// nevertheless.
+fn data_is_read_from_a_client_that_keeps_up(sibling: Sibling) {
+    let content = random_bytes(300_000);
+    let running = Running::start_with(sibling, &content, |config| {
+        config.chunk_bytes = 1;
+        config.workers = 1;
+    });
+    let stream = running.connect();
+    send(&stream, b"data");
+    assert_reply(&stream, &content);
+    drop(stream);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    assert_eq!(names_of(&events, 1), ["connected", "data", "file_ended", "disconnected"]);
+}
+
+fn a_client_can_upload_20_mb_before_it_reads(sibling: Sibling) {
+    let content = random_bytes(8 * MIB);
+    let running = Running::start(sibling, &content);
+    let stream = running.connect();
+    let upload = vec![b'u'; 1_000_000];
+    for _ in 0..20 {
+        send(&stream, &upload);
+    }
+    assert_reply(&stream, &content);
+    drop(stream);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    let disconnected = EventKind::Disconnected {
+        conn: 1,
+        sent: (8 * MIB + BARE.len()) as u64,
+        received: 20_000_000,
+    };
+    assert_contains(&events, disconnected);
+}
+
+fn a_flooding_client_neither_fills_the_log_nor_blocks_others(sibling: Sibling) {
+    let content = random_bytes(MIB);
+    let running = Running::start_with(sibling, &content, |config| {
+        config.workers = 1;
+        config.linger_timeout = Duration::from_millis(1500);
+    });
+    let flooder = running.connect();
+    let (sender, receiver) = mpsc::channel();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // The write fails after the linger timeout, when the server resets the connection.
+            while (&flooder).write(&[b'f'; 50_000]).is_ok() {}
+            sender.send(()).unwrap();
+        });
+        running.wait_for(1, "data");
+        running.assert_serves(&content);
+        assert_same(&read_exactly(&flooder, BARE.len()), BARE);
+        let (rest, _) = read_until_end(&flooder);
+        assert_same(&rest, &content);
+        receiver.recv_timeout(DEADLINE).expect("the server disconnects the flooding client");
+    });
+    running.wait_for(2, "disconnected");
+    let events = running.stop();
+    let data_events = names_of(&events, 1).iter().filter(|&&name| name == "data").count() as u64;
+    let elapsed_us = events.last().expect("the log has events").at_us;
+    let data_events_max = 2 + 10 * elapsed_us / 1_000_000;
+    assert_eq!(errors_of(&events, 1), []);
+    assert!(
+        data_events <= data_events_max,
+        "expected at most {data_events_max} events `data` in {elapsed_us} us, got {data_events}"
+    );
+}
+
+// Clause 6: half-close.
+
+fn half_close_still_sends_the_file(sibling: Sibling) {
+    let content = random_bytes(8 * MIB);
+    let running = Running::start(sibling, &content);
+    let stream = running.connect();
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert_reply(&stream, &content);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
+}
+
+// Clause 7: lingering close.
+
+fn an_unread_request_does_not_truncate_the_reply(sibling: Sibling) {
+    let content = random_bytes(2_000_000);
+    let running = Running::start(sibling, &content);
+    let stream = connect_with_small_buffer(running.addr);
+    send(&stream, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    // An incorrect server closes the connection during this pause.
+    thread::sleep(Duration::from_millis(400));
+    assert_reply(&stream, &content);
+    drop(stream);
+    running.stop();
+}
+
+fn data_is_read_until_the_client_closes(sibling: Sibling) {
+    let content = random_bytes(1000);
+    let running = Running::start(sibling, &content);
+    let stream = running.connect();
+    assert_reply(&stream, &content);
+    for _ in 0..3 {
+        send(&stream, b"late");
+    }
+    drop(stream);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    let disconnected = EventKind::Disconnected { conn: 1, sent: 1010, received: 12 };
+    assert_contains(&events, disconnected);
+    assert_eq!(errors_of(&events, 1), []);
+}
+
+fn an_idle_client_is_closed_after_the_linger_timeout(sibling: Sibling) {
+    let running = Running::start_with(sibling, b"short", |config| {
+        config.linger_timeout = Duration::from_millis(300);
+    });
+    let stream = running.connect();
+    assert_reply(&stream, b"short");
+    running.wait_for(1, "disconnected");
+    drop(stream);
+    let events = running.stop();
+    assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
+    let at = |name| events.iter().find(|event| event.kind.name() == name).unwrap().at_us;
+    let lingered_us = at("disconnected") - at("file_ended");
+    assert!(
+        (300_000..3_000_000).contains(&lingered_us),
+        "expected `disconnected` 300000 to 3000000 us after `file_ended`, got {lingered_us} us"
+    );
+}

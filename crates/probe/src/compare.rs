@@ -1,0 +1,142 @@
+//! Compares a reply with a preamble and a file, while the reply arrives.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::mem;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use harness::text::{count_bytes, grouped};
+
+/// The preamble of the original note.
+const BARE: &[u8] = b"HTTP/1.1\n\n";
+
+/// The beginning and the end of a response header.
+const HTTP: &[u8] = b"HTTP/1.";
+const HEADER_END: &[u8] = b"\r\n\r\n";
+
+/// If the first bytes of a reply do not contain the end of a header, it has no header.
+const HEADER_BYTES_MAX: usize = 16 * 1024;
+
+/// The comparison of a reply with a file.
+#[derive(Debug)]
+pub struct Comparison {
+    path: PathBuf,
+    file: BufReader<File>,
+    file_bytes: u64,
+    /// The beginning of the reply, until the length of the preamble is known.
+    head: Vec<u8>,
+    /// `None` until enough of the reply has arrived.
+    preamble_bytes: Option<usize>,
+    /// The number of bytes of the file that arrived and are correct.
+    correct_bytes: u64,
+    /// The first byte that differs from the file, and the byte of the file, if there is one.
+    difference: Option<(u8, Option<u8>)>,
+}
+
+impl Comparison {
+    /// Opens the file to compare with.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be opened.
+    pub fn open(path: &Path) -> Result<Self> {
+        let cannot_open = || format!("cannot open `{}`", path.display());
+        let file = File::open(path).with_context(cannot_open)?;
+        let metadata = file.metadata().with_context(cannot_open)?;
+        let help = "help: pass the file that the server serves to --expect";
+        ensure!(metadata.is_file(), "`{}` is not a file\n{help}", path.display());
+        Ok(Self {
+            path: path.to_owned(),
+            file: BufReader::new(file),
+            file_bytes: metadata.len(),
+            head: Vec::new(),
+            preamble_bytes: None,
+            correct_bytes: 0,
+            difference: None,
+        })
+    }
+
+    /// Compares the next part of the reply.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read.
+    pub fn add(&mut self, received: &[u8]) -> Result<()> {
+        if self.preamble_bytes.is_some() {
+            return self.compare(received);
+        }
+        self.head.extend_from_slice(received);
+        match preamble_bytes(&self.head) {
+            Some(bytes) => self.end_preamble(bytes),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns the verdict about the complete reply in one line, and whether the reply is correct.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read.
+    pub fn verdict(mut self) -> Result<(String, bool)> {
+        if self.preamble_bytes.is_none() {
+            // The reply ended within its preamble, or is the beginning of a file like a header.
+            let is_preamble = BARE.starts_with(&self.head);
+            self.end_preamble(if is_preamble { self.head.len() } else { 0 })?;
+        }
+        let preamble = self.preamble_bytes.unwrap_or(0) as u64;
+        let (file, correct) = (self.path.display(), self.correct_bytes);
+        let all = count_bytes(self.file_bytes);
+        let text = match self.difference {
+            Some((actual, Some(expected))) => format!(
+                "different: byte {} of {file}: expected {expected:02x}, got {actual:02x} (byte {} \
+                 of the reply)",
+                grouped(correct),
+                grouped(preamble + correct)
+            ),
+            Some((_, None)) => format!("too long: all of {file}, {all}, then more bytes"),
+            None if correct < self.file_bytes => {
+                format!("incomplete: only {} of {all} of {file}", grouped(correct))
+            }
+            None => {
+                let preamble = count_bytes(preamble);
+                format!("complete: a preamble of {preamble}, then all of {file}, {all}")
+            }
+        };
+        Ok((text, self.difference.is_none() && correct >= self.file_bytes))
+    }
+
+    fn end_preamble(&mut self, preamble_bytes: usize) -> Result<()> {
+        self.preamble_bytes = Some(preamble_bytes);
+        let head = mem::take(&mut self.head);
+        self.compare(&head[preamble_bytes..])
+    }
+
+    fn compare(&mut self, actual: &[u8]) -> Result<()> {
+        if self.difference.is_some() {
+            return Ok(());
+        }
+        let mut expected = Vec::with_capacity(actual.len());
+        let mut part = (&mut self.file).take(actual.len() as u64);
+        let read = part.read_to_end(&mut expected);
+        read.with_context(|| format!("cannot read `{}`", self.path.display()))?;
+        let same = actual.iter().zip(&expected).take_while(|(one, other)| one == other).count();
+        self.correct_bytes += same as u64;
+        self.difference = actual.get(same).map(|&byte| (byte, expected.get(same).copied()));
+        Ok(())
+    }
+}
+
+/// Returns the length of the preamble, or `None` if more of the reply is needed.
+fn preamble_bytes(head: &[u8]) -> Option<usize> {
+    if head.starts_with(BARE) {
+        return Some(BARE.len());
+    }
+    if !head.starts_with(HTTP) && !BARE.starts_with(head) {
+        return Some(0);
+    }
+    let end = head.windows(HEADER_END.len()).position(|window| window == HEADER_END);
+    let is_too_long = head.len() > HEADER_BYTES_MAX;
+    end.map(|index| index + HEADER_END.len()).or(is_too_long.then_some(0))
+}

@@ -1,4 +1,0 @@
-//! What the clients of this kit have in common; `probe` itself is the program in `main.rs`.
-
-pub mod address;
-pub mod text;
