@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::common::pattern;
 use crate::fault::did_you_mean;
 use crate::markers::Error;
-use crate::pattern;
 
 static MARK: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^\s*(?://|#|<!--|--)\s*ANCHOR(_END)?:\s*([\w-]+)\s*(?:-->)?\s*$"));

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::SIBLINGS;
 use crate::anchors;
+use crate::common::SIBLINGS;
 use crate::fault::Fault;
 use crate::figures::Records;
 use crate::markers::{Error, Marker, parse};

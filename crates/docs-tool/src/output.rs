@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
+use crate::common::pattern;
 use crate::markers::Options;
-use crate::pattern;
 
 /// The line in place of omitted lines.
 const MORE: &str = "…";

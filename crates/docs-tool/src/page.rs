@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Parser, Tag, TagEnd};
 use regex::Regex;
 
+use crate::common::pattern;
 use crate::fault::Fault;
-use crate::pattern;
 
 /// A marker, or a fence below it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,9 +16,9 @@ use std::path::Path;
 use anyhow::{Context, bail};
 
 use self::source::Source;
+use crate::common::{print, report};
 use crate::fault::Fault;
 use crate::repo::Repo;
-use crate::{print, report};
 
 /// The folder of the pictures and their sources.
 const FOLDER: &str = "lessons/pictures";

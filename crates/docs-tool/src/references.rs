@@ -6,9 +6,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::common::pattern;
 use crate::fault::{Fault, did_you_mean};
 use crate::page::Page;
-use crate::pattern;
 use crate::repo::Repo;
 
 /// The folders of the tests.

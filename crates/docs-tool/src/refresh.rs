@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 
 use crate::anchors;
+use crate::common::{print, report};
 use crate::fault::Fault;
 use crate::fill::{Sources, fill};
 use crate::links::Links;
@@ -14,7 +15,6 @@ use crate::pictures;
 use crate::references::Known;
 use crate::repo::Repo;
 use crate::stage::Stage;
-use crate::{print, report};
 
 /// The files that can have anchors.
 const CODE: [&str; 7] = [".rs", ".mjs", ".js", ".toml", ".sh", ".py", ".md"];

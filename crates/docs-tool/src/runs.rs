@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::common::{pattern, report};
 use crate::console::{self, Command};
 use crate::markers::{Error, Options, TIME_LIMIT};
 use crate::output::{self, Comparison};
 use crate::page::{Block, Fence, Page};
 use crate::stage::{Stage, last_line};
-use crate::{pattern, report};
 
 /// A port that a command names.
 static FIVE_DIGITS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{5}\b"));

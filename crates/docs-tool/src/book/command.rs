@@ -14,8 +14,8 @@ use harness::Group;
 
 use super::assemble::assemble;
 use super::mdbook;
+use crate::common::{print, report};
 use crate::repo::Repo;
-use crate::{print, report};
 
 const EXAMPLES: &str = "\
 Examples:

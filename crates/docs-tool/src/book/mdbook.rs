@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::bail;
 
-use crate::report;
+use crate::common::report;
 
 /// The version for which the book's style and script are written.
 const VERSION: &str = "0.5.4";

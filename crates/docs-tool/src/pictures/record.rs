@@ -13,7 +13,7 @@ use anyhow::{Context, ensure};
 use harness::{Group, TempFolder, fixture};
 use serde_json::Value;
 
-use crate::{SIBLINGS, print};
+use crate::common::{SIBLINGS, print};
 
 /// The name and length of the file. It is longer than the kernel's buffers for the slow client.
 const FILE: &str = "1-MiB.bin";

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::source::Source;
 use super::svg::{LINE, MARGIN, Rect, Svg, WIDTH};
-use crate::SIBLINGS;
+use crate::common::SIBLINGS;
 
 /// The start of the time axis, to the right of the clients' names.
 const LEFT: f64 = 76.0;
