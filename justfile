@@ -68,7 +68,7 @@ verify-cmd CMD *ARGS:
 [group('measure')]
 [no-exit-message]
 load *ARGS:
-    @cargo run --quiet --release -p benches --bin load -- "$@"
+    @cargo run --quiet --release -p benches --bin measure -- load "$@"
 
 # Compare the servers with nginx, Node and each other: `just peers --measure river --no-record`
 [group('measure')]

@@ -1,34 +1,34 @@
-//! A client that loads a server, and looks closely at what it gets.
+//! A load client that verifies the replies.
 //!
-//! A [`Plan`] says what to do; [`run`] does it and makes a [`Report`]. A [`Job`] is the same for who
-//! wants to watch, or to say when clients that are held may go on.
+//! A [`Plan`] describes what the clients do. [`run`] executes it and returns a [`Report`]. A [`Job`]
+//! does the same, and another thread can watch it and release clients that do not read yet.
 //!
-//! Every thread is one event loop over its share of the connections. A connection is a small state
-//! machine without memory of its own: all of a thread's connections are read into one buffer. So it
-//! costs much less than a server does, and what it costs is in the report.
+//! Each thread runs one event loop for its share of the connections, and reads all of them into one
+//! buffer. So the client needs much less CPU time than a server. The report contains this time.
 
 mod connection;
-mod error;
-mod expected;
+mod failure;
 mod job;
 mod plan;
 mod preamble;
 mod report;
-mod socket;
+pub(crate) mod socket;
 mod worker;
 
-pub use error::Kind;
-pub use expected::Expected;
+use std::io;
+
+pub use failure::Kind;
 pub use job::Job;
-pub use plan::{Amount, DEFAULT_REQUEST, DEFAULT_TIMEOUT, Hold, Plan, descriptors};
+pub use plan::{Amount, Expected, Hold, Plan, descriptors};
 pub use preamble::PreambleKind;
 pub use report::{Percentiles, Report, Verified};
 
-/// Does what a plan says.
+/// Executes a plan.
 ///
 /// # Errors
 ///
-/// When the plan cannot be carried out here; what goes wrong with connections is in the report.
-pub fn run(plan: Plan) -> Result<Report, String> {
+/// Returns an error if this machine cannot execute the plan. The report contains the errors of
+/// connections.
+pub fn run(plan: Plan) -> io::Result<Report> {
     Job::new(plan)?.run()
 }

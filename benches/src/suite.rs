@@ -1,29 +1,28 @@
-//! What the suites have in common: servers in this process, and one client for all of them.
+//! The parts of the suites: servers in this process, a client, and files.
 //!
-//! A server is started as its own program starts it, but without a log: through its
-//! [`Approach`](serve_core::Approach), with a listener that is already bound, on a free port. What is
-//! timed is what a client sees; and each time it counts the bytes.
+//! A server runs as in its own program, but without a log: its [`Approach`](serve_core::Approach) gets
+//! a listener on a free port. The suites measure what a client observes, and the client counts the
+//! bytes of every reply.
 
-mod client;
+mod baseline;
 mod files;
-mod floor;
 mod target;
 
-pub use client::Client;
-pub use files::{Files, write_file};
-pub use floor::FLOOR_MEMORY;
+pub use baseline::BASELINE_MEMORY;
 #[cfg(target_os = "linux")]
-pub use floor::FLOOR_SENDFILE;
-pub use target::{Target, Way};
+pub use baseline::BASELINE_SENDFILE;
+pub use files::Files;
+pub use harness::fixture::write_noise as write_file;
+pub use target::{Mode, Target};
 
-/// Executor threads of every async sibling, whatever the machine has: so records of different
-/// machines speak of the same thing.
+/// The number of worker threads of every async sibling. It does not depend on the machine, so that
+/// records of different machines are comparable.
 pub const WORKERS: usize = 2;
 
-/// What goes before the file, in bytes.
-const BARE: &[u8] = b"HTTP/1.1\n\n";
+/// The preamble of every reply.
+const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 
-/// The chunk sizes that are compared, by their names in bench ids.
+/// The chunk sizes to compare, and their names in the ids of benches.
 pub const CHUNK_SIZES: [(&str, usize); 6] = [
     ("1B", 1),
     ("64B", 64),
@@ -33,25 +32,11 @@ pub const CHUNK_SIZES: [(&str, usize); 6] = [
     ("1MiB", 1024 * 1024),
 ];
 
-/// How long the file is for a chunk size, in bytes: 16 Ki chunks, and 16 MiB at most. So a byte at a
-/// time does not take for ever, and large chunks are not over at once.
+/// Returns the length of the file for a chunk size, in bytes: 16 Ki chunks, but at most 16 MiB. So
+/// single bytes do not take too long, and large chunks do not end too soon.
 #[must_use]
 pub fn file_bytes_for(chunk_bytes: usize) -> u64 {
     const CHUNKS: u64 = 16 * 1024;
     const BYTES_MAX: u64 = 16 * 1024 * 1024;
     (chunk_bytes as u64 * CHUNKS).min(BYTES_MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_of_chunk_sizes_are_their_sizes() {
-        for (name, bytes) in CHUNK_SIZES {
-            assert_eq!(crate::units::bytes(name), Ok(bytes as u64));
-            assert_eq!(file_bytes_for(bytes) % bytes as u64, 0, "the last chunk is whole, too");
-        }
-        assert_eq!(file_bytes_for(1), 16_384);
-    }
 }

@@ -1,160 +1,200 @@
-//! The suites: what a client sees of each sibling, by file size, chunk size and number of clients.
+//! The suites: what a client observes of each sibling, by file size, chunk size and number of clients.
 //!
-//! `cargo bench -p benches -- --list` names them all, `-- tokio` runs some. docs/METHODOLOGY.md tells
-//! how they were made fair, and what they cannot tell.
+//! `cargo bench -p benches -- --list` lists the benches, and `-- tokio` runs some of them.
+//! docs/METHODOLOGY.md explains why the comparison is fair, and what it does not show.
 
-mod run;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use std::path::Path;
-use std::process::ExitCode;
-use std::time::Duration;
-
-use benches::suite::{CHUNK_SIZES, FLOOR_MEMORY, Way, file_bytes_for};
-use criterion::{Criterion, Throughput};
-use run::{Bench, Suites};
+use benches::suite::{BASELINE_MEMORY, CHUNK_SIZES, Files, Mode, Target, file_bytes_for};
+use criterion::measurement::WallTime;
+use criterion::{Bencher, BenchmarkId, Criterion, Throughput};
 use serve_core::Approach;
 
-/// The chunk size where nothing else is asked for: the default.
+/// The default chunk size of copy mode.
 const COPY_CHUNK_BYTES: usize = 64 * 1024;
-/// The same in zero-copy.
+
+/// The default chunk size of zero-copy mode.
 #[cfg(target_os = "linux")]
 const ZERO_COPY_CHUNK_BYTES: usize = 1024 * 1024;
 
 const FILE_SIZES: [(&str, u64); 3] =
     [("64KiB", 64 * 1024), ("1MiB", 1024 * 1024), ("64MiB", 64 * 1024 * 1024)];
 
-/// Clients at once.
+/// Numbers of clients at the same time.
 const CLIENTS: [u64; 3] = [1, 16, 256];
 
-/// What a client gets whose first byte is timed: little, since the rest is not.
+/// The length of the file if only the first byte is timed.
 const CONNECT_FILE_BYTES: u64 = 1024;
 
-fn main() -> ExitCode {
-    // The suites' own defaults; the command line may say otherwise (`just bench-quick` does).
-    let criterion = Criterion::default()
+/// One bench.
+struct Bench {
+    group: &'static str,
+    function: String,
+    parameter: Option<String>,
+    approach: &'static Approach,
+    mode: Mode,
+    chunk_bytes: usize,
+    file: File,
+    work: Work,
+}
+
+/// The file to serve.
+#[derive(Clone, Copy)]
+enum File {
+    Bytes(u64),
+    Picture,
+}
+
+/// What is timed.
+#[derive(Clone, Copy)]
+enum Work {
+    /// One client, from `connect` to the end of the reply.
+    Fetch,
+    /// This number of clients at the same time.
+    FetchByMany(u64),
+    /// One client, from `connect` to the first byte.
+    FirstByte,
+}
+
+fn main() {
+    // The command line may override these values, as `just bench-quick` does.
+    let mut criterion = Criterion::default()
         .without_plots()
         .sample_size(20)
         .warm_up_time(Duration::from_millis(500))
         .measurement_time(Duration::from_secs(3))
         .configure_from_args();
-    let ended = Suites::new(criterion, Path::new(env!("CARGO_TARGET_TMPDIR")));
-    match ended.and_then(all) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            run::say(&format!("suites: {message}\n"));
-            ExitCode::FAILURE
-        }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let files = Files::within(folder)
+        .unwrap_or_else(|error| panic!("cannot create a folder in {}: {error}", folder.display()));
+    // With --test, Criterion reports the progress.
+    let shows_progress = std::env::args().all(|arg| arg != "--test");
+    let start = Instant::now();
+    let benches = benches();
+    for (at, bench) in benches.iter().enumerate() {
+        let mut group = criterion.benchmark_group(bench.group);
+        group.throughput(bench.throughput());
+        // Criterion calls this closure once for the warm-up and once per sample, or never if the
+        // command line does not select the bench. All calls use the same server.
+        let mut target = None;
+        group.bench_function(bench.id(), |bencher| {
+            let target = target.get_or_insert_with(|| {
+                if shows_progress {
+                    let (number, total, s) = (at + 1, benches.len(), start.elapsed().as_secs());
+                    // A closed stderr is not an error.
+                    let _ = writeln!(io::stderr(), "\n[{number}/{total}, {s} s]");
+                }
+                bench.start(&files).unwrap_or_else(|error| panic!("{error}"))
+            });
+            bench.work.time(target, bencher);
+        });
+        group.finish();
     }
+    criterion.final_summary();
 }
 
-fn all(mut suites: Suites) -> Result<(), String> {
-    // The async-std executor is the process's and stays as its first server wanted it: all servers
-    // here want the same number of workers.
+/// Returns all benches. They have the same number of worker threads, because the executor of async-std
+/// belongs to the process: its first server determines the number.
+fn benches() -> Vec<Bench> {
+    let siblings = approaches::ALL;
     let mut benches = Vec::new();
-    throughput(&mut benches);
+    for (size, bytes) in FILE_SIZES {
+        for approach in siblings.into_iter().chain([&BASELINE_MEMORY]) {
+            benches.push(Bench::new("throughput", approach, size, File::Bytes(bytes)));
+        }
+    }
     #[cfg(target_os = "linux")]
-    zero_copy(&mut benches);
-    chunk_size(&mut benches);
-    clients(&mut benches);
-    connect(&mut benches);
-    suites.run(benches)?;
-    suites.finish();
-    Ok(())
-}
-
-fn siblings() -> impl Iterator<Item = &'static Approach> {
-    approaches::ALL.into_iter()
-}
-
-fn throughput(benches: &mut Vec<Bench>) {
-    for (size, file_bytes) in FILE_SIZES {
-        for approach in siblings().chain([&FLOOR_MEMORY]) {
+    for (size, bytes) in FILE_SIZES {
+        for approach in siblings.into_iter().chain([&benches::suite::BASELINE_SENDFILE]) {
             benches.push(Bench {
-                group: "throughput",
-                function: approach.name.to_owned(),
-                parameter: Some(size.to_owned()),
-                throughput: Throughput::Bytes(file_bytes),
-                chunk_bytes: COPY_CHUNK_BYTES,
-                file_bytes: Some(file_bytes),
-                way: Way::Copied,
-                work: run::Work::Fetch,
-                approach,
-            });
-        }
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn zero_copy(benches: &mut Vec<Bench>) {
-    for (size, file_bytes) in FILE_SIZES {
-        for approach in siblings().chain([&benches::suite::FLOOR_SENDFILE]) {
-            benches.push(Bench {
-                group: "zero_copy",
-                function: approach.name.to_owned(),
-                parameter: Some(size.to_owned()),
-                throughput: Throughput::Bytes(file_bytes),
+                mode: Mode::ZeroCopy,
                 chunk_bytes: ZERO_COPY_CHUNK_BYTES,
-                file_bytes: Some(file_bytes),
-                way: Way::ZeroCopy,
-                work: run::Work::Fetch,
-                approach,
+                ..Bench::new("zero_copy", approach, size, File::Bytes(bytes))
             });
         }
     }
-}
-
-fn chunk_size(benches: &mut Vec<Bench>) {
-    let bench = |approach: &'static Approach, way, (size, chunk_bytes): (&str, usize)| Bench {
-        group: "chunk_size",
-        function: match way {
-            Way::ByPool => format!("{}-by-pool", approach.name),
-            _ => approach.name.to_owned(),
-        },
-        parameter: Some(size.to_owned()),
-        throughput: Throughput::Bytes(file_bytes_for(chunk_bytes)),
-        chunk_bytes,
-        file_bytes: Some(file_bytes_for(chunk_bytes)),
-        way,
-        work: run::Work::Fetch,
-        approach,
+    let of_chunk_size = |approach, (size, chunk_bytes)| {
+        let file = File::Bytes(file_bytes_for(chunk_bytes));
+        Bench { chunk_bytes, ..Bench::new("chunk_size", approach, size, file) }
     };
     for size in CHUNK_SIZES {
-        benches.extend(siblings().map(|approach| bench(approach, Way::Copied, size)));
+        benches.extend(siblings.map(|approach| of_chunk_size(approach, size)));
     }
-    // Where the page cache can be asked, it hides what one byte costs elsewhere. Who has no executor
-    // has no pool either.
+    // On Linux, the page cache hides the cost of single bytes on other systems. Only an approach with
+    // a runtime has a blocking pool.
     if cfg!(target_os = "linux") {
-        let by_pool = siblings().filter(|approach| approach.has_workers);
-        benches.extend(by_pool.map(|approach| bench(approach, Way::ByPool, CHUNK_SIZES[0])));
+        for approach in siblings.into_iter().filter(|approach| approach.has_workers) {
+            benches.push(Bench {
+                function: format!("{}-by-pool", approach.name),
+                mode: Mode::BlockingPool,
+                ..of_chunk_size(approach, CHUNK_SIZES[0])
+            });
+        }
     }
-}
-
-fn clients(benches: &mut Vec<Bench>) {
-    for at_once in CLIENTS {
-        benches.extend(siblings().map(|approach| Bench {
-            group: "clients",
-            function: approach.name.to_owned(),
-            parameter: Some(at_once.to_string()),
-            throughput: Throughput::Elements(at_once),
-            chunk_bytes: COPY_CHUNK_BYTES,
-            file_bytes: None,
-            way: Way::Copied,
-            work: run::Work::FetchByMany(at_once),
-            approach,
+    for clients in CLIENTS {
+        benches.extend(siblings.map(|approach| Bench {
+            work: Work::FetchByMany(clients),
+            ..Bench::new("clients", approach, &clients.to_string(), File::Picture)
         }));
     }
+    benches.extend(siblings.map(|approach| Bench {
+        parameter: None,
+        work: Work::FirstByte,
+        ..Bench::new("connect", approach, "", File::Bytes(CONNECT_FILE_BYTES))
+    }));
+    benches
 }
 
-fn connect(benches: &mut Vec<Bench>) {
-    benches.extend(siblings().map(|approach| Bench {
-        group: "connect",
-        function: approach.name.to_owned(),
-        parameter: None,
-        throughput: Throughput::Elements(1),
-        chunk_bytes: COPY_CHUNK_BYTES,
-        file_bytes: Some(CONNECT_FILE_BYTES),
-        way: Way::Copied,
-        work: run::Work::FirstByte,
-        approach,
-    }));
+impl Bench {
+    /// Creates a bench for one client in copy mode.
+    fn new(group: &'static str, approach: &'static Approach, parameter: &str, file: File) -> Self {
+        Self {
+            group,
+            function: approach.name.to_owned(),
+            parameter: Some(parameter.to_owned()),
+            approach,
+            mode: Mode::Copy,
+            chunk_bytes: COPY_CHUNK_BYTES,
+            file,
+            work: Work::Fetch,
+        }
+    }
+
+    fn id(&self) -> BenchmarkId {
+        match &self.parameter {
+            Some(parameter) => BenchmarkId::new(&self.function, parameter),
+            None => BenchmarkId::from_parameter(&self.function),
+        }
+    }
+
+    fn throughput(&self) -> Throughput {
+        match (self.work, self.file) {
+            (Work::Fetch, File::Bytes(bytes)) => Throughput::Bytes(bytes),
+            (Work::FetchByMany(clients), _) => Throughput::Elements(clients),
+            _ => Throughput::Elements(1),
+        }
+    }
+
+    fn start(&self, files: &Files) -> io::Result<Target> {
+        let path = match self.file {
+            File::Bytes(bytes) => files.of(bytes)?,
+            File::Picture => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../assets/river.webp"),
+        };
+        Target::start(self.approach, &path, self.mode, self.chunk_bytes)
+    }
+}
+
+impl Work {
+    fn time(self, target: &mut Target, bencher: &mut Bencher<'_, WallTime>) {
+        match self {
+            Self::Fetch => bencher.iter(|| target.fetch()),
+            Self::FetchByMany(clients) => bencher
+                .iter_custom(|iterations| target.fetch_by_many(iterations * clients, clients)),
+            Self::FirstByte => {
+                bencher.iter_custom(|iterations| (0..iterations).map(|_| target.fetch()).sum());
+            }
+        }
+    }
 }

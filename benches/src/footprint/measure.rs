@@ -185,16 +185,17 @@ impl Footprints {
         plan.timeout = HELD_TIMEOUT;
         // Else the kernel takes the more for each, the more there were before.
         plan.source = cfg!(target_os = "linux").then(harness::port::unused_loopback);
-        let load = Load::new(plan)?;
+        let load = Load::new(plan).map_err(|error| error.to_string())?;
         let (report, snapshot) = thread::scope(|scope| {
             let running = scope.spawn(|| load.run());
             let snapshot = while_held(&server, &load);
             load.release();
             (running.join(), snapshot)
         });
-        let report = report.map_err(|_| "the client panicked".to_owned())??;
-        if let Some(example) = report.wrong_examples.first() {
-            return Err(format!("{} went wrong: {example}", report.wrong_count()));
+        let report = report.map_err(|_| "the client panicked".to_owned())?;
+        let report = report.map_err(|error| error.to_string())?;
+        if let Some(example) = report.failed_examples.first() {
+            return Err(format!("{} went wrong: {example}", report.failed_count()));
         }
         let (memory_bytes, threads) = snapshot?;
         server.stop();
@@ -203,8 +204,8 @@ impl Footprints {
 }
 
 fn while_held(server: &Server, load: &Load) -> Result<(u64, u64), String> {
-    if !load.wait_until_held(HELD_TIMEOUT) {
-        return Err(format!("only {} clients were answered in time", load.held()));
+    if !load.wait_for_non_reading_clients(HELD_TIMEOUT) {
+        return Err(format!("only {} clients were answered in time", load.non_reading_clients()));
     }
     let mut before = 0;
     for _ in 0..SETTLES_MAX {

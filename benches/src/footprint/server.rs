@@ -132,9 +132,9 @@ impl Server {
 
     /// Carries out a plan that has to go well.
     pub fn load(plan: Plan) -> Result<Report, String> {
-        let report = load::run(plan)?;
-        match report.wrong_examples.first() {
-            Some(example) => Err(format!("{} went wrong: {example}", report.wrong_count())),
+        let report = load::run(plan).map_err(|error| error.to_string())?;
+        match report.failed_examples.first() {
+            Some(example) => Err(format!("{} went wrong: {example}", report.failed_count())),
             None => Ok(report),
         }
     }

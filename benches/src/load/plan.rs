@@ -1,84 +1,111 @@
-//! What to do to a server.
+//! What the clients do.
 
+use std::fs::File;
+use std::io::{self, BufReader};
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::time::Duration;
 
-use super::expected::Expected;
+use xxhash_rust::xxh3::{Xxh3, xxh3_64};
+
 use super::preamble::PreambleKind;
 
-/// What a client says first, unless told otherwise.
-pub const DEFAULT_REQUEST: &[u8] = b"GET / HTTP/1.0\r\n\r\n";
+/// The number of file descriptors that this process needs besides its connections: the standard
+/// streams, and one for the event loop of each thread.
+const OTHER_DESCRIPTORS: u64 = 20;
 
-/// How long a connection may be without any byte, unless told otherwise.
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Descriptors that this process needs besides its connections: standard streams, and for each
-/// thread what it polls with.
-const DESCRIPTORS_OF_CLIENT: u64 = 20;
-
-/// The most threads: more than any machine has cores for.
+/// More threads than any machine has cores.
 const THREADS_MAX: usize = 256;
 
-/// What to do to a server.
+/// What the clients do.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The server.
+    /// The server's address.
     pub addr: SocketAddr,
-    /// Connections at once.
+    /// The maximum number of open connections.
     pub connections: u64,
-    /// Connections in all.
+    /// The total number of connections.
     pub amount: Amount,
-    /// So many are started a second, however fast the server is. A latency then counts from when its
-    /// connection was due, so that a server that holds up its clients cannot hide it.
+    /// The number of connections to start per second, even if the server is slower. Latencies are
+    /// then measured from when a connection was due, so that the server cannot hide a delay.
     pub rate_per_s: Option<f64>,
-    /// Whether all connect before any of them reads.
+    /// When non-reading clients start to read. By default, each client reads immediately.
     pub hold: Option<Hold>,
-    /// The most that each client takes, in bytes a second.
+    /// The maximum number of bytes that each client reads per second.
     pub slow_bytes_per_s: Option<u64>,
-    /// After so many bytes, preamble included, the connection is reset.
+    /// The number of bytes, preamble included, after which the client resets the connection.
     pub reset_after_bytes: Option<u64>,
-    /// The address that clients come from. Linux remembers for each pair of addresses how its
-    /// connections fared, and what it remembers decides how much it takes for the next ones.
+    /// The local address of the clients. Linux stores metrics of the connections between two
+    /// addresses. They affect how much data it accepts for later connections.
     pub source: Option<IpAddr>,
-    /// The kernel's buffer for what was not read yet, in bytes (`SO_RCVBUF`; Linux doubles it).
-    /// Clients that were held have more when they may read.
+    /// The size of the receive buffer in bytes (`SO_RCVBUF`; Linux doubles it). Non-reading clients
+    /// get a larger one when they start to read.
     pub receive_buffer_bytes: Option<usize>,
-    /// The largest TCP segment, in bytes.
+    /// The maximum size of a TCP segment in bytes.
     pub max_segment_bytes: Option<u32>,
-    /// What each client says first; nothing if it is empty.
+    /// The bytes that each client sends first.
     pub request: Vec<u8>,
-    /// What each client should get.
+    /// The expected reply, without the preamble.
     pub expected: Option<Expected>,
-    /// How the reply begins.
+    /// The expected preamble.
     pub preamble: PreambleKind,
-    /// The kernel throws the bytes away without copying them (Linux).
+    /// Whether the kernel discards the data instead of copying it to the client (Linux).
     pub is_discarding: bool,
-    /// How long a connection may be without any byte.
+    /// The maximum time without a byte on a connection.
     pub timeout: Duration,
-    /// Event loops, each with its share of the connections.
+    /// The number of threads. Each one runs an event loop.
     pub threads: usize,
 }
 
-/// How many connections there are in all.
+/// The total number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// So many.
+    /// This number.
     Total(u64),
-    /// New ones until so long after the start; those under way then may finish.
+    /// All that start within this time. Connections that are open at its end are completed.
     During(Duration),
 }
 
-/// When clients that are held begin to read.
+/// When non-reading clients start to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// So long after the last one was connected.
+    /// This long after the last client received the first byte of its reply.
     For(Duration),
-    /// When [`release`](super::Job::release) says so.
+    /// When [`release`](super::Job::release) is called.
     UntilReleased,
 }
 
+/// The expected reply, without the preamble.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    /// The length in bytes.
+    pub bytes: u64,
+    /// The 64-bit XXH3 hash, if the content is to be verified.
+    pub xxh3: Option<u64>,
+}
+
+impl Expected {
+    /// Returns the length and the hash of a file.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the file cannot be read.
+    pub fn of_file(path: &Path) -> io::Result<Self> {
+        let mut file = BufReader::with_capacity(1024 * 1024, File::open(path)?);
+        let mut hash = Xxh3::new();
+        let bytes = io::copy(&mut file, &mut hash)?;
+        Ok(Self { bytes, xxh3: Some(hash.digest()) })
+    }
+
+    /// Returns the length and the hash of `content`.
+    #[must_use]
+    pub fn of_bytes(content: &[u8]) -> Self {
+        Self { bytes: content.len() as u64, xxh3: Some(xxh3_64(content)) }
+    }
+}
+
 impl Plan {
-    /// One connection that takes all.
+    /// Creates a plan for one connection that sends an HTTP request and reads the whole reply.
     #[must_use]
     pub fn new(addr: SocketAddr) -> Self {
         Self {
@@ -92,71 +119,61 @@ impl Plan {
             source: None,
             receive_buffer_bytes: None,
             max_segment_bytes: None,
-            request: DEFAULT_REQUEST.to_vec(),
+            request: b"GET / HTTP/1.0\r\n\r\n".to_vec(),
             expected: None,
             preamble: PreambleKind::Auto,
             is_discarding: false,
-            timeout: DEFAULT_TIMEOUT,
+            timeout: Duration::from_secs(30),
             threads: 1,
         }
     }
 
-    /// So many connections, of which so many at once.
+    /// Sets the total number of connections, and the maximum number of open ones.
     #[must_use]
-    pub fn with_connections(mut self, total: u64, at_once: u64) -> Self {
+    pub fn with_connections(mut self, total: u64, open: u64) -> Self {
         self.amount = Amount::Total(total);
-        self.connections = at_once;
+        self.connections = open;
         self
     }
 
-    /// Looks whether the plan can be carried out here.
-    pub(super) fn check(&self) -> Result<(), String> {
-        if self.connections == 0 || self.amount == Amount::Total(0) {
-            return Err("there is nothing to do: ask for one connection or more".to_owned());
-        }
-        if !(1..=THREADS_MAX).contains(&self.threads) {
-            return Err(format!("threads are from 1 to {THREADS_MAX}"));
-        }
-        if self.rate_per_s.is_some_and(|rate| !(rate > 0.0 && rate.is_finite())) {
-            return Err("a rate is a number above 0".to_owned());
-        }
-        if self.is_discarding && !cfg!(target_os = "linux") {
-            let why = "only Linux throws bytes away unread (MSG_TRUNC)";
-            return Err(format!("{why}: leave --discard out"));
-        }
-        if self.max_segment_bytes.is_some() && !cfg!(unix) {
-            let why = "this system does not let a program choose its segments";
-            return Err(format!("{why}: leave --max-segment out"));
-        }
-        if self.hold.is_some() && self.amount != Amount::Total(self.connections) {
-            return Err("all connections are held at once: leave the total out".to_owned());
-        }
-        let descriptors = descriptors();
-        if self.connections > descriptors {
-            let more = self.connections + DESCRIPTORS_OF_CLIENT;
-            return Err(format!(
-                "{} connections at once need as many file descriptors, and there are {descriptors}; \
-                 ask for fewer, or raise the limit: ulimit -Hn {more} (as root)",
-                self.connections
-            ));
-        }
-        Ok(())
+    /// Returns an error with help if this machine cannot execute the plan.
+    pub(super) fn check(&self) -> io::Result<()> {
+        let available = descriptors();
+        let is_positive = |rate: f64| rate > 0.0 && rate.is_finite();
+        let message = if self.connections == 0 || self.amount == Amount::Total(0) {
+            "a load needs at least one connection".to_owned()
+        } else if !(1..=THREADS_MAX).contains(&self.threads) {
+            format!("the number of threads must be 1 to {THREADS_MAX}")
+        } else if !self.rate_per_s.is_none_or(is_positive) {
+            "the rate must be greater than 0".to_owned()
+        } else if self.slow_bytes_per_s == Some(0) {
+            "a client must be able to read at least 1 byte per second".to_owned()
+        } else if self.is_discarding && !cfg!(target_os = "linux") {
+            "only Linux can discard data in the kernel\nhelp: remove --discard".to_owned()
+        } else if self.max_segment_bytes.is_some() && !cfg!(unix) {
+            "this system cannot limit the size of segments\nhelp: remove --max-segment".to_owned()
+        } else if self.hold.is_some() && self.amount != Amount::Total(self.connections) {
+            "all connections of a hold must be open at the same time".to_owned()
+        } else if self.connections > available {
+            format!(
+                "{connections} open connections need as many file descriptors, \
+                 and {available} are available\n\
+                 help: use fewer connections, or raise the limit as root: ulimit -Hn {limit}",
+                connections = self.connections,
+                limit = self.connections + OTHER_DESCRIPTORS,
+            )
+        } else {
+            return Ok(());
+        };
+        Err(io::Error::new(io::ErrorKind::InvalidInput, message))
     }
 }
 
-/// Raises the limit of open descriptors as far as it goes, and returns how many connections it
-/// allows.
-#[cfg(unix)]
+/// Raises the limit of file descriptors to its maximum, and returns how many connections are possible.
 #[must_use]
 pub fn descriptors() -> u64 {
-    // A limit that cannot be read is no reason not to start: running out is told.
-    let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
-    limit.saturating_sub(DESCRIPTORS_OF_CLIENT)
-}
-
-/// Windows has no such limit; what it has is ports.
-#[cfg(not(unix))]
-#[must_use]
-pub fn descriptors() -> u64 {
-    u64::from(u16::MAX) - DESCRIPTORS_OF_CLIENT
+    let limit = harness::cleanup::raise_descriptor_limit();
+    // Windows has no such limit, but each connection needs a port.
+    let limit = if cfg!(unix) { limit } else { u16::MAX.into() };
+    limit.saturating_sub(OTHER_DESCRIPTORS)
 }

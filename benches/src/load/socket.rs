@@ -1,4 +1,4 @@
-//! Sockets, as a plan wants them.
+//! The sockets of the clients.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -10,16 +10,25 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::plan::Plan;
 
-/// Whether a read that fills less than its buffer has read all there was. With epoll it has, so the
-/// read that would only say so can be saved; Windows wants to be asked until it says so.
-pub(super) const SHORT_READ_IS_ALL: bool = cfg!(target_os = "linux");
+/// The size of the receive buffer after a hold: twice the default of `net.ipv4.tcp_rmem` in Linux.
+const RECEIVE_BUFFER_BYTES: usize = 256 * 1024;
 
-/// Twice what Linux has by itself (`net.ipv4.tcp_rmem`).
-const OPEN_BUFFER_BYTES: usize = 256 * 1024;
+/// With this flag, Linux discards the data instead of copying it. Other systems copy it.
+#[cfg(target_os = "linux")]
+const DISCARD: i32 = libc::MSG_TRUNC;
+#[cfg(not(target_os = "linux"))]
+const DISCARD: i32 = 0;
 
-/// Begins to connect; true if it is connected already, as it often is within one machine.
+/// Starts to connect. Returns whether the connection is already established.
 pub(super) fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
-    let socket = new_socket(Domain::for_address(plan.addr))?;
+    let domain = Domain::for_address(plan.addr);
+    // One system call instead of three.
+    #[cfg(target_os = "linux")]
+    let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    #[cfg(not(target_os = "linux"))]
+    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    #[cfg(not(target_os = "linux"))]
+    socket.set_nonblocking(true)?;
     if let Some(bytes) = plan.receive_buffer_bytes {
         socket.set_recv_buffer_size(bytes)?;
     }
@@ -32,37 +41,24 @@ pub(super) fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
     }
     let is_connected = match socket.connect(&plan.addr.into()) {
         Ok(()) => true,
-        Err(error) if is_under_way(&error) => false,
+        Err(error) if is_in_progress(&error) => false,
         Err(error) => return Err(error),
     };
     Ok((TcpStream::from_std(socket.into()), is_connected))
 }
 
-#[cfg(target_os = "linux")]
-fn new_socket(domain: Domain) -> io::Result<Socket> {
-    // One system call instead of three.
-    Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn new_socket(domain: Domain) -> io::Result<Socket> {
-    let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_nonblocking(true)?;
-    Ok(socket)
-}
-
 #[cfg(unix)]
-fn is_under_way(error: &io::Error) -> bool {
+fn is_in_progress(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EINPROGRESS)
 }
 
 #[cfg(not(unix))]
-fn is_under_way(error: &io::Error) -> bool {
+fn is_in_progress(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
 }
 
-/// Whether a connection that was under way is made. An event alone does not say it: it may be meant
-/// for the socket that had the same place before.
+/// Returns whether the connection is established. An event alone does not prove it, because it may
+/// belong to an earlier socket with the same token.
 pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     if let Some(error) = stream.take_error()? {
         return Err(error);
@@ -70,31 +66,29 @@ pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     match stream.peer_addr() {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-        Err(error) if is_under_way(&error) => Ok(false),
+        Err(error) if is_in_progress(&error) => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// Lets the kernel throw bytes away; how many that were.
-#[cfg(target_os = "linux")]
-pub(super) fn discard(stream: &TcpStream, room: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
-    SockRef::from(stream).recv_with_flags(room, libc::MSG_TRUNC)
+/// Reads into spare capacity, which stays unused memory on Linux ([`DISCARD`]). Returns the number of
+/// bytes.
+pub(crate) fn discard<'s, S>(stream: &'s S, spare: &mut [MaybeUninit<u8>]) -> io::Result<usize>
+where
+    SockRef<'s>: From<&'s S>,
+{
+    SockRef::from(stream).recv_with_flags(spare, DISCARD)
 }
 
-#[cfg(not(target_os = "linux"))]
-pub(super) fn discard(_: &TcpStream, _: &mut [MaybeUninit<u8>]) -> io::Result<usize> {
-    Err(io::ErrorKind::Unsupported.into())
+/// Enlarges the receive buffer of a client that starts to read. With a small window, thousands of
+/// clients would need minutes to receive their replies.
+pub(super) fn enlarge_receive_buffer(stream: &TcpStream) {
+    // With the small buffer, the client receives the same bytes, but later.
+    let _ = SockRef::from(stream).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
 }
 
-/// A client that was held may have more room now: through a small window, thousands of them would
-/// take minutes to read what they are sent.
-pub(super) fn open_window(stream: &TcpStream) {
-    // With the little room it reads the same, only later.
-    let _ = SockRef::from(stream).set_recv_buffer_size(OPEN_BUFFER_BYTES);
-}
-
-/// Closes with a RST.
+/// Closes the connection with a TCP RST.
 pub(super) fn reset(stream: TcpStream) {
-    // It may be gone already; then there is nothing left to reset.
+    // The call fails if the connection was reset already.
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }

@@ -1,376 +1,311 @@
-//! One event loop over a share of the connections.
+//! The event loop for one thread's share of the connections.
 
+use std::collections::VecDeque;
 use std::io;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
+use slab::Slab;
 
-use super::connection::{Connection, Room, Step};
-use super::error::{Error, Kind};
-use super::job::{Job, Ticket};
-use super::report::Tally;
+use super::connection::{Connection, Step};
+use super::failure::{Failure, Kind};
+use super::job::Job;
+use super::report::Report;
 use super::socket;
 
-const EVENTS_AT_ONCE: usize = 1024;
+const EVENTS_MAX: usize = 1024;
 
-/// Fits into a core's own cache, so that what is read is hashed from there.
+/// Fits into the cache of a core, so that the data is hashed from there.
 const READ_BYTES: usize = 256 * 1024;
 
-/// As much as the kernel ever keeps for one connection (`net.ipv4.tcp_rmem`).
+/// The maximum size of the kernel's receive buffer (`net.ipv4.tcp_rmem`).
 const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 
-/// How often slow clients look whether they may read.
+/// How often timeouts are checked.
+const TIMEOUT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// How often slow clients check whether they may read.
 const SLOW_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often clients that are held look whether they may read.
+/// How often the clients of a hold check whether they may read.
 const HOLD_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Clients to be held that wait for their first byte at once, over all threads: few enough for a
-/// backlog of 511, which many servers have. One that overflows costs its client a second.
-const RAMP: u64 = 256;
+impl Job {
+    /// Executes the plan. This method must be called only once.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if an event loop cannot be created or fails.
+    pub fn run(&self) -> io::Result<Report> {
+        let work = |index| {
+            let result = Worker::new(self, index).and_then(Worker::run);
+            if result.is_err() {
+                self.stop();
+            }
+            result
+        };
+        thread::scope(|scope| {
+            let threads: Vec<_> =
+                (1..self.plan.threads).map(|index| scope.spawn(move || work(index))).collect();
+            let result = work(0);
+            let join = |thread: ScopedJoinHandle<'_, _>| thread.join().expect("a thread panicked");
+            threads.into_iter().map(join).fold(result, Result::and)
+        })?;
+        let tally = self.tally().clone();
+        Ok(tally.into_report(&self.plan, self.progress().1))
+    }
+}
 
-/// A server that answers nobody for so long will not answer the rest either.
-const RAMP_TIMEOUT: Duration = Duration::from_secs(1);
-
-/// How often, at most, all connections are looked through for those that are silent for too long.
-const SWEEP_INTERVAL: Duration = Duration::from_millis(100);
-
-/// A thread's event loop.
-pub(super) struct Worker<'a> {
+/// The event loop of a thread.
+struct Worker<'a> {
     job: &'a Job,
     poll: Poll,
-    /// By token.
-    places: Vec<Option<Connection>>,
-    free: Vec<usize>,
-    open: u64,
-    /// The most that may be open.
-    capacity: u64,
-    /// Of those open, how many have still to be held.
-    unsettled: u64,
-    /// Who has more to read.
-    ready: Vec<usize>,
-    ready_before: Vec<usize>,
-    room: Room,
+    /// The open connections. Their keys are the tokens of their events.
+    connections: Slab<Connection>,
+    /// The maximum number of open connections, or 0 when the last one was started.
+    connections_max: usize,
+    /// Connections that may have more data to read.
+    queue: VecDeque<usize>,
+    /// The buffer for all connections. Its spare capacity is for discarded data.
+    buffer: Vec<u8>,
     now: Instant,
-    was_holding: bool,
-    is_out_of_tickets: bool,
-    next_due: Option<Instant>,
-    next_sweep: Instant,
-    next_slow: Instant,
-    published: (u64, u64),
-    tally: Tally,
+    is_holding: bool,
+    /// The connection that this thread starts next: its number, and when it is due.
+    next: Option<(u64, Instant)>,
+    next_check: Instant,
 }
 
 impl<'a> Worker<'a> {
-    pub fn new(job: &'a Job, index: usize) -> io::Result<Self> {
+    fn new(job: &'a Job, index: usize) -> io::Result<Self> {
         let plan = &job.plan;
         let (threads, index) = (plan.threads as u64, index as u64);
-        let discard_bytes = if plan.is_discarding { DISCARD_BYTES } else { 0 };
+        let share = plan.connections / threads + u64::from(index < plan.connections % threads);
+        let spare_bytes = if plan.is_discarding { DISCARD_BYTES } else { 0 };
+        let mut buffer = Vec::with_capacity(READ_BYTES + spare_bytes);
+        buffer.resize(READ_BYTES, 0);
         let now = Instant::now();
         Ok(Self {
             job,
             poll: Poll::new()?,
-            places: Vec::new(),
-            free: Vec::new(),
-            open: 0,
-            capacity: plan.connections / threads + u64::from(index < plan.connections % threads),
-            unsettled: 0,
-            ready: Vec::new(),
-            ready_before: Vec::new(),
-            room: Room { read: vec![0; READ_BYTES], discarded: Vec::with_capacity(discard_bytes) },
+            connections: Slab::new(),
+            connections_max: usize::try_from(share).unwrap_or(usize::MAX),
+            queue: VecDeque::new(),
+            buffer,
             now,
-            was_holding: plan.hold.is_some(),
-            is_out_of_tickets: false,
-            next_due: None,
-            next_sweep: now,
-            next_slow: now,
-            published: (0, 0),
-            tally: Tally::default(),
+            is_holding: plan.hold.is_some(),
+            next: None,
+            next_check: now,
         })
     }
 
-    /// Until all connections of its share have ended.
-    pub fn run(mut self) -> io::Result<Tally> {
-        self.tally.start_clock();
-        let mut events = Events::with_capacity(EVENTS_AT_ONCE);
+    /// Runs until all connections have ended.
+    fn run(mut self) -> io::Result<()> {
+        let cpu_before = thread_cpu();
+        let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
-            self.begin_due();
-            if self.open == 0 && self.is_out_of_tickets {
+            self.start_due();
+            if self.connections.is_empty() && self.connections_max == 0 {
                 break;
             }
-            match self.poll.poll(&mut events, self.wait_time()) {
+            match self.poll.poll(&mut events, Some(self.wait())) {
                 Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
             self.now = Instant::now();
-            self.begin_reading();
+            self.check_hold();
             for event in &events {
                 self.on_event(event);
             }
-            self.go_on();
-            self.slow_reads();
-            self.sweep();
-            self.publish();
+            self.read_queued();
+            self.check_times();
         }
-        self.tally.stop_clock();
-        Ok(self.tally)
+        let cpu = thread_cpu().zip(cpu_before).map(|(after, before)| after - before);
+        self.job.tally().add_cpu(cpu);
+        Ok(())
     }
 
-    /// Begins connections as long as some are due and there is a place for them.
-    fn begin_due(&mut self) {
-        self.next_due = None;
-        while self.open < self.capacity && self.may_ramp() {
-            match self.job.ticket(self.now) {
-                Ticket::Now(number, due) => self.begin(number, due),
-                Ticket::At(due) => {
-                    self.next_due = Some(due);
-                    return;
-                }
-                Ticket::Never => {
-                    self.is_out_of_tickets = true;
-                    return;
-                }
+    /// Starts the connections that are due, unless too many are open.
+    fn start_due(&mut self) {
+        while self.connections.len() < self.connections_max && self.job.may_start() {
+            let next = self.next.take().filter(|_| !self.job.is_stopped());
+            let next = next.or_else(|| self.job.next(self.now));
+            let Some((number, due)) = next else {
+                self.connections_max = 0;
+                return;
+            };
+            if due > self.now {
+                self.next = next;
+                return;
             }
+            self.start(number, due);
         }
-        // Time may run out while all places are taken.
-        self.is_out_of_tickets = self.capacity == 0;
     }
 
-    fn may_ramp(&self) -> bool {
-        let ramp = (RAMP / self.job.plan.threads as u64).max(1);
-        let may = |job: &Job| self.unsettled < ramp || job.since_settled() >= RAMP_TIMEOUT;
-        self.job.plan.hold.is_none() || may(self.job)
-    }
-
-    fn begin(&mut self, number: u64, due: Instant) {
+    fn start(&mut self, number: u64, due: Instant) {
         let plan = &self.job.plan;
-        self.tally.begun(due);
-        let made = socket::connect(plan).map_err(|error| Error::of_connecting(&error));
-        let said = made.and_then(|made| {
-            let mut connection = Connection::new(plan, made, number, due, Instant::now());
-            connection.say_at_once(plan)?;
+        let entry = self.connections.vacant_entry();
+        let token = Token(entry.key());
+        let started = Connection::start(plan, number, due).and_then(|mut connection| {
+            let is_sent = connection.send_request(plan)?;
+            let interest = match is_sent && connection.is_connected {
+                true => Interest::READABLE,
+                false => Interest::READABLE | Interest::WRITABLE,
+            };
+            let registered = self.poll.registry().register(&mut connection.stream, token, interest);
+            registered.map_err(|error| Failure::new(Kind::Io, error.to_string()))?;
             Ok(connection)
         });
-        match said {
-            Ok(connection) => self.keep(connection),
-            Err(error) => {
-                self.count_error(number, &error, false);
-                if plan.hold.is_some() {
-                    self.job.settle();
+        match started {
+            Ok(connection) => {
+                entry.insert(connection);
+                if !self.is_holding && plan.reset_after_bytes == Some(0) {
+                    self.receive(token.0);
                 }
             }
+            Err(failure) => self.job.record_end(number, due, false, Err(failure)),
         }
     }
 
-    /// Gives a new connection a place, and waits for what it hears.
-    fn keep(&mut self, mut connection: Connection) {
-        let plan = &self.job.plan;
-        let is_connected = connection.is_connected;
-        let has_said_all = is_connected && !connection.say(plan);
-        let interest = match has_said_all {
-            true => Interest::READABLE,
-            false => Interest::READABLE | Interest::WRITABLE,
-        };
-        let at = self.free.pop().unwrap_or(self.places.len());
-        let registered = self.poll.registry().register(&mut connection.stream, Token(at), interest);
-        match self.places.get_mut(at) {
-            Some(place) => *place = Some(connection),
-            None => self.places.push(Some(connection)),
+    /// Returns the time until something must be done even if no event occurs.
+    fn wait(&self) -> Duration {
+        if !self.queue.is_empty() {
+            return Duration::ZERO;
         }
-        self.open += 1;
-        self.unsettled += u64::from(plan.hold.is_some());
-        if let Err(error) = registered {
-            self.end(at, Err(Error::new(Kind::Io, error.to_string())));
-        } else if is_connected && plan.reset_after_bytes == Some(0) && plan.hold.is_none() {
-            self.end(at, Ok(()));
-        }
-    }
-
-    /// How long nothing has to be done unless something comes.
-    fn wait_time(&self) -> Option<Duration> {
-        if !self.ready.is_empty() {
-            return Some(Duration::ZERO);
-        }
-        let mut until = self.next_sweep;
-        if let Some(due) = self.next_due {
-            until = until.min(due);
-        }
-        let plan = &self.job.plan;
-        if plan.slow_bytes_per_s.is_some() {
-            until = until.min(self.next_slow);
-        }
-        let mut wait = until.saturating_duration_since(Instant::now());
-        if self.was_holding {
-            wait = wait.min(HOLD_INTERVAL);
-        }
-        Some(wait)
+        let deadline = self.next.map_or(self.next_check, |(_, due)| due.min(self.next_check));
+        let wait = deadline.saturating_duration_since(Instant::now());
+        if self.is_holding { wait.min(HOLD_INTERVAL) } else { wait }
     }
 
     fn on_event(&mut self, event: &Event) {
-        let at = event.token().0;
-        let Some(Some(connection)) = self.places.get_mut(at) else { return };
-        let plan = &self.job.plan;
+        let key = event.token().0;
+        let Some(connection) = self.connections.get_mut(key) else { return };
         if !connection.is_connected {
-            if let Step::Ended(verdict) = connection.connected() {
-                return self.end(at, verdict);
+            if let Err(failure) = connection.check_connected() {
+                return self.end(key, Err(failure));
             }
             if !connection.is_connected {
                 return;
             }
-            connection.last = self.now;
+            connection.last_active = self.now;
         }
         if event.is_writable() {
-            connection.say(plan);
+            if let Err(failure) = connection.send_request(&self.job.plan) {
+                return self.end(key, Err(failure));
+            }
         }
         connection.is_read_closed |= event.is_read_closed() || event.is_error();
         connection.is_readable |= event.is_readable() || connection.is_read_closed;
-        if self.was_holding {
-            self.look(at);
-        } else if connection.is_readable || plan.reset_after_bytes == Some(0) {
-            self.hear(at);
-        }
+        self.receive(key);
     }
 
-    /// Sees whether a client that is to be held is answered.
-    fn look(&mut self, at: usize) {
-        let Some(connection) = &mut self.places[at] else { return };
-        if connection.is_settled || !connection.is_readable {
-            return;
+    fn receive(&mut self, key: usize) {
+        let connection = self.connections.get_mut(key).filter(|it| it.is_connected);
+        let Some(connection) = connection else { return };
+        let plan = &self.job.plan;
+        let (bytes_before, first_byte_before) = (connection.received_bytes, connection.first_byte);
+        let step = match self.is_holding {
+            true => connection.check_first_byte(plan),
+            false => connection.receive(plan, &mut self.buffer, self.now),
+        };
+        self.job.record_bytes(connection.received_bytes - bytes_before);
+        if self.is_holding && connection.first_byte != first_byte_before {
+            self.job.tally().record_non_reading();
         }
-        match connection.look() {
-            Step::Ended(verdict) => self.end(at, verdict),
-            _ if connection.is_settled => {
-                self.unsettled -= 1;
-                self.job.settle();
-            }
-            _ => {}
-        }
-    }
-
-    fn hear(&mut self, at: usize) {
-        let Some(connection) = &mut self.places[at] else { return };
-        let before = connection.taken_bytes;
-        let step = connection.hear(&self.job.plan, &mut self.room, self.now);
-        self.tally.bytes += connection.taken_bytes - before;
         match step {
             Step::Wait => {}
-            Step::More if connection.is_listed => {}
-            Step::More => {
-                connection.is_listed = true;
-                self.ready.push(at);
+            Step::Continue if connection.is_queued => {}
+            Step::Continue => {
+                connection.is_queued = true;
+                self.queue.push_back(key);
             }
-            Step::Ended(verdict) => self.end(at, verdict),
+            Step::End(result) => self.end(key, result),
         }
     }
 
-    /// Gives those who have more to read one turn each.
-    fn go_on(&mut self) {
-        std::mem::swap(&mut self.ready, &mut self.ready_before);
-        for index in 0..self.ready_before.len() {
-            let at = self.ready_before[index];
-            if let Some(connection) = &mut self.places[at] {
-                connection.is_listed = false;
-                if connection.is_connected {
-                    self.hear(at);
-                }
+    /// Continues each queued connection once.
+    fn read_queued(&mut self) {
+        for _ in 0..self.queue.len() {
+            let Some(key) = self.queue.pop_front() else { return };
+            if let Some(connection) = self.connections.get_mut(key) {
+                connection.is_queued = false;
+                self.receive(key);
             }
         }
-        self.ready_before.clear();
     }
 
-    /// When the hold is over, all begin to read: nothing new need come for that.
-    fn begin_reading(&mut self) {
-        if !self.was_holding || self.job.is_holding() {
+    /// Lets all clients read when a hold ends. Their data may have arrived earlier, so there may be
+    /// no further event.
+    fn check_hold(&mut self) {
+        if !self.is_holding || self.job.is_holding() {
             return;
         }
-        self.was_holding = false;
-        for at in 0..self.places.len() {
-            let connected = self.places[at].as_mut().filter(|connection| connection.is_connected);
-            if let Some(connection) = connected {
+        self.is_holding = false;
+        for (key, connection) in &mut self.connections {
+            if connection.is_connected {
                 if self.job.plan.receive_buffer_bytes.is_some() {
-                    socket::open_window(&connection.stream);
+                    socket::enlarge_receive_buffer(&connection.stream);
                 }
-                connection.last = self.now;
+                connection.last_active = self.now;
                 connection.is_readable = true;
-                connection.is_listed = true;
-                self.ready.push(at);
+                connection.is_queued = true;
+                self.queue.push_back(key);
             }
         }
     }
 
-    fn slow_reads(&mut self) {
-        if self.job.plan.slow_bytes_per_s.is_none() || self.now < self.next_slow {
+    /// Lets slow clients read, and ends connections that received no data for too long.
+    fn check_times(&mut self) {
+        if self.now < self.next_check {
             return;
         }
-        self.next_slow = self.now + SLOW_INTERVAL;
-        for at in 0..self.places.len() {
-            let is_readable = |connection: &Connection| connection.is_readable;
-            if !self.was_holding && self.places[at].as_ref().is_some_and(is_readable) {
-                self.hear(at);
+        let plan = &self.job.plan;
+        let (now, is_holding, timeout) = (self.now, self.is_holding, plan.timeout);
+        if plan.slow_bytes_per_s.is_some() {
+            self.next_check = now + SLOW_INTERVAL;
+            for key in self.keys(|connection| connection.is_readable) {
+                self.receive(key);
             }
+        } else {
+            self.next_check = now + TIMEOUT_INTERVAL.min(timeout);
         }
-    }
-
-    /// Ends what was silent for too long. Who is held is silent by will.
-    fn sweep(&mut self) {
-        if self.now < self.next_sweep {
-            return;
-        }
-        let timeout = self.job.plan.timeout;
-        let mut earliest = self.now + timeout;
-        for at in 0..self.places.len() {
-            let Some(connection) = &self.places[at] else { continue };
-            if self.was_holding && connection.is_settled {
-                continue;
-            }
-            let expires = connection.last + timeout;
-            if expires > self.now {
-                earliest = earliest.min(expires);
-                continue;
-            }
-            let words = match (connection.is_connected, connection.taken_bytes) {
+        let is_expired = |connection: &Connection| connection.last_active + timeout <= now;
+        // Non-reading clients receive no data.
+        for key in self.keys(|it| is_expired(it) && !(is_holding && it.first_byte.is_some())) {
+            let connection = &self.connections[key];
+            let message = match (connection.is_connected, connection.received_bytes) {
                 (false, _) => format!("no connection within {timeout:?}"),
-                (true, bytes) => format!("nothing for {timeout:?}, after {bytes} bytes"),
+                (true, bytes) => format!("no data for {timeout:?}, after {bytes} bytes"),
             };
-            self.end(at, Err(Error::new(Kind::Timeout, words)));
+            self.end(key, Err(Failure::new(Kind::Timeout, message)));
         }
-        self.next_sweep = earliest.max(self.now + SWEEP_INTERVAL.min(timeout));
     }
 
-    /// Takes a connection away, and counts it.
-    fn end(&mut self, at: usize, verdict: Result<(), Error>) {
-        let Some(connection) = self.places[at].take() else { return };
-        self.free.push(at);
-        self.open -= 1;
-        if self.job.plan.hold.is_some() && !connection.is_settled {
-            self.unsettled -= 1;
-            self.job.settle();
-        }
-        match verdict {
-            Ok(()) => {
-                let end = connection.due.elapsed();
-                self.tally.completed(connection.first_byte, end);
-            }
-            Err(error) => self.count_error(connection.number, &error, connection.is_connected),
-        }
+    fn keys(&self, is_selected: impl Fn(&Connection) -> bool) -> Vec<usize> {
+        let selected = self.connections.iter().filter(|(_, connection)| is_selected(connection));
+        selected.map(|(key, _)| key).collect()
+    }
+
+    /// Closes a connection and records its result.
+    fn end(&mut self, key: usize, result: Result<(), Failure>) {
+        let connection = self.connections.remove(key);
+        let Connection { due, number, first_byte, is_connected, .. } = connection;
+        self.job.record_end(number, due, is_connected, result.map(|()| first_byte));
         if self.job.plan.reset_after_bytes.is_some() {
             socket::reset(connection.stream);
         }
     }
+}
 
-    fn count_error(&mut self, number: u64, error: &Error, was_connected: bool) {
-        self.tally.record_error(number, error, was_connected);
-        // Nobody is there, and nobody ever was: asking again and again would only heat the room.
-        if error.kind == Kind::Refused && self.tally.was_never_connected() {
-            self.job.stop();
-        }
-    }
+#[cfg(unix)]
+fn thread_cpu() -> Option<Duration> {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).ok()
+}
 
-    /// Tells who watches how far it is.
-    fn publish(&mut self) {
-        let (ended, bytes) = (self.tally.ended(), self.tally.bytes);
-        self.job.publish(ended - self.published.0, bytes - self.published.1);
-        self.published = (ended, bytes);
-    }
+/// std cannot measure the CPU time of a thread.
+#[cfg(not(unix))]
+fn thread_cpu() -> Option<Duration> {
+    None
 }

@@ -1,80 +1,46 @@
 //! The files that are served.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
+use harness::TempFolder;
+use harness::fixture::write_noise;
 
-const BLOCK_BYTES: usize = 1024 * 1024;
-
-/// Files by their length, made when they are asked for, in a folder that goes away.
+/// Files of any length in a temporary folder.
 ///
-/// The folder should be on a disk: a file system in memory (`/tmp` on some machines) cannot be asked
-/// what it has at hand, and every read would become a trip to the pool.
+/// The folder should be on a disk. For a file system in memory (`/tmp` on some machines), the kernel
+/// does not report whether data is cached, so that every read would use the blocking pool.
 #[derive(Debug)]
 pub struct Files {
-    folder: TempDir,
-    made: BTreeMap<u64, PathBuf>,
+    folder: TempFolder,
 }
 
 impl Files {
-    /// No file yet; they will be in a new folder within this one.
+    /// Creates a temporary folder within `parent`.
     ///
     /// # Errors
     ///
-    /// When there can be none.
-    pub fn within(folder: &Path) -> io::Result<Self> {
-        std::fs::create_dir_all(folder)?;
-        Ok(Self { folder: tempfile::tempdir_in(folder)?, made: BTreeMap::new() })
+    /// Returns an error if the folder cannot be created.
+    pub fn within(parent: &Path) -> io::Result<Self> {
+        Ok(Self { folder: TempFolder::within(parent)? })
     }
 
-    /// Where they are.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The file of so many bytes.
+    /// Returns the path of a file of `bytes` bytes, and creates the file if it does not exist.
     ///
     /// # Errors
     ///
-    /// When it cannot be written.
-    pub fn of(&mut self, bytes: u64) -> io::Result<PathBuf> {
-        if let Some(path) = self.made.get(&bytes) {
-            return Ok(path.clone());
+    /// Returns an error if the file cannot be written.
+    pub fn of(&self, bytes: u64) -> io::Result<PathBuf> {
+        let path = self.folder().join(format!("{bytes}.bin"));
+        if !path.exists() {
+            write_noise(&path, bytes)?;
         }
-        let path = self.folder.path().join(format!("{bytes}.bin"));
-        write_file(&path, bytes)?;
-        self.made.insert(bytes, path.clone());
         Ok(path)
     }
-}
-
-/// Writes a file of so many bytes, no two places of which look alike.
-///
-/// # Errors
-///
-/// When it cannot be written.
-pub fn write_file(path: &Path, bytes: u64) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut block = Vec::with_capacity(BLOCK_BYTES);
-    let mut left_bytes = bytes;
-    while left_bytes > 0 {
-        block.clear();
-        while block.len() < BLOCK_BYTES {
-            // xorshift64
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            block.extend_from_slice(&state.to_le_bytes());
-        }
-        let count = usize::try_from(left_bytes).unwrap_or(usize::MAX).min(BLOCK_BYTES);
-        file.write_all(&block[..count])?;
-        left_bytes -= count as u64;
-    }
-    // Otherwise the system would write it out in the middle of a measurement.
-    file.sync_all()
 }

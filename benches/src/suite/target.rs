@@ -1,182 +1,184 @@
-//! A server in this process, and what a client should get of it.
+//! A server in this process, and its clients.
 
-use std::fmt;
 use std::fs;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serve_core::{Approach, Config, EventLog, Server, bind};
 
-use super::client::Client;
-use super::{BARE, WORKERS};
-use crate::load::{self, Expected, Plan};
+use super::{PREAMBLE, WORKERS};
+use crate::load::{self, Expected, Plan, socket};
+
+/// The maximum time without a byte.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The maximum size of the kernel's receive buffer (`net.ipv4.tcp_rmem`).
+const READ_BYTES: usize = 8 * 1024 * 1024;
 
 /// How a server sends its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Reads a chunk, writes it.
-    Copied,
-    /// The same as it is elsewhere than on Linux: what is read of a file is read by the pool of
-    /// threads that may block, since no page cache can be asked first.
-    ByPool,
-    /// `sendfile`; Linux only.
+pub enum Mode {
+    /// Copy mode.
+    Copy,
+    /// Copy mode that reads the file only in the blocking pool, as on systems other than Linux, where
+    /// a server cannot find out whether data is in the page cache.
+    BlockingPool,
+    /// Zero-copy mode (Linux).
     ZeroCopy,
 }
 
-/// A server that runs in this process until this is dropped.
+/// A server that runs in this process until it is dropped.
 pub struct Target {
     addr: SocketAddr,
-    /// What a client should get, preamble included, in bytes.
     reply_bytes: u64,
-    client: Client,
     server: Arc<Server>,
-    serving: Option<JoinHandle<io::Result<()>>>,
+    thread: Option<JoinHandle<io::Result<()>>>,
+    /// Capacity for received data.
+    buffer: Vec<u8>,
 }
 
 impl Target {
-    /// Starts a server, and has one client look whether it serves the right bytes: the timed ones
-    /// only count.
+    /// Starts a server, and verifies the content of one reply. Later clients only count bytes.
     ///
     /// # Errors
     ///
-    /// When it does not start, or what it serves is wrong.
+    /// Returns an error if the server does not start, or if its reply is incorrect.
     pub fn start(
         approach: &'static Approach,
         file: &Path,
-        way: Way,
+        mode: Mode,
         chunk_bytes: usize,
-    ) -> Result<Self, String> {
-        let target = Self::start_unseen(approach, file, way, chunk_bytes);
-        let target = target.map_err(|error| format!("{}: {error}", approach.name))?;
-        let mut plan = target.plan(1, 1);
-        let expected = Expected::of_file(file);
-        plan.expected = Some(expected.map_err(|error| format!("{}: {error}", file.display()))?);
-        plan.is_discarding = false;
-        load::run(plan).and_then(judge).map_err(|words| format!("{}: {words}", approach.name))?;
-        Ok(target)
+    ) -> io::Result<Self> {
+        let start = || {
+            let target = Self::start_unverified(approach, file, mode, chunk_bytes)?;
+            let mut plan = target.plan(1, 1);
+            plan.expected = Some(Expected::of_file(file)?);
+            plan.is_discarding = false;
+            run(plan)?;
+            Ok(target)
+        };
+        start().map_err(|error: io::Error| {
+            io::Error::new(error.kind(), format!("{}: {error}", approach.name))
+        })
     }
 
-    /// [`start`](Self::start), but nobody looks at its bytes.
+    /// Starts a server like [`start`](Self::start), but does not verify its reply.
     ///
     /// # Errors
     ///
-    /// When it does not start.
-    pub fn start_unseen(
+    /// Returns an error if the server does not start.
+    pub fn start_unverified(
         approach: &'static Approach,
         file: &Path,
-        way: Way,
+        mode: Mode,
         chunk_bytes: usize,
     ) -> io::Result<Self> {
         let mut config = Config::new(file);
         config.host = "127.0.0.1".to_owned();
         config.port = 0;
         config.chunk_bytes = chunk_bytes;
-        config.zero_copy = way == Way::ZeroCopy;
+        config.zero_copy = mode == Mode::ZeroCopy;
         config.workers = WORKERS;
         config.max_connections = approach.max_connections;
         let listener = bind(&config)?;
         let addr = listener.local_addr()?;
         let mut server = Server::new(config, EventLog::off());
-        server.reads_page_cache &= way != Way::ByPool;
+        server.reads_page_cache &= mode != Mode::BlockingPool;
         let server = Arc::new(server);
         let (run, shared) = (approach.run, Arc::clone(&server));
-        let serving = thread::Builder::new().name(approach.name.to_owned());
+        let thread = thread::Builder::new().name(approach.name.to_owned());
         Ok(Self {
             addr,
-            reply_bytes: fs::metadata(file)?.len() + BARE.len() as u64,
-            client: Client::default(),
-            serving: Some(serving.spawn(move || run(listener, shared))?),
+            reply_bytes: fs::metadata(file)?.len() + PREAMBLE.len() as u64,
+            thread: Some(thread.spawn(move || run(listener, shared))?),
             server,
+            buffer: Vec::with_capacity(READ_BYTES),
         })
     }
 
-    /// What a client gets, preamble included, in bytes.
+    /// Returns the expected length of a reply, preamble included.
     #[must_use]
     pub fn reply_bytes(&self) -> u64 {
         self.reply_bytes
     }
 
-    /// One client takes all.
+    /// Receives one reply. Returns the time from `connect` to the first byte.
     ///
     /// # Panics
     ///
-    /// When it did not get as many bytes as it should: so the bench fails that iterates over this.
-    pub fn fetch(&mut self) {
-        let fetched = self.client.fetch(self.addr);
-        self.assert_whole(fetched);
-    }
-
-    /// One client takes all; returns how long its first byte took, from the connection's beginning.
-    ///
-    /// # Panics
-    ///
-    /// As [`fetch`](Self::fetch).
-    pub fn fetch_timing_first(&mut self) -> Duration {
-        let fetched = self.client.fetch_timing_first(self.addr);
-        let first = fetched.as_ref().map_or(Duration::ZERO, |&(_, first)| first);
-        self.assert_whole(fetched.map(|(bytes, _)| bytes));
-        first
-    }
-
-    /// So many clients take all, so many of them at once; returns how long that took.
-    ///
-    /// # Panics
-    ///
-    /// When one of them did not get as many bytes as it should.
-    pub fn fetch_by_many(&mut self, total: u64, at_once: u64) -> Duration {
-        let report = load::run(self.plan(total, at_once)).and_then(judge);
-        match report {
-            Ok(report) => Duration::from_secs_f64(report.wall_s),
-            Err(words) => panic!("{words}"),
+    /// Panics if the length of the reply is incorrect, so that the bench fails.
+    pub fn fetch(&mut self) -> Duration {
+        let expected = self.reply_bytes;
+        match self.receive() {
+            Ok((actual, first_byte)) if actual == expected => first_byte,
+            Ok((actual, _)) => panic!("expected {expected} bytes, got {actual}"),
+            Err(error) => panic!("expected {expected} bytes: {error}"),
         }
     }
 
-    fn plan(&self, total: u64, at_once: u64) -> Plan {
-        let mut plan = Plan::new(self.addr).with_connections(total, at_once);
+    /// Returns the length of the reply, and the time from `connect` to the first byte. On Linux the
+    /// kernel discards the data, so that the server has a larger share of the measured time.
+    fn receive(&mut self) -> io::Result<(u64, Duration)> {
+        let start = Instant::now();
+        let stream = TcpStream::connect(self.addr)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
+        let mut first_byte = None;
+        let mut bytes = 0;
+        loop {
+            match socket::discard(&stream, self.buffer.spare_capacity_mut()) {
+                Ok(count) => {
+                    let first_byte = *first_byte.get_or_insert_with(|| start.elapsed());
+                    bytes += count as u64;
+                    if count == 0 {
+                        return Ok((bytes, first_byte));
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Receives `total` replies, at most `open` at the same time. Returns the time for all of them.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the length of a reply is incorrect, so that the bench fails.
+    pub fn fetch_by_many(&mut self, total: u64, open: u64) -> Duration {
+        run(self.plan(total, open)).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    fn plan(&self, total: u64, open: u64) -> Plan {
+        let mut plan = Plan::new(self.addr).with_connections(total, open);
         plan.request.clear();
-        let file_bytes = self.reply_bytes - BARE.len() as u64;
-        plan.expected = Some(Expected { bytes: file_bytes, xxh3: None });
+        let bytes = self.reply_bytes - PREAMBLE.len() as u64;
+        plan.expected = Some(Expected { bytes, xxh3: None });
         plan.is_discarding = cfg!(target_os = "linux");
         plan
     }
+}
 
-    fn assert_whole(&self, fetched: io::Result<u64>) {
-        let should = self.reply_bytes;
-        match fetched {
-            Ok(bytes) if bytes == should => {}
-            Ok(bytes) => panic!("a client got {bytes} bytes instead of {should}"),
-            Err(error) => panic!("a client did not get its {should} bytes: {error}"),
+/// Runs a load in which no connection may fail. Returns its time.
+fn run(plan: Plan) -> io::Result<Duration> {
+    let report = load::run(plan)?;
+    match report.failed_examples.first() {
+        None => Ok(Duration::from_secs_f64(report.wall_s)),
+        Some(example) => {
+            let failed = report.failed_count();
+            let total = failed + report.completed;
+            Err(io::Error::other(format!("{failed} of {total} replies are incorrect: {example}")))
         }
-    }
-}
-
-/// A report that has to be good.
-fn judge(report: load::Report) -> Result<load::Report, String> {
-    match report.wrong_examples.first() {
-        None if report.wrong_count() == 0 => Ok(report),
-        example => Err(format!(
-            "{} of {} clients did not get what they should: {}",
-            report.wrong_count(),
-            report.wrong_count() + report.completed,
-            example.map_or("", String::as_str)
-        )),
-    }
-}
-
-impl fmt::Debug for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").field("addr", &self.addr).finish_non_exhaustive()
     }
 }
 
 impl Drop for Target {
     fn drop(&mut self) {
         self.server.shut_down();
-        let ended = self.serving.take().map(JoinHandle::join);
-        assert!(thread::panicking() || matches!(ended, Some(Ok(Ok(())))), "{ended:?}");
+        let result = self.thread.take().map(JoinHandle::join);
+        assert!(thread::panicking() || matches!(result, Some(Ok(Ok(())))), "{result:?}");
     }
 }

@@ -1,10 +1,12 @@
-//! The load client, before servers that are right and before servers that are wrong in known ways.
+//! The tests of the benchmarks: the load client, the suites and the programs.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+#![allow(clippy::unwrap_used, reason = "a panic is the result of a test that fails")]
 
 #[cfg(target_os = "linux")]
 mod footprint;
 mod load;
+mod pace;
+mod preamble;
 mod program;
 mod report;
 mod servers;
@@ -15,10 +17,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// Longer than any test takes, on the slowest machine.
+/// Longer than any test takes on a slow machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Does something that has to end in time.
+/// Returns the result of `act`, which must end within [`DEADLINE`].
 fn in_time<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, ended) = mpsc::channel();
     let worker = thread::spawn(move || {

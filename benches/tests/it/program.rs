@@ -1,14 +1,20 @@
-//! The programs, from their command lines to their exit codes.
+//! The programs: their command lines, output and exit codes.
 
+use std::io::Read;
 use std::process::{Command, Output};
+use std::sync::mpsc;
 
 use crate::in_time;
-use crate::servers::Sibling;
+use crate::servers::{BARE, Sibling, scripted, send_all};
+
+fn measure(args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
+    command.args(args).env("COLUMNS", "80");
+    in_time(move || command.output().unwrap())
+}
 
 fn load(args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_load"));
-    command.args(args);
-    in_time(move || command.output().unwrap())
+    measure(&[&["load"], args].concat())
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -16,14 +22,15 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn all_right_is_0_something_wrong_is_1() {
+fn load_exits_with_0_if_all_replies_are_correct_and_otherwise_with_1() {
     let content = vec![7; 100_000];
     let sibling = Sibling::start(approaches::ALL[0], &content);
     let addr = sibling.addr.to_string();
     let file = sibling.file().display().to_string();
-    let right = load(&[&addr, "--total", "20", "--connections", "4", "--expect", &file, "--json"]);
-    assert_eq!(right.status.code(), Some(0), "{right:?}");
-    let report: serde_json::Value = serde_json::from_slice(&right.stdout).unwrap();
+    let correct =
+        load(&[&addr, "--total", "20", "--connections", "4", "--expect", &file, "--json"]);
+    assert_eq!(correct.status.code(), Some(0), "{correct:?}");
+    let report: serde_json::Value = serde_json::from_slice(&correct.stdout).unwrap();
     assert_eq!(report["completed"], 20);
     assert_eq!(report["verified"], "length_and_hash");
     assert!(report["end_us"]["p99"].as_u64() > Some(0), "{report}");
@@ -38,17 +45,78 @@ fn all_right_is_0_something_wrong_is_1() {
 }
 
 #[test]
-fn what_cannot_run_is_2() {
-    for args in [
-        &["127.0.0.1:1", "--expect", "/no/such/file"][..],
-        &["127.0.0.1:1", "--rate", "5"],
-        &["127.0.0.1:1", "--rate", "-5", "--total", "1"],
-        &["127.0.0.1"],
-        &[],
+fn flags_determine_the_load() {
+    let content = vec![7; 1000];
+    let sibling = Sibling::start(approaches::ALL[0], &content);
+    let addr = sibling.addr.to_string();
+    let file = sibling.file().display().to_string();
+    let report_of = |flags: &str| {
+        let flags: Vec<_> = flags.split_whitespace().collect();
+        let output = load(&[&[&addr, "--json", "--expect", &file], &flags[..]].concat());
+        assert_eq!(output.status.code(), Some(0), "{flags:?}: {output:?}");
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        ["completed", "connections_at_once", "threads", "bytes"]
+            .map(|key| json[key].as_u64().unwrap())
+    };
+    assert_eq!(report_of(""), [1, 1, 1, 1010]);
+    assert_eq!(report_of("--connections 3"), [3, 3, 1, 3030]);
+    assert_eq!(report_of("--connections 4 --total 10 --threads 2"), [10, 4, 2, 10_100]);
+    assert_eq!(report_of("--connections 5 --hold 10ms --timeout 20s"), [5, 5, 1, 5050]);
+    assert_eq!(report_of("--total 2 --reset-after 500")[3], 1000);
+    let [completed, open, ..] = report_of("--rate 100 --duration 100ms");
+    assert!(completed == 10 && open > 100, "{completed} of {open}");
+}
+
+#[test]
+fn load_sends_the_request_of_its_flag() {
+    for (flags, expected) in
+        [(&[][..], "GET / HTTP/1.0\r\n\r\n"), (&["--request", "\\x41\\n"], "A\n")]
+    {
+        let (sender, receiver) = mpsc::channel();
+        let addr = scripted(1, move |_, mut stream| {
+            let mut request = vec![0; expected.len()];
+            stream.read_exact(&mut request).unwrap();
+            sender.send(request).unwrap();
+            send_all(stream, &[BARE]);
+        });
+        let output = load(&[&[&*addr.to_string()], flags].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(receiver.recv().unwrap(), expected.as_bytes());
+    }
+}
+
+#[test]
+fn load_exits_with_2_if_it_cannot_run() {
+    for (args, message) in [
+        ("", "<HOST:PORT>"),
+        ("127.0.0.1", "such as localhost:4000"),
+        ("127.0.0.1:1 --rate 5", "--connections <N>|--total <N>|--duration <TIME>"),
+        ("127.0.0.1:1 --rate -5 --total 1", "error: the rate must be greater than 0"),
+        ("127.0.0.1:1 --total 5 --hold 1s", "--hold"),
+        ("127.0.0.1:1 --connections 0", "1.."),
+        ("127.0.0.1:1 --slow 0", "the minimum is 1"),
+        ("127.0.0.1:1 --timeout soon", "500ms"),
+        ("127.0.0.1:1 --request \\q", "must be followed by"),
+        ("127.0.0.1:1 --expect /no/such/file", "error: cannot open `/no/such/file`: "),
+        ("127.0.0.1:1 --max-segment 5", "88"),
     ] {
-        let output = load(args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {output:?}");
-        assert!(!output.stderr.is_empty(), "{args:?}");
+        let output = load(&args.split_whitespace().collect::<Vec<_>>());
+        assert_eq!(output.status.code(), Some(2), "{args}: {output:?}");
+        assert!(text(&output.stderr).contains(message), "{args}: {output:?}");
+    }
+}
+
+#[test]
+fn short_help_has_one_line_per_flag_within_80_columns() {
+    let help = text(&measure(&["-h"]).stdout);
+    let subcommands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    for line in subcommands.lines() {
+        let subcommand = line.split_whitespace().next().unwrap();
+        let help = text(&measure(&[subcommand, "-h"]).stdout);
+        for line in help.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+            assert!(!line.starts_with("          ") || line.contains("--"), "{line}");
+        }
     }
 }
 

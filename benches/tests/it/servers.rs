@@ -1,4 +1,4 @@
-//! Servers in this process: the kit's own, and small ones that do as a test tells them.
+//! Servers in this process: the siblings, and small servers that follow the script of a test.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 pub const BARE: &[u8] = b"HTTP/1.1\n\n";
 
-/// One of the kit's servers, until it is dropped.
+/// A sibling that runs until it is dropped.
 pub struct Sibling {
     pub addr: SocketAddr,
     server: Arc<Server>,
@@ -53,7 +53,8 @@ impl Drop for Sibling {
     }
 }
 
-/// One that answers so many clients, one after another, as it is told; then nobody listens any more.
+/// Starts a server that calls `answer` for each of `clients` clients, one after another. Then it stops
+/// listening.
 pub fn scripted(
     clients: usize,
     mut answer: impl FnMut(usize, &TcpStream) + Send + 'static,
@@ -70,7 +71,7 @@ pub fn scripted(
     addr
 }
 
-/// Sends these, then ends so that no byte is lost.
+/// Sends `parts`, shuts down the write half, and drains, so that no byte is lost.
 pub fn send_all(mut stream: &TcpStream, parts: &[&[u8]]) {
     for part in parts {
         if stream.write_all(part).is_err() {
@@ -82,7 +83,7 @@ pub fn send_all(mut stream: &TcpStream, parts: &[&[u8]]) {
     while matches!(stream.read(&mut buffer), Ok(1..)) {}
 }
 
-/// Sends these, waits until they were taken, and resets.
+/// Sends `part` and resets the connection.
 pub fn send_and_reset(mut stream: &TcpStream, part: &[u8]) {
     stream.write_all(part).unwrap();
     SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();

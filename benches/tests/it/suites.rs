@@ -1,4 +1,4 @@
-//! The suites' own parts: that a server which is wrong fails a bench, and one that is right does not.
+//! The parts of the suites: an incorrect server fails its bench, and a correct one does not.
 
 use std::any::Any;
 use std::io::Write;
@@ -9,16 +9,16 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io, thread};
 
-use benches::suite::{FLOOR_MEMORY, Files, Target, Way, file_bytes_for};
+use benches::suite::{BASELINE_MEMORY, CHUNK_SIZES, Files, Mode, Target, file_bytes_for};
 use criterion::Criterion;
 use serve_core::{Approach, Server};
 
 use crate::in_time;
 
-/// A server that leaves out the last byte.
+/// A server that omits the last byte.
 static ONE_TOO_FEW: Approach = Approach {
     name: "one-too-few",
-    summary: "A server that leaves out the last byte.",
+    summary: "A server that omits the last byte.",
     has_workers: false,
     max_connections: 1,
     run: run_one_too_few,
@@ -47,74 +47,80 @@ fn files() -> Files {
     Files::within(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
 }
 
-/// Criterion as the suites use it, but in no time.
+/// Returns Criterion with the settings of the suites, but much shorter.
 fn quick(results: &Path) -> Criterion {
     let criterion = Criterion::default().output_directory(results).without_plots();
     let criterion = criterion.sample_size(10).nresamples(1001);
     criterion.warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_millis(10))
 }
 
-/// Runs a bench, and returns the words with which it failed.
+/// Runs a bench. Returns the message with which it failed.
 fn bench(mut target: Target, work: fn(&mut Target)) -> Result<(), String> {
     in_time(move || {
         let results = tempfile::tempdir().unwrap();
         let benched = panic::catch_unwind(AssertUnwindSafe(|| {
             quick(results.path()).bench_function("b", |b| b.iter(|| work(&mut target)));
         }));
-        benched.map_err(|panic| words(&*panic))
+        benched.map_err(|panic| message(&*panic))
     })
 }
 
-fn words(panic: &(dyn Any + Send)) -> String {
-    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no words".to_owned())
+fn message(panic: &(dyn Any + Send)) -> String {
+    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no message".to_owned())
+}
+
+#[test]
+fn names_of_chunk_sizes_are_their_sizes() {
+    for (name, chunk_bytes) in CHUNK_SIZES {
+        assert_eq!(harness::text::bytes(name), Ok(chunk_bytes as u64));
+        let file_bytes = file_bytes_for(chunk_bytes);
+        assert_eq!(file_bytes % chunk_bytes as u64, 0, "the last chunk must be whole");
+    }
+    assert_eq!(file_bytes_for(1), 16_384);
 }
 
 #[test]
 fn a_server_that_sends_one_byte_too_few_fails_its_bench() {
-    let works: [fn(&mut Target); 3] = [
-        |target| target.fetch(),
-        |target| _ = target.fetch_timing_first(),
-        |target| _ = target.fetch_by_many(4, 2),
-    ];
+    let works: [fn(&mut Target); 2] =
+        [|target| _ = target.fetch(), |target| _ = target.fetch_by_many(4, 2)];
     let expected = [
-        "a client got 100009 bytes instead of 100010",
-        "a client got 100009 bytes instead of 100010",
-        "4 of 4 clients did not get what they should: connection 1: short: 99999 of 100000 bytes",
+        "expected 100010 bytes, got 100009",
+        "4 of 4 replies are incorrect: connection 1: short: expected 100000 bytes, got 99999",
     ];
     for (work, expected) in works.into_iter().zip(expected) {
-        let mut files = files();
+        let files = files();
         let path = files.of(100_000).unwrap();
-        let target = Target::start_unseen(&ONE_TOO_FEW, &path, Way::Copied, 65_536).unwrap();
+        let target = Target::start_unverified(&ONE_TOO_FEW, &path, Mode::Copy, 65_536).unwrap();
         let failed = bench(target, work).unwrap_err();
         assert!(failed.contains(expected), "{failed}");
     }
 }
 
 #[test]
-fn such_a_server_is_not_even_started() {
+fn an_incorrect_server_does_not_start() {
     let path = files().of(100_000).unwrap();
-    // The folder is gone.
-    assert!(Target::start(&FLOOR_MEMORY, &path, Way::Copied, 65_536).is_err());
-    let mut files = files();
+    // The folder was deleted with the temporary value.
+    assert!(Target::start(&BASELINE_MEMORY, &path, Mode::Copy, 65_536).is_err());
+    let files = files();
     let path = files.of(100_000).unwrap();
     let failed = in_time(move || {
-        Target::start(&ONE_TOO_FEW, &path, Way::Copied, 65_536).map(|_| ()).unwrap_err()
+        Target::start(&ONE_TOO_FEW, &path, Mode::Copy, 65_536).map(drop).unwrap_err().to_string()
     });
-    assert!(failed.starts_with("one-too-few: 1 of 1 clients"), "{failed}");
+    assert!(failed.starts_with("one-too-few: 1 of 1 replies"), "{failed}");
 }
 
 #[test]
-fn servers_and_floors_that_are_right_pass() {
-    let mut files = files();
+fn siblings_and_baselines_pass() {
+    let files = files();
     let path = files.of(file_bytes_for(1)).unwrap();
-    for approach in approaches::ALL.into_iter().chain([&FLOOR_MEMORY]) {
-        let target = Target::start(approach, &path, Way::Copied, 4096).unwrap();
+    for approach in approaches::ALL.into_iter().chain([&BASELINE_MEMORY]) {
+        let target = Target::start(approach, &path, Mode::Copy, 4096).unwrap();
         assert_eq!(target.reply_bytes(), file_bytes_for(1) + 10);
-        bench(target, |target| target.fetch()).unwrap();
+        bench(target, |target| _ = target.fetch()).unwrap();
     }
-    let target = Target::start(approaches::ALL[0], &path, Way::Copied, 4096).unwrap();
+    let target = Target::start(approaches::ALL[0], &path, Mode::Copy, 4096).unwrap();
     bench(target, |target| {
-        assert!(target.fetch_timing_first() > Duration::ZERO);
+        assert!(target.fetch() > Duration::ZERO);
         assert!(target.fetch_by_many(8, 4) > Duration::ZERO);
     })
     .unwrap();
@@ -122,13 +128,13 @@ fn servers_and_floors_that_are_right_pass() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn all_ways_to_send_are_right() {
-    let mut files = files();
+fn replies_are_correct_in_all_modes() {
+    let files = files();
     let path = files.of(100_000).unwrap();
-    for way in [Way::Copied, Way::ByPool, Way::ZeroCopy] {
+    for mode in [Mode::Copy, Mode::BlockingPool, Mode::ZeroCopy] {
         for approach in approaches::ALL {
-            Target::start(approach, &path, way, 1000).unwrap().fetch();
+            Target::start(approach, &path, mode, 1000).unwrap().fetch();
         }
     }
-    Target::start(&benches::suite::FLOOR_SENDFILE, &path, Way::ZeroCopy, 1000).unwrap().fetch();
+    Target::start(&benches::suite::BASELINE_SENDFILE, &path, Mode::ZeroCopy, 1000).unwrap().fetch();
 }

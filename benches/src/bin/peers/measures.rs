@@ -303,14 +303,15 @@ impl Course {
         plan.receive_buffer_bytes = Some(HELD_BUFFER_BYTES);
         plan.timeout = HELD_TIMEOUT;
         plan.source = Some(harness::port::unused_loopback());
-        let job = Job::new(plan)?;
+        let job = Job::new(plan).map_err(|error| error.to_string())?;
         let (report, snapshot) = thread::scope(|scope| {
             let running = scope.spawn(|| job.run());
             let snapshot = while_held(&server, &job);
             job.release();
             (running.join(), snapshot)
         });
-        let report = report.map_err(|_| "the client panicked".to_owned())??;
+        let report = report.map_err(|_| "the client panicked".to_owned())?;
+        let report = report.map_err(|error| error.to_string())?;
         // What went wrong while they were held is why it went wrong afterwards.
         let (held_bytes, fresh_held_ms, pressure) = snapshot?;
         let report = server.judge(report)?;
@@ -371,8 +372,8 @@ impl Run {
 /// Memory, how long a fresh client takes, and how near the kernel's own memory is to pressure, while
 /// all others are held.
 fn while_held(server: &Server<'_>, job: &Job) -> Result<(u64, f64, f64), String> {
-    if !job.wait_until_held(HELD_TIMEOUT) {
-        return Err(format!("only {} clients were held in time", job.held()));
+    if !job.wait_for_non_reading_clients(HELD_TIMEOUT) {
+        return Err(format!("only {} clients were held in time", job.non_reading_clients()));
     }
     thread::sleep(HELD_SETTLES);
     let bytes = server.memory_bytes()?;

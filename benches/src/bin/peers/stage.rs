@@ -129,15 +129,15 @@ impl<'a> Server<'a> {
         loop {
             let mut plan = self.plan();
             plan.is_discarding = !is_hash_verified;
-            let report = load::run(plan)?;
-            if report.wrong_count() == 0 {
+            let report = load::run(plan).map_err(|error| error.to_string())?;
+            if report.failed_count() == 0 {
                 return Ok(());
             }
             if let Some(status) = self.group.ended() {
                 return Err(self.last_words().unwrap_or_else(|| format!("it ended: {status}")));
             }
-            if !report.wrong.contains_key(&Kind::Refused) || Instant::now() > until {
-                return Err(report.wrong_examples.join("; "));
+            if !report.failed.contains_key(&Kind::Refused) || Instant::now() > until {
+                return Err(report.failed_examples.join("; "));
             }
             thread::sleep(LOOK_INTERVAL);
         }
@@ -162,17 +162,17 @@ impl<'a> Server<'a> {
 
     /// Carries out a plan that has to go well.
     pub fn load(&self, plan: Plan) -> Result<Report, String> {
-        self.judge(load::run(plan)?)
+        self.judge(load::run(plan).map_err(|error| error.to_string())?)
     }
 
     /// A report that has to be good.
     pub fn judge(&self, report: Report) -> Result<Report, String> {
-        if report.wrong_count() == 0 {
+        if report.failed_count() == 0 {
             return Ok(report);
         }
-        let of = report.completed + report.wrong_count();
-        let mut words = format!("{} of {of} went wrong: ", report.wrong_count());
-        words.push_str(report.wrong_examples.first().map_or("", String::as_str));
+        let of = report.completed + report.failed_count();
+        let mut words = format!("{} of {of} went wrong: ", report.failed_count());
+        words.push_str(report.failed_examples.first().map_or("", String::as_str));
         if let Some(last) = self.last_words() {
             words.push_str(&format!("; its stderr: {last}"));
         }

@@ -1,11 +1,11 @@
-//! Errors of a connection.
+//! The reasons for which a connection fails.
 
 use std::fmt;
 use std::io;
 
 use serde::Serialize;
 
-/// The kind of an error.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -35,69 +35,57 @@ pub enum Kind {
     Io,
 }
 
+/// Writes the same name as in JSON.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refused => "refused",
-            Self::Connect => "connect",
-            Self::NoPorts => "no_ports",
-            Self::NoDescriptors => "no_descriptors",
-            Self::Timeout => "timeout",
-            Self::Reset => "reset",
-            Self::Preamble => "preamble",
-            Self::Status => "status",
-            Self::Short => "short",
-            Self::Long => "long",
-            Self::Hash => "hash",
-            Self::Io => "io",
-        })
+        self.serialize(f)
     }
 }
 
-/// An error of a connection. Its message includes help if there is any.
+/// The reason for which a connection failed. The message includes help if there is any.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Error {
+pub(super) struct Failure {
     pub kind: Kind,
     pub message: String,
 }
 
-impl Error {
+impl Failure {
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into() }
     }
 
-    /// Creates the error of a socket that could not be created or connected.
-    pub fn of_connecting(error: &io::Error) -> Self {
+    /// Creates the failure of a socket that could not be created or connected.
+    pub fn of_connect(error: &io::Error) -> Self {
         #[cfg(unix)]
         if let Some(libc::EMFILE | libc::ENFILE) = error.raw_os_error() {
-            let help = "fewer connections at once, or a higher limit: ulimit -n";
-            return Self::new(Kind::NoDescriptors, format!("no descriptor is left: {help}"));
+            let help = "use fewer connections, or raise the limit: ulimit -n";
+            return Self::new(Kind::NoDescriptors, format!("no file descriptor is left; {help}"));
         }
         match error.kind() {
             io::ErrorKind::ConnectionRefused => {
-                Self::new(Kind::Refused, "nobody listens there, or the server's backlog is full")
+                Self::new(Kind::Refused, "no server listens there, or its accept queue is full")
             }
             io::ErrorKind::ConnectionReset => {
-                Self::new(Kind::Reset, "the server reset the connection while it was made")
+                Self::new(Kind::Reset, "the server reset the connection during the handshake")
             }
             io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => {
-                let help = "fewer connections at once, or more ports: \
+                let help = "use fewer connections, or allow more ports: \
                             sysctl net.ipv4.ip_local_port_range='1024 65535'";
-                Self::new(Kind::NoPorts, format!("no local port is left: {help}"))
+                Self::new(Kind::NoPorts, format!("no local port is left; {help}"))
             }
             io::ErrorKind::TimedOut => {
-                Self::new(Kind::Timeout, "no answer to the wish to connect: is a firewall there?")
+                Self::new(Kind::Timeout, "the server did not answer; is there a firewall?")
             }
             _ => Self::new(Kind::Connect, error.to_string()),
         }
     }
 
-    /// Creates the error of a `read` that failed after `taken_bytes` bytes.
-    pub fn of_reading(error: &io::Error, taken_bytes: u64) -> Self {
+    /// Creates the failure of a `read` after `received_bytes` bytes.
+    pub fn of_read(error: &io::Error, received_bytes: u64) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Kind::Reset,
             _ => Kind::Io,
         };
-        Self::new(kind, format!("{error}, after {taken_bytes} bytes"))
+        Self::new(kind, format!("{error}, after {received_bytes} bytes"))
     }
 }

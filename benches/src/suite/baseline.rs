@@ -1,8 +1,8 @@
-//! Floors: the least that has to be done, so that it can be seen how far above it a server is.
+//! Baselines: minimal servers for comparison.
 //!
-//! One thread, one client at a time, no log, no limits, and what a client says is read only at the
-//! end. They are written as siblings are, so that all else around them is the same; they are nothing
-//! to use.
+//! A baseline has one thread, serves one client at a time, and has neither a log nor limits. It reads
+//! what a client sends only after the reply. A baseline is an [`Approach`], so that everything around
+//! it is the same as for a sibling.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -12,29 +12,29 @@ use std::thread;
 
 use serve_core::{Approach, Server};
 
-use super::BARE;
+use super::PREAMBLE;
 
-/// From memory to the socket, a chunk a write: what copy mode would be without a file.
-pub const FLOOR_MEMORY: Approach = Approach {
+/// Writes chunks from memory to the socket: copy mode without a file.
+pub const BASELINE_MEMORY: Approach = Approach {
     name: "floor-memory",
-    summary: "A floor: from memory to the socket, without a file.",
+    summary: "A baseline that writes from memory to the socket.",
     has_workers: false,
     max_connections: 1,
     run: run_memory,
 };
 
-/// One `sendfile` after another: what zero-copy would be without a server around it.
+/// Calls `sendfile` in a loop: zero-copy mode without a server.
 #[cfg(target_os = "linux")]
-pub const FLOOR_SENDFILE: Approach = Approach {
+pub const BASELINE_SENDFILE: Approach = Approach {
     name: "floor-sendfile",
-    summary: "A floor: one sendfile after another.",
+    summary: "A baseline that calls sendfile in a loop.",
     has_workers: false,
     max_connections: 1,
     run: run_sendfile,
 };
 
 fn run_memory(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
-    let reply = [BARE, &fs::read(&server.config.file)?].concat();
+    let reply = [PREAMBLE, &fs::read(&server.config.file)?].concat();
     let chunk_bytes = server.config.chunk_bytes;
     serve(&listener, &server, |mut stream| {
         reply.chunks(chunk_bytes).try_for_each(|chunk| stream.write_all(chunk))
@@ -47,21 +47,20 @@ fn run_sendfile(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
 
     let file = fs::File::open(&server.config.file)?;
     let file_bytes = file.metadata()?.len();
+    let chunk_bytes = server.config.chunk_bytes;
     serve(&listener, &server, |stream| {
-        rustix::net::send(stream, BARE, SendFlags::MORE | SendFlags::NOSIGNAL)?;
+        rustix::net::send(stream, PREAMBLE, SendFlags::MORE | SendFlags::NOSIGNAL)?;
         let mut sent_bytes = 0;
         while sent_bytes < file_bytes {
-            let chunk_bytes = server.config.chunk_bytes;
-            match rustix::fs::sendfile(stream, &file, Some(&mut sent_bytes), chunk_bytes)? {
-                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-                _ => continue,
+            if rustix::fs::sendfile(stream, &file, Some(&mut sent_bytes), chunk_bytes)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
         Ok(())
     })
 }
 
-/// Serves one client after another until the server is shut down.
+/// Serves one client after another until shutdown.
 fn serve(
     listener: &TcpListener,
     server: &Server,
@@ -71,7 +70,7 @@ fn serve(
     thread::scope(|scope| {
         scope.spawn(|| {
             server.shutdown.wait();
-            // The listener is on the loopback address, so a connection ends `accept`.
+            // A connection ends `accept`.
             drop(TcpStream::connect(addr));
         });
         loop {
@@ -79,18 +78,19 @@ fn serve(
             if server.shutdown.is_requested() {
                 return Ok(());
             }
-            // A client that is gone is no reason to stop.
+            // The next client is served even if this one fails.
             if let Ok((stream, _)) = accepted {
-                let _ = send(&stream).and_then(|()| end(&stream));
+                let _ = send(&stream).and_then(|()| drain(&stream));
             }
         }
     })
 }
 
-/// Closing with something unread would destroy what is still under way.
-fn end(mut stream: &TcpStream) -> io::Result<()> {
+/// Shuts down the write half and drains. If unread data remained, `close` would reset the connection,
+/// and the client could lose a part of the reply.
+fn drain(mut stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
-    let mut unread = [0; 4096];
-    while stream.read(&mut unread)? > 0 {}
+    let mut buffer = [0; 4096];
+    while stream.read(&mut buffer)? > 0 {}
     Ok(())
 }

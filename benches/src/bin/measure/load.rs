@@ -1,0 +1,266 @@
+//! `measure load`: sends load to a server and verifies the replies.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use benches::load::{Amount, Expected, Hold, Job, Plan, PreambleKind, Report, descriptors};
+use clap::{ArgGroup, value_parser};
+use harness::text::{bytes, duration, positive_bytes, unescape};
+use indicatif::{ProgressBar, ProgressStyle};
+
+const EXAMPLES: &str = "\
+Examples:
+  just load localhost:4000 --expect assets/river.webp
+      One client receives the picture, and every byte of it is verified.
+  just load localhost:4000 --total 10000 --connections 16 --expect big.bin
+      16 clients at a time connect as fast as the server serves them.
+  just load localhost:4000 --rate 500 --duration 10s
+      500 clients connect per second, even if the server cannot keep up. Times
+      are measured from when a client was due, so they include the queue.
+  just load localhost:4000 --connections 5000 --hold 10s --max-segment 536
+      5,000 clients read nothing for 10 s, and then everything.
+  just load localhost:4000 --connections 100 --slow 20KiB
+      100 clients read 20 KiB per second each.
+  just load localhost:4000 --total 1000 --connections 50 --reset-after 64KiB
+      Each client resets its connection in the middle of the reply.
+  just load localhost:4000 --discard --expect big.bin
+      The client copies no data, so that the server is the bottleneck.
+
+SIZE is a number of bytes, or has a unit: 536, 64KiB, 1GiB.
+TIME is a number of seconds, or has a unit: 5, 500ms, 2m.
+
+Exit codes: 0 if all replies were correct, 1 if some were not, 2 if the load
+could not run.";
+
+/// The exit code if a connection failed or a reply was incorrect.
+const EXIT_FAILED: u8 = 1;
+
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Send load to a server and verify its replies
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+#[command(group = ArgGroup::new("end").args(["connections", "total", "duration"]).multiple(true))]
+pub struct Args {
+    /// Address of the server
+    #[arg(value_name = "HOST:PORT", value_parser = resolve)]
+    server: SocketAddr,
+
+    /// Connections at the same time [default: 1]
+    ///
+    /// With --rate, the default is the limit of file descriptors, so that the
+    /// client is never the reason for a late connection.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    #[arg(help_heading = "Amount")]
+    connections: Option<u64>,
+
+    /// Connections in total [default: --connections]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
+    #[arg(conflicts_with_all = ["duration", "hold"], help_heading = "Amount")]
+    total: Option<u64>,
+
+    /// Start new connections for this long
+    ///
+    /// Connections that are open at the end of this time are completed.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(conflicts_with = "hold", help_heading = "Amount")]
+    duration: Option<Duration>,
+
+    /// Start this many connections per second
+    ///
+    /// The rate does not depend on the server. All times are measured from the
+    /// moment at which a connection was due, so that a server which delays its
+    /// clients cannot hide the delay.
+    #[arg(long, value_name = "N", requires = "end", allow_negative_numbers = true)]
+    #[arg(help_heading = "Amount")]
+    rate: Option<f64>,
+
+    /// Number of threads
+    ///
+    /// Each thread runs one event loop for its share of the connections.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = value_parser!(u64).range(1..))]
+    #[arg(help_heading = "Amount")]
+    threads: u64,
+
+    /// Connect all clients, wait, then read
+    ///
+    /// No client reads until TIME has passed since the last client got the first
+    /// byte of its reply. Then all of them read everything.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(help_heading = "Client")]
+    hold: Option<Duration>,
+
+    /// Maximum number of bytes to read per second
+    ///
+    /// The maximum applies to each client, and not to all of them together.
+    #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Client")]
+    slow: Option<u64>,
+
+    /// Reset each connection after this many bytes
+    ///
+    /// With 0, each client resets its connection as soon as it is connected.
+    #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Client")]
+    reset_after: Option<u64>,
+
+    /// Maximum time without a byte
+    ///
+    /// A connection fails if no data arrives for this long.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    #[arg(default_value = "30s", help_heading = "Client")]
+    timeout: Duration,
+
+    /// Local address of the clients
+    ///
+    /// Linux remembers metrics of earlier connections between two addresses. They
+    /// affect how much data it accepts for later connections, so a measurement of
+    /// non-reading clients should use a new address, such as 127.0.0.77.
+    #[arg(long, value_name = "IP", help_heading = "Socket")]
+    source: Option<IpAddr>,
+
+    /// Size of the receive buffer (SO_RCVBUF)
+    ///
+    /// With --hold, the buffer becomes larger when the clients start to read.
+    #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Socket")]
+    receive_buffer: Option<u64>,
+
+    /// Maximum size of a TCP segment in bytes
+    ///
+    /// On loopback a segment has up to 64 KiB, so that the kernel accepts megabytes
+    /// for a client that reads nothing. 536 is typical of a network.
+    #[arg(long, value_name = "SIZE", value_parser = value_parser!(u32).range(88..=32_767))]
+    #[arg(help_heading = "Socket")]
+    max_segment: Option<u32>,
+
+    /// Let the kernel discard the data (Linux)
+    ///
+    /// With MSG_TRUNC, the kernel does not copy the data to the client. The length of
+    /// each reply is verified, but its content is not.
+    #[arg(long, help_heading = "Socket")]
+    discard: bool,
+
+    /// Request to send [default: GET / HTTP/1.0]
+    ///
+    /// The escapes \r, \n, \t, \\ and \xNN are replaced. An empty text sends nothing.
+    /// The default ends with an empty line.
+    #[arg(long, value_name = "TEXT", value_parser = unescape)]
+    #[arg(default_value = r"GET / HTTP/1.0\r\n\r\n", hide_default_value = true)]
+    #[arg(help_heading = "Reply")]
+    request: Request,
+
+    /// File that each reply must contain
+    ///
+    /// The length and the hash of each reply are verified, without the preamble.
+    #[arg(long, value_name = "FILE", help_heading = "Reply")]
+    expect: Option<PathBuf>,
+
+    /// Preamble: auto, bare, http or none
+    #[arg(long, value_name = "KIND", value_enum, default_value_t, help_heading = "Reply")]
+    #[arg(hide_possible_values = true, long_help = PREAMBLES)]
+    preamble: PreambleKind,
+
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const PREAMBLES: &str = "\
+The preamble of each reply:
+- auto: bare or http
+- bare: `HTTP/1.1` and two line feeds
+- http: an HTTP header with status 200
+- none: the reply starts with the file";
+
+type Request = Vec<u8>;
+
+fn resolve(text: &str) -> Result<SocketAddr, String> {
+    let help = "expected a host and a port, such as localhost:4000";
+    let addresses = text.to_socket_addrs().map_err(|error| format!("{error}; {help}"))?;
+    // By default, the kit's servers listen on IPv4.
+    let first = addresses.min_by_key(|address| !address.is_ipv4());
+    first.ok_or_else(|| format!("the host has no address; {help}"))
+}
+
+/// Runs `measure load`.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let is_json = args.json;
+    let plan = args.into_plan()?;
+    let bar = progress_bar(&plan);
+    let report = run_with_progress(&Job::new(plan)?, &bar)?;
+    let text = match is_json {
+        true => serde_json::to_string_pretty(&report)? + "\n",
+        false => report.to_string(),
+    };
+    // A closed stdout is not an error.
+    let _ = io::stdout().write_all(text.as_bytes());
+    Ok(ExitCode::from(if report.failed_count() == 0 { 0 } else { EXIT_FAILED }))
+}
+
+impl Args {
+    fn into_plan(self) -> anyhow::Result<Plan> {
+        let connections = match (self.connections, self.rate, self.hold) {
+            (Some(connections), _, _) => connections,
+            (None, Some(_), None) => descriptors(),
+            (None, _, _) => 1,
+        };
+        let mut plan = Plan::new(self.server).with_connections(1, connections);
+        plan.amount = match self.duration {
+            Some(duration) => Amount::During(duration),
+            None => Amount::Total(self.total.unwrap_or(connections)),
+        };
+        plan.rate_per_s = self.rate;
+        plan.hold = self.hold.map(Hold::For);
+        plan.slow_bytes_per_s = self.slow;
+        plan.reset_after_bytes = self.reset_after;
+        plan.source = self.source;
+        plan.receive_buffer_bytes = self.receive_buffer.map(|bytes| bytes as usize);
+        plan.max_segment_bytes = self.max_segment;
+        plan.request = self.request;
+        if let Some(path) = self.expect {
+            let expected = Expected::of_file(&path);
+            plan.expected =
+                Some(expected.with_context(|| format!("cannot open `{}`", path.display()))?);
+        }
+        plan.preamble = self.preamble;
+        plan.is_discarding = self.discard;
+        plan.timeout = self.timeout;
+        plan.threads = usize::try_from(self.threads).unwrap_or(usize::MAX);
+        Ok(plan)
+    }
+}
+
+/// Creates a bar that is drawn on stderr if stderr is a terminal.
+fn progress_bar(plan: &Plan) -> ProgressBar {
+    let (bar, template) = match plan.amount {
+        Amount::Total(total) => (ProgressBar::new(total), "{bar:30} {pos}/{len} {elapsed} {msg}"),
+        Amount::During(_) => (ProgressBar::new_spinner(), "{spinner} {pos} {elapsed} {msg}"),
+    };
+    bar.with_style(ProgressStyle::with_template(template).expect("the template is valid"))
+}
+
+fn run_with_progress(job: &Job, bar: &ProgressBar) -> io::Result<Report> {
+    thread::scope(|scope| {
+        // No message is ever sent. Dropping the sender ends the progress thread.
+        let (sender, receiver) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            while receiver.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {
+                let (ended, bytes) = job.progress();
+                bar.set_position(ended);
+                let waiting = match job.non_reading_clients() {
+                    0 => String::new(),
+                    count => format!(", {count} non-reading clients"),
+                };
+                bar.set_message(format!("{:.2} GB{waiting}", bytes as f64 / 1e9));
+            }
+            bar.finish_and_clear();
+        });
+        let report = job.run();
+        drop(sender);
+        report
+    })
+}
