@@ -3,9 +3,10 @@
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -72,13 +73,12 @@ fn record(server: &Path, probe: &Path, file: &Path) -> anyhow::Result<String> {
     };
     let listening = next()?;
     let event: Value = serde_json::from_str(&listening)?;
-    let addr = event["addr"].as_str().context("expected the address of the server")?;
-    let client = |options: &[&str]| -> io::Result<Group> {
-        let mut command = Command::new(probe);
-        command.arg(addr).args(options).stdout(Stdio::null());
-        Group::spawn(&mut command)
-    };
-    let mut clients = vec![client(&SLOW)?];
+    let addr: SocketAddr = event["addr"].as_str().unwrap_or_default().parse()?;
+    let mut slow = Command::new(probe);
+    slow.arg(addr.to_string()).args(SLOW).stdout(Stdio::null());
+    let _slow = Group::spawn(&mut slow)?;
+    let barrier = Arc::new(Barrier::new(QUICK_CLIENTS));
+    let mut quick = 0..QUICK_CLIENTS;
     let mut log = format!("{listening}\n");
     let mut ended = 0;
     while ended < QUICK_CLIENTS + 1 {
@@ -86,12 +86,19 @@ fn record(server: &Path, probe: &Path, file: &Path) -> anyhow::Result<String> {
         log.push_str(&line);
         log.push('\n');
         // The quick clients connect when the server sends to the slow one.
-        if clients.len() == 1 && line.contains(r#""event":"chunk""#) {
-            for _ in 0..QUICK_CLIENTS {
-                clients.push(client(&[])?);
+        if line.contains(r#""event":"chunk""#) {
+            for _ in quick.by_ref() {
+                let barrier = Arc::clone(&barrier);
+                thread::spawn(move || read_quickly(addr, &barrier));
             }
         }
         ended += usize::from(line.contains(r#""event":"disconnected""#));
     }
     Ok(log)
+}
+
+/// Reads as fast as possible. The clients connect at the same time.
+fn read_quickly(addr: SocketAddr, barrier: &Barrier) -> io::Result<u64> {
+    barrier.wait();
+    io::copy(&mut TcpStream::connect(addr)?, &mut io::sink())
 }
