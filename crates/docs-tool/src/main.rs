@@ -75,14 +75,14 @@ fn main() -> ExitCode {
         return ExitCode::from(EXIT_UNABLE);
     }
     let repo = root.map_or_else(Repo::found, Repo::at);
-    let is_ok = match task {
+    let has_succeeded = match task {
         Task::Fill(args) => args.run(&repo),
         Task::Check(args) => args.run(&repo, true),
         Task::Compare(args) => args.run(&repo),
         Task::Pictures(args) => args.run(&repo),
         Task::Book(args) => args.run(&repo),
     };
-    match is_ok {
+    match has_succeeded {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAULTS),
         Err(error) => {

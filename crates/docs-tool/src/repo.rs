@@ -32,7 +32,7 @@ pub enum Kind {
 }
 
 /// The repository. All paths start at its root and have `/` between their parts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Repo {
     root: PathBuf,
 }

@@ -30,7 +30,7 @@ pub struct Output {
 }
 
 /// Runs the commands of pages.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Runs {
     /// The place where commands run. Without it, all commands are skipped.
     stage: Option<Stage>,
@@ -47,15 +47,8 @@ pub struct Runs {
 
 impl Runs {
     pub fn on(stage: Option<Stage>) -> Self {
-        Self {
-            stage,
-            runs: 0,
-            skipped: 0,
-            missing: BTreeSet::new(),
-            folders: env::split_paths(&env::var_os("PATH").unwrap_or_default()).collect(),
-            has_no_server: false,
-            chosen_ports: BTreeSet::new(),
-        }
+        let path = env::var_os("PATH").unwrap_or_default();
+        Self { stage, folders: env::split_paths(&path).collect(), ..Self::default() }
     }
 
     /// Starts a page.

@@ -66,7 +66,7 @@ fn contents(repo: &Repo) -> Vec<String> {
     paths
 }
 
-fn finish(site: Site<'_>, faults: Vec<Fault>) -> Book {
+fn finish(site: Site, faults: Vec<Fault>) -> Book {
     let titles = site.pages.iter().map(|(path, page)| (path.as_str(), page.title.as_str()));
     let summary = summary(titles);
     let pages = site.pages.len();
@@ -84,7 +84,7 @@ fn finish(site: Site<'_>, faults: Vec<Fault>) -> Book {
 }
 
 struct Assembler<'a> {
-    site: Site<'a>,
+    site: Site,
     sources: Sources<'a>,
     links: Links<'a>,
     known: Known,

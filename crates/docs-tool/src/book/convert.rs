@@ -16,7 +16,7 @@ use crate::repo::Kind;
 type Edits = Vec<(Range<usize>, String)>;
 
 /// Returns the text of a page for the book. Adds the files that it links to and quotes.
-pub fn convert(site: &mut Site<'_>, known: &Known, page: &Page, title: &str) -> String {
+pub fn convert(site: &mut Site, known: &Known, page: &Page, title: &str) -> String {
     let place = site.place(&page.file);
     let mut edits = Edits::new();
     convert_markers(site, page, title, &mut edits);
@@ -41,7 +41,7 @@ pub fn convert(site: &mut Site<'_>, known: &Known, page: &Page, title: &str) -> 
 }
 
 /// Removes markers, links quoted code to its file, and puts the siblings side by side.
-fn convert_markers(site: &mut Site<'_>, page: &Page, title: &str, edits: &mut Edits) {
+fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits) {
     let place = &site.place(&page.file);
     let mut blocks = page.blocks.iter().peekable();
     while let Some(block) = blocks.next() {

@@ -13,7 +13,7 @@ pub const WHOLE_FILES: &str = "siblings/whole-files.md";
 
 /// Adds the pages that show the siblings side by side: one per anchor, one of the whole files, and
 /// a table.
-pub fn sibling_pages(site: &mut Site<'_>) {
+pub fn sibling_pages(site: &mut Site) {
     let read = |(_, path): (&str, String)| site.repo.read(&path).ok();
     let texts: Vec<String> = sibling_files(None).into_iter().filter_map(read).collect();
     if texts.len() < sibling_files(None).len() {
@@ -42,7 +42,7 @@ pub fn sibling_pages(site: &mut Site<'_>) {
 }
 
 /// Adds the page of an anchor. Returns its row in the table.
-fn sibling_page(site: &mut Site<'_>, anchor: &str, parts: &[Part]) -> String {
+fn sibling_page(site: &mut Site, anchor: &str, parts: &[Part]) -> String {
     let place = format!("siblings/{anchor}.md");
     let mut functions: Vec<String> = Vec::new();
     for name in parts.iter().filter_map(|part| part.lines.as_deref()).flat_map(siblings::functions)
@@ -71,7 +71,7 @@ fn sentence(words: &str, links: &str) -> String {
 }
 
 /// Adds a page for each file that the book shows.
-pub fn code_pages(site: &mut Site<'_>) {
+pub fn code_pages(site: &mut Site) {
     for path in site.code.clone() {
         let Ok(text) = site.repo.read(&path) else { continue };
         let place = site.place(&path);
@@ -133,7 +133,7 @@ fn segments(text: &str) -> Vec<(Vec<&str>, Vec<String>)> {
 }
 
 /// Adds pages that list the folders of the files, and folders that are listed completely.
-pub fn listings(site: &mut Site<'_>) {
+pub fn listings(site: &mut Site) {
     let mut folders = site.folders.clone();
     for path in site.code.iter().chain(&site.folders) {
         let mut folder = path.as_str();
@@ -163,7 +163,7 @@ pub fn listings(site: &mut Site<'_>) {
 }
 
 /// Returns the first sentence of a file's documentation, or the description of a package.
-fn description(site: &Site<'_>, path: &str) -> Option<String> {
+fn description(site: &Site, path: &str) -> Option<String> {
     match site.repo.kind(path)? {
         Kind::Folder => {
             let manifest = site.repo.read(&paths::join(path, "Cargo.toml")).ok()?;

@@ -15,8 +15,9 @@ pub struct Page {
 }
 
 /// The book while it is assembled.
-pub struct Site<'a> {
-    pub repo: &'a Repo,
+#[derive(Default)]
+pub struct Site {
+    pub repo: Repo,
     /// The pages by their paths in the book.
     pub pages: BTreeMap<String, Page>,
     /// Files that the book contains unchanged.
@@ -31,18 +32,9 @@ pub struct Site<'a> {
     seen: BTreeSet<String>,
 }
 
-impl<'a> Site<'a> {
-    pub fn of(repo: &'a Repo) -> Self {
-        Self {
-            repo,
-            pages: BTreeMap::new(),
-            assets: BTreeSet::new(),
-            code: BTreeSet::new(),
-            folders: BTreeSet::new(),
-            quotes: BTreeMap::new(),
-            queue: VecDeque::new(),
-            seen: BTreeSet::new(),
-        }
+impl Site {
+    pub fn of(repo: &Repo) -> Self {
+        Self { repo: repo.clone(), ..Self::default() }
     }
 
     /// Adds a path of the repository to the book.
