@@ -74,7 +74,7 @@ load *ARGS:
 [group('measure')]
 [no-exit-message]
 peers *ARGS:
-    @cargo run --quiet --release -p benches --bin peers -- "$@"
+    @cargo run --quiet --release -p benches --bin measure -- race "$@"
 
 # Run all suites, which takes several minutes: `just bench`; run some of them: `just bench tokio`
 [group('measure')]
@@ -92,25 +92,25 @@ bench-quick *ARGS:
 [group('measure')]
 [no-exit-message]
 footprint *ARGS:
-    @cargo run --quiet --release -p benches --bin footprint -- "$@"
+    @cargo run --quiet --release -p benches --bin measure -- footprint "$@"
 
-# Generate a page from the last `bench` and `footprint` runs, and print its path
+# Generate a page from the last `bench`, `footprint` and `peers` runs, and print its path
 [group('measure')]
 [no-exit-message]
 report *ARGS:
-    @cargo run --quiet --release -p benches --bin report -- "$@"
+    @cargo run --quiet --release -p benches --bin measure -- report "$@"
 
-# Save these runs in benches/records/, as data and as a page: `just record --machine my-laptop`
+# Save the last `bench` and `footprint` runs in benches/records/, as data and as a page: `just record --machine my-laptop`
 [group('measure')]
 [no-exit-message]
 record *ARGS:
-    @cargo run --quiet --release -p benches --bin report -- --record "$@"
+    @cargo run --quiet --release -p benches --bin measure -- report --record "$@"
 
 # Compare two records, or a record with the last runs on this machine: `just bench-diff 2026-11-25-linux-2-cores now`
 [group('measure')]
 [no-exit-message]
 bench-diff A B:
-    @cargo run --quiet --release -p benches --bin report -- diff "$@"
+    @cargo run --quiet --release -p benches --bin measure -- diff "$@"
 
 # Check the format, lint and build the documentation, with warnings as errors
 [group('check')]

@@ -39,7 +39,7 @@ const KINDS = {
   docs: [/^docs\/CONTRACT\.html$/],
   code: [/^code\/crates\/serve-tokio\/src\/lib\.rs\.html$/],
   folder: [/^code\/crates\/index\.html$/],
-  record: [/^benches\/records\/.*peers\.html$/],
+  record: [/^benches\/records\/.*race\.html$/],
 };
 
 const errors = [];

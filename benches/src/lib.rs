@@ -1,19 +1,21 @@
-//! What measures servers.
+//! Measures servers.
 //!
-//! [`load`] is a client that asks little of the machine, so that what is seen is the server. [`suite`]
-//! is what the criterion suites (`benches/suites`) have in common; [`footprint`] is what a server costs
-//! as a process; [`records`] is where results are, and [`report`] makes a page of them. The programs of
-//! this package are `load`, which is the client's command line, `footprint`, `report`, and `peers`,
-//! which lets the kit's servers race against each other and against those that people know.
+//! - [`load`] is a client that verifies every reply and needs little CPU time.
+//! - [`suite`] is what the Criterion suites (`benches/suites`) have in common.
+//! - `servers` starts servers as processes and ends them, and `cpu` reads their CPU time (Linux).
+//! - [`footprint`] measures the cost of a server as a process, and [`race`] makes the tables of a
+//!   comparison of servers.
+//! - [`records`] reads and writes the results, and [`report`] makes a page from them.
+//!
+//! The program `measure` has a subcommand for each of them.
 
+#[cfg(target_os = "linux")]
+pub mod cpu;
 pub mod footprint;
 pub mod load;
-pub mod machine;
-#[cfg(target_os = "linux")]
-pub mod process;
+pub mod race;
 pub mod records;
 pub mod report;
-pub mod sibling;
+#[cfg(target_os = "linux")]
+pub mod servers;
 pub mod suite;
-pub mod table;
-pub mod units;

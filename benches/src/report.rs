@@ -1,36 +1,46 @@
-//! A page of results that needs nothing but itself, the drawings in it as files, and what differs
-//! between two records.
+//! A page with the results of a record, its charts as separate files, and the comparison of two
+//! records.
 
-mod chart;
+mod charts;
 mod diff;
-mod figures;
 mod page;
+mod svg;
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::records::Results;
+use harness::record::Record;
 
 pub use diff::diff;
 
-/// Writes the page, and each drawing as a file beside it; returns where the page is.
+/// Writes the page and the charts into a folder. Returns the path of the page.
 ///
 /// # Errors
 ///
-/// When something cannot be written.
-pub fn write(results: &Results, folder: &Path) -> io::Result<PathBuf> {
+/// Fails if a file cannot be written.
+pub fn write(record: &Record, folder: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
-    let sections = figures::sections(results);
-    for drawing in sections.iter().flat_map(|section| &section.drawings) {
-        fs::write(folder.join(format!("{}.svg", drawing.file)), drawing.standalone())?;
+    let sections = charts::sections(record);
+    for chart in sections.iter().flat_map(|section| &section.charts) {
+        fs::write(folder.join(format!("{}.svg", chart.name)), chart.file())?;
     }
     let path = folder.join("report.html");
-    fs::write(&path, page::page(results, &sections))?;
+    fs::write(&path, page::page(record, &sections))?;
     Ok(path)
 }
 
-/// Text as it may stand in HTML and SVG.
+/// Escapes text for HTML and SVG.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+/// Returns nanoseconds in a suitable unit.
+fn time_text(ns: f64) -> String {
+    match ns {
+        1e9.. => format!("{:.2} s", ns / 1e9),
+        1e6.. => format!("{:.2} ms", ns / 1e6),
+        1e3.. => format!("{:.1} µs", ns / 1e3),
+        _ => format!("{ns:.0} ns"),
+    }
 }

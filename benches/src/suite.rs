@@ -12,7 +12,6 @@ pub use baseline::BASELINE_MEMORY;
 #[cfg(target_os = "linux")]
 pub use baseline::BASELINE_SENDFILE;
 pub use files::Files;
-pub use harness::fixture::write_noise as write_file;
 pub use target::{Mode, Target};
 
 /// The number of worker threads of every async sibling. It does not depend on the machine, so that

@@ -3,75 +3,74 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::Calls;
+use harness::record::Measurement;
 
-/// Returns why system calls cannot be counted on this machine, with help, or `None` if they can.
+/// The number of calls and of failed calls, by name.
+pub(super) type Counts = BTreeMap<String, [u64; 2]>;
+
+/// Returns why system calls cannot be counted on this machine, or `None` if they can.
 #[must_use]
-pub fn why_not() -> Option<String> {
-    let tried = Command::new("strace")
-        .args(["-f", "-c", "-U", "name,calls,errors", "-o", "/dev/null", "true"])
-        .stdin(Stdio::null())
-        .output();
-    match tried {
+pub fn why_no_strace() -> Option<String> {
+    let words = command(Path::new("/dev/null"));
+    let output =
+        Command::new(&words[0]).args(&words[1..]).arg("true").stdin(Stdio::null()).output();
+    match output {
         Err(_) => Some("strace is not installed (apt install strace)".to_owned()),
         Ok(output) if output.status.success() => None,
         Ok(output) => {
-            let words = String::from_utf8_lossy(&output.stderr).into_owned();
-            let line = words.lines().next().unwrap_or("no words").to_owned();
-            Some(format!("strace may not, or is older than 5.7: {line}"))
+            let text = String::from_utf8_lossy(&output.stderr).into_owned();
+            let line = text.lines().next().unwrap_or_default();
+            Some(format!("strace is not permitted, or older than 5.7: {line}"))
         }
     }
 }
 
-/// The words before a command that is to be counted.
-pub(super) fn prefix(counts: &Path) -> Vec<OsString> {
-    let mut words: Vec<OsString> =
-        ["strace", "-f", "-c", "-U", "name,calls,errors", "-o"].map(Into::into).into();
-    words.push(counts.into());
-    words
+/// Returns a command that runs another one and writes its counts to a file.
+pub(super) fn command(counts: &Path) -> Vec<OsString> {
+    let words = ["strace", "-f", "-c", "-U", "name,calls,errors", "-o"];
+    words.into_iter().map(OsString::from).chain([counts.into()]).collect()
 }
 
-/// What was counted.
-pub(super) fn counts(path: &Path) -> Result<BTreeMap<String, Calls>, String> {
-    let text =
-        fs::read_to_string(path).map_err(|error| format!("strace wrote nothing: {error}"))?;
-    let counts = parse(&text);
+/// Reads the counts from a file.
+pub(super) fn counts(path: &Path) -> io::Result<Counts> {
+    let counts = parse(&fs::read_to_string(path)?);
     match counts.is_empty() {
-        true => Err(format!("strace counted nothing: {text}")),
+        true => Err(io::Error::other("strace counted no system calls")),
         false => Ok(counts),
     }
 }
 
-fn parse(text: &str) -> BTreeMap<String, Calls> {
-    let mut counts = BTreeMap::new();
-    for line in text.lines() {
+fn parse(text: &str) -> Counts {
+    let lines = text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
-        let name = words.next().unwrap_or_default();
-        let Some(Ok(calls)) = words.next().map(str::parse) else { continue };
-        if name != "total" {
-            let errors = words.next().and_then(|errors| errors.parse().ok()).unwrap_or(0);
-            counts.insert(name.to_owned(), Calls { calls, errors });
-        }
-    }
-    counts
+        let name = words.next()?;
+        let calls = words.next()?.parse().ok()?;
+        let errors = words.next().and_then(|errors| errors.parse().ok()).unwrap_or(0);
+        (name != "total").then(|| (name.to_owned(), [calls, errors]))
+    });
+    lines.collect()
 }
 
-/// What a run made beyond what starting and ending alone made.
-pub(super) fn beyond(
-    mut counts: BTreeMap<String, Calls>,
-    baseline: &BTreeMap<String, Calls>,
-) -> BTreeMap<String, Calls> {
-    for (name, calls) in &mut counts {
-        if let Some(before) = baseline.get(name) {
-            calls.calls = calls.calls.saturating_sub(before.calls);
-            calls.errors = calls.errors.saturating_sub(before.errors).min(calls.calls);
-        }
-    }
-    counts.retain(|_, calls| calls.calls > 0);
-    counts
+/// Returns the measurements of the calls that a server makes in addition to those of a start and a
+/// stop without a client.
+pub(super) fn measurements<'a>(
+    id: &'a str,
+    counts: &'a Counts,
+    without_client: &'a Counts,
+) -> impl Iterator<Item = Measurement> + 'a {
+    counts.iter().flat_map(move |(name, [calls, errors])| {
+        let [other_calls, other_errors] = without_client.get(name).copied().unwrap_or_default();
+        let calls = calls.saturating_sub(other_calls);
+        let errors = errors.saturating_sub(other_errors).min(calls);
+        let values = [("calls", calls), ("errors", errors)].into_iter();
+        values.filter(move |_| calls > 0).map(move |(kind, count)| {
+            Measurement::single(format!("{id}/{kind}/{name}"), count as f64)
+        })
+    })
 }
 
 #[cfg(test)]
@@ -79,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_table_is_read_and_a_baseline_taken_away() {
+    fn the_calls_without_a_client_are_subtracted() {
         let text = "syscall              calls    errors\n\
                     ---------------- --------- ---------\n\
                     openat                  34        13\n\
@@ -87,15 +86,12 @@ mod tests {
                     ---------------- --------- ---------\n\
                     total                   64        13\n";
         let counts = parse(text);
-        assert_eq!(counts.len(), 2);
-        assert_eq!(counts["openat"], Calls { calls: 34, errors: 13 });
-        assert_eq!(counts["mmap"], Calls { calls: 30, errors: 0 });
-        let baseline = [
-            ("openat".to_owned(), Calls { calls: 30, errors: 13 }),
-            ("mmap".to_owned(), Calls { calls: 31, errors: 0 }),
-        ];
-        let beyond = beyond(counts, &baseline.into());
-        assert_eq!(beyond.len(), 1);
-        assert_eq!(beyond["openat"], Calls { calls: 4, errors: 0 });
+        let expected = [("mmap".to_owned(), [30, 0]), ("openat".to_owned(), [34, 13])];
+        assert_eq!(counts, Counts::from(expected));
+        let without_client = [("openat".to_owned(), [30, 13]), ("mmap".to_owned(), [31, 0])];
+        let measurements: Vec<_> =
+            measurements("1B/std", &counts, &without_client.into()).collect();
+        let expected = [("1B/std/calls/openat", 4.0), ("1B/std/errors/openat", 0.0)];
+        assert_eq!(measurements, expected.map(|(id, value)| Measurement::single(id, value)));
     }
 }

@@ -1,126 +1,85 @@
-//! What differs between two records, and what of it is noise.
+//! The differences between two records, and which of them are noise.
 
-use crate::footprint::Job;
-use crate::records::{Interval, Results};
-use crate::table::Table;
+use harness::record::{Measurement, Record, Run};
+use harness::table::Table;
+use harness::text;
 
-use super::page::time_text;
+use crate::records::day;
 
-/// What differs by less is noise, however narrow the intervals are: they know one run alone, and
-/// runs differ by more.
-const NOISE: f64 = 0.05;
+use super::time_text;
 
-/// Counts that differ by less are the same: readiness and wake-ups come as they come.
+/// A smaller difference is noise, even if the intervals do not overlap. An interval describes only
+/// one run, and the results of two runs differ more.
+const TIME_NOISE: f64 = 0.05;
+
+/// A smaller difference of counts is noise, because readiness and wake-ups depend on timing.
 const COUNT_NOISE: f64 = 0.1;
 
-/// Tables: bench by bench, and count by count.
+/// Returns a table of the suites and a table of the system calls.
 ///
 /// # Errors
 ///
-/// When the two have nothing in common.
-pub fn diff(a: &Results, b: &Results) -> Result<Vec<Table>, String> {
-    let tables: Vec<Table> = [suites(a, b), counts(a, b)].into_iter().flatten().collect();
+/// Fails if the records have no measurement in common.
+pub fn diff(a: &Record, b: &Record) -> Result<Vec<Table>, String> {
+    let runs = |program: &str| Some((a.run(program)?, b.run(program)?));
+    let suites = runs("suites").map(|(a, b)| suites(a, b));
+    let calls = runs("footprint").map(|(a, b)| calls(a, b));
+    let tables = suites.into_iter().chain(calls).filter(|table| !table.rows.is_empty());
+    let tables: Vec<Table> = tables.collect();
     match tables.is_empty() {
-        true => Err("they have nothing in common".to_owned()),
+        true => Err("the records have no measurement in common".to_owned()),
         false => Ok(tables),
     }
 }
 
-fn suites(a: &Results, b: &Results) -> Option<Table> {
-    let (a, b) = (a.suites.as_ref()?, b.suites.as_ref()?);
-    let row = |of_a: &crate::records::Measured| {
-        let of_b = b.benches.iter().find(|bench| bench.id == of_a.id)?;
-        let (time_a, time_b) = (of_a.median_ns, of_b.median_ns);
-        Some(vec![
-            of_a.id.clone(),
-            time_text(time_a.point),
-            time_text(time_b.point),
-            percent(time_a.point, time_b.point),
-            verdict(time_a, time_b).to_owned(),
-        ])
+fn table(title: String, first: &str, rows: Vec<Vec<String>>) -> Table {
+    Table { rows, ..Table::new(title, [first, "A", "B", "change", ""]) }
+}
+
+fn suites(a: &Run, b: &Run) -> Table {
+    let row = |of_a: &Measurement| {
+        let of_b = b.get(&of_a.id)?;
+        let (time_a, time_b) = (of_a.spread()?.median, of_b.spread()?.median);
+        let (interval_a, interval_b) = (of_a.interval?, of_b.interval?);
+        let is_overlap = interval_a[0] <= interval_b[1] && interval_b[0] <= interval_a[1];
+        let (change, percent) = change(time_a, time_b);
+        let verdict = match change {
+            _ if is_overlap || change.abs() < TIME_NOISE => "noise",
+            ..0.0 => "B is faster",
+            _ => "B is slower",
+        };
+        let (time_a, time_b) = (time_text(time_a), time_text(time_b));
+        Some(vec![of_a.id.clone(), time_a, time_b, percent, verdict.to_owned()])
     };
-    let rows: Vec<_> = a.benches.iter().filter_map(row).collect();
-    let date = |date: &str| date.get(..10).unwrap_or(date).to_owned();
-    table(
-        format!("Time of one iteration: A of {}, B of {}", date(&a.date), date(&b.date)),
-        "bench",
-        rows,
-    )
+    let rows = a.measurements.iter().filter_map(row).collect();
+    let dates = [a, b].map(|run| day(&run.date));
+    let title = format!("Time of one iteration: A of {}, B of {}", dates[0], dates[1]);
+    table(title, "bench", rows)
 }
 
-/// Whether B is faster or slower, or whether nobody can tell.
-fn verdict(a: Interval, b: Interval) -> &'static str {
-    let do_overlap = a.low <= b.high && b.low <= a.high;
-    let change = b.point / a.point - 1.0;
-    match change {
-        _ if do_overlap || change.abs() < NOISE => "noise",
-        ..0.0 => "B is faster",
-        _ => "B is slower",
-    }
-}
-
-fn counts(a: &Results, b: &Results) -> Option<Table> {
-    let (a, b) = (a.footprint.as_ref()?, b.footprint.as_ref()?);
-    let row = |of_a: &Job| {
-        let is_it =
-            |of_b: &&Job| of_b.server == of_a.server && of_b.chunk_bytes == of_a.chunk_bytes;
-        let (of_a, of_b) = (of_a, b.jobs.iter().find(is_it)?);
-        let (calls_a, calls_b) = (of_a.calls_per_mib()?, of_b.calls_per_mib()?);
-        let change = calls_b / calls_a - 1.0;
+fn calls(a: &Run, b: &Run) -> Table {
+    let row = |measurement: &Measurement| {
+        // Each job has one number of requests.
+        let job = measurement.id.strip_suffix("/fetches")?;
+        let (chunk, server) = job.split_once('/')?;
+        let id = format!("{job}/calls_per_mib");
+        let (calls_a, calls_b) = (a.value(&id)?, b.value(&id)?);
+        let (change, percent) = change(calls_a, calls_b);
         let verdict = match change {
             _ if change.abs() < COUNT_NOISE => "noise",
             ..0.0 => "B makes fewer",
             _ => "B makes more",
         };
-        Some(vec![
-            format!("{}, chunks of {} B", of_a.server, of_a.chunk_bytes),
-            format!("{calls_a:.1}"),
-            format!("{calls_b:.1}"),
-            percent(calls_a, calls_b),
-            verdict.to_owned(),
-        ])
+        let name = format!("{server}, chunks of {} B", text::bytes(chunk).ok()?);
+        let (calls_a, calls_b) = (format!("{calls_a:.1}"), format!("{calls_b:.1}"));
+        Some(vec![name, calls_a, calls_b, percent, verdict.to_owned()])
     };
-    let rows = a.jobs.iter().filter_map(row).collect();
-    table("System calls for a MiB".to_owned(), "server", rows)
+    let rows = a.measurements.iter().filter_map(row).collect();
+    table("System calls per MiB".to_owned(), "server", rows)
 }
 
-fn table(title: String, first: &str, rows: Vec<Vec<String>>) -> Option<Table> {
-    let headers = [first, "A", "B", "change", ""].map(str::to_owned).into();
-    (!rows.is_empty()).then_some(Table { title, headers, rows })
-}
-
-fn percent(a: f64, b: f64) -> String {
-    format!("{:+.1} %", (b / a - 1.0) * 100.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::records::{Measured, Suites};
-
-    fn results(point: f64, spread: f64) -> Results {
-        let bench = Measured {
-            id: "connect/std".to_owned(),
-            group: "connect".to_owned(),
-            function: "std".to_owned(),
-            parameter: None,
-            amount: None,
-            median_ns: Interval { point, low: point - spread, high: point + spread },
-        };
-        let suites = Suites { benches: vec![bench], ..Suites::default() };
-        Results { suites: Some(suites), ..Results::default() }
-    }
-
-    #[test]
-    fn what_intervals_share_is_noise() {
-        let verdict = |b: Results| {
-            let tables = diff(&results(1000.0, 20.0), &b).unwrap();
-            tables[0].rows[0].last().unwrap().clone()
-        };
-        assert_eq!(verdict(results(1300.0, 300.0)), "noise");
-        assert_eq!(verdict(results(1045.0, 1.0)), "noise");
-        assert_eq!(verdict(results(1300.0, 30.0)), "B is slower");
-        assert_eq!(verdict(results(500.0, 30.0)), "B is faster");
-        assert!(diff(&results(1.0, 1.0), &Results::default()).is_err());
-    }
+/// Returns the relative change from A to B, and its text in percent.
+fn change(a: f64, b: f64) -> (f64, String) {
+    let change = b / a - 1.0;
+    (change, format!("{:+.1} %", change * 100.0))
 }

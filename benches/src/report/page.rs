@@ -1,149 +1,99 @@
-//! The page.
+//! The page with all results.
 
-use std::fmt::Write;
+use harness::record::{Measurement, Record, Run};
+use harness::table::Table;
 
-use super::chart::STYLE;
-use super::escaped;
-use super::figures::Section;
-use crate::footprint::Footprint;
-use crate::machine::Machine;
-use crate::records::{Results, Suites};
+use crate::records::day;
+use crate::{footprint, race};
 
-const PAGE_STYLE: &str = "\
-body{margin:0 auto;padding:16px;max-width:1340px;background:var(--paper);color:var(--ink);\
-font:16px/1.5 system-ui,sans-serif}\
-h1{font-size:1.6rem;line-height:1.2;margin:.6em 0 .2em}h2{font-size:1.2rem;margin:2em 0 .2em}\
-p,ul{max-width:46rem;margin:.5em 0}ul{padding-left:1.2em}li{margin:.4em 0}\
-.facts{color:var(--soft);font-size:.9rem}code{font-size:.9em}\
-.panels{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr));gap:20px}\
-.panels svg{width:100%;max-width:480px;height:auto;display:block}\
-summary{cursor:pointer;margin:.8em 0}.wide{overflow-x:auto}\
-table{border-collapse:collapse;font-size:.85rem;margin:.6em 0 1.4em;font-variant-numeric:tabular-nums}\
-caption{text-align:left;font-weight:600;padding:.3em 0}\
-th,td{padding:.2em .7em;text-align:right;border-bottom:1px solid var(--grid);white-space:nowrap}\
-th:first-child,td:first-child{text-align:left;padding-left:0}th{color:var(--soft);font-weight:500}";
+use super::charts::Section;
+use super::svg::STYLE;
+use super::{escaped, time_text};
 
-/// The whole page: nothing in it asks another host for anything.
-pub(super) fn page(results: &Results, sections: &[Section]) -> String {
+const PAGE_STYLE: &str = include_str!("page.css");
+
+type Tables = fn(&Run) -> Vec<Table>;
+
+/// A program, the title of its tables, and the sentence that is shown if its results are missing.
+const PROGRAMS: [(&str, &str, &str, Tables); 3] = [
+    ("suites", "The suites", "<code>just bench</code> adds the suites.", suites_tables),
+    (
+        "footprint",
+        "The footprint",
+        "<code>just footprint</code> adds the footprint.",
+        footprint::tables,
+    ),
+    ("race", "The race", "<code>just peers</code> adds the race.", race::tables),
+];
+
+/// Returns the page, which loads nothing from the network.
+pub(super) fn page(record: &Record, sections: &[Section]) -> String {
     let mut body = String::new();
-    for section in sections {
-        put(&mut body, format_args!("<h2>{}</h2>\n{}\n", section.title, section.text));
-        body.push_str("<div class=\"panels\">\n");
-        for drawing in &section.drawings {
-            put(&mut body, format_args!("{}\n", drawing.inline()));
-        }
-        body.push_str("</div>\n");
+    for Section { title, text, charts, .. } in sections {
+        let charts: Vec<String> = charts.iter().map(|chart| chart.inline()).collect();
+        let charts = charts.join("\n");
+        body += &format!("<h2>{title}</h2>\n{text}\n<div class=\"panels\">\n{charts}\n</div>\n");
+    }
+    let mut tables = String::new();
+    for (program, title, _, of) in PROGRAMS {
+        let Some(run) = record.run(program) else { continue };
+        let content: String = of(run).iter().map(html).collect();
+        tables += &format!("<details><summary>{title} in numbers</summary>\n{content}</details>\n");
     }
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
-         <title>What each approach costs</title>\n<link rel=\"icon\" href=\"data:,\">\n\
-         <style>{STYLE}{PAGE_STYLE}</style>\n</head>\n<body>\n<h1>What each approach costs</h1>\n\
-         <p>One file server, written several ways. Ratios within this page mean something; absolute \
-         figures belong to the machine below.</p>\n{}\n{}<main>\n{body}</main>\n{}{}\n</body>\n</html>\n",
-        facts(results),
-        missing(results),
-        results.footprint.as_ref().map(footprint_tables).unwrap_or_default(),
-        results.suites.as_ref().map(suites_table).unwrap_or_default(),
+         <title>The cost of each approach</title>\n<link rel=\"icon\" href=\"data:,\">\n\
+         <style>{STYLE}{PAGE_STYLE}</style>\n</head>\n<body>\n<h1>The cost of each approach</h1>\n\
+         <p>One file server, implemented with several approaches. Compare values within this page \
+         only: they depend on the machine.</p>\n\
+         {}<main>\n{body}</main>\n{tables}</body>\n</html>\n",
+        facts(record)
     )
 }
 
-/// When, and on what.
-fn facts(results: &Results) -> String {
-    let mut lines = Vec::new();
-    let mut add = |what: &str, date: &str, machine: &Machine| {
-        let day = date.get(..10).unwrap_or(date);
-        let commit = &machine.commit;
-        lines.push(format!("{what} {day}, commit {}", escaped(commit)));
-    };
-    if let Some(Suites { date, machine, .. }) = &results.suites {
-        add("suites", date, machine);
-    }
-    if let Some(Footprint { date, machine, .. }) = &results.footprint {
-        add("footprint", date, machine);
-    }
-    let date = results.peers.as_ref().and_then(|peers| peers["date"].as_str()?.get(..10));
-    lines.extend(date.map(|date| format!("race {}", escaped(date))));
-    let machine = results.suites.as_ref().map(|suites| &suites.machine);
-    let machine = machine.or(results.footprint.as_ref().map(|footprint| &footprint.machine));
-    if let Some(machine) = machine {
-        for (fact, value) in machine.facts() {
-            if matches!(fact, "machine" | "memory" | "kernel" | "built with") {
-                lines.push(escaped(&value));
-            }
+/// Returns the dates, the machine, the problems, and what is missing.
+fn facts(record: &Record) -> String {
+    let mut facts = Vec::new();
+    for (program, ..) in PROGRAMS {
+        if let Some(run) = record.run(program) {
+            facts.push(format!("{program} {}, commit {}", day(&run.date), run.machine.commit));
         }
     }
-    format!("<p class=\"facts\">{}</p>", lines.join(" · "))
+    let machine = record.runs.first().map(|run| run.machine.facts());
+    // The other servers and the commit are not the same for all programs.
+    facts.extend(machine.into_iter().flatten().take(4).map(|(_, fact)| fact));
+    let facts = facts.iter().map(|fact| escaped(fact)).collect::<Vec<_>>().join(" · ");
+    let missing = PROGRAMS.iter().filter(|(program, ..)| record.run(program).is_none());
+    let problems = record.runs.iter().flat_map(|run| &run.problems);
+    let problems = problems.map(|problem| format!("Not measured: {}.", escaped(problem)));
+    let lines = missing.map(|(_, _, missing, _)| (*missing).to_owned()).chain(problems);
+    let lines = [facts].into_iter().chain(lines);
+    lines.map(|line| format!("<p class=\"facts\">{line}</p>\n")).collect()
 }
 
-/// What could be here, and how to get it.
-fn missing(results: &Results) -> String {
-    let mut words = Vec::new();
-    if results.suites.is_none() {
-        words.push("<code>just bench</code> adds the suites.".to_owned());
-    }
-    match &results.footprint {
-        None => words.push("<code>just footprint</code> adds what each process costs.".to_owned()),
-        Some(footprint) => {
-            if let Some(why) = &footprint.untraced {
-                words.push(format!("No system calls were counted: {}.", escaped(why)));
-            }
-            let absent = footprint.absent.iter();
-            words.extend(absent.map(|absent| {
-                format!("Not measured: {}: {}.", escaped(&absent.server), escaped(&absent.why))
-            }));
-        }
-    }
-    words.iter().map(|words| format!("<p class=\"facts\">{words}</p>\n")).collect()
-}
-
-fn footprint_tables(footprint: &Footprint) -> String {
-    let tables = footprint.tables();
-    let mut out = "<details><summary>The footprint in figures</summary>\n".to_owned();
-    for table in tables {
-        put(&mut out, format_args!("{}", html(&table.title, &table.headers, &table.rows)));
-    }
-    out + "</details>\n"
-}
-
-fn suites_table(suites: &Suites) -> String {
-    let rows: Vec<Vec<String>> = suites
-        .benches
-        .iter()
-        .map(|bench| {
-            let time = bench.median_ns;
-            let text = |ns: f64| time_text(ns);
-            vec![bench.id.clone(), text(time.point), text(time.low), text(time.high)]
-        })
-        .collect();
-    let headers = ["bench", "median", "from", "to"].map(str::to_owned);
-    let table = html("How long one iteration took, with its 95 % interval", &headers, &rows);
-    format!("<details><summary>The suites in figures</summary>\n{table}</details>")
-}
-
-/// Nanoseconds as people say them.
-pub(super) fn time_text(ns: f64) -> String {
-    match ns {
-        1e9.. => format!("{:.2} s", ns / 1e9),
-        1e6.. => format!("{:.2} ms", ns / 1e6),
-        1e3.. => format!("{:.1} µs", ns / 1e3),
-        _ => format!("{ns:.0} ns"),
-    }
-}
-
-fn html(title: &str, headers: &[String], rows: &[Vec<String>]) -> String {
-    let cells = |tag: &str, cells: &[String]| -> String {
-        cells.iter().map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect()
+fn suites_tables(run: &Run) -> Vec<Table> {
+    let title = "Time of one iteration, with its 95% interval";
+    let mut table = Table::new(title, ["bench", "median", "from", "to"]);
+    let row = |measurement: &Measurement| {
+        let [from, to] = measurement.interval?;
+        let times = [measurement.spread()?.median, from, to].map(time_text);
+        Some([measurement.id.clone()].into_iter().chain(times).collect())
     };
-    let head = cells("th scope=\"col\"", headers).replace("</th scope=\"col\">", "</th>");
-    let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>\n", cells("td", row))).collect();
+    table.rows.extend(run.measurements.iter().filter_map(row));
+    vec![table]
+}
+
+fn html(table: &Table) -> String {
+    let row = |cells: &[String], start: &str, end: &str| {
+        let cells = cells.iter().map(|cell| format!("{start}{}{end}", escaped(cell)));
+        format!("<tr>{}</tr>\n", cells.collect::<String>())
+    };
+    let head = row(&table.headers, "<th scope=\"col\">", "</th>");
+    let rows: String = table.rows.iter().map(|cells| row(cells, "<td>", "</td>")).collect();
+    let title = escaped(&table.title);
     format!(
-        "<div class=\"wide\"><table><caption>{}</caption>\n<thead><tr>{head}</tr></thead>\n\
-         <tbody>\n{rows}</tbody></table></div>\n",
-        escaped(title)
+        "<div class=\"wide\"><table><caption>{title}</caption>\n<thead>{head}</thead>\n\
+         <tbody>\n{rows}</tbody></table></div>\n"
     )
-}
-
-fn put(out: &mut String, text: std::fmt::Arguments<'_>) {
-    out.write_fmt(text).expect("a String takes all");
 }

@@ -1,37 +1,38 @@
-//! The counts that the contract fixes (clause 3): a read and a write for each chunk.
+//! The counts that the contract fixes (clause 3): one read and one write per chunk.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use benches::footprint::{Footprints, Job, Kind, Subject, why_no_strace};
+use benches::footprint::{Cost, Footprints, why_no_strace};
+use benches::servers::{Kind, Participant};
+use harness::record::Run;
 use serve_core::{Config, EventLog, Server, bind};
 
 use crate::in_time;
 
-/// The preamble, and perhaps one write of which the kernel took a part.
-const WRITES_BESIDES: u64 = 2;
+/// The preamble, and possibly a partial write.
+const ADDITIONAL_WRITES: f64 = 2.0;
 
-/// What std reads besides, where start and end differ from the run without a client.
-const READS_BESIDES: u64 = 4;
+/// Reads of std if its start and end differ from those without a client.
+const ADDITIONAL_READS: f64 = 4.0;
 
 fn footprints(is_tracing: bool) -> Footprints {
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_footprint"));
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_measure"));
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    Footprints::within(folder, program, Duration::ZERO, is_tracing).unwrap()
+    Footprints::new(program, folder, Duration::ZERO, is_tracing).unwrap()
 }
 
-fn job(subject: Subject, chunk_bytes: u64, file_bytes: u64) -> Job {
+fn measure(participant: Participant, chunk: &'static str, file_bytes: u64) -> Run {
     in_time(move || {
-        let mut footprints = footprints(true);
-        footprints.job_of(&subject, chunk_bytes, file_bytes).unwrap()
+        let measurements = footprints(true).measure_chunks(&participant, chunk, file_bytes);
+        Run { measurements: measurements.unwrap(), ..Run::default() }
     })
 }
 
-/// The siblings as they are; Node's original is the note's.
-fn siblings() -> impl Iterator<Item = (Subject, bool)> {
-    Subject::all().into_iter().filter_map(|subject| match subject.kind {
-        Kind::Sibling(sibling) => Some((subject, sibling.is_zero_copy)),
-        Kind::Node => None,
+fn siblings() -> impl Iterator<Item = (Participant, bool)> {
+    Participant::all().into_iter().filter_map(|participant| match participant.kind {
+        Kind::Sibling { is_zero_copy, .. } => Some((participant, is_zero_copy)),
+        _ => None,
     })
 }
 
@@ -39,27 +40,25 @@ fn siblings() -> impl Iterator<Item = (Subject, bool)> {
 fn a_chunk_is_one_read_and_one_write() {
     if let Some(why) = why_no_strace() {
         use std::io::Write;
-        let words = format!("not seen by system calls, only by events: {why}\n");
-        let _ = std::io::stderr().write_all(words.as_bytes());
+        let _ = writeln!(std::io::stderr(), "system calls are not counted: {why}");
         return;
     }
-    for (subject, is_zero_copy) in siblings() {
-        for (chunk_bytes, file_bytes) in [(1, 500), (64, 32_000)] {
-            let job = job(subject.clone(), chunk_bytes, file_bytes);
-            let (name, chunks) = (&subject.name, job.chunks());
-            let (reads, writes) = (job.reads().unwrap(), job.writes().unwrap());
-            let context = format!("{name}, {chunks} chunks of {chunk_bytes}: {job:?}");
+    for (participant, is_zero_copy) in siblings() {
+        for (chunk, file_bytes) in [("1B", 500), ("64B", 32_000)] {
+            let name = participant.name.clone();
+            let run = measure(participant.clone(), chunk, file_bytes);
+            let cost = Cost::new(&run, chunk, &name);
+            let chunks = cost.chunks().unwrap();
+            assert_eq!(chunks, 500.0);
+            let (reads, writes) = (cost.reads().unwrap(), cost.writes().unwrap());
+            let context = format!("{name}, {chunks} chunks of {chunk}: {run:?}");
             assert!(
-                (chunks..=chunks + WRITES_BESIDES).contains(&writes),
+                (chunks..=chunks + ADDITIONAL_WRITES).contains(&writes),
                 "{writes} writes; {context}"
             );
-            match is_zero_copy {
-                true => assert!(reads <= READS_BESIDES, "{reads} reads; {context}"),
-                false => {
-                    let most = chunks + READS_BESIDES;
-                    assert!((chunks..=most).contains(&reads), "{reads} reads; {context}");
-                }
-            }
+            let reads_min = if is_zero_copy { 0.0 } else { chunks };
+            let expected = reads_min..=reads_min + ADDITIONAL_READS;
+            assert!(expected.contains(&reads), "{reads} reads; {context}");
         }
     }
 }
@@ -93,23 +92,30 @@ fn a_chunk_is_one_event() {
 }
 
 #[test]
-fn a_job_tells_what_it_cost() {
-    let (subject, _) = siblings().next().unwrap();
-    let job = job(subject, 1024, 1024 * 1024);
-    assert!(job.wall_s > 0.0 && job.cpu_s > 0.0 && job.fetches >= 1, "{job:?}");
-    assert!(job.threads >= 1 && job.peak_memory_bytes > 100_000, "{job:?}");
+fn a_job_has_costs() {
+    let (participant, _) = siblings().next().unwrap();
+    let name = participant.name.clone();
+    let run = measure(participant, "1KiB", 1024 * 1024);
+    let cost = Cost::new(&run, "1KiB", &name);
+    let value = |quantity| cost.get(quantity).unwrap();
+    assert!(value("wall_s") > 0.0 && value("cpu_s") > 0.0 && value("fetches") >= 1.0, "{run:?}");
+    assert!(value("threads") >= 1.0 && value("peak_memory_bytes") > 100_000.0, "{run:?}");
 }
 
 #[test]
-fn held_clients_weigh() {
-    let (subject, _) = siblings().next().unwrap();
-    assert_eq!(subject.name, "std");
-    let (few, many) = in_time(move || {
+fn non_reading_clients_need_memory() {
+    let (participant, _) = siblings().next().unwrap();
+    assert_eq!(participant.name, "std");
+    let [few, many] = in_time(move || {
         let mut footprints = footprints(false);
-        (footprints.held(&subject, 1).unwrap(), footprints.held(&subject, 64).unwrap())
+        [1, 64].map(|clients| footprints.measure_held(&participant, clients).unwrap())
     });
-    // std holds one piece of the file and two stacks per client. The async siblings hold so little
+    let ids = [&few[0].id, &many[0].id, &many[1].id];
+    let expected = ["held-1/std/memory_bytes", "held-64/std/memory_bytes", "held-64/std/threads"];
+    assert_eq!(ids, expected);
+    // std needs one piece of the file and two stacks per client. The async siblings need so little
     // that 64 clients do not show it.
-    let each = (many.memory_bytes - few.memory_bytes) / 63;
-    assert!((20_000..300_000).contains(&each), "{each} bytes each: {few:?} {many:?}");
+    let memory_bytes = [&few, &many].map(|held| held[0].samples[0].unwrap());
+    let each = (memory_bytes[1] - memory_bytes[0]) / 63.0;
+    assert!((20_000.0..300_000.0).contains(&each), "{each} bytes per client: {few:?} {many:?}");
 }

@@ -2,15 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a panic is the result of a test that fails")]
 
+mod charts;
 #[cfg(target_os = "linux")]
 mod footprint;
 mod load;
 mod pace;
+#[cfg(target_os = "linux")]
+mod participants;
 mod preamble;
 mod program;
+mod records;
 mod report;
 mod servers;
 mod suites;
+mod tables;
 
 use std::panic;
 use std::sync::mpsc::{self, RecvTimeoutError};

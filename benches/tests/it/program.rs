@@ -123,39 +123,115 @@ fn short_help_has_one_line_per_flag_within_80_columns() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_small_race_is_run_and_recorded() {
-    let folder = tempfile::tempdir().unwrap();
+    use harness::record::{Record, Run};
+
+    let folder = harness::TempFolder::new().unwrap();
+    let target = folder.path().join("target");
     let record = folder.path().join("record");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_peers"));
-    command.args(["--measure", "river,held,log", "--server", "floor,std,tokio", "--rounds", "1"]);
-    command.args(["--river-clients", "4", "--held-clients", "20", "--large-size", "1MiB"]);
-    command.args(["--job-time", "50ms", "--server-cmd", "gone=/no/such/server {file} {port}"]);
-    command.arg("--record").arg(&record);
+    let footprint = Run { program: "footprint".to_owned(), ..Run::default() };
+    Record::new([footprint.clone()]).write(&record).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
+    command.args(["race", "--measure", "river,held,log", "--server", "floor,std,tokio"]);
+    command.args(["--rounds", "1", "--river-clients", "4", "--held-clients", "20"]);
+    command.args(["--large-size", "1MiB", "--job-time", "50ms"]);
+    command.args(["--server-cmd", "gone=/no/such/server {file} {port}"]);
+    command.arg("--record").arg(&record).env("CARGO_TARGET_DIR", &target);
     let output = in_time(move || command.output().unwrap());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let table = text(&output.stdout);
     assert!(table.contains("river: 157 kB, 4 clients at once"), "{table}");
-    assert!(table.contains("absent: gone: /no/such/server is not installed"), "{table}");
+    let absent = "absent: gone: `/no/such/server` is not installed";
+    assert!(table.contains(absent), "{table}");
 
-    let json = std::fs::read(record.join("peers.json")).unwrap();
-    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
-    let samples = json["samples"].as_array().unwrap();
-    // The river with three, holding and the log with two each.
-    assert_eq!(samples.len(), 3 + 2 + 2, "{json}");
-    for sample in samples {
-        let figures = &sample["figures"];
-        match sample["measure"].as_str() {
-            Some("river") => {
-                assert!(figures["connections_per_s"].as_f64() > Some(1.0), "{sample}");
-                assert!(figures["server_cpu_s"].as_f64() > Some(0.0), "{sample}");
-            }
-            Some("held") => {
-                assert_eq!(figures["served_whole"].as_f64(), Some(20.0), "{sample}");
-                assert!(figures["kib_per_client"].as_f64() > Some(1.0), "{sample}");
-            }
-            _ => assert!(figures["large_ratio"].as_f64() > Some(0.0), "{sample}"),
-        }
+    let run = Run::read(&target.join("measure/race.json")).unwrap().unwrap();
+    assert_eq!(run.problems, [absent]);
+    let value = |id: &str| run.get(id).unwrap().samples[0].unwrap();
+    for server in ["floor", "std", "tokio"] {
+        assert!(value(&format!("river/{server}/connections_per_s")) > 1.0, "{run:?}");
+        assert!(value(&format!("river/{server}/server_cpu_s")) > 0.0, "{run:?}");
     }
-    let markdown = std::fs::read_to_string(record.join("peers.md")).unwrap();
+    for server in ["std", "tokio"] {
+        assert_eq!(value(&format!("held/{server}/served_whole")), 20.0, "{run:?}");
+        assert!(value(&format!("held/{server}/kib_per_client")) > 1.0, "{run:?}");
+        assert!(value(&format!("log/{server}/large_ratio")) > 0.0, "{run:?}");
+    }
+    assert!(!run.measurements.iter().any(|it| it.id.starts_with("held/floor")), "{run:?}");
+    assert_eq!(Record::read(&record).unwrap(), Record::new([run, footprint]));
+    let markdown = std::fs::read_to_string(record.join("race.md")).unwrap();
     assert!(markdown.contains("| server | clients/s | × Node |"), "{markdown}");
     assert!(!markdown.contains(&folder.path().display().to_string()), "{markdown}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_small_footprint_is_measured_and_saved() {
+    let folder = harness::TempFolder::new().unwrap();
+    let file = folder.path().join("footprint.json");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
+    command.args(["footprint", "--server", "smol", "--chunk-size", "64KiB", "--no-held"]);
+    command.args(["--no-strace", "--job-time", "10ms", "--out"]).arg(&file);
+    command.env("CARGO_TARGET_DIR", folder.path());
+    let output = in_time(move || command.output().unwrap());
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let table = text(&output.stdout);
+    assert!(table.contains("Threads\nserver  64KiB\nsmol "), "{table}");
+    let run = harness::record::Run::read(&file).unwrap().unwrap();
+    assert_eq!(run.problems, ["system calls are not counted: --no-strace"]);
+    assert!(run.get("64KiB/smol/cpu_s").is_some(), "{run:?}");
+    assert_eq!(run.get("64KiB/smol/calls/sendto"), None);
+}
+
+#[test]
+fn a_record_has_a_page_and_can_be_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = benches::records::records_folder().join("2026-11-29-linux-2-cores");
+    let (record, out) = (record.display().to_string(), folder.path().display().to_string());
+    let output = measure(&["report", "--from", &record, "--out", &out]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stdout).ends_with("report.html\n"), "{output:?}");
+    assert!(folder.path().join("report.html").exists());
+    let output = measure(&["diff", &record, "2026-11-29-linux-2-cores"]);
+    let tables = text(&output.stdout);
+    assert!(tables.contains("connect/std") && tables.contains("tokio, chunks of 1 B"), "{tables}");
+    let lines = tables.lines().filter(|line| line.contains('%'));
+    assert!(
+        lines.clone().count() > 100 && lines.clone().all(|it| it.ends_with("noise")),
+        "{tables}"
+    );
+}
+
+#[test]
+fn errors_of_reports_include_help() {
+    let error = |args: &[&str]| {
+        let output = measure(args);
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        text(&output.stderr)
+    };
+    let unknown = error(&["diff", "no-record", "now"]);
+    assert!(unknown.starts_with("error: cannot read the record `"), "{unknown}");
+    assert!(unknown.contains("\nhelp: `ls benches/records` lists the records"), "{unknown}");
+    for name in ["", "../x", "a b"] {
+        assert!(error(&["report", "--machine", name]).contains("my-laptop"), "{name}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_server_that_is_not_installed_is_reported() {
+    let folder = harness::TempFolder::new().unwrap();
+    let run = |args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
+        command.args(args).env("PATH", folder.path()).env("CARGO_TARGET_DIR", folder.path());
+        in_time(move || command.output().unwrap())
+    };
+    let race = run(&["race", "--server", "node", "--no-record"]);
+    assert_eq!(race.status.code(), Some(2), "{race:?}");
+    let expected = "absent: node: `node` is not installed\nerror: no server could be started\n";
+    assert_eq!(text(&race.stderr), expected);
+
+    let footprint = run(&["footprint", "--server", "node", "--chunk-size", "1B", "--no-held"]);
+    assert_eq!(footprint.status.code(), Some(1), "{footprint:?}");
+    let expected = "system calls are not counted: strace is not installed (apt install strace)\n\
+                    failed: node with chunks of 1B: `node` is not installed\n";
+    assert_eq!(text(&footprint.stdout), expected);
 }

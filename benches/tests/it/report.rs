@@ -1,70 +1,65 @@
-//! The page, from results to what a browser gets.
+//! The page, from a record to the files that a browser reads.
 
-use benches::footprint::{Calls, Footprint, Held, Job};
-use benches::records::{Amount, Interval, Measured, Results, Suites};
 use benches::report;
 use benches::suite::CHUNK_SIZES;
+use harness::TempFolder;
+use harness::record::{Amount, Measurement, Record, Run};
 
-fn bench(group: &str, function: &str, parameter: Option<&str>, ns: f64) -> Measured {
-    let parameter = parameter.map(str::to_owned);
-    let behind = parameter.as_ref().map(|parameter| format!("/{parameter}"));
-    Measured {
-        id: format!("{group}/{function}{}", behind.unwrap_or_default()),
-        group: group.to_owned(),
-        function: function.to_owned(),
-        parameter,
+fn benchmark(id: String, ns: f64) -> Measurement {
+    Measurement {
+        interval: Some([ns * 0.9, ns * 1.1]),
         amount: Some(Amount::Bytes(16_384)),
-        median_ns: Interval { point: ns, low: ns * 0.9, high: ns * 1.1 },
+        ..Measurement::single(id, ns)
     }
 }
 
-fn suites() -> Suites {
-    let mut benches = Vec::new();
-    for (at, approach) in approaches::ALL.iter().enumerate() {
+fn run(program: &str, measurements: Vec<Measurement>) -> Run {
+    let (program, date) = (program.to_owned(), "2026-11-25T01:02:03Z".to_owned());
+    Run { program, date, measurements, ..Run::default() }
+}
+
+fn suites() -> Run {
+    let mut benchmarks = vec![benchmark("throughput/floor-memory/64MiB".to_owned(), 1e5)];
+    for (index, approach) in approaches::ALL.iter().enumerate() {
+        let name = approach.name;
         for (size, _) in CHUNK_SIZES {
-            benches.push(bench("chunk_size", approach.name, Some(size), 1e8 + at as f64 * 1e6));
+            let ns = 1e8 + index as f64 * 1e6;
+            benchmarks.push(benchmark(format!("chunk_size/{name}/{size}"), ns));
         }
-        let by_pool = format!("{}-by-pool", approach.name);
-        benches.push(bench("chunk_size", &by_pool, Some("1B"), 16_384.0 * 33_000.0));
-        benches.push(bench("throughput", approach.name, Some("1MiB"), 1e6));
-        benches.push(bench("clients", approach.name, Some("16"), 1e6));
-        benches.push(bench("connect", approach.name, None, 45_000.0));
+        let ns = 16_384.0 * 33_000.0;
+        benchmarks.push(benchmark(format!("chunk_size/{name}-by-pool/1B"), ns));
+        benchmarks.push(benchmark(format!("throughput/{name}/1MiB"), 1e6));
+        benchmarks.push(benchmark(format!("clients/{name}/16"), 1e6));
+        benchmarks.push(benchmark(format!("connect/{name}"), 45_000.0));
     }
-    benches.push(bench("throughput", "floor-memory", Some("64MiB"), 1e5));
-    Suites { date: "2026-11-25T01:02:03Z".to_owned(), benches, ..Suites::default() }
+    run("suites", benchmarks)
 }
 
-fn footprint() -> Footprint {
-    let job = |server: &str, chunk_bytes| Job {
-        server: server.to_owned(),
-        chunk_bytes,
-        file_bytes: 1 << 20,
-        fetches: 3,
-        wall_s: 0.1,
-        cpu_s: 0.05,
-        switches_voluntary: 10,
-        switches_involuntary: 1,
-        threads: 3,
-        peak_memory_bytes: 7 << 20,
-        system_calls: Some([("sendto".to_owned(), Calls { calls: 20, errors: 1 })].into()),
-    };
-    let held = |server: &str, clients| Held {
-        server: server.to_owned(),
-        clients,
-        memory_bytes: clients << 20,
-        threads: 3,
-    };
-    Footprint {
-        jobs: ["tokio", "tokio-zero-copy", "node"].map(|server| job(server, 65_536)).into(),
-        held: vec![held("tokio", 1), held("tokio", 256), held("node", 1)],
-        untraced: Some("a <reason>".to_owned()),
-        ..Footprint::default()
+fn footprint() -> Run {
+    let mut measurements = Vec::new();
+    for server in ["tokio", "tokio-zero-copy", "node"] {
+        for (quantity, value) in [
+            ("fetches", 3.0),
+            ("file_bytes", 1_048_576.0),
+            ("wall_s", 0.1),
+            ("cpu_s", 0.05),
+            ("calls/sendto", 20.0),
+            ("errors/sendto", 1.0),
+        ] {
+            measurements.push(Measurement::single(format!("64KiB/{server}/{quantity}"), value));
+        }
     }
+    for id in ["held-1/tokio", "held-256/tokio", "held-1/node"] {
+        measurements.push(Measurement::single(format!("{id}/memory_bytes"), 1_048_576.0));
+    }
+    let problems = vec!["a <reason>".to_owned()];
+    Run { problems, ..run("footprint", measurements) }
 }
 
-fn page(results: &Results) -> (String, Vec<String>) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = report::write(results, folder.path()).unwrap();
+/// Returns the page, and the names of all files.
+fn page(runs: impl IntoIterator<Item = Run>) -> (String, Vec<String>) {
+    let folder = TempFolder::new().unwrap();
+    let path = report::write(&Record::new(runs), folder.path()).unwrap();
     let entries = std::fs::read_dir(folder.path()).unwrap();
     let mut files: Vec<String> =
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
@@ -73,41 +68,62 @@ fn page(results: &Results) -> (String, Vec<String>) {
 }
 
 #[test]
-fn the_page_needs_nothing_but_itself() {
-    let peers = r#"{"date":"2026-11-24T00:00:00Z","samples":[
-        {"round":1,"measure":"large","server":"nginx","figures":{"gb_per_s":4.0}}]}"#;
-    let peers = serde_json::from_str(peers).unwrap();
-    let results =
-        Results { suites: Some(suites()), footprint: Some(footprint()), peers: Some(peers) };
-    let (page, files) = page(&results);
-    for elsewhere in ["http:", "https:", "src=", "url(", "@import", "<script", "<link rel=\"style"]
-    {
-        assert!(!page.contains(elsewhere), "{elsewhere}");
+fn the_page_loads_nothing_else() {
+    let race = run("race", vec![Measurement::single("large/nginx/gb_per_s", 4.0)]);
+    let (page, files) = page([race, footprint(), suites()]);
+    for part in ["http:", "https:", "src=", "url(", "@import", "<script", "<link rel=\"style"] {
+        assert!(!page.contains(part), "{part}");
     }
     assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
-    let drawings = files.iter().filter(|file| file.ends_with(".svg")).count();
-    assert_eq!(page.matches("<svg").count(), drawings);
-    assert!(drawings >= 11 && files.contains(&"report.html".to_owned()), "{files:?}");
+    let charts = files.iter().filter(|file| file.ends_with(".svg")).count();
+    assert_eq!(page.matches("<svg").count(), charts);
+    assert!(charts >= 11, "{files:?}");
+    for file in ["report.html", "chunk-size-tokio.svg", "memory.svg"] {
+        assert!(files.iter().any(|it| it == file), "{file}: {files:?}");
+    }
     for part in [
         "suites 2026-11-25",
-        "race 2026-11-24",
-        "prefers-color-scheme:dark",
-        "Tokio 33 µs a byte instead of 6.2 µs",
-        "Why smol's file reads",
+        "race 2026-11-25",
+        "prefers-color-scheme: dark",
+        "Tokio 33 µs per byte instead of 6.2 µs",
+        "Why smol's file type is not used",
         ">nginx<",
-        "No system calls were counted: a &lt;reason&gt;",
+        "<caption>large: 0 B, one client</caption>",
+        "<caption>Time of one iteration, with its 95% interval</caption>",
+        "Not measured: a &lt;reason&gt;.",
     ] {
         assert!(page.contains(part), "{part}");
     }
 }
 
 #[test]
-fn half_of_the_results_make_a_page_too() {
-    let results = Results { suites: Some(suites()), ..Results::default() };
-    let (of_suites, _) = page(&results);
+fn a_part_of_the_results_is_a_page_too() {
+    let (of_suites, _) = page([suites()]);
     assert!(of_suites.contains("just footprint") && !of_suites.contains("CPU-seconds"));
-    let results = Results { footprint: Some(footprint()), ..Results::default() };
-    let (of_footprint, files) = page(&results);
+    let (of_footprint, files) = page([footprint()]);
     assert!(of_footprint.contains("just bench") && of_footprint.contains("CPU-seconds"));
     assert!(files.contains(&"memory.svg".to_owned()), "{files:?}");
+}
+
+/// A record of one benchmark, with half the width of its interval.
+fn record_of(point: f64, spread: f64) -> Record {
+    let measurement = Measurement {
+        interval: Some([point - spread, point + spread]),
+        ..Measurement::single("connect/std", point)
+    };
+    let program = "suites".to_owned();
+    Record::new([Run { program, measurements: vec![measurement], ..Run::default() }])
+}
+
+#[test]
+fn overlapping_intervals_and_small_differences_are_noise() {
+    let verdict = |b: Record| {
+        let tables = report::diff(&record_of(1000.0, 20.0), &b).unwrap();
+        tables[0].rows[0].last().unwrap().clone()
+    };
+    assert_eq!(verdict(record_of(1300.0, 300.0)), "noise");
+    assert_eq!(verdict(record_of(1045.0, 1.0)), "noise");
+    assert_eq!(verdict(record_of(1300.0, 30.0)), "B is slower");
+    assert_eq!(verdict(record_of(500.0, 30.0)), "B is faster");
+    assert!(report::diff(&record_of(1.0, 1.0), &Record::default()).is_err());
 }

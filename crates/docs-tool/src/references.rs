@@ -147,7 +147,7 @@ mod tests {
             "a_second_signal_exits_immediately",
             "shutdown_disconnects_clients_after_the_grace_period",
             "a_check_detects_every_mutant",
-            "ratios_are_taken_round_by_round",
+            "ratios_are_computed_round_by_round",
         ];
         for test in tests {
             assert!(known.tests.contains(test), "{test}");

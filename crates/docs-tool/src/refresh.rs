@@ -28,7 +28,7 @@ In a lesson, a comment alone on its line is a marker for the text below it:
 
   <!-- code: crates/serve-std/src/lib.rs#copy -->   code between anchors
   <!-- siblings: copy -->  <!-- /siblings -->       the same of all siblings
-  A word, then <!-- figure: peers large gb_per_s tokio / node -->3.1<!-- /figure -->
+  A word, then <!-- figure: race/large/tokio/gb_per_s / node -->3.1<!-- /figure -->
 
 CONTRIBUTING.md describes all markers.";
 
@@ -46,7 +46,7 @@ pub struct FillArgs {
 /// Report which generated texts and pictures are out of date
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
-    /// Pages to process [default: all lessons and docs/INSTRUCTOR.md]
+    /// Pages to process [default: all lessons, docs/*.md, README.md]
     #[arg(value_name = "PAGE")]
     pages: Vec<PathBuf>,
     /// Omit the commands: process only code, values, references and links
@@ -197,18 +197,16 @@ fn counted(count: usize, of: &str) -> String {
     format!("{count} {of}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Returns the lessons and the page for instructors.
+/// Returns the lessons, the pages in `docs` and the README.
 fn lessons(repo: &Repo) -> Vec<String> {
-    let is_page = |path: &String| path.ends_with(".md") && !repo.path(path).is_dir();
-    let lessons = repo.children("lessons").into_iter().filter(is_page);
-    let instructors = Some("docs/INSTRUCTOR.md".to_owned()).filter(|it| repo.path(it).is_file());
-    lessons.chain(instructors).collect()
+    let lessons = repo.children("lessons").into_iter().filter(|path| path.ends_with(".md"));
+    let readme = Some("README.md".to_owned()).filter(|file| repo.path(file).is_file());
+    lessons.chain(repo.files_below("docs", &[".md"])).chain(readme).collect()
 }
 
 /// Returns the pages of which only the links are checked.
 fn others(repo: &Repo, lessons: &[String]) -> Vec<String> {
-    let below = ["docs", "lessons"].iter().flat_map(|folder| repo.files_below(folder, &[".md"]));
-    let top = ["README.md", "CONTRIBUTING.md"].map(str::to_owned);
+    let below = repo.files_below("lessons", &[".md"]).into_iter();
     let is_other = |file: &String| !lessons.contains(file) && repo.path(file).is_file();
-    below.chain(top).filter(is_other).collect()
+    below.chain(Some("CONTRIBUTING.md".to_owned())).filter(is_other).collect()
 }

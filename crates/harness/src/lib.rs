@@ -5,11 +5,12 @@
 //! - [`cleanup`] ends all groups and removes all [`TempFolder`]s on Ctrl-C and SIGTERM.
 //! - [`port`] finds free ports and listening sockets, and [`usage`] reads what processes use.
 //! - [`fixture`] makes the files that are served.
-//! - [`record`] is the format of all measurements.
+//! - [`record`] is the format of all measurements. [`derived`] computes quantities from them.
 //! - `testing` interrupts a program at random moments, and checks what it leaves.
 //! - [`table`] and [`text`] print and parse tables, sizes and durations.
 
 pub mod cleanup;
+pub mod derived;
 pub mod fixture;
 mod group;
 pub mod machine;

@@ -1,12 +1,24 @@
 //! `measure`: the program that measures servers.
 
+#[cfg(target_os = "linux")]
+mod footprint;
 mod load;
+mod output;
+#[cfg(target_os = "linux")]
+mod race;
+mod report;
+#[cfg(target_os = "linux")]
+mod results;
+#[cfg(not(target_os = "linux"))]
+mod unsupported;
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
+
+#[cfg(not(target_os = "linux"))]
+use unsupported::{self as footprint, self as race};
 
 /// The exit code if nothing could be measured. clap uses it for incorrect arguments.
 const EXIT_ERROR: u8 = 2;
@@ -22,16 +34,21 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Load(load::Args),
+    Race(race::Args),
+    Footprint(footprint::Args),
+    Report(report::Args),
+    Diff(report::DiffArgs),
 }
 
 fn main() -> ExitCode {
     // Measurements start this program again as a server: `measure serve-tokio …`.
-    if let Some(exit_code) = approaches::main_of_server() {
+    #[cfg(target_os = "linux")]
+    if let Some(exit_code) = benches::servers::main_of_server() {
         return exit_code;
     }
     run(Cli::parse().command).unwrap_or_else(|error| {
         // The help of an error, if any, is a second line of its message: `help: …`.
-        let _ = writeln!(io::stderr(), "error: {error:#}");
+        output::note(format_args!("error: {error:#}"));
         ExitCode::from(EXIT_ERROR)
     })
 }
@@ -40,5 +57,9 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     match command {
         Command::Load(args) => load::run(args),
+        Command::Race(args) => race::run(args),
+        Command::Footprint(args) => footprint::run(args),
+        Command::Report(args) => report::run(args),
+        Command::Diff(args) => report::diff(args),
     }
 }

@@ -41,7 +41,7 @@ outdated code
 old
 <!-- /siblings -->
 
-It is <!-- figure: peers large gb_per_s tokio -->3.2<!-- /figure --> times as fast.
+It is <!-- figure: race/large/tokio/gb_per_s -->3.2<!-- /figure --> times as fast.
 
 <!-- run: vary -->
 ```console

@@ -52,7 +52,7 @@ fn malformed_markers_are_reported() {
     has_errors(&[
         ("<!-- codes: a.rs -->\n", "1: there is no marker `codes`; help: did you mean `code`?"),
         ("<!-- run exit 1 -->\n", "needs a colon; help: write `<!-- run: exit 1 -->`"),
-        ("<!-- figure: peers x -->\n", "help: put a word of the line before it"),
+        ("<!-- figure: race/x -->\n", "help: put a word of the line before it"),
         ("<!-- code: -->\n", "`<!-- code: crates/serve-std/src/lib.rs#copy -->`"),
         ("<!-- siblings: -->\n", "or `<!-- siblings: lessons/snippets/{}.rs#copy -->`"),
         ("<!-- siblings: a/b.rs#c -->\n", "or `<!-- siblings: lessons/snippets/{}.rs#copy -->`"),
@@ -65,7 +65,7 @@ fn other_comments_are_not_markers() {
 }
 
 fn malformed_figures_are_reported() {
-    let start = "<!-- figure: peers large gb_per_s tokio -->";
+    let start = "<!-- figure: race/large/tokio/gb_per_s -->";
     let help =
         "the figure is incomplete; help: write `<!-- figure: QUERY -->VALUE<!-- /figure -->`";
     has_errors(&[

@@ -6,6 +6,7 @@
 mod book;
 mod comparing;
 mod errors;
+mod figures;
 #[cfg(target_os = "linux")]
 mod output;
 mod pages;
@@ -25,6 +26,7 @@ const TESTS: &[Suite] = &[
     pages::TESTS,
     comparing::TESTS,
     errors::TESTS,
+    figures::TESTS,
     pictures::TESTS,
     #[cfg(unix)]
     book::TESTS,

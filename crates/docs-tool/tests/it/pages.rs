@@ -29,7 +29,7 @@ const LESSON: &str = "# A
 <!-- siblings: copy -->
 <!-- /siblings -->
 
-It is <!-- figure: peers large gb_per_s tokio / node --><!-- /figure --> times as fast
+It is <!-- figure: race/large/tokio/gb_per_s / node --><!-- /figure --> times as fast
 (check `half-close`), which holds (test `it_holds`).
 ";
 
@@ -40,7 +40,7 @@ fn code_siblings_and_figures_are_filled_in() {
     let smol = "**smol** ([`crates/serve-smol/src/lib.rs`](../crates/serve-smol/src/lib.rs))\n\n\
                 ```rust\nfn copy() {\n    smol();\n}\n```\n\n<!-- /siblings -->\n";
     assert!(filled.contains(smol), "{filled}");
-    assert!(filled.contains("tokio / node -->3.5<!-- /figure --> times"), "{filled}");
+    assert!(filled.contains("gb_per_s / node -->3.5<!-- /figure --> times"), "{filled}");
 }
 
 /// Changes the repository after a lesson was filled in, and returns the output of the check.
@@ -79,7 +79,7 @@ fn a_changed_figure_is_reported() {
     let (_, output) = output_after(|repository| {
         repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     });
-    let expected = "lessons/01-a.md:46: expected 3.5 for `peers large gb_per_s tokio / node`, the page shows `3.6`";
+    let expected = "lessons/01-a.md:46: expected 3.5 for `race/large/tokio/gb_per_s / node`, the page shows `3.6`";
     assert!(output.starts_with(expected), "{output}");
 }
 
@@ -124,7 +124,7 @@ let nobody = \"checked\";
 let x = \"exempt\";
 ```
 
-<!-- figure: peers large gb_per_s tokio -->2.50<!-- /figure --> at a line's beginning.
+<!-- figure: race/large/tokio/gb_per_s -->2.50<!-- /figure --> at a line's beginning.
 
 Claims (check `half-open`) and (tests `it_holds`, `it_hold`).
 
@@ -134,7 +134,7 @@ Claims (check `half-open`) and (tests `it_holds`, `it_hold`).
 
 <!-- cod: a -->
 
-A number: <!-- figure: peers larger gb_per_s tokio -->1<!-- /figure -->.
+A number: <!-- figure: race/larger/tokio/gb_per_s -->1<!-- /figure -->.
 ";
     repository.write("lessons/01-a.md", lesson);
     let output = repository.notes(&["check", "lessons/01-a.md"], 1);
@@ -148,7 +148,7 @@ A number: <!-- figure: peers larger gb_per_s tokio -->1<!-- /figure -->.
         (21, "the link `#nowhere` names a heading that `lessons/01-a.md` does not have"),
         (21, "the link `nowhere.md` is broken"),
         (23, "the marker `siblings` has no end"),
-        (27, "the record has no measure `larger`; help: did you mean `large`?"),
+        (27, "the record has no measurement `larger`; help: did you mean `large`?"),
     ];
     let lines: Vec<&str> = output.lines().collect();
     for (line, (at, words)) in lines.iter().zip(expected) {

@@ -4,21 +4,24 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use harness::record::{Measurement, PROGRAMS, Record, Run};
 use tempfile::TempDir;
 
-/// The values of two servers in two rounds.
-const PEERS: &str = r#"{"samples": [
-    {"round": 1, "measure": "large", "server": "tokio", "figures": {"gb_per_s": 3.0}},
-    {"round": 1, "measure": "large", "server": "node", "figures": {"gb_per_s": 1.0}},
-    {"round": 2, "measure": "large", "server": "tokio", "figures": {"gb_per_s": 2.0}},
-    {"round": 2, "measure": "large", "server": "node", "figures": {"gb_per_s": 0.5}}
-]}"#;
-
-/// The folder of the record that the program reads.
-fn record() -> &'static str {
-    let source = include_str!("../../src/figures.rs");
-    let (_, value) = source.split_once("const RECORD: &str = \"").unwrap();
-    value.split('"').next().unwrap()
+/// A record with the values of two servers, in two rounds.
+fn record() -> Record {
+    let measurement = |id: &str, samples: [f64; 2]| Measurement {
+        samples: samples.map(Some).into(),
+        ..Measurement::single(id, 0.0)
+    };
+    let measurements = vec![
+        measurement("large/tokio/gb_per_s", [3.0, 2.0]),
+        measurement("large/node/gb_per_s", [1.0, 0.5]),
+    ];
+    Record::new(PROGRAMS.map(|program| Run {
+        program: program.to_owned(),
+        measurements: measurements.clone(),
+        ..Run::default()
+    }))
 }
 
 pub const SIBLINGS: [&str; 4] = ["std", "tokio", "async-std", "smol"];
@@ -38,7 +41,7 @@ impl Repository {
         }
         repository.write("crates/conformance/src/checks/a.rs", "Check { id: \"half-close\", }\n");
         repository.write("crates/approaches/tests/it/a.rs", "#[test]\nfn it_holds() {}\n");
-        repository.write(&format!("{}/peers.json", record()), PEERS);
+        record().write(&repository.path().join("benches/records/2026-01-01-a")).unwrap();
         repository
     }
 

@@ -2,6 +2,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod derived;
+
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;

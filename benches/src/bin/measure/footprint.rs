@@ -1,0 +1,171 @@
+//! `measure footprint`: measures the cost of each server as a process.
+
+use std::env;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::{Duration, SystemTime};
+
+use anyhow::Context;
+use benches::footprint::{Footprints, HELD_CLIENTS, PROGRAM, tables, why_no_strace};
+use benches::records;
+use benches::servers::Participant;
+use benches::suite::{CHUNK_SIZES, file_bytes_for};
+use clap::builder::PossibleValuesParser;
+use harness::machine::Machine;
+use harness::record::{Measurement, Run};
+use harness::text;
+
+use crate::output::note;
+use crate::results;
+
+const EXAMPLES: &str = "\
+Examples:
+  just footprint
+      All servers, chunk sizes from 1 B to 1 MiB, and non-reading clients.
+  just footprint --server tokio,node --chunk-size 1B,64KiB --no-held
+      A first impression.
+
+Each server is a process of its own, and all servers have the same job. Times
+come from a run without strace, and system calls from a run with it.
+
+Exit codes: 0 if everything was measured, 1 if a measurement failed, 2 if the
+program could not run.";
+
+/// The exit code if a measurement failed.
+const EXIT_FAILED: u8 = 1;
+
+/// Measure the cost of each server as a process
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Servers, separated by commas [default: all]
+    ///
+    /// std, tokio, async-std, smol, each of them also with -zero-copy; and node
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(participants().map(|it| it.name)))]
+    server: Vec<String>,
+
+    /// Chunk sizes, separated by commas [default: all]
+    ///
+    /// 1B, 64B, 1KiB, 8KiB, 64KiB or 1MiB
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
+    #[arg(value_parser = PossibleValuesParser::new(CHUNK_SIZES.map(|size| size.0)))]
+    chunk_size: Vec<String>,
+
+    /// Approximate duration of a timed job
+    #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = text::duration)]
+    job_time: Duration,
+
+    /// Count no system calls
+    #[arg(long)]
+    no_strace: bool,
+
+    /// Connect no non-reading clients
+    #[arg(long)]
+    no_held: bool,
+
+    /// File for the values
+    ///
+    /// The default is target/measure/footprint.json.
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Returns all servers that have a chunk size.
+fn participants() -> impl Iterator<Item = Participant> {
+    Participant::all().into_iter().filter(Participant::has_chunk_size)
+}
+
+/// The description of a measurement, and a function that takes it.
+type Step = (String, Box<dyn Fn(&mut Footprints) -> io::Result<Vec<Measurement>>>);
+
+/// Runs `measure footprint`.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let no_strace = match args.no_strace {
+        true => Some("--no-strace".to_owned()),
+        false => why_no_strace(),
+    };
+    let mut problems: Vec<String> =
+        no_strace.iter().map(|why| format!("system calls are not counted: {why}")).collect();
+    problems.iter().for_each(note);
+    // The files are on a disk: some file systems in memory do not support RWF_NOWAIT.
+    let folder = records::target_folder().join("measure");
+    let footprints =
+        Footprints::new(env::current_exe()?, &folder, args.job_time, no_strace.is_none());
+    let mut footprints = footprints.context("cannot create a temporary folder")?;
+    let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+    let (mut measurements, mut is_complete) = (Vec::new(), true);
+    let steps = args.steps();
+    let bar = results::progress_bar(steps.len());
+    for (index, (name, measure)) in steps.iter().enumerate() {
+        bar.set_message(name.clone());
+        if bar.is_hidden() {
+            note(format_args!("[{}/{}] {name}", index + 1, steps.len()));
+        }
+        match measure(&mut footprints) {
+            Ok(values) => measurements.extend(values),
+            Err(error) => {
+                problems.push(format!("failed: {name}: {error}"));
+                is_complete = false;
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let options = [("job_time_s".to_owned(), args.job_time.as_secs_f64().into())].into();
+    let machine = Machine::current();
+    let program = PROGRAM.to_owned();
+    let run = Run { program, date, machine, options, problems, measurements };
+    results::print_tables(&tables(&run), &run.problems);
+    results::write(&run, args.out)?;
+    Ok(ExitCode::from(if is_complete { 0 } else { EXIT_FAILED }))
+}
+
+impl Args {
+    fn steps(&self) -> Vec<Step> {
+        let is_selected =
+            |names: &[String], name: &str| names.is_empty() || names.iter().any(|it| it == name);
+        let participants = || participants().filter(|it| is_selected(&self.server, &it.name));
+        let sizes = CHUNK_SIZES.into_iter().filter(|size| is_selected(&self.chunk_size, size.0));
+        let chunks = sizes.flat_map(|(chunk, bytes)| {
+            participants().map(move |it| -> Step {
+                let name = format!("{} with chunks of {chunk}", it.name);
+                let file_bytes = file_bytes_for(bytes);
+                (name, Box::new(move |to| to.measure_chunks(&it, chunk, file_bytes)))
+            })
+        });
+        let clients = HELD_CLIENTS.into_iter().filter(|_| !self.no_held);
+        let held = clients.flat_map(|clients| {
+            participants().map(move |it| -> Step {
+                let name = format!("{} with {clients} non-reading clients", it.name);
+                (name, Box::new(move |to| to.measure_held(&it, clients)))
+            })
+        });
+        chunks.chain(held).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches};
+
+    use super::*;
+
+    fn steps_of(args: &str) -> Result<Vec<String>, clap::Error> {
+        let args = ["footprint"].into_iter().chain(args.split_whitespace());
+        let command = Args::augment_args(clap::Command::new("footprint"));
+        let args = Args::from_arg_matches(&command.try_get_matches_from(args)?)?;
+        Ok(args.steps().into_iter().map(|step| step.0).collect())
+    }
+
+    #[test]
+    fn a_part_can_be_selected() {
+        assert_eq!(steps_of("").unwrap().len(), 9 * 6 + 9 * 4);
+        assert_eq!(
+            steps_of("--server node,std --chunk-size 1B --no-held").unwrap(),
+            ["std with chunks of 1B", "node with chunks of 1B"]
+        );
+        assert!(steps_of("--server apache").is_err());
+    }
+}

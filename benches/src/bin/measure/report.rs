@@ -1,0 +1,125 @@
+//! `measure report` and `measure diff`: a page of results, and the differences between two records.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::SystemTime;
+
+use anyhow::{Context, anyhow, bail};
+use benches::records::{self, NOW};
+use benches::{race, report};
+use harness::record::Record;
+
+use crate::output::print;
+
+const EXAMPLES: &str = "\
+Examples:
+  just report
+      A page with the results of the last runs, in target/report.
+  just record --machine my-laptop
+      The results and the page are saved in benches/records/DATE-my-laptop.
+  just report --from benches/records/2026-11-25-linux-2-cores
+      The page of a record is generated again.
+
+Exit codes: 0 success, 2 error.";
+
+const DIFF_EXAMPLES: &str = "\
+Example:
+  just bench-diff 2026-11-25-linux-2-cores now
+      The last runs on this machine are compared with a record.
+
+Exit codes: 0 success, 2 error.";
+
+const HELP: &str = "help: run `just bench-quick`, `just footprint` or both";
+
+/// Generate a page from the last runs or from a record
+#[derive(clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub struct Args {
+    /// Save a record: the results, the page and the charts
+    #[arg(long)]
+    record: bool,
+
+    /// Machine's name in the record
+    ///
+    /// The name of the folder is DATE-MACHINE.
+    #[arg(long, value_name = "NAME", default_value = "linux-2-cores", value_parser = machine_name)]
+    machine: String,
+
+    /// Generate the page of this record
+    #[arg(long, value_name = "DIR", conflicts_with = "record")]
+    from: Option<PathBuf>,
+
+    /// Folder of the page
+    ///
+    /// The default is target/report or, with --from, the folder of the record.
+    #[arg(long, value_name = "DIR", conflicts_with = "record")]
+    out: Option<PathBuf>,
+}
+
+/// Compare two records and mark what is noise
+#[derive(clap::Args)]
+#[command(after_long_help = DIFF_EXAMPLES)]
+pub struct DiffArgs {
+    /// Name or folder of a record, or `now` for the last runs
+    a: String,
+
+    /// The other record
+    b: String,
+}
+
+/// Accepts names that can be part of the name of a folder on every system.
+fn machine_name(name: &str) -> Result<String, String> {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
+    match !name.is_empty() && name.chars().all(is_allowed) {
+        true => Ok(name.to_owned()),
+        false => Err("a name consists of letters, digits, `-` and `.`: my-laptop".to_owned()),
+    }
+}
+
+/// Generates a page.
+pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let (record, out) = match args.from {
+        Some(from) => (load(&from.to_string_lossy())?, args.out.unwrap_or(from)),
+        None if args.record => {
+            let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+            let folder = records::folder_of(&now, &args.machine);
+            let mut runs = load(NOW)?;
+            // The race saves itself. The last one may be a part that should not be saved.
+            runs.runs.retain(|run| run.program != race::PROGRAM);
+            if runs.runs.is_empty() {
+                bail!("there are no results to save\n{HELP}");
+            }
+            let record = records::add(&folder, &runs).context("cannot write the record")?;
+            (record, folder)
+        }
+        None => {
+            let default = || records::target_folder().join("report");
+            (load(NOW)?, args.out.unwrap_or_else(default))
+        }
+    };
+    let page = report::write(&record, &out)
+        .with_context(|| format!("cannot write to `{}`", out.display()))?;
+    let page = page.canonicalize().unwrap_or(page);
+    print(format_args!("{}\n", page.display()));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Compares two records.
+pub fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
+    let tables = report::diff(&load(&args.a)?, &load(&args.b)?).map_err(anyhow::Error::msg)?;
+    for table in tables {
+        print(format_args!("{table}\n"));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(name: &str) -> anyhow::Result<Record> {
+    let record = records::load(name).map_err(|error| {
+        let help = "`ls benches/records` lists the records; `now` is the last runs";
+        anyhow!("cannot read the record {error}\nhelp: {help}")
+    })?;
+    if record.runs.is_empty() {
+        bail!("`{name}` has no results\n{HELP}");
+    }
+    Ok(record)
+}

@@ -1,0 +1,36 @@
+//! The results of the race and the footprint, and the progress until then.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use benches::records;
+use harness::record::Run;
+use harness::table::Table;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::{note, print};
+
+/// Creates a bar that is drawn on stderr if stderr is a terminal.
+pub fn progress_bar(steps: usize) -> ProgressBar {
+    let template = "{bar:20} {pos}/{len} {elapsed}, {eta} left, {msg}";
+    let style = ProgressStyle::with_template(template).expect("the template is valid");
+    let bar = ProgressBar::new(steps as u64).with_style(style);
+    bar.enable_steady_tick(Duration::from_millis(500));
+    bar
+}
+
+/// Prints the tables of a run, and what could not be measured.
+pub fn print_tables(tables: &[Table], problems: &[String]) {
+    tables.iter().for_each(|table| print(format_args!("{table}\n")));
+    problems.iter().for_each(|problem| print(format_args!("{problem}\n")));
+}
+
+/// Writes a run to a file. The default is `target/measure/PROGRAM.json`.
+pub fn write(run: &Run, path: Option<PathBuf>) -> anyhow::Result<()> {
+    let path = path.unwrap_or_else(|| records::measured_file(&run.program));
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    run.write(&path)?;
+    note(format_args!("saved: {}", path.display()));
+    Ok(())
+}

@@ -1,0 +1,249 @@
+//! The sections of the page and their charts, as `charts.toml` describes them.
+
+use std::collections::BTreeMap;
+
+use harness::record::Record;
+use harness::text;
+use serde::Deserialize;
+
+use super::svg::{Bar, Chart, Line, Lines, Style, bars};
+
+/// A section of the page.
+#[derive(Deserialize)]
+pub(super) struct Section {
+    pub title: String,
+    /// HTML
+    pub text: String,
+    chart: Vec<ChartTemplate>,
+    #[serde(skip)]
+    pub charts: Vec<Chart>,
+}
+
+#[derive(Deserialize)]
+struct ChartTemplate {
+    name: String,
+    title: String,
+    kind: Kind,
+    id: String,
+    #[serde(default)]
+    x_title: String,
+    unit: Unit,
+    #[serde(default)]
+    references: Vec<(String, String)>,
+    same_axis: Option<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Lines,
+    Focus,
+    Bars,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Unit {
+    Number,
+    BytesPerS,
+    Ns,
+    S,
+    Kib,
+    Mib,
+    Gb,
+}
+
+/// Returns the sections for which the record has values.
+pub(super) fn sections(record: &Record) -> Vec<Section> {
+    let page: Result<BTreeMap<String, Vec<Section>>, _> =
+        toml::from_str(include_str!("charts.toml"));
+    let mut sections: Vec<Section> =
+        page.expect("charts.toml is valid").into_values().flatten().collect();
+    for section in &mut sections {
+        section.charts = section.chart.iter().flat_map(|chart| chart.draw(record)).collect();
+        for (_, name) in siblings() {
+            let cost = cost_of_pool(record, name);
+            section.text = section.text.replace(&format!("{{{name}}}"), &cost);
+        }
+    }
+    sections.retain(|section| !section.charts.is_empty());
+    sections
+}
+
+/// Returns the duration of a byte with and without the blocking pool.
+fn cost_of_pool(record: &Record, name: &str) -> String {
+    let us = |name: &str| Some(1e6 / record.value(&format!("suites/chunk_size/{name}/1B/per_s"))?);
+    match (us(&format!("{name}-by-pool")), us(name)) {
+        (Some(pool), Some(cached)) => format!("{pool:.0} µs per byte instead of {cached:.1} µs"),
+        _ => "an unknown time (it was not measured)".to_owned(),
+    }
+}
+
+fn siblings() -> impl Iterator<Item = (usize, &'static str)> {
+    approaches::ALL.iter().map(|approach| approach.name).enumerate()
+}
+
+fn style_of(server: &str) -> Style {
+    let name = server.strip_suffix("-zero-copy").unwrap_or(server);
+    match siblings().find(|(_, sibling)| *sibling == name) {
+        Some((index, _)) => Style::Sibling(index),
+        None => Style::Reference,
+    }
+}
+
+/// Returns all values whose ids match, with the text in place of `*`.
+fn values(record: &Record, id: &str) -> Vec<(String, f64)> {
+    let mut values: Vec<(String, f64)> = Vec::new();
+    let mut parts = id.split('/').enumerate();
+    let Some((index, part)) = parts.find(|(_, part)| part.contains('*')) else {
+        return record.value(id).into_iter().map(|value| (String::new(), value)).collect();
+    };
+    let prefix = part.trim_end_matches('*');
+    let run = id.split('/').next().and_then(|program| record.run(program));
+    for measurement in run.iter().flat_map(|run| &run.measurements) {
+        // The first part is the name of the program.
+        let text = measurement.id.split('/').nth(index - 1);
+        let Some(text) = text.and_then(|text| text.strip_prefix(prefix)) else { continue };
+        if values.iter().all(|(seen, _)| seen != text) {
+            let value = record.value(&id.replace('*', text));
+            values.extend(value.map(|value| (text.to_owned(), value)));
+        }
+    }
+    values
+}
+
+impl ChartTemplate {
+    fn draw(&self, record: &Record) -> Vec<Chart> {
+        match self.kind {
+            Kind::Bars => self.bars(record).into_iter().collect(),
+            Kind::Lines => self.lines(record, None).into_iter().collect(),
+            Kind::Focus => {
+                siblings().filter_map(|sibling| self.lines(record, Some(sibling))).collect()
+            }
+        }
+    }
+
+    fn bars(&self, record: &Record) -> Option<Chart> {
+        let mut values: Vec<Bar> = values(record, &self.id)
+            .into_iter()
+            .map(|(server, value)| (server.clone(), style_of(&server), value))
+            .collect();
+        values.sort_by(|a, b| b.2.total_cmp(&a.2));
+        let (name, title) = (self.name.clone(), self.title.clone());
+        (!values.is_empty()).then(|| bars(name, title, self.unit.text(), &values))
+    }
+
+    /// Draws the lines of all siblings or, in the foreground, of one.
+    fn lines(&self, record: &Record, focus: Option<(usize, &str)>) -> Option<Chart> {
+        let mut lines = Vec::new();
+        let mut ticks = BTreeMap::new();
+        for (index, name) in siblings() {
+            let points = points(record, &self.id.replace("{}", name));
+            ticks.extend(points.iter().map(|(x, text, _)| (*x, tick_text(text))));
+            let is_dim = focus.is_some_and(|focus| focus.0 != index);
+            let style = if is_dim { Style::Dim } else { Style::Sibling(index) };
+            lines.push(line(name, style, points));
+        }
+        if lines.iter().all(|line| line.style == Style::Dim || line.points.is_empty()) {
+            return None;
+        }
+        let named = |text: &str| text.replace("{}", focus.map_or("", |focus| focus.1));
+        let ends = [ticks.first_key_value(), ticks.last_key_value()];
+        for (name, id) in &self.references {
+            let style = match focus {
+                Some((index, _)) if id.contains("{}") => Style::Sibling(index),
+                _ => Style::Reference,
+            };
+            let points = match id.contains('*') {
+                true => points(record, &named(id)),
+                false => {
+                    let end =
+                        |(x, text): (&u64, &String)| Some((*x, text.clone(), record.value(id)?));
+                    ends.into_iter().flatten().filter_map(end).collect()
+                }
+            };
+            lines.push(line(name, style, points));
+        }
+        lines.retain(|line| !line.points.is_empty());
+        let lines = Lines {
+            x_title: self.x_title.clone(),
+            x_ticks: ticks.into_iter().map(|(x, text)| (x as f64, text)).collect(),
+            y_text: self.unit.text(),
+            y_values: self.y_values(record),
+            lines,
+        };
+        Some(lines.draw(named(&self.name), named(&self.title)))
+    }
+
+    /// Returns all values of this chart and of those with the same axis.
+    fn y_values(&self, record: &Record) -> Vec<f64> {
+        let ids = self.references.iter().map(|(_, id)| id).chain(&self.same_axis).chain([&self.id]);
+        let ids = ids.flat_map(|id| siblings().map(move |(_, name)| id.replace("{}", name)));
+        let values = ids.flat_map(|id| {
+            let values: Vec<f64> =
+                values(record, &id).into_iter().map(|(_, value)| value).collect();
+            // The name of a single point is below it.
+            let name = if values.len() == 1 { Some(values[0] / 4.0) } else { None };
+            values.into_iter().chain(name)
+        });
+        values.collect()
+    }
+}
+
+/// A position on the x axis, its text, and a value.
+type Point = (u64, String, f64);
+
+/// Returns the positive values whose ids match, from left to right.
+fn points(record: &Record, id: &str) -> Vec<Point> {
+    let values = values(record, id).into_iter().filter(|(_, value)| *value > 0.0);
+    let points = values.filter_map(|(text, value)| Some((text::bytes(&text).ok()?, text, value)));
+    let mut points: Vec<Point> = points.collect();
+    points.sort_by_key(|point| point.0);
+    points
+}
+
+fn line(name: &str, style: Style, points: Vec<Point>) -> Line {
+    let points = points.into_iter().map(|(x, _, y)| (x as f64, y)).collect();
+    Line { name: name.to_owned(), style, points }
+}
+
+/// Returns a short text for the x axis: `64K` for `64KiB`, `1,024` for `1024`.
+fn tick_text(text: &str) -> String {
+    match text.parse() {
+        Ok(number) => text::grouped(number),
+        Err(_) => text.replace("iB", "").trim_end_matches('B').to_owned(),
+    }
+}
+
+impl Unit {
+    /// Returns the function that formats a value.
+    fn text(self) -> fn(f64) -> String {
+        match self {
+            Self::Number => plain,
+            Self::BytesPerS => bytes_per_s,
+            Self::Ns => |ns| format!("{:.0} µs", ns / 1e3),
+            Self::S => |value| format!("{} s", plain(value)),
+            Self::Kib => |value| format!("{value:.1} KiB"),
+            Self::Mib => |value| format!("{} MiB", plain(value)),
+            Self::Gb => |value| format!("{value:.2} GB"),
+        }
+    }
+}
+
+fn bytes_per_s(value: f64) -> String {
+    match value {
+        1e9.. => format!("{} GB/s", round(value / 1e9)),
+        1e6.. => format!("{} MB/s", round(value / 1e6)),
+        1e3.. => format!("{} kB/s", round(value / 1e3)),
+        _ => format!("{} B/s", round(value)),
+    }
+}
+
+fn plain(value: f64) -> String {
+    if value < 1.0 { round(value) } else { text::grouped(value.round() as u64) }
+}
+
+/// Returns a number without trailing zeros.
+fn round(value: f64) -> String {
+    format!("{}", (value * 1e6).round() / 1e6)
+}

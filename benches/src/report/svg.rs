@@ -1,0 +1,272 @@
+//! Charts in SVG: lines on logarithmic axes, and bars.
+//!
+//! Colors are CSS variables, for light and dark mode, and each line has its name at its end. No
+//! crate for charts supports both.
+
+use super::escaped;
+
+/// The style of all charts, in the page and as files.
+pub(super) const STYLE: &str = include_str!("charts.css");
+
+/// The number of colors in [`STYLE`].
+const COLORS: usize = 6;
+
+const WIDTH: f64 = 400.0;
+const HEIGHT: f64 = 286.0;
+const LEFT: f64 = 92.0;
+const RIGHT: f64 = WIDTH - 104.0;
+const TOP: f64 = 36.0;
+const BOTTOM: f64 = HEIGHT - 46.0;
+
+/// The distance between two names at the ends of lines.
+const NAME_STEP: f64 = 16.0;
+
+const MIDDLE: &str = "class=\"soft\" text-anchor=\"middle\"";
+
+/// A chart.
+#[derive(Clone, Debug)]
+pub(super) struct Chart {
+    /// The name of its file, without the extension.
+    pub name: String,
+    title: String,
+    height: f64,
+    content: String,
+}
+
+/// The style of a line or a bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Style {
+    /// A sibling, by its position in `approaches::ALL`.
+    Sibling(usize),
+    /// In the background, without a name.
+    Dim,
+    /// A server that is not a sibling.
+    Reference,
+}
+
+/// A line.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    pub name: String,
+    pub style: Style,
+    /// The points, from left to right. All coordinates are positive.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// A chart of lines.
+#[derive(Clone, Debug)]
+pub(super) struct Lines {
+    pub x_title: String,
+    pub x_ticks: Vec<(f64, String)>,
+    pub y_text: fn(f64) -> String,
+    /// Values that the y axis must contain in addition, so that charts have the same axis.
+    pub y_values: Vec<f64>,
+    pub lines: Vec<Line>,
+}
+
+/// A bar: its name, style and value.
+pub(super) type Bar = (String, Style, f64);
+
+impl Style {
+    fn class(self) -> String {
+        match self {
+            Self::Sibling(index) => format!("c{}", index % COLORS),
+            Self::Dim => "dim".to_owned(),
+            Self::Reference => "ref".to_owned(),
+        }
+    }
+
+    /// Returns a circle, square, diamond or triangle for a sibling, and otherwise a dash.
+    fn mark(self, x: f64, y: f64) -> String {
+        let path = match self {
+            Self::Sibling(index) => match index % 4 {
+                0 => format!("M{:.1} {y:.1}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0", x - 4.0),
+                1 => format!("M{:.1} {:.1}h7v7h-7z", x - 3.5, y - 3.5),
+                2 => format!("M{x:.1} {:.1}l5 5l-5 5l-5 -5z", y - 5.0),
+                _ => format!("M{x:.1} {:.1}l5 8.5h-10z", y - 5.0),
+            },
+            _ => format!("M{:.1} {:.1}h8v3h-8z", x - 4.0, y - 1.5),
+        };
+        format!("<path class=\"{} mark\" d=\"{path}\"/>", self.class())
+    }
+}
+
+/// A logarithmic axis.
+struct Axis {
+    /// The values at both ends.
+    values: [f64; 2],
+    /// The positions of both ends.
+    ends: [f64; 2],
+}
+
+impl Axis {
+    fn position(&self, value: f64) -> f64 {
+        let [low, high] = self.values.map(f64::ln);
+        let share = (value.ln() - low) / (high - low);
+        self.ends[0] + share * (self.ends[1] - self.ends[0])
+    }
+}
+
+impl Lines {
+    /// Draws the chart.
+    pub fn draw(&self, name: String, title: String) -> Chart {
+        let points = self.lines.iter().flat_map(|line| &line.points).map(|point| point.1);
+        let ticks = ticks(points.chain(self.y_values.iter().copied()));
+        let y = Axis { values: [ticks[0], ticks[ticks.len() - 1]], ends: [BOTTOM, TOP] };
+        let (low, high) = bounds(self.x_ticks.iter().map(|tick| tick.0)).unwrap_or((1.0, 10.0));
+        let x = Axis { values: [low, high.max(low * 2.0)], ends: [LEFT + 8.0, RIGHT - 4.0] };
+
+        let mut content = String::new();
+        for tick in ticks {
+            let position = y.position(tick);
+            content += &format!("<path class=\"grid\" d=\"M{LEFT} {position:.1}H{RIGHT}\"/>");
+            let end = "class=\"soft\" text-anchor=\"end\"";
+            content += &text(end, LEFT - 6.0, position + 4.0, &(self.y_text)(tick));
+        }
+        for (value, name) in &self.x_ticks {
+            content += &text(MIDDLE, x.position(*value), BOTTOM + 17.0, name);
+        }
+        content += &text(MIDDLE, (LEFT + RIGHT) / 2.0, BOTTOM + 36.0, &self.x_title);
+        let (background, lines): (Vec<_>, Vec<_>) =
+            self.lines.iter().partition(|line| line.style == Style::Dim);
+        for line in background.iter().chain(&lines) {
+            content += &line.path(&x, &y);
+        }
+        content += &names_of(&lines, &x, &y);
+        Chart { name, title, height: HEIGHT, content }
+    }
+}
+
+impl Line {
+    fn path(&self, x: &Axis, y: &Axis) -> String {
+        let points = self.points.iter().map(|point| (x.position(point.0), y.position(point.1)));
+        let points: Vec<(f64, f64)> = points.collect();
+        let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
+        let class = self.style.class();
+        let mut out = format!("<path class=\"line {class}\" d=\"M{}\"/>", path.join("L"));
+        if let Style::Sibling(_) = self.style {
+            out.extend(points.iter().map(|&(x, y)| self.style.mark(x, y)));
+        }
+        out
+    }
+}
+
+/// Returns the names of lines at their ends, without overlaps.
+fn names_of(lines: &[&Line], x: &Axis, y: &Axis) -> String {
+    let mut out = String::new();
+    let mut ends = Vec::new();
+    for line in lines {
+        let Some(&(end_x, end_y)) = line.points.last() else { continue };
+        let (end_x, end_y) = (x.position(end_x), y.position(end_y));
+        match line.points.len() {
+            1 => out += &text("", end_x + 4.0, end_y + 16.0, &line.name),
+            _ => ends.push((end_x, end_y, line)),
+        }
+    }
+    ends.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let ideal: Vec<f64> = ends.iter().map(|end| end.1).collect();
+    for ((end_x, end_y, line), place) in ends.into_iter().zip(apart(&ideal, TOP + 4.0, BOTTOM)) {
+        if (place - end_y).abs() > 2.0 || end_x < RIGHT - 10.0 {
+            let (from, to) = (end_x + 5.0, RIGHT + 4.0);
+            let path = format!("M{from:.1} {end_y:.1}L{to:.1} {place:.1}");
+            out += &format!("<path class=\"leader\" d=\"{path}\"/>");
+        }
+        out += &line.style.mark(RIGHT + 9.0, place);
+        out += &text("", RIGHT + 17.0, place + 4.0, &line.name);
+    }
+    out
+}
+
+/// Draws a chart of horizontal bars.
+pub(super) fn bars(
+    name: String,
+    title: String,
+    value_text: fn(f64) -> String,
+    bars: &[Bar],
+) -> Chart {
+    const STEP: f64 = 24.0;
+    const NAMES: f64 = 152.0;
+    const VALUES: f64 = 80.0;
+    let max = bars.iter().map(|bar| bar.2).fold(f64::MIN_POSITIVE, f64::max);
+    let mut content = String::new();
+    for (index, (name, style, value)) in bars.iter().enumerate() {
+        let y = TOP + index as f64 * STEP;
+        let width = (value / max * (WIDTH - NAMES - VALUES)).max(1.0);
+        let path = format!("M{NAMES} {y:.1}h{width:.1}v14h-{width:.1}z");
+        content += &text("text-anchor=\"end\"", NAMES - 8.0, y + 11.0, name);
+        content += &format!("<path class=\"{} mark\" d=\"{path}\"/>", style.class());
+        content += &text("", NAMES + width + 6.0, y + 11.0, &value_text(*value));
+    }
+    Chart { name, title, height: TOP + bars.len() as f64 * STEP + 6.0, content }
+}
+
+fn text(attributes: &str, x: f64, y: f64, content: &str) -> String {
+    let space = if attributes.is_empty() { "" } else { " " };
+    let content = escaped(content);
+    format!("<text{space}{attributes} x=\"{x:.1}\" y=\"{y:.1}\">{content}</text>")
+}
+
+/// Moves positions that are too close to each other apart, in order and within two limits.
+fn apart(ideal: &[f64], top: f64, bottom: f64) -> Vec<f64> {
+    let mut places = ideal.to_vec();
+    let mut min = top;
+    for place in &mut places {
+        *place = place.max(min);
+        min = *place + NAME_STEP;
+    }
+    let mut max = bottom;
+    for place in places.iter_mut().rev() {
+        *place = place.min(max);
+        max = *place - NAME_STEP;
+    }
+    places
+}
+
+fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
+    values
+        .map(|value| (value, value))
+        .reduce(|(low, high), (value, _)| (low.min(value), high.max(value)))
+}
+
+/// Returns round values that enclose all positive values: powers of ten, or 1, 2 and 5 times powers
+/// of ten if the values span less than two decades.
+fn ticks(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let Some((low, high)) = bounds(values.filter(|value| *value > 0.0)) else {
+        return vec![1.0, 10.0];
+    };
+    let steps: &[f64] = if high / low > 100.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
+    let decades = low.log10().floor() as i32 - 1..=high.log10().ceil() as i32 + 1;
+    let ticks = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)));
+    let ticks: Vec<f64> = ticks.collect();
+    // A margin separates the lines from the edges.
+    let first = ticks.iter().rposition(|tick| *tick <= low * 0.97).unwrap_or(0);
+    let last = ticks.iter().position(|tick| *tick >= high * 1.03).unwrap_or(ticks.len() - 1);
+    ticks[first..=last].to_vec()
+}
+
+impl Chart {
+    /// Returns the chart for the page, which contains the style.
+    pub fn inline(&self) -> String {
+        self.svg("", "")
+    }
+
+    /// Returns the content of the chart's file.
+    pub fn file(&self) -> String {
+        let background = format!(
+            "<style>{STYLE}</style>\
+             <rect width=\"{WIDTH}\" height=\"{}\" style=\"fill:var(--paper)\"/>",
+            self.height
+        );
+        self.svg(" xmlns=\"http://www.w3.org/2000/svg\"", &background) + "\n"
+    }
+
+    fn svg(&self, attributes: &str, background: &str) -> String {
+        let Self { height, content, .. } = self;
+        let title = escaped(&self.title);
+        let heading = text("class=\"title\"", 2.0, 17.0, &self.title);
+        format!(
+            "<svg{attributes} viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+             aria-label=\"{title}\">{background}{heading}{content}</svg>"
+        )
+    }
+}

@@ -1,0 +1,172 @@
+//! The list of all servers, and their commands.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use serve_core::Approach;
+
+use super::nginx;
+
+/// The name of the baseline: one thread that calls `sendfile` in a loop.
+pub(super) const BASELINE: &str = "floor";
+
+/// The chunk size of the baseline, in bytes: the maximum, so that one call sends as much as possible.
+const BASELINE_CHUNK_BYTES: u64 = 1 << 30;
+
+/// A server that is measured.
+#[derive(Clone, Debug)]
+pub struct Participant {
+    /// Its name in tables and records.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+/// What a server is.
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// A sibling in one of its modes.
+    Sibling {
+        /// The sibling.
+        approach: &'static Approach,
+        /// Whether it runs with `--zero-copy`.
+        is_zero_copy: bool,
+    },
+    /// nginx.
+    Nginx,
+    /// The original Node server.
+    Node,
+    /// The minimal program for comparison.
+    Baseline,
+    /// Another server: a command with `{file}`, `{port}` and possibly `{chunk}`.
+    Command(Vec<String>),
+}
+
+/// The settings with which a server is started. `None` is the server's default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings<'a> {
+    /// The chunk size, in bytes.
+    pub chunk_bytes: Option<u64>,
+    /// The number of worker threads of a sibling with a runtime.
+    pub workers: Option<usize>,
+    /// The maximum number of open connections of a sibling.
+    pub connections_max: Option<u64>,
+    /// Whether the server writes no log: siblings keep none, and stdout is discarded.
+    pub is_quiet: bool,
+    /// A command that starts the server, such as strace.
+    pub prefix: &'a [OsString],
+}
+
+impl Participant {
+    /// Returns all servers, in the order of the tables.
+    #[must_use]
+    pub fn all() -> Vec<Self> {
+        let siblings = approaches::ALL.into_iter().flat_map(|approach| {
+            let name = |mode| format!("{}{mode}", approach.name);
+            [(name(""), false), (name("-zero-copy"), true)]
+                .map(|(name, is_zero_copy)| (name, Kind::Sibling { approach, is_zero_copy }))
+        });
+        let others = [("nginx", Kind::Nginx), ("node", Kind::Node), (BASELINE, Kind::Baseline)];
+        let others = others.map(|(name, kind)| (name.to_owned(), kind));
+        siblings.chain(others).map(|(name, kind)| Self { name, kind }).collect()
+    }
+
+    /// Parses `NAME=COMMAND`.
+    ///
+    /// # Errors
+    ///
+    /// Describes the format.
+    pub fn from_command(text: &str) -> Result<Self, String> {
+        let help = "expected NAME='COMMAND {file} {port}'";
+        let (name, command) = text.split_once('=').ok_or(help)?;
+        let words = shell_words::split(command).map_err(|error| format!("{error}; {help}"))?;
+        let has = |placeholder| words.iter().any(|word: &String| word.contains(placeholder));
+        if name.is_empty() || name.contains('/') || !has("{file}") || !has("{port}") {
+            return Err(help.to_owned());
+        }
+        if Self::all().iter().any(|other| other.name == name) {
+            return Err(format!("`{name}` is the name of another server"));
+        }
+        Ok(Self { name: name.to_owned(), kind: Kind::Command(words) })
+    }
+
+    /// Returns the approach of a sibling.
+    #[must_use]
+    pub fn approach(&self) -> Option<&'static Approach> {
+        match self.kind {
+            Kind::Sibling { approach, .. } => Some(approach),
+            _ => None,
+        }
+    }
+
+    /// Whether the server has a chunk size.
+    #[must_use]
+    pub fn has_chunk_size(&self) -> bool {
+        match &self.kind {
+            Kind::Sibling { .. } | Kind::Node => true,
+            Kind::Nginx | Kind::Baseline => false,
+            Kind::Command(words) => words.iter().any(|word| word.contains("{chunk}")),
+        }
+    }
+
+    /// Returns the command that starts the server. `program` is the program that calls
+    /// [`main_of_server`](super::main_of_server), and `folder` is for the files of the server.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the configuration of nginx cannot be written.
+    pub fn command(
+        &self,
+        program: &Path,
+        settings: Settings<'_>,
+        (file, port): (&Path, u16),
+        folder: &Path,
+    ) -> io::Result<Vec<OsString>> {
+        let chunk = settings.chunk_bytes.map(|bytes| bytes.to_string());
+        let port = port.to_string();
+        Ok(match &self.kind {
+            Kind::Sibling { approach, is_zero_copy } => {
+                let log = if settings.is_quiet { "off" } else { "json" };
+                let mut words = sibling(program, approach.name, file, &port, log);
+                words.extend(is_zero_copy.then(|| "--zero-copy".into()));
+                let workers = settings.workers.filter(|_| approach.has_workers);
+                for (flag, value) in [
+                    ("--chunk-size", chunk),
+                    ("--workers", workers.map(|workers| workers.to_string())),
+                    ("--max-connections", settings.connections_max.map(|max| max.to_string())),
+                ] {
+                    words.extend(value.into_iter().flat_map(|it| [flag.into(), it.into()]));
+                }
+                words
+            }
+            Kind::Baseline => {
+                let mut words = sibling(program, BASELINE, file, &port, "off");
+                words.extend(["--chunk-size".into(), BASELINE_CHUNK_BYTES.to_string().into()]);
+                words
+            }
+            Kind::Nginx => nginx::command(file, port.parse().map_err(io::Error::other)?, folder)?,
+            Kind::Node => {
+                let script =
+                    Path::new(env!("CARGO_MANIFEST_DIR")).join("../lessons/node/original.mjs");
+                let mut words = vec!["node".into(), script.into(), file.into(), port.into()];
+                words.extend(chunk.map(OsString::from));
+                words
+            }
+            Kind::Command(words) => {
+                let chunk = chunk.unwrap_or_else(|| (64 * 1024).to_string());
+                let fill = |word: &String| {
+                    let word = word.replace("{port}", &port).replace("{chunk}", &chunk);
+                    word.replace("{file}", &file.display().to_string()).into()
+                };
+                words.iter().map(fill).collect()
+            }
+        })
+    }
+}
+
+fn sibling(program: &Path, name: &str, file: &Path, port: &str, log: &str) -> Vec<OsString> {
+    let mut words = vec![program.into(), format!("serve-{name}").into(), file.into()];
+    words.extend(["--host", "127.0.0.1", "--log", log, "--port", port].map(OsString::from));
+    words
+}

@@ -1,0 +1,182 @@
+//! The tables that race and footprint compute from a run.
+
+use benches::footprint::{self, Cost};
+use benches::race;
+use harness::record::{Measurement, Run};
+
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// A run with one sample per value.
+fn run_of(values: &[(&str, f64)]) -> Run {
+    let single = |&(id, value): &(&str, f64)| Measurement::single(id, value);
+    Run { measurements: values.iter().map(single).collect(), ..Run::default() }
+}
+
+fn large_run() -> Run {
+    let mut run = run_of(&[
+        ("large/std/gb_per_s", 12.34),
+        ("large/std/gb_per_cpu_s", 23.45),
+        ("large/tokio-zero-copy/gb_per_s", 37.02),
+        ("large/tokio-zero-copy/gb_per_cpu_s", 23.45),
+        ("large/nginx/gb_per_s", 24.68),
+        ("large/nginx/gb_per_cpu_s", 23.45),
+    ]);
+    run.options = [("rounds", 3), ("large_bytes", 1 << 30)]
+        .map(|(name, value)| (name.to_owned(), value.into()))
+        .into();
+    run.problems.push("absent: node: `node` is not installed".to_owned());
+    run
+}
+
+#[test]
+fn the_race_has_medians_and_ratios() {
+    let tables = race::tables(&large_run());
+    assert_eq!(tables.len(), 2);
+    let expected = "\
+large: 1.0 GiB, one client
+server            GB/s           × nginx  × Node  GB/CPU-s           × nginx
+std              12.34  0.50 (0.50–0.50)       –     23.45  1.00 (1.00–1.00)
+tokio-zero-copy  37.02  1.50 (1.50–1.50)       –     23.45  1.00 (1.00–1.00)
+nginx            24.68                 –       –     23.45                 –
+";
+    assert_eq!(tables[0].to_string(), expected);
+    assert_eq!(tables[1].title, "targets: 1 of 2 met");
+}
+
+#[test]
+fn a_shorter_duration_is_a_higher_speed() {
+    let run = run_of(&[("bytes/std/wall_s", 0.5), ("bytes/node/wall_s", 8.0)]);
+    let rows = &race::tables(&run)[0].rows;
+    assert_eq!(rows[0].join(" | "), "std | 0.500 | 16.00 (16.00–16.00) | –");
+    assert_eq!(rows[1].join(" | "), "node | 8.000 | – | –");
+}
+
+#[test]
+fn every_table_of_the_race_fits_into_100_columns() {
+    let figures = [
+        ("large", "gb_per_s gb_per_cpu_s"),
+        ("river", "connections_per_s connections_per_cpu_s"),
+        ("bytes", "wall_s server_cpu_s"),
+        ("held", "clients served_whole kib_per_client fresh_idle_ms fresh_held_ms tcp_pressure"),
+        ("log", "large_ratio river_ratio json_gb_per_s json_connections_per_s"),
+    ];
+    let mut run = Run::default();
+    for (measure, figures) in figures {
+        for server in ["async-std-zero-copy", "nginx", "node"] {
+            for figure in figures.split(' ') {
+                let id = format!("{measure}/{server}/{figure}");
+                let samples = vec![Some(20_480.0), Some(25_162.0)];
+                run.measurements.push(Measurement { id, samples, ..Measurement::default() });
+            }
+        }
+    }
+    let tables = race::tables(&run);
+    assert_eq!(tables.len(), figures.len() + 1);
+    for table in tables {
+        for line in table.to_string().lines() {
+            assert!(line.chars().count() <= 100, "{line}");
+        }
+        assert!(table.rows.iter().all(|row| row.len() == table.headers.len()), "{table}");
+    }
+}
+
+#[test]
+fn the_order_of_targets_is_that_of_the_siblings() {
+    let names: Vec<&str> = approaches::ALL.iter().map(|approach| approach.name).collect();
+    assert_eq!(names, ["std", "tokio", "async-std", "smol"]);
+}
+
+#[test]
+fn a_target_is_met_or_missed() {
+    let run = run_of(&[
+        ("river/tokio-zero-copy/connections_per_cpu_s", 110.0),
+        ("river/smol-zero-copy/connections_per_cpu_s", 90.0),
+        ("river/nginx/connections_per_cpu_s", 100.0),
+        ("river/std-zero-copy/connections_per_cpu_s", 50.0),
+        ("held/smol/kib_per_client", 5.0),
+        ("held/std-zero-copy/kib_per_client", 41.0),
+    ]);
+    let table = race::tables(&run).pop().unwrap();
+    assert_eq!(table.title, "targets: 2 of 4 met");
+    let rows: Vec<String> = table.rows.iter().map(|row| row.join(" | ")).collect();
+    let expected = [
+        "tokio-zero-copy river, clients/CPU-s × nginx | ≥ 1.1 | 1.10 (1.10–1.10) | met",
+        "smol-zero-copy river, clients/CPU-s × nginx | ≥ 0.95 | 0.90 (0.90–0.90) | missed",
+        "std-zero-copy held, KiB per client | ≤ 40 | 41.00 (41.00–41.00) | missed",
+        "smol held, KiB per client | ≤ 6 | 5.00 (5.00–5.00) | met",
+    ];
+    assert_eq!(rows, expected);
+}
+
+#[test]
+fn the_page_of_the_race_contains_tables_and_problems() {
+    let page = race::markdown(&large_run());
+    assert!(page.contains("\n### large: 1.0 GiB, one client\n\n| server | GB/s |"), "{page}");
+    assert!(page.contains("| tokio-zero-copy | 37.02 | 1.50 (1.50–1.50) |"), "{page}");
+    assert!(page.ends_with("\n- absent: node: `node` is not installed\n"), "{page}");
+}
+
+#[test]
+fn costs_are_per_byte_and_calls_are_of_one_client() {
+    let mut run = run_of(&[
+        ("64KiB/tokio/fetches", 1024.0),
+        ("64KiB/tokio/file_bytes", MIB),
+        ("64KiB/tokio/wall_s", 0.5),
+        ("64KiB/tokio/cpu_s", 0.25),
+        ("64KiB/tokio/switches_voluntary", 1024.0),
+        ("64KiB/tokio/switches_involuntary", 1024.0),
+    ]);
+    let cost = Cost::new(&run, "64KiB", "tokio");
+    assert_eq!(cost.get("bytes_per_s"), Some(2.0 * 1024.0 * MIB));
+    assert_eq!(cost.get("cpu_s_per_gib"), Some(0.25));
+    assert_eq!(cost.get("switches_per_mib"), Some(2.0));
+    assert_eq!(cost.chunks(), Some(16.0));
+    assert_eq!((cost.get("calls_per_mib"), cost.reads(), cost.writes()), (None, None, None));
+
+    let calls = run_of(&[
+        ("64KiB/tokio/calls/preadv2", 16.0),
+        ("64KiB/tokio/errors/preadv2", 0.0),
+        ("64KiB/tokio/calls/sendto", 20.0),
+        ("64KiB/tokio/errors/sendto", 3.0),
+        ("64KiB/tokio/calls/recvfrom", 5.0),
+        ("64KiB/tokio/errors/recvfrom", 4.0),
+    ]);
+    run.measurements.extend(calls.measurements);
+    let cost = Cost::new(&run, "64KiB", "tokio");
+    assert_eq!((cost.reads(), cost.writes()), (Some(16.0), Some(17.0)));
+    assert_eq!(cost.get("calls_per_mib"), Some(41.0));
+}
+
+#[test]
+fn rows_are_servers_and_columns_are_cases() {
+    let run = run_of(&[
+        ("held-1/tokio/memory_bytes", 5.0 * MIB),
+        ("held-1/tokio/threads", 4.0),
+        ("held-1/node/memory_bytes", 60.0 * MIB),
+        ("held-16/tokio/memory_bytes", 20.0 * MIB),
+        ("1KiB/tokio/threads", 4.0),
+    ]);
+    let text: Vec<String> = footprint::tables(&run).iter().map(ToString::to_string).collect();
+    let memory = "Memory in MiB, by number of non-reading clients\n\
+                  server     1    16\n\
+                  tokio   5.00  20.0\n\
+                  node    60.0     –\n";
+    let threads = "Threads\nserver  1KiB\ntokio   4.00\nnode       –\n";
+    assert_eq!(text, [threads, memory]);
+}
+
+#[test]
+fn a_failed_round_and_an_absent_server_have_no_value() {
+    let mut run = large_run();
+    for measurement in &mut run.measurements {
+        measurement.samples.push(measurement.id.starts_with("large/nginx").then_some(99.0));
+    }
+    let rows = &race::tables(&run)[0].rows;
+    // The second round has no ratio.
+    assert_eq!(
+        rows[0].join(" | "),
+        "std | 12.34 | 0.50 (0.50–0.50) | – | 23.45 | 1.00 (1.00–1.00)"
+    );
+    assert_eq!(rows[2].join(" | "), "nginx | 61.84 | – | – | 61.23 | –");
+    assert!(rows.iter().all(|row| row[0] != "node"));
+}
