@@ -17,7 +17,7 @@ const TESTS: [&str; 3] = ["crates", "benches/tests", "benches/src"];
 /// A reference in parentheses, or the paragraph `*Tests:*` at the end of a clause of the contract.
 static REFERENCE: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\((?:checks?|tests?)\s+`[^)]*\)|\*Tests?:\*(?:.+\n)+"));
-static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(checks?|tests?)\b|`([^`]+)`"));
+static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(checks?|tests?)\b|`([\w:-]+)`"));
 static CHECK: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\bid: "([a-z0-9-]+)""#));
 static FUNCTION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfn (\w+)"));
 /// A test with an attribute, or a test that a `libtest-mimic` harness names.
