@@ -1,6 +1,7 @@
 //! Measures servers.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -11,7 +12,7 @@ use harness::{text, usage};
 
 use super::strace::{self, Counts};
 use crate::load::Plan;
-use crate::servers::{Launcher, Participant, Served, Server, Settings};
+use crate::servers::{Launcher, Participant, Server, Settings};
 use crate::suite::WORKERS;
 
 /// The numbers of non-reading clients.
@@ -74,74 +75,33 @@ impl Footprints {
         chunk: &str,
         file_bytes: u64,
     ) -> io::Result<Vec<Measurement>> {
-        let name = &participant.name;
-        let id = format!("{chunk}/{name}");
-        let chunk_bytes = text::bytes(chunk).map_err(io::Error::other)?;
+        let id = format!("{chunk}/{}", participant.name);
+        let settings = settings(text::bytes(chunk).map_err(io::Error::other)?);
         let served = self.launcher.file(file_bytes)?;
-        let mut measurements = self.measure_times(participant, chunk_bytes, &served, &id)?;
-        measurements.push(Measurement::single(format!("{id}/file_bytes"), file_bytes as f64));
+        let server = self.launcher.start(participant, &served, settings)?;
+        let values = measure_times(&server, self.job_time)?;
+        drop(server);
+        let values = values.into_iter().chain([("file_bytes", file_bytes as f64)]);
+        let mut measurements = measurements(&id, values);
         if self.is_tracing {
-            let counts = self.count_calls(participant, chunk_bytes, &served, true)?;
-            if !self.without_client.contains_key(name) {
-                let counts = self.count_calls(participant, chunk_bytes, &served, false)?;
-                self.without_client.insert(name.clone(), counts);
-            }
-            let without_client = &self.without_client[name];
+            let count_calls = |has_client: bool| {
+                let path = self.launcher.folder().join("strace.txt");
+                let settings = Settings { prefix: &strace::command(&path), ..settings };
+                let server = self.launcher.start(participant, &served, settings)?;
+                if has_client {
+                    server.load(plan(&server))?;
+                }
+                server.stop();
+                strace::counts(&path)
+            };
+            let counts = count_calls(true)?;
+            let without_client = match self.without_client.entry(participant.name.clone()) {
+                Entry::Occupied(entry) => entry.into_mut(),
+                Entry::Vacant(entry) => entry.insert(count_calls(false)?),
+            };
             measurements.extend(strace::measurements(&id, &counts, without_client));
         }
         Ok(measurements)
-    }
-
-    fn measure_times(
-        &self,
-        participant: &Participant,
-        chunk_bytes: u64,
-        served: &Served,
-        id: &str,
-    ) -> io::Result<Vec<Measurement>> {
-        let server = self.launcher.start(participant, served, settings(chunk_bytes))?;
-        // The first client verifies every byte. Its duration determines the number of clients.
-        let first = server.load(plan(&server))?;
-        let fetches = (self.job_time.as_secs_f64() / first.wall_s.max(1e-6)).ceil() as u64;
-        let fetches = fetches.clamp(1, FETCHES_MAX);
-        // Switches of threads that have ended are not counted.
-        let before = usage::context_switches(&server.pids()).unwrap_or_default();
-        let (report, cpu_s) = server.time(plan(&server).with_connections(fetches, 1))?;
-        let pids = server.pids();
-        let after = usage::context_switches(&pids).unwrap_or_default();
-        let switches = |after: u64, before: u64| Some(after.saturating_sub(before) as f64);
-        let values = [
-            ("fetches", Some(fetches as f64)),
-            ("wall_s", Some(report.wall_s)),
-            ("cpu_s", Some(cpu_s)),
-            ("switches_voluntary", switches(after.voluntary, before.voluntary)),
-            ("switches_involuntary", switches(after.involuntary, before.involuntary)),
-            ("threads", usage::threads(&pids).map(|count| count as f64)),
-            ("peak_memory_bytes", usage::peak_memory_bytes(&pids).map(|bytes| bytes as f64)),
-        ];
-        let values = values.into_iter().filter_map(|(quantity, value)| Some((quantity, value?)));
-        Ok(values
-            .map(|(quantity, value)| Measurement::single(format!("{id}/{quantity}"), value))
-            .collect())
-    }
-
-    /// Counts the system calls of a server from its start to its end.
-    fn count_calls(
-        &self,
-        participant: &Participant,
-        chunk_bytes: u64,
-        served: &Served,
-        has_client: bool,
-    ) -> io::Result<Counts> {
-        let path = self.launcher.folder().join("strace.txt");
-        let prefix = strace::command(&path);
-        let settings = Settings { prefix: &prefix, ..settings(chunk_bytes) };
-        let server = self.launcher.start(participant, served, settings)?;
-        if has_client {
-            server.load(plan(&server))?;
-        }
-        server.stop();
-        strace::counts(&path)
     }
 
     /// Measures a server while clients read nothing. Then all clients read everything.
@@ -161,11 +121,16 @@ impl Footprints {
         let (_, seen) = server.with_non_reading_clients(amount, plan(&server), look)?;
         let (memory_bytes, threads) = seen;
         let id = format!("held-{clients}/{}", participant.name);
-        let values = [("memory_bytes", memory_bytes), ("threads", threads)];
-        let single =
-            |(quantity, value)| Measurement::single(format!("{id}/{quantity}"), value as f64);
-        Ok(values.map(single).into())
+        Ok(measurements(&id, [("memory_bytes", memory_bytes as f64), ("threads", threads as f64)]))
     }
+}
+
+fn measurements(
+    id: &str,
+    values: impl IntoIterator<Item = (&'static str, f64)>,
+) -> Vec<Measurement> {
+    let single = |(quantity, value)| Measurement::single(format!("{id}/{quantity}"), value);
+    values.into_iter().map(single).collect()
 }
 
 fn settings(chunk_bytes: u64) -> Settings<'static> {
@@ -180,6 +145,29 @@ fn settings(chunk_bytes: u64) -> Settings<'static> {
 /// Returns a plan for one client that sends nothing and verifies the whole reply.
 fn plan(server: &Server) -> Plan {
     Plan { request: Vec::new(), ..server.plan() }
+}
+
+/// Measures a server that serves one client at a time, and returns each value with its quantity.
+fn measure_times(server: &Server, job_time: Duration) -> io::Result<[(&'static str, f64); 7]> {
+    // The first client verifies every byte. Its duration determines the number of clients.
+    let first = server.load(plan(server))?;
+    let fetches = (job_time.as_secs_f64() / first.wall_s.max(1e-6)).ceil() as u64;
+    let fetches = fetches.clamp(1, FETCHES_MAX);
+    // Switches of threads that have ended are not counted.
+    let before = usage::context_switches(&server.pids()).unwrap_or_default();
+    let (report, cpu_s) = server.time(plan(server).with_connections(fetches, 1))?;
+    let pids = server.pids();
+    let after = usage::context_switches(&pids).unwrap_or_default();
+    let switches = |after: u64, before: u64| after.saturating_sub(before) as f64;
+    Ok([
+        ("fetches", fetches as f64),
+        ("wall_s", report.wall_s),
+        ("cpu_s", cpu_s),
+        ("switches_voluntary", switches(after.voluntary, before.voluntary)),
+        ("switches_involuntary", switches(after.involuntary, before.involuntary)),
+        ("threads", usage::threads(&pids).unwrap_or_default() as f64),
+        ("peak_memory_bytes", usage::peak_memory_bytes(&pids).unwrap_or_default() as f64),
+    ])
 }
 
 /// Waits until the memory of a server hardly grows, and returns it with the number of threads.

@@ -1,22 +1,24 @@
-//! All checks, in the order of the contract's clauses.
+//! All checks, grouped by subject.
 
 mod bytes;
+mod concurrency;
 mod endings;
 mod events;
 mod failures;
 mod files;
-mod neighbours;
-mod processes;
+mod grammar;
+mod header;
+mod shutdown;
 
 use crate::check::Check;
 
-/// Every check there is.
+/// All checks, in groups of related ones.
 pub static ALL: &[&[Check]] = &[
     bytes::CHECKS,
     files::CHECKS,
     endings::CHECKS,
     failures::CHECKS,
-    neighbours::CHECKS,
-    processes::CHECKS,
+    concurrency::CHECKS,
+    shutdown::CHECKS,
     events::CHECKS,
 ];

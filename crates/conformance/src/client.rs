@@ -1,33 +1,33 @@
-//! What a client does, and what it got.
+//! A test client.
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::check::{Outcome, Stop};
-use crate::content::difference;
-use crate::server::Server;
+use crate::difference::difference;
+use crate::verdict::{Outcome, Stop};
 
-/// How long a connection may take: on this machine, with an honest backlog, no time at all.
+/// The time limit for a connection. On one machine, with a sufficient backlog, it takes no time.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a whole reply may take: seconds more than the slowest right server needs.
+/// The time limit for a whole reply. The slowest correct server needs several seconds less.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long the server may take nothing, and how long it may take to say the first byte.
-const PROMPT: Duration = Duration::from_secs(5);
+/// The time limit for the first byte, and for the server to read anything while a client sends.
+const PROMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one write waits for room, before it is looked at how long there was none.
-const WRITE_SLICE: Duration = Duration::from_millis(500);
+/// How long one write waits for space in the send buffer before [`PROMPT_TIMEOUT`] is checked.
+const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// What every network carries (RFC 9293, 3.7.1).
+/// The segment size that every network can carry (RFC 9293, 3.7.1).
 #[cfg(unix)]
 const SMALL_SEGMENT_BYTES: u32 = 536;
 
-/// One connection.
+/// One connection to a server.
 #[derive(Debug)]
 pub struct Client {
     stream: TcpStream,
@@ -39,12 +39,12 @@ pub struct Client {
 /// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The server said that it has no more: a FIN.
+    /// The server shut down its write half.
     Fin,
-    /// The server threw it away: a RST.
+    /// The server sent a RST.
     Reset,
-    /// There was no end within so long; when the last byte came, if one did.
-    None { waited: Duration, silent: Option<Duration> },
+    /// The connection did not end in time.
+    Timeout { waited: Duration, since_last_byte: Option<Duration> },
 }
 
 impl fmt::Display for Ending {
@@ -52,73 +52,70 @@ impl fmt::Display for Ending {
         match self {
             Self::Fin => write!(f, "the server's FIN"),
             Self::Reset => write!(f, "a reset"),
-            Self::None { waited, silent: None } => {
-                write!(f, "nothing within {:.0} s", waited.as_secs_f32())
+            Self::Timeout { waited, since_last_byte } => {
+                write!(f, "a timeout after {:.0} s", waited.as_secs_f32())?;
+                match since_last_byte {
+                    Some(since) => write!(f, " ({:.1} s after the last byte)", since.as_secs_f32()),
+                    None => Ok(()),
+                }
             }
-            Self::None { waited, silent: Some(silent) } => write!(
-                f,
-                "no end within {:.0} s (the last byte came {:.1} s ago)",
-                waited.as_secs_f32(),
-                silent.as_secs_f32()
-            ),
         }
     }
 }
 
+/// Connects to a server.
+pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT)
+}
+
+/// Connects to a server with a small receive buffer and small segments, as on a slow network, so
+/// that the server soon has to wait for the client. With the segments that two programs on one
+/// machine use, the kernel accepts 3 MB for a non-reading client. With small ones, it accepts
+/// 100 kB (Linux 6.18).
+pub fn connect_with_small_buffer(addr: SocketAddr) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
+    socket.set_recv_buffer_size(4096)?;
+    #[cfg(unix)]
+    socket.set_tcp_mss(SMALL_SEGMENT_BYTES)?;
+    socket.connect_timeout(&addr.into(), CONNECT_TIMEOUT)?;
+    Ok(socket.into())
+}
+
 impl Client {
-    pub fn connect(server: &Server) -> Result<Self, Stop> {
-        Self::made(server, TcpStream::connect_timeout(&server.addr, CONNECT_TIMEOUT))
+    /// Uses an open connection. `preamble` are the bytes that the server must send before the file.
+    pub fn new(
+        stream: TcpStream,
+        preamble: &'static [u8],
+        silence_timeout: Duration,
+    ) -> io::Result<Self> {
+        stream.set_write_timeout(Some(WRITE_TIMEOUT))?;
+        Ok(Self { stream, preamble, silence_timeout })
     }
 
-    pub fn connect_small(server: &Server) -> Result<Self, Stop> {
-        Self::made(server, stream_with_small_buffer(server.addr))
-    }
-
-    fn made(server: &Server, stream: io::Result<TcpStream>) -> Result<Self, Stop> {
-        match stream {
-            Ok(stream) => {
-                stream.set_write_timeout(Some(WRITE_SLICE))?;
-                Ok(Self {
-                    stream,
-                    preamble: server.preamble(),
-                    silence_timeout: server.silence_timeout(),
-                })
-            }
-            Err(error) => {
-                server.expect_alive()?;
-                Err(Stop::fail(format!("a client could not connect: {error}")))
-            }
-        }
-    }
-
-    /// Sends bytes; it fails when there is no room for any for 5 s.
+    /// Sends bytes. Fails if the server reads nothing for [`PROMPT_TIMEOUT`].
     pub fn send(&self, bytes: &[u8]) -> Outcome {
+        let all = bytes.len();
         let mut sent = 0;
-        let mut last = Instant::now();
-        while sent < bytes.len() {
-            match (&self.stream).write(&bytes[sent..]) {
+        let mut progress_at = Instant::now();
+        while sent < all {
+            let why = match (&self.stream).write(&bytes[sent..]) {
                 Ok(count) => {
                     sent += count;
-                    last = Instant::now();
+                    progress_at = Instant::now();
+                    continue;
                 }
-                Err(error) if is_timeout(&error) && last.elapsed() < self.prompt() => {}
-                Err(error) if is_timeout(&error) => {
-                    return Err(Stop::fail(format!(
-                        "after {sent} bytes the client could send no more for \
-                         {} s: nobody reads them",
-                        self.prompt().as_secs()
-                    )));
+                Err(error) if !is_timeout(&error) => error.to_string(),
+                Err(_) if progress_at.elapsed() < self.prompt_timeout() => continue,
+                Err(_) => {
+                    format!("the server read nothing for {} s", self.prompt_timeout().as_secs())
                 }
-                Err(error) => {
-                    let actual = format!("after {sent} bytes the client could send no more");
-                    return Err(Stop::fail(format!("{actual}: {error}")));
-                }
-            }
+            };
+            return Err(Stop::fail(format!("expected to send {all} bytes, sent {sent}: {why}")));
         }
         Ok(())
     }
 
-    /// Sends without a word about how it goes; false if the connection is gone.
+    /// Sends as many bytes as the send buffer accepts. Returns whether the connection still exists.
     pub fn try_send(&self, bytes: &[u8]) -> bool {
         match (&self.stream).write(bytes) {
             Ok(count) => count > 0,
@@ -126,95 +123,101 @@ impl Client {
         }
     }
 
-    /// Ends the writing side: our FIN.
+    /// Shuts down the write half, which sends a FIN.
     pub fn half_close(&self) -> Outcome {
         Ok(self.stream.shutdown(Shutdown::Write)?)
     }
 
-    /// Closes with a RST.
+    /// Closes the connection with a RST.
     pub fn reset(self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    /// Reads so many bytes, or says what came instead.
-    pub fn read_exactly(&self, bytes: usize) -> Result<Vec<u8>, Stop> {
-        let (got, ending) = self.read(bytes, REPLY_TIMEOUT, self.silence_timeout);
+    /// Reads `count` bytes.
+    pub fn read_exactly(&self, count: usize) -> Result<Vec<u8>, Stop> {
+        let (got, ending) = self.read(count, REPLY_TIMEOUT);
         match ending {
             None => Ok(got),
-            Some(ending) => {
-                Err(Stop::fail(format!("{} of {bytes} bytes, then {ending}", got.len())))
-            }
+            Some(ending) => Err(Stop::fail(format!(
+                "expected {count} or more bytes, got {}; then {ending}",
+                got.len()
+            ))),
         }
     }
 
-    /// The first byte must come soon; it stays unread. Says who waited in vain for it.
-    pub fn expect_first_byte(&self, who: impl fmt::Display) -> Outcome {
-        let timeout = self.prompt();
-        match self.has_byte_within(timeout) {
-            true => Ok(()),
-            false => Err(Stop::fail(format!("{who} has no byte after {} s", timeout.as_secs()))),
+    /// Reads `count` times, `bytes` bytes every 0.1 s.
+    pub fn read_slowly(&self, count: usize, bytes: usize) -> Result<Vec<u8>, Stop> {
+        let mut got = Vec::new();
+        for _ in 0..count {
+            got.extend(self.read_exactly(bytes)?);
+            thread::sleep(Duration::from_millis(100));
         }
+        Ok(got)
     }
 
-    /// Whether the first byte comes in time; it stays unread.
+    /// Waits for the first byte, without reading it.
+    pub fn expect_first_byte(&self) -> Outcome {
+        let timeout = self.prompt_timeout();
+        self.first_byte(timeout).map_err(|ending| {
+            let s = timeout.as_secs();
+            Stop::fail(format!("expected the first byte within {s} s, got {ending}"))
+        })
+    }
+
+    /// Returns whether the first byte arrives in time, without reading it.
     pub fn has_byte_within(&self, timeout: Duration) -> bool {
-        let is_set = self.stream.set_read_timeout(Some(timeout)).is_ok();
-        is_set && matches!(self.stream.peek(&mut [0]), Ok(1))
+        self.first_byte(timeout).is_ok()
     }
 
-    /// Reads until the connection ends, or nothing more comes within a time.
-    pub fn read_until_end(&self, timeout: Duration) -> (Vec<u8>, Ending) {
-        self.read_to_end(timeout, timeout)
+    fn first_byte(&self, timeout: Duration) -> Result<(), Ending> {
+        let set = self.stream.set_read_timeout(Some(timeout));
+        match set.and_then(|()| self.stream.peek(&mut [0])) {
+            Ok(0) => Err(Ending::Fin),
+            Ok(_) => Ok(()),
+            Err(error) if is_timeout(&error) => {
+                Err(Ending::Timeout { waited: timeout, since_last_byte: None })
+            }
+            Err(_) => Err(Ending::Reset),
+        }
     }
 
     /// Reads a whole reply.
     pub fn read_reply(&self) -> (Vec<u8>, Ending) {
-        self.read_to_end(REPLY_TIMEOUT, self.silence_timeout)
+        self.read_until_end(REPLY_TIMEOUT)
     }
 
-    /// Reads a whole reply that may take no longer than this.
-    pub fn read_reply_within(&self, timeout: Duration) -> (Vec<u8>, Ending) {
-        self.read_to_end(timeout, self.silence_timeout)
+    /// Reads until the connection ends, or until a timeout expires.
+    pub fn read_until_end(&self, timeout: Duration) -> (Vec<u8>, Ending) {
+        let (got, ending) = self.read(usize::MAX, timeout);
+        let ending = ending.unwrap_or(Ending::Timeout { waited: timeout, since_last_byte: None });
+        (got, ending)
     }
 
-    fn prompt(&self) -> Duration {
-        PROMPT.min(self.silence_timeout)
-    }
-
-    fn read_to_end(&self, timeout: Duration, silence_timeout: Duration) -> (Vec<u8>, Ending) {
-        let (got, ending) = self.read(usize::MAX, timeout, silence_timeout);
-        (got, ending.unwrap_or(Ending::None { waited: timeout, silent: None }))
-    }
-
-    /// Reads at most `bytes` bytes. `timeout` limits the whole call, and `silence_timeout` limits
-    /// the wait for each next byte. Returns the ending if the connection ended, or a timeout
-    /// expired, before all bytes were read.
-    fn read(
-        &self,
-        bytes: usize,
-        timeout: Duration,
-        silence_timeout: Duration,
-    ) -> (Vec<u8>, Option<Ending>) {
+    /// Reads at most `count` bytes. Returns the ending if the connection ended, or a timeout
+    /// expired, before all bytes were read. `timeout` limits the whole call; the silence timeout
+    /// limits the wait for each byte.
+    fn read(&self, count: usize, timeout: Duration) -> (Vec<u8>, Option<Ending>) {
         let started = Instant::now();
-        let mut last = None;
+        let mut last_byte_at = None;
         let mut got = Vec::new();
         let mut buffer = vec![0; 256 * 1024];
-        while got.len() < bytes {
-            let silent = last.map(|last: Instant| last.elapsed());
+        while got.len() < count {
             let waited = started.elapsed();
-            let left = timeout.saturating_sub(waited);
-            let left = left.min(silence_timeout.saturating_sub(silent.unwrap_or(waited)));
+            let since_last_byte = last_byte_at.map(|at: Instant| at.elapsed());
+            let silent = since_last_byte.unwrap_or(waited);
+            let left =
+                timeout.saturating_sub(waited).min(self.silence_timeout.saturating_sub(silent));
             // A timeout of zero would mean none.
             let is_set = self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))));
             if left.is_zero() || is_set.is_err() {
-                return (got, Some(Ending::None { waited, silent }));
+                return (got, Some(Ending::Timeout { waited, since_last_byte }));
             }
-            let max = buffer.len().min(bytes - got.len());
+            let max = buffer.len().min(count - got.len());
             match (&self.stream).read(&mut buffer[..max]) {
                 Ok(0) => return (got, Some(Ending::Fin)),
-                Ok(count) => {
-                    got.extend_from_slice(&buffer[..count]);
-                    last = Some(Instant::now());
+                Ok(read) => {
+                    got.extend_from_slice(&buffer[..read]);
+                    last_byte_at = Some(Instant::now());
                 }
                 Err(error) if is_timeout(&error) || error.kind() == ErrorKind::Interrupted => {}
                 Err(_) => return (got, Some(Ending::Reset)),
@@ -223,46 +226,45 @@ impl Client {
         (got, None)
     }
 
-    /// The preamble, the file, the server's FIN: nothing less, nothing else.
+    /// Expects the preamble, the file, the server's FIN, and nothing else.
     pub fn expect_whole(&self, content: &[u8]) -> Outcome {
-        let (got, ending) = self.read_reply();
+        self.expect_rest(Vec::new(), content)
+    }
+
+    /// Reads the rest of a reply, and expects the same as [`expect_whole`](Self::expect_whole).
+    pub fn expect_rest(&self, mut got: Vec<u8>, content: &[u8]) -> Outcome {
+        let (rest, ending) = self.read_reply();
+        got.extend(rest);
         self.expect_reply(&got, content, ending)
     }
 
-    /// The same for what was read already.
+    /// Expects the same as [`expect_whole`](Self::expect_whole) of a reply that was already read.
     pub fn expect_reply(&self, got: &[u8], content: &[u8], ending: Ending) -> Outcome {
         let expected = [self.preamble, content].concat();
         match difference(got, &expected) {
             Some(difference) => Err(Stop::fail(format!("{difference}; then {ending}"))),
             None if ending == Ending::Fin => Ok(()),
-            None => Err(Stop::fail(format!("every byte, but then {ending} instead of a FIN"))),
+            None => Err(Stop::fail(format!("expected a FIN after the last byte, got {ending}"))),
         }
     }
 
-    /// Returns whether the server has closed the socket, which means that the server's kernel
-    /// answers further data with a RST.
+    /// Returns whether the server has closed the socket, so that its kernel answers further data
+    /// with a RST.
     pub fn is_closed_by_server(&self) -> bool {
         let probe = |_| {
             let is_open = self.try_send(b"?");
-            std::thread::sleep(Duration::from_millis(100));
+            thread::sleep(Duration::from_millis(100));
             !is_open || matches!(SockRef::from(&self.stream).take_error(), Ok(Some(_)) | Err(_))
         };
-        // The first write causes the RST, the second one fails because of it.
+        // The first write causes the RST, and the second one fails because of it.
         (0..2).any(probe)
+    }
+
+    fn prompt_timeout(&self) -> Duration {
+        PROMPT_TIMEOUT.min(self.silence_timeout)
     }
 }
 
 fn is_timeout(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
-}
-
-fn stream_with_small_buffer(addr: SocketAddr) -> io::Result<TcpStream> {
-    let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-    socket.set_recv_buffer_size(4096)?;
-    // As over a real network. Between two programs of one machine the kernel's segments are so large
-    // that it takes 3 MB for a client that reads nothing; with these it takes 100 kB (Linux 6.18).
-    #[cfg(unix)]
-    socket.set_tcp_mss(SMALL_SEGMENT_BYTES)?;
-    socket.connect_timeout(&addr.into(), CONNECT_TIMEOUT)?;
-    Ok(socket.into())
 }

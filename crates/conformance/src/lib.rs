@@ -1,7 +1,7 @@
 //! Black-box checks of the contract (docs/CONTRACT.md), for any server in any language.
 //!
 //! A [`Target`] is a command with placeholders. Each [`Check`] starts the command on a separate
-//! port and in a separate folder, tests one promise of the contract, and returns a [`Verdict`].
+//! port and in a separate folder, tests one requirement of the contract, and returns a [`Verdict`].
 //! Therefore checks cannot influence each other, they can run in parallel, and each of them can run
 //! alone.
 //!
@@ -11,22 +11,22 @@
 mod check;
 mod checks;
 mod client;
-mod content;
+mod difference;
 mod measure;
+mod process;
 #[cfg(feature = "program")]
 mod report;
 mod runner;
 mod server;
-mod system;
+mod stage;
 mod target;
-mod text;
+mod verdict;
 
-pub use check::{Check, Verdict};
+pub use check::Check;
 pub use checks::ALL;
 pub use measure::{Counted, Load, Measure, measure, reply_time};
 #[cfg(feature = "program")]
 pub use report::{Format, print};
 pub use runner::{Filter, HEAVY_JOBS, Progress, Record, preflight, run, run_one, run_pairs};
-pub use system::{kill_all, kill_all_on_interrupt, kill_group, spawn_group};
 pub use target::Target;
-pub use text::wrapped;
+pub use verdict::Verdict;

@@ -1,51 +1,55 @@
-//! What a server uses: counts that the operating system keeps, for those who want to see a number
-//! change. A check says whether the contract holds; these say what it costs.
+//! Measurements of a server: values that the operating system provides. A check tests whether the
+//! server fulfills the contract; a measurement shows what that costs.
 
 use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::check::{Stop, Verdict};
-use crate::client::Client;
-use crate::content::noise;
+use harness::fixture::noise;
+use harness::usage;
+
 use crate::runner::on_stage;
-use crate::server::{Server, Stage, Start};
-use crate::system;
+use crate::server::Server;
+use crate::stage::Stage;
 use crate::target::{DEFAULT_CHUNK_BYTES, Settings, Target};
+use crate::verdict::{Stop, Verdict};
 
-/// Longer than what the kernel keeps for a client that does not read.
-const LONG_BYTES: u64 = 64 << 20;
+/// The default length of a file that clients read.
+const READ_BYTES: u64 = 1 << 20;
 
-/// How long clients are left alone before anything is counted: the server is still at them.
+/// The default length of a file that clients do not read: more than the kernel accepts for them.
+const UNREAD_BYTES: u64 = 64 << 20;
+
+/// The pause before a measurement with clients, in which the server fills their buffers.
 const SETTLING_TIME: Duration = Duration::from_millis(300);
 
-/// How long the processor's time of a server is taken that has nothing to do.
+/// How long the CPU time of an idle server is measured.
 const IDLE_TIME: Duration = Duration::from_secs(1);
 
-/// What can be counted of a server. Only Linux tells any of it.
+/// What is measured. Only Linux provides these values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Its threads, with clients that read nothing.
+    /// The number of threads, with non-reading clients.
     Threads,
-    /// The system calls that read a file, to send one of so many bytes to one client.
+    /// The number of system calls that read a file while it is sent to one client.
     ReadCalls,
-    /// The KiB by which its memory grows with clients that read nothing.
+    /// The growth of the memory with non-reading clients, in KiB.
     MemoryKib,
-    /// The milliseconds of processor time that it uses: within a second in which clients read
-    /// nothing; without clients, to send a file of so many bytes to one.
+    /// The CPU time in milliseconds: in one second with non-reading clients or, without clients, to
+    /// send a file to one client.
     CpuMs,
-    /// The system calls in which its threads wait, with clients that read nothing.
+    /// The system calls in which the threads wait, with non-reading clients.
     BlockedIn,
 }
 
-/// What is done to the server meanwhile.
+/// What the server does meanwhile.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
-    /// How many clients are there at once, and read nothing.
+    /// The number of concurrent non-reading clients.
     pub clients: usize,
-    /// How long the file is; 16 MiB at most if it is read.
+    /// The length of the file: at most 16 MiB if a client reads it.
     pub bytes: Option<u64>,
-    /// What the server is told as its chunk size, if it can be told.
+    /// The chunk size, if the command has a placeholder for it.
     pub chunk_bytes: usize,
 }
 
@@ -55,16 +59,16 @@ impl Default for Load {
     }
 }
 
-/// What was counted.
+/// A measured value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Counted {
-    /// As many as this.
+    /// A number.
     Number(u64),
-    /// System calls by name, those of any thread.
+    /// The names of the system calls in which any thread waits.
     Calls(BTreeSet<String>),
 }
 
-/// Counts something of a server that is started for it.
+/// Starts a server and measures it.
 ///
 /// # Errors
 ///
@@ -72,91 +76,76 @@ pub enum Counted {
 /// provide the value.
 pub fn measure(target: &Target, what: Measure, load: Load) -> Result<Counted, Verdict> {
     let counted = on_stage(target, move |stage| match what {
-        Measure::ReadCalls => used_by_reply(stage, load, system::read_calls),
-        Measure::CpuMs if load.clients == 0 => used_by_reply(stage, load, system::cpu_ms),
-        _ => counted_of_held(stage, what, load),
+        Measure::ReadCalls => used_by_reply(stage, load, usage::read_calls),
+        Measure::CpuMs if load.clients == 0 => used_by_reply(stage, load, cpu_ms),
+        _ => with_non_reading_clients(stage, what, load),
     });
     counted.map_err(Verdict::from)
 }
 
-/// How long a server takes to send a file of so many bytes to one client that reads all.
+/// Measures how long a server takes to send a file to one client.
 ///
 /// # Errors
 ///
 /// Returns a verdict if the reply is not the file.
 pub fn reply_time(target: &Target, load: Load) -> Result<Duration, Verdict> {
-    let timed = on_stage(target, move |stage| {
-        let content = read_content(load);
-        let server = start(stage, load, content)?;
+    let time = on_stage(target, move |stage| {
+        let content = content(load);
+        let server = serve(stage, load, content)?;
         let started = Instant::now();
         server.expect_whole(content)?;
         Ok(started.elapsed())
     });
-    timed.map_err(Verdict::from)
+    time.map_err(Verdict::from)
 }
 
-fn read_content(load: Load) -> &'static [u8] {
-    const BYTES: u64 = 1 << 20;
-    noise(usize::try_from(load.bytes.unwrap_or(BYTES)).unwrap_or(usize::MAX))
+fn content(load: Load) -> &'static [u8] {
+    noise(usize::try_from(load.bytes.unwrap_or(READ_BYTES)).unwrap_or(usize::MAX))
 }
 
-fn start(stage: &Stage<'_>, load: Load, content: &[u8]) -> Result<Server, Stop> {
-    stage.write(content)?;
-    let settings = Settings { chunk_bytes: load.chunk_bytes, ..Settings::default() };
-    stage.start(Start { settings, ..Start::default() })
+fn serve(stage: &Stage, load: Load, content: &[u8]) -> Result<Server, Stop> {
+    stage.serve_with(Settings { chunk_bytes: load.chunk_bytes, ..Settings::default() }, content)
 }
 
-/// Turns a value that the system does not provide into a verdict.
-fn known<T>(value: Option<T>) -> Result<T, Stop> {
-    value.ok_or_else(|| Stop::not_applicable("only Linux tells this of a process, in /proc"))
+fn cpu_ms(pids: &[u32]) -> Option<u64> {
+    usage::cpu_time_and_wait(pids).map(|time| u64::try_from(time.as_millis()).unwrap_or(u64::MAX))
 }
 
 fn used_by_reply(
-    stage: &Stage<'_>,
+    stage: &Stage,
     load: Load,
-    of: fn(u32) -> Option<u64>,
+    value: fn(&[u32]) -> Option<u64>,
 ) -> Result<Counted, Stop> {
-    let content = read_content(load);
-    let server = start(stage, load, content)?;
-    let before = known(of(server.group()))?;
+    let content = content(load);
+    let server = serve(stage, load, content)?;
+    let before = server.usage(value)?;
     server.expect_whole(content)?;
-    let after = known(of(server.group()))?;
-    Ok(Counted::Number(after.saturating_sub(before)))
+    Ok(Counted::Number(server.usage(value)?.saturating_sub(before)))
 }
 
-fn counted_of_held(stage: &Stage<'_>, what: Measure, load: Load) -> Result<Counted, Stop> {
-    // What a runtime fills at its first client is not what we are after.
+fn with_non_reading_clients(stage: &Stage, what: Measure, load: Load) -> Result<Counted, Stop> {
+    // The first client is not measured: for it, a runtime may allocate memory once.
     let first = noise(1000);
-    let server = start(stage, load, first)?;
+    let server = serve(stage, load, first)?;
     server.expect_whole(first)?;
-    stage.set_len(load.bytes.unwrap_or(LONG_BYTES))?;
-    let group = server.group();
-    let before = known(system::memory_bytes(group))?;
-    let clients = held_clients(&server, load.clients.max(1))?;
+    stage.set_len(load.bytes.unwrap_or(UNREAD_BYTES))?;
+    let memory_before = server.usage(usage::anonymous_memory_bytes)?;
+    let clients = server.connect_non_reading(load.clients.max(1))?;
     thread::sleep(SETTLING_TIME);
     let counted = match what {
-        Measure::Threads => Counted::Number(known(system::threads(group))?),
+        Measure::Threads => Counted::Number(server.usage(usage::threads)?),
         Measure::MemoryKib => {
-            let now = known(system::memory_bytes(group))?;
-            Counted::Number(now.saturating_sub(before) / 1024)
+            let now = server.usage(usage::anonymous_memory_bytes)?;
+            Counted::Number(now.saturating_sub(memory_before) / 1024)
         }
-        Measure::BlockedIn => Counted::Calls(known(system::waiting_in(group))?),
+        Measure::BlockedIn => Counted::Calls(server.usage(usage::waiting_calls)?),
         Measure::CpuMs | Measure::ReadCalls => {
-            let before = known(system::cpu_ms(group))?;
+            let before = server.usage(cpu_ms)?;
             thread::sleep(IDLE_TIME);
-            Counted::Number(known(system::cpu_ms(group))?.saturating_sub(before))
+            Counted::Number(server.usage(cpu_ms)?.saturating_sub(before))
         }
     };
     server.expect_alive()?;
     drop(clients);
     Ok(counted)
-}
-
-/// Clients that are served, since the first byte is there, but read nothing.
-fn held_clients(server: &Server, count: usize) -> Result<Vec<Client>, Stop> {
-    let clients = (0..count).map(|_| server.connect_small()).collect::<Result<Vec<_>, _>>()?;
-    for (index, client) in clients.iter().enumerate() {
-        client.expect_first_byte(format_args!("client {} of {count} at once", index + 1))?;
-    }
-    Ok(clients)
 }

@@ -1,33 +1,38 @@
-//! The verdicts, for people and for programs.
+//! The report of all verdicts, for people and for programs.
 
 use std::fmt::Write;
 
-use console::style;
+use console::{StyledObject, style};
+use harness::text::wrapped;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::json;
 
-use crate::check::{Check, Verdict};
+use crate::check::Check;
 use crate::runner::Record;
 use crate::target::Target;
-use crate::text::wrapped;
+use crate::verdict::Verdict;
 
-/// How verdicts are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The format of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// A table, and details of each failure.
+    /// A table, and details of each failure
     Text,
-    /// One JSON document.
+    /// One JSON document
     Json,
-    /// JUnit's XML, which most CI systems read.
+    /// JUnit XML, which most CI systems read
     Junit,
 }
 
-/// The whole report.
+/// Returns the whole report.
 ///
 /// # Errors
 ///
-/// When a verdict holds characters that XML cannot.
-pub fn print(format: Format, targets: &[Target], records: &[Record]) -> Result<String, String> {
+/// Fails if a verdict contains characters that XML does not allow.
+pub fn print(
+    format: Format,
+    targets: &[Target],
+    records: &[Record],
+) -> Result<String, quick_junit::SerializeError> {
     match format {
         Format::Text => Ok(text(targets, records)),
         Format::Json => Ok(json(targets, records)),
@@ -37,27 +42,31 @@ pub fn print(format: Format, targets: &[Target], records: &[Record]) -> Result<S
 
 fn text(targets: &[Target], records: &[Record]) -> String {
     let mut out = table(targets, records);
-    for record in records {
-        if let Verdict::Fail(actual) = &record.verdict {
-            out.push_str(&failure(&targets[record.target], record.check, actual));
-        }
-    }
     let mut reasons: Vec<&str> = Vec::new();
+    let (mut passed, mut failed, mut not_applicable) = (0, 0, 0);
     for record in records {
-        if let Verdict::NotApplicable(why) = &record.verdict {
-            if !reasons.contains(&why.as_str()) {
-                reasons.push(why);
+        match &record.verdict {
+            Verdict::Pass => passed += 1,
+            Verdict::Fail(actual) => {
+                failed += 1;
+                out.push_str(&details(&targets[record.target], record.check, actual));
+            }
+            Verdict::NotApplicable(why) => {
+                not_applicable += 1;
+                if !reasons.contains(&why.as_str()) {
+                    reasons.push(why);
+                }
             }
         }
     }
     if !reasons.is_empty() {
-        push_line(&mut out, &format!("\nnot applicable: {}", reasons.join("; ")));
+        out.push_str(&format!("\nnot applicable: {}\n", reasons.join("; ")));
     }
-    push_line(&mut out, &format!("\n{}", summary(records)));
+    out.push_str(&format!("\n{passed} passed, {failed} failed, {not_applicable} not applicable\n"));
     out
 }
 
-/// Checks down, servers across.
+/// Returns a table with one row per check and one column per server.
 fn table(targets: &[Target], records: &[Record]) -> String {
     let mut checks: Vec<&Check> = Vec::new();
     for record in records {
@@ -66,99 +75,92 @@ fn table(targets: &[Target], records: &[Record]) -> String {
         }
     }
     let id_width = checks.iter().map(|check| check.id.len()).max().unwrap_or(0).max(5);
-    let widths: Vec<usize> = targets.iter().map(|target| target.name.len().max(6)).collect();
     let mut out = format!("clause  {:id_width$}", "check");
-    for (target, width) in targets.iter().zip(&widths) {
-        write!(out, "  {:width$}", target.name).expect("a String takes all");
+    for target in targets {
+        push(&mut out, format_args!("  {:6}", target.name));
     }
-    out.truncate(out.trim_end().len());
-    out.push('\n');
+    end_line(&mut out);
     for check in checks {
-        write!(out, "{:6}  {:id_width$}", check.clause, check.id).expect("a String takes all");
-        for (index, width) in widths.iter().enumerate() {
-            let is_it = |record: &&Record| record.target == index && record.check.id == check.id;
-            let word = match records.iter().find(is_it).map(|record| &record.verdict) {
-                Some(Verdict::Pass) => style(format!("{:width$}", "pass")).green(),
-                Some(Verdict::Fail(_)) => style(format!("{:width$}", "FAIL")).red().bold(),
-                Some(Verdict::NotApplicable(_)) | None => style(format!("{:width$}", "n/a")).dim(),
-            };
-            write!(out, "  {word}").expect("a String takes all");
+        push(&mut out, format_args!("{:6}  {:id_width$}", check.clause, check.id));
+        for (index, target) in targets.iter().enumerate() {
+            let is_same = |it: &&Record| it.target == index && it.check.id == check.id;
+            let verdict = records.iter().find(is_same).map(|record| &record.verdict);
+            push(&mut out, format_args!("  {}", word(verdict, target.name.len().max(6))));
         }
-        out.truncate(out.trim_end().len());
-        out.push('\n');
+        end_line(&mut out);
     }
     out
 }
 
-/// Returns the details of one failure.
-fn failure(target: &Target, check: &Check, actual: &str) -> String {
+fn word(verdict: Option<&Verdict>, width: usize) -> StyledObject<String> {
+    let word = |word| style(format!("{word:width$}"));
+    match verdict {
+        Some(Verdict::Pass) => word("pass").green(),
+        Some(Verdict::Fail(_)) => word("FAIL").red().bold(),
+        Some(Verdict::NotApplicable(_)) | None => word("n/a").dim(),
+    }
+}
+
+/// Returns the details of a failure.
+fn details(target: &Target, check: &Check, actual: &str) -> String {
     let title = format!("{} ({}, clause {}): {}", check.id, target.name, check.clause, check.title);
     let mut out = String::new();
     for line in wrapped(&title, 80) {
-        write!(out, "\n{}", style(line).red().bold()).expect("a String takes all");
+        push(&mut out, format_args!("\n{}", style(line).red().bold()));
     }
     out.push('\n');
-    let again = format!("cargo run -p conformance -- --only {} {}", check.id, target.spelled);
-    for (label, text) in [
+    let rows = [
         ("stimulus", check.stimulus),
         ("expected", check.expected),
         ("actual", actual),
         ("hint", check.hint),
-        ("again", &again),
-    ] {
-        // Commands are not wrapped: they are to be copied.
-        let lines = if label == "again" { vec![text.to_owned()] } else { wrapped(text, 68) };
-        for (index, line) in lines.iter().enumerate() {
+    ];
+    for (label, text) in rows {
+        for (index, line) in wrapped(text, 68).iter().enumerate() {
             let label = if index == 0 { label } else { "" };
-            push_line(&mut out, &format!("  {label:9} {line}"));
+            push(&mut out, format_args!("  {label:9} {line}"));
+            end_line(&mut out);
         }
     }
+    // The command is not wrapped, so that it can be copied.
+    let command = format!("cargo run -p conformance -- --only {} {}", check.id, target.spelled);
+    push(&mut out, format_args!("  {:9} {command}\n", "again"));
     out
 }
 
-fn push_line(out: &mut String, line: &str) {
-    out.push_str(line.trim_end());
+fn push(out: &mut String, text: std::fmt::Arguments<'_>) {
+    out.write_fmt(text).expect("writing to a String cannot fail");
+}
+
+fn end_line(out: &mut String) {
+    out.truncate(out.trim_end().len());
     out.push('\n');
 }
 
-fn summary(records: &[Record]) -> String {
-    let count = |is_it: fn(&Verdict) -> bool| {
-        records.iter().filter(|record| is_it(&record.verdict)).count()
-    };
-    let passed = count(|verdict| *verdict == Verdict::Pass);
-    let failed = count(|verdict| matches!(verdict, Verdict::Fail(_)));
-    let not_applicable = count(|verdict| matches!(verdict, Verdict::NotApplicable(_)));
-    format!("{passed} passed, {failed} failed, {not_applicable} not applicable")
-}
-
 fn json(targets: &[Target], records: &[Record]) -> String {
-    let verdicts: Vec<_> = records
-        .iter()
-        .map(|record| {
-            let (verdict, detail) = match &record.verdict {
-                // These values are part of the JSON format, so they keep their names.
-                Verdict::Pass => ("held", None),
-                Verdict::Fail(actual) => ("fell", Some(actual)),
-                Verdict::NotApplicable(why) => ("not_applicable", Some(why)),
-            };
-            json!({
-                "server": targets[record.target].name,
-                "id": record.check.id,
-                "title": record.check.title,
-                "clause": record.check.clause,
-                "stimulus": record.check.stimulus,
-                "expected": record.check.expected,
-                "verdict": verdict,
-                "detail": detail,
-                "hint": record.check.hint,
-                "took_ms": u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
-            })
+    let entry = |record: &Record| {
+        let (verdict, detail) = match &record.verdict {
+            Verdict::Pass => ("pass", None),
+            Verdict::Fail(actual) => ("fail", Some(actual)),
+            Verdict::NotApplicable(why) => ("not applicable", Some(why)),
+        };
+        json!({
+            "server": targets[record.target].name,
+            "id": record.check.id,
+            "title": record.check.title,
+            "clause": record.check.clause,
+            "stimulus": record.check.stimulus,
+            "expected": record.check.expected,
+            "verdict": verdict,
+            "detail": detail,
+            "hint": record.check.hint,
+            "took_ms": u64::try_from(record.took.as_millis()).unwrap_or(u64::MAX),
         })
-        .collect();
-    format!("{:#}\n", json!({ "checks": verdicts }))
+    };
+    format!("{:#}\n", json!({ "checks": records.iter().map(entry).collect::<Vec<_>>() }))
 }
 
-fn junit(targets: &[Target], records: &[Record]) -> Result<String, String> {
+fn junit(targets: &[Target], records: &[Record]) -> Result<String, quick_junit::SerializeError> {
     let mut report = quick_junit::Report::new("conformance");
     for (index, target) in targets.iter().enumerate() {
         let mut suite = TestSuite::new(target.name.clone());
@@ -172,7 +174,7 @@ fn junit(targets: &[Target], records: &[Record]) -> Result<String, String> {
                 status.set_message(detail.clone());
             }
             if let Verdict::Fail(actual) = &record.verdict {
-                status.set_description(failure(target, record.check, actual));
+                status.set_description(details(target, record.check, actual));
             }
             let mut case = TestCase::new(record.check.id, status);
             case.set_classname(format!("clause {}", record.check.clause));
@@ -181,5 +183,5 @@ fn junit(targets: &[Target], records: &[Record]) -> Result<String, String> {
         }
         report.add_test_suite(suite);
     }
-    report.to_string().map_err(|error| error.to_string())
+    report.to_string()
 }

@@ -1,23 +1,29 @@
-//! Runs checks: side by side where they do not disturb each other, each with a deadline.
+//! Runs checks: concurrently if they do not disturb each other, and each with a time limit.
 
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Stop, Verdict};
-use crate::server::{Stage, Start};
-use crate::system;
+use harness::cleanup;
+
+use crate::check::Check;
+use crate::stage::{Stage, Start};
 use crate::target::Target;
+use crate::verdict::{Stop, Verdict};
 
-/// How many checks run at the same time. Most of what they do is to wait.
-const JOBS: usize = 8;
+/// How many light checks run at the same time. They mostly wait.
+const LIGHT_JOBS: usize = 8;
 
-/// How many of those that measure, or use much: as many as the smallest machine has cores.
+/// How many heavy checks run at the same time: the number of cores of the smallest machine.
 pub const HEAVY_JOBS: usize = 2;
 
-/// Longer than any check takes, all its own deadlines together.
+/// The time limit for a check. No check takes longer, even if each of its own time limits expires.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
+
+/// How long a check that exceeded its time limit may take to notice that its server was killed.
+const ENDING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The result of one check on one target.
 #[derive(Clone, Debug)]
@@ -39,24 +45,21 @@ pub type Progress<'a> = &'a (dyn Fn(&Record) + Sync);
 /// it returns `false`, the check is left out: an earlier verdict may have made it superfluous.
 pub type Filter<'a> = &'a (dyn Fn(usize, &Check) -> bool + Sync);
 
-/// Starts a target once, so that one that cannot start at all is said once, and soon.
+/// Starts a target once, so that the reason why it cannot start is reported once, and soon.
 ///
 /// # Errors
 ///
-/// Why it does not listen.
+/// Returns the reason why it does not listen.
 pub fn preflight(target: &Target) -> Result<(), String> {
-    let outcome = Stage::new(target).map_err(Stop::from).and_then(|stage| {
+    let timeout = target.start_timeout;
+    let started = on_stage(target, move |stage| {
         stage.write(b"preflight")?;
-        let timeout = target.start_timeout;
         stage.start(Start { timeout, ..Start::default() }).map(drop)
     });
-    match outcome {
-        Ok(()) => Ok(()),
-        Err(Stop::Fail(why) | Stop::NotApplicable(why)) => Err(why),
-    }
+    started.map_err(|(Stop::Fail(why) | Stop::NotApplicable(why))| why)
 }
 
-/// Runs checks on targets; the records come back in the order of targets and checks.
+/// Runs checks on targets. Returns the records in the order of the targets and checks.
 #[must_use]
 pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>) -> Vec<Record> {
     let of_target = |target| checks.iter().map(move |&check| (target, check));
@@ -73,19 +76,19 @@ pub fn run_pairs(
     filter: Filter<'_>,
     progress: Progress<'_>,
 ) -> Vec<Record> {
-    let (heavy, light): (Vec<_>, Vec<_>) = pairs.iter().partition(|(_, check)| check.is_heavy);
-    let mut records = run_side_by_side(targets, &light, JOBS, filter, progress);
-    records.extend(run_side_by_side(targets, &heavy, HEAVY_JOBS, filter, progress));
+    let (heavy, light): (Vec<_>, Vec<_>) = pairs.iter().partition(|(_, check)| check.is_heavy());
+    let mut records = run_concurrently(targets, &light, LIGHT_JOBS, filter, progress);
+    records.extend(run_concurrently(targets, &heavy, HEAVY_JOBS, filter, progress));
     records.sort_by_key(|record| {
-        let is_it = |(target, check): &(usize, &Check)| {
+        let is_same = |(target, check): &(usize, &Check)| {
             *target == record.target && check.id == record.check.id
         };
-        pairs.iter().position(is_it)
+        pairs.iter().position(is_same)
     });
     records
 }
 
-fn run_side_by_side(
+fn run_concurrently(
     targets: &[Target],
     pairs: &[(usize, &'static Check)],
     jobs: usize,
@@ -110,45 +113,45 @@ fn run_side_by_side(
     thread::scope(|scope| {
         let workers: Vec<_> = (0..jobs.min(pairs.len())).map(|_| scope.spawn(work)).collect();
         let records = workers.into_iter().map(|worker| worker.join());
-        records.flat_map(|records| records.expect("a worker catches its checks' panics")).collect()
+        records.flat_map(|records| records.expect("a check's panic is caught")).collect()
     })
 }
 
 /// Runs one check on one target.
 #[must_use]
 pub fn run_one(target: &Target, check: &'static Check) -> Verdict {
-    on_stage(target, check.run).into()
+    on_stage(target, |stage| check.run(stage)).into()
 }
 
-/// Does something with a target on a stage of its own, with a deadline.
-pub(crate) fn on_stage<T: Send + 'static>(
+/// Runs a function with a stage of its own and a time limit.
+pub fn on_stage<T: Send + 'static>(
     target: &Target,
-    act: impl FnOnce(&Stage<'_>) -> Result<T, Stop> + Send + 'static,
+    run: impl FnOnce(&Stage) -> Result<T, Stop> + Send + 'static,
 ) -> Result<T, Stop> {
-    system::raise_descriptor_limit();
+    cleanup::raise_descriptor_limit();
+    let stage = Arc::new(Stage::new(target)?);
     let (sender, receiver) = mpsc::channel();
-    let target = target.clone();
-    // Of a thread that is left behind, `kill_all` ends the server.
+    let shared = Arc::clone(&stage);
     thread::spawn(move || {
-        let on_stage = || {
-            let stage = Stage::new(&target)?;
-            act(&stage).map_err(|stop| with_last_words(stop, &stage))
-        };
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(on_stage));
-        let _ =
-            sender.send(outcome.unwrap_or_else(|_| Err(Stop::fail("the check itself panicked"))));
+        let result = panic::catch_unwind(AssertUnwindSafe(|| run(&shared)));
+        let result = result.unwrap_or_else(|_| Err(Stop::fail("the check itself panicked")));
+        let result = result.map_err(|stop| with_explanation(stop, &shared));
+        drop(shared);
+        let _ = sender.send(result);
     });
-    let late = |_| Stop::fail(format!("no verdict within {} s", CHECK_TIMEOUT.as_secs()));
-    receiver.recv_timeout(CHECK_TIMEOUT).map_err(late)?
+    receiver.recv_timeout(CHECK_TIMEOUT).unwrap_or_else(|_| {
+        stage.kill();
+        let _ = receiver.recv_timeout(ENDING_TIMEOUT);
+        Err(Stop::fail(format!("no verdict within {} s", CHECK_TIMEOUT.as_secs())))
+    })
 }
 
-/// Adds to a failure how the server's process ended, or the last line of its stderr.
-fn with_last_words(stop: Stop, stage: &Stage<'_>) -> Stop {
-    match stop {
-        Stop::Fail(actual) => match stage.last_words() {
-            Some(words) if !actual.contains(&words) => Stop::fail(format!("{actual}; {words}")),
-            _ => Stop::Fail(actual),
-        },
-        stop => stop,
+/// Adds to a failure how the server's process ended, or a line of its stderr.
+fn with_explanation(stop: Stop, stage: &Stage) -> Stop {
+    match (stop, stage.explanation()) {
+        (Stop::Fail(message), Some(why)) if !message.contains(&why) => {
+            Stop::fail(format!("{message}; {why}"))
+        }
+        (stop, _) => stop,
     }
 }

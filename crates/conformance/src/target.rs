@@ -1,47 +1,46 @@
-//! The server to be judged: a command with placeholders.
+//! The server to be checked: a command with placeholders.
 
-#[cfg(feature = "program")]
-use std::env;
 use std::ffi::OsString;
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-#[cfg(feature = "program")]
-use serve_core::Approach;
+use crate::verdict::{Outcome, Stop};
 
-use crate::check::{Outcome, Stop};
-
-/// The chunk size that the contract's servers have when nobody tells them, in bytes.
+/// The chunk size of the contract's servers if none is configured, in bytes.
 pub const DEFAULT_CHUNK_BYTES: usize = 64 * 1024;
 
 /// The default of [`Target::silence_timeout`]. No correct server pauses that long within a reply.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Long enough for a virtual machine's start.
+/// The default of [`Target::start_timeout`]. It is sufficient for the start of a virtual machine.
 const FIRST_START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A command that starts a server, with `{file}`, `{port}`, and perhaps `{chunk}` (bytes),
-/// `{preamble}` (bare, http, none), `{stall}` (seconds) and `{cap}` (clients), for what each check
-/// wants.
+/// How late a time limit may be on a busy computer.
+const SLACK: Duration = Duration::from_secs(4);
+
+/// A command that starts a server. It contains the placeholders `{file}` and `{port}`, and
+/// optionally `{chunk}` (bytes), `{preamble}` (bare, http, none), `{stall}` (seconds) and `{cap}`
+/// (clients). Each check replaces them by its values.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// What it is called in tables.
+    /// The name in tables.
     pub name: String,
-    /// The words to say to run it again.
+    /// The arguments of `conformance` that select this target.
     pub spelled: String,
-    /// How long it may hear a client that has the whole file.
+    /// The linger timeout of the server.
     pub linger: Duration,
-    /// How long it may wait for clients at its shutdown.
+    /// The grace period of the server.
     pub grace: Duration,
     /// The maximum time that a client waits for the next byte of a reply. The exercises use a
     /// shorter one, so that a failure is reported sooner.
     pub silence_timeout: Duration,
-    /// How long it may take to listen the first time: a virtual machine's start, say.
+    /// The time limit for the first start.
     pub start_timeout: Duration,
     words: Vec<String>,
 }
 
-/// The values that a check passes to the command.
+/// The values of the placeholders.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     pub chunk_bytes: usize,
@@ -63,145 +62,123 @@ impl Default for Settings {
     }
 }
 
+impl Settings {
+    /// Returns the bytes that the server must send before the file. Those of `http` vary, so the
+    /// checks of that preamble treat them as a part of the reply.
+    pub(crate) fn preamble(self) -> &'static [u8] {
+        match self.preamble {
+            "bare" => b"HTTP/1.1\n\n",
+            _ => b"",
+        }
+    }
+}
+
 impl Target {
-    /// A command of somebody's, as words, or as one that holds them all.
+    /// Returns a target for a command: several words, or one string that contains all of them.
     ///
     /// # Errors
     ///
-    /// When it has no words, unbalanced quotes, or no place for the file or the port.
-    pub fn of_command(words: &[String]) -> Result<Self, String> {
+    /// Fails if there are no words, quotes are unbalanced, or `{file}` or `{port}` is missing.
+    pub fn of_command(words: &[String]) -> io::Result<Self> {
         let words = match words {
-            [one] => shell_words::split(one).map_err(|error| format!("{one}: {error}"))?,
+            [one] => {
+                shell_words::split(one).map_err(|error| invalid(format!("`{one}`: {error}")))?
+            }
             several => several.to_vec(),
         };
-        if words.is_empty() {
-            return Err("name a command: conformance -- CMD {file} {port}".to_owned());
-        }
+        let Some(first) = words.first() else {
+            return Err(invalid("no command\nhelp: conformance -- CMD {file} {port}"));
+        };
         for placeholder in ["{file}", "{port}"] {
             if !words.iter().any(|word| word.contains(placeholder)) {
-                let help = "put it where the server expects it";
-                return Err(format!("the command has no {placeholder}; help: {help}"));
+                let help = "help: add it where the server expects the value";
+                return Err(invalid(format!("the command has no {placeholder}\n{help}")));
             }
         }
+        let name = Path::new(first).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let spelled = format!("-- {}", shell_words::join(&words));
-        let name = words.first().map_or_else(String::new, |word| {
-            Path::new(word)
-                .file_name()
-                .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-        });
-        // The contract's own limits, since nobody told it others.
-        let five_seconds = Duration::from_secs(5);
-        Ok(Self {
-            name,
-            spelled,
-            linger: five_seconds,
-            grace: five_seconds,
-            silence_timeout: SILENCE_TIMEOUT,
-            start_timeout: FIRST_START_TIMEOUT,
-            words,
-        })
+        // The defaults of the contract.
+        Ok(Self::new(name, spelled, Duration::from_secs(5), words))
     }
 
-    /// A sibling, run by this very program (see [`serve_core::main_with_args`]), with short limits so
-    /// that nobody waits for long, and further flags.
+    /// Returns a target for a sibling, which this program runs itself (see
+    /// [`serve_core::main_with_args`]). Its timeouts are short. `flags` are passed to the sibling.
     ///
     /// # Errors
     ///
-    /// When this program does not know where it is.
+    /// Fails if the path of this program is unknown or not Unicode.
     #[cfg(feature = "program")]
-    pub fn of_approach(approach: &Approach, flags: &[String]) -> Result<Self, String> {
-        let program = env::current_exe().map_err(|error| error.to_string())?;
-        let program = program.into_os_string().into_string().map_err(|path: OsString| {
-            format!("{}: the path of this program has to be Unicode", path.to_string_lossy())
+    pub fn of_approach(approach: &serve_core::Approach, flags: &[String]) -> io::Result<Self> {
+        let program = std::env::current_exe()?.into_os_string().into_string();
+        let program = program.map_err(|path| {
+            invalid(format!("`{}`: the path is not Unicode", path.to_string_lossy()))
         })?;
-        let own = format!(
+        let arguments = format!(
             "serve-{} {{file}} --host 127.0.0.1 --port {{port}} --chunk-size {{chunk}} \
              --preamble {{preamble}} --stall-timeout {{stall}}s --max-connections {{cap}} \
              --linger-timeout 2s --grace 2s --log json --log-chunks",
             approach.name
         );
-        let words = own.split(' ').map(str::to_owned).chain(flags.iter().cloned());
+        let arguments = arguments.split(' ').map(str::to_owned).chain(flags.iter().cloned());
+        let words = [program].into_iter().chain(arguments).collect();
         let mut spelled = format!("--approach {}", approach.name);
         if !flags.is_empty() {
             spelled = format!("{spelled} -- {}", shell_words::join(flags));
         }
-        let two_seconds = Duration::from_secs(2);
-        Ok(Self {
-            name: approach.name.to_owned(),
+        Ok(Self::new(approach.name.to_owned(), spelled, Duration::from_secs(2), words))
+    }
+
+    fn new(name: String, spelled: String, timeout: Duration, words: Vec<String>) -> Self {
+        Self {
+            name,
             spelled,
-            linger: two_seconds,
-            grace: two_seconds,
+            linger: timeout,
+            grace: timeout,
             silence_timeout: SILENCE_TIMEOUT,
             start_timeout: FIRST_START_TIMEOUT,
-            words: [program].into_iter().chain(words).collect(),
-        })
-    }
-
-    /// Whether the command has a place for this.
-    pub(crate) fn takes(&self, place: &str) -> bool {
-        self.words.iter().any(|word| word.contains(place))
-    }
-
-    /// The command must have a place for this, or the check is not applicable.
-    pub(crate) fn needs(&self, place: &str) -> Outcome {
-        if self.takes(place) {
-            return Ok(());
+            words,
         }
-        Err(Stop::not_applicable(format!("the command has no {place}")))
     }
 
-    /// The command's words for one run.
+    /// Returns the time limit for a server whose linger timeout has started.
+    pub(crate) fn linger_limit(&self) -> Duration {
+        self.linger + SLACK
+    }
+
+    /// Returns the time limit for a server whose grace period has started.
+    pub(crate) fn grace_limit(&self) -> Duration {
+        self.grace + SLACK
+    }
+
+    /// Returns whether the command contains a placeholder.
+    pub(crate) fn has(&self, placeholder: &str) -> bool {
+        self.words.iter().any(|word| word.contains(placeholder))
+    }
+
+    /// Requires a placeholder; without it, the check is not applicable.
+    pub(crate) fn needs(&self, placeholder: &str) -> Outcome {
+        match self.has(placeholder) {
+            true => Ok(()),
+            false => Err(Stop::not_applicable(format!("the command has no {placeholder}"))),
+        }
+    }
+
+    /// Returns the words of the command for one run.
     pub(crate) fn words(&self, file: &Path, port: u16, settings: Settings) -> Vec<OsString> {
-        let places = [
+        let values = [
             ("{port}", port.to_string()),
             ("{chunk}", settings.chunk_bytes.to_string()),
             ("{preamble}", settings.preamble.to_owned()),
             ("{stall}", settings.stall_s.to_string()),
             ("{cap}", settings.connection_limit.to_string()),
-            // The last one: a folder's name may look like a place.
+            // The last one, because the name of a folder may look like a placeholder.
             ("{file}", file.display().to_string()),
         ];
-        let fill = |word: &String| {
-            let fill = |word: String, (place, value): &(&str, String)| word.replace(place, value);
-            places.iter().fold(word.clone(), fill).into()
-        };
-        self.words.iter().map(fill).collect()
+        let replace = |word: String, (place, value): &(&str, String)| word.replace(place, value);
+        self.words.iter().map(|word| values.iter().fold(word.clone(), replace).into()).collect()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(command: &str) -> Result<Target, String> {
-        Target::of_command(&[command.to_owned()])
-    }
-
-    #[test]
-    fn a_command_is_words_with_places() {
-        let target = of("/usr/bin/node 'my server.mjs' {file} --port={port}").unwrap();
-        assert_eq!(target.name, "node");
-        assert!(target.takes("{file}") && !target.takes("{chunk}"));
-        let words = target.words(Path::new("a b"), 7, Settings::default());
-        assert_eq!(words, ["/usr/bin/node", "my server.mjs", "a b", "--port=7"]);
-        assert_eq!(target.spelled, "-- /usr/bin/node 'my server.mjs' {file} '--port={port}'");
-    }
-
-    #[test]
-    fn a_command_without_places_is_refused() {
-        assert!(of("node server.mjs {port}").unwrap_err().contains("{file}"));
-        assert!(of("node server.mjs {file}").unwrap_err().contains("{port}"));
-        assert!(of("").unwrap_err().contains("name a command"));
-        assert!(of("node 'server.mjs {file} {port}").is_err());
-    }
-
-    #[cfg(feature = "program")]
-    #[test]
-    fn an_approach_has_all_places() {
-        let target = Target::of_approach(approaches::ALL[0], &[]).unwrap();
-        for place in ["{file}", "{port}", "{chunk}", "{preamble}", "{stall}", "{cap}"] {
-            assert!(target.takes(place), "{place}");
-        }
-        assert_eq!(target.spelled, "--approach std");
-    }
+fn invalid(message: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message.into())
 }

@@ -20,18 +20,18 @@ const ROUNDS: usize = 3;
 /// Messages about a server that did not start, and their explanations.
 const NOT_STARTED: &[(&str, &str)] = &[
     (
-        "it ended before it listened",
+        "the server ended before it listened",
         "Your server exited at startup, before a client connected. The end of its output is above. \
          Start it yourself to see the whole output.",
     ),
     (
-        "cannot be started",
+        "cannot start `",
         "The server could not be started: the system did not find the program, or has no \
          permission to run it. Run the command yourself, and replace the placeholders by a file and \
          a port.",
     ),
     (
-        "nobody listens on port",
+        "no process listens on port",
         "Your server runs, but does not listen where the checks connect. Listen on 127.0.0.1, on \
          the port that is passed on the command line.",
     ),
@@ -49,7 +49,7 @@ const IN_GENERAL: &[(&str, &str)] = &[
          for each client?",
     ),
     (
-        "too many;",
+        "extra at the end",
         "The client received everything, and then more. Your server sends something twice, \
          pads it, or adds a newline.",
     ),
@@ -59,7 +59,7 @@ const IN_GENERAL: &[(&str, &str)] = &[
          preamble.) Was something changed, omitted, or sent twice?",
     ),
     (
-        "instead of a FIN",
+        "expected a FIN after the last byte",
         "Every byte arrived, but no FIN. After the last byte, close the connection, or shut \
          down its write half.",
     ),
@@ -299,13 +299,13 @@ mod tests {
 
     #[test]
     fn contains_words_ignores_seconds() {
-        assert!(contains_words("no byte after 5 s", "client 3 of 8 has no byte after 3 s"));
-        assert!(contains_words("5 s", "no end within 3 s (the last byte came 3.2 s ago)"));
+        assert!(contains_words("first byte within 5 s", "expected the first byte within 3 s"));
+        assert!(contains_words("5 s", "a timeout after 3 s (3.2 s after the last byte)"));
         assert!(!contains_words(
-            "client 2 of 8 has no byte after 5 s",
-            "client 3 of 8 has no byte after 5 s"
+            "client 2 of 8: expected the first byte within 5 s",
+            "client 3 of 8: expected the first byte within 5 s"
         ));
-        assert!(!contains_words("5 s", "only 5 of 8 bytes; 5 segments"));
+        assert!(!contains_words("5 s", "expected 5 bytes, got 5 segments"));
         assert!(contains_words("", "whatever"));
     }
 }

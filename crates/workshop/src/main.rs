@@ -21,10 +21,7 @@ const EXIT_FAILED: u8 = 1;
 const EXIT_UNABLE: u8 = 2;
 
 fn main() -> ExitCode {
-    let outcome = cli::run();
-    // No server that was started may outlive this program.
-    conformance::kill_all();
-    match outcome {
+    match cli::run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAILED),
         Err(error) => {

@@ -1,177 +1,161 @@
-//! How a connection ends, and what is heard before: clauses 5, 6 and 7.
+//! The end of a connection, and what the client sends before it: clauses 3, 5, 6, 7 and 8.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Outcome, demand};
+use harness::fixture::noise;
+
+use crate::check::Check;
+use crate::check::Run::Light;
 use crate::client::Ending;
-use crate::content::noise;
-use crate::server::{Stage, Start};
+use crate::stage::Stage;
 use crate::target::Settings;
+use crate::verdict::{Outcome, demand};
 
 const MIB: usize = 1 << 20;
-
-/// What a limit of seconds may be late on a busy computer.
-const SLACK: Duration = Duration::from_secs(4);
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "half-close",
-        title: "A client that ends its writing side at once still gets the whole file",
+        title: "A client that half-closes immediately gets the whole file",
         clause: 6,
-        stimulus: "a client connects, shuts down its writing side (FIN), and reads 8 MiB, at once or \
-                   after a pause",
+        stimulus: "a client connects, shuts down its write half (FIN), and reads 8 MiB, \
+                   immediately or after a pause",
         expected: "preamble, file, FIN",
-        hint: "Reading 0 bytes means that the client has no more to say, not that it has gone. In \
-               Node: allowHalfOpen: true.",
-        is_heavy: false,
-        run: half_close,
+        hint: "A read of 0 bytes means that the client sends no more data, not that it has \
+               disconnected. In Node, set allowHalfOpen: true.",
+        run: Light(half_close),
     },
     Check {
         id: "upload-first",
-        title: "A client that uploads 20 MB before it reads does not get stuck",
+        title: "A client can upload 20 MB before it reads",
         clause: 5,
-        stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, then reads a file of 16 \
+        stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, and then reads 16 \
                    MiB",
-        expected: "the upload is taken, then preamble, file, FIN",
-        hint: "Read what the client sends while you send: in a second thread or task, or by a \
-               listener. Else both sides wait for each other with full buffers.",
-        is_heavy: false,
-        run: upload_first,
+        expected: "the server reads the upload; preamble, file, FIN",
+        hint: "Read what the client sends while you send, in a second thread or task, or in an \
+               event listener. Otherwise both sides wait for each other with full buffers.",
+        run: Light(upload_first),
     },
     Check {
         id: "unread-request",
-        title: "A request that nobody waits for destroys nothing",
+        title: "An unread request does not truncate the reply",
         clause: 7,
-        stimulus: "a client with a receive buffer of 4 KiB sends a request, pauses for 0.5 s, then \
-                   reads 2 MB",
+        stimulus: "a client with a small buffer sends a request, pauses for 0.5 s, and reads 2 MB",
         expected: "preamble, file, FIN; no reset",
-        hint: "To close a socket with unread input sends a RST, which throws away what is under way. \
-               Read what the client says, shut down your writing side, and close after its FIN.",
-        is_heavy: false,
-        run: unread_request,
+        hint: "If a socket has unread input, closing it sends a RST, which destroys data in \
+               transit. Read what the client sends, shut down the write half, and close after the \
+               client's FIN.",
+        run: Light(unread_request),
     },
     Check {
         id: "late-words",
-        title: "A client may speak after the server's FIN",
+        title: "A client can send data after the server's FIN",
         clause: 7,
-        stimulus: "a client reads everything, then says three words within 0.6 s, and one later; another \
-                   reads everything, then sends 4 MB",
-        expected: "no reset, and the 4 MB are taken: the server still listens",
-        hint: "After the shutdown of your writing side, go on reading until the client's FIN, for as \
-               long as the linger timeout.",
-        is_heavy: false,
-        run: late_words,
+        stimulus: "a client reads the whole reply, sends three messages within 0.6 s, and another \
+                   one later; a second client reads the whole reply and sends 4 MB",
+        expected: "no reset, and the server reads the 4 MB",
+        hint: "After your FIN, continue to read until the client's FIN or the linger timeout.",
+        run: Light(late_words),
     },
     Check {
         id: "fin-in-time",
-        title: "The FIN comes right after the last byte",
+        title: "The FIN follows the last byte immediately",
         clause: 7,
-        stimulus: "a client reads everything and keeps its own side open",
+        stimulus: "a client reads the whole reply and keeps its write half open",
         expected: "the server's FIN within 2 s",
-        hint: "Shut down the writing side after the last byte, without waiting for the client: it may \
-               be waiting for you.",
-        is_heavy: false,
-        run: fin_in_time,
+        hint: "Shut down the write half after the last byte, without waiting for the client's FIN.",
+        run: Light(fin_in_time),
     },
     Check {
         id: "idle-let-go",
-        title: "A client that never closes is let go",
+        title: "A client that never closes is disconnected",
         clause: 7,
-        stimulus: "a client reads everything, then neither speaks nor closes",
-        expected: "after the linger timeout (5 s unless told) the connection is closed",
+        stimulus: "a client reads the whole reply, then neither sends nor closes",
+        expected: "the connection is closed after the linger timeout (default: 5 s)",
         hint: "Limit the time that you wait for the client's FIN.",
-        is_heavy: false,
-        run: idle_let_go,
+        run: Light(idle_let_go),
     },
     Check {
         id: "flooder-let-go",
-        title: "A client that never stops talking is let go",
+        title: "A client that never stops sending is disconnected",
         clause: 7,
-        stimulus: "a client reads everything and sends without end",
-        expected: "the whole file, and after the linger timeout the connection is closed",
-        hint: "The linger timeout counts from the file's end, not from the client's last word.",
-        is_heavy: false,
-        run: flooder_let_go,
+        stimulus: "a client reads the whole reply and sends without end",
+        expected: "the whole file; the connection is closed after the linger timeout",
+        hint: "The linger timeout starts at the end of the file, not at the client's last message.",
+        run: Light(flooder_let_go),
     },
     Check {
         id: "pause-and-resume",
-        title: "A client that pauses gets the rest",
+        title: "A client that pauses gets the rest of the file",
         clause: 3,
-        stimulus: "a client with a small buffer reads 100 kB of 8 MiB, pauses for 8 s, and reads on",
+        stimulus: "a client with a small buffer reads 100 kB of 8 MiB, pauses for 8 s, and \
+                   continues",
         expected: "preamble, file, FIN",
-        hint: "A client that does not read makes write wait. That is no error, and nothing to skip.",
-        is_heavy: false,
-        run: pause_and_resume,
+        hint: "If a client does not read, a write waits. That is not an error. Skip no data.",
+        run: Light(pause_and_resume),
     },
     Check {
         id: "slow-reader",
         title: "A slow client gets the whole file",
         clause: 8,
-        stimulus: "a client with a small buffer takes 4 kB every 0.1 s for 12 s, then the rest of 4 \
-                   MiB; chunks are of 4 KiB, if {chunk} can be told",
+        stimulus: "a client with a small buffer reads 4 kB every 0.1 s for 12 s, then the rest of \
+                   4 MiB; the chunk size is 4 KiB, if the command contains {chunk}",
         expected: "preamble, file, FIN",
-        hint: "Whoever takes a little is not stalled: a time limit around a write cuts off live \
-               clients.",
-        is_heavy: false,
-        run: slow_reader,
+        hint: "A slow client is not stalled. A time limit around a write disconnects slow clients.",
+        run: Light(slow_reader),
     },
 ];
 
-fn half_close(stage: &Stage<'_>) -> Outcome {
+fn half_close(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(8 * MIB))?;
     let client = server.connect()?;
     client.half_close()?;
     client.expect_whole(noise(8 * MIB))?;
-    // A server may be quick enough to send all before it hears the FIN. Not to this client: it has
-    // room for little, and pauses until the FIN is heard, and a while longer: to grant it a second or
-    // two more is to cut it off, too.
+    // The server may have sent everything to that client before it received the FIN. This client
+    // has a small buffer and a pause, so that it detects a server that stops a little later.
     let client = server.connect_small()?;
     client.half_close()?;
     thread::sleep(Duration::from_millis(2500));
     client.expect_whole(noise(8 * MIB))
 }
 
-fn upload_first(stage: &Stage<'_>) -> Outcome {
+fn upload_first(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(16 * MIB))?;
     let client = server.connect_small()?;
-    // Until its buffer is full: a server that hears only between two writes is in a write now.
+    // The client's buffer is full afterwards, so a server that reads between two writes is blocked.
     thread::sleep(Duration::from_millis(300));
     for _ in 0..20 {
-        client.send(&noise(16 * MIB)[..1_000_000])?;
+        client.send(noise(1_000_000))?;
     }
     client.expect_whole(noise(16 * MIB))
 }
 
-fn unread_request(stage: &Stage<'_>) -> Outcome {
+fn unread_request(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(2_000_000))?;
     for _ in 0..3 {
         let client = server.connect_small()?;
         client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
-        // The pause is the stimulus: time for a server that closes at once to do so.
+        // A server that closes immediately does it during this pause.
         thread::sleep(Duration::from_millis(500));
         client.expect_whole(noise(2_000_000))?;
     }
     Ok(())
 }
 
-fn late_words(stage: &Stage<'_>) -> Outcome {
+fn late_words(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     let client = server.connect()?;
     client.expect_whole(noise(1000))?;
-    for word in 1..=3 {
-        demand!(
-            !client.is_closed_by_server(),
-            "a reset answered word {word} after the server's FIN"
-        );
+    for number in 1..=3 {
+        let is_open = !client.is_closed_by_server();
+        demand!(is_open, "expected no reset after message {number}, got a reset");
     }
-    // Most of the linger timeout may pass; the words themselves took 0.6 s.
+    // The messages took 0.6 s, so this is still before the linger timeout.
     thread::sleep(stage.target.linger.mul_f32(0.4));
-    demand!(
-        !client.is_closed_by_server(),
-        "a reset came long before the linger timeout had passed"
-    );
-    // A server that only keeps the socket open sends no reset either, but the buffers fill.
+    let is_open = !client.is_closed_by_server();
+    demand!(is_open, "expected no reset before the linger timeout, got a reset");
+    // If a server keeps the socket open but does not read, there is no reset, but the buffers fill.
     let client = server.connect_small()?;
     client.expect_whole(noise(1000))?;
     for _ in 0..4 {
@@ -180,72 +164,56 @@ fn late_words(stage: &Stage<'_>) -> Outcome {
     Ok(())
 }
 
-fn fin_in_time(stage: &Stage<'_>) -> Outcome {
+fn fin_in_time(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(100_000))?;
     let client = server.connect()?;
     client.read_exactly(server.preamble().len() + 100_000)?;
     let (rest, ending) = client.read_until_end(Duration::from_secs(2));
-    demand!(rest.is_empty(), "{} bytes too many", rest.len());
-    demand!(ending == Ending::Fin, "after the last byte, {ending}");
+    demand!(rest.is_empty(), "expected a FIN after the last byte, got {} more bytes", rest.len());
+    demand!(ending == Ending::Fin, "expected a FIN after the last byte, got {ending}");
     Ok(())
 }
 
-fn idle_let_go(stage: &Stage<'_>) -> Outcome {
+fn idle_let_go(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     let client = server.connect()?;
     client.expect_whole(noise(1000))?;
-    let limit = stage.target.linger + SLACK;
+    let limit = stage.target.linger_limit();
     thread::sleep(limit);
-    let s = limit.as_secs();
-    demand!(
-        client.is_closed_by_server(),
-        "the connection is still open {s} s after the file's end"
-    );
+    let (is_closed, s) = (client.is_closed_by_server(), limit.as_secs());
+    demand!(is_closed, "expected the end of the connection within {s} s, got an open connection");
     server.expect_whole(noise(1000))
 }
 
-fn flooder_let_go(stage: &Stage<'_>) -> Outcome {
+fn flooder_let_go(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(MIB))?;
     let client = server.connect()?;
-    let flood = &noise(MIB)[..50_000];
-    client.send(flood)?;
+    client.send(noise(50_000))?;
     client.expect_whole(noise(MIB))?;
-    let limit = stage.target.linger + SLACK;
-    let started = Instant::now();
-    while client.try_send(flood) {
-        let took = started.elapsed();
-        let s = took.as_secs();
+    let limit = stage.target.linger_limit();
+    let (started, s) = (Instant::now(), limit.as_secs());
+    while client.try_send(noise(50_000)) {
+        let is_in_time = started.elapsed() < limit;
         demand!(
-            took < limit,
-            "the connection of a flooder is still open {s} s after the file's end"
+            is_in_time,
+            "expected the end of the connection within {s} s, got an open connection"
         );
-        // A flood of a hundred words a second is enough; more would only heat the room.
+        // A hundred messages per second are enough.
         thread::sleep(Duration::from_millis(10));
     }
     server.expect_whole(noise(MIB))
 }
 
-fn pause_and_resume(stage: &Stage<'_>) -> Outcome {
-    let server = stage.serve(noise(8 * MIB))?;
-    let client = server.connect_small()?;
-    let mut got = client.read_exactly(100_000)?;
+fn pause_and_resume(stage: &Stage) -> Outcome {
+    let client = stage.serve(noise(8 * MIB))?.connect_small()?;
+    let got = client.read_exactly(100_000)?;
     thread::sleep(Duration::from_secs(8));
-    let (rest, ending) = client.read_reply();
-    got.extend(rest);
-    client.expect_reply(&got, noise(8 * MIB), ending)
+    client.expect_rest(got, noise(8 * MIB))
 }
 
-fn slow_reader(stage: &Stage<'_>) -> Outcome {
-    stage.write(noise(4 * MIB))?;
+fn slow_reader(stage: &Stage) -> Outcome {
     let settings = Settings { chunk_bytes: 4096, ..Settings::default() };
-    let server = stage.start(Start { settings, ..Start::default() })?;
-    let client = server.connect_small()?;
-    let mut got = Vec::new();
-    for _ in 0..120 {
-        got.extend(client.read_exactly(4000)?);
-        thread::sleep(Duration::from_millis(100));
-    }
-    let (rest, ending) = client.read_reply();
-    got.extend(rest);
-    client.expect_reply(&got, noise(4 * MIB), ending)
+    let client = stage.serve_with(settings, noise(4 * MIB))?.connect_small()?;
+    let got = client.read_slowly(120, 4000)?;
+    client.expect_rest(got, noise(4 * MIB))
 }

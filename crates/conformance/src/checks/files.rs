@@ -1,128 +1,106 @@
-//! Files that change: clauses 2, 3, 4 and 8.
+//! Files that change, and memory: clauses 2, 3, 4, 8 and 12.
 
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::check::{Check, Outcome, Stop, demand};
-use crate::checks::bytes::expect_header;
-use crate::client::Ending;
-use crate::content::{difference, noise};
-use crate::server::{Server, Stage, Start};
-use crate::system;
-use crate::target::Settings;
+use harness::fixture::noise;
+use harness::usage::anonymous_memory_bytes;
 
-/// Many times what the kernel keeps for a client with a small buffer.
-const LONG: u64 = 8 << 20;
+use super::header::expect_header;
+use crate::check::Check;
+use crate::check::Run::{Heavy, Light};
+use crate::client::{Client, Ending};
+use crate::server::Server;
+use crate::stage::Stage;
+use crate::target::Settings;
+use crate::verdict::{Outcome, Stop, demand};
+
+/// Many times as much as the kernel accepts for a client with a small buffer.
+const LONG_BYTES: u64 = 8 << 20;
+
+const REQUEST: &str = "GET / HTTP/1.1\r\n\r\n";
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "opened-anew",
-        title: "A file that was replaced is new for the next client",
+        title: "After the file is replaced, the next client gets the new content",
         clause: 2,
-        stimulus: "a client is served; another file takes the name; the next client comes",
-        expected: "the first gets the old file, the second the new one, whole",
-        hint: "Open the file, and ask for its length, for every client; not once at start.",
-        is_heavy: false,
-        run: opened_anew,
+        stimulus: "a client is served; another file replaces the file; the next client connects",
+        expected: "the first client gets the old content, the second one the new content",
+        hint: "Open the file, and determine its length, for every client, not once at startup.",
+        run: Light(opened_anew),
     },
     Check {
         id: "grown-file",
-        title: "A file that grows while it is sent keeps its length",
+        title: "A file that grows is sent with its original length",
         clause: 4,
-        stimulus: "a client has read the first bytes of an 8 MiB file when 1 MB is appended",
+        stimulus: "1 MB is appended to a file of 8 MiB after a client has read its first bytes",
         expected: "exactly 8 MiB, then FIN",
-        hint: "Take the length when the file is opened, and send exactly so much.",
-        is_heavy: false,
-        run: grown_file,
+        hint: "Determine the length when you open the file, and send exactly that many bytes.",
+        run: Light(grown_file),
     },
     Check {
         id: "shrunk-file",
-        title: "A file that shrinks while it is sent ends the connection; nothing is padded",
+        title: "A file that shrinks ends the connection, without padding",
         clause: 4,
-        stimulus: "a client has read the first bytes of an 8 MiB file when it is cut to 4 MiB",
-        expected: "the connection ends in time with at most 4 MiB; the next client is served",
-        hint: "A read of 0 bytes before the end means that the file became shorter: end this \
-               connection. Do not try again, and do not fill up.",
-        is_heavy: false,
-        run: shrunk_file,
+        stimulus: "a file of 8 MiB is shortened to 4 MiB after a client has read its first bytes",
+        expected: "the connection ends after at most 4 MiB; the next client is served",
+        hint: "A read of 0 bytes before the end means that the file has become shorter. End this \
+               connection. Do not try again, and do not pad the file.",
+        run: Light(shrunk_file),
     },
     Check {
         id: "missing-file",
-        title: "A missing file ends one connection, not the server",
+        title: "A missing file ends only one connection",
         clause: 8,
-        stimulus: "the file is moved away; a client comes and speaks; the file is moved back",
+        stimulus: "the file is moved away; a client sends a request; the file is moved back",
         expected: "the preamble alone, then FIN; the next client is served",
-        hint: "An error of opening belongs to this client. Tell it what the preamble can say, end \
-               the connection as always, and go on.",
-        is_heavy: false,
-        run: missing_file,
+        hint: "An error of opening the file concerns only this client. Send the preamble, end the \
+               connection as usual, and continue to accept.",
+        run: Light(missing_file),
     },
     Check {
         id: "missing-file-http",
-        title: "With --preamble http a missing file is an empty 404",
+        title: "With the http preamble, the reply for a missing file is an empty 404",
         clause: 8,
-        stimulus: "the server is started with {preamble} = http, the file is moved away",
+        stimulus: "the server is started with {preamble} = http; the file is moved away",
         expected: "HTTP/1.1 404 with Content-Length: 0, then FIN",
-        hint: "Open the file before you write the header: only then you know which one.",
-        is_heavy: false,
-        run: missing_file_http,
+        hint: "Open the file before you write the header, because the status depends on it.",
+        run: Light(missing_file_http),
     },
     Check {
         id: "folder-instead",
-        title: "A folder in the file's place ends one connection, not the server",
+        title: "A directory in place of the file ends only one connection",
         clause: 8,
-        stimulus: "a folder takes the file's name; a client comes; then nothing has it, and a client \
-                   comes; then the file is back",
-        expected: "no more than the preamble, then FIN; the next client is served",
-        hint: "Some systems open a folder like a file; reading it fails. Both belong to this client.",
-        is_heavy: false,
-        run: folder_instead,
+        stimulus: "a directory replaces the file; a client connects; the directory is removed; a \
+                   client connects; the file is restored",
+        expected: "at most the preamble, then FIN; the next client is served",
+        hint: "Some systems open a directory, and reading fails. Both errors end one connection.",
+        run: Light(folder_instead),
     },
     Check {
         id: "memory",
-        title: "Memory does not grow with the file",
+        title: "Memory does not grow with the length of the file",
         clause: 3,
-        stimulus: "four clients take the first byte of a file of 256 MiB and pause for 3 s",
-        expected: "the server's own memory grows by less than 64 MiB",
-        hint: "Read a chunk, write it whole, then read the next. Whoever reads faster than the \
-               client takes keeps the file in memory.",
-        is_heavy: true,
-        run: memory,
+        stimulus: "four clients connect and, for 3 s, read nothing of a file of 256 MiB",
+        expected: "the server's memory grows by less than 64 MiB",
+        hint: "Read a chunk, write it completely, then read the next one. If you read faster than \
+               the client, the file accumulates in memory.",
+        run: Heavy(memory),
     },
     Check {
         id: "memory-of-upload",
-        title: "Memory does not grow with what the client says",
+        title: "Memory does not grow with what the client sends",
         clause: 12,
         stimulus: "a client sends 128 MiB and reads nothing of a long file",
-        expected: "the server's own memory grows by less than 64 MiB",
-        hint: "Throw away what the client sends as soon as it is read and counted.",
-        is_heavy: true,
-        run: memory_of_upload,
+        expected: "the server's memory grows by less than 64 MiB",
+        hint: "Discard what the client sends as soon as you have read and counted it.",
+        run: Heavy(memory_of_upload),
     },
 ];
 
-fn memory_of_upload(stage: &Stage<'_>) -> Outcome {
-    const UPLOAD_BYTES: usize = 128 << 20;
-    const GROWTH_BYTES_MAX: u64 = 64 << 20;
-    let server = stage.serve(noise(1000))?;
-    server.expect_whole(noise(1000))?;
-    stage.set_len(LONG)?;
-    let Some(before) = system::memory_bytes(server.group()) else {
-        return Err(Stop::not_applicable("this system does not tell a process's memory in /proc"));
-    };
-    // It reads nothing of a long file, so the server is still at it while it hears all this.
-    let client = server.connect_small()?;
-    for _ in 0..UPLOAD_BYTES >> 20 {
-        client.send(noise(1 << 20))?;
-    }
-    let grown = system::memory_bytes(server.group()).unwrap_or(0).saturating_sub(before);
-    let mib = grown >> 20;
-    demand!(grown < GROWTH_BYTES_MAX, "it grew by {mib} MiB while a client sent 128 MiB");
-    Ok(())
-}
-
-fn opened_anew(stage: &Stage<'_>) -> Outcome {
+fn opened_anew(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
     let new = &noise(200_000)[50_000..];
@@ -132,71 +110,71 @@ fn opened_anew(stage: &Stage<'_>) -> Outcome {
     server.expect_whole(new)
 }
 
-fn grown_file(stage: &Stage<'_>) -> Outcome {
-    let server = stage.serve_zeros(LONG)?;
+/// Connects a client, changes the length of the file after the client's first byte of it, and reads
+/// the rest. Returns the number of bytes of the file.
+fn change_length(
+    stage: &Stage,
+    server: &Server,
+    bytes: u64,
+) -> Result<(Client, u64, Ending), Stop> {
     let client = server.connect_small()?;
-    let preamble = server.preamble().len();
-    client.read_exactly(preamble + 1)?;
-    stage.set_len(LONG + 1_000_000)?;
+    client.read_exactly(server.preamble().len() + 1)?;
+    stage.set_len(bytes)?;
     let (rest, ending) = client.read_reply();
-    let got = rest.len() as u64 + 1;
-    demand!(got == LONG, "{got} bytes of the file instead of {LONG}; then {ending}");
+    Ok((client, rest.len() as u64 + 1, ending))
+}
+
+fn grown_file(stage: &Stage) -> Outcome {
+    let server = stage.serve_zeros(LONG_BYTES)?;
+    let (client, got, ending) = change_length(stage, &server, LONG_BYTES + 1_000_000)?;
+    let is_correct = got == LONG_BYTES;
+    demand!(is_correct, "expected {LONG_BYTES} bytes of the file, got {got}; then {ending}");
     client.expect_reply(server.preamble(), &[], ending)
 }
 
-fn shrunk_file(stage: &Stage<'_>) -> Outcome {
-    let server = stage.serve_zeros(LONG)?;
-    let client = server.connect_small()?;
-    client.read_exactly(server.preamble().len() + 1)?;
-    stage.set_len(LONG / 2)?;
-    let (rest, ending) = client.read_reply();
-    let got = rest.len() as u64 + 1;
+fn shrunk_file(stage: &Stage) -> Outcome {
+    const SHORT_BYTES: u64 = LONG_BYTES / 2;
+    let server = stage.serve_zeros(LONG_BYTES)?;
+    let (client, got, ending) = change_length(stage, &server, SHORT_BYTES)?;
     demand!(
-        got <= LONG / 2,
-        "{got} bytes of a file that has {}: filled up or read ahead",
-        LONG / 2
+        got <= SHORT_BYTES,
+        "expected at most {SHORT_BYTES} bytes of the shortened file, got {got}: it was padded, or \
+         read in advance"
     );
-    let is_over = matches!(ending, Ending::Fin | Ending::Reset);
-    demand!(is_over, "{got} bytes, then {ending}: the connection does not end");
+    let has_ended = matches!(ending, Ending::Fin | Ending::Reset);
+    demand!(has_ended, "expected the connection to end, got {got} bytes of the file and {ending}");
     drop(client);
     stage.write(b"short")?;
     server.expect_whole(b"short")
 }
 
-fn missing_file(stage: &Stage<'_>) -> Outcome {
+fn missing_file(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     let away = stage.file().with_extension("away");
     for _ in 0..2 {
         fs::rename(stage.file(), &away)?;
-        let client = server.connect()?;
-        client.send(b"GET / HTTP/1.1\r\n\r\n")?;
-        client.expect_whole(b"")?;
-        drop(client);
+        server.expect_whole_after(REQUEST, b"")?;
         fs::rename(&away, stage.file())?;
         server.expect_whole(noise(1000))?;
     }
     Ok(())
 }
 
-fn missing_file_http(stage: &Stage<'_>) -> Outcome {
+fn missing_file_http(stage: &Stage) -> Outcome {
     stage.target.needs("{preamble}")?;
-    stage.write(noise(1000))?;
     let settings = Settings { preamble: "http", ..Settings::default() };
-    let server = stage.start(Start { settings, ..Start::default() })?;
+    let server = stage.serve_with(settings, noise(1000))?;
     fs::remove_file(stage.file())?;
     let client = server.connect()?;
-    client.send(b"GET / HTTP/1.1\r\n\r\n")?;
+    client.send(REQUEST.as_bytes())?;
     let (got, ending) = client.read_reply();
     let header = String::from_utf8_lossy(&got);
     expect_header(&header, "404", 0)?;
     let end = header.find("\r\n\r\n").map_or(0, |at| at + 4);
-    match difference(&got[end..], b"") {
-        Some(difference) => Err(Stop::fail(format!("after the header: {difference}"))),
-        None => client.expect_reply(&[], &[], ending),
-    }
+    client.expect_reply(&got[end..], &[], ending).map_err(|stop| stop.context("after the header"))
 }
 
-fn folder_instead(stage: &Stage<'_>) -> Outcome {
+fn folder_instead(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     fs::remove_file(stage.file())?;
     fs::create_dir(stage.file())?;
@@ -207,7 +185,7 @@ fn folder_instead(stage: &Stage<'_>) -> Outcome {
     server.expect_whole(noise(1000))
 }
 
-/// That it is exactly the preamble is the matter of `missing-file`.
+/// Expects an empty reply or the preamble. The check `missing-file` requires the preamble.
 fn expect_at_most_preamble(server: &Server) -> Outcome {
     let client = server.connect()?;
     let (got, ending) = client.read_reply();
@@ -217,27 +195,44 @@ fn expect_at_most_preamble(server: &Server) -> Outcome {
     }
 }
 
-fn memory(stage: &Stage<'_>) -> Outcome {
-    const FILE_BYTES: u64 = 256 << 20;
-    const GROWTH_BYTES_MAX: u64 = 64 << 20;
+/// Starts a server for a short file, and lets it serve one client, for which a runtime may allocate
+/// memory once. Then makes the file longer. Returns the server and its memory in bytes.
+fn serve_with_memory(stage: &Stage, bytes: u64) -> Result<(Server, u64), Stop> {
     let server = stage.serve(noise(1000))?;
-    // What a runtime fills at its first client is not what we are after.
     server.expect_whole(noise(1000))?;
-    stage.set_len(FILE_BYTES)?;
-    let Some(before) = system::memory_bytes(server.group()) else {
-        return Err(Stop::not_applicable("this system does not tell a process's memory in /proc"));
-    };
-    let clients: Vec<_> = (0..4).map(|_| server.connect_small()).collect::<Result<_, _>>()?;
-    for client in &clients {
-        client.read_exactly(1)?;
-    }
+    stage.set_len(bytes)?;
+    let memory_bytes = server.usage(anonymous_memory_bytes)?;
+    Ok((server, memory_bytes))
+}
+
+fn expect_memory(server: &Server, before: u64, activity: &str) -> Outcome {
+    const GROWTH_MIB_MAX: u64 = 64;
+    let growth = server.usage(anonymous_memory_bytes)?.saturating_sub(before) >> 20;
+    demand!(
+        growth < GROWTH_MIB_MAX,
+        "expected memory growth below {GROWTH_MIB_MAX} MiB while {activity}, got {growth} MiB"
+    );
+    Ok(())
+}
+
+fn memory(stage: &Stage) -> Outcome {
+    let (server, before) = serve_with_memory(stage, 256 << 20)?;
+    let clients = server.connect_non_reading(4)?;
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(3) {
-        let now = system::memory_bytes(server.group()).unwrap_or(0);
-        let grown = now.saturating_sub(before);
-        let mib = grown >> 20;
-        demand!(grown < GROWTH_BYTES_MAX, "it grew by {mib} MiB while four clients took nothing");
+        expect_memory(&server, before, "four clients read nothing")?;
         thread::sleep(Duration::from_millis(100));
     }
+    drop(clients);
     server.expect_alive()
+}
+
+fn memory_of_upload(stage: &Stage) -> Outcome {
+    // The client reads nothing, so the server still sends while it receives all this.
+    let (server, before) = serve_with_memory(stage, LONG_BYTES)?;
+    let client = server.connect_small()?;
+    for _ in 0..128 {
+        client.send(noise(1 << 20))?;
+    }
+    expect_memory(&server, before, "a client sent 128 MiB")
 }

@@ -3,11 +3,12 @@
 
 mod mutants;
 mod program;
+mod target;
 
 use std::process::ExitCode;
 
 use conformance::{ALL, Check, HEAVY_JOBS, Target, Verdict};
-use libtest_mimic::{Arguments, Trial};
+use libtest_mimic::{Arguments, Failed, Trial};
 use serve_core::Approach;
 
 fn main() -> ExitCode {
@@ -17,23 +18,24 @@ fn main() -> ExitCode {
     let (heavy, mut light): (Vec<_>, Vec<_>) = approaches::ALL
         .into_iter()
         .flat_map(|approach| checks().map(move |check| (approach, check)))
-        .partition(|(_, check)| check.is_heavy);
-    // The long ones first, so that nothing waits for them at the end.
+        .partition(|(_, check)| check.is_heavy());
+    // The longest check runs first, so that no other test waits for it at the end.
     light.sort_by_key(|(_, check)| check.id != "slow-reader");
     let mut light: Vec<Trial> = light.into_iter().map(trial).collect();
     let mut heavy: Vec<Trial> = heavy.into_iter().map(trial).collect();
     light.extend(program::trials());
-    let (light_too, heavy_too) = mutants::trials();
-    light.extend(light_too);
-    heavy.extend(heavy_too);
+    light.extend(target::trials());
+    let (light_mutants, heavy_mutants) = mutants::trials();
+    light.extend(light_mutants);
+    heavy.extend(heavy_mutants);
 
     let mut arguments = Arguments::from_args();
-    // Most of what the tests do is to wait.
+    // The tests mostly wait.
     arguments.test_threads = arguments.test_threads.or(Some(8));
-    let first = libtest_mimic::run(&arguments, light);
+    let light = libtest_mimic::run(&arguments, light);
     arguments.test_threads = Some(HEAVY_JOBS);
-    let second = libtest_mimic::run(&arguments, heavy);
-    if first.has_failed() { first.exit_code() } else { second.exit_code() }
+    let heavy = libtest_mimic::run(&arguments, heavy);
+    if light.has_failed() { light.exit_code() } else { heavy.exit_code() }
 }
 
 fn checks() -> impl Iterator<Item = &'static Check> {
@@ -51,4 +53,15 @@ fn trial((approach, check): (&'static Approach, &'static Check)) -> Trial {
             Verdict::NotApplicable(_) => Ok(()),
         }
     })
+}
+
+/// Returns tests that fail by a panic.
+fn trials(module: &str, tests: &[(&str, fn())]) -> Vec<Trial> {
+    let trial = |&(name, test): &(&str, fn())| {
+        Trial::test(format!("{module}::{name}"), move || -> Result<(), Failed> {
+            test();
+            Ok(())
+        })
+    };
+    tests.iter().map(trial).collect()
 }

@@ -12,55 +12,55 @@ use crate::checks;
 
 /// Each mutant, a check that must fail for it, and a part of the expected message.
 const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
-    ("small-backlog", "backlog", "no room for one more"),
-    ("accept-then-wait", "preamble", "no byte within 2 s"),
-    ("accept-then-wait", "silent-client", "nothing of 300010 bytes"),
-    ("waits-a-little", "at-once", "the quickest of five silent clients waited"),
+    ("small-backlog", "backlog", "expected 1000 clients in the accept queue, got"),
+    ("accept-then-wait", "preamble", "expected the first byte within 2 s, got a timeout"),
+    ("accept-then-wait", "silent-client", "expected 300010 bytes, got none"),
+    ("waits-a-little", "at-once", "expected the first byte of the fastest of five clients"),
     ("file-read-once", "opened-anew", "byte 10 differs"),
-    ("wrong-newline", "preamble", "byte 8 differs: \"\\r\\n\" instead of \"\\n\\n\""),
-    ("http-without-length", "preamble-http", "no \"content-length: 70000\""),
-    ("wrong-length", "preamble-http", "no \"content-length: 70000\""),
-    ("whole-file-in-memory", "memory", "while four clients took nothing"),
-    ("whole-writes-instead-of-chunk", "one-byte-chunks", "a chunk event tells 5000 bytes"),
-    ("loses-last-partial-chunk", "size-around-chunk", "with 4095 bytes: only 10 of 4105 bytes"),
-    ("loses-last-partial-chunk", "size-1", "only 10 of 11 bytes"),
-    ("pads", "shrunk-file", "filled up or read ahead"),
-    ("follows-growth", "grown-file", "9388608 bytes of the file instead of 8388608"),
-    ("never-reads", "upload-first", "nobody reads them"),
+    ("wrong-newline", "preamble", "byte 8 differs: expected \"\\n\\n\", got \"\\r\\n\""),
+    ("http-without-length", "preamble-http", "\"content-length: 70000\", got no such field"),
+    ("wrong-length", "preamble-http", "\"content-length: 70000\", got \"content-length: 70001\""),
+    ("whole-file-in-memory", "memory", "while four clients read nothing"),
+    ("whole-writes-instead-of-chunk", "one-byte-chunks", "of 1 byte, got one of 5000 bytes"),
+    ("loses-last-partial-chunk", "size-around-chunk", "4095 bytes: expected 4105 bytes, got 10"),
+    ("loses-last-partial-chunk", "size-1", "expected 11 bytes, got 10, all correct"),
+    ("pads", "shrunk-file", "of the shortened file, got 8388608"),
+    ("follows-growth", "grown-file", "expected 8388608 bytes of the file, got 9388608"),
+    ("never-reads", "upload-first", "the server read nothing for 5 s"),
     ("floods-log", "events-flood", "data events in"),
-    ("spins-after-fin", "idle-while-waiting", "ms of processor time"),
+    ("spins-after-fin", "idle-while-waiting", "ms of CPU time"),
     ("half-close-as-goodbye", "half-close", "then the server's FIN"),
-    ("close-without-drain", "late-words", "a reset answered word 1"),
+    ("close-without-drain", "late-words", "expected no reset after message 1"),
     ("write-and-close", "unread-request", "then a reset"),
-    ("no-fin", "fin-in-time", "after the last byte, nothing"),
-    ("no-fin", "silent-client", "instead of a FIN"),
-    ("never-lets-go", "idle-let-go", "still open"),
-    ("never-lets-go", "flooder-let-go", "the connection of a flooder is still open"),
+    ("no-fin", "fin-in-time", "after the last byte, got a timeout"),
+    ("no-fin", "silent-client", "expected a FIN after the last byte"),
+    ("never-lets-go", "idle-let-go", "got an open connection"),
+    ("never-lets-go", "flooder-let-go", "got an open connection"),
     ("dies-on-reset", "resets", "the server's process ended"),
-    ("leaks-descriptors", "descriptors-return", "descriptors instead of"),
-    ("no-stall-timeout", "stalled-cut-off", "a flooder that reads nothing is still there"),
+    ("leaks-descriptors", "descriptors-return", "open file descriptors after 150 clients, got"),
+    ("no-stall-timeout", "stalled-cut-off", "within 6 s while sending, got an open connection"),
     ("cuts-slow-readers", "slow-not-cut-off", "then a reset"),
     ("missing-file-kills", "missing-file", "the server's process ended"),
     ("missing-file-kills", "folder-instead", "the server's process ended"),
-    ("missing-file-hangs", "missing-file", "nothing within"),
-    ("sequential", "reverse-order", "client 10 of 10: nothing of"),
-    ("pool-of-threads", "many-stalled", "of 200 has no byte after 5 s"),
-    ("blocking-on-executor", "stalled-neighbour", "client 2 of 8 has no byte"),
+    ("missing-file-hangs", "missing-file", "expected 10 bytes, got none; then a timeout"),
+    ("sequential", "reverse-order", "client 10 of 10: expected 4194314 bytes, got none"),
+    ("pool-of-threads", "many-stalled", "of 200: expected the first byte within 5 s"),
+    ("blocking-on-executor", "stalled-neighbour", "client 2 of 8: expected the first byte within"),
     ("question-mark-in-accept", "few-descriptors", "could not connect"),
-    ("busy-accept", "few-descriptors", "ms of processor time"),
-    ("ignores-cap", "cap", "one more was served"),
-    ("drops-at-cap", "cap", "nothing of"),
+    ("busy-accept", "few-descriptors", "ms of CPU time"),
+    ("ignores-cap", "cap", "expected no reply to a further client"),
+    ("drops-at-cap", "cap", "got none"),
     ("ignores-sigterm", "sigterm", "it still runs"),
     ("ignores-sigterm", "sigint", "it still runs"),
     ("ignores-second-signal", "second-signal", "it still runs"),
-    ("serves-in-grace", "sigterm-finish", "a client that came after SIGTERM was served"),
+    ("serves-in-grace", "sigterm-finish", "connected after SIGTERM, got"),
     ("cuts-at-shutdown", "sigterm-finish", "then the server's FIN"),
-    ("disconnected-twice", "events", "disconnected after disconnected"),
-    ("file-ended-too-early", "events", "file_ended is told for a file that was cut short"),
-    ("waits-for-log", "unread-stdout", "within 5 s"),
+    ("disconnected-twice", "events", "expected no event after disconnected"),
+    ("file-ended-too-early", "events", "expected file_ended for the 3 whole files, got 5"),
+    ("waits-for-log", "unread-stdout", "a timeout after 5 s"),
     ("dies-on-closed-stdout", "closed-stdout", "ended"),
     ("request-chooses-file", "nothing-else", "secret"),
-    ("unescaped-log", "events-escaped", "a line of the log is the client's"),
+    ("unescaped-log", "events-escaped", "expected no unescaped data from the client"),
     ("remembers-everything", "memory-of-upload", "while a client sent 128 MiB"),
 ];
 
@@ -79,11 +79,11 @@ pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
         let check = checks().find(|check| check.id == id).expect("a check has this id");
         let name = format!("mutants::{mutant}::{id}");
         let trial = Trial::test(name, move || assert_fails(mutant, check, message));
-        if check.is_heavy { &mut heavy } else { &mut light }.push(trial);
+        if check.is_heavy() { &mut heavy } else { &mut light }.push(trial);
     }
     for check in checks() {
         let trial = Trial::test(format!("mutants::correct::{}", check.id), || assert_passes(check));
-        if check.is_heavy { &mut heavy } else { &mut light }.push(trial);
+        if check.is_heavy() { &mut heavy } else { &mut light }.push(trial);
     }
     (light, heavy)
 }
@@ -92,10 +92,10 @@ pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
 fn target(mutant: Option<&str>) -> Target {
     let mut words = vec![env!("CARGO_BIN_EXE_mutants").to_owned()];
     words.extend(mutant.into_iter().flat_map(|name| ["--bug".to_owned(), name.to_owned()]));
-    let places = "{file} {port} --chunk {chunk} --preamble {preamble} --stall-timeout {stall}s \
+    let arguments = "{file} {port} --chunk {chunk} --preamble {preamble} --stall-timeout {stall}s \
                   --max-connections {cap} --linger-timeout 2s --grace 2s --log-chunks";
-    words.extend(places.split_whitespace().map(str::to_owned));
-    let mut target = Target::of_command(&words).expect("the command has its places");
+    words.extend(arguments.split_whitespace().map(str::to_owned));
+    let mut target = Target::of_command(&words).expect("the command has all placeholders");
     target.linger = Duration::from_secs(2);
     target.grace = Duration::from_secs(2);
     target

@@ -79,7 +79,7 @@ fn a_server_that_never_listens_is_stopped() {
     sample.learner_writes("fn main() { loop { std::thread::park() } }");
     let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1);
-    assert_contains(&output, &["FAIL   size-1", "nobody listens on port", "later  preamble"]);
+    assert_contains(&output, &["FAIL   size-1", "no process listens on port", "later  preamble"]);
     assert_contains(&output, &["does not listen where the checks connect"]);
 }
 

@@ -1,6 +1,6 @@
 //! A connection: its counters and its events.
 
-use std::io::{self, ErrorKind};
+use std::io;
 use std::mem;
 use std::net::{SocketAddr, TcpStream};
 use std::process;
@@ -8,10 +8,12 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::Server;
-use super::log::{lock, quoted};
-use super::mutant::Mutant;
+use serve_core::ErrorKind;
 use socket2::SockRef;
+
+use crate::log::{lock, quoted};
+use crate::mutant::Mutant;
+use crate::server::Server;
 
 /// The minimum interval between two `data` events of one connection. Together with the last event
 /// of the connection, this results in at most ten events per second.
@@ -23,6 +25,8 @@ const PREVIEW_CHARS_MAX: usize = 80;
 pub struct Connection {
     pub id: u64,
     pub server: Arc<Server>,
+    /// Its socket. `None` only during the drop, which closes it.
+    stream: Option<Arc<TcpStream>>,
     pub connected_at: Instant,
     pub sent: AtomicU64,
     pub received: AtomicU64,
@@ -40,21 +44,25 @@ struct Unreported {
 }
 
 impl Connection {
-    /// Registers a new connection and logs `connected`. Returns `None` if the shutdown has begun.
+    /// Registers a new connection and logs `connected`. If the shutdown has begun, resets the
+    /// connection and returns `None`.
     pub fn open(
         server: &Arc<Server>,
         id: u64,
         peer: SocketAddr,
-        stream: &Arc<TcpStream>,
+        stream: TcpStream,
     ) -> Option<Self> {
         let mut connections = lock(&server.connections);
         if server.is_stopping.load(SeqCst) && !server.is_mutant(Mutant::ServesInGrace) {
+            reset_on_close(&stream);
             return None;
         }
-        connections.insert(id, Arc::clone(stream));
+        let stream = Arc::new(stream);
+        connections.insert(id, Arc::clone(&stream));
         let connection = Self {
             id,
             server: Arc::clone(server),
+            stream: Some(stream),
             connected_at: Instant::now(),
             sent: AtomicU64::new(0),
             received: AtomicU64::new(0),
@@ -65,11 +73,17 @@ impl Connection {
         Some(connection)
     }
 
-    /// Returns whether the connection was opened less than `age` ago.
-    pub fn is_younger_than(&self, age: Duration) -> bool {
-        self.connected_at.elapsed() < age
+    /// Whether the server has one deliberate bug.
+    pub fn is_mutant(&self, mutant: Mutant) -> bool {
+        self.server.is_mutant(mutant)
     }
 
+    /// Returns its socket.
+    pub fn stream(&self) -> &TcpStream {
+        self.stream.as_deref().expect("the socket is open until the drop")
+    }
+
+    /// Logs an event of this connection.
     pub fn record(&self, event: &str, fields: &str) {
         self.server.log.record(event, &format!(r#","conn":{}{fields}"#, self.id));
     }
@@ -78,19 +92,19 @@ impl Connection {
     /// [`DATA_INTERVAL`], so that a client cannot fill the log.
     pub fn record_received(&self, bytes: &[u8]) {
         self.received.fetch_add(bytes.len() as u64, SeqCst);
-        if self.server.is_mutant(Mutant::RemembersEverything) {
+        if self.is_mutant(Mutant::RemembersEverything) {
             lock(&self.remembered).extend(bytes);
         }
         let mut unreported = lock(&self.unreported);
         if unreported.bytes == 0 {
-            unreported.preview = match self.server.is_mutant(Mutant::UnescapedLog) {
+            unreported.preview = match self.is_mutant(Mutant::UnescapedLog) {
                 true => format!("\"{}\"", String::from_utf8_lossy(bytes)),
                 false => quoted(&preview(bytes)),
             };
         }
         unreported.bytes += bytes.len();
         let is_due = unreported.reported_at.is_none_or(|at| at.elapsed() >= DATA_INTERVAL);
-        if is_due || self.server.is_mutant(Mutant::FloodsLog) {
+        if is_due || self.is_mutant(Mutant::FloodsLog) {
             self.report(&mut unreported);
         }
     }
@@ -101,18 +115,18 @@ impl Connection {
         *unreported = Unreported { reported_at: Some(Instant::now()), ..Unreported::default() };
     }
 
-    /// Logs the error that ended the connection, if any. The caller drops the socket next.
-    pub fn finish(&self, result: io::Result<()>, stream: &TcpStream) {
+    /// Logs the error that ended the connection, if any, and closes the connection.
+    pub fn finish(self, result: io::Result<()>) {
         let Err(error) = result else { return };
         // After the grace period, the server itself causes the errors.
         if self.server.has_disconnected_all.load(SeqCst) {
             return;
         }
         self.server.record_error(Some(self.id), &error);
-        match kind_of(&error) {
+        match ErrorKind::of(&error) {
             // Without a reset, the kernel would keep the unsent data for minutes.
-            "stalled" => reset_on_close(stream),
-            "connection_reset" if self.server.is_mutant(Mutant::DiesOnReset) => process::exit(1),
+            ErrorKind::Stalled => reset_on_close(self.stream()),
+            ErrorKind::ConnectionReset if self.is_mutant(Mutant::DiesOnReset) => process::exit(1),
             _ => {}
         }
     }
@@ -131,36 +145,16 @@ impl Drop for Connection {
             self.report(&mut unreported);
         }
         let mut connections = lock(&self.server.connections);
-        // The map holds the last reference to the socket, so this closes it.
+        // These are the last references to the socket, so this closes it.
+        self.stream = None;
         connections.remove(&self.id);
         let (sent, received) = (self.sent.load(SeqCst), self.received.load(SeqCst));
         let fields = format!(r#","sent":{sent},"received":{received}"#);
         self.record("disconnected", &fields);
-        if self.server.is_mutant(Mutant::DisconnectedTwice) {
+        if self.is_mutant(Mutant::DisconnectedTwice) {
             self.record("disconnected", &fields);
         }
         self.server.changed.notify_all();
-    }
-}
-
-/// Returns the contract's name for the kind of an error.
-pub fn kind_of(error: &io::Error) -> &'static str {
-    // EMFILE and ENFILE, or on Windows WSAEMFILE and ERROR_TOO_MANY_OPEN_FILES.
-    let no_descriptors = if cfg!(windows) { [10024, 4] } else { [24, 23] };
-    if error.raw_os_error().is_some_and(|code| no_descriptors.contains(&code)) {
-        return "no_descriptors";
-    }
-    match error.kind() {
-        ErrorKind::NotFound => "not_found",
-        ErrorKind::IsADirectory => "not_a_file",
-        ErrorKind::PermissionDenied => "permission_denied",
-        ErrorKind::UnexpectedEof => "file_shrank",
-        ErrorKind::TimedOut => "stalled",
-        ErrorKind::ConnectionReset
-        | ErrorKind::ConnectionAborted
-        | ErrorKind::BrokenPipe
-        | ErrorKind::NotConnected => "connection_reset",
-        _ => "io",
     }
 }
 

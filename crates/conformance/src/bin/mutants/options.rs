@@ -1,120 +1,56 @@
 //! The command line.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
-use super::mutant::Mutant;
+use clap::{Parser, ValueEnum};
+use harness::text::duration;
 
-/// The usage message.
-pub const USAGE: &str = "usage: mutants [--bug NAME] FILE PORT [--chunk BYTES] \
-[--preamble bare|http|none]\n           [--max-connections N] [--stall-timeout 30s] \
-[--linger-timeout 5s] [--grace 5s]\n           [--log-chunks]\n       mutants --list\n";
+use crate::mutant::Mutant;
 
-/// The preamble of the reply.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Preamble {
-    /// `HTTP/1.1` and two newlines.
-    Bare,
-    /// A response header.
-    Http,
-    /// Nothing.
-    None,
-}
-
-/// The options of the server.
-#[derive(Clone, Debug)]
+/// Serve a file correctly, or with one deliberate bug
+#[derive(Clone, Debug, Parser)]
+#[command(name = "mutants", after_help = "`mutants --list` lists all bugs.")]
 pub struct Options {
-    pub mutant: Option<Mutant>,
+    /// File to serve
     pub file: PathBuf,
+    /// Port to listen on
     pub port: u16,
-    pub chunk_bytes: usize,
+    /// Bug of the server
+    #[arg(long = "bug", value_name = "NAME", hide_possible_values = true)]
+    pub mutant: Option<Mutant>,
+    /// Chunk size in bytes
+    #[arg(long = "chunk", value_name = "BYTES", default_value = "65536",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub chunk_bytes: u32,
+    /// Bytes before the file
+    #[arg(long, value_name = "KIND", default_value = "bare")]
     pub preamble: Preamble,
-    pub max_connections: usize,
+    /// Connection limit
+    #[arg(long, value_name = "N", default_value = "2000",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_connections: u32,
+    /// Stall timeout
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
     pub stall_timeout: Duration,
+    /// Linger timeout
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub linger_timeout: Duration,
+    /// Grace period of the shutdown
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub grace: Duration,
+    /// Log each chunk as an event
+    #[arg(long)]
     pub log_chunks: bool,
 }
 
-impl Options {
-    /// Parses the arguments after the program's name.
-    ///
-    /// # Errors
-    ///
-    /// Returns a message for the user if an argument is missing, unknown, or invalid.
-    pub fn parse(args: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut options = Self {
-            mutant: None,
-            file: PathBuf::new(),
-            port: 0,
-            chunk_bytes: 65_536,
-            preamble: Preamble::Bare,
-            max_connections: 2_000,
-            stall_timeout: Duration::from_secs(30),
-            linger_timeout: Duration::from_secs(5),
-            grace: Duration::from_secs(5),
-            log_chunks: false,
-        };
-        let mut plain = Vec::new();
-        let mut args = args;
-        while let Some(arg) = args.next() {
-            let Some(flag) = arg.strip_prefix("--") else {
-                plain.push(arg);
-                continue;
-            };
-            if flag == "log-chunks" {
-                options.log_chunks = true;
-                continue;
-            }
-            let value = args.next().ok_or_else(|| format!("--{flag} needs a value"))?;
-            match flag {
-                "bug" => options.mutant = Some(mutant(&value)?),
-                "chunk" => options.chunk_bytes = number(&value)?,
-                "preamble" => options.preamble = preamble(&value)?,
-                "max-connections" => options.max_connections = number(&value)?,
-                "stall-timeout" => options.stall_timeout = duration(&value)?,
-                "linger-timeout" => options.linger_timeout = duration(&value)?,
-                "grace" => options.grace = duration(&value)?,
-                _ => return Err(format!("there is no --{flag}")),
-            }
-        }
-        let [file, port] = plain.as_slice() else {
-            return Err("name one FILE and one PORT".to_owned());
-        };
-        if options.chunk_bytes == 0 || options.max_connections == 0 {
-            return Err("--chunk and --max-connections are at least 1".to_owned());
-        }
-        options.file = file.into();
-        options.port = number(port)?;
-        Ok(options)
-    }
-}
-
-fn mutant(name: &str) -> Result<Mutant, String> {
-    let found = Mutant::ALL.iter().find(|mutant| mutant.name() == name);
-    found
-        .copied()
-        .ok_or_else(|| format!("there is no mutant `{name}`; `mutants --list` lists them"))
-}
-
-fn preamble(name: &str) -> Result<Preamble, String> {
-    match name {
-        "bare" => Ok(Preamble::Bare),
-        "http" => Ok(Preamble::Http),
-        "none" => Ok(Preamble::None),
-        _ => Err(format!("there is no preamble {name}: bare, http or none")),
-    }
-}
-
-/// `500ms`, `5s` or, in seconds, `5`.
-fn duration(text: &str) -> Result<Duration, String> {
-    match text.strip_suffix("ms") {
-        Some(millis) => Ok(Duration::from_millis(number(millis)?)),
-        None => Ok(Duration::from_secs(number(text.strip_suffix('s').unwrap_or(text))?)),
-    }
-}
-
-fn number<T: FromStr>(text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{text} is not a number that fits here"))
+/// The preamble of the reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Preamble {
+    /// `HTTP/1.1` and two newlines
+    Bare,
+    /// A response header
+    Http,
+    /// Nothing
+    None,
 }

@@ -1,0 +1,30 @@
+//! The response header of the http preamble.
+
+use crate::verdict::{Outcome, demand};
+
+/// Checks the lines of a header that every response needs.
+pub fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
+    let shown = header.escape_debug();
+    let is_crlf = header.matches('\n').count() == header.matches("\r\n").count();
+    demand!(is_crlf, "expected \\r\\n at the end of each header line, got \"{shown}\"");
+    let first = header.lines().next().unwrap_or_default();
+    let actual = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.split(' ').next());
+    demand!(actual == Some(status), "expected status line HTTP/1.1 {status}, got \"{first}\"");
+    for (name, value) in [("content-length", &*bytes.to_string()), ("connection", "close")] {
+        let actual = field(header, name);
+        let is_correct = actual.is_some_and(|actual| actual.eq_ignore_ascii_case(value));
+        demand!(is_correct, "expected \"{name}: {value}\", got {}", described(name, actual));
+    }
+    Ok(())
+}
+
+/// Returns the value of a field.
+pub fn field<'h>(header: &'h str, name: &str) -> Option<&'h str> {
+    let fields = header.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
+    values.next().map(|(_, value)| value.trim())
+}
+
+fn described(name: &str, value: Option<&str>) -> String {
+    value.map_or("no such field".to_owned(), |value| format!("\"{name}: {value}\""))
+}

@@ -1,0 +1,214 @@
+//! Shutdown and stdout: clauses 10 and 11.
+
+use std::net::TcpStream;
+use std::process::ExitStatus;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use harness::fixture::noise;
+use harness::{Signal, describe_exit};
+
+use super::grammar::{expect_grammar, parse};
+use crate::check::Check;
+use crate::check::Run::{Heavy, Light};
+use crate::process::Stdout;
+use crate::server::Server;
+use crate::stage::{Stage, Start};
+use crate::verdict::{Outcome, Stop, demand};
+
+const MIB: usize = 1 << 20;
+
+/// More than the kernel accepts for a non-reading client.
+const LONG_BYTES: u64 = 64 << 20;
+
+/// The time limit for the end of an idle server.
+const IDLE_LIMIT: Duration = Duration::from_secs(4);
+
+pub const CHECKS: &[Check] = &[
+    Check {
+        id: "sigterm",
+        title: "SIGTERM ends an idle server with exit code 0",
+        clause: 10,
+        stimulus: "a client is served and disconnects; then SIGTERM",
+        expected: "exit code 0 within 4 s, and no process listens on the port",
+        hint: "Handle SIGTERM: stop accepting, let clients finish, and exit with 0. Without a \
+               handler, the signal itself ends the process, which is not exit code 0.",
+        run: Light(|stage| expect_idle_exit(stage, Signal::Terminate)),
+    },
+    Check {
+        id: "sigint",
+        title: "SIGINT (Ctrl-C) ends an idle server with exit code 0",
+        clause: 10,
+        stimulus: "a client is served and disconnects; then SIGINT",
+        expected: "exit code 0 within 4 s, and no process listens on the port",
+        hint: "Handle both signals in the same way.",
+        run: Light(|stage| expect_idle_exit(stage, Signal::Interrupt)),
+    },
+    Check {
+        id: "second-signal",
+        title: "A second signal ends the server immediately",
+        clause: 10,
+        stimulus: "a client reads nothing of a large file; SIGTERM, and again 0.3 s later",
+        expected: "the process ends within 1 s",
+        hint: "A user who sends a second signal does not want to wait for the grace period.",
+        run: Light(second_signal),
+    },
+    Check {
+        id: "sigterm-finish",
+        title: "After SIGTERM, a client that reads gets the rest of the file",
+        clause: 10,
+        stimulus: "a client has read 100 kB of 4 MiB at SIGTERM; it pauses, another client \
+                   connects, and the first one continues to read",
+        expected: "the first client gets preamble, file, FIN; the other one is not served; exit \
+                   code 0",
+        hint: "Stop accepting immediately, but wait for the open connections.",
+        run: Light(sigterm_finish),
+    },
+    Check {
+        id: "sigterm-cut",
+        title: "After the grace period, non-reading clients are disconnected",
+        clause: 10,
+        stimulus: "three clients read nothing of a large file at SIGTERM; two of them disconnect \
+                   one after another",
+        expected: "exit code 0 after the grace period (default: 5 s); if the server logs JSON \
+                   events, one disconnected for each client",
+        hint: "Limit the time that you wait for connections to end. Then close them.",
+        run: Light(sigterm_cut),
+    },
+    Check {
+        id: "closed-stdout",
+        title: "A closed stdout does not stop the server",
+        clause: 11,
+        stimulus: "the reader of the server's stdout has ended; 300 clients send requests",
+        expected: "each gets the whole file; SIGTERM ends the server without an error",
+        hint: "Printing to a closed pipe fails, or ends the process (SIGPIPE, println!). Ignore \
+               it.",
+        run: Light(|stage| expect_independence(stage, Stdout::Closed, 300)),
+    },
+    Check {
+        id: "unread-stdout",
+        title: "An unread stdout does not block clients",
+        clause: 11,
+        stimulus: "nothing reads the server's stdout, which is a pipe; 1000 clients send requests",
+        expected: "each gets the whole file; SIGTERM ends the server without an error",
+        hint: "Printing to a full pipe blocks the thread that prints. Put the lines into a queue \
+               of limited length, and count those that do not fit.",
+        run: Heavy(|stage| expect_independence(stage, Stdout::Unread, 1000)),
+    },
+];
+
+fn expect_end(server: &Server, limit: Duration) -> Result<ExitStatus, Stop> {
+    server.process.wait(limit).ok_or_else(|| {
+        let s = limit.as_secs();
+        Stop::fail(format!("expected the process to end within {s} s, but it still runs"))
+    })
+}
+
+fn expect_exit_0(server: &Server, limit: Duration) -> Outcome {
+    let status = expect_end(server, limit)?;
+    let actual = match describe_exit(status) {
+        signal if signal.contains("SIGTERM") => format!("{signal}, which it does not handle"),
+        other => other,
+    };
+    demand!(status.success(), "expected exit code 0, got {actual}");
+    Ok(())
+}
+
+fn expect_idle_exit(stage: &Stage, signal: Signal) -> Outcome {
+    stage.needs_signals()?;
+    let server = stage.serve(noise(1000))?;
+    server.expect_whole(noise(1000))?;
+    server.process.signal(signal);
+    expect_exit_0(&server, IDLE_LIMIT)?;
+    let connected = TcpStream::connect_timeout(&server.addr, Duration::from_millis(500));
+    let port = server.addr.port();
+    demand!(connected.is_err(), "expected no process to listen on port {port}, got a connection");
+    Ok(())
+}
+
+fn second_signal(stage: &Stage) -> Outcome {
+    stage.needs_signals()?;
+    let server = stage.serve_zeros(LONG_BYTES)?;
+    let stalled = server.connect_small()?;
+    stalled.read_exactly(1)?;
+    server.process.signal(Signal::Terminate);
+    // Without the pause, the two signals would be delivered as one.
+    thread::sleep(Duration::from_millis(300));
+    server.process.signal(Signal::Terminate);
+    expect_end(&server, Duration::from_secs(1)).map(drop)
+}
+
+fn sigterm_finish(stage: &Stage) -> Outcome {
+    stage.needs_signals()?;
+    let server = stage.serve(noise(4 * MIB))?;
+    let client = server.connect_small()?;
+    let mut got = client.read_exactly(100_000)?;
+    server.process.signal(Signal::Terminate);
+    // A server without a grace period, or with a shorter one, ends during this pause.
+    thread::sleep(stage.target.grace / 2);
+    if let Ok(late) = server.connect() {
+        let bytes = late.read_until_end(Duration::from_millis(300)).0.len();
+        demand!(
+            bytes == 0,
+            "expected no reply to a client that connected after SIGTERM, got {bytes} bytes"
+        );
+    }
+    let (rest, ending) = client.read_until_end(stage.target.grace_limit());
+    got.extend(rest);
+    client.expect_reply(&got, noise(4 * MIB), ending)?;
+    drop(client);
+    expect_exit_0(&server, stage.target.grace_limit())
+}
+
+fn sigterm_cut(stage: &Stage) -> Outcome {
+    stage.needs_signals()?;
+    let server = stage.serve_zeros(LONG_BYTES)?;
+    let mut stalled = server.connect_non_reading(3)?;
+    let limit = stage.target.grace_limit();
+    server.process.signal(Signal::Terminate);
+    let signaled = Instant::now();
+    // The grace period must not start again when a client disconnects.
+    for _ in 0..2 {
+        if server.process.wait(stage.target.grace.mul_f32(0.6)).is_none() {
+            stalled.pop();
+        }
+    }
+    expect_exit_0(&server, limit.saturating_sub(signaled.elapsed()))?;
+    // All output has been read if the end of the process is known.
+    if server.process.ended().is_some() && server.events().is_some() {
+        expect_grammar(&parse(&server.process.lines())?)?;
+    }
+    Ok(())
+}
+
+/// Expects that clients are served, whatever happens to stdout. Each client causes a line in the
+/// log, and all lines are more than a program buffers.
+fn expect_independence(stage: &Stage, stdout: Stdout, clients: usize) -> Outcome {
+    const REPLY_LIMIT: Duration = Duration::from_secs(5);
+    const LIMIT: Duration = Duration::from_secs(30);
+    stage.write(noise(1000))?;
+    let server = stage.start(Start { stdout, ..Start::default() })?;
+    let started = Instant::now();
+    for number in 1..=clients {
+        let client = server.connect()?;
+        client.send(b"GET / HTTP/1.1\r\nHost: somebody-with-a-long-name.example\r\n\r\n")?;
+        let (got, ending) = client.read_until_end(REPLY_LIMIT);
+        let context = format_args!("client {number} of {clients}");
+        let outcome = client.expect_reply(&got, noise(1000), ending);
+        outcome.map_err(|stop| stop.context(context))?;
+        let (is_in_time, s) = (started.elapsed() < LIMIT, LIMIT.as_secs());
+        demand!(is_in_time, "expected {clients} replies within {s} s, got {number}");
+    }
+    server.expect_alive()?;
+    if !Signal::EXIST {
+        return Ok(());
+    }
+    // The server prints its buffered lines when it ends. The check `sigterm` tests whether it
+    // handles SIGTERM.
+    server.process.signal(Signal::Terminate);
+    let status = expect_end(&server, stage.target.grace_limit())?;
+    let actual = describe_exit(status);
+    let is_correct = status.success() || actual.contains("SIGTERM");
+    demand!(is_correct, "expected exit code 0 after SIGTERM, got {actual}");
+    Ok(())
+}

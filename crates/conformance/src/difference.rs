@@ -1,0 +1,59 @@
+//! The comparison of what a server sends with what it should send.
+
+use std::cmp::Ordering;
+
+/// Describes the first difference between two byte strings. Returns `None` if they are equal.
+pub fn difference(actual: &[u8], expected: &[u8]) -> Option<String> {
+    let is_different = |(actual, expected)| actual != expected;
+    if let Some(at) = actual.iter().zip(expected).position(is_different) {
+        let (expected, actual) = (shown(&expected[at..]), shown(&actual[at..]));
+        return Some(format!("byte {at} differs: expected \"{expected}\", got \"{actual}\""));
+    }
+    let (actual, expected) = (actual.len(), expected.len());
+    let actual = match actual.cmp(&expected) {
+        Ordering::Equal => return None,
+        Ordering::Less if actual == 0 => "none".to_owned(),
+        Ordering::Less => format!("{actual}, all correct"),
+        Ordering::Greater => format!("{actual}: {} extra at the end", actual - expected),
+    };
+    Some(format!("expected {expected} bytes, got {actual}"))
+}
+
+/// Returns the first bytes, escaped, in at most 48 columns.
+pub fn shown(bytes: &[u8]) -> String {
+    const BYTES_MAX: usize = 24;
+    const COLUMNS_MAX: usize = 48;
+    let mut text = String::new();
+    for (index, byte) in bytes.iter().enumerate() {
+        let escaped = byte.escape_ascii().to_string();
+        if index == BYTES_MAX || text.len() + escaped.len() > COLUMNS_MAX {
+            text.push('…');
+            break;
+        }
+        text.push_str(&escaped);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_bytes_fit_into_a_line() {
+        assert_eq!(shown(b"short"), "short");
+        assert_eq!(shown(&[b'a'; 25]), format!("{}…", "a".repeat(24)));
+        assert_eq!(shown(&[0xff; 24]), format!("{}…", "\\xff".repeat(12)));
+    }
+
+    #[test]
+    fn differences_state_both_values() {
+        assert_eq!(difference(b"same", b"same"), None);
+        let describe = |actual: &[u8], expected: &[u8]| difference(actual, expected).unwrap();
+        assert_eq!(describe(b"", b"same"), "expected 4 bytes, got none");
+        assert_eq!(describe(b"sa", b"same"), "expected 4 bytes, got 2, all correct");
+        assert_eq!(describe(b"sames", b"same"), "expected 4 bytes, got 5: 1 extra at the end");
+        let expected = r#"byte 1 differs: expected "\n\n", got "\r\n""#;
+        assert_eq!(describe(b"a\r\n", b"a\n\n"), expected);
+    }
+}

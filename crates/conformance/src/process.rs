@@ -1,0 +1,193 @@
+//! The process of a server: its output, and how it ended.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::process::{Command, ExitStatus};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use harness::{Group, Signal, describe_exit};
+
+/// How often a condition is checked that the system does not report.
+pub const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The time limit for a process that is ending: its connections break shortly before. It also
+/// limits how long its last output is read, because another process may keep the pipe open.
+const ENDING_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// How much of the end of stderr is kept. The line that states the error may be above a long
+/// backtrace.
+const STDERR_BYTES_MAX: usize = 20_000;
+
+/// How many lines of stdout are kept: several times as many as any check causes.
+const STDOUT_LINES_MAX: usize = 500_000;
+
+/// What happens to a server's stdout.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stdout {
+    /// Its lines are read and kept.
+    #[default]
+    Read,
+    /// It is a pipe that nothing reads.
+    Unread,
+    /// It is a pipe whose read end is closed.
+    Closed,
+}
+
+/// A process that was started, with all the processes that it starts.
+#[derive(Debug)]
+pub struct Process {
+    group: Mutex<Group>,
+    stdout: Arc<Mutex<Vec<String>>>,
+    stderr: Arc<Mutex<String>>,
+    /// The threads that read stdout and stderr.
+    readers: Vec<JoinHandle<()>>,
+    is_asked_to_end: AtomicBool,
+}
+
+impl Process {
+    /// Starts a command, whose stdout and stderr must be pipes.
+    pub fn spawn(command: &mut Command, stdout: Stdout) -> io::Result<Self> {
+        let mut group = Group::spawn(command)?;
+        let (lines, text) = (Arc::default(), Arc::default());
+        let mut readers = Vec::new();
+        let child = group.child();
+        if let Some(stderr) = child.stderr.take() {
+            let text = Arc::clone(&text);
+            readers.push(thread::spawn(move || keep_end(stderr, &text)));
+        }
+        match (stdout, child.stdout.take()) {
+            (Stdout::Read, Some(pipe)) => {
+                let lines = Arc::clone(&lines);
+                readers.push(thread::spawn(move || keep_lines(pipe, &lines)));
+            }
+            (Stdout::Unread, Some(pipe)) => {
+                shrink_pipe(&pipe);
+                child.stdout = Some(pipe);
+            }
+            (Stdout::Closed, _) | (_, None) => {}
+        }
+        let (is_asked_to_end, group) = (AtomicBool::new(false), Mutex::new(group));
+        Ok(Self { group, stdout: lines, stderr: text, readers, is_asked_to_end })
+    }
+
+    /// Returns the ids of all processes of the group. Only Linux provides them.
+    pub fn pids(&self) -> Vec<u32> {
+        lock(&self.group).pids()
+    }
+
+    /// Waits until the process ends. Returns `None` if the timeout expires first.
+    pub fn wait(&self, timeout: Duration) -> Option<ExitStatus> {
+        let started = Instant::now();
+        loop {
+            // The lock is released between two checks.
+            let status = lock(&self.group).status();
+            if status.is_some() || started.elapsed() >= timeout {
+                return status;
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+    }
+
+    /// Describes how the process ended, if it has ended. All its output has been read then.
+    pub fn ended(&self) -> Option<String> {
+        let status = lock(&self.group).status()?;
+        let since = Instant::now();
+        let is_reading = || self.readers.iter().any(|reader| !reader.is_finished());
+        while is_reading() && since.elapsed() < ENDING_TIMEOUT {
+            thread::sleep(POLL_INTERVAL);
+        }
+        let line = self.error_line().map(|line| format!("; {line}")).unwrap_or_default();
+        Some(format!("{}{line}", describe_exit(status)))
+    }
+
+    /// Returns how the process ended by itself, or else the best line of its stderr: a server may
+    /// report an error that the client only sees as a reset.
+    pub fn explanation(&self) -> Option<String> {
+        if self.is_asked_to_end.load(Ordering::Relaxed) {
+            return None;
+        }
+        // The line is read first. Later ones may be about the clients that the check has dropped.
+        let line = self.error_line();
+        self.wait(ENDING_TIMEOUT);
+        self.ended().map(|ended| format!("the server's process ended: {ended}")).or(line)
+    }
+
+    /// Sends a signal to the process that the command became.
+    pub fn signal(&self, signal: Signal) {
+        self.is_asked_to_end.store(true, Ordering::Relaxed);
+        lock(&self.group).signal(signal);
+    }
+
+    /// Sends a signal to the whole process group.
+    pub fn signal_all(&self, signal: Signal) {
+        lock(&self.group).signal_all(signal);
+    }
+
+    /// Kills the whole process group.
+    pub fn kill(&self) {
+        lock(&self.group).kill();
+    }
+
+    /// Returns the lines of stdout so far.
+    pub fn lines(&self) -> Vec<String> {
+        lock(&self.stdout).clone()
+    }
+
+    /// Returns the line of stderr that probably states the error, with a label.
+    fn error_line(&self) -> Option<String> {
+        let stderr = lock(&self.stderr);
+        let states_error = |line: &&str| {
+            let line = line.to_ascii_lowercase();
+            line.contains("error: ") || line.contains("panicked")
+        };
+        let mut lines = stderr.lines();
+        let line = match lines.find(states_error) {
+            // In Rust, the message of a panic is on the line after its position.
+            Some(line) if line.ends_with(':') => {
+                format!("{line} {}", lines.next().unwrap_or_default())
+            }
+            Some(line) => line.to_owned(),
+            None => stderr.trim().lines().last()?.to_owned(),
+        };
+        let printable: String = line.trim().chars().filter(|c| !c.is_control()).collect();
+        Some(format!("stderr: {printable}"))
+    }
+}
+
+/// Locks a mutex, even if a thread panicked while it held the lock: the data is always consistent.
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn keep_lines(stdout: impl Read, lines: &Mutex<Vec<String>>) {
+    for line in BufReader::new(stdout).split(b'\n') {
+        let Ok(line) = line else { return };
+        let mut lines = lock(lines);
+        if lines.len() < STDOUT_LINES_MAX {
+            lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
+        }
+    }
+}
+
+fn keep_end(mut stderr: impl Read, text: &Mutex<String>) {
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = stderr.read(&mut buffer) {
+        let mut text = lock(text);
+        text.push_str(&String::from_utf8_lossy(&buffer[..read]));
+        let excess = text.len().saturating_sub(STDERR_BYTES_MAX);
+        let cut = (excess..).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+        text.drain(..cut);
+    }
+}
+
+/// Makes a pipe as small as the system allows, so that it is soon full.
+#[cfg(target_os = "linux")]
+fn shrink_pipe(pipe: &std::process::ChildStdout) {
+    const PAGE_BYTES: usize = 4096;
+    let _ = rustix::pipe::fcntl_setpipe_size(pipe, PAGE_BYTES);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn shrink_pipe(_pipe: &std::process::ChildStdout) {}

@@ -1,0 +1,137 @@
+//! The environment of one check: a folder with the file, and the servers that the check starts.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use harness::{Signal, TempFolder, port};
+
+use crate::process::{Process, Stdout, lock};
+use crate::server::Server;
+use crate::target::{Settings, Target};
+use crate::verdict::{Outcome, Stop};
+
+/// The time limit for a server that has already listened once, on a busy computer.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The environment of one check. Dropping it ends all servers that were started in it.
+#[derive(Debug)]
+pub struct Stage {
+    pub target: Target,
+    folder: TempFolder,
+    processes: Mutex<Vec<Arc<Process>>>,
+}
+
+/// How a server is started.
+#[derive(Clone, Copy, Debug)]
+pub struct Start {
+    pub settings: Settings,
+    /// The time limit until it listens.
+    pub timeout: Duration,
+    /// The limit of file descriptors, which a shell sets.
+    pub descriptors: Option<u64>,
+    pub stdout: Stdout,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            timeout: START_TIMEOUT,
+            descriptors: None,
+            stdout: Stdout::Read,
+        }
+    }
+}
+
+impl Stage {
+    pub fn new(target: &Target) -> io::Result<Self> {
+        let folder = TempFolder::new()?;
+        Ok(Self { target: target.clone(), folder, processes: Mutex::default() })
+    }
+
+    /// Returns how the last server ended by itself, or else the best line of its stderr.
+    pub fn explanation(&self) -> Option<String> {
+        let last = lock(&self.processes).last().cloned();
+        last?.explanation()
+    }
+
+    /// Kills all servers.
+    pub fn kill(&self) {
+        lock(&self.processes).iter().for_each(|process| process.kill());
+    }
+
+    /// Returns the path of the file that is served.
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("file.bin")
+    }
+
+    /// Replaces the content of the file.
+    pub fn write(&self, content: &[u8]) -> io::Result<()> {
+        fs::write(self.file(), content)
+    }
+
+    /// Sets the length of the file. Zeros that this adds occupy no disk space.
+    pub fn set_len(&self, bytes: u64) -> io::Result<()> {
+        File::options().create(true).append(true).open(self.file())?.set_len(bytes)
+    }
+
+    /// Starts a server for a file with this content.
+    pub fn serve(&self, content: &[u8]) -> Result<Server, Stop> {
+        self.serve_with(Settings::default(), content)
+    }
+
+    /// Starts a server with other settings for a file with this content.
+    pub fn serve_with(&self, settings: Settings, content: &[u8]) -> Result<Server, Stop> {
+        self.write(content)?;
+        self.start(Start { settings, ..Start::default() })
+    }
+
+    /// Starts a server for a file of zeros.
+    pub fn serve_zeros(&self, bytes: u64) -> Result<Server, Stop> {
+        self.set_len(bytes)?;
+        self.start(Start::default())
+    }
+
+    /// Starts a server.
+    pub fn start(&self, start: Start) -> Result<Server, Stop> {
+        let port = port::free()?;
+        let words = self.target.words(&self.file(), port, start.settings);
+        let process = Process::spawn(&mut command(&words, start.descriptors), start.stdout);
+        let process = Arc::new(process.map_err(|error| {
+            Stop::fail(format!("cannot start `{}`: {error}", words[0].to_string_lossy()))
+        })?);
+        lock(&self.processes).push(Arc::clone(&process));
+        let (preamble, silence_timeout) = (start.settings.preamble(), self.target.silence_timeout);
+        Server::new(process, port, preamble, silence_timeout, start.timeout)
+    }
+
+    /// Requires that this system has signals; otherwise the check is not applicable.
+    pub fn needs_signals(&self) -> Outcome {
+        match Signal::EXIST {
+            true => Ok(()),
+            false => Err(Stop::not_applicable("this system has no signals")),
+        }
+    }
+}
+
+/// Returns the command of one run, optionally with a limit of file descriptors.
+fn command(words: &[OsString], descriptors: Option<u64>) -> Command {
+    let mut command = match descriptors {
+        None => Command::new(&words[0]),
+        Some(limit) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" \"$@\"")]);
+            shell.arg(&words[0]);
+            shell
+        }
+    };
+    // Users rarely set this variable, and it would hide a missing flush in Python.
+    command.env_remove("PYTHONUNBUFFERED");
+    command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}

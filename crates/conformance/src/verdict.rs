@@ -1,0 +1,74 @@
+//! Verdicts, and the reasons why a check stops before its end.
+
+use std::fmt::Display;
+use std::io;
+
+/// The verdict of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The server behaved as the contract requires.
+    Pass,
+    /// The server behaved differently. The text states the expected and the actual behavior.
+    Fail(String),
+    /// The check cannot run with this server or on this system, for this reason.
+    NotApplicable(String),
+}
+
+/// The reason why a check stops early.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    Fail(String),
+    NotApplicable(String),
+}
+
+pub(crate) type Outcome = Result<(), Stop>;
+
+impl Stop {
+    pub fn fail(message: impl Display) -> Self {
+        Self::Fail(message.to_string())
+    }
+
+    pub fn not_applicable(why: impl Display) -> Self {
+        Self::NotApplicable(why.to_string())
+    }
+
+    /// Adds the circumstances to the message of a failure, in front of it.
+    pub fn context(self, context: impl Display) -> Self {
+        match self {
+            Self::Fail(message) => Self::Fail(format!("{context}: {message}")),
+            Self::NotApplicable(_) => self,
+        }
+    }
+}
+
+/// An error of the check itself is a failure, never a pass.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Fail(format!("the check itself failed: {error}"))
+    }
+}
+
+impl From<Stop> for Verdict {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Fail(message) => Self::Fail(message),
+            Stop::NotApplicable(why) => Self::NotApplicable(why),
+        }
+    }
+}
+
+impl From<Outcome> for Verdict {
+    fn from(outcome: Outcome) -> Self {
+        outcome.map_or_else(Self::from, |()| Self::Pass)
+    }
+}
+
+/// Makes a check fail with a message unless a condition holds.
+macro_rules! demand {
+    ($condition:expr, $($message:tt)+) => {
+        if !$condition {
+            return Err($crate::verdict::Stop::fail(format!($($message)+)));
+        }
+    };
+}
+pub(crate) use demand;
