@@ -206,7 +206,8 @@ fn lessons(repo: &Repo) -> Vec<String> {
 
 /// Returns the pages of which only the links are checked.
 fn others(repo: &Repo, lessons: &[String]) -> Vec<String> {
-    let below = repo.files_below("lessons", &[".md"]).into_iter();
+    let below = ["lessons", "benches/records"].map(|folder| repo.files_below(folder, &[".md"]));
     let is_other = |file: &String| !lessons.contains(file) && repo.path(file).is_file();
-    below.chain(Some("CONTRIBUTING.md".to_owned())).filter(is_other).collect()
+    let others = below.into_iter().flatten().chain(Some("CONTRIBUTING.md".to_owned()));
+    others.filter(is_other).collect()
 }
