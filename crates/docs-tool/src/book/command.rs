@@ -26,7 +26,7 @@ Examples:
 The book is in target/book. It needs no network. mdBook 0.5 is taken from the
 PATH, or else installed in target/book-tools by pip or by cargo.";
 
-/// How often `--serve` looks for changes.
+/// The interval between two checks for changes with `--serve`.
 const POLL_INTERVAL: Duration = Duration::from_millis(700);
 /// The files of docs/book that mdBook needs next to the pages.
 const STYLE: [&str; 3] = ["book.toml", "highwater.css", "highwater.js"];
