@@ -74,9 +74,9 @@ impl Args {
 /// and this is not a draft.
 fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
     let made = assemble(repo);
-    made.faults.iter().for_each(report);
-    if !made.faults.is_empty() && !is_draft {
-        let count = made.faults.len();
+    made.errors.iter().for_each(report);
+    if !made.errors.is_empty() && !is_draft {
+        let count = made.errors.len();
         let errors = if count == 1 { "error" } else { "errors" };
         report(format_args!("{count} {errors}; the book was not built"));
         report("help: fix the pages, or build with --draft");
