@@ -29,6 +29,7 @@ pub const TESTS: &[(&str, fn())] = &[
         what_calls_a_program_that_is_missing_is_left_out,
     ),
     ("an_interrupt_leaves_nothing_behind", an_interrupt_leaves_nothing_behind),
+    ("an_interrupt_at_any_moment_leaves_nothing", an_interrupt_at_any_moment_leaves_nothing),
 ];
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -255,4 +256,14 @@ fn an_interrupt_leaves_nothing_behind() {
     kill_process(Pid::from_child(&docs_tool), Signal::INT).unwrap();
     assert_eq!(docs_tool.wait().unwrap().code(), Some(130));
     pids.into_iter().for_each(waits_for_end_of);
+}
+
+fn an_interrupt_at_any_moment_leaves_nothing() {
+    let repository = Repository::new();
+    let commands = "$ setsid sleep 600 & sleep 0.1\n$ (setsid sleep 600 &); sleep 600";
+    let page = fence("serve", &format!("$ {}", server())) + &fence("run", commands);
+    repository.write("lessons/01-a.md", &page);
+    harness::testing::interrupt(Duration::from_secs(1), || {
+        repository.command(&["check", "lessons/01-a.md"])
+    });
 }
