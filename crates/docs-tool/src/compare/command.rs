@@ -1,13 +1,12 @@
 //! The command `compare`: shows two siblings side by side and marks the differences.
 
 use std::env;
-use std::io::{self, IsTerminal};
 
 use anyhow::bail;
 use clap::builder::PossibleValuesParser;
 use console::Term;
 
-use super::show::{View, show};
+use super::show::View;
 use super::{Compared, compare};
 use crate::SIBLINGS;
 use crate::fault::did_you_mean;
@@ -19,9 +18,9 @@ Examples:
   docs-tool compare std tokio --function send_file
   docs-tool compare tokio smol --only-differences
 
-Functions are compared by name, and all other code by its anchor. If the
-terminal has at least 110 columns, the siblings are shown side by side,
-otherwise one below the other.";
+Functions, types and constants are compared by name. If the terminal has at
+least 110 columns, the siblings are shown side by side, otherwise one below the
+other.";
 
 /// The width of a terminal that does not report its width.
 const COLUMNS: usize = 80;
@@ -39,7 +38,7 @@ pub struct Args {
     /// Second sibling
     #[arg(value_name = "B", value_parser = PossibleValuesParser::new(SIBLINGS.map(|it| it.0)))]
     second: String,
-    /// Show only this function, or the code at this anchor
+    /// Show only this function, type or constant
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
     /// Omit the code that is the same
@@ -64,11 +63,9 @@ impl Args {
         let view = View {
             names: [self.first, self.second],
             columns: columns.max(COLUMNS_MIN),
-            is_colored: io::stdout().is_terminal()
-                && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
             only_differences: self.only_differences,
         };
-        crate::print(show(&compared, &view).trim_end_matches('\n'));
+        view.print(&compared);
         Ok(true)
     }
 }
@@ -91,5 +88,5 @@ fn only(compared: &mut Vec<Compared>, function: &str) -> anyhow::Result<()> {
 fn columns() -> usize {
     let variable = env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let actual = Term::stdout().size_checked().map(|(_, columns)| usize::from(columns));
-    if io::stdout().is_terminal() { actual.or(variable) } else { variable }.unwrap_or(COLUMNS)
+    actual.or(variable).unwrap_or(COLUMNS)
 }
