@@ -5,7 +5,7 @@ mod show;
 mod source;
 
 use similar::Algorithm::Patience;
-use similar::{DiffTag, capture_diff_slices, diff_ratio};
+use similar::{DiffTag, capture_diff_slices, capture_diff_slices_by_key, diff_ratio};
 
 use source::{Section, Statement, sections, statements, texts};
 
@@ -35,18 +35,6 @@ struct Row {
     differs: bool,
 }
 
-impl Row {
-    /// Returns the sign that `sdiff` uses.
-    fn sign(&self) -> char {
-        match self.texts.each_ref().map(String::is_empty) {
-            _ if !self.differs => ' ',
-            [false, true] => '<',
-            [true, false] => '>',
-            _ => '|',
-        }
-    }
-}
-
 /// Compares the sections that have the same name. They have the order of the first source. A section
 /// that only the second source has follows its predecessor in that source.
 fn compare(first: &str, second: &str) -> Vec<Compared> {
@@ -61,14 +49,11 @@ fn compare(first: &str, second: &str) -> Vec<Compared> {
         next = known.unwrap_or(next) + 1;
     }
     let compared = names.into_iter().map(|name| {
-        let [first, second] = sections.each_ref().map(|sections| {
-            sections.iter().find(|section| section.name == name).map(|found| found.text.as_str())
+        let texts = sections.each_ref().map(|sections| {
+            sections.iter().find(|section| section.name == name).map_or("", |it| it.text.as_str())
         });
-        Compared {
-            name: name.to_owned(),
-            is_in: [first.is_some(), second.is_some()],
-            rows: rows(first.unwrap_or(""), second.unwrap_or("")),
-        }
+        let is_in = texts.map(|text| !text.is_empty());
+        Compared { name: name.to_owned(), is_in, rows: rows(texts[0], texts[1]) }
     });
     compared.collect()
 }
@@ -77,10 +62,8 @@ fn compare(first: &str, second: &str) -> Vec<Compared> {
 fn rows(first: &str, second: &str) -> Vec<Row> {
     let (first, second) = (statements(first), statements(second));
     let mut rows = Vec::new();
-    let all_texts = |statements: &[Statement]| -> Vec<String> {
-        statements.iter().map(|it| texts(&it.code).join(" ")).collect()
-    };
-    for op in capture_diff_slices(Patience, &all_texts(&first), &all_texts(&second)) {
+    for op in capture_diff_slices_by_key(Patience, &first, &second, |it| texts(&it.code).join(" "))
+    {
         let (first, second) = (&first[op.old_range()], &second[op.new_range()]);
         if op.tag() == DiffTag::Equal {
             first.iter().zip(second).for_each(|(first, second)| add(&mut rows, first, second));
@@ -94,7 +77,11 @@ fn rows(first: &str, second: &str) -> Vec<Row> {
 /// Puts the two most similar statements beside each other, then aligns those before and after them.
 fn align(rows: &mut Vec<Row>, first: &[Statement], second: &[Statement]) {
     let places = (0..first.len()).flat_map(|at| (0..second.len()).map(move |other| (at, other)));
-    let rated = places.map(|(at, other)| (similarity(&first[at], &second[other]), at, other));
+    let rated = places.map(|(at, other)| {
+        let (one, two) = (texts(&first[at].code), texts(&second[other].code));
+        let ops = capture_diff_slices(Patience, &one, &two);
+        (diff_ratio(&ops, one.len(), two.len()), at, other)
+    });
     // `max_by` returns the last maximum, but the first one preserves more of the order.
     let best = rated.rev().max_by(|one, other| one.0.total_cmp(&other.0));
     if let Some((_, at, other)) = best.filter(|best| best.0 >= SIMILARITY_MIN) {
@@ -105,12 +92,6 @@ fn align(rows: &mut Vec<Row>, first: &[Statement], second: &[Statement]) {
         first.iter().for_each(|first| add(rows, first, &Statement::default()));
         second.iter().for_each(|second| add(rows, &Statement::default(), second));
     }
-}
-
-/// Returns a number between 0 and 1.
-fn similarity(first: &Statement, second: &Statement) -> f32 {
-    let (first, second) = (texts(&first.code), texts(&second.code));
-    diff_ratio(&capture_diff_slices(Patience, &first, &second), first.len(), second.len())
 }
 
 /// Adds the rows of two statements. Either statement may be empty.

@@ -1,14 +1,13 @@
 //! Prints a comparison on a terminal.
 
-use std::fmt::Display;
-
 use console::{Alignment, Style, pad_str};
 use regex::Match;
 use similar::Algorithm::Patience;
 use similar::{DiffTag, capture_diff_slices_by_key};
 
-use super::source::{is_name, words};
+use super::source::words;
 use super::{Compared, Row};
+use crate::print;
 
 /// The minimum number of columns for showing the siblings side by side.
 const SIDE_BY_SIDE_COLUMNS_MIN: usize = 110;
@@ -36,7 +35,13 @@ pub struct View {
 impl View {
     /// Prints all sections.
     pub fn print(&self, compared: &[Compared]) {
-        self.legend();
+        let [first, second] = &self.names;
+        let legend = if self.is_side_by_side() {
+            format!("`|` marks different lines, `<` those of {first}, `>` those of {second}.")
+        } else {
+            format!("`<` marks lines of {first}, `>` those of {second}. Other lines are the same.")
+        };
+        print(format_args!("{legend}\nComments and line breaks are not compared."));
         compared.iter().for_each(|section| self.section(section));
         if compared.len() > 1 {
             self.summary(compared);
@@ -47,17 +52,6 @@ impl View {
         self.columns >= SIDE_BY_SIDE_COLUMNS_MIN
     }
 
-    fn legend(&self) {
-        let [first, second] = &self.names;
-        let legend = if self.is_side_by_side() {
-            format!("`|` marks different lines, `<` those of {first}, `>` those of {second}.")
-        } else {
-            format!("`<` marks lines of {first}, `>` those of {second}. Other lines are the same.")
-        };
-        print_line(legend);
-        print_line("Comments and line breaks are not compared.");
-    }
-
     fn section(&self, section: &Compared) {
         let [first, second] = &self.names;
         let note = match section.is_in {
@@ -66,29 +60,27 @@ impl View {
             _ if section.differs() => String::new(),
             _ => ": the same".to_owned(),
         };
-        let heading = Style::new().bold().apply_to(format!("== {}{note}", section.name));
-        print_line(format_args!("\n{heading}"));
+        print(Style::new().bold().apply_to(format!("\n== {}{note}", section.name)));
         if self.only_differences && !section.differs() {
             return;
         }
         if self.is_side_by_side() {
-            print_line(format_args!(
-                "{first:width$}{:SIGN_COLUMNS$}{second}",
-                "",
-                width = self.width()
-            ));
+            self.side_by_side(&Row { texts: self.names.clone(), differs: false });
         }
-        let differs = |at: usize| section.rows.get(at).is_some_and(|row| row.differs);
         let is_shown = |at: usize| {
-            let mut near = at.saturating_sub(CONTEXT_ROWS)..=at + CONTEXT_ROWS;
-            !self.only_differences || near.any(differs)
+            let start = at.saturating_sub(CONTEXT_ROWS);
+            let mut near = section.rows[start..].iter().take(at + CONTEXT_ROWS + 1 - start);
+            !self.only_differences || near.any(|row| row.differs)
         };
         let rows: Vec<(bool, &Row)> =
             section.rows.iter().enumerate().map(|(at, row)| (is_shown(at), row)).collect();
-        for run in rows.chunk_by(|row, next| row.0 == next.0) {
+        for run in rows.chunk_by(|row, next| row.0 == next.0 && row.1.differs == next.1.differs) {
             match run[0].0 {
-                true => run.iter().for_each(|(_, row)| self.row(row)),
-                false => print_line(format_args!("  … {} the same", run.len())),
+                false => print(format_args!("  … {} the same", run.len())),
+                true if self.is_side_by_side() => {
+                    run.iter().for_each(|(_, row)| self.side_by_side(row));
+                }
+                true => self.one_below_the_other(run),
             }
         }
     }
@@ -101,41 +93,79 @@ impl View {
         }
     }
 
-    fn row(&self, row: &Row) {
-        let width = self.width();
-        let texts = painted(row.texts.each_ref().map(|text| wrapped(text, width)));
+    fn side_by_side(&self, row: &Row) {
+        let texts = self.painted(row);
+        let sign = match texts.each_ref().map(String::is_empty) {
+            _ if !row.differs => ' ',
+            [false, true] => '<',
+            [true, false] => '>',
+            _ => '|',
+        };
         let [mut first, mut second] = texts.each_ref().map(|text| text.lines());
-        if self.is_side_by_side() {
-            for _ in 0..first.clone().count().max(second.clone().count()) {
-                let left = pad_str(first.next().unwrap_or(""), width, Alignment::Left, None);
-                let right = second.next().unwrap_or("");
-                print_line(format_args!("{left} {} {right}", row.sign()));
-            }
-        } else if row.differs {
-            first.for_each(|line| print_line(format_args!("< {line}")));
-            second.for_each(|line| print_line(format_args!("> {line}")));
-        } else {
-            let lines = if texts[0].is_empty() { second } else { first };
-            lines.for_each(|line| print_line(format_args!("  {line}")));
+        for _ in 0..first.clone().count().max(second.clone().count()) {
+            let left = pad_str(first.next().unwrap_or(""), self.width(), Alignment::Left, None);
+            let right = second.next().unwrap_or("");
+            print(format!("{left} {sign} {right}").trim_end());
         }
+    }
+
+    /// Prints code that is the same once, and different code first of one, then of the other
+    /// sibling.
+    fn one_below_the_other(&self, rows: &[(bool, &Row)]) {
+        let signs: &[char] = if rows[0].1.differs { &['<', '>'] } else { &[' '] };
+        for (side, sign) in signs.iter().enumerate() {
+            for texts in rows.iter().map(|(_, row)| self.painted(row)) {
+                // Perhaps only the second sibling has a comment here.
+                let side = if *sign == ' ' && texts[0].is_empty() { 1 } else { side };
+                texts[side].lines().for_each(|line| print(format!("{sign} {line}").trim_end()));
+            }
+        }
+    }
+
+    /// Returns wrapped texts whose different words are colored.
+    fn painted(&self, row: &Row) -> [String; 2] {
+        let texts = row.texts.each_ref().map(|text| wrapped(text, self.width()));
+        if row.texts.iter().all(|text| words(text).is_empty()) {
+            return texts;
+        }
+        let words = texts.each_ref().map(|text| words(text));
+        let styles = [Style::new().red().bold(), Style::new().green().bold()];
+        let mut painted = [String::new(), String::new()];
+        let mut ends = [0, 0];
+        let ops = capture_diff_slices_by_key(Patience, &words[0], &words[1], Match::as_str);
+        for (at, op) in ops.iter().enumerate() {
+            let is_between_changes = 0 < at && at + 1 < ops.len();
+            // Punctuation between two changes is the same by chance.
+            let is_in_name = |c: char| c.is_alphanumeric() || "_\"'".contains(c);
+            let mut old = words[0][op.old_range()].iter();
+            let has_name = old.any(|word| word.as_str().starts_with(is_in_name));
+            if op.tag() == DiffTag::Equal && (has_name || !is_between_changes) {
+                continue;
+            }
+            for (side, range) in [op.old_range(), op.new_range()].into_iter().enumerate() {
+                let changed = &words[side][range];
+                let Some((first, last)) = changed.first().zip(changed.last()) else { continue };
+                let changed = &texts[side][first.start()..last.end()];
+                let lines = changed.lines().map(|line| styles[side].apply_to(line).to_string());
+                painted[side] += &texts[side][ends[side]..first.start()];
+                painted[side] += &lines.collect::<Vec<String>>().join("\n");
+                ends[side] = last.end();
+            }
+        }
+        [0, 1].map(|side| painted[side].clone() + &texts[side][ends[side]..])
     }
 
     fn summary(&self, compared: &[Compared]) {
         let [first, second] = &self.names;
-        let count =
-            |is_in: [bool; 2]| compared.iter().filter(|section| section.is_in == is_in).count();
+        let count = |is_in: [bool; 2]| compared.iter().filter(|it| it.is_in == is_in).count();
         let same = compared.iter().filter(|section| !section.differs()).count();
-        let differ = count([true, true]) - same;
-        print_line(format_args!(
-            "\n{differ} parts differ, {same} are the same, {} only in {first}, {} only in {second}",
+        print(format_args!(
+            "\n{} parts differ, {same} are the same, {} only in {first}, {} only in {second}",
+            count([true, true]) - same,
             count([true, false]),
             count([false, true]),
         ));
     }
-}
-
-fn print_line(line: impl Display) {
-    crate::print(line.to_string().trim_end());
 }
 
 /// Splits a text into lines of at most `width` columns.
@@ -155,33 +185,4 @@ fn wrapped(text: &str, width: usize) -> String {
         wrapped += &format!("{rest}\n");
     }
     wrapped
-}
-
-/// Colors the words that differ in two texts.
-fn painted(texts: [String; 2]) -> [String; 2] {
-    let words = texts.each_ref().map(|text| words(text));
-    let styles = [Style::new().red().bold(), Style::new().green().bold()];
-    let mut painted = [String::new(), String::new()];
-    let mut ends = [0, 0];
-    let ops = capture_diff_slices_by_key(Patience, &words[0], &words[1], Match::as_str);
-    for (at, op) in ops.iter().enumerate() {
-        let is_between_changes = 0 < at && at + 1 < ops.len();
-        // Punctuation between two changes is the same by chance.
-        let has_name = words[0][op.old_range()].iter().any(|word| is_name(word.as_str()));
-        if op.tag() == DiffTag::Equal && (has_name || !is_between_changes) {
-            continue;
-        }
-        for (side, range) in [op.old_range(), op.new_range()].into_iter().enumerate() {
-            if let (Some(first), Some(last)) =
-                (words[side][range.clone()].first(), words[side][range].last())
-            {
-                let changed = &texts[side][first.start()..last.end()];
-                let lines = changed.lines().map(|line| styles[side].apply_to(line).to_string());
-                painted[side] += &texts[side][ends[side]..first.start()];
-                painted[side] += &lines.collect::<Vec<String>>().join("\n");
-                ends[side] = last.end();
-            }
-        }
-    }
-    [0, 1].map(|side| painted[side].clone() + &texts[side][ends[side]..])
 }

@@ -104,8 +104,3 @@ pub fn words(code: &str) -> Vec<Match<'_>> {
 pub fn texts(code: &str) -> Vec<&str> {
     words(code).iter().map(Match::as_str).collect()
 }
-
-/// Returns whether a word is a name or a literal.
-pub fn is_name(word: &str) -> bool {
-    word.starts_with(|c: char| c.is_alphanumeric() || "_\"'".contains(c))
-}

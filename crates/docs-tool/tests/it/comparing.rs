@@ -28,6 +28,7 @@ pub const TESTS: &[(&str, fn())] = &[
         "a_signature_with_other_line_breaks_is_shown_as_a_whole",
         a_signature_with_other_line_breaks_is_shown_as_a_whole,
     ),
+    ("only_different_words_are_colored", only_different_words_are_colored),
     ("no_line_is_wider_than_the_terminal", no_line_is_wider_than_the_terminal),
     (
         "sections_are_items_and_the_lines_between_them",
@@ -126,6 +127,7 @@ fn comments_are_not_compared() {
     let text = compare_lines("// One.\nb();", "// Another,\n// longer.\nb(); // c");
     assert_eq!(text, "  // One.\n  b();\n");
     assert_eq!(compare_lines("b();", "/// c\nb();"), "  /// c\n  b();\n");
+    assert_eq!(colored("b();", &format!("// {}\nc();", "word ".repeat(60))), ["c"]);
 }
 
 fn line_breaks_are_not_compared() {
@@ -202,6 +204,11 @@ fn a_signature_with_other_line_breaks_is_shown_as_a_whole() {
     let expected = "< async fn a(one: One, two: Two) {\n> async fn a(mut one: Other, two: Two) {\n\
                     \x20     b();\n  }\n";
     assert_eq!(compare_lines(first, second), expected);
+}
+
+fn only_different_words_are_colored() {
+    let text = compare_sources(FIRST, &FIRST.replace(")?", ").await?"), &[]);
+    assert!(text.contains("open(path)\u{1b}[32m\u{1b}[1m.await\u{1b}[0m?;"), "{text:?}");
 }
 
 fn no_line_is_wider_than_the_terminal() {
