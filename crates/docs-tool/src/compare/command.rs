@@ -8,7 +8,7 @@ use console::Term;
 
 use super::compare;
 use super::show::View;
-use crate::SIBLINGS;
+use crate::common::SIBLINGS;
 use crate::fault::did_you_mean;
 use crate::repo::Repo;
 

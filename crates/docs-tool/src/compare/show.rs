@@ -7,7 +7,7 @@ use similar::{DiffTag, capture_diff_slices_by_key};
 
 use super::source::words;
 use super::{Compared, Row};
-use crate::print;
+use crate::common::print;
 
 /// The minimum number of columns for showing the siblings side by side.
 const SIDE_BY_SIDE_COLUMNS_MIN: usize = 110;

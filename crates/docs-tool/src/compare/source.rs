@@ -5,16 +5,15 @@ use std::sync::LazyLock;
 use regex::{Match, Regex};
 
 use crate::anchors;
+use crate::common::pattern;
 
 static ITEM: LazyLock<Regex> = LazyLock::new(|| {
     let before = r"(?m)^(?:pub(?:\([^)]*\))? )?(?:async |unsafe |const )*";
     let item = r"(?:fn|const|static|struct|enum|type|trait|mod|impl(?:<[^>]*>)?) (\w+)";
-    Regex::new(&format!("{before}{item}")).expect("the pattern is valid")
+    pattern(&format!("{before}{item}"))
 });
-static WORD: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r#"//.*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)'|\w+|::|->|=>|\S"#;
-    Regex::new(pattern).expect("the pattern is valid")
-});
+static WORD: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"//.*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)'|\w+|::|->|=>|\S"#));
 
 /// An item, or the lines between two items.
 #[derive(Debug)]

@@ -2,9 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::repository::Repository;
-
-const SIBLINGS: [&str; 4] = ["std", "tokio", "async-std", "smol"];
+use crate::repository::{Repository, SIBLINGS};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("any_two_siblings_can_be_compared", any_two_siblings_can_be_compared),
