@@ -69,6 +69,9 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        lock().folders.remove(self.path());
+        // Until the lock is released, the interrupt handler does not end the program.
+        let mut registry = lock();
+        registry.folders.remove(self.path());
+        let _ = fs::remove_dir_all(self.path());
     }
 }
