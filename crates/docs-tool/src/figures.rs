@@ -4,8 +4,8 @@ use harness::derived;
 use harness::record::{PROGRAMS, Record, newest};
 use harness::text::grouped;
 
-use crate::fault::did_you_mean;
 use crate::markers::Error;
+use crate::page_error::did_you_mean;
 use crate::repo::Repo;
 
 /// The folder that contains the records.

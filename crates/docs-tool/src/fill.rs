@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use crate::anchors;
 use crate::common::SIBLINGS;
-use crate::fault::PageError;
 use crate::figures::Records;
 use crate::markers::{Error, Marker, parse};
 use crate::output::first_difference;
 use crate::page::{Block, Comment, Fence, Page, fenced};
+use crate::page_error::PageError;
 use crate::paths;
 use crate::repo::Repo;
 use crate::runs::{Output, Runs};

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::fault::{PageError, did_you_mean};
 use crate::markers::Error;
 use crate::page::Page;
+use crate::page_error::{PageError, did_you_mean};
 use crate::paths;
 use crate::repo::Repo;
 

@@ -7,7 +7,7 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Pars
 use regex::Regex;
 
 use crate::common::pattern;
-use crate::fault::PageError;
+use crate::page_error::PageError;
 
 /// A marker, or a code block below it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use anyhow::{Context, bail};
 
 use self::source::Source;
 use crate::common::{print, report};
-use crate::fault::PageError;
+use crate::page_error::PageError;
 use crate::repo::Repo;
 
 /// The folder of the pictures and their sources.

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::common::pattern;
-use crate::fault::{PageError, did_you_mean};
 use crate::page::Page;
+use crate::page_error::{PageError, did_you_mean};
 use crate::repo::Repo;
 
 /// The folders of the tests.

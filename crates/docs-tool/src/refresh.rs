@@ -7,10 +7,10 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::anchors;
 use crate::common::{print, report};
-use crate::fault::PageError;
 use crate::fill::{Sources, fill};
 use crate::links::Links;
 use crate::page::Page;
+use crate::page_error::PageError;
 use crate::pictures;
 use crate::references::Known;
 use crate::repo::Repo;
