@@ -7,10 +7,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use harness::text::error_line;
 use harness::{Group, Signal, describe_exit};
 
 /// How often a condition is checked that the system does not report.
-pub const POLL_INTERVAL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The time limit for a process that is ending: its connections break shortly before. It also
 /// limits how long its last output is read, because another process may keep the pipe open.
@@ -79,25 +80,15 @@ impl Process {
 
     /// Waits until the process ends. Returns `None` if the timeout expires first.
     pub fn wait(&self, timeout: Duration) -> Option<ExitStatus> {
-        let started = Instant::now();
-        loop {
-            // The lock is released between two checks.
-            let status = lock(&self.group).status();
-            if status.is_some() || started.elapsed() >= timeout {
-                return status;
-            }
-            thread::sleep(POLL_INTERVAL);
-        }
+        // The lock is released between two checks.
+        poll(timeout, || lock(&self.group).status())
     }
 
     /// Describes how the process ended, if it has ended. All its output has been read then.
     pub fn ended(&self) -> Option<String> {
         let status = lock(&self.group).status()?;
-        let since = Instant::now();
-        let is_reading = || self.readers.iter().any(|reader| !reader.is_finished());
-        while is_reading() && since.elapsed() < ENDING_TIMEOUT {
-            thread::sleep(POLL_INTERVAL);
-        }
+        let has_read = || self.readers.iter().all(JoinHandle::is_finished).then_some(());
+        poll(ENDING_TIMEOUT, has_read);
         let line = self.error_line().map(|line| format!("; {line}")).unwrap_or_default();
         Some(format!("{}{line}", describe_exit(status)))
     }
@@ -135,24 +126,21 @@ impl Process {
         lock(&self.stdout).clone()
     }
 
-    /// Returns the line of stderr that probably states the error, with a label.
+    /// Returns the line of stderr that explains best why the process ended, with a label.
     fn error_line(&self) -> Option<String> {
-        let stderr = lock(&self.stderr);
-        let states_error = |line: &&str| {
-            let line = line.to_ascii_lowercase();
-            line.contains("error: ") || line.contains("panicked")
-        };
-        let mut lines = stderr.lines();
-        let line = match lines.find(states_error) {
-            // In Rust, the message of a panic is on the line after its position.
-            Some(line) if line.ends_with(':') => {
-                format!("{line} {}", lines.next().unwrap_or_default())
-            }
-            Some(line) => line.to_owned(),
-            None => stderr.trim().lines().last()?.to_owned(),
-        };
-        let printable: String = line.trim().chars().filter(|c| !c.is_control()).collect();
-        Some(format!("stderr: {printable}"))
+        Some(format!("stderr: {}", error_line(&lock(&self.stderr))?))
+    }
+}
+
+/// Waits until a function returns a value. Returns `None` if the timeout expires first.
+pub fn poll<T>(timeout: Duration, value: impl Fn() -> Option<T>) -> Option<T> {
+    let started = Instant::now();
+    loop {
+        let value = value();
+        if value.is_some() || started.elapsed() >= timeout {
+            return value;
+        }
+        thread::sleep(POLL_INTERVAL);
     }
 }
 

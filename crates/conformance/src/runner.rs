@@ -128,6 +128,14 @@ pub fn on_stage<T: Send + 'static>(
     target: &Target,
     run: impl FnOnce(&Stage) -> Result<T, Stop> + Send + 'static,
 ) -> Result<T, Stop> {
+    on_stage_within(CHECK_TIMEOUT, target, run)
+}
+
+fn on_stage_within<T: Send + 'static>(
+    timeout: Duration,
+    target: &Target,
+    run: impl FnOnce(&Stage) -> Result<T, Stop> + Send + 'static,
+) -> Result<T, Stop> {
     cleanup::raise_descriptor_limit();
     let stage = Arc::new(Stage::new(target)?);
     let (sender, receiver) = mpsc::channel();
@@ -139,10 +147,10 @@ pub fn on_stage<T: Send + 'static>(
         drop(shared);
         let _ = sender.send(result);
     });
-    receiver.recv_timeout(CHECK_TIMEOUT).unwrap_or_else(|_| {
-        stage.kill();
+    receiver.recv_timeout(timeout).unwrap_or_else(|_| {
+        stage.close();
         let _ = receiver.recv_timeout(ENDING_TIMEOUT);
-        Err(Stop::fail(format!("no verdict within {} s", CHECK_TIMEOUT.as_secs())))
+        Err(Stop::fail(format!("no verdict within {} s", timeout.as_secs())))
     })
 }
 
@@ -153,5 +161,37 @@ fn with_explanation(stop: Stop, stage: &Stage) -> Stop {
             Stop::fail(format!("{message}; {why}"))
         }
         (stop, _) => stop,
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn a_check_that_exceeds_its_time_limit_leaves_nothing() {
+        let pids = tempfile::NamedTempFile::new().unwrap();
+        let script = format!("echo $$ >> {}; sleep 600 & wait", pids.path().display());
+        let words = ["sh", "-c", &script, "{file}", "{port}"].map(str::to_owned);
+        let target = Target::of_command(&words).unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let verdict = on_stage_within(Duration::from_secs(1), &target, move |stage| {
+            let _ = sender.send(stage.file());
+            // The server does not listen, so this call waits. The check ignores its error.
+            let _ = stage.serve(b"");
+            thread::sleep(ENDING_TIMEOUT / 2);
+            let _ = stage.write(b"");
+            let _ = stage.start(Start::default());
+            // It is not even over if the program ends.
+            thread::sleep(ENDING_TIMEOUT * 2);
+            Ok(())
+        });
+        assert!(matches!(verdict, Err(Stop::Fail(why)) if why == "no verdict within 1 s"));
+        assert!(!receiver.recv().unwrap().parent().unwrap().exists());
+        let pids = fs::read_to_string(pids.path()).unwrap();
+        assert_eq!(pids.lines().count(), 1);
+        assert!(!Path::new("/proc").join(pids.trim()).exists());
     }
 }

@@ -4,15 +4,15 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use harness::port::{self, Listening};
 use harness::usage;
 use serde_json::Value;
 
 use crate::client::{self, Client};
-use crate::process::{POLL_INTERVAL, Process};
-use crate::verdict::{Outcome, Stop, demand};
+use crate::process::{Process, poll};
+use crate::verdict::{Outcome, Stop};
 
 /// A server that listens. Its stage ends it.
 #[derive(Debug)]
@@ -34,25 +34,26 @@ impl Server {
     ) -> Result<Self, Stop> {
         let addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
         let mut server = Self { addr, preamble, silence_timeout, process };
-        let started = Instant::now();
-        while started.elapsed() < start_timeout {
+        let listening = poll(start_timeout, || {
             if let Some(ended) = server.process.ended() {
-                return Err(Stop::fail(format!("the server ended before it listened: {ended}")));
+                let why = format!("the server ended before it listened: {ended}");
+                return Some(Err(Stop::fail(why)));
             }
             match port::listening(port) {
-                Listening::At(ip) => {
-                    server.addr.set_ip(ip);
-                    return Ok(server);
-                }
-                Listening::Unknown if server.replies() => return Ok(server),
-                Listening::Unknown | Listening::No => thread::sleep(POLL_INTERVAL),
+                Listening::At(ip) => Some(Ok(ip)),
+                Listening::Unknown if server.replies() => Some(Ok(addr.ip())),
+                Listening::Unknown | Listening::No => None,
             }
-        }
-        Err(Stop::fail(format!(
-            "after {} s, no process listens on port {port} of this machine; the server must use \
-             the port that replaces {{port}}",
-            start_timeout.as_secs()
-        )))
+        });
+        let s = start_timeout.as_secs();
+        let ip = listening.unwrap_or_else(|| {
+            Err(Stop::fail(format!(
+                "after {s} s, no process listens on port {port} of this machine; the server must \
+                 use the port that replaces {{port}}"
+            )))
+        })?;
+        server.addr.set_ip(ip);
+        Ok(server)
     }
 
     /// Returns whether a client can connect. It reads the whole reply and closes normally, so that
@@ -139,19 +140,26 @@ impl Server {
         Err(Stop::not_applicable("only Linux provides the necessary data about a process"))
     }
 
-    /// Expects that the server uses almost no CPU time, although clients are connected.
+    /// Expects that the server uses almost no CPU time, although clients are connected. On a busy
+    /// computer, a thread that wakes up waits for a core, which counts too. Therefore the best of
+    /// several intervals counts: a server that loops uses its time in each of them.
     pub fn expect_idle(&self) -> Outcome {
         const MS_MAX: u128 = 400;
-        let before = self.usage(usage::cpu_time_and_wait)?;
-        thread::sleep(Duration::from_millis(1200));
-        self.expect_alive()?;
-        let after = self.usage(usage::cpu_time_and_wait)?;
-        let used = after.saturating_sub(before).as_millis();
-        demand!(
-            used < MS_MAX,
-            "expected less than {MS_MAX} ms of CPU time in 1.2 s without work, got {used} ms"
-        );
-        Ok(())
+        const INTERVALS: u32 = 4;
+        let mut best = u128::MAX;
+        for _ in 0..INTERVALS {
+            let before = self.usage(usage::cpu_time_and_wait)?;
+            thread::sleep(Duration::from_millis(1200));
+            self.expect_alive()?;
+            let after = self.usage(usage::cpu_time_and_wait)?;
+            best = best.min(after.saturating_sub(before).as_millis());
+            if best < MS_MAX {
+                return Ok(());
+            }
+        }
+        Err(Stop::fail(format!(
+            "expected less than {MS_MAX} ms of CPU time in 1.2 s without work, got {best} ms"
+        )))
     }
 
     /// Returns the events that the server has printed so far, or `None` if it prints other text. A
@@ -165,15 +173,6 @@ impl Server {
 
     /// Waits until the events meet a condition. Returns false if they do not in time.
     pub fn wait_for_events(&self, timeout: Duration, is_met: impl Fn(&[Value]) -> bool) -> bool {
-        let started = Instant::now();
-        loop {
-            if self.events().is_some_and(|events| is_met(&events)) {
-                return true;
-            }
-            if started.elapsed() >= timeout {
-                return false;
-            }
-            thread::sleep(POLL_INTERVAL);
-        }
+        poll(timeout, || self.events().filter(|events| is_met(events))).is_some()
     }
 }

@@ -1,23 +1,8 @@
 //! Concurrent clients: clauses 1, 5 and 9.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use harness::fixture::noise;
-use harness::{Signal, usage};
-
-use crate::check::Check;
-use crate::check::Run::{Heavy, Light};
-use crate::client::{Client, Ending};
-use crate::stage::{Stage, Start};
-use crate::target::Settings;
-use crate::verdict::{Outcome, Stop, demand};
-
-const MIB: usize = 1 << 20;
-
-/// More than the kernel accepts for a non-reading client.
-const LONG_BYTES: u64 = 64 << 20;
+use super::common::*;
 
 pub const CHECKS: &[Check] = &[
     Check {

@@ -1,18 +1,6 @@
 //! The end of a connection, and what the client sends before it: clauses 3, 5, 6, 7 and 8.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use harness::fixture::noise;
-
-use crate::check::Check;
-use crate::check::Run::Light;
-use crate::client::Ending;
-use crate::stage::Stage;
-use crate::target::Settings;
-use crate::verdict::{Outcome, demand};
-
-const MIB: usize = 1 << 20;
+use super::common::*;
 
 pub const CHECKS: &[Check] = &[
     Check {

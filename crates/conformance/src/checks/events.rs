@@ -1,25 +1,14 @@
 //! The events of a server that logs them as JSON: clauses 5, 11 and 12.
 
 use std::slice;
-use std::thread;
-use std::time::Duration;
 
-use harness::Signal;
-use harness::fixture::noise;
 use serde_json::Value;
 
+use super::common::*;
 use super::grammar::{expect_grammar, parse};
-use crate::check::Check;
-use crate::check::Run::Light;
-use crate::server::Server;
-use crate::stage::Stage;
-use crate::verdict::{Outcome, Stop, demand};
 
 /// The time limit for an event.
 const EVENT_LIMIT: Duration = Duration::from_secs(10);
-
-/// More than the kernel accepts for a client that disconnects early.
-const LONG_BYTES: u64 = 64 << 20;
 
 pub const CHECKS: &[Check] = &[
     Check {

@@ -1,22 +1,7 @@
 //! Errors and disconnects that concern one client: clauses 6 and 8.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use harness::fixture::noise;
-use harness::usage;
-
-use crate::check::Check;
-use crate::check::Run::{Heavy, Light};
-use crate::client::{Client, Ending};
-use crate::process::POLL_INTERVAL;
-use crate::server::Server;
-use crate::stage::Stage;
-use crate::target::Settings;
-use crate::verdict::{Outcome, Stop, demand};
-
-/// More than the kernel accepts for a non-reading client.
-const LONG_BYTES: u64 = 64 << 20;
+use super::common::*;
+use crate::process::poll;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -163,10 +148,7 @@ fn descriptors_return(stage: &Stage) -> Outcome {
         }
     }
     server.expect_alive()?;
-    let started = Instant::now();
-    while descriptors()? > max && started.elapsed() < RETURN_TIMEOUT {
-        thread::sleep(POLL_INTERVAL);
-    }
+    poll(RETURN_TIMEOUT, || descriptors().is_ok_and(|open| open <= max).then_some(()));
     let actual = descriptors()?;
     demand!(
         actual <= max,

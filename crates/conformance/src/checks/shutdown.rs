@@ -2,24 +2,12 @@
 
 use std::net::TcpStream;
 use std::process::ExitStatus;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use harness::fixture::noise;
-use harness::{Signal, describe_exit};
+use harness::describe_exit;
 
+use super::common::*;
 use super::grammar::{expect_grammar, parse};
-use crate::check::Check;
-use crate::check::Run::{Heavy, Light};
 use crate::process::Stdout;
-use crate::server::Server;
-use crate::stage::{Stage, Start};
-use crate::verdict::{Outcome, Stop, demand};
-
-const MIB: usize = 1 << 20;
-
-/// More than the kernel accepts for a non-reading client.
-const LONG_BYTES: u64 = 64 << 20;
 
 /// The time limit for the end of an idle server.
 const IDLE_LIMIT: Duration = Duration::from_secs(4);

@@ -108,9 +108,9 @@ fn drain(client: &Client) -> io::Result<()> {
         match (&*client.stream).read(&mut buffer) {
             Ok(0) => match mutant::active() {
                 Some(Mutant::HalfCloseAsGoodbye) => return client.stream.shutdown(Shutdown::Both),
-                // The loop would never end. Three seconds are long enough for the check.
+                // The loop would never end. Ten seconds are long enough for the check.
                 Some(Mutant::SpinsAfterFin)
-                    if client.connected_at.elapsed() < Duration::from_secs(3) => {}
+                    if client.connected_at.elapsed() < Duration::from_secs(10) => {}
                 _ => return Ok(()),
             },
             Ok(read) => record_received(&client.conn, &buffer[..read], &mut remembered),
