@@ -1,5 +1,6 @@
 //! The process of a server: its output, and how it ended.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,9 +18,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// limits how long its last output is read, because another process may keep the pipe open.
 const ENDING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How much of the end of stderr is kept. The line that states the error may be above a long
-/// backtrace.
-const STDERR_BYTES_MAX: usize = 20_000;
+/// How many lines of stderr are kept. The line that states the error may be above a long backtrace.
+const STDERR_LINES_MAX: usize = 1000;
 
 /// How many lines of stdout are kept: several times as many as any check causes.
 const STDOUT_LINES_MAX: usize = 500_000;
@@ -40,10 +40,8 @@ pub enum Stdout {
 #[derive(Debug)]
 pub struct Process {
     group: Mutex<Group>,
-    stdout: Arc<Mutex<Vec<String>>>,
-    stderr: Arc<Mutex<String>>,
-    /// The threads that read stdout and stderr.
-    readers: Vec<JoinHandle<()>>,
+    stdout: Option<Output>,
+    stderr: Option<Output>,
     is_asked_to_end: AtomicBool,
 }
 
@@ -51,26 +49,19 @@ impl Process {
     /// Starts a command, whose stdout and stderr must be pipes.
     pub fn spawn(command: &mut Command, stdout: Stdout) -> io::Result<Self> {
         let mut group = Group::spawn(command)?;
-        let (lines, text) = (Arc::default(), Arc::default());
-        let mut readers = Vec::new();
         let child = group.child();
-        if let Some(stderr) = child.stderr.take() {
-            let text = Arc::clone(&text);
-            readers.push(thread::spawn(move || keep_end(stderr, &text)));
-        }
-        match (stdout, child.stdout.take()) {
-            (Stdout::Read, Some(pipe)) => {
-                let lines = Arc::clone(&lines);
-                readers.push(thread::spawn(move || keep_lines(pipe, &lines)));
-            }
+        let stderr = child.stderr.take().map(|pipe| Output::read(pipe, STDERR_LINES_MAX));
+        let stdout = match (stdout, child.stdout.take()) {
+            (Stdout::Read, Some(pipe)) => Some(Output::read(pipe, STDOUT_LINES_MAX)),
             (Stdout::Unread, Some(pipe)) => {
                 shrink_pipe(&pipe);
                 child.stdout = Some(pipe);
+                None
             }
-            (Stdout::Closed, _) | (_, None) => {}
-        }
-        let (is_asked_to_end, group) = (AtomicBool::new(false), Mutex::new(group));
-        Ok(Self { group, stdout: lines, stderr: text, readers, is_asked_to_end })
+            (Stdout::Closed, _) | (_, None) => None,
+        };
+        let (group, is_asked_to_end) = (Mutex::new(group), AtomicBool::new(false));
+        Ok(Self { group, stdout, stderr, is_asked_to_end })
     }
 
     /// Returns the ids of all processes of the group. Only Linux provides them.
@@ -87,7 +78,8 @@ impl Process {
     /// Describes how the process ended, if it has ended. All its output has been read then.
     pub fn ended(&self) -> Option<String> {
         let status = lock(&self.group).status()?;
-        let has_read = || self.readers.iter().all(JoinHandle::is_finished).then_some(());
+        let outputs = [&self.stdout, &self.stderr].into_iter().flatten();
+        let has_read = || outputs.clone().all(|it| it.reader.is_finished()).then_some(());
         poll(ENDING_TIMEOUT, has_read);
         let line = self.error_line().map(|line| format!("; {line}")).unwrap_or_default();
         Some(format!("{}{line}", describe_exit(status)))
@@ -123,12 +115,13 @@ impl Process {
 
     /// Returns the lines of stdout so far.
     pub fn lines(&self) -> Vec<String> {
-        lock(&self.stdout).clone()
+        self.stdout.as_ref().map(Output::lines).unwrap_or_default()
     }
 
     /// Returns the line of stderr that explains best why the process ended, with a label.
     fn error_line(&self) -> Option<String> {
-        Some(format!("stderr: {}", error_line(&lock(&self.stderr))?))
+        let lines = self.stderr.as_ref()?.lines();
+        Some(format!("stderr: {}", error_line(&lines.join("\n"))?))
     }
 }
 
@@ -149,24 +142,33 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn keep_lines(stdout: impl Read, lines: &Mutex<Vec<String>>) {
-    for line in BufReader::new(stdout).split(b'\n') {
-        let Ok(line) = line else { return };
-        let mut lines = lock(lines);
-        if lines.len() < STDOUT_LINES_MAX {
-            lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
-        }
-    }
+/// The last lines that a process printed.
+#[derive(Debug)]
+struct Output {
+    lines: Arc<Mutex<VecDeque<String>>>,
+    /// The thread that reads them.
+    reader: JoinHandle<()>,
 }
 
-fn keep_end(mut stderr: impl Read, text: &Mutex<String>) {
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = stderr.read(&mut buffer) {
-        let mut text = lock(text);
-        text.push_str(&String::from_utf8_lossy(&buffer[..read]));
-        let excess = text.len().saturating_sub(STDERR_BYTES_MAX);
-        let cut = (excess..).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-        text.drain(..cut);
+impl Output {
+    fn read(pipe: impl Read + Send + 'static, lines_max: usize) -> Self {
+        let lines = Arc::new(Mutex::new(VecDeque::new()));
+        let kept = Arc::clone(&lines);
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(pipe).split(b'\n') {
+                let Ok(line) = line else { return };
+                let mut lines = lock(&kept);
+                if lines.len() == lines_max {
+                    lines.pop_front();
+                }
+                lines.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
+            }
+        });
+        Self { lines, reader }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        lock(&self.lines).iter().cloned().collect()
     }
 }
 

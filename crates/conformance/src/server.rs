@@ -1,7 +1,7 @@
 //! A server while a check runs.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -18,42 +18,37 @@ use crate::verdict::{Outcome, Stop};
 #[derive(Debug)]
 pub struct Server {
     pub addr: SocketAddr,
-    preamble: &'static [u8],
-    silence_timeout: Duration,
+    /// The bytes that the server must send before the file.
+    pub preamble: &'static [u8],
+    pub silence_timeout: Duration,
     pub process: Arc<Process>,
 }
 
 impl Server {
-    /// Waits until a process listens on a port of this machine.
-    pub fn new(
-        process: Arc<Process>,
-        port: u16,
-        preamble: &'static [u8],
-        silence_timeout: Duration,
-        start_timeout: Duration,
-    ) -> Result<Self, Stop> {
-        let addr = SocketAddr::new(Ipv4Addr::LOCALHOST.into(), port);
-        let mut server = Self { addr, preamble, silence_timeout, process };
-        let listening = poll(start_timeout, || {
-            if let Some(ended) = server.process.ended() {
+    /// Waits until a process listens on the port. The server may listen at another address of this
+    /// machine.
+    pub fn wait_until_listening(mut self, timeout: Duration) -> Result<Self, Stop> {
+        let port = self.addr.port();
+        let listening = poll(timeout, || {
+            if let Some(ended) = self.process.ended() {
                 let why = format!("the server ended before it listened: {ended}");
                 return Some(Err(Stop::fail(why)));
             }
             match port::listening(port) {
                 Listening::At(ip) => Some(Ok(ip)),
-                Listening::Unknown if server.replies() => Some(Ok(addr.ip())),
+                Listening::Unknown if self.replies() => Some(Ok(self.addr.ip())),
                 Listening::Unknown | Listening::No => None,
             }
         });
-        let s = start_timeout.as_secs();
         let ip = listening.unwrap_or_else(|| {
             Err(Stop::fail(format!(
-                "after {s} s, no process listens on port {port} of this machine; the server must \
-                 use the port that replaces {{port}}"
+                "after {} s, no process listens on port {port} of this machine; the server must \
+                 use the port that replaces {{port}}",
+                timeout.as_secs()
             )))
         })?;
-        server.addr.set_ip(ip);
-        Ok(server)
+        self.addr.set_ip(ip);
+        Ok(self)
     }
 
     /// Returns whether a client can connect. It reads the whole reply and closes normally, so that
@@ -62,11 +57,6 @@ impl Server {
         let Ok(client) = self.connect() else { return false };
         let _ = client.read_until_end(Duration::from_secs(2));
         true
-    }
-
-    /// Returns the bytes that the server must send before the file.
-    pub fn preamble(&self) -> &'static [u8] {
-        self.preamble
     }
 
     /// Connects a client.

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -105,9 +106,13 @@ impl Stage {
     pub fn start(&self, start: Start) -> Result<Server, Stop> {
         let port = port::free()?;
         let words = self.target.words(&self.file(), port, start.settings);
-        let process = self.spawn(&words, start)?;
-        let (preamble, silence_timeout) = (start.settings.preamble(), self.target.silence_timeout);
-        Server::new(process, port, preamble, silence_timeout, start.timeout)
+        let server = Server {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            preamble: start.settings.preamble(),
+            silence_timeout: self.target.silence_timeout,
+            process: self.spawn(&words, start)?,
+        };
+        server.wait_until_listening(start.timeout)
     }
 
     fn spawn(&self, words: &[OsString], start: Start) -> Result<Arc<Process>, Stop> {

@@ -137,7 +137,7 @@ pub const CHECKS: &[Check] = &[
 fn preamble(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(300_000))?;
     let client = server.connect()?;
-    let expected = server.preamble();
+    let expected = server.preamble;
     let (got, ending) = client.read_until_end(Duration::from_secs(2));
     let got = &got[..got.len().min(expected.len())];
     demand!(!got.is_empty(), "expected the first byte within 2 s, got {ending}");

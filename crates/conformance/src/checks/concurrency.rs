@@ -267,7 +267,7 @@ fn expect_survival(stage: &Stage, descriptors: u64) -> Outcome {
     drop(clients);
     stage.write(b"alive")?;
     let started = Instant::now();
-    let expected = [server.preamble(), b"alive"].concat();
+    let expected = [server.preamble, b"alive"].concat();
     loop {
         let client = server.connect()?;
         let (got, ending) = client.read_until_end(Duration::from_secs(3));

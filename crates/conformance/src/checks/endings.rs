@@ -155,7 +155,7 @@ fn late_words(stage: &Stage) -> Outcome {
 fn fin_in_time(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(100_000))?;
     let client = server.connect()?;
-    client.read_exactly(server.preamble().len() + 100_000)?;
+    client.read_exactly(server.preamble.len() + 100_000)?;
     let (rest, ending) = client.read_until_end(Duration::from_secs(2));
     demand!(rest.is_empty(), "expected a FIN after the last byte, got {} more bytes", rest.len());
     demand!(ending == Ending::Fin, "expected a FIN after the last byte, got {ending}");

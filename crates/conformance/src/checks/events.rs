@@ -86,7 +86,7 @@ fn events(stage: &Stage) -> Outcome {
     stage.set_len(LONG_BYTES)?;
     for _ in 0..2 {
         let client = server.connect()?;
-        client.read_exactly(server.preamble().len() + 1)?;
+        client.read_exactly(server.preamble.len() + 1)?;
         client.reset();
     }
     wait_for_disconnected(&server, 5)?;
@@ -116,7 +116,7 @@ fn expect_values(events: &[Value], server: &Server, file_bytes: u64) -> Outcome 
     }
     let has_reset = events.iter().any(|event| event["kind"] == "connection_reset");
     demand!(has_reset, "expected an error of the kind connection_reset, got none");
-    let sent = file_bytes + server.preamble().len() as u64;
+    let sent = file_bytes + server.preamble.len() as u64;
     let disconnected = named(events, "disconnected");
     let count = disconnected.len();
     demand!(count == 5, "expected 5 disconnected for 5 clients, got {count}");

@@ -75,7 +75,7 @@ fn after_fifty(stage: &Stage, disconnect: fn(Client)) -> Outcome {
     for index in 0..50 {
         let client = server.connect()?;
         if index % 2 == 0 {
-            client.read_exactly(server.preamble().len() + 1)?;
+            client.read_exactly(server.preamble.len() + 1)?;
         }
         disconnect(client);
     }
@@ -142,7 +142,7 @@ fn descriptors_return(stage: &Stage) -> Outcome {
     stage.set_len(LONG_BYTES)?;
     for index in 0..100 {
         let client = server.connect()?;
-        client.read_exactly(server.preamble().len() + 1)?;
+        client.read_exactly(server.preamble.len() + 1)?;
         if index % 2 == 0 {
             client.reset();
         }
@@ -161,7 +161,7 @@ fn read_all_and_close(server: &Server, clients: usize) -> Outcome {
     for _ in 0..clients {
         let client = server.connect()?;
         client.send(b"GET / HTTP/1.1\r\n\r\n")?;
-        client.read_exactly(server.preamble().len() + 100_000)?;
+        client.read_exactly(server.preamble.len() + 100_000)?;
     }
     Ok(())
 }

@@ -105,7 +105,7 @@ fn change_length(
     bytes: u64,
 ) -> Result<(Client, u64, Ending), Stop> {
     let client = server.connect_small()?;
-    client.read_exactly(server.preamble().len() + 1)?;
+    client.read_exactly(server.preamble.len() + 1)?;
     stage.set_len(bytes)?;
     let (rest, ending) = client.read_reply();
     Ok((client, rest.len() as u64 + 1, ending))
@@ -116,7 +116,7 @@ fn grown_file(stage: &Stage) -> Outcome {
     let (client, got, ending) = change_length(stage, &server, FILE_BYTES + 1_000_000)?;
     let is_correct = got == FILE_BYTES;
     demand!(is_correct, "expected {FILE_BYTES} bytes of the file, got {got}; then {ending}");
-    client.expect_reply(server.preamble(), &[], ending)
+    client.expect_reply(server.preamble, &[], ending)
 }
 
 fn shrunk_file(stage: &Stage) -> Outcome {
