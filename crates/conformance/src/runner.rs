@@ -20,7 +20,7 @@ const LIGHT_JOBS: usize = 8;
 pub const HEAVY_JOBS: usize = 2;
 
 /// The time limit for a check. No check takes longer, even if each of its own time limits expires.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
+pub const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// How long a check that exceeded its time limit may take to notice that its server was killed.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,10 +51,9 @@ pub type Filter<'a> = &'a (dyn Fn(usize, &Check) -> bool + Sync);
 ///
 /// Returns the reason why it does not listen.
 pub fn preflight(target: &Target) -> Result<(), String> {
-    let timeout = target.start_timeout;
-    let started = on_stage(target, move |stage| {
+    let started = on_stage(CHECK_TIMEOUT, target, |stage| {
         stage.write(b"preflight")?;
-        stage.start(Start { timeout, ..Start::default() }).map(drop)
+        stage.start(Start { is_first: true, ..Start::default() }).map(drop)
     });
     started.map_err(|(Stop::Fail(why) | Stop::NotApplicable(why))| why)
 }
@@ -120,18 +119,11 @@ fn run_concurrently(
 /// Runs one check on one target.
 #[must_use]
 pub fn run_one(target: &Target, check: &'static Check) -> Verdict {
-    on_stage(target, |stage| check.run(stage)).into()
+    on_stage(CHECK_TIMEOUT, target, |stage| check.run(stage)).into()
 }
 
 /// Runs a function with a stage of its own and a time limit.
 pub fn on_stage<T: Send + 'static>(
-    target: &Target,
-    run: impl FnOnce(&Stage) -> Result<T, Stop> + Send + 'static,
-) -> Result<T, Stop> {
-    on_stage_within(CHECK_TIMEOUT, target, run)
-}
-
-fn on_stage_within<T: Send + 'static>(
     timeout: Duration,
     target: &Target,
     run: impl FnOnce(&Stage) -> Result<T, Stop> + Send + 'static,
@@ -177,7 +169,7 @@ mod tests {
         let words = ["sh", "-c", &script, "{file}", "{port}"].map(str::to_owned);
         let target = Target::of_command(&words).unwrap();
         let (sender, receiver) = mpsc::channel();
-        let verdict = on_stage_within(Duration::from_secs(1), &target, move |stage| {
+        let verdict = on_stage(Duration::from_secs(1), &target, move |stage| {
             let _ = sender.send(stage.file());
             // The server does not listen, so this call waits. The check ignores its error.
             let _ = stage.serve(b"");

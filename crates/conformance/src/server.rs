@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use serde_json::Value;
 
 use crate::client::{self, Client};
 use crate::process::{Process, poll};
-use crate::verdict::{Outcome, Stop};
+use crate::verdict::{Context, Outcome, Stop};
 
 /// A server that listens. Its stage ends it.
 #[derive(Debug)]
@@ -79,8 +80,7 @@ impl Server {
     pub fn connect_non_reading(&self, count: usize) -> Result<Vec<Client>, Stop> {
         let clients = self.connect_many(count)?;
         for (index, client) in clients.iter().enumerate() {
-            let context = format_args!("client {} of {count}", index + 1);
-            client.expect_first_byte().map_err(|stop| stop.context(context))?;
+            client.expect_first_byte().context(format_args!("client {} of {count}", index + 1))?;
         }
         Ok(clients)
     }
@@ -119,6 +119,16 @@ impl Server {
             None => Ok(()),
             Some(ended) => Err(Stop::fail(format!("the server's process ended: {ended}"))),
         }
+    }
+
+    /// Expects that the process ends. All its output has been read then.
+    pub fn expect_end(&self, limit: Duration) -> Result<ExitStatus, Stop> {
+        let status = self.process.wait(limit).ok_or_else(|| {
+            let s = limit.as_secs();
+            Stop::fail(format!("expected the process to end within {s} s, but it still runs"))
+        })?;
+        self.process.ended();
+        Ok(status)
     }
 
     /// Reads a value of the server's processes that the operating system provides.

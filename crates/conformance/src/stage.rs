@@ -29,25 +29,14 @@ pub struct Stage {
 }
 
 /// How a server is started.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Start {
     pub settings: Settings,
-    /// The time limit until it listens.
-    pub timeout: Duration,
+    /// Whether the target has not listened before, so that its own time limit applies.
+    pub is_first: bool,
     /// The limit of file descriptors, which a shell sets.
     pub descriptors: Option<u64>,
     pub stdout: Stdout,
-}
-
-impl Default for Start {
-    fn default() -> Self {
-        Self {
-            settings: Settings::default(),
-            timeout: START_TIMEOUT,
-            descriptors: None,
-            stdout: Stdout::Read,
-        }
-    }
 }
 
 impl Stage {
@@ -112,7 +101,8 @@ impl Stage {
             silence_timeout: self.target.silence_timeout,
             process: self.spawn(&words, start)?,
         };
-        server.wait_until_listening(start.timeout)
+        let timeout = if start.is_first { self.target.start_timeout } else { START_TIMEOUT };
+        server.wait_until_listening(timeout)
     }
 
     fn spawn(&self, words: &[OsString], start: Start) -> Result<Arc<Process>, Stop> {

@@ -188,8 +188,7 @@ fn size_around_chunk(stage: &Stage) -> Outcome {
     let server = stage.serve_with(Settings { chunk_bytes, ..Settings::default() }, b"")?;
     for bytes in [chunk_bytes - 1, chunk_bytes, chunk_bytes + 1, 3 * chunk_bytes + 1] {
         stage.write(noise(bytes))?;
-        let context = format_args!("with a file of {bytes} bytes");
-        server.expect_whole(noise(bytes)).map_err(|stop| stop.context(context))?;
+        server.expect_whole(noise(bytes)).context(format_args!("with a file of {bytes} bytes"))?;
     }
     Ok(())
 }

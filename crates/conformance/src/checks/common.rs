@@ -12,7 +12,7 @@ pub use crate::client::{Client, Ending};
 pub use crate::server::Server;
 pub use crate::stage::{Stage, Start};
 pub use crate::target::Settings;
-pub(crate) use crate::verdict::{Outcome, Stop, demand};
+pub(crate) use crate::verdict::{Context, Outcome, Stop, demand};
 
 pub const MIB: usize = 1 << 20;
 

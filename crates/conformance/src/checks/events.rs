@@ -92,10 +92,7 @@ fn events(stage: &Stage) -> Outcome {
     wait_for_disconnected(&server, 5)?;
     if Signal::EXIST {
         server.process.signal(Signal::Terminate);
-        let (has_ended, s) = (server.process.wait(EVENT_LIMIT).is_some(), EVENT_LIMIT.as_secs());
-        demand!(has_ended, "expected the process to end within {s} s, but it still runs");
-        // All output has been read afterwards.
-        server.process.ended();
+        server.expect_end(EVENT_LIMIT)?;
     }
     let events = parse(&server.process.lines())?;
     expect_grammar(&events)?;

@@ -18,8 +18,7 @@ pub fn expect_http(server: &Server, status: &str, content: &[u8]) -> Result<Stri
     };
     let header = String::from_utf8_lossy(header).into_owned();
     expect_header(&header, status, content.len())?;
-    let outcome = client.expect_reply(body, content, ending);
-    outcome.map_err(|stop| stop.context("after the header"))?;
+    client.expect_reply(body, content, ending).context("after the header")?;
     Ok(header)
 }
 

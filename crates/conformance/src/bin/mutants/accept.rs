@@ -41,8 +41,7 @@ pub fn accept_loop(
 ) -> io::Result<()> {
     // At the connection limit, new clients wait in the accept queue.
     while let Some(permit) = server.acquire_blocking() {
-        let accepted = listener.accept();
-        let served = match accepted {
+        let served = match listener.accept() {
             Ok((stream, _)) if server.shutdown.is_requested() => {
                 // The connection was accepted too late; closing it resets it.
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));

@@ -35,26 +35,20 @@ pub fn handle_connection(client: Client) {
         }
         // The thread that prints the events holds the lock while the pipe is full.
         Some(Mutant::WaitsForLog) => drop(io::stdout().lock()),
-        Some(Mutant::DiesOnClosedStdout) => print_or_exit(conn),
+        Some(Mutant::DiesOnClosedStdout) if writeln!(io::stdout(), "connected").is_err() => {
+            process::exit(101);
+        }
         _ => {}
     }
     let ended = serve(&client);
-    if Mutant::DiesOnReset.is_active() {
-        match &ended {
-            Err(error) if ErrorKind::of(error) == ErrorKind::ConnectionReset => process::exit(1),
-            _ => {}
-        }
+    let is_reset = |error: &io::Error| ErrorKind::of(error) == ErrorKind::ConnectionReset;
+    if Mutant::DiesOnReset.is_active() && ended.as_ref().is_err_and(is_reset) {
+        process::exit(1);
     }
     conn.finish(ended, &**stream);
     if Mutant::DisconnectedTwice.is_active() {
         let kind = EventKind::Disconnected { conn: conn.id(), sent: 0, received: 0 };
         conn.server().log.record(kind);
-    }
-}
-
-fn print_or_exit(conn: &Connection) {
-    if writeln!(io::stdout(), "client {}", conn.id()).is_err() {
-        process::exit(101);
     }
 }
 
@@ -127,10 +121,8 @@ fn record_received(conn: &Connection, bytes: &[u8], remembered: &mut Vec<u8>) {
         Some(Mutant::RemembersEverything) => remembered.extend(bytes),
         Some(Mutant::UnescapedLog) => _ = writeln!(io::stdout(), "data: \"{}\"", text()),
         Some(Mutant::FloodsLog) => {
-            let (conn_id, length) = (conn.id(), bytes.len() as u64);
-            let preview = text().into_owned();
-            let kind = EventKind::Data { conn: conn_id, bytes: length, preview };
-            conn.server().log.record(kind);
+            let (id, bytes, preview) = (conn.id(), bytes.len() as u64, text().into_owned());
+            conn.server().log.record(EventKind::Data { conn: id, bytes, preview });
         }
         _ => {}
     }
