@@ -28,7 +28,8 @@ pub(crate) fn lock() -> MutexGuard<'static, Registry> {
 impl Registry {
     pub fn remove_folders(&self) {
         for folder in &self.folders {
-            let _ = fs::remove_dir_all(folder);
+            // Another thread may create a file in it meanwhile.
+            let _ = (0..3).find(|_| fs::remove_dir_all(folder).is_ok());
         }
     }
 }
@@ -69,6 +70,9 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        lock().folders.remove(self.path());
+        // An interrupt that comes now waits until the folder is removed.
+        let mut registry = lock();
+        let _ = fs::remove_dir_all(self.path());
+        registry.folders.remove(self.path());
     }
 }
