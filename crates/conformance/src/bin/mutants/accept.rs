@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 use serve_core::{Permit, Server};
 use socket2::SockRef;
 
-use crate::handle::{Client, STACK_BYTES, handle_connection};
-use crate::mutant::{self, Mutant};
+use crate::handle::{STACK_BYTES, handle_connection};
+use crate::mutant::Mutant;
+use crate::reply::Client;
 
 /// The sockets of all connections. They are closed when the threads that use them end.
 #[derive(Default)]
@@ -66,7 +67,7 @@ fn serve(permit: Permit, stream: TcpStream, peer: SocketAddr, sockets: &Sockets)
     let stream = Arc::new(stream);
     sockets.open().push(Arc::downgrade(&stream));
     let client = Client { stream, conn: permit.connected(peer), connected_at: Instant::now() };
-    if mutant::active() == Some(Mutant::Sequential) {
+    if Mutant::Sequential.is_active() {
         handle_connection(client);
         return Ok(());
     }

@@ -1,27 +1,19 @@
 //! One connection, from its first byte to its end.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::process;
-use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serve_core::{Connection, ErrorKind, EventKind};
 
 use crate::mutant::{self, Mutant};
-use crate::reply::send_file;
+use crate::reply::{Client, send_file};
 
 /// The stack size of a thread. std's default of 2 MiB is more than a thread needs to copy bytes.
 pub const STACK_BYTES: usize = 128 * 1024;
-
-/// A client that is connected. Dropping it closes the socket, and then logs `disconnected`.
-pub struct Client {
-    pub stream: Arc<TcpStream>,
-    pub conn: Connection,
-    pub connected_at: Instant,
-}
 
 /// Serves one connection from the first byte to its end.
 pub fn handle_connection(client: Client) {

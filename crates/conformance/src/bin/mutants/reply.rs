@@ -5,13 +5,12 @@ use std::mem;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serve_core::{Body, Preamble, Reply};
+use serve_core::{Body, Connection, Preamble, Reply};
 
-use crate::handle::Client;
 use crate::mutant::{self, Mutant};
 
 /// The content of the file at startup, for [`Mutant::FileReadOnce`].
@@ -19,6 +18,13 @@ pub static STARTUP_CONTENT: OnceLock<Vec<u8>> = OnceLock::new();
 
 /// Held by the only client that [`Mutant::BlockingOnExecutor`] sends to.
 static ONLY_THREAD: Mutex<()> = Mutex::new(());
+
+/// A client that is connected. Dropping it closes the socket, and then logs `disconnected`.
+pub struct Client {
+    pub stream: Arc<TcpStream>,
+    pub conn: Connection,
+    pub connected_at: Instant,
+}
 
 /// Opens the file and sends the reply. If the file cannot be opened, sends only a preamble, whose
 /// status reports the error in http mode.
