@@ -42,7 +42,7 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     ///
-    /// Describes what does not exist, and what exists.
+    /// Returns the first part of the query that does not exist, and the valid alternatives.
     pub fn figure(&mut self, query: &str) -> Result<String, Error> {
         if self.record.is_none() {
             let record = newest(&self.repo.path(RECORDS)).and_then(|folder| Record::read(&folder));

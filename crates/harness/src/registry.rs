@@ -70,9 +70,9 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        // An interrupt that comes now waits until the folder is removed.
+        // Until the lock is released, the interrupt handler does not end the program.
         let mut registry = lock();
-        let _ = fs::remove_dir_all(self.path());
         registry.folders.remove(self.path());
+        let _ = fs::remove_dir_all(self.path());
     }
 }

@@ -69,7 +69,7 @@ fn a_compiler_error_is_shown() {
     assert_eq!(code, 1);
     assert_contains(
         &output,
-        &["no method named `write_al`", "It does not compile yet.", "main.rs:19"],
+        &["no method named `write_al`", "Your server does not compile yet.", "main.rs:19"],
     );
 }
 
@@ -135,7 +135,7 @@ fn measurements_are_graded() {
         "pass   times-starter",
         "FAIL   source-lacks",
         // One thread per client, and the one that accepts.
-        "it was 5",
+        "got 5",
         "Of threads.",
     ];
     assert_contains(&output, &verdicts);
@@ -254,6 +254,12 @@ mod signals {
         Command::new("kill").args([name, pid]).output().unwrap().status.success()
     }
 
+    /// Returns false for a zombie, which this process adopts if other tests run `interrupt`.
+    fn is_running(pid: &str) -> bool {
+        let ps = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
+        !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
+    }
+
     #[test]
     fn an_interrupt_stops_the_server() {
         let sample = Sample::new();
@@ -267,7 +273,7 @@ mod signals {
         let server = read_when_written(&pid_file);
         assert!(signal("-INT", &check.id().to_string()));
         assert_eq!(wait_for_exit(check).0, 130);
-        wait_for("the server to exit", || !signal("-0", &server));
+        wait_for("the server to exit", || !is_running(&server));
     }
 
     #[test]
