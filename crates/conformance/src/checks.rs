@@ -1,6 +1,7 @@
 //! All checks, grouped by subject.
 
 mod bytes;
+mod common;
 mod concurrency;
 mod endings;
 mod events;

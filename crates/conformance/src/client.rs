@@ -155,7 +155,7 @@ impl Client {
         Ok(got)
     }
 
-    /// Waits for the first byte, without reading it.
+    /// Expects that the first byte arrives soon, without reading it.
     pub fn expect_first_byte(&self) -> Outcome {
         let timeout = self.prompt_timeout();
         self.first_byte(timeout).map_err(|ending| {
@@ -164,12 +164,8 @@ impl Client {
         })
     }
 
-    /// Returns whether the first byte arrives in time, without reading it.
-    pub fn has_byte_within(&self, timeout: Duration) -> bool {
-        self.first_byte(timeout).is_ok()
-    }
-
-    fn first_byte(&self, timeout: Duration) -> Result<(), Ending> {
+    /// Waits for the first byte, without reading it. Fails if it does not arrive in time.
+    pub fn first_byte(&self, timeout: Duration) -> Result<(), Ending> {
         let set = self.stream.set_read_timeout(Some(timeout));
         match set.and_then(|()| self.stream.peek(&mut [0])) {
             Ok(0) => Err(Ending::Fin),

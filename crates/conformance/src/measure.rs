@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use harness::fixture::noise;
 use harness::usage;
 
-use crate::runner::on_stage;
+use crate::runner::{CHECK_TIMEOUT, on_stage};
 use crate::server::Server;
 use crate::stage::Stage;
 use crate::target::{DEFAULT_CHUNK_BYTES, Settings, Target};
@@ -75,12 +75,11 @@ pub enum Counted {
 /// Returns a verdict if the value cannot be determined: the server failed, or the system does not
 /// provide the value.
 pub fn measure(target: &Target, what: Measure, load: Load) -> Result<Counted, Verdict> {
-    let counted = on_stage(target, move |stage| match what {
+    Ok(on_stage(CHECK_TIMEOUT, target, move |stage| match what {
         Measure::ReadCalls => used_by_reply(stage, load, usage::read_calls),
         Measure::CpuMs if load.clients == 0 => used_by_reply(stage, load, cpu_ms),
         _ => with_non_reading_clients(stage, what, load),
-    });
-    counted.map_err(Verdict::from)
+    })?)
 }
 
 /// Measures how long a server takes to send a file to one client.
@@ -89,14 +88,13 @@ pub fn measure(target: &Target, what: Measure, load: Load) -> Result<Counted, Ve
 ///
 /// Returns a verdict if the reply is not the file.
 pub fn reply_time(target: &Target, load: Load) -> Result<Duration, Verdict> {
-    let time = on_stage(target, move |stage| {
+    Ok(on_stage(CHECK_TIMEOUT, target, move |stage| {
         let content = content(load);
         let server = serve(stage, load, content)?;
         let started = Instant::now();
         server.expect_whole(content)?;
         Ok(started.elapsed())
-    });
-    time.map_err(Verdict::from)
+    })?)
 }
 
 fn content(load: Load) -> &'static [u8] {

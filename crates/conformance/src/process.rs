@@ -1,5 +1,6 @@
 //! The process of a server: its output, and how it ended.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Command, ExitStatus};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,18 +8,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use harness::text::error_line;
 use harness::{Group, Signal, describe_exit};
 
 /// How often a condition is checked that the system does not report.
-pub const POLL_INTERVAL: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The time limit for a process that is ending: its connections break shortly before. It also
 /// limits how long its last output is read, because another process may keep the pipe open.
 const ENDING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How much of the end of stderr is kept. The line that states the error may be above a long
-/// backtrace.
-const STDERR_BYTES_MAX: usize = 20_000;
+/// How many lines of stderr are kept. The line that states the error may be above a long backtrace.
+const STDERR_LINES_MAX: usize = 1000;
 
 /// How many lines of stdout are kept: several times as many as any check causes.
 const STDOUT_LINES_MAX: usize = 500_000;
@@ -39,10 +40,8 @@ pub enum Stdout {
 #[derive(Debug)]
 pub struct Process {
     group: Mutex<Group>,
-    stdout: Arc<Mutex<Vec<String>>>,
-    stderr: Arc<Mutex<String>>,
-    /// The threads that read stdout and stderr.
-    readers: Vec<JoinHandle<()>>,
+    stdout: Option<Output>,
+    stderr: Option<Output>,
     is_asked_to_end: AtomicBool,
 }
 
@@ -50,26 +49,19 @@ impl Process {
     /// Starts a command, whose stdout and stderr must be pipes.
     pub fn spawn(command: &mut Command, stdout: Stdout) -> io::Result<Self> {
         let mut group = Group::spawn(command)?;
-        let (lines, text) = (Arc::default(), Arc::default());
-        let mut readers = Vec::new();
         let child = group.child();
-        if let Some(stderr) = child.stderr.take() {
-            let text = Arc::clone(&text);
-            readers.push(thread::spawn(move || keep_end(stderr, &text)));
-        }
-        match (stdout, child.stdout.take()) {
-            (Stdout::Read, Some(pipe)) => {
-                let lines = Arc::clone(&lines);
-                readers.push(thread::spawn(move || keep_lines(pipe, &lines)));
-            }
+        let stderr = child.stderr.take().map(|pipe| Output::read(pipe, STDERR_LINES_MAX));
+        let stdout = match (stdout, child.stdout.take()) {
+            (Stdout::Read, Some(pipe)) => Some(Output::read(pipe, STDOUT_LINES_MAX)),
             (Stdout::Unread, Some(pipe)) => {
                 shrink_pipe(&pipe);
                 child.stdout = Some(pipe);
+                None
             }
-            (Stdout::Closed, _) | (_, None) => {}
-        }
-        let (is_asked_to_end, group) = (AtomicBool::new(false), Mutex::new(group));
-        Ok(Self { group, stdout: lines, stderr: text, readers, is_asked_to_end })
+            (Stdout::Closed, _) | (_, None) => None,
+        };
+        let (group, is_asked_to_end) = (Mutex::new(group), AtomicBool::new(false));
+        Ok(Self { group, stdout, stderr, is_asked_to_end })
     }
 
     /// Returns the ids of all processes of the group. Only Linux provides them.
@@ -79,25 +71,16 @@ impl Process {
 
     /// Waits until the process ends. Returns `None` if the timeout expires first.
     pub fn wait(&self, timeout: Duration) -> Option<ExitStatus> {
-        let started = Instant::now();
-        loop {
-            // The lock is released between two checks.
-            let status = lock(&self.group).status();
-            if status.is_some() || started.elapsed() >= timeout {
-                return status;
-            }
-            thread::sleep(POLL_INTERVAL);
-        }
+        // The lock is released between two checks.
+        poll(timeout, || lock(&self.group).status())
     }
 
     /// Describes how the process ended, if it has ended. All its output has been read then.
     pub fn ended(&self) -> Option<String> {
         let status = lock(&self.group).status()?;
-        let since = Instant::now();
-        let is_reading = || self.readers.iter().any(|reader| !reader.is_finished());
-        while is_reading() && since.elapsed() < ENDING_TIMEOUT {
-            thread::sleep(POLL_INTERVAL);
-        }
+        let outputs = [&self.stdout, &self.stderr].into_iter().flatten();
+        let has_read = || outputs.clone().all(|it| it.reader.is_finished()).then_some(());
+        poll(ENDING_TIMEOUT, has_read);
         let line = self.error_line().map(|line| format!("; {line}")).unwrap_or_default();
         Some(format!("{}{line}", describe_exit(status)))
     }
@@ -132,27 +115,25 @@ impl Process {
 
     /// Returns the lines of stdout so far.
     pub fn lines(&self) -> Vec<String> {
-        lock(&self.stdout).clone()
+        self.stdout.as_ref().map(Output::lines).unwrap_or_default()
     }
 
-    /// Returns the line of stderr that probably states the error, with a label.
+    /// Returns the line of stderr that explains best why the process ended, with a label.
     fn error_line(&self) -> Option<String> {
-        let stderr = lock(&self.stderr);
-        let states_error = |line: &&str| {
-            let line = line.to_ascii_lowercase();
-            line.contains("error: ") || line.contains("panicked")
-        };
-        let mut lines = stderr.lines();
-        let line = match lines.find(states_error) {
-            // In Rust, the message of a panic is on the line after its position.
-            Some(line) if line.ends_with(':') => {
-                format!("{line} {}", lines.next().unwrap_or_default())
-            }
-            Some(line) => line.to_owned(),
-            None => stderr.trim().lines().last()?.to_owned(),
-        };
-        let printable: String = line.trim().chars().filter(|c| !c.is_control()).collect();
-        Some(format!("stderr: {printable}"))
+        let lines = self.stderr.as_ref()?.lines();
+        Some(format!("stderr: {}", error_line(&lines.join("\n"))?))
+    }
+}
+
+/// Waits until a function returns a value. Returns `None` if the timeout expires first.
+pub fn poll<T>(timeout: Duration, value: impl Fn() -> Option<T>) -> Option<T> {
+    let started = Instant::now();
+    loop {
+        let value = value();
+        if value.is_some() || started.elapsed() >= timeout {
+            return value;
+        }
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
@@ -161,24 +142,33 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn keep_lines(stdout: impl Read, lines: &Mutex<Vec<String>>) {
-    for line in BufReader::new(stdout).split(b'\n') {
-        let Ok(line) = line else { return };
-        let mut lines = lock(lines);
-        if lines.len() < STDOUT_LINES_MAX {
-            lines.push(String::from_utf8_lossy(&line).trim_end().to_owned());
-        }
-    }
+/// The last lines that a process printed.
+#[derive(Debug)]
+struct Output {
+    lines: Arc<Mutex<VecDeque<String>>>,
+    /// The thread that reads them.
+    reader: JoinHandle<()>,
 }
 
-fn keep_end(mut stderr: impl Read, text: &Mutex<String>) {
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = stderr.read(&mut buffer) {
-        let mut text = lock(text);
-        text.push_str(&String::from_utf8_lossy(&buffer[..read]));
-        let excess = text.len().saturating_sub(STDERR_BYTES_MAX);
-        let cut = (excess..).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-        text.drain(..cut);
+impl Output {
+    fn read(pipe: impl Read + Send + 'static, lines_max: usize) -> Self {
+        let lines = Arc::new(Mutex::new(VecDeque::new()));
+        let kept = Arc::clone(&lines);
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(pipe).split(b'\n') {
+                let Ok(line) = line else { return };
+                let mut lines = lock(&kept);
+                if lines.len() == lines_max {
+                    lines.pop_front();
+                }
+                lines.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
+            }
+        });
+        Self { lines, reader }
+    }
+
+    fn lines(&self) -> Vec<String> {
+        lock(&self.lines).iter().cloned().collect()
     }
 }
 

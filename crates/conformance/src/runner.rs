@@ -20,7 +20,7 @@ const LIGHT_JOBS: usize = 8;
 pub const HEAVY_JOBS: usize = 2;
 
 /// The time limit for a check. No check takes longer, even if each of its own time limits expires.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
+pub const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// How long a check that exceeded its time limit may take to notice that its server was killed.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,10 +51,9 @@ pub type Filter<'a> = &'a (dyn Fn(usize, &Check) -> bool + Sync);
 ///
 /// Returns the reason why it does not listen.
 pub fn preflight(target: &Target) -> Result<(), String> {
-    let timeout = target.start_timeout;
-    let started = on_stage(target, move |stage| {
+    let started = on_stage(CHECK_TIMEOUT, target, |stage| {
         stage.write(b"preflight")?;
-        stage.start(Start { timeout, ..Start::default() }).map(drop)
+        stage.start(Start { is_first: true, ..Start::default() }).map(drop)
     });
     started.map_err(|(Stop::Fail(why) | Stop::NotApplicable(why))| why)
 }
@@ -120,11 +119,12 @@ fn run_concurrently(
 /// Runs one check on one target.
 #[must_use]
 pub fn run_one(target: &Target, check: &'static Check) -> Verdict {
-    on_stage(target, |stage| check.run(stage)).into()
+    on_stage(CHECK_TIMEOUT, target, |stage| check.run(stage)).into()
 }
 
 /// Runs a function with a stage of its own and a time limit.
 pub fn on_stage<T: Send + 'static>(
+    timeout: Duration,
     target: &Target,
     run: impl FnOnce(&Stage) -> Result<T, Stop> + Send + 'static,
 ) -> Result<T, Stop> {
@@ -139,10 +139,10 @@ pub fn on_stage<T: Send + 'static>(
         drop(shared);
         let _ = sender.send(result);
     });
-    receiver.recv_timeout(CHECK_TIMEOUT).unwrap_or_else(|_| {
-        stage.kill();
+    receiver.recv_timeout(timeout).unwrap_or_else(|_| {
+        stage.close();
         let _ = receiver.recv_timeout(ENDING_TIMEOUT);
-        Err(Stop::fail(format!("no verdict within {} s", CHECK_TIMEOUT.as_secs())))
+        Err(Stop::fail(format!("no verdict within {} s", timeout.as_secs())))
     })
 }
 
@@ -153,5 +153,37 @@ fn with_explanation(stop: Stop, stage: &Stage) -> Stop {
             Stop::fail(format!("{message}; {why}"))
         }
         (stop, _) => stop,
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn a_check_that_exceeds_its_time_limit_leaves_nothing() {
+        let pids = tempfile::NamedTempFile::new().unwrap();
+        let script = format!("echo $$ >> {}; sleep 600 & wait", pids.path().display());
+        let words = ["sh", "-c", &script, "{file}", "{port}"].map(str::to_owned);
+        let target = Target::of_command(&words).unwrap();
+        let (sender, receiver) = mpsc::channel();
+        let verdict = on_stage(Duration::from_secs(1), &target, move |stage| {
+            let _ = sender.send(stage.file());
+            // The server does not listen, so this call waits. The check ignores its error.
+            let _ = stage.serve(b"");
+            thread::sleep(ENDING_TIMEOUT / 2);
+            let _ = stage.write(b"");
+            let _ = stage.start(Start::default());
+            // It is not even over if the program ends.
+            thread::sleep(ENDING_TIMEOUT * 2);
+            Ok(())
+        });
+        assert!(matches!(verdict, Err(Stop::Fail(why)) if why == "no verdict within 1 s"));
+        assert!(!receiver.recv().unwrap().parent().unwrap().exists());
+        let pids = fs::read_to_string(pids.path()).unwrap();
+        assert_eq!(pids.lines().count(), 1);
+        assert!(!Path::new("/proc").join(pids.trim()).exists());
     }
 }

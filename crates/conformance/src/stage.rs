@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -23,46 +24,39 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Stage {
     pub target: Target,
     folder: TempFolder,
-    processes: Mutex<Vec<Arc<Process>>>,
+    /// `None` if the stage is closed.
+    processes: Mutex<Option<Vec<Arc<Process>>>>,
 }
 
 /// How a server is started.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Start {
     pub settings: Settings,
-    /// The time limit until it listens.
-    pub timeout: Duration,
+    /// Whether the target has not listened before, so that its own time limit applies.
+    pub is_first: bool,
     /// The limit of file descriptors, which a shell sets.
     pub descriptors: Option<u64>,
     pub stdout: Stdout,
 }
 
-impl Default for Start {
-    fn default() -> Self {
-        Self {
-            settings: Settings::default(),
-            timeout: START_TIMEOUT,
-            descriptors: None,
-            stdout: Stdout::Read,
-        }
-    }
-}
-
 impl Stage {
     pub fn new(target: &Target) -> io::Result<Self> {
         let folder = TempFolder::new()?;
-        Ok(Self { target: target.clone(), folder, processes: Mutex::default() })
+        Ok(Self { target: target.clone(), folder, processes: Mutex::new(Some(Vec::new())) })
     }
 
     /// Returns how the last server ended by itself, or else the best line of its stderr.
     pub fn explanation(&self) -> Option<String> {
-        let last = lock(&self.processes).last().cloned();
+        let last = lock(&self.processes).as_ref()?.last().cloned();
         last?.explanation()
     }
 
-    /// Kills all servers.
-    pub fn kill(&self) {
-        lock(&self.processes).iter().for_each(|process| process.kill());
+    /// Kills all servers and removes the folder, although the check still runs. Afterwards, it can
+    /// start no other server.
+    pub fn close(&self) {
+        let processes = lock(&self.processes).take();
+        processes.iter().flatten().for_each(|process| process.kill());
+        let _ = fs::remove_dir_all(self.folder.path());
     }
 
     /// Returns the path of the file that is served.
@@ -101,13 +95,26 @@ impl Stage {
     pub fn start(&self, start: Start) -> Result<Server, Stop> {
         let port = port::free()?;
         let words = self.target.words(&self.file(), port, start.settings);
-        let process = Process::spawn(&mut command(&words, start.descriptors), start.stdout);
+        let server = Server {
+            addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+            preamble: start.settings.preamble(),
+            silence_timeout: self.target.silence_timeout,
+            process: self.spawn(&words, start)?,
+        };
+        let timeout = if start.is_first { self.target.start_timeout } else { START_TIMEOUT };
+        server.wait_until_listening(timeout)
+    }
+
+    fn spawn(&self, words: &[OsString], start: Start) -> Result<Arc<Process>, Stop> {
+        // Closing the stage has to wait until the process is in the list.
+        let mut processes = lock(&self.processes);
+        let processes = processes.as_mut().ok_or_else(|| Stop::fail("the check is over"))?;
+        let process = Process::spawn(&mut command(words, start.descriptors), start.stdout);
         let process = Arc::new(process.map_err(|error| {
             Stop::fail(format!("cannot start `{}`: {error}", words[0].to_string_lossy()))
         })?);
-        lock(&self.processes).push(Arc::clone(&process));
-        let (preamble, silence_timeout) = (start.settings.preamble(), self.target.silence_timeout);
-        Server::new(process, port, preamble, silence_timeout, start.timeout)
+        processes.push(Arc::clone(&process));
+        Ok(process)
     }
 
     /// Requires that this system has signals; otherwise the check is not applicable.

@@ -31,13 +31,19 @@ impl Stop {
     pub fn not_applicable(why: impl Display) -> Self {
         Self::NotApplicable(why.to_string())
     }
+}
 
-    /// Adds the circumstances to the message of a failure, in front of it.
-    pub fn context(self, context: impl Display) -> Self {
-        match self {
-            Self::Fail(message) => Self::Fail(format!("{context}: {message}")),
-            Self::NotApplicable(_) => self,
-        }
+/// Adds the circumstances to the message of a failure, in front of it.
+pub(crate) trait Context {
+    fn context(self, circumstances: impl Display) -> Self;
+}
+
+impl<T> Context for Result<T, Stop> {
+    fn context(self, circumstances: impl Display) -> Self {
+        self.map_err(|stop| match stop {
+            Stop::Fail(message) => Stop::Fail(format!("{circumstances}: {message}")),
+            Stop::NotApplicable(_) => stop,
+        })
     }
 }
 

@@ -28,7 +28,8 @@ pub(crate) fn lock() -> MutexGuard<'static, Registry> {
 impl Registry {
     pub fn remove_folders(&self) {
         for folder in &self.folders {
-            let _ = fs::remove_dir_all(folder);
+            // Another thread may create a file in it meanwhile.
+            let _ = (0..3).find(|_| fs::remove_dir_all(folder).is_ok());
         }
     }
 }

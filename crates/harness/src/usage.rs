@@ -60,15 +60,27 @@ pub fn peak_memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "status", "VmHWM")? * 1024))
 }
 
+/// Returns the CPU time of all running threads.
+#[must_use]
+pub fn cpu_time(pids: &[u32]) -> Option<Duration> {
+    scheduled(pids, 1)
+}
+
 /// Returns the CPU time of all running threads, plus their run-queue wait. On a busy computer, even
 /// a busy loop gets little CPU time, so the time for which it waits counts too.
 #[must_use]
 pub fn cpu_time_and_wait(pids: &[u32]) -> Option<Duration> {
+    scheduled(pids, 2)
+}
+
+/// Returns the sum of the first numbers in the threads' `schedstat`: the CPU time and the run-queue
+/// wait, in nanoseconds.
+fn scheduled(pids: &[u32], numbers: usize) -> Option<Duration> {
     let ns = sum(pids, |pid| {
         let of_task = |task: PathBuf| {
             let schedstat = fs::read_to_string(task.join("schedstat")).ok()?;
-            let mut numbers = schedstat.split_whitespace().map(str::parse::<u64>);
-            Some(numbers.next()?.ok()? + numbers.next()?.ok()?)
+            let numbers = schedstat.split_whitespace().take(numbers);
+            numbers.map(|number| number.parse::<u64>().ok()).sum::<Option<u64>>()
         };
         Some(tasks(pid)?.filter_map(of_task).sum())
     });
@@ -202,7 +214,8 @@ mod tests {
         assert!(descriptors(&this).unwrap() >= 3);
         assert!(anonymous_memory_bytes(&this).unwrap() > 4096);
         assert!(memory_bytes(&this).unwrap() <= peak_memory_bytes(&this).unwrap());
-        assert!(cpu_time_and_wait(&this).unwrap() > Duration::ZERO);
+        assert!(cpu_time(&this).unwrap() > Duration::ZERO);
+        assert!(cpu_time_and_wait(&this).unwrap() >= cpu_time(&this).unwrap());
         assert!(context_switches(&this).is_some());
         assert!(tcp_memory_pressure().unwrap() >= 0.0);
         // The main thread of a test program waits for this one.

@@ -34,13 +34,6 @@ const SIBLING_CODE_LINES_MAX: usize = 190;
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// The crates whose module cycles are not removed yet, as `PACKAGE::CRATE`. The list must become
-/// empty.
-const CRATES_WITH_CYCLES: [&str; 1] = ["conformance::conformance"];
-
-/// The folders whose long files are not split yet. The list must become empty.
-const FOLDERS_WITH_LONG_FILES: [&str; 2] = ["crates/conformance", "crates/docs-tool"];
-
 /// Crates that are a runtime, or a part of one: an executor, a reactor, a blocking pool.
 const RUNTIMES: [&str; 8] = [
     "async-executor",
@@ -137,9 +130,6 @@ fn crates_have_no_module_cycle() {
         for target in package["targets"].as_array().unwrap() {
             let text = |value: &Value| value.as_str().unwrap().to_owned();
             let name = format!("{}::{}", text(&package["name"]), text(&target["name"]));
-            if CRATES_WITH_CYCLES.contains(&name.as_str()) {
-                continue;
-            }
             let uses = Modules::read(Path::new(&text(&target["src_path"]))).uses();
             let cycles: Vec<String> =
                 uses.keys().filter_map(|module| cycle_of(module, &uses)).collect();
@@ -221,9 +211,6 @@ fn rust_files() -> Vec<PathBuf> {
 fn files_are_short() {
     for file in rust_files() {
         let relative = file.strip_prefix(root()).unwrap();
-        if FOLDERS_WITH_LONG_FILES.iter().any(|folder| relative.starts_with(folder)) {
-            continue;
-        }
         let lines = fs::read_to_string(&file).unwrap().lines().count();
         let place = relative.display();
         assert!(

@@ -1,22 +1,11 @@
 //! The bytes of a reply: clauses 2, 3 and 12.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
-use harness::fixture::noise;
-
-use super::header::{expect_header, field};
-use crate::check::Check;
-use crate::check::Run::{Heavy, Light};
-use crate::difference::{difference, shown};
-use crate::server::Server;
-use crate::stage::Stage;
-use crate::target::{DEFAULT_CHUNK_BYTES, Settings};
-use crate::verdict::{Outcome, Stop, demand};
-
-const MIB: usize = 1 << 20;
-
-const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
+use super::common::*;
+use super::header::{expect_http, field};
+use crate::difference::difference;
+use crate::target::DEFAULT_CHUNK_BYTES;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -148,7 +137,7 @@ pub const CHECKS: &[Check] = &[
 fn preamble(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(300_000))?;
     let client = server.connect()?;
-    let expected = server.preamble();
+    let expected = server.preamble;
     let (got, ending) = client.read_until_end(Duration::from_secs(2));
     let got = &got[..got.len().min(expected.len())];
     demand!(!got.is_empty(), "expected the first byte within 2 s, got {ending}");
@@ -178,28 +167,14 @@ fn preamble_http(stage: &Stage) -> Outcome {
     stage.target.needs("{preamble}")?;
     let settings = Settings { preamble: "http", ..Settings::default() };
     let server = stage.serve_with(settings, noise(70_000))?;
-    expect_http(&server, noise(70_000))?;
-    // A length that was determined only once is incorrect from now on.
-    stage.write(noise(2000))?;
-    expect_http(&server, noise(2000))
-}
-
-fn expect_http(server: &Server, content: &[u8]) -> Outcome {
-    let client = server.connect()?;
-    client.send(REQUEST.as_bytes())?;
-    let (got, ending) = client.read_reply();
-    let Some(end) = got.windows(4).position(|window| window == b"\r\n\r\n") else {
-        let shown = shown(&got);
-        return Err(Stop::fail(format!(
-            "expected an empty line after the header, got \"{shown}\""
-        )));
-    };
-    let (header, body) = (&got[..end + 4], &got[end + 4..]);
-    let header = String::from_utf8_lossy(header);
-    expect_header(&header, "200", content.len())?;
-    let has_type = field(&header, "content-type").is_some_and(|value| !value.is_empty());
-    demand!(has_type, "expected a Content-Type, got none in \"{}\"", header.escape_debug());
-    client.expect_reply(body, content, ending).map_err(|stop| stop.context("after the header"))
+    // After the first reply, a length that was determined only once is incorrect.
+    for content in [noise(70_000), noise(2000)] {
+        stage.write(content)?;
+        let header = expect_http(&server, "200", content)?;
+        let has_type = field(&header, "content-type").is_some_and(|value| !value.is_empty());
+        demand!(has_type, "expected a Content-Type, got none in \"{}\"", header.escape_debug());
+    }
+    Ok(())
 }
 
 fn preamble_none(stage: &Stage) -> Outcome {
@@ -213,8 +188,7 @@ fn size_around_chunk(stage: &Stage) -> Outcome {
     let server = stage.serve_with(Settings { chunk_bytes, ..Settings::default() }, b"")?;
     for bytes in [chunk_bytes - 1, chunk_bytes, chunk_bytes + 1, 3 * chunk_bytes + 1] {
         stage.write(noise(bytes))?;
-        let context = format_args!("with a file of {bytes} bytes");
-        server.expect_whole(noise(bytes)).map_err(|stop| stop.context(context))?;
+        server.expect_whole(noise(bytes)).context(format_args!("with a file of {bytes} bytes"))?;
     }
     Ok(())
 }

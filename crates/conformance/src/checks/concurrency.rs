@@ -1,23 +1,8 @@
 //! Concurrent clients: clauses 1, 5 and 9.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-use std::time::{Duration, Instant};
 
-use harness::fixture::noise;
-use harness::{Signal, usage};
-
-use crate::check::Check;
-use crate::check::Run::{Heavy, Light};
-use crate::client::{Client, Ending};
-use crate::stage::{Stage, Start};
-use crate::target::Settings;
-use crate::verdict::{Outcome, Stop, demand};
-
-const MIB: usize = 1 << 20;
-
-/// More than the kernel accepts for a non-reading client.
-const LONG_BYTES: u64 = 64 << 20;
+use super::common::*;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -141,8 +126,9 @@ fn backlog(stage: &Stage) -> Outcome {
     demand!(accepted == CLIENTS, "expected {CLIENTS} clients in the accept queue, got {accepted}");
     let ms = started.elapsed().as_millis();
     for client in burst {
-        let context = format_args!("one of {CLIENTS} clients that connected within {ms} ms");
-        client.expect_whole(noise(1000)).map_err(|stop| stop.context(context))?;
+        client
+            .expect_whole(noise(1000))
+            .context(format_args!("one of {CLIENTS} clients that connected within {ms} ms"))?;
     }
     Ok(())
 }
@@ -166,10 +152,8 @@ fn many_stalled(stage: &Stage) -> Outcome {
     let mut stalled = Vec::new();
     for number in 1..=CLIENTS {
         let client = server.connect_small()?;
-        let context = format_args!("client {number} of {CLIENTS}");
-        client.expect_first_byte().map_err(|stop| stop.context(context))?;
-        let is_in_time = started.elapsed() < LIMIT;
-        let s = LIMIT.as_secs();
+        client.expect_first_byte().context(format_args!("client {number} of {CLIENTS}"))?;
+        let (is_in_time, s) = (started.elapsed() < LIMIT, LIMIT.as_secs());
         demand!(is_in_time, "expected {CLIENTS} clients to be served within {s} s, got {number}");
         stalled.push(client);
     }
@@ -184,8 +168,7 @@ fn reverse_order(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(4 * MIB))?;
     let clients = server.connect_many(10)?;
     for (index, client) in clients.iter().enumerate().rev() {
-        let context = format_args!("client {} of 10", index + 1);
-        client.expect_whole(noise(4 * MIB)).map_err(|stop| stop.context(context))?;
+        client.expect_whole(noise(4 * MIB)).context(format_args!("client {} of 10", index + 1))?;
     }
     Ok(())
 }
@@ -254,7 +237,7 @@ fn connection_limit(stage: &Stage) -> Outcome {
     let first = server.connect_non_reading(3)?;
     let waiting: Vec<_> = (0..10).map(|_| server.connect()).collect::<Result<_, _>>()?;
     for client in &waiting {
-        let is_served = client.has_byte_within(Duration::from_millis(50));
+        let is_served = client.first_byte(Duration::from_millis(50)).is_ok();
         demand!(!is_served, "connection limit 3: expected no reply to a further client, got one");
     }
     drop(first);
@@ -282,7 +265,7 @@ fn expect_survival(stage: &Stage, descriptors: u64) -> Outcome {
     drop(clients);
     stage.write(b"alive")?;
     let started = Instant::now();
-    let expected = [server.preamble(), b"alive"].concat();
+    let expected = [server.preamble, b"alive"].concat();
     loop {
         let client = server.connect()?;
         let (got, ending) = client.read_until_end(Duration::from_secs(3));
@@ -290,8 +273,7 @@ fn expect_survival(stage: &Stage, descriptors: u64) -> Outcome {
             return Ok(());
         }
         server.expect_alive()?;
-        let is_in_time = started.elapsed() < RECOVERY_LIMIT;
-        let s = RECOVERY_LIMIT.as_secs();
+        let (is_in_time, s) = (started.elapsed() < RECOVERY_LIMIT, RECOVERY_LIMIT.as_secs());
         demand!(is_in_time, "expected a reply {s} s after all clients disconnected, got {ending}");
         thread::sleep(Duration::from_millis(100));
     }

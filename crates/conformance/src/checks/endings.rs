@@ -1,18 +1,6 @@
 //! The end of a connection, and what the client sends before it: clauses 3, 5, 6, 7 and 8.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use harness::fixture::noise;
-
-use crate::check::Check;
-use crate::check::Run::Light;
-use crate::client::Ending;
-use crate::stage::Stage;
-use crate::target::Settings;
-use crate::verdict::{Outcome, demand};
-
-const MIB: usize = 1 << 20;
+use super::common::*;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -167,7 +155,7 @@ fn late_words(stage: &Stage) -> Outcome {
 fn fin_in_time(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(100_000))?;
     let client = server.connect()?;
-    client.read_exactly(server.preamble().len() + 100_000)?;
+    client.read_exactly(server.preamble.len() + 100_000)?;
     let (rest, ending) = client.read_until_end(Duration::from_secs(2));
     demand!(rest.is_empty(), "expected a FIN after the last byte, got {} more bytes", rest.len());
     demand!(ending == Ending::Fin, "expected a FIN after the last byte, got {ending}");

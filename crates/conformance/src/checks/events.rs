@@ -1,25 +1,14 @@
 //! The events of a server that logs them as JSON: clauses 5, 11 and 12.
 
 use std::slice;
-use std::thread;
-use std::time::Duration;
 
-use harness::Signal;
-use harness::fixture::noise;
 use serde_json::Value;
 
+use super::common::*;
 use super::grammar::{expect_grammar, parse};
-use crate::check::Check;
-use crate::check::Run::Light;
-use crate::server::Server;
-use crate::stage::Stage;
-use crate::verdict::{Outcome, Stop, demand};
 
 /// The time limit for an event.
 const EVENT_LIMIT: Duration = Duration::from_secs(10);
-
-/// More than the kernel accepts for a client that disconnects early.
-const LONG_BYTES: u64 = 64 << 20;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -97,16 +86,13 @@ fn events(stage: &Stage) -> Outcome {
     stage.set_len(LONG_BYTES)?;
     for _ in 0..2 {
         let client = server.connect()?;
-        client.read_exactly(server.preamble().len() + 1)?;
+        client.read_exactly(server.preamble.len() + 1)?;
         client.reset();
     }
     wait_for_disconnected(&server, 5)?;
     if Signal::EXIST {
         server.process.signal(Signal::Terminate);
-        let (has_ended, s) = (server.process.wait(EVENT_LIMIT).is_some(), EVENT_LIMIT.as_secs());
-        demand!(has_ended, "expected the process to end within {s} s, but it still runs");
-        // All output has been read afterwards.
-        server.process.ended();
+        server.expect_end(EVENT_LIMIT)?;
     }
     let events = parse(&server.process.lines())?;
     expect_grammar(&events)?;
@@ -127,7 +113,7 @@ fn expect_values(events: &[Value], server: &Server, file_bytes: u64) -> Outcome 
     }
     let has_reset = events.iter().any(|event| event["kind"] == "connection_reset");
     demand!(has_reset, "expected an error of the kind connection_reset, got none");
-    let sent = file_bytes + server.preamble().len() as u64;
+    let sent = file_bytes + server.preamble.len() as u64;
     let disconnected = named(events, "disconnected");
     let count = disconnected.len();
     demand!(count == 5, "expected 5 disconnected for 5 clients, got {count}");

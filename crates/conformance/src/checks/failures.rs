@@ -1,22 +1,7 @@
 //! Errors and disconnects that concern one client: clauses 6 and 8.
 
-use std::thread;
-use std::time::{Duration, Instant};
-
-use harness::fixture::noise;
-use harness::usage;
-
-use crate::check::Check;
-use crate::check::Run::{Heavy, Light};
-use crate::client::{Client, Ending};
-use crate::process::POLL_INTERVAL;
-use crate::server::Server;
-use crate::stage::Stage;
-use crate::target::Settings;
-use crate::verdict::{Outcome, Stop, demand};
-
-/// More than the kernel accepts for a non-reading client.
-const LONG_BYTES: u64 = 64 << 20;
+use super::common::*;
+use crate::process::poll;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -90,7 +75,7 @@ fn after_fifty(stage: &Stage, disconnect: fn(Client)) -> Outcome {
     for index in 0..50 {
         let client = server.connect()?;
         if index % 2 == 0 {
-            client.read_exactly(server.preamble().len() + 1)?;
+            client.read_exactly(server.preamble.len() + 1)?;
         }
         disconnect(client);
     }
@@ -157,16 +142,13 @@ fn descriptors_return(stage: &Stage) -> Outcome {
     stage.set_len(LONG_BYTES)?;
     for index in 0..100 {
         let client = server.connect()?;
-        client.read_exactly(server.preamble().len() + 1)?;
+        client.read_exactly(server.preamble.len() + 1)?;
         if index % 2 == 0 {
             client.reset();
         }
     }
     server.expect_alive()?;
-    let started = Instant::now();
-    while descriptors()? > max && started.elapsed() < RETURN_TIMEOUT {
-        thread::sleep(POLL_INTERVAL);
-    }
+    poll(RETURN_TIMEOUT, || descriptors().is_ok_and(|open| open <= max).then_some(()));
     let actual = descriptors()?;
     demand!(
         actual <= max,
@@ -179,7 +161,7 @@ fn read_all_and_close(server: &Server, clients: usize) -> Outcome {
     for _ in 0..clients {
         let client = server.connect()?;
         client.send(b"GET / HTTP/1.1\r\n\r\n")?;
-        client.read_exactly(server.preamble().len() + 100_000)?;
+        client.read_exactly(server.preamble.len() + 100_000)?;
     }
     Ok(())
 }

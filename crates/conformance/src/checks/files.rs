@@ -1,25 +1,12 @@
 //! Files that change, and memory: clauses 2, 3, 4, 8 and 12.
 
 use std::fs;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use harness::fixture::noise;
-use harness::usage::anonymous_memory_bytes;
-
-use super::header::expect_header;
-use crate::check::Check;
-use crate::check::Run::{Heavy, Light};
-use crate::client::{Client, Ending};
-use crate::server::Server;
-use crate::stage::Stage;
-use crate::target::Settings;
-use crate::verdict::{Outcome, Stop, demand};
+use super::common::*;
+use super::header::expect_http;
 
 /// Many times as much as the kernel accepts for a client with a small buffer.
-const LONG_BYTES: u64 = 8 << 20;
-
-const REQUEST: &str = "GET / HTTP/1.1\r\n\r\n";
+const FILE_BYTES: u64 = 8 << 20;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -118,23 +105,23 @@ fn change_length(
     bytes: u64,
 ) -> Result<(Client, u64, Ending), Stop> {
     let client = server.connect_small()?;
-    client.read_exactly(server.preamble().len() + 1)?;
+    client.read_exactly(server.preamble.len() + 1)?;
     stage.set_len(bytes)?;
     let (rest, ending) = client.read_reply();
     Ok((client, rest.len() as u64 + 1, ending))
 }
 
 fn grown_file(stage: &Stage) -> Outcome {
-    let server = stage.serve_zeros(LONG_BYTES)?;
-    let (client, got, ending) = change_length(stage, &server, LONG_BYTES + 1_000_000)?;
-    let is_correct = got == LONG_BYTES;
-    demand!(is_correct, "expected {LONG_BYTES} bytes of the file, got {got}; then {ending}");
-    client.expect_reply(server.preamble(), &[], ending)
+    let server = stage.serve_zeros(FILE_BYTES)?;
+    let (client, got, ending) = change_length(stage, &server, FILE_BYTES + 1_000_000)?;
+    let is_correct = got == FILE_BYTES;
+    demand!(is_correct, "expected {FILE_BYTES} bytes of the file, got {got}; then {ending}");
+    client.expect_reply(server.preamble, &[], ending)
 }
 
 fn shrunk_file(stage: &Stage) -> Outcome {
-    const SHORT_BYTES: u64 = LONG_BYTES / 2;
-    let server = stage.serve_zeros(LONG_BYTES)?;
+    const SHORT_BYTES: u64 = FILE_BYTES / 2;
+    let server = stage.serve_zeros(FILE_BYTES)?;
     let (client, got, ending) = change_length(stage, &server, SHORT_BYTES)?;
     demand!(
         got <= SHORT_BYTES,
@@ -165,13 +152,7 @@ fn missing_file_http(stage: &Stage) -> Outcome {
     let settings = Settings { preamble: "http", ..Settings::default() };
     let server = stage.serve_with(settings, noise(1000))?;
     fs::remove_file(stage.file())?;
-    let client = server.connect()?;
-    client.send(REQUEST.as_bytes())?;
-    let (got, ending) = client.read_reply();
-    let header = String::from_utf8_lossy(&got);
-    expect_header(&header, "404", 0)?;
-    let end = header.find("\r\n\r\n").map_or(0, |at| at + 4);
-    client.expect_reply(&got[end..], &[], ending).map_err(|stop| stop.context("after the header"))
+    expect_http(&server, "404", b"").map(drop)
 }
 
 fn folder_instead(stage: &Stage) -> Outcome {
@@ -201,13 +182,13 @@ fn serve_with_memory(stage: &Stage, bytes: u64) -> Result<(Server, u64), Stop> {
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
     stage.set_len(bytes)?;
-    let memory_bytes = server.usage(anonymous_memory_bytes)?;
+    let memory_bytes = server.usage(usage::anonymous_memory_bytes)?;
     Ok((server, memory_bytes))
 }
 
 fn expect_memory(server: &Server, before: u64, activity: &str) -> Outcome {
     const GROWTH_MIB_MAX: u64 = 64;
-    let growth = server.usage(anonymous_memory_bytes)?.saturating_sub(before) >> 20;
+    let growth = server.usage(usage::anonymous_memory_bytes)?.saturating_sub(before) >> 20;
     demand!(
         growth < GROWTH_MIB_MAX,
         "expected memory growth below {GROWTH_MIB_MAX} MiB while {activity}, got {growth} MiB"
@@ -229,7 +210,7 @@ fn memory(stage: &Stage) -> Outcome {
 
 fn memory_of_upload(stage: &Stage) -> Outcome {
     // The client reads nothing, so the server still sends while it receives all this.
-    let (server, before) = serve_with_memory(stage, LONG_BYTES)?;
+    let (server, before) = serve_with_memory(stage, FILE_BYTES)?;
     let client = server.connect_small()?;
     for _ in 0..128 {
         client.send(noise(1 << 20))?;

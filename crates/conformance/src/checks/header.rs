@@ -1,9 +1,29 @@
 //! The response header of the http preamble.
 
-use crate::verdict::{Outcome, demand};
+use super::common::*;
+use crate::difference::shown;
+
+/// Expects the reply to a GET request: a header with this status, and the content. Returns the
+/// header.
+pub fn expect_http(server: &Server, status: &str, content: &[u8]) -> Result<String, Stop> {
+    let client = server.connect()?;
+    client.send(REQUEST.as_bytes())?;
+    let (got, ending) = client.read_reply();
+    let end = got.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4);
+    let Some((header, body)) = end.map(|end| got.split_at(end)) else {
+        let shown = shown(&got);
+        return Err(Stop::fail(format!(
+            "expected an empty line after the header, got \"{shown}\""
+        )));
+    };
+    let header = String::from_utf8_lossy(header).into_owned();
+    expect_header(&header, status, content.len())?;
+    client.expect_reply(body, content, ending).context("after the header")?;
+    Ok(header)
+}
 
 /// Checks the lines of a header that every response needs.
-pub fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
+fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
     let shown = header.escape_debug();
     let is_crlf = header.matches('\n').count() == header.matches("\r\n").count();
     demand!(is_crlf, "expected \\r\\n at the end of each header line, got \"{shown}\"");

@@ -1,25 +1,12 @@
 //! Shutdown and stdout: clauses 10 and 11.
 
 use std::net::TcpStream;
-use std::process::ExitStatus;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use harness::fixture::noise;
-use harness::{Signal, describe_exit};
+use harness::describe_exit;
 
+use super::common::*;
 use super::grammar::{expect_grammar, parse};
-use crate::check::Check;
-use crate::check::Run::{Heavy, Light};
 use crate::process::Stdout;
-use crate::server::Server;
-use crate::stage::{Stage, Start};
-use crate::verdict::{Outcome, Stop, demand};
-
-const MIB: usize = 1 << 20;
-
-/// More than the kernel accepts for a non-reading client.
-const LONG_BYTES: u64 = 64 << 20;
 
 /// The time limit for the end of an idle server.
 const IDLE_LIMIT: Duration = Duration::from_secs(4);
@@ -97,15 +84,8 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-fn expect_end(server: &Server, limit: Duration) -> Result<ExitStatus, Stop> {
-    server.process.wait(limit).ok_or_else(|| {
-        let s = limit.as_secs();
-        Stop::fail(format!("expected the process to end within {s} s, but it still runs"))
-    })
-}
-
 fn expect_exit_0(server: &Server, limit: Duration) -> Outcome {
-    let status = expect_end(server, limit)?;
+    let status = server.expect_end(limit)?;
     let actual = match describe_exit(status) {
         signal if signal.contains("SIGTERM") => format!("{signal}, which it does not handle"),
         other => other,
@@ -135,7 +115,7 @@ fn second_signal(stage: &Stage) -> Outcome {
     // Without the pause, the two signals would be delivered as one.
     thread::sleep(Duration::from_millis(300));
     server.process.signal(Signal::Terminate);
-    expect_end(&server, Duration::from_secs(1)).map(drop)
+    server.expect_end(Duration::from_secs(1)).map(drop)
 }
 
 fn sigterm_finish(stage: &Stage) -> Outcome {
@@ -174,8 +154,7 @@ fn sigterm_cut(stage: &Stage) -> Outcome {
         }
     }
     expect_exit_0(&server, limit.saturating_sub(signaled.elapsed()))?;
-    // All output has been read if the end of the process is known.
-    if server.process.ended().is_some() && server.events().is_some() {
+    if server.events().is_some() {
         expect_grammar(&parse(&server.process.lines())?)?;
     }
     Ok(())
@@ -193,9 +172,9 @@ fn expect_independence(stage: &Stage, stdout: Stdout, clients: usize) -> Outcome
         let client = server.connect()?;
         client.send(b"GET / HTTP/1.1\r\nHost: somebody-with-a-long-name.example\r\n\r\n")?;
         let (got, ending) = client.read_until_end(REPLY_LIMIT);
-        let context = format_args!("client {number} of {clients}");
-        let outcome = client.expect_reply(&got, noise(1000), ending);
-        outcome.map_err(|stop| stop.context(context))?;
+        client
+            .expect_reply(&got, noise(1000), ending)
+            .context(format_args!("client {number} of {clients}"))?;
         let (is_in_time, s) = (started.elapsed() < LIMIT, LIMIT.as_secs());
         demand!(is_in_time, "expected {clients} replies within {s} s, got {number}");
     }
@@ -206,7 +185,7 @@ fn expect_independence(stage: &Stage, stdout: Stdout, clients: usize) -> Outcome
     // The server prints its buffered lines when it ends. The check `sigterm` tests whether it
     // handles SIGTERM.
     server.process.signal(Signal::Terminate);
-    let status = expect_end(&server, stage.target.grace_limit())?;
+    let status = server.expect_end(stage.target.grace_limit())?;
     let actual = describe_exit(status);
     let is_correct = status.success() || actual.contains("SIGTERM");
     demand!(is_correct, "expected exit code 0 after SIGTERM, got {actual}");

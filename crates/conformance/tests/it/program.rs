@@ -20,6 +20,8 @@ pub fn trials() -> Vec<Trial> {
         ),
         #[cfg(unix)]
         ("an_interrupt_leaves_no_server_behind", unix::an_interrupt_leaves_no_server_behind),
+        #[cfg(target_os = "linux")]
+        ("an_interrupt_at_any_moment_leaves_nothing", an_interrupt_at_any_moment_leaves_nothing),
     ];
     crate::trials("program", tests)
 }
@@ -80,6 +82,18 @@ fn junit_is_xml_with_a_test_case() {
     let xml = text(&output.stdout);
     assert!(xml.starts_with("<?xml"), "{xml}");
     assert!(xml.contains("<testcase name=\"size-1\" classname=\"clause 3\""), "{xml}");
+}
+
+/// The server starts a session of its own, so that killing its process group is not sufficient.
+#[cfg(target_os = "linux")]
+fn an_interrupt_at_any_moment_leaves_nothing() {
+    harness::testing::interrupt(std::time::Duration::from_millis(1300), || {
+        let program = env!("CARGO_BIN_EXE_conformance");
+        let server = "serve-std {file} --host 127.0.0.1 --port {port} --log json";
+        let mut command = Command::new(program);
+        command.args(["--", "setsid", "--wait", program]).args(server.split(' '));
+        command
+    });
 }
 
 /// Tests that need a shell and signals.

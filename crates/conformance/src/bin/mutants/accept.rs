@@ -1,89 +1,77 @@
-//! The listening socket and the accept loop.
+//! The accept loop, and the sockets that the shutdown closes.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serve_core::ErrorKind;
-use socket2::{Domain, Socket, Type};
+use serve_core::{Permit, Server};
+use socket2::SockRef;
 
-use crate::connection::Connection;
 use crate::handle::{STACK_BYTES, handle_connection};
-use crate::log::lock;
 use crate::mutant::Mutant;
-use crate::options::Options;
-use crate::server::Server;
+use crate::reply::Client;
 
-/// The maximum length of the accept queue.
-const BACKLOG: i32 = 4096;
+/// The sockets of all connections. They are closed when the threads that use them end.
+#[derive(Default)]
+pub struct Sockets(Mutex<Vec<Weak<TcpStream>>>);
 
-/// The pause after an `accept` that failed, for example because no file descriptor is left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+impl Sockets {
+    /// Returns the list without the sockets that are closed.
+    fn open(&self) -> MutexGuard<'_, Vec<Weak<TcpStream>>> {
+        let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sockets.retain(|socket| socket.strong_count() > 0);
+        sockets
+    }
 
-/// Listens on a port of 127.0.0.1.
-pub fn bind(options: &Options) -> io::Result<TcpListener> {
-    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    // On Windows, the option would let two servers share the port.
-    #[cfg(unix)]
-    socket.set_reuse_address(true)?;
-    let backlog = if options.mutant == Some(Mutant::SmallBacklog) { 5 } else { BACKLOG };
-    socket.bind(&addr.into())?;
-    socket.listen(backlog)?;
-    Ok(socket.into())
+    /// Shuts down all sockets, which wakes the threads that use them.
+    pub fn shut_down(&self) {
+        for stream in self.open().iter().filter_map(Weak::upgrade) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
 }
 
-/// Accepts connections until the shutdown.
-pub fn accept_loop(server: &Arc<Server>, listener: TcpListener) -> io::Result<()> {
-    let limit = match server.options.mutant {
-        Some(Mutant::PoolOfThreads) => 64,
-        _ => server.options.max_connections as usize,
-    };
-    let mut last_id = 0;
-    loop {
-        // At the connection limit, new clients wait in the accept queue.
-        let is_unlimited =
-            matches!(server.options.mutant, Some(Mutant::DropsAtCap | Mutant::IgnoresCap));
-        let is_stopping =
-            || server.is_stopping.load(SeqCst) && !server.is_mutant(Mutant::ServesInGrace);
-        server.wait_until(Duration::MAX, |connections| {
-            is_unlimited || connections.len() < limit || is_stopping()
-        });
-        if is_stopping() {
-            return Ok(());
-        }
-        let (stream, peer) = match listener.accept() {
-            Ok(accepted) => accepted,
-            Err(error) if server.is_mutant(Mutant::QuestionMarkInAccept) => return Err(error),
-            Err(error) if ErrorKind::of(&error) == ErrorKind::ConnectionReset => continue,
-            Err(error) => {
-                server.record_error(None, &error);
-                if !server.is_mutant(Mutant::BusyAccept) {
-                    thread::sleep(ACCEPT_PAUSE);
-                }
+/// Accepts connections until the shutdown. `limit` is the connection limit.
+pub fn accept_loop(
+    listener: TcpListener,
+    server: &Arc<Server>,
+    sockets: &Sockets,
+    limit: usize,
+) -> io::Result<()> {
+    // At the connection limit, new clients wait in the accept queue.
+    while let Some(permit) = server.acquire_blocking() {
+        let served = match listener.accept() {
+            Ok((stream, _)) if server.shutdown.is_requested() => {
+                // The connection was accepted too late; closing it resets it.
+                let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 continue;
             }
+            Ok(_) if Mutant::DropsAtCap.is_active() && sockets.open().len() >= limit => continue,
+            Ok((stream, peer)) => serve(permit, stream, peer, sockets),
+            Err(error) if Mutant::QuestionMarkInAccept.is_active() => return Err(error),
+            Err(error) => Err(error),
         };
-        if server.is_mutant(Mutant::DropsAtCap) && lock(&server.connections).len() >= limit {
-            continue;
-        }
-        let Some(connection) = Connection::open(server, last_id + 1, peer, stream) else {
-            return Ok(());
-        };
-        last_id += 1;
-        match server.options.mutant {
-            Some(Mutant::Sequential) => handle_connection(connection),
-            _ => {
-                let work = move || handle_connection(connection);
-                if let Err(error) = thread::Builder::new().stack_size(STACK_BYTES).spawn(work) {
-                    // Dropping the closure closed the connection. A later spawn may succeed.
-                    server.record_error(None, &error);
-                    thread::sleep(ACCEPT_PAUSE);
-                }
+        if let Some(pause) = served.err().and_then(|error| server.accept_failed(&error)) {
+            if !Mutant::BusyAccept.is_active() {
+                server.shutdown.wait_timeout(pause);
             }
         }
     }
+    Ok(())
+}
+
+/// Serves a client in a thread.
+fn serve(permit: Permit, stream: TcpStream, peer: SocketAddr, sockets: &Sockets) -> io::Result<()> {
+    let stream = Arc::new(stream);
+    sockets.open().push(Arc::downgrade(&stream));
+    let client = Client { stream, conn: permit.connected(peer), connected_at: Instant::now() };
+    if Mutant::Sequential.is_active() {
+        handle_connection(client);
+        return Ok(());
+    }
+    let work = move || handle_connection(client);
+    // If this fails, dropping the closure closes the connection. A later call may succeed.
+    thread::Builder::new().stack_size(STACK_BYTES).spawn(work).map(drop)
 }

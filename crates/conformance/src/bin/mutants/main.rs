@@ -1,41 +1,75 @@
 //! A small correct file server, and its mutants. The server fulfills the whole contract with
 //! blocking std I/O and two threads per connection. `--bug NAME` gives it one deliberate bug, at
-//! the place that calls `is_mutant(Mutant::…)`, so that correct and incorrect code are next to each
-//! other.
+//! the place that names the [`Mutant`], so that correct and incorrect code are next to each other.
 //!
 //! `mutants --list` lists the mutants; `mutants --bug never-reads river.webp 4000` runs one of
 //! them.
 
 mod accept;
-mod connection;
 mod handle;
-mod log;
 mod mutant;
-mod options;
 mod reply;
-mod server;
 
-use std::collections::HashMap;
-use std::env;
-use std::io::{self, Read, Write};
-#[cfg(unix)]
-use std::process;
+use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::SeqCst;
-use std::thread;
 use std::time::Duration;
+use std::{env, fs, thread};
 
 use anyhow::{Context, Result};
 use clap::{Parser, ValueEnum};
-use socket2::{Domain, Socket, Type};
+use harness::text::duration;
+use serve_core::{Body, Config, EventKind, EventLog, LogFormat, Preamble, Server};
+use socket2::{Domain, SockRef, Socket, Type};
 
-use accept::{accept_loop, bind};
-use log::quoted;
+use accept::{Sockets, accept_loop};
 use mutant::Mutant;
-use options::Options;
-use reply::open_regular;
-use server::Server;
+
+/// Serve a file correctly, or with one deliberate bug
+#[derive(Clone, Debug, Parser)]
+#[command(name = "mutants", after_help = "`mutants --list` lists all bugs.")]
+struct Arguments {
+    /// File to serve
+    file: PathBuf,
+    /// Port to listen on
+    port: u16,
+    /// Bug of the server
+    #[arg(long = "bug", value_name = "NAME", hide_possible_values = true)]
+    mutant: Option<Mutant>,
+    /// Chunk size in bytes
+    #[arg(long = "chunk", value_name = "BYTES", default_value = "65536",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    chunk_bytes: u32,
+    /// Bytes before the file: bare, http or none
+    #[arg(long, value_name = "KIND", default_value = "bare", value_parser = preamble)]
+    preamble: Preamble,
+    /// Connection limit
+    #[arg(long, value_name = "N", default_value = "2000",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    max_connections: u32,
+    /// Stall timeout
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    stall_timeout: Duration,
+    /// Linger timeout
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    linger_timeout: Duration,
+    /// Grace period of the shutdown
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    grace: Duration,
+    /// Log each chunk as an event
+    #[arg(long)]
+    log_chunks: bool,
+}
+
+fn preamble(text: &str) -> Result<Preamble, String> {
+    match text {
+        "bare" => Ok(Preamble::Bare),
+        "http" => Ok(Preamble::Http),
+        "none" => Ok(Preamble::None),
+        _ => Err("the preamble is bare, http or none".to_owned()),
+    }
+}
 
 fn main() -> ExitCode {
     if env::args_os().skip(1).eq(["--list"]) {
@@ -46,7 +80,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    match run(Options::parse()) {
+    match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error:#}");
@@ -56,35 +90,54 @@ fn main() -> ExitCode {
 }
 
 /// Serves clients until a signal starts the shutdown.
-fn run(options: Options) -> Result<()> {
-    let name = options.file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut file = open_regular(&options.file).with_context(|| format!("cannot open `{name}`"))?;
-    let bytes = file.metadata()?.len();
-    let mut startup_content = Vec::new();
-    if options.mutant == Some(Mutant::FileReadOnce) {
-        file.read_to_end(&mut startup_content)?;
+fn run(arguments: Arguments) -> Result<()> {
+    mutant::activate(arguments.mutant);
+    let limit = arguments.max_connections as usize;
+    let config = Config {
+        host: "127.0.0.1".to_owned(),
+        port: arguments.port,
+        chunk_bytes: arguments.chunk_bytes as usize,
+        preamble: arguments.preamble,
+        max_connections: match mutant::active() {
+            Some(Mutant::PoolOfThreads) => 64,
+            Some(Mutant::DropsAtCap | Mutant::IgnoresCap) => usize::MAX,
+            _ => limit,
+        },
+        stall_timeout: arguments.stall_timeout,
+        linger_timeout: arguments.linger_timeout,
+        grace: arguments.grace,
+        log_chunks: arguments.log_chunks,
+        ..Config::new(arguments.file)
+    };
+    let file = config.file_name();
+    let bytes = Body::open(&config.file).with_context(|| format!("cannot open `{file}`"))?.bytes;
+    if Mutant::FileReadOnce.is_active() {
+        reply::STARTUP_CONTENT.get_or_init(|| fs::read(&config.file).unwrap_or_default());
     }
-    drop(file);
-    let listener =
-        bind(&options).with_context(|| format!("cannot listen on port {}", options.port))?;
+    let listener = serve_core::bind(&config)
+        .with_context(|| format!("cannot listen on port {}", config.port))?;
+    if Mutant::SmallBacklog.is_active() {
+        SockRef::from(&listener).listen(5)?;
+    }
     let addr = listener.local_addr()?;
     // A connection to itself wakes `accept` at shutdown. The socket is created now because no file
     // descriptor may be left then.
     let waker = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
-    let server = Arc::new(Server::new(options, startup_content)?);
+    let server = Arc::new(Server::new(config, EventLog::to_stdout(LogFormat::Json)?));
     stop_on_signals(&server)?;
-    let fields = format!(r#","approach":"mutants","addr":"{addr}","file":{},"#, quoted(&name));
-    server.log.record("listening", &format!(r#"{fields}"bytes":{bytes}"#));
-    let acceptor = Arc::clone(&server);
-    thread::Builder::new().spawn(move || accept_loop(&acceptor, listener))?;
+    server.log.record(EventKind::Listening { approach: "mutants", addr, file, bytes });
+    let sockets = Arc::new(Sockets::default());
+    let (acceptor, accepted) = (Arc::clone(&server), Arc::clone(&sockets));
+    thread::Builder::new().spawn(move || accept_loop(listener, &acceptor, &accepted, limit))?;
 
-    server.wait_until(Duration::MAX, |_| server.is_stopping.load(SeqCst));
+    server.shutdown.wait();
     let _ = waker.connect_timeout(&addr.into(), Duration::from_secs(1));
-    if !server.is_mutant(Mutant::CutsAtShutdown) {
-        server.wait_until(server.options.grace, HashMap::is_empty);
+    if !Mutant::CutsAtShutdown.is_active() {
+        server.wait_until_idle(server.config.grace);
     }
     server.disconnect_all();
-    server.wait_until(Duration::from_secs(1), HashMap::is_empty);
+    sockets.shut_down();
+    server.wait_until_idle(Duration::from_secs(1));
     server.log.finish();
     Ok(())
 }
@@ -96,13 +149,15 @@ fn stop_on_signals(server: &Arc<Server>) -> io::Result<()> {
     let server = Arc::clone(server);
     let wait = move || {
         for _ in signals.forever() {
-            if server.is_mutant(Mutant::IgnoresSigterm) {
-                continue;
+            match mutant::active() {
+                Some(Mutant::IgnoresSigterm) => continue,
+                Some(Mutant::ServesInGrace) => thread::sleep(server.config.grace),
+                _ => {}
             }
-            if server.is_stopping.load(SeqCst) && !server.is_mutant(Mutant::IgnoresSecondSignal) {
-                process::exit(130);
+            if server.shutdown.is_requested() && !Mutant::IgnoresSecondSignal.is_active() {
+                std::process::exit(130);
             }
-            server.stop();
+            server.shut_down();
         }
     };
     thread::Builder::new().spawn(wait).map(drop)

@@ -1,5 +1,26 @@
 //! The mutants: their names, and the bug that each one has.
 
+use std::sync::OnceLock;
+
+static ACTIVE: OnceLock<Option<Mutant>> = OnceLock::new();
+
+/// Gives this program its bug, or none.
+pub fn activate(mutant: Option<Mutant>) {
+    ACTIVE.get_or_init(|| mutant);
+}
+
+/// Returns the bug of this program.
+pub fn active() -> Option<Mutant> {
+    ACTIVE.get().copied().flatten()
+}
+
+impl Mutant {
+    /// Whether this program has this bug.
+    pub fn is_active(self) -> bool {
+        active() == Some(self)
+    }
+}
+
 /// A server with one deliberate bug. `mutants --list` prints the documentation of the variants:
 /// what the server does, and the effect. The variants are in the order of the contract's clauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
