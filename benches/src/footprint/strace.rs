@@ -5,8 +5,9 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use harness::cleanup;
 use harness::record::Measurement;
 
 /// The number of calls and of failed calls, by name.
@@ -16,9 +17,10 @@ pub(super) type Counts = BTreeMap<String, [u64; 2]>;
 #[must_use]
 pub fn why_no_strace() -> Option<String> {
     let words = command(Path::new("/dev/null"));
-    let output =
-        Command::new(&words[0]).args(&words[1..]).arg("true").stdin(Stdio::null()).output();
-    match output {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).arg("true").stdin(Stdio::null());
+    let strace = cleanup::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+    match strace.and_then(Child::wait_with_output) {
         Err(_) => Some("strace is not installed (apt install strace)".to_owned()),
         Ok(output) if output.status.success() => None,
         Ok(output) => {

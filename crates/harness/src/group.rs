@@ -189,9 +189,9 @@ fn reap_orphans(_group: u32) {}
 
 /// Makes this program the parent of all its descendants that lose their parent.
 #[cfg(target_os = "linux")]
-fn adopt_orphans() {
+pub(crate) fn adopt_orphans() {
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
 #[cfg(not(target_os = "linux"))]
-fn adopt_orphans() {}
+pub(crate) fn adopt_orphans() {}
