@@ -23,12 +23,7 @@ pub use plan::{Amount, Expected, Hold, Plan, descriptors};
 pub use preamble::PreambleKind;
 pub use report::{Percentiles, Report, Verified};
 
-/// Executes a plan.
-///
-/// # Errors
-///
-/// Returns an error if this machine cannot execute the plan. The report contains the errors of
-/// connections.
+/// Executes a plan. The report contains the errors of connections.
 pub fn run(plan: Plan) -> io::Result<Report> {
     Job::new(plan)?.run()
 }

@@ -49,10 +49,6 @@ pub struct Footprints {
 impl Footprints {
     /// Creates a folder for files within another folder. The timed part of a job takes about as long
     /// as the job time. For the program, see [`Launcher::new`].
-    ///
-    /// # Errors
-    ///
-    /// Fails if the folder cannot be created.
     pub fn new(
         program: PathBuf,
         folder: &Path,
@@ -65,10 +61,6 @@ impl Footprints {
 
     /// Measures a server that sends a file in chunks of one size, such as `64KiB`, to one client at a
     /// time. Then counts the system calls of another process that serves one client.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the server does not start, or if a reply is incorrect.
     pub fn measure_chunks(
         &mut self,
         participant: &Participant,
@@ -105,10 +97,6 @@ impl Footprints {
     }
 
     /// Measures a server while clients read nothing. Then all clients read everything.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the server does not start, or if a client does not get the whole reply.
     pub fn measure_held(
         &mut self,
         participant: &Participant,

@@ -25,7 +25,6 @@ const SLOW_READS_PER_S: u64 = 10;
 /// read that would return `WouldBlock` is not needed.
 const PARTIAL_READ_IS_LAST: bool = cfg!(target_os = "linux");
 
-/// One connection.
 pub(super) struct Connection {
     pub stream: TcpStream,
     /// The number of the connection, starting at 0.
@@ -65,7 +64,6 @@ pub(super) enum Step {
 }
 
 impl Connection {
-    /// Starts a connection.
     pub fn start(plan: &Plan, number: u64, due: Instant) -> Result<Self, Failure> {
         let (stream, is_connected) =
             socket::connect(plan).map_err(|error| Failure::of_connect(&error))?;
@@ -124,7 +122,6 @@ impl Connection {
         self.sent_bytes = plan.request.len();
     }
 
-    /// Checks whether the connection is established now.
     pub fn check_connected(&mut self) -> Result<(), Failure> {
         self.is_connected =
             socket::is_connected(&self.stream).map_err(|error| Failure::of_connect(&error))?;

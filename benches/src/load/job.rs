@@ -35,10 +35,6 @@ pub struct Job {
 
 impl Job {
     /// Prepares the execution of a plan. A rate or a duration is measured from here.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error with help if this machine cannot execute the plan.
     pub fn new(plan: Plan) -> io::Result<Self> {
         plan.check()?;
         Ok(Self {
@@ -53,21 +49,18 @@ impl Job {
     }
 
     /// Returns the number of connections that have ended, and the number of bytes that were received.
-    #[must_use]
     pub fn progress(&self) -> (u64, u64) {
         (self.tally().ended(), self.bytes.load(Ordering::Relaxed))
     }
 
     /// Returns the number of clients that received the first byte of their reply, but must not read
     /// yet.
-    #[must_use]
     pub fn non_reading_clients(&self) -> u64 {
         if self.is_holding() { self.tally().non_reading } else { 0 }
     }
 
     /// Waits until each client of a hold has received the first byte of its reply, or has failed.
     /// Returns false if this takes longer than `timeout`.
-    #[must_use]
     pub fn wait_for_non_reading_clients(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         while self.answered().0 < self.plan.connections && !self.is_stopped() {

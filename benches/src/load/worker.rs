@@ -34,10 +34,6 @@ const HOLD_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Job {
     /// Executes the plan. This method must be called only once.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if an event loop cannot be created or fails.
     pub fn run(&self) -> io::Result<Report> {
         let work = |index| {
             let result = Worker::new(self, index).and_then(Worker::run);

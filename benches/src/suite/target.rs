@@ -43,10 +43,6 @@ pub struct Target {
 
 impl Target {
     /// Starts a server, and verifies the content of one reply. Later clients only count bytes.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the server does not start, or if its reply is incorrect.
     pub fn start(
         approach: &'static Approach,
         file: &Path,
@@ -67,10 +63,6 @@ impl Target {
     }
 
     /// Starts a server like [`start`](Self::start), but does not verify its reply.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the server does not start.
     pub fn start_unverified(
         approach: &'static Approach,
         file: &Path,
@@ -101,7 +93,6 @@ impl Target {
     }
 
     /// Returns the expected length of a reply, preamble included.
-    #[must_use]
     pub fn reply_bytes(&self) -> u64 {
         self.reply_bytes
     }
@@ -113,11 +104,11 @@ impl Target {
     /// Panics if the length of the reply is incorrect, so that the bench fails.
     pub fn fetch(&mut self) -> Duration {
         let expected = self.reply_bytes;
-        match self.receive() {
-            Ok((actual, first_byte)) if actual == expected => first_byte,
-            Ok((actual, _)) => panic!("expected {expected} bytes, got {actual}"),
-            Err(error) => panic!("expected {expected} bytes: {error}"),
-        }
+        let received = self.receive();
+        let (actual, first_byte) =
+            received.unwrap_or_else(|error| panic!("expected {expected} bytes: {error}"));
+        assert!(actual == expected, "expected {expected} bytes, got {actual}");
+        first_byte
     }
 
     /// Returns the length of the reply, and the time from `connect` to the first byte. On Linux the

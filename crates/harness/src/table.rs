@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The content of a cell without a value.
-pub const NO_VALUE: &str = "–";
+const NO_VALUE: &str = "–";
 
 /// A table of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,12 @@ impl Table {
     pub fn new(title: impl Into<String>, headers: impl IntoIterator<Item: Into<String>>) -> Self {
         let headers = headers.into_iter().map(Into::into).collect();
         Self { title: title.into(), headers, rows: Vec::new() }
+    }
+
+    /// Adds a row. A cell without a value is a dash.
+    pub fn push(&mut self, name: &str, cells: impl IntoIterator<Item = Option<String>>) {
+        let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| NO_VALUE.to_owned()));
+        self.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
     }
 
     /// Whether any cell behind the first column has a value.
