@@ -23,9 +23,6 @@ pub use measure::{Footprints, HELD_CLIENTS};
 #[cfg(target_os = "linux")]
 pub use strace::{Counts, counts, measurements, why_no_strace};
 
-/// The name of the program in records.
-pub const PROGRAM: &str = "footprint";
-
 type Value = fn(Cost<'_>) -> Option<f64>;
 
 /// A title, and the value of each cell.

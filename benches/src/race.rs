@@ -13,9 +13,6 @@ use serde_json::Value;
 
 use crate::records::{day, parts};
 
-/// The name of the program in records.
-pub const PROGRAM: &str = "race";
-
 /// The values of one server in one round, by figure. The name of a figure ends in its unit.
 pub type Figures = BTreeMap<&'static str, f64>;
 
@@ -36,8 +33,8 @@ enum Cell {
     Range(Quantity),
 }
 
-/// The columns of all tables: the name of the table, the header, and the content. A table fits into 80
-/// characters per line.
+/// The columns of all tables: the name of the table, the header, and the content. The lines of a
+/// table have at most 80 characters.
 const COLUMNS: [(&str, &str, Cell); 23] = {
     use Cell::{Median, Range};
     use Quantity::{Ratio, Speed};

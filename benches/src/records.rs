@@ -15,9 +15,6 @@ use serde_json::Value;
 /// The name of the results of the last runs on this machine.
 pub const NOW: &str = "now";
 
-/// The program in a run that contains the results of Criterion.
-const SUITES: &str = "suites";
-
 /// Reads the results of the last runs (`now`), or a record by its folder or its name.
 pub fn load(name: &str) -> io::Result<Record> {
     let folder = Path::new(name);
@@ -28,7 +25,7 @@ pub fn load(name: &str) -> io::Result<Record> {
     let default = || target_folder().join("criterion");
     let criterion = env::var_os("CRITERION_HOME").map_or_else(default, PathBuf::from);
     let runs = PROGRAMS.iter().map(|program| match *program {
-        SUITES => suites(&criterion),
+        "suites" => suites(&criterion),
         program => Run::read(&measured_file(program)),
     });
     Ok(Record::new(runs.collect::<io::Result<Vec<_>>>()?.into_iter().flatten()))
@@ -50,7 +47,7 @@ pub fn suites(folder: &Path) -> io::Result<Option<Run>> {
     let Some(last) = last else { return Ok(None) };
     measurements.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(Some(Run {
-        program: SUITES.to_owned(),
+        program: "suites".to_owned(),
         date: humantime::format_rfc3339_seconds(last).to_string(),
         machine: Machine::current(),
         measurements,

@@ -1,7 +1,6 @@
 //! Measures servers.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -87,11 +86,11 @@ impl Footprints {
                 strace::counts(&path)
             };
             let counts = count_calls(true)?;
-            let without_client = match self.without_client.entry(participant.name.clone()) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(count_calls(false)?),
-            };
-            measurements.extend(strace::measurements(&id, &counts, without_client));
+            let name = &participant.name;
+            if !self.without_client.contains_key(name) {
+                self.without_client.insert(name.clone(), count_calls(false)?);
+            }
+            measurements.extend(strace::measurements(&id, &counts, &self.without_client[name]));
         }
         Ok(measurements)
     }

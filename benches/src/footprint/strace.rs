@@ -55,12 +55,8 @@ pub fn counts(path: &Path) -> io::Result<Counts> {
 
 /// Returns the measurements of the calls that a server makes in addition to those of a start and a
 /// stop without a client.
-pub fn measurements<'a>(
-    id: &'a str,
-    counts: &'a Counts,
-    without_client: &'a Counts,
-) -> impl Iterator<Item = Measurement> + 'a {
-    counts.iter().flat_map(move |(name, [calls, errors])| {
+pub fn measurements(id: &str, counts: &Counts, without_client: &Counts) -> Vec<Measurement> {
+    let measurements = counts.iter().flat_map(|(name, [calls, errors])| {
         let [other_calls, other_errors] = without_client.get(name).copied().unwrap_or_default();
         let calls = calls.saturating_sub(other_calls);
         let errors = errors.saturating_sub(other_errors).min(calls);
@@ -68,5 +64,6 @@ pub fn measurements<'a>(
         values.filter(move |_| calls > 0).map(move |(kind, count)| {
             Measurement::single(format!("{id}/{kind}/{name}"), count as f64)
         })
-    })
+    });
+    measurements.collect()
 }

@@ -23,8 +23,7 @@ pub struct Plan {
     pub connections: u64,
     /// The total number of connections.
     pub amount: Amount,
-    /// The number of connections to start per second, even if the server is slower. Latencies are
-    /// then measured from when a connection was due, so that the server cannot hide a delay.
+    /// The number of connections to start per second, even if the server is slower.
     pub rate_per_s: Option<f64>,
     /// When non-reading clients start to read. By default, each client reads immediately.
     pub hold: Option<Hold>,

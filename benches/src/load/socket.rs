@@ -47,14 +47,11 @@ pub(super) fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
     Ok((TcpStream::from_std(socket.into()), is_connected))
 }
 
-#[cfg(unix)]
 fn is_in_progress(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EINPROGRESS)
-}
-
-#[cfg(not(unix))]
-fn is_in_progress(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(libc::EINPROGRESS);
+    #[cfg(not(unix))]
+    return error.kind() == io::ErrorKind::WouldBlock;
 }
 
 /// Returns whether the connection is established. An event alone does not prove it, because it may

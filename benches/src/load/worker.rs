@@ -294,14 +294,10 @@ impl<'a> Worker<'a> {
     }
 }
 
-#[cfg(unix)]
+/// Returns the CPU time of this thread, which std cannot measure.
 fn thread_cpu() -> Option<Duration> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).ok()
-}
-
-/// std cannot measure the CPU time of a thread.
-#[cfg(not(unix))]
-fn thread_cpu() -> Option<Duration> {
+    #[cfg(unix)]
+    return rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().ok();
+    #[cfg(not(unix))]
     None
 }

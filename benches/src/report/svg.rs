@@ -170,12 +170,7 @@ fn names_of(lines: &[&Line], x: &Axis, y: &Axis) -> String {
 }
 
 /// Draws a chart of horizontal bars.
-pub(super) fn bars(
-    name: String,
-    title: String,
-    value_text: fn(f64) -> String,
-    bars: &[Bar],
-) -> Chart {
+pub(super) fn bars(name: String, title: String, text_of: fn(f64) -> String, bars: &[Bar]) -> Chart {
     const STEP: f64 = 24.0;
     const NAMES: f64 = 152.0;
     const VALUES: f64 = 80.0;
@@ -187,7 +182,7 @@ pub(super) fn bars(
         let path = format!("M{NAMES} {y:.1}h{width:.1}v14h-{width:.1}z");
         content += &text("text-anchor=\"end\"", NAMES - 8.0, y + 11.0, name);
         content += &format!("<path class=\"{} mark\" d=\"{path}\"/>", style.class());
-        content += &text("", NAMES + width + 6.0, y + 11.0, &value_text(*value));
+        content += &text("", NAMES + width + 6.0, y + 11.0, &text_of(*value));
     }
     Chart { name, title, height: TOP + bars.len() as f64 * STEP + 6.0, content }
 }

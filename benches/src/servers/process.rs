@@ -210,13 +210,9 @@ impl Server {
                 return Err(io::Error::other(message));
             }
             let seen = look()?;
-            match job.progress() {
-                (0, _) => Ok(seen),
-                (ended, _) => {
-                    let message = format!("{ended} non-reading clients were disconnected");
-                    Err(io::Error::other(message))
-                }
-            }
+            let ended = job.progress().0;
+            let message = format!("{ended} non-reading clients were disconnected");
+            if ended == 0 { Ok(seen) } else { Err(io::Error::other(message)) }
         };
         let (report, seen) = thread::scope(|scope| {
             let running = scope.spawn(|| job.run());

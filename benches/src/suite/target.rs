@@ -34,7 +34,8 @@ pub enum Mode {
 /// A server that runs in this process until it is dropped.
 pub struct Target {
     addr: SocketAddr,
-    reply_bytes: u64,
+    /// The expected length of a reply, preamble included.
+    pub reply_bytes: u64,
     server: Arc<Server>,
     thread: Option<JoinHandle<io::Result<()>>>,
     /// Capacity for received data.
@@ -57,9 +58,7 @@ impl Target {
             run(plan)?;
             Ok(target)
         };
-        start().map_err(|error: io::Error| {
-            io::Error::new(error.kind(), format!("{}: {error}", approach.name))
-        })
+        start().map_err(|error: io::Error| io::Error::other(format!("{}: {error}", approach.name)))
     }
 
     /// Starts a server like [`start`](Self::start), but does not verify its reply.
@@ -90,11 +89,6 @@ impl Target {
             server,
             buffer: Vec::with_capacity(READ_BYTES),
         })
-    }
-
-    /// Returns the expected length of a reply, preamble included.
-    pub fn reply_bytes(&self) -> u64 {
-        self.reply_bytes
     }
 
     /// Receives one reply. Returns the time from `connect` to the first byte.

@@ -136,7 +136,7 @@ fn the_calls_without_a_client_are_subtracted() {
     let expected = [("mmap".to_owned(), [30, 0]), ("openat".to_owned(), [34, 13])];
     assert_eq!(counts, Counts::from(expected));
     let without_client = [("openat".to_owned(), [30, 13]), ("mmap".to_owned(), [31, 0])];
-    let measurements: Vec<_> = measurements("1B/std", &counts, &without_client.into()).collect();
+    let measurements = measurements("1B/std", &counts, &without_client.into());
     let expected = [("1B/std/calls/openat", 4.0), ("1B/std/errors/openat", 0.0)];
     assert_eq!(measurements, expected.map(|(id, value)| Measurement::single(id, value)));
 }

@@ -116,7 +116,7 @@ fn siblings_and_baselines_pass() {
     let path = noise_file(folder.path(), file_bytes_for(1)).unwrap();
     for approach in approaches::ALL.into_iter().chain([&BASELINE_MEMORY]) {
         let target = Target::start(approach, &path, Mode::Copy, 4096).unwrap();
-        assert_eq!(target.reply_bytes(), file_bytes_for(1) + 10);
+        assert_eq!(target.reply_bytes, file_bytes_for(1) + 10);
         bench(target, |target| _ = target.fetch()).unwrap();
     }
     let target = Target::start(approaches::ALL[0], &path, Mode::Copy, 4096).unwrap();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use benches::footprint::{Footprints, HELD_CLIENTS, PROGRAM, tables, why_no_strace};
+use benches::footprint::{Footprints, HELD_CLIENTS, tables, why_no_strace};
 use benches::records;
 use benches::servers::Participant;
 use benches::suite::{CHUNK_SIZES, file_bytes_for};
@@ -110,7 +110,7 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
     bar.finish_and_clear();
     let options = [("job_time_s".to_owned(), args.job_time.as_secs_f64().into())].into();
     let machine = Machine::current();
-    let program = PROGRAM.to_owned();
+    let program = "footprint".to_owned();
     let run = Run { program, date, machine, options, problems, measurements };
     results::save(&run, &tables(&run), args.out)?;
     Ok(is_complete)

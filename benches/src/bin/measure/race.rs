@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use benches::load::descriptors;
-use benches::race::{Figures, PROGRAM, markdown, measurements, order, tables};
+use benches::race::{Figures, markdown, measurements, order, tables};
 use benches::records;
 use benches::servers::{Launcher, Participant};
 use clap::ValueEnum;
@@ -151,7 +151,7 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
     let rounds = usize::try_from(args.rounds)?;
     let steps = race(&mut course, (&measures, &present), rounds, &mut problems);
     let run = Run {
-        program: PROGRAM.to_owned(),
+        program: "race".to_owned(),
         date,
         machine: Machine::current(),
         options: options.into(),

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use anyhow::{Context, anyhow, bail};
 use benches::records::{self, NOW};
-use benches::{race, report};
+use benches::report;
 use harness::record::Record;
 
 use crate::output::print;
@@ -83,7 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
             let folder = records::folder_of(&now, &args.machine);
             let mut runs = load(NOW)?;
             // The race saves itself. The last one may be a part that should not be saved.
-            runs.runs.retain(|run| run.program != race::PROGRAM);
+            runs.runs.retain(|run| run.program != "race");
             if runs.runs.is_empty() {
                 bail!("there are no results to save\n{HELP}");
             }
