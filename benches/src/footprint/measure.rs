@@ -145,13 +145,13 @@ fn measure_times(server: &Server, job_time: Duration) -> io::Result<[(&'static s
     let (report, cpu_s) = server.time(plan(server).with_connections(fetches, 1))?;
     let pids = server.pids();
     let after = usage::context_switches(&pids).unwrap_or_default();
-    let switches = |after: u64, before: u64| after.saturating_sub(before) as f64;
+    let switches = |kind: usize| after[kind].saturating_sub(before[kind]) as f64;
     Ok([
         ("fetches", fetches as f64),
         ("wall_s", report.wall_s),
         ("cpu_s", cpu_s),
-        ("switches_voluntary", switches(after.voluntary, before.voluntary)),
-        ("switches_involuntary", switches(after.involuntary, before.involuntary)),
+        ("switches_voluntary", switches(0)),
+        ("switches_involuntary", switches(1)),
         ("threads", usage::threads(&pids).unwrap_or_default() as f64),
         ("peak_memory_bytes", usage::peak_memory_bytes(&pids).unwrap_or_default() as f64),
     ])

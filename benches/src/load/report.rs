@@ -103,7 +103,6 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Records the end of a connection: the time of its first byte, or the reason of its failure.
     pub fn record_end(
         &mut self,
         number: u64,

@@ -3,6 +3,7 @@
 use benches::footprint::{self, Cost};
 use benches::race;
 use harness::record::{Measurement, Run};
+use harness::table::Table;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -59,6 +60,12 @@ fn a_shorter_duration_is_a_higher_speed() {
     assert_eq!(rows[1].join(" | "), "node | 8.000 | – | –");
 }
 
+fn assert_fits(table: &Table) {
+    for line in table.to_string().lines() {
+        assert!(line.chars().count() <= 80, "{line}");
+    }
+}
+
 #[test]
 fn every_table_of_the_race_fits_into_80_columns() {
     let figures = [
@@ -91,10 +98,21 @@ fn every_table_of_the_race_fits_into_80_columns() {
     let tables = race::tables(&run);
     assert_eq!(tables.len(), 8);
     for table in tables {
-        for line in table.to_string().lines() {
-            assert!(line.chars().count() <= 80, "{line}");
-        }
+        assert_fits(&table);
         assert!(table.rows.iter().all(|row| row.len() == table.headers.len()), "{table}");
+    }
+}
+
+#[test]
+fn every_table_of_the_records_fits_into_80_columns() {
+    for name in ["2026-11-25-linux-2-cores", "2026-11-29-linux-2-cores"] {
+        let record = benches::records::load(name).unwrap();
+        let race = race::tables(record.run("race").unwrap());
+        let footprint = footprint::tables(record.run("footprint").unwrap());
+        assert!(race.len() == 8 && footprint.len() == 9, "{race:?} {footprint:?}");
+        for table in race.iter().chain(&footprint) {
+            assert_fits(table);
+        }
     }
 }
 

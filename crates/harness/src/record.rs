@@ -106,8 +106,6 @@ pub struct Spread {
     pub min: f64,
     /// The largest value.
     pub max: f64,
-    /// The number of values.
-    pub count: usize,
 }
 
 impl Spread {
@@ -121,7 +119,7 @@ impl Spread {
             0 => (values[middle - 1] + values[middle]) / 2.0,
             _ => values[middle],
         };
-        Some(Self { median, min, max, count: values.len() })
+        Some(Self { median, min, max })
     }
 }
 
@@ -254,28 +252,21 @@ fn write(path: &Path, value: &Value) -> io::Result<()> {
     fs::write(path, pretty(value, 0) + "\n").map_err(|error| at(path, error))
 }
 
-/// The depth at which a value is written on one line: the measurements of a run in a record.
+/// Formats JSON with a line per field and per element, but a measurement on one line. The depth is
+/// the number of enclosing values.
 fn pretty(value: &Value, depth: usize) -> String {
-    let indent = "  ".repeat(depth + 1);
-    let end = "  ".repeat(depth);
-    match value {
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            let is_short = |item: &Value| item.get("samples").is_some();
-            let text = |item: &Value| match is_short(item) {
-                true => item.to_string(),
-                false => pretty(item, depth + 1),
-            };
-            let lines: Vec<String> =
-                items.iter().map(|it| format!("{indent}{}", text(it))).collect();
-            format!("[\n{}\n{end}]", lines.join(",\n"))
-        }
-        Value::Object(fields) if !fields.is_empty() => {
+    let (open, items, close) = match value {
+        Value::Object(fields) if !fields.is_empty() && !fields.contains_key("samples") => {
             let line = |(key, value): (&String, &Value)| {
-                format!("{indent}{}: {}", Value::from(key.as_str()), pretty(value, depth + 1))
+                format!("{}: {}", Value::from(key.as_str()), pretty(value, depth + 1))
             };
-            let lines: Vec<String> = fields.iter().map(line).collect();
-            format!("{{\n{}\n{end}}}", lines.join(",\n"))
+            ('{', fields.iter().map(line).collect::<Vec<_>>(), '}')
         }
-        other => other.to_string(),
-    }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            ('[', items.iter().map(|item| pretty(item, depth + 1)).collect(), ']')
+        }
+        other => return other.to_string(),
+    };
+    let (indent, end) = ("  ".repeat(depth + 1), "  ".repeat(depth));
+    format!("{open}\n{indent}{}\n{end}{close}", items.join(&format!(",\n{indent}")))
 }

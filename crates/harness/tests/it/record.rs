@@ -25,7 +25,7 @@ fn run(program: &str) -> Run {
 fn a_median_is_the_middle_or_between_the_two_middle_ones() {
     assert_eq!(Spread::of([]), None);
     let odd = Spread::of([3.0, 1.0, 2.0]).unwrap();
-    assert_eq!((odd.median, odd.min, odd.max, odd.count), (2.0, 1.0, 3.0, 3));
+    assert_eq!((odd.median, odd.min, odd.max), (2.0, 1.0, 3.0));
     assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]).unwrap().median, 2.5);
 }
 
@@ -35,7 +35,7 @@ fn ratios_are_computed_round_by_round() {
     let tokio = measurement("tokio", &[Some(6.0), Some(3.0), None, Some(1.0)]);
     let nginx = measurement("nginx", &[Some(4.0), Some(2.0), Some(9.0), Some(0.0)]);
     let ratio = tokio.ratio(&nginx).unwrap();
-    assert_eq!((ratio.median, ratio.min, ratio.max, ratio.count), (1.5, 1.5, 1.5, 2));
+    assert_eq!((ratio.median, ratio.min, ratio.max), (1.5, 1.5, 1.5));
     assert_eq!(tokio.spread().unwrap().median, 3.0);
     assert_eq!(tokio.ratio(&measurement("none", &[None; 4])), None);
 }
