@@ -1,4 +1,4 @@
-// The part of .ci/book-pages that drives the browser; it says there what it looks for.
+// Controls the browser for .ci/book-pages, which lists the checks.
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -24,7 +24,7 @@ const TYPES = {
   '.webp': 'image/webp',
   '.woff2': 'font/woff2',
 };
-// One page of each kind, for what takes long; the first that is there stands for its kind.
+// Slow checks run on one page of each kind: the first page that exists.
 const KINDS = {
   introduction: [/^index\.html$/],
   lesson: [/^lessons\/05-.*\.html$/, /^lessons\/\d\d-.*\.html$/],
@@ -42,24 +42,24 @@ const KINDS = {
   record: [/^benches\/records\/.*race\.html$/],
 };
 
-const faults = [];
+const errors = [];
 let checks = 0;
 
-function fault(page, what, mend) {
-  faults.push(`${page}: ${what}; mend: ${mend}`.replace(/\s+/g, ' '));
+function addError(page, what, help) {
+  errors.push(`${page}: ${what}; help: ${help}`.replace(/\s+/g, ' '));
 }
 
-function holds(page, isSo, what, mend) {
+function check(page, isCorrect, what, help) {
   checks += 1;
-  if (!isSo) fault(page, what, mend);
+  if (!isCorrect) addError(page, what, help);
 }
 
-/** What the browser could not do is a fault of the page, too. */
+/** Reports an exception as an error of the page. */
 async function attempt(page, work) {
   try {
     return await work();
   } catch (error) {
-    fault(page, error.message.split('\n')[0], 'open it by hand: cargo run -p docs-tool -- book --open');
+    addError(page, error.message.split('\n')[0], 'open the page: cargo run -p docs-tool -- book --open');
     return undefined;
   }
 }
@@ -71,7 +71,7 @@ function filesBelow(folder) {
   });
 }
 
-/** The book's own pages: a record's report is a file that the book only links to. */
+/** Returns the pages of the book, without the reports of records, which it only links to. */
 function pagesOfBook() {
   const html = filesBelow(BOOK).filter((path) => path.endsWith('.html'));
   const own = html.filter((path) => readFileSync(path, 'utf8').includes('id="mdbook-sidebar"'));
@@ -79,7 +79,7 @@ function pagesOfBook() {
   return names.filter((name) => name !== 'print.html').sort();
 }
 
-/** Serves the book on loopback, and nothing else. */
+/** Serves the book on the loopback interface. */
 async function serve() {
   const server = createServer((request, response) => {
     const path = resolve(BOOK, `.${decodeURIComponent(new URL(request.url, 'http://x').pathname)}`);
@@ -88,7 +88,7 @@ async function serve() {
       return;
     }
     const type = TYPES[extname(path)] ?? 'text/plain; charset=utf-8';
-    // Style, script and fonts are the same for all pages.
+    // All pages have the same style, script and fonts.
     response.writeHead(200, { 'content-type': type, 'cache-control': 'max-age=3600' });
     createReadStream(path).pipe(response);
   });
@@ -96,30 +96,30 @@ async function serve() {
   return { server, base: `http://127.0.0.1:${server.address().port}/` };
 }
 
-/** A browser's tab that takes down whatever goes wrong in it. */
+/** Opens a tab of the browser that reports all errors of its pages. */
 async function tab(browser, base, options = {}) {
   const context = await browser.newContext({ viewport: PHONE, ...options });
   context.setDefaultTimeout(DEADLINE_MS);
-  // The page for printing opens the print dialogue by itself.
+  // The page for printing opens the print dialog.
   await context.addInitScript(() => (window.print = () => {}));
   const page = await context.newPage();
   const seen = { name: '' };
   page.on('console', (message) => {
-    if (message.type() === 'error') fault(seen.name, `console: ${message.text()}`, 'see docs/book/highwater.js');
+    if (message.type() === 'error') addError(seen.name, `console: ${message.text()}`, 'see docs/book/highwater.js');
   });
-  page.on('pageerror', (error) => fault(seen.name, `script: ${error.message}`, 'see docs/book/highwater.js'));
+  page.on('pageerror', (error) => addError(seen.name, `script: ${error.message}`, 'see docs/book/highwater.js'));
   page.on('request', (request) => {
     const url = request.url();
     const isOwn = url.startsWith(base) || url.startsWith('data:') || url.startsWith('blob:');
-    if (!isOwn) fault(seen.name, `asks another host: ${url}`, 'let the page do without, see docs/book/book.toml');
+    if (!isOwn) addError(seen.name, `the page loads ${url} from another host`, 'see docs/book/book.toml');
   });
   page.on('requestfailed', (request) => {
     const why = request.failure()?.errorText;
-    if (why !== 'net::ERR_ABORTED') fault(seen.name, `${request.url()}: ${why}`, 'see what it is for');
+    if (why !== 'net::ERR_ABORTED') addError(seen.name, `${request.url()}: ${why}`, 'see which element of the page loads it');
   });
   page.on('response', (response) => {
     if (response.status() >= 400) {
-      fault(seen.name, `${response.url().slice(base.length)}: ${response.status()}`, 'mend the link or copy the file');
+      addError(seen.name, `${response.url().slice(base.length)}: ${response.status()}`, 'fix the link, or add the file to the book');
     }
   });
   const open = async (name) => {
@@ -129,7 +129,7 @@ async function tab(browser, base, options = {}) {
   return { context, page, open };
 }
 
-/** Whether a page scrolls sideways, and what sticks out. */
+/** Returns the widths and the element if a page scrolls horizontally. */
 function sideways(page) {
   return page.evaluate(() => {
     const room = document.documentElement.clientWidth;
@@ -142,7 +142,7 @@ function sideways(page) {
   });
 }
 
-/** Boxes that scroll, but that no keyboard reaches, or that have no name. */
+/** Returns a box that scrolls but that the keyboard cannot reach, or that has no name. */
 function unreachable(page) {
   return page.evaluate(() => {
     const boxes = [...document.querySelectorAll('main *')].filter(
@@ -153,15 +153,15 @@ function unreachable(page) {
   });
 }
 
-function nextTurn(page) {
+function nextFrame(page) {
   return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }
 
-/** The keys of the first tabs of a page: right, left, End, Home; the page must stay. */
+/** Checks the keys of the first tabs on a page: right, left, End and Home. */
 async function tabsByKeyboard(page, name) {
   const list = page.locator('.hw-siblings [role="tablist"]').first();
   const isThere = (await list.count()) === 1;
-  holds(name, isThere, 'has no tabs on a narrow screen', 'see docs/book/highwater.js');
+  check(name, isThere, 'there are no tabs on a narrow screen', 'see docs/book/highwater.js');
   if (!isThere) return;
   const state = () =>
     list.evaluate((element) => {
@@ -178,33 +178,33 @@ async function tabsByKeyboard(page, name) {
   for (const [key, at] of [['Home', 0], ['ArrowRight', 1], ['ArrowLeft', 0], ['ArrowLeft', 3], ['ArrowRight', 0], ['End', 3], ['Home', 0]]) {
     await page.keyboard.press(key);
     const now = await state();
-    const isSo = now.at === at && now.isSound && now.focused;
-    holds(name, isSo, `the tabs are at ${JSON.stringify(now)} after ${key}`, 'see docs/book/highwater.js');
+    const isCorrect = now.at === at && now.isSound && now.focused;
+    check(name, isCorrect, `the tabs are at ${JSON.stringify(now)} after ${key}`, 'see docs/book/highwater.js');
   }
 }
 
-/** What every page has to hold, on a phone and on a desk. Tells its ids and links. */
+/** Checks a page with the width of a phone and of a desktop. Returns its ids and links. */
 async function look({ page, open }, name) {
   await page.setViewportSize(PHONE);
   await open(name);
-  // What is folded counts, too. Boxes are measured anew after a turn of the page.
+  // Folded text is checked, too. The script measures the boxes in the next frame.
   await page.evaluate(() => document.querySelectorAll('details').forEach((e) => (e.open = true)));
-  await nextTurn(page);
+  await nextFrame(page);
   const narrow = await sideways(page);
-  holds(name, narrow === null, `scrolls sideways at 400 px: ${narrow}`, 'let the box scroll or the word break, see docs/book/highwater.css');
-  const deaf = await unreachable(page);
-  holds(name, deaf === null, `no keyboard reaches a box that scrolls: ${deaf}`, 'see docs/book/highwater.js');
+  check(name, narrow === null, `the page scrolls horizontally at 400 px: ${narrow}`, 'make the box scroll, or break the word, in docs/book/highwater.css');
+  const box = await unreachable(page);
+  check(name, box === null, `the keyboard cannot reach a box that scrolls: ${box}`, 'see docs/book/highwater.js');
   const hasSiblings = (await page.locator('.hw-siblings').count()) > 0;
   if (hasSiblings) await tabsByKeyboard(page, name);
   const titles = await page.locator('main h1').count();
-  holds(name, titles === 1, `has ${titles} headings of the first level`, 'let it have one');
+  check(name, titles === 1, `expected 1 heading of level 1, got ${titles}`, 'fix the headings of the page');
   await page.setViewportSize(DESK);
-  await nextTurn(page);
+  await nextFrame(page);
   const wide = await sideways(page);
-  holds(name, wide === null, `scrolls sideways at 1280 px: ${wide}`, 'see docs/book/highwater.css');
+  check(name, wide === null, `the page scrolls horizontally at 1280 px: ${wide}`, 'see docs/book/highwater.css');
   if (hasSiblings) {
     const shown = await page.locator('.hw-siblings').first().locator('.hw-sibling:visible').count();
-    holds(name, shown === 4, `shows ${shown} siblings at 1280 px`, 'see docs/book/highwater.css');
+    check(name, shown === 4, `expected 4 siblings at 1280 px, got ${shown}`, 'see docs/book/highwater.css');
   }
   return page.evaluate(() => ({
     ids: [...document.querySelectorAll('[id]')].map((e) => e.id),
@@ -212,7 +212,7 @@ async function look({ page, open }, name) {
   }));
 }
 
-/** Links that lead nowhere in the built book. */
+/** Reports broken links in the built book. */
 function dead(base, found) {
   for (const [name, { links }] of found) {
     checks += 1;
@@ -220,24 +220,24 @@ function dead(base, found) {
       if (!link.startsWith(base)) continue;
       const url = new URL(link);
       const path = decodeURIComponent(url.pathname).slice(1) || 'index.html';
-      // What follows `:~:` are words to show, and no id.
+      // The text behind `:~:` is not part of the id.
       const id = decodeURIComponent(url.hash.slice(1).split(':~:')[0]);
-      if (!existsSync(join(BOOK, path))) fault(name, `a link leads to nothing: ${path}`, 'mend it in its Markdown');
+      if (!existsSync(join(BOOK, path))) addError(name, `the link to ${path} is broken`, 'fix the link in the Markdown file');
       const target = found.get(path);
-      if (id && target && !target.ids.includes(id)) fault(name, `no #${id} in ${path}`, 'name a heading that is there');
+      if (id && target && !target.ids.includes(id)) addError(name, `there is no #${id} in ${path}`, 'link to a heading that exists');
     }
   }
 }
 
-/** What axe finds, told once for all pages where it finds the same. */
+/** Collects the violations that axe finds, once for all pages with the same violation. */
 async function axe({ page, open }, name, scheme, violations) {
   for (const [size, viewport] of Object.entries({ phone: PHONE, desk: DESK })) {
     await page.setViewportSize(viewport);
     await open(name);
-    // What is not about colours is the same in the dark.
+    // In dark mode, only the colors differ.
     const builder = new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
     if (scheme === 'dark') builder.withRules(['color-contrast', 'link-in-text-block']);
-    // The contents are the same on all pages, and they are long; those of this page are not.
+    // The table of contents is long and the same on all pages, apart from the part of this page.
     if (name !== 'index.html') builder.exclude('.chapter > .chapter-item:not(:has(.on-this-page))');
     const found = await builder.analyze();
     checks += 1;
@@ -263,14 +263,14 @@ async function themes(browser, base, kinds, screenshots) {
         const [r, g, b] = getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g).map(Number);
         return r + g + b < 384;
       });
-      holds(name, isDark === (colorScheme === 'dark'), `is not ${colorScheme} where the system is`, 'see docs/book/book.toml');
+      check(name, isDark === (colorScheme === 'dark'), `the page is not ${colorScheme}, but the system is`, 'see docs/book/book.toml');
       if (screenshots) await pictures(tabOfScheme, kind, name, colorScheme, screenshots);
     }
     await tabOfScheme.context.close();
   };
   await Promise.all(['light', 'dark'].map(inScheme));
   for (const { what, names } of violations.values()) {
-    fault(names[0], `${what}${names.length > 1 ? `, and on ${names.length - 1} more` : ''}`, 'see docs/book/highwater.css');
+    addError(names[0], `${what}${names.length > 1 ? `, also on ${names.length - 1} other pages` : ''}`, 'see docs/book/highwater.css');
   }
 }
 
@@ -289,28 +289,28 @@ async function search(browser, base) {
   await page.locator('#mdbook-searchbar').pressSequentially('backpressure');
   const first = page.locator('#mdbook-searchresults a').first();
   const isFound = await first.waitFor({ timeout: DEADLINE_MS }).then(() => true, () => false);
-  holds('index.html', isFound, 'search does not find "backpressure"', 'see [output.html.search] in docs/book/book.toml');
+  check('index.html', isFound, 'the search does not find "backpressure"', 'see [output.html.search] in docs/book/book.toml');
   if (isFound) {
     await first.click();
     await page.waitForLoadState('load');
-    const says = await page.locator('main').innerText();
-    holds(page.url(), /backpressure/i.test(says), 'search leads to a page without the word', 'see docs/book/book.toml');
+    const text = await page.locator('main').innerText();
+    check(page.url(), /backpressure/i.test(text), 'the search leads to a page without the word', 'see docs/book/book.toml');
   }
   await context.close();
 }
 
-/** What was chosen on one page is chosen on the next. */
+/** Checks that the tab that was selected on one page is selected on the next one. */
 async function remembers(browser, base, names) {
   const { context, page, open } = await tab(browser, base);
   await open(names[0]);
   await page.getByRole('tab', { name: 'smol' }).first().click();
   await open(names.at(-1));
   const chosen = await page.locator('[role="tab"][aria-selected="true"]').first().textContent();
-  holds(names.at(-1), chosen === 'smol', `shows ${chosen} after smol was chosen elsewhere`, 'see docs/book/highwater.js');
+  check(names.at(-1), chosen === 'smol', `expected the tab smol, which was selected on another page, got ${chosen}`, 'see docs/book/highwater.js');
   await context.close();
 }
 
-/** What is copied of a console can be pasted into one. */
+/** Checks that the copied text of a console block contains only its commands. */
 async function copies(browser, base, name) {
   const { context, page, open } = await tab(browser, base, { viewport: DESK });
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
@@ -321,8 +321,8 @@ async function copies(browser, base, name) {
     await block.hover();
     await block.locator('.clip-button').click();
     const copied = await page.evaluate(() => navigator.clipboard.readText());
-    const isSo = shown[0] === `$ ${copied.split('\n')[0]}` && !copied.includes('$ ') && shown.length > copied.split('\n').length;
-    holds(name, isSo, `copies "${copied.slice(0, 60)}" of a console`, 'see playground_text in docs/book/highwater.js');
+    const isCorrect = shown[0] === `$ ${copied.split('\n')[0]}` && !copied.includes('$ ') && shown.length > copied.split('\n').length;
+    check(name, isCorrect, `the copied text of a console block is "${copied.slice(0, 60)}"`, 'see playground_text in docs/book/highwater.js');
   }
   await context.close();
 }
@@ -331,7 +331,7 @@ async function withoutScript(browser, base, name) {
   const { context, page, open } = await tab(browser, base, { javaScriptEnabled: false });
   await open(name);
   const shown = await page.locator('.hw-sibling:visible').count();
-  holds(name, shown >= 4, `shows ${shown} siblings without JavaScript`, 'see docs/book/highwater.css');
+  check(name, shown >= 4, `expected at least 4 siblings without JavaScript, got ${shown}`, 'see docs/book/highwater.css');
   await context.close();
 }
 
@@ -344,10 +344,10 @@ async function print(browser, base, hasSiblings) {
     hasCode: [...document.querySelectorAll('h1')].some((e) => e.textContent === 'crates/serve-tokio/src/lib.rs'),
     length: document.querySelector('main').innerText.length,
   }));
-  holds('print.html', seen.siblings.every(Boolean), 'a sibling is hidden on paper', 'see @media print in docs/book/highwater.css');
-  holds('print.html', !hasSiblings || seen.siblings.length >= 4, 'has no siblings', 'see crates/docs-tool/src/book');
-  holds('print.html', !seen.hasCode, 'has whole files', 'see shorten_print in crates/docs-tool/src/book/mdbook.rs');
-  holds('print.html', seen.length > 50_000, `has only ${seen.length} characters`, 'see that mdBook makes it');
+  check('print.html', seen.siblings.every(Boolean), 'a sibling is not printed', 'see @media print in docs/book/highwater.css');
+  check('print.html', !hasSiblings || seen.siblings.length >= 4, 'the page has no siblings', 'see crates/docs-tool/src/book');
+  check('print.html', !seen.hasCode, 'the page contains whole files', 'see shorten_print in crates/docs-tool/src/book/mdbook.rs');
+  check('print.html', seen.length > 50_000, `expected more than 50000 characters, got ${seen.length}`, 'see shorten_print in crates/docs-tool/src/book/mdbook.rs');
   await context.close();
 }
 
@@ -357,18 +357,18 @@ async function main() {
   });
   const began = Date.now();
   const since = () => `${((Date.now() - began) / 1000).toFixed(0)} s`;
-  const say = (words) => process.stdout.write(`book-pages: ${words} (${since()})\n`);
+  const report = (text) => process.stdout.write(`book-pages: ${text} (${since()})\n`);
   const all = pagesOfBook();
   const names = all.filter((name) => name.includes(values.only));
   if (names.length === 0) {
-    process.stderr.write(`book-pages: no page's path contains ${values.only}; mend: leave out --only\n`);
+    process.stderr.write(`error: no path of a page contains \`${values.only}\`\nhelp: remove --only\n`);
     return 2;
   }
   if (values.screenshots) mkdirSync(values.screenshots, { recursive: true });
   const { server, base } = await serve();
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
   try {
-    say(`opening ${names.length} of ${all.length} pages`);
+    report(`opening ${names.length} of ${all.length} pages`);
     const found = new Map();
     const waiting = [...names];
     let done = 0;
@@ -378,7 +378,7 @@ async function main() {
         const seen = await attempt(name, () => look(worker, name));
         if (seen) found.set(name, seen);
         done += 1;
-        if (done % 50 === 0) say(`${done} of ${names.length} opened`);
+        if (done % 50 === 0) report(`${done} of ${names.length} opened`);
       }
       await worker.context.close();
     };
@@ -388,9 +388,9 @@ async function main() {
       const name = patterns.map((pattern) => names.find((name) => pattern.test(name))).find(Boolean);
       return name ? [[kind, name]] : [];
     });
-    say(`light and dark: ${kinds.length} kinds of page`);
+    report(`checking light and dark mode on ${kinds.length} kinds of pages`);
     await themes(browser, base, kinds, values.screenshots);
-    say('search, print, without JavaScript');
+    report('checking search, printing, and a page without JavaScript');
     const siblings = names.filter((name) => name.startsWith('siblings/') && !name.endsWith('index.html'));
     await attempt('index.html', () => search(browser, base));
     const lesson = names.find((name) => name.startsWith('lessons/05-'));
@@ -404,9 +404,9 @@ async function main() {
     await browser.close();
     server.close();
   }
-  for (const line of [...new Set(faults)]) process.stdout.write(`${line}\n`);
-  const count = new Set(faults).size;
-  say(count === 0 ? `${checks} checks held, pages opened: ${names.length}` : `${count} fault${count === 1 ? '' : 's'}`);
+  for (const line of [...new Set(errors)]) process.stdout.write(`${line}\n`);
+  const count = new Set(errors).size;
+  report(count === 0 ? `${checks} checks on ${names.length} pages passed` : `${count} error${count === 1 ? '' : 's'}`);
   return count === 0 ? 0 : 1;
 }
 

@@ -1,10 +1,10 @@
-// What the book adds to mdBook: the siblings as columns or tabs, code boxes that scroll by keyboard,
-// two themes. Without it every page still says all that it has to say.
+// Adds to mdBook: columns or tabs of siblings, code boxes that scroll with the keyboard, and two
+// themes. All pages are complete without this script.
 'use strict';
 
 (() => {
-  const SHOWN = 'highwater.shown'; // The sibling of the tabs.
-  const HIDDEN = 'highwater.hidden'; // Those that columns leave out.
+  const SHOWN = 'highwater.shown'; // The sibling of the selected tab.
+  const HIDDEN = 'highwater.hidden'; // The siblings that the columns omit.
   const blocks = [...document.querySelectorAll('.hw-siblings')].map(prepared);
 
   function prepared(element, number) {
@@ -27,7 +27,7 @@
     return { element, columns, parts, choice, buttons, isTabs: undefined };
   }
 
-  // A browser may keep nothing, in a private window, say: then nothing is remembered.
+  // A browser can deny storage, for example in a private window.
   function remembered(key) {
     try {
       return localStorage.getItem(key);
@@ -49,14 +49,14 @@
       shown = sibling;
     } else {
       hidden = hidden.includes(sibling) ? hidden.filter((name) => name !== sibling) : [...hidden, sibling];
-      // Somebody has to stay.
+      // At least one sibling is shown.
       if (hidden.length === 4) hidden = hidden.filter((name) => name !== sibling);
       remember(HIDDEN, hidden.join(' '));
     }
     blocks.forEach(show);
   }
 
-  // The keys of tabs, as WAI-ARIA's authoring practices have them.
+  // The keys of tabs according to the ARIA Authoring Practices Guide.
   function moved(event) {
     const buttons = [...event.currentTarget.children];
     const at = buttons.indexOf(document.activeElement);
@@ -65,7 +65,7 @@
     const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[event.key];
     if (to === undefined || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    event.stopPropagation(); // mdBook would turn the page.
+    event.stopPropagation(); // mdBook would open the next page.
     buttons[to].focus();
     buttons[to].click();
   }
@@ -118,7 +118,7 @@
     widths.observe(block.element);
   });
 
-  // What scrolls sideways can be reached and scrolled by keyboard, and says what it is.
+  // The keyboard can reach and scroll each box that scrolls, and the box has a name.
   function boxesIn(element) {
     return [...element.querySelectorAll('pre > code, .table-wrapper')];
   }
@@ -128,7 +128,7 @@
     const kind = box.matches('code') ? 'Code' : 'Table';
     set(box, 'tabindex', scrolls ? '0' : null);
     set(box, 'role', scrolls ? 'group' : null);
-    set(box, 'aria-label', scrolls ? `${kind}, scrolls sideways` : null);
+    set(box, 'aria-label', scrolls ? `${kind}, scrolls horizontally` : null);
   }
 
   const sizes = new ResizeObserver((entries) => entries.forEach((entry) => reachable(entry.target)));
@@ -136,12 +136,12 @@
     sizes.observe(box);
     box.addEventListener('keydown', (event) => {
       const scrolls = box.hasAttribute('tabindex') && ['ArrowLeft', 'ArrowRight'].includes(event.key);
-      if (scrolls) event.stopPropagation(); // mdBook would turn the page.
+      if (scrolls) event.stopPropagation(); // mdBook would open the next page.
     });
   });
 
-  // What is copied of a console is its commands: the prompt and the output are for reading. mdBook
-  // asks this function of its own what to copy.
+  // Only the commands of a console block are copied, without the prompt and the output. mdBook calls
+  // this function to get the text.
   const textOf = window.playground_text;
   window.playground_text = (block, ...rest) => {
     const text = textOf(block, ...rest);
@@ -158,7 +158,7 @@
     return commands.map((line) => line.replace(/^\$ /, '')).join('\n');
   }
 
-  // The menu's button is a label, which no keyboard reaches and no reader calls a button.
+  // The button of the menu is a label, which the keyboard cannot reach and which has no role.
   const menu = document.getElementById('mdbook-sidebar-toggle');
   if (menu) {
     menu.tabIndex = 0;
@@ -170,7 +170,7 @@
     });
   }
 
-  // Where a page's first heading is one of the third level, mdBook has lists right within lists.
+  // If the first heading of a page has level 3, mdBook puts a list directly into a list.
   addEventListener('DOMContentLoaded', () => {
     document.querySelectorAll('.on-this-page ol > ol').forEach((list) => {
       const item = document.createElement('li');
@@ -179,14 +179,14 @@
     });
   });
 
-  // Light and dark, and what the system says.
+  // The themes are light, dark, and that of the system.
   ['rust', 'coal', 'ayu'].forEach((theme) => {
     document.getElementById(`mdbook-theme-${theme}`)?.parentElement.remove();
   });
   const dark = document.getElementById('mdbook-theme-navy');
   if (dark) dark.textContent = 'Dark';
 
-  // On paper nothing can be unfolded.
+  // Unfold everything for printing.
   let folded = [];
   addEventListener('beforeprint', () => {
     folded = [...document.querySelectorAll('details:not([open])')];

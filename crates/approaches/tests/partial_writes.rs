@@ -11,11 +11,11 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::fs::{Advice, fadvise};
@@ -24,16 +24,18 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 const FILE_BYTES: usize = 800_000;
 
-/// The sizes of the socket buffers, in bytes. They are so small that the server repeatedly waits
-/// for space in its send buffer. The kernel doubles both values.
-const SEND_BUFFER_BYTES: usize = 4 * 1024;
-const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
+/// The size of each socket buffer, in bytes. The buffers are so small that the server repeatedly
+/// waits for space in its send buffer. The kernel doubles the value.
+const BUFFER_BYTES: usize = 4 * 1024;
+
+/// The number of bytes that a non-reading client sends, a thousand times the server's drain buffer.
+const UPLOAD_BYTES: usize = 1024 * 1024;
 
 /// The maximum time of one read. No read takes this long, even on a slow machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The minimum time between two bytes that the client sends.
-const PAUSE_MIN: Duration = Duration::from_micros(200);
+const PAUSE: Duration = Duration::from_micros(200);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -46,8 +48,38 @@ enum Mode {
 
 const MODES: [Mode; 4] = [Mode::Copied, Mode::CopiedCold, Mode::BlockingPool, Mode::ZeroCopy];
 
+/// The tests count the bytes that the process reads, so they run one after the other.
+static TURN: Mutex<()> = Mutex::new(());
+
+/// A client that sends data and reads nothing wakes the connection's task with each packet.
+#[test]
+fn data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file.bin");
+    fs::write(&path, random_bytes(FILE_BYTES)).unwrap();
+    for approach in approaches::ALL {
+        for mode in [Mode::Copied, Mode::BlockingPool] {
+            let server = Running::start(approach, mode, 64 * 1024, &path);
+            let mut client = server.connect();
+            let read_before = bytes_read_by_process();
+            // The buffers are so small that the server reads almost everything meanwhile.
+            client.write_all(&[0; UPLOAD_BYTES]).unwrap();
+            let read_bytes = bytes_read_by_process() - read_before;
+            let case = format!("{}, {mode:?}", approach.name);
+            let limit = FILE_BYTES as u64 / 2;
+            assert!(
+                read_bytes < limit,
+                "{case}: expected less than {limit} bytes read, got {read_bytes}"
+            );
+            server.stop();
+        }
+    }
+}
+
 #[test]
 fn partial_writes_lose_and_repeat_no_byte() {
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     let content = random_bytes(FILE_BYTES);
@@ -97,46 +129,68 @@ fn assert_transfer(
     assert!(read_bytes < limit, "{case}: expected fewer than {limit} bytes read, got {read_bytes}");
 }
 
-/// Starts a server, and returns what a client receives from it.
+/// Returns what a client receives from a server.
 fn transfer(approach: &Approach, mode: Mode, chunk_bytes: usize, path: &Path) -> Vec<u8> {
-    let mut config = Config::new(path);
-    config.host = "127.0.0.1".to_owned();
-    config.port = 0;
-    config.preamble = Preamble::None;
-    config.chunk_bytes = chunk_bytes;
-    config.zero_copy = mode == Mode::ZeroCopy;
-    let listener = bind(&config).unwrap();
-    SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER_BYTES).unwrap();
-    let addr = listener.local_addr().unwrap();
-    let mut server = Server::new(config, EventLog::off());
-    server.reads_page_cache &= mode != Mode::BlockingPool;
-    let server = Arc::new(server);
-    let (run, running) = (approach.run, Arc::clone(&server));
-    let serving = thread::spawn(move || run(listener, running));
-
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES).unwrap();
-    socket.connect(&addr.into()).unwrap();
-    socket.set_read_timeout(Some(DEADLINE)).unwrap();
-    let received = receive(&socket.into());
-    server.shut_down();
-    serving.join().unwrap().unwrap();
+    let server = Running::start(approach, mode, chunk_bytes, path);
+    let received = receive(&server.connect());
+    server.stop();
     received
+}
+
+/// A server in this process.
+struct Running {
+    addr: SocketAddr,
+    server: Arc<Server>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    fn start(approach: &Approach, mode: Mode, chunk_bytes: usize, path: &Path) -> Self {
+        let mut config = Config::new(path);
+        config.host = "127.0.0.1".to_owned();
+        config.port = 0;
+        config.preamble = Preamble::None;
+        config.chunk_bytes = chunk_bytes;
+        config.zero_copy = mode == Mode::ZeroCopy;
+        config.grace = Duration::ZERO;
+        let listener = bind(&config).unwrap();
+        SockRef::from(&listener).set_send_buffer_size(BUFFER_BYTES).unwrap();
+        SockRef::from(&listener).set_recv_buffer_size(BUFFER_BYTES).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let mut server = Server::new(config, EventLog::off());
+        server.reads_page_cache &= mode != Mode::BlockingPool;
+        let server = Arc::new(server);
+        let (run, running) = (approach.run, Arc::clone(&server));
+        Self { addr, server, thread: thread::spawn(move || run(listener, running)) }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_recv_buffer_size(BUFFER_BYTES).unwrap();
+        socket.set_send_buffer_size(BUFFER_BYTES).unwrap();
+        socket.connect(&self.addr.into()).unwrap();
+        socket.set_read_timeout(Some(DEADLINE)).unwrap();
+        socket.set_write_timeout(Some(DEADLINE)).unwrap();
+        socket.into()
+    }
+
+    fn stop(self) {
+        self.server.shut_down();
+        self.thread.join().unwrap().unwrap();
+    }
 }
 
 /// Receives until EOF. A second thread sends a byte when nothing arrives for 200 µs, because the
 /// kernel does not return the `WouldBlock` that the limit causes. After it, only another event on
-/// the socket makes Tokio try again. If still nothing arrives, the thread sends less and less often,
-/// because each byte makes smol and async-std read a piece of the file again.
+/// the socket makes Tokio try again.
 fn receive(stream: &TcpStream) -> Vec<u8> {
     let (mut received, reads) = (Vec::new(), AtomicU64::new(0));
     thread::scope(|scope| {
         let sending = scope.spawn(|| {
-            let (mut reads_before, mut pause) = (0, PAUSE_MIN);
+            let mut reads_before = 0;
             loop {
-                thread::sleep(pause);
+                thread::sleep(PAUSE);
                 let reads = reads.load(Ordering::Relaxed);
-                pause = if reads == reads_before { pause + PAUSE_MIN } else { PAUSE_MIN };
                 // The write fails when the other thread has shut the socket down.
                 if reads == reads_before && (&*stream).write_all(b"x").is_err() {
                     break;

@@ -1,58 +1,48 @@
 //! Code between anchors: `// ANCHOR: name` … `// ANCHOR_END: name`.
 
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use crate::common::pattern;
 use crate::fault::did_you_mean;
+use crate::markers::Error;
 
-/// What begins a line that is an anchor's.
-const COMMENTS: [&str; 4] = ["//", "#", "<!--", "--"];
+static MARK: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"^\s*(?://|#|<!--|--)\s*ANCHOR(_END)?:\s*([\w-]+)\s*(?:-->)?\s*$"));
 
-/// One of an anchor's two lines.
+/// A line where an anchor starts or ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark<'a> {
-    /// Where it begins.
     Begin(&'a str),
-    /// Where it ends.
     End(&'a str),
 }
 
-/// The anchor's mark that this line is, if it is one.
-#[must_use]
+/// Returns the mark in a line.
 pub fn mark(line: &str) -> Option<Mark<'_>> {
-    let line = line.trim();
-    let comment = COMMENTS.iter().find_map(|comment| line.strip_prefix(comment))?.trim_start();
-    let named = |rest: &'static str| {
-        let name = comment.strip_prefix(rest)?.trim().trim_end_matches("-->").trim();
-        let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-        (!name.is_empty() && name.chars().all(is_part)).then_some(name)
-    };
-    named("ANCHOR:").map(Mark::Begin).or_else(|| named("ANCHOR_END:").map(Mark::End))
+    let found = MARK.captures(line)?;
+    let name = found.get(2)?.as_str();
+    Some(if found.get(1).is_some() { Mark::End(name) } else { Mark::Begin(name) })
 }
 
-/// All anchors of a text, in order, with the line (from 1) where each begins.
-#[must_use]
+/// Returns all anchors of a text, with the numbers of the lines where they start.
 pub fn names(text: &str) -> Vec<(usize, &str)> {
-    let begun = |(at, line)| match mark(line) {
+    let names = text.lines().enumerate().filter_map(|(at, line)| match mark(line) {
         Some(Mark::Begin(name)) => Some((at + 1, name)),
         _ => None,
-    };
-    text.lines().enumerate().filter_map(begun).collect()
+    });
+    names.collect()
 }
 
-/// The whole text, without the anchors' lines.
-#[must_use]
+/// Returns the lines of a text without marks.
 pub fn whole(text: &str) -> Vec<String> {
-    let kept = text.lines().filter(|line| mark(line).is_none());
-    kept.map(str::to_owned).collect()
+    text.lines().filter(|line| mark(line).is_none()).map(str::to_owned).collect()
 }
 
-/// The lines of an anchor, without those of anchors within it, and without the indentation that
-/// all have in common.
-///
-/// # Errors
-///
-/// Returns the description of the error, and how to fix it.
-pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, (String, String)> {
-    let begin = text.lines().position(|line| mark(line) == Some(Mark::Begin(anchor)));
-    let Some(begin) = begin else {
+/// Returns the lines at an anchor, without marks and without common indentation.
+pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, Error> {
+    let mut lines = text.lines();
+    if !lines.any(|line| mark(line) == Some(Mark::Begin(anchor))) {
         let known: Vec<&str> = names(text).into_iter().map(|(_, name)| name).collect();
         let help = match (did_you_mean(anchor, known.iter().copied()), known.is_empty()) {
             (Some(near), _) => format!("did you mean `{near}`?"),
@@ -60,63 +50,27 @@ pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, (String, String)> 
             (None, false) => format!("name one of {}", known.join(", ")),
         };
         return Err((format!("there is no anchor `{anchor}`"), help));
-    };
-    let inside: Vec<&str> = text.lines().skip(begin + 1).collect();
+    }
+    let inside: Vec<&str> = lines.collect();
     let end = inside.iter().position(|line| mark(line) == Some(Mark::End(anchor)));
-    let Some(end) = end else {
-        let what = format!("the anchor `{anchor}` has no end");
-        return Err((what, format!("put `ANCHOR_END: {anchor}` below it")));
-    };
-    let mut lines: Vec<&str> = inside[..end].to_vec();
-    lines.retain(|line| mark(line).is_none());
-    while lines.first().is_some_and(|line| line.trim().is_empty()) {
-        lines.remove(0);
-    }
-    while lines.last().is_some_and(|line| line.trim().is_empty()) {
-        lines.pop();
-    }
-    let indent = lines.iter().filter(|line| !line.trim().is_empty()).map(|line| indent_of(line));
-    let indent = indent.min().unwrap_or(0);
+    let end = end.ok_or_else(|| {
+        let help = format!("put `ANCHOR_END: {anchor}` below it");
+        (format!("the anchor `{anchor}` has no end"), help)
+    })?;
+    let mut lines = whole(&inside[..end].join("\n"));
+    trim(&mut lines);
+    let indents = lines.iter().filter(|line| !line.trim().is_empty());
+    let indent = indents.map(|line| line.len() - line.trim_start_matches(' ').len()).min();
+    let indent = indent.unwrap_or(0);
     Ok(lines.iter().map(|line| line.get(indent..).unwrap_or("").to_owned()).collect())
 }
 
-fn indent_of(line: &str) -> usize {
-    line.len() - line.trim_start_matches(' ').len()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CODE: &str = "a\n  // ANCHOR: outer\n\n    b\n    // ANCHOR: inner\n      c\n\n    // \
-                        ANCHOR_END: inner\n    d\n  // ANCHOR_END: outer\n";
-
-    #[test]
-    fn an_anchor_is_quoted_without_its_indentation_and_those_within() {
-        assert_eq!(quote(CODE, "outer").unwrap(), ["b", "  c", "", "d"]);
-        assert_eq!(quote(CODE, "inner").unwrap(), ["c"]);
-        assert_eq!(whole(CODE)[..2], ["a", ""]);
-        assert_eq!(names(CODE), [(2, "outer"), (5, "inner")]);
+/// Removes blank lines at the start and at the end.
+pub fn trim(lines: &mut Vec<String>) {
+    let is_blank = |line: &String| line.trim().is_empty();
+    while lines.last().is_some_and(is_blank) {
+        lines.pop();
     }
-
-    #[test]
-    fn what_is_missing_is_told_with_its_mend() {
-        let (what, help) = quote(CODE, "iner").unwrap_err();
-        assert_eq!(
-            (what.as_str(), help.as_str()),
-            ("there is no anchor `iner`", "did you mean `inner`?")
-        );
-        let (what, _) = quote("# ANCHOR: a\n", "a").unwrap_err();
-        assert_eq!(what, "the anchor `a` has no end");
-        let (_, help) = quote("nothing\n", "a").unwrap_err();
-        assert_eq!(help, "put `ANCHOR: a` and `ANCHOR_END: a` around it");
-    }
-
-    #[test]
-    fn only_a_comment_is_a_mark() {
-        assert_eq!(mark("  # ANCHOR: a-b_c"), Some(Mark::Begin("a-b_c")));
-        assert_eq!(mark("<!-- ANCHOR_END: a -->"), Some(Mark::End("a")));
-        assert_eq!(mark("let mark = \"// ANCHOR: a\";"), None);
-        assert_eq!(mark("// ANCHOR: a b"), None);
-    }
+    let blank = lines.iter().take_while(|line| is_blank(line)).count();
+    lines.drain(..blank);
 }

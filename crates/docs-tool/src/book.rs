@@ -1,20 +1,11 @@
-//! Makes the book: out of the lessons, the exercises, the docs and the code that they lead to, a
-//! source tree for mdBook. Paths in the repository stay paths in the book, so a link that works
-//! there works here.
+//! Builds the book: writes sources for mdBook from the lessons, the exercises, the docs and the
+//! code that they link to. Paths in the book are paths in the repository.
 
 mod assemble;
-mod claims;
-mod code;
 pub mod command;
-mod exercises;
-mod links;
-mod markdown;
+mod convert;
+mod generated;
 mod mdbook;
-mod repo;
 mod siblings;
+mod site;
 mod summary;
-#[cfg(test)]
-mod tests;
-mod tree;
-
-use assemble::assemble;

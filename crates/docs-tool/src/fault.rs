@@ -16,7 +16,6 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// Creates an error at a line of a file.
     pub fn new(
         file: impl Into<String>,
         line: usize,
@@ -34,8 +33,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The first that lets itself be meant by a word that is none of them: `; did you mean …?`.
-#[must_use]
+/// Returns the known word that is most similar to an unknown word.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let known: Vec<&str> = known.into_iter().collect();
     similar::get_close_matches(word, &known, 1, 0.6).first().copied()

@@ -6,6 +6,7 @@
 
 mod anchors;
 mod book;
+mod common;
 mod compare;
 mod console;
 mod fault;
@@ -24,21 +25,13 @@ mod repo;
 mod runs;
 mod stage;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::common::report;
 use crate::repo::Repo;
-
-/// The siblings, in the order in which they are shown, and the folder of each.
-const SIBLINGS: [(&str, &str); 4] = [
-    ("std", "crates/serve-std"),
-    ("tokio", "crates/serve-tokio"),
-    ("async-std", "crates/serve-async-std"),
-    ("smol", "crates/serve-smol"),
-];
 
 /// The exit code if a page or a picture has errors or is out of date.
 const EXIT_FAULTS: u8 = 1;
@@ -82,14 +75,14 @@ fn main() -> ExitCode {
         return ExitCode::from(EXIT_UNABLE);
     }
     let repo = root.map_or_else(Repo::found, Repo::at);
-    let is_ok = match task {
+    let has_succeeded = match task {
         Task::Fill(args) => args.run(&repo),
-        Task::Check(args) => args.run(&repo),
+        Task::Check(args) => args.run(&repo, true),
         Task::Compare(args) => args.run(&repo),
         Task::Pictures(args) => args.run(&repo),
         Task::Book(args) => args.run(&repo),
     };
-    match is_ok {
+    match has_succeeded {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAULTS),
         Err(error) => {
@@ -97,14 +90,4 @@ fn main() -> ExitCode {
             ExitCode::from(EXIT_UNABLE)
         }
     }
-}
-
-/// Prints a line on standard output. A closed pipe is not an error.
-fn print(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stdout(), "{line}");
-}
-
-/// Prints a line on standard error.
-fn report(line: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{line}");
 }

@@ -1,32 +1,29 @@
-//! Paths with `/`, from the repository's root, whatever the system.
+//! Paths with `/` on every system, from the root of the repository.
 
-/// The folder that a file is in; `""` is the root.
+/// Returns the folder of a file. The root is `""`.
 pub fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
 
-/// The last part of a path.
+/// Returns the last part of a path.
 pub fn name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
-/// What follows the last dot of a path's last part.
+/// Returns the text after the last dot of a file's name.
 pub fn ending(path: &str) -> &str {
     name(path).rsplit_once('.').map_or("", |(_, ending)| ending)
 }
 
-/// `folder` and `name` in one.
+/// Returns the path of a file in a folder.
 pub fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-/// Where `link`, written in a file of `folder`, leads to; none if that is outside of the root.
+/// Returns the target of a link in a file of `folder`, or `None` if it is outside of the root.
 pub fn resolve(folder: &str, link: &str) -> Option<String> {
-    let mut parts: Vec<&str> = if link.starts_with('/') {
-        Vec::new()
-    } else {
-        folder.split('/').filter(|part| !part.is_empty()).collect()
-    };
+    let folder = if link.starts_with('/') { "" } else { folder };
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
     for part in link.split('/') {
         match part {
             "" | "." => {}
@@ -37,7 +34,7 @@ pub fn resolve(folder: &str, link: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// The way from the file `from` to the file `to`.
+/// Returns the link from the file `from` to the file `to`.
 pub fn relative(from: &str, to: &str) -> String {
     let from: Vec<&str> = parent(from).split('/').filter(|part| !part.is_empty()).collect();
     let to: Vec<&str> = to.split('/').collect();
@@ -46,42 +43,20 @@ pub fn relative(from: &str, to: &str) -> String {
     ups.iter().chain(&to[shared..]).copied().collect::<Vec<_>>().join("/")
 }
 
-/// The language of a fence that shows this file.
+/// Returns the language of a file, for a fence.
 pub fn language(path: &str) -> &'static str {
     match ending(path) {
         "rs" => "rust",
         "mjs" | "js" => "js",
+        "md" => "markdown",
+        "py" => "python",
+        "yml" => "yaml",
         "toml" => "toml",
         "json" => "json",
-        "md" => "markdown",
         "sh" => "sh",
-        "py" => "python",
         "css" => "css",
         "html" => "html",
-        "yml" | "yaml" => "yaml",
         _ if name(path) == "justfile" => "just",
         _ => "text",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resolves_within_the_root_only() {
-        assert_eq!(resolve("lessons", "../docs/./X.md").as_deref(), Some("docs/X.md"));
-        assert_eq!(resolve("", "README.md").as_deref(), Some("README.md"));
-        assert_eq!(resolve("lessons", "..").as_deref(), Some(""));
-        assert_eq!(resolve("lessons", "../../other"), None);
-    }
-
-    #[test]
-    fn relative_ways_lead_back() {
-        assert_eq!(relative("a/b/c.md", "a/d.md"), "../d.md");
-        assert_eq!(relative("index.md", "a/d.md"), "a/d.md");
-        assert_eq!(relative("a/b.md", "a/b.md"), "b.md");
-        assert_eq!(relative("a/b/c.md", "x.md"), "../../x.md");
-        assert_eq!(relative("lessons/a.md", "lessons/s/b.rs"), "s/b.rs");
     }
 }

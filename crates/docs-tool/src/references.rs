@@ -1,97 +1,133 @@
-//! References in prose to what backs a claim: (check `half-close`), (tests `a`, `b`).
+//! References to the evidence for a claim: (check `half-close`), (tests `a`, `b`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::common::pattern;
 use crate::fault::{Fault, did_you_mean};
 use crate::page::Page;
 use crate::repo::Repo;
 
-/// Where tests are.
+/// The folders of the tests.
 const TESTS: [&str; 3] = ["crates", "benches/tests", "benches/src"];
 
-static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\((?:checks?|tests?)\s+`[^)]*\)").expect("the expression is well-formed")
-});
-static WORD: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\b(checks?|tests?)\b|`([^`]+)`").expect("the expression is well-formed")
-});
-static CHECK: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"\bid: "([a-z0-9-]+)""#).expect("it is well-formed"));
-/// Tests by their attribute, and those that a harness of our own has by name.
+/// A reference in parentheses, or the paragraph `*Tests:*` at the end of a clause of the contract.
+static REFERENCE: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r"\((?:checks?|tests?)\s+`[^)]*\)|\*Tests?:\*(?:.+\n)+"));
+static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(checks?|tests?)\b|`([\w:-]+)`"));
+static CHECK: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\bid: "([a-z0-9-]+)""#));
+static FUNCTION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfn (\w+)"));
+/// A test with an attribute, or a test that a `libtest-mimic` harness names.
 static TEST: LazyLock<Regex> = LazyLock::new(|| {
     let by_attribute = r"#\[test\]\s*(?:#\[[^\]]*\]\s*)*fn (\w+)";
     let by_name =
         r#"\(\s*"(\w+)",\s*\w+,?\s*\)|trial\(\s*(?:\w+,\s*)?"(\w+)"|Trial::test\(\s*"([\w:]+)""#;
-    Regex::new(&format!("{by_attribute}|{by_name}")).expect("the expression is well-formed")
+    pattern(&format!("{by_attribute}|{by_name}"))
 });
 
-/// What can be referred to.
+/// The name of a check or a test in the text of a page.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reference<'a> {
+    /// The position of the name, including its backticks.
+    pub range: Range<usize>,
+    pub is_check: bool,
+    pub name: &'a str,
+}
+
+/// Returns all references in a text.
+pub fn references(prose: &str) -> Vec<Reference<'_>> {
+    let mut references = Vec::new();
+    for reference in REFERENCE.find_iter(prose) {
+        let mut is_check = false;
+        for word in WORD.captures_iter(reference.as_str()) {
+            match (word.get(1), word.get(2), word.get(0)) {
+                (Some(kind), ..) => is_check = kind.as_str().starts_with("check"),
+                (_, Some(name), Some(whole)) => {
+                    let start = reference.start() + whole.start();
+                    let range = start..start + whole.len();
+                    references.push(Reference { range, is_check, name: name.as_str() });
+                }
+                _ => {}
+            }
+        }
+    }
+    references
+}
+
+/// The checks and tests of the repository. Names of tests have no module and no sibling.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// The conformance checks' ids.
-    pub checks: BTreeSet<String>,
-    /// The tests' names, without the modules and siblings before them.
-    pub tests: BTreeSet<String>,
+    /// The file of each check.
+    checks: BTreeMap<String, String>,
+    tests: BTreeSet<String>,
+    /// The file of each function.
+    functions: BTreeMap<String, String>,
 }
 
 impl Known {
-    /// What this repository has.
-    #[must_use]
     pub fn of(repo: &Repo) -> Self {
         let mut known = Self::default();
         for file in repo.files_below("crates/conformance/src/checks", &[".rs"]) {
             let text = repo.read(&file).unwrap_or_default();
-            known.checks.extend(CHECK.captures_iter(&text).map(|id| id[1].to_owned()));
+            let checks = CHECK.captures_iter(&text).map(|id| (id[1].to_owned(), file.clone()));
+            known.checks.extend(checks);
         }
-        for file in TESTS.iter().flat_map(|folder| repo.files_below(folder, &[".rs"])) {
-            let is_test = file.contains("/tests/") || file.contains("/src/");
-            let text = if is_test { repo.read(&file).unwrap_or_default() } else { String::new() };
+        let mut files: Vec<String> =
+            TESTS.iter().flat_map(|folder| repo.files_below(folder, &[".rs"])).collect();
+        // Tests often have the same name as the function that they test.
+        files.sort_by_key(|file| !file.contains("/tests/"));
+        for file in files {
+            let text = repo.read(&file).unwrap_or_default();
             for found in TEST.captures_iter(&text) {
                 let name = found.iter().skip(1).flatten().next().map_or("", |name| name.as_str());
                 known.tests.insert(name.rsplit("::").next().unwrap_or(name).to_owned());
+            }
+            for found in FUNCTION.captures_iter(&text) {
+                known.functions.entry(found[1].to_owned()).or_insert_with(|| file.clone());
             }
         }
         known
     }
 
-    /// What a page refers to that is not there.
-    #[must_use]
-    pub fn faults(&self, page: &Page) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for reference in REFERENCE.find_iter(&page.prose) {
-            let mut is_check = true;
-            for word in WORD.captures_iter(reference.as_str()) {
-                if let Some(kind) = word.get(1) {
-                    is_check = kind.as_str().starts_with("check");
-                }
-                let Some(id) = word.get(2) else { continue };
-                let line = page.line_at(reference.start() + id.start());
-                if let Some((what, help)) = self.missing(is_check, id.as_str()) {
-                    faults.push(Fault::new(page.file.as_str(), line, what, help));
-                }
-            }
-        }
-        faults
+    /// Returns the file of a check or a test, and the words that a browser finds there.
+    pub fn code(&self, reference: &Reference<'_>) -> Option<(&str, String)> {
+        let name = last_part(reference.name);
+        let check = || Some((self.checks.get(name)?, format!("id: \"{name}\"")));
+        let function = || Some((self.functions.get(name)?, format!("fn {name}")));
+        let (file, words) = check().or_else(function)?;
+        Some((file, words))
     }
 
-    fn missing(&self, is_check: bool, id: &str) -> Option<(String, String)> {
-        let (kind, known, list) = match is_check {
-            true => ("check", &self.checks, "`cargo run -p conformance -- --list`"),
-            false => ("test", &self.tests, "`cargo test -p approaches -- --list`"),
-        };
-        let name = if is_check { id } else { id.rsplit("::").next().unwrap_or(id) };
-        if known.contains(name) {
-            return None;
-        }
-        let help = match did_you_mean(name, known.iter().map(String::as_str)) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("name one of {list}"),
-        };
-        Some((format!("there is no {kind} `{id}`"), help))
+    /// Returns an error for each reference of a page to an unknown check or test.
+    pub fn faults(&self, page: &Page) -> Vec<Fault> {
+        let references = references(&page.prose);
+        let faults = references.into_iter().filter_map(|Reference { range, is_check, name }| {
+            let (kind, known, list): (_, Vec<&str>, _) = match is_check {
+                true => ("check", self.checks.keys().map(String::as_str).collect(), "conformance"),
+                false => ("test", self.tests.iter().map(String::as_str).collect(), "approaches"),
+            };
+            let last = if is_check { name } else { last_part(name) };
+            if known.contains(&last) {
+                return None;
+            }
+            let help = match (did_you_mean(last, known), is_check) {
+                (Some(near), _) => format!("did you mean `{near}`?"),
+                (None, true) => format!("run `cargo run -p {list} -- --list` to list the checks"),
+                (None, false) => format!("run `cargo test -p {list} -- --list` to list the tests"),
+            };
+            let line = page.line_at(range.start);
+            Some(Fault::new(page.file.as_str(), line, format!("there is no {kind} `{name}`"), help))
+        });
+        faults.collect()
     }
+}
+
+/// Returns a name without the modules before it.
+fn last_part(name: &str) -> &str {
+    name.rsplit("::").next().unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -99,11 +135,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_kit_has_is_known() {
+    fn checks_and_tests_of_the_repository_are_known() {
         let known = Known::of(&Repo::found());
         assert!(known.checks.len() >= 55, "{}", known.checks.len());
         for check in ["half-close", "memory-of-upload", "at-once"] {
-            assert!(known.checks.contains(check), "{check}");
+            assert!(known.checks.contains_key(check), "{check}");
         }
         let tests = [
             "data_is_read_while_the_file_is_sent",
@@ -117,27 +153,5 @@ mod tests {
             assert!(known.tests.contains(test), "{test}");
         }
         assert!(!known.tests.contains("read_until"));
-    }
-
-    #[test]
-    fn what_is_missing_is_told_at_its_line() {
-        let known = Known {
-            checks: ["half-close".to_owned()].into(),
-            tests: ["data_is_read_while_the_file_is_sent".to_owned()].into(),
-        };
-        let text = "It holds (check `half-close`), always (tests\n`tokio::data_is_read_while_the_file_is_sent`,\n\
-                    `data_is_read_while_the_file_is_send`), so (check `no`; test `half-close`). (check it)\n";
-        let faults = known.faults(&Page::new("a.md", text));
-        let actual: Vec<(usize, &str)> =
-            faults.iter().map(|fault| (fault.line, fault.what.as_str())).collect();
-        assert_eq!(
-            actual,
-            [
-                (3, "there is no test `data_is_read_while_the_file_is_send`"),
-                (3, "there is no check `no`"),
-                (3, "there is no test `half-close`"),
-            ]
-        );
-        assert_eq!(faults[0].help, "did you mean `data_is_read_while_the_file_is_sent`?");
     }
 }

@@ -1,12 +1,12 @@
-//! All pages, one after the other.
+//! The commands `fill` and `check`: fill in pages, or check that they are up to date.
 
-use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 
 use crate::anchors;
+use crate::common::{print, report};
 use crate::fault::Fault;
 use crate::fill::{Sources, fill};
 use crate::links::Links;
@@ -15,9 +15,8 @@ use crate::pictures;
 use crate::references::Known;
 use crate::repo::Repo;
 use crate::stage::Stage;
-use crate::{print, report};
 
-/// Code that may have anchors.
+/// The files that can have anchors.
 const CODE: [&str; 7] = [".rs", ".mjs", ".js", ".toml", ".sh", ".py", ".md"];
 
 const EXAMPLES: &str = "\
@@ -29,7 +28,7 @@ In a lesson, a comment alone on its line is a marker for the text below it:
 
   <!-- code: crates/serve-std/src/lib.rs#copy -->   code between anchors
   <!-- siblings: copy -->  <!-- /siblings -->       the same of all siblings
-  A word, then <!-- figure: peers large gb_per_s tokio / node -->3.1<!-- /figure -->
+  A word, then <!-- figure: race/large/tokio/gb_per_s / node -->3.1<!-- /figure -->
 
 CONTRIBUTING.md describes all markers.";
 
@@ -57,24 +56,28 @@ pub struct CheckArgs {
 
 impl FillArgs {
     pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
-        self.pages.process(repo, self.check)
+        self.pages.run(repo, self.check)
     }
 }
 
 impl CheckArgs {
-    pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
-        self.process(repo, true)
-    }
-
-    fn process(self, repo: &Repo, is_check: bool) -> anyhow::Result<bool> {
-        let files = self.pages.iter().map(|file| page(repo, file)).collect::<Result<_, _>>()?;
-        let options = Options { files, is_check, no_run: self.no_run };
-        let mut outcome = refresh(repo, &options, &mut |line| report(line));
-        if is_check && options.files.is_empty() {
-            outcome.faults.extend(pictures::faults(repo, &[])?);
-        }
-        print(summary(&options, &outcome).trim_end());
-        Ok(outcome.faults.is_empty())
+    /// Checks the pages, or fills them in. Returns whether there are no errors.
+    pub fn run(self, repo: &Repo, is_check: bool) -> anyhow::Result<bool> {
+        let files: Vec<String> =
+            self.pages.iter().map(|file| page(repo, file)).collect::<Result<_, _>>()?;
+        let stage = (Stage::IS_AVAILABLE && !self.no_run).then(|| Stage::at(repo.root()));
+        let mut refresh = Refresh {
+            repo,
+            is_check,
+            sources: Sources::of(repo, stage),
+            links: Links::of(repo),
+            known: Known::of(repo),
+            pages: 0,
+            written: 0,
+            faults: Vec::new(),
+        };
+        refresh.all(&files)?;
+        Ok(refresh.summarize())
     }
 }
 
@@ -91,31 +94,102 @@ fn page(repo: &Repo, file: &Path) -> anyhow::Result<String> {
     repo.path_of(found).ok_or_else(|| anyhow!("`{shown}` is not in the repository"))
 }
 
-fn summary(options: &Options, outcome: &Outcome) -> String {
-    let Outcome { pages, written, faults, runs, left_out, missing } = outcome;
-    let mut out = String::new();
-    for fault in faults {
-        out.push_str(&format!("{fault}\n"));
+/// One call of `fill` or `check`.
+struct Refresh<'a> {
+    repo: &'a Repo,
+    is_check: bool,
+    sources: Sources<'a>,
+    links: Links<'a>,
+    known: Known,
+    pages: usize,
+    written: usize,
+    faults: Vec<Fault>,
+}
+
+impl Refresh<'_> {
+    /// Processes the pages, or all pages if none is given.
+    fn all(&mut self, files: &[String]) -> anyhow::Result<()> {
+        let lessons = lessons(self.repo);
+        let is_all = files.is_empty();
+        for file in if is_all { &lessons } else { files } {
+            report(file);
+            let text = self.repo.read(file).map_err(anyhow::Error::msg)?;
+            self.page(&Page::new(file.as_str(), text))?;
+        }
+        if is_all && self.is_check {
+            self.check_anchors();
+            for file in others(self.repo, &lessons) {
+                let page = Page::new(file.as_str(), self.repo.read(&file).unwrap_or_default());
+                self.faults.extend(self.links.faults(&page));
+            }
+            self.faults.extend(pictures::faults(self.repo, &[])?);
+        }
+        Ok(())
     }
-    for file in written {
-        out.push_str(&format!("{file}: written\n"));
+
+    fn page(&mut self, page: &Page) -> anyhow::Result<()> {
+        let mut filled = fill(page, &mut self.sources);
+        if self.is_check && filled.has_other_output {
+            // Concurrent programs do not always print in the same order.
+            report(format_args!("{}, second run", page.file));
+            let again = fill(page, &mut self.sources);
+            if !again.has_other_output {
+                filled = again;
+            }
+        }
+        self.pages += 1;
+        self.faults.extend(filled.faults);
+        self.faults.extend(self.known.faults(page));
+        self.faults.extend(self.links.faults(page));
+        if self.is_check {
+            self.faults.extend(filled.drifts);
+        } else if filled.text != page.text {
+            let written = self.repo.replace(&page.file, &filled.text);
+            written.with_context(|| format!("cannot write `{}`", page.file))?;
+            print(format_args!("{}: written", page.file));
+            self.written += 1;
+        }
+        Ok(())
     }
-    if *left_out > 0 {
-        let missing: Vec<&str> = missing.iter().copied().collect();
-        let why = match () {
-            () if !Stage::IS_AVAILABLE => ": they run only on Linux".to_owned(),
-            () if !missing.is_empty() => format!(": {} is not installed", missing.join(", ")),
-            () => String::new(),
-        };
-        out.push_str(&format!("skipped {}{why}\n", counted(*left_out, "command")));
+
+    /// Reports anchors that no page quotes.
+    fn check_anchors(&mut self) {
+        let folders = ["crates", "lessons"].iter();
+        for file in folders.flat_map(|folder| self.repo.files_below(folder, &CODE)) {
+            let text = self.repo.read(&file).unwrap_or_default();
+            for (line, name) in anchors::names(&text) {
+                if !self.sources.quoted.contains(&(file.clone(), name.to_owned())) {
+                    let what = format!("no lesson quotes the anchor `{name}`");
+                    let help = format!("quote it (`<!-- code: {file}#{name} -->`), or remove it");
+                    self.faults.push(Fault::new(file.as_str(), line, what, help));
+                }
+            }
+        }
     }
-    out.push_str(&format!("{}, {}", counted(*pages, "page"), counted(*runs, "run")));
-    if !options.is_check {
-        out.push_str(&format!(", {} written", written.len()));
-    }
-    match faults.len() {
-        0 => out + ": everything is up to date\n",
-        count => out + &format!(": {}\n", counted(count, "error")),
+
+    /// Prints the result. Returns whether there are no errors.
+    fn summarize(mut self) -> bool {
+        self.faults.sort();
+        self.faults.iter().for_each(print);
+        let runs = &self.sources.runs;
+        if runs.skipped > 0 {
+            let missing: Vec<&str> = runs.missing.iter().copied().collect();
+            let why = match () {
+                () if !Stage::IS_AVAILABLE => ": they run only on Linux".to_owned(),
+                () if !missing.is_empty() => format!(": {} is not installed", missing.join(", ")),
+                () => String::new(),
+            };
+            print(format_args!("skipped {}{why}", counted(runs.skipped, "command")));
+        }
+        let mut total = format!("{}, {}", counted(self.pages, "page"), counted(runs.runs, "run"));
+        if !self.is_check {
+            total.push_str(&format!(", {} written", self.written));
+        }
+        match self.faults.len() {
+            0 => print(format_args!("{total}: everything is up to date")),
+            count => print(format_args!("{total}: {}", counted(count, "error"))),
+        }
+        self.faults.is_empty()
     }
 }
 
@@ -123,133 +197,17 @@ fn counted(count: usize, of: &str) -> String {
     format!("{count} {of}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The options of one call.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// The paths of the pages, from the root of the repository. If empty, all pages.
-    pub files: Vec<String>,
-    /// Whether nothing is written, and outdated text is an error.
-    pub is_check: bool,
-    /// Whether the commands in the pages are omitted.
-    pub no_run: bool,
-}
-
-/// What came of it.
-#[derive(Clone, Debug, Default)]
-pub struct Outcome {
-    /// So many pages were gone through.
-    pub pages: usize,
-    /// These were filled in anew.
-    pub written: Vec<String>,
-    /// What is wrong, in order.
-    pub faults: Vec<Fault>,
-    /// So many commands were run, and logs asked for.
-    pub runs: usize,
-    /// So many were not.
-    pub left_out: usize,
-    /// Programs that they would have called, and this machine does not have.
-    pub missing: BTreeSet<&'static str>,
-}
-
-/// Fills in the pages that the options name, or checks them.
-pub fn refresh(repo: &Repo, options: &Options, progress: &mut dyn FnMut(&str)) -> Outcome {
-    let mut outcome = Outcome::default();
-    let mut sources = Sources { is_check: options.is_check, ..Sources::of(repo) };
-    if Stage::IS_AVAILABLE && !options.no_run {
-        sources.stage = Some(Stage::at(repo.root()));
-    }
-    let mut links = Links::within(repo);
-    let known = Known::of(repo);
-    let is_all = options.files.is_empty();
-    let pages = if is_all { lessons(repo) } else { options.files.clone() };
-    for file in &pages {
-        progress(file);
-        let text = match repo.read(file) {
-            Ok(text) => text,
-            Err(why) => {
-                outcome.faults.push(Fault::new(file.as_str(), 1, why, "name a page that is there"));
-                continue;
-            }
-        };
-        outcome.pages += 1;
-        let page = Page::new(file.as_str(), text);
-        let mut filled = fill(&page, &mut sources, progress);
-        if options.is_check && filled.has_other_output {
-            // Real programs race, on a busy machine more than on others; what is wrong stays so.
-            progress(&format!("{file}, once more"));
-            let again = fill(&page, &mut sources, progress);
-            if !again.has_other_output {
-                filled = again;
-            }
-        }
-        outcome.runs += filled.runs;
-        outcome.left_out += filled.left_out;
-        outcome.missing.extend(filled.missing);
-        outcome.faults.extend(filled.faults);
-        outcome.faults.extend(known.faults(&page));
-        outcome.faults.extend(links.faults(&page));
-        if options.is_check {
-            outcome.faults.extend(filled.drifts);
-        } else if filled.text != page.text {
-            match repo.replace(file, &filled.text) {
-                Ok(()) => outcome.written.push(file.clone()),
-                Err(error) => {
-                    let what = format!("{file} cannot be written: {error}");
-                    outcome.faults.push(Fault::new(file.as_str(), 1, what, "let it be written"));
-                }
-            }
-        }
-    }
-    if is_all && options.is_check {
-        outcome.faults.extend(unquoted(repo, &sources));
-        for file in others(repo, &pages) {
-            let page = Page::new(file.as_str(), repo.read(&file).unwrap_or_default());
-            outcome.faults.extend(links.faults(&page));
-        }
-    }
-    outcome.faults.sort();
-    outcome
-}
-
 /// Returns the lessons, the pages in `docs` and the README.
-#[must_use]
-pub fn lessons(repo: &Repo) -> Vec<String> {
-    let below = repo.files_below("lessons", &[".md"]);
-    let mut pages: Vec<String> =
-        below.into_iter().filter(|file| file.matches('/').count() == 1).collect();
-    pages.extend(repo.files_below("docs", &[".md"]));
-    pages.extend(Some("README.md".to_owned()).filter(|file| repo.path(file).is_file()));
-    pages
+fn lessons(repo: &Repo) -> Vec<String> {
+    let lessons = repo.children("lessons").into_iter().filter(|path| path.ends_with(".md"));
+    let readme = Some("README.md".to_owned()).filter(|file| repo.path(file).is_file());
+    lessons.chain(repo.files_below("docs", &[".md"])).chain(readme).collect()
 }
 
-/// Pages of which only the links are looked at.
-fn others(repo: &Repo, pages: &[String]) -> Vec<String> {
-    let mut others: Vec<String> = Vec::new();
-    for folder in ["docs", "lessons"] {
-        others.extend(repo.files_below(folder, &[".md"]));
-    }
-    for file in ["README.md", "CONTRIBUTING.md"] {
-        if repo.path(file).is_file() {
-            others.push(file.to_owned());
-        }
-    }
-    others.retain(|file| !pages.contains(file));
-    others
-}
-
-/// Anchors that no page quotes.
-fn unquoted(repo: &Repo, sources: &Sources<'_>) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    let files = ["crates", "lessons"].iter().flat_map(|folder| repo.files_below(folder, &CODE));
-    for file in files {
-        let text = repo.read(&file).unwrap_or_default();
-        for (line, name) in anchors::names(&text) {
-            if !sources.quoted.contains(&(file.clone(), name.to_owned())) {
-                let what = format!("no lesson quotes the anchor `{name}`");
-                let help = format!("quote it (`<!-- code: {file}#{name} -->`), or take it away");
-                faults.push(Fault::new(file.as_str(), line, what, help));
-            }
-        }
-    }
-    faults
+/// Returns the pages of which only the links are checked.
+fn others(repo: &Repo, lessons: &[String]) -> Vec<String> {
+    let below = ["lessons", "benches/records"].map(|folder| repo.files_below(folder, &[".md"]));
+    let is_other = |file: &String| !lessons.contains(file) && repo.path(file).is_file();
+    let others = below.into_iter().flatten().chain(Some("CONTRIBUTING.md".to_owned()));
+    others.filter(is_other).collect()
 }

@@ -1,29 +1,48 @@
-//! The repository: its root, and the files in it.
+//! The repository: its root and its files.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::{env, fs, str};
 
 use tempfile::NamedTempFile;
 
-/// Folders that nobody reads: what programs make, and what git keeps.
-pub(crate) const MADE: [&str; 3] = ["target", "node_modules", ".git"];
+use crate::paths;
 
-/// Where lessons, code and records are.
-#[derive(Clone, Debug)]
+/// Folders of generated files.
+const GENERATED: [&str; 2] = ["target", "node_modules"];
+
+/// The size above which the book copies a file and does not show it on a page.
+const PAGE_BYTES_MAX: u64 = 100_000;
+
+/// The types of files that a browser shows.
+const SHOWN_BY_BROWSERS: [&str; 7] = ["svg", "webp", "png", "jpg", "gif", "html", "pdf"];
+
+/// What the book does with a path of the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// It converts a Markdown file.
+    Markdown,
+    /// It makes a page that shows a text file.
+    Code,
+    /// It copies any other file.
+    Asset,
+    /// It makes a page that lists a folder.
+    Folder,
+}
+
+/// The repository. All paths start at its root and have `/` between their parts.
+#[derive(Clone, Debug, Default)]
 pub struct Repo {
     root: PathBuf,
 }
 
 impl Repo {
-    /// With this root.
     pub fn at(root: impl Into<PathBuf>) -> Self {
         Self { root: root.into() }
     }
 
-    /// The one that the current directory is in; else the one that this program was built in.
-    #[must_use]
+    /// Returns the repository around the current directory, or else the one of this source file.
     pub fn found() -> Self {
         let is_root = |folder: &&Path| folder.join("crates/docs-tool/Cargo.toml").is_file();
         let here = env::current_dir().unwrap_or_default();
@@ -32,39 +51,31 @@ impl Repo {
         Self::at(root)
     }
 
-    /// Its root.
-    #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// A path in it, given from its root.
-    #[must_use]
     pub fn path(&self, from_root: &str) -> PathBuf {
         self.root.join(from_root)
     }
 
-    /// A file's text, with `\n` at every line's end.
+    /// Returns the text of a file, with `\n` at the end of every line.
     ///
     /// # Errors
     ///
-    /// What the system says, in words.
+    /// Returns the description of the error.
     pub fn read(&self, from_root: &str) -> Result<String, String> {
         let text = fs::read_to_string(self.path(from_root));
-        let text = text.map_err(|error| format!("{from_root} cannot be read: {error}"))?;
+        let text = text.map_err(|error| format!("cannot read `{from_root}`: {error}"))?;
         Ok(text.replace("\r\n", "\n"))
     }
 
-    /// Puts a text in a file's place, whole or not at all.
-    ///
-    /// # Errors
-    ///
-    /// What the system says.
+    /// Replaces a file as a whole, so that an interrupted call leaves no incomplete file.
     pub fn replace(&self, from_root: &str, text: &str) -> io::Result<()> {
         let path = self.path(from_root);
         let mut beside = NamedTempFile::new_in(path.parent().unwrap_or(&self.root))?;
         beside.write_all(text.as_bytes())?;
-        // A temporary file is its maker's alone; this one is to be as the one it replaces.
+        // Only its owner can read a temporary file.
         if let Ok(old) = fs::metadata(&path) {
             beside.as_file().set_permissions(old.permissions())?;
         }
@@ -72,33 +83,46 @@ impl Repo {
         Ok(())
     }
 
-    /// A path from the root, with `/`; none of what is outside.
-    #[must_use]
+    /// Returns the path from the root, or `None` if the file is outside of the repository.
     pub fn path_of(&self, path: &Path) -> Option<String> {
         let path = path.canonicalize().ok()?;
         let inside = path.strip_prefix(self.root.canonicalize().ok()?).ok()?;
         Some(inside.to_string_lossy().replace('\\', "/"))
     }
 
-    /// All files below a folder whose names end so, in order; what programs make is left out.
-    #[must_use]
-    pub fn files_below(&self, folder: &str, endings: &[&str]) -> BTreeSet<String> {
-        let mut found = BTreeSet::new();
-        self.gather(folder, endings, &mut found);
-        found
+    /// Returns what the book does with a path, or `None` if the path does not exist.
+    pub fn kind(&self, path: &str) -> Option<Kind> {
+        let metadata = fs::metadata(self.path(path)).ok()?;
+        let is_shown = || SHOWN_BY_BROWSERS.contains(&paths::ending(path));
+        let is_text = || fs::read(self.path(path)).is_ok_and(|it| str::from_utf8(&it).is_ok());
+        Some(match paths::ending(path) {
+            _ if metadata.is_dir() => Kind::Folder,
+            "md" => Kind::Markdown,
+            _ if is_shown() || metadata.len() > PAGE_BYTES_MAX || !is_text() => Kind::Asset,
+            _ => Kind::Code,
+        })
     }
 
-    fn gather(&self, folder: &str, endings: &[&str], found: &mut BTreeSet<String>) {
-        for entry in fs::read_dir(self.path(folder)).into_iter().flatten().flatten() {
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
-            if entry.path().is_dir() {
-                if !MADE.contains(&name.as_str()) {
-                    self.gather(&path, endings, found);
-                }
-            } else if endings.iter().any(|ending| name.ends_with(ending)) {
-                found.insert(path);
+    /// Returns the paths in a folder, folders first. Hidden and generated ones are omitted.
+    pub fn children(&self, folder: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let names = names.filter(|name| !name.starts_with('.') && !GENERATED.contains(&&**name));
+        let mut paths: Vec<String> = names.map(|name| paths::join(folder, &name)).collect();
+        paths.sort_by_cached_key(|path| (!self.path(path).is_dir(), path.clone()));
+        paths
+    }
+
+    /// Returns the files below a folder whose names have one of these ends.
+    pub fn files_below(&self, folder: &str, endings: &[&str]) -> BTreeSet<String> {
+        let mut files = BTreeSet::new();
+        for path in self.children(folder) {
+            if self.path(&path).is_dir() {
+                files.extend(self.files_below(&path, endings));
+            } else if endings.iter().any(|ending| path.ends_with(ending)) {
+                files.insert(path);
             }
         }
+        files
     }
 }

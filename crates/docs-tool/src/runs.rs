@@ -1,4 +1,4 @@
-//! The fences of a page that show what commands print.
+//! The commands of a page, and their output.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -7,15 +7,15 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use crate::common::{pattern, report};
 use crate::console::{self, Command};
-use crate::markers::{self, Error, Marker, Options};
-use crate::output::{self, Sameness};
+use crate::markers::{Error, Options, TIME_LIMIT};
+use crate::output::{self, Comparison};
 use crate::page::{Block, Fence, Page};
 use crate::stage::{Stage, last_line};
 
-/// Five digits that a command names: a port that the page chose.
-static FIVE_DIGITS: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"\b\d{5}\b").expect("it is well-formed"));
+/// A port that a command names.
+static FIVE_DIGITS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{5}\b"));
 
 /// The output for a fence.
 #[derive(Debug, Default)]
@@ -29,237 +29,171 @@ pub struct Output {
     pub faults: Vec<(usize, Error)>,
 }
 
-impl Output {
-    fn as_shown(fence: &Fence) -> Self {
-        Self { lines: fence.shown.clone(), ..Self::default() }
-    }
-
-    fn with_fault(mut self, at: usize, error: Error) -> Self {
-        self.faults.push((at, error));
-        self
-    }
-
-    /// Replaces the shown lines by the actual lines if they differ.
-    fn compare(&mut self, at: usize, shown: &[String], actual: Vec<String>, sameness: &Sameness) {
-        match sameness.difference(shown, &actual) {
-            Some((below, what)) => {
-                self.drifts.push((at + below, what));
-                self.lines.extend(actual);
-            }
-            None => self.lines.extend_from_slice(shown),
-        }
-    }
-}
-
-/// The commands of one page.
-pub struct Runs<'a> {
-    /// Where they run; without one, they are left out.
-    pub stage: Option<Stage>,
-    /// So many were run, or logs asked for.
+/// Runs the commands of pages.
+#[derive(Debug, Default)]
+pub struct Runs {
+    /// The place where commands run. Without it, all commands are skipped.
+    stage: Option<Stage>,
+    /// The number of commands and logs.
     pub runs: usize,
-    /// So many were not.
-    pub left_out: usize,
-    /// Programs that are not on this machine: what calls them is left out.
+    pub skipped: usize,
+    /// Programs that are not installed. Commands that call them are skipped.
     pub missing: BTreeSet<&'static str>,
     folders: Vec<PathBuf>,
-    is_check: bool,
-    /// Without its server, nothing that follows can come out right.
-    is_lost: bool,
-    chosen: BTreeSet<String>,
-    progress: &'a mut dyn FnMut(&str),
+    /// Whether the server of the page did not start. Then the commands after it are skipped.
+    has_no_server: bool,
+    chosen_ports: BTreeSet<String>,
 }
 
-impl<'a> Runs<'a> {
-    /// Those of this page, on this stage.
-    pub fn on(
-        page: &Page,
-        stage: Option<Stage>,
-        is_check: bool,
-        progress: &'a mut dyn FnMut(&str),
-    ) -> Self {
+impl Runs {
+    pub fn on(stage: Option<Stage>) -> Self {
         let path = env::var_os("PATH").unwrap_or_default();
-        Self {
-            stage,
-            runs: 0,
-            left_out: 0,
-            missing: BTreeSet::new(),
-            folders: env::split_paths(&path).collect(),
-            is_check,
-            is_lost: false,
-            chosen: chosen(page),
-            progress,
+        Self { stage, folders: env::split_paths(&path).collect(), ..Self::default() }
+    }
+
+    /// Starts a page.
+    pub fn begin(&mut self, page: &Page) {
+        self.has_no_server = false;
+        self.chosen_ports = ports(page);
+    }
+
+    /// Ends a page, and its server.
+    pub fn end(&mut self) {
+        if let Some(stage) = &mut self.stage {
+            stage.clear();
         }
     }
 
-    fn sameness(&self, options: &Options) -> Sameness {
-        Sameness { compare: options.compare, chosen: self.chosen.clone() }
-    }
-
-    /// Whether a command calls what this machine does not have.
-    fn is_missing(&mut self, command: &str) -> bool {
+    /// Returns the place to run a command, or counts it as skipped.
+    fn stage_for(&mut self, command: &str) -> Option<&mut Stage> {
         let missing = console::missing(command, &self.folders);
-        self.missing.extend(missing);
-        missing.is_some()
+        if self.stage.is_none() || self.has_no_server || missing.is_some() {
+            if self.stage.is_some() {
+                self.missing.extend(missing);
+            }
+            self.skipped += 1;
+            return None;
+        }
+        self.runs += 1;
+        self.stage.as_mut()
     }
 
-    /// Tells the command, and counts it.
-    fn begin(&mut self, words: &str) {
-        self.runs += 1;
-        (self.progress)(&format!("  {words}"));
+    /// Adds the lines of a command to the output: the actual lines if they differ from the shown
+    /// lines. A command that was skipped has none.
+    fn add(
+        &self,
+        output: &mut Output,
+        command: &Command,
+        actual: Result<Option<Vec<String>>, Error>,
+        options: &Options,
+    ) {
+        let Command { at, lines, shown } = command;
+        output.lines.extend_from_slice(lines);
+        let comparison = Comparison { options, chosen_ports: &self.chosen_ports };
+        match actual {
+            Ok(Some(actual)) => {
+                if let Some((below, what)) = comparison.difference(shown, &actual) {
+                    output.drifts.push(((at + lines.len()).saturating_sub(1) + below, what));
+                    return output.lines.extend(actual);
+                }
+            }
+            Ok(None) => {}
+            Err(error) => output.faults.push((*at, error)),
+        }
+        output.lines.extend_from_slice(shown);
     }
 
     /// Runs each command of a fence.
-    pub fn run(&mut self, fence: &Fence, options: &Options) -> Output {
-        let commands = match console::commands(&fence.shown) {
-            Ok(commands) => commands,
-            Err(error) => return Output::as_shown(fence).with_fault(0, error),
-        };
+    pub fn run(&mut self, fence: &Fence, options: &Options) -> Result<Output, Error> {
         let mut output = Output::default();
-        let count = commands.len();
-        for (number, command) in commands.into_iter().enumerate() {
-            output.lines.extend_from_slice(&command.lines);
-            // Those before the last lead up to it.
-            let exit = if number + 1 == count { options.exit } else { 0 };
-            self.run_one(&command, options, exit, &mut output);
+        let commands = console::commands(&fence.shown)?;
+        for (number, command) in commands.iter().enumerate() {
+            let exit = if number + 1 == commands.len() { options.exit } else { 0 };
+            let actual = self.run_one(command, options, exit);
+            self.add(&mut output, command, actual.map_err(|it| named(command, it)), options);
         }
+        Ok(output)
+    }
+
+    /// Returns the lines of a command, or `None` if it was skipped.
+    fn run_one(
+        &mut self,
+        command: &Command,
+        options: &Options,
+        exit: i32,
+    ) -> Result<Option<Vec<String>>, Error> {
+        let text = command.text();
+        let Some(stage) = self.stage_for(&text) else { return Ok(None) };
+        report(format_args!("  $ {}", command.name()));
+        let ran = stage.run(&text, options.limit.unwrap_or(TIME_LIMIT))?;
+        if ran.code != exit {
+            let last = last_line(&ran.output);
+            let what = format!("expected exit code {exit}, got {}; {last}", ran.code);
+            return Err((what, "fix the command, or write `exit N` in its marker".to_owned()));
+        }
+        let lines = output::lines(&ran.output, stage.root(), options.lines);
+        match lines.iter().find(|line| line.starts_with(console::PROMPT)) {
+            None => Ok(Some(lines)),
+            Some(line) => {
+                let what = format!("its output has a line that looks like a command: `{line}`");
+                Err((what, "change that line, for example with `sed 's/^/  /'`".to_owned()))
+            }
+        }
+    }
+
+    /// Starts the server of a fence.
+    pub fn serve(&mut self, fence: &Fence, options: &Options) -> Result<Output, Error> {
+        let commands = console::commands(&fence.shown)?;
+        let [command] = &commands[..] else {
+            let what = format!("expected one command, got {}", commands.len());
+            let help = "move the other commands to a fence with the marker `run`";
+            return Err((what, help.to_owned()));
+        };
+        let is_available = self.stage.is_some();
+        let served = self.stage_for(&command.text()).map(|stage| {
+            report(format_args!("  $ {} &", command.name()));
+            let raw = stage.serve(&command.text(), &mut |line| report(line))?;
+            Ok(output::lines(&raw, stage.root(), options.lines))
+        });
+        self.has_no_server = is_available && !matches!(served, Some(Ok(_)));
+        let mut output = Output::default();
+        let actual = served.transpose().map_err(|error| named(command, error));
+        self.add(&mut output, command, actual, options);
+        Ok(output)
+    }
+
+    /// Returns the output of the server that has not been shown yet.
+    pub fn log(&mut self, fence: &Fence, options: &Options) -> Output {
+        let log = self.stage_for("").map(|stage| {
+            report("  the server's log");
+            stage.log().map(|raw| output::lines(&raw, stage.root(), options.lines))
+        });
+        let mut output = Output::default();
+        let shown = Command { shown: fence.shown.clone(), ..Command::default() };
+        self.add(&mut output, &shown, log.transpose(), options);
         output
     }
 
-    fn run_one(&mut self, command: &Command, options: &Options, exit: i32, output: &mut Output) {
-        let is_over = options.once.is_some() && (self.is_check || !command.shown.is_empty());
-        let is_left_out = self.stage.is_none() || self.is_lost || is_over;
-        if is_left_out || self.is_missing(&command.text()) {
-            self.left_out += 1;
-            output.lines.extend_from_slice(&command.shown);
-            return;
-        }
-        let name = command.name();
-        self.begin(&format!("$ {name}"));
-        let Some(stage) = &mut self.stage else { return };
-        let error = match stage.run(&command.text(), options.limit) {
-            Ok(ran) if ran.code == exit => {
-                let lines = output::lines(&ran.output, stage.root());
-                match prompt_in(&lines) {
-                    None => {
-                        let lines = output::first_lines(lines, options.lines);
-                        let sameness = self.sameness(options);
-                        let at = command.at + command.lines.len() - 1;
-                        return output.compare(at, &command.shown, lines, &sameness);
-                    }
-                    Some(error) => error,
-                }
-            }
-            Ok(ran) => {
-                let what = format!(
-                    "expected exit code {exit}, got {}; {}",
-                    ran.code,
-                    last_line(&ran.output)
-                );
-                (what, "fix the command, or write `exit N` in its marker".to_owned())
-            }
-            Err(error) => error,
-        };
-        output.lines.extend_from_slice(&command.shown);
-        output.faults.push((command.at, (format!("`{name}`: {}", error.0), error.1)));
-    }
-
-    /// Starts the one command of a fence.
-    pub fn serve(&mut self, fence: &Fence, options: &Options) -> Output {
-        let commands = match console::commands(&fence.shown) {
-            Ok(commands) => commands,
-            Err(error) => return Output::as_shown(fence).with_fault(0, error),
-        };
-        let [command] = &commands[..] else {
-            let what = format!("{} commands instead of the server's one", commands.len());
-            let help = "put the others into a `run` of their own";
-            return Output::as_shown(fence).with_fault(0, (what, help.to_owned()));
-        };
-        self.is_lost = self.stage.is_some() && self.is_missing(&command.text());
-        if self.stage.is_none() || self.is_lost {
-            self.left_out += 1;
-            return Output::as_shown(fence);
-        }
-        let name = command.name();
-        self.begin(&format!("$ {name} &"));
-        let Some(stage) = &mut self.stage else { return Output::as_shown(fence) };
-        match stage.serve(&command.text(), self.progress) {
-            Ok(said) => {
-                let lines = output::lines(&said, stage.root());
-                let lines = output::first_lines(lines, options.lines);
-                let mut output = Output { lines: command.lines.clone(), ..Output::default() };
-                let at = command.at + command.lines.len() - 1;
-                output.compare(at, &command.shown, lines, &self.sameness(options));
-                output
-            }
-            Err((what, help)) => {
-                self.is_lost = true;
-                Output::as_shown(fence).with_fault(command.at, (format!("`{name}`: {what}"), help))
-            }
-        }
-    }
-
-    /// What the server has said since it was last shown.
-    pub fn log(&mut self, fence: &Fence, options: &Options) -> Output {
-        if self.stage.is_none() || self.is_lost {
-            self.left_out += 1;
-            return Output::as_shown(fence);
-        }
-        self.begin("the server's log");
-        let Some(stage) = &mut self.stage else { return Output::as_shown(fence) };
-        match stage.log() {
-            Ok(said) => {
-                let lines = output::lines(&said, stage.root());
-                let lines = output::first_lines(lines, options.lines);
-                let mut output = Output::default();
-                output.compare(0, &fence.shown, lines, &self.sameness(options));
-                output
-            }
-            Err(error) => Output::as_shown(fence).with_fault(0, error),
-        }
-    }
-
     /// Ends the server.
-    ///
-    /// # Errors
-    ///
-    /// When there is none, or it does not end.
     pub fn stop(&mut self) -> Result<(), Error> {
         match &mut self.stage {
-            Some(stage) if !self.is_lost => stage.stop(),
+            Some(stage) if !self.has_no_server => stage.stop(),
             _ => Ok(()),
         }
     }
 }
 
-/// A page's output would be read as a command the next time.
-fn prompt_in(lines: &[String]) -> Option<Error> {
-    let line = lines.iter().find(|line| line.starts_with(console::PROMPT))?;
-    let what = format!("its output has a line like a command: `{line}`");
-    Some((what, "let it print that otherwise, for example through `sed 's/^/  /'`".to_owned()))
+/// Adds the name of a command to an error.
+fn named(command: &Command, (what, help): Error) -> Error {
+    (format!("`{}`: {what}", command.name()), help)
 }
 
-/// The ports that a page's commands choose.
-fn chosen(page: &Page) -> BTreeSet<String> {
-    let mut is_run = false;
-    let mut chosen = BTreeSet::new();
-    for block in &page.blocks {
-        match block {
-            Block::Comment(comment) => {
-                let marker = markers::parse(&comment.text);
-                is_run = matches!(marker, Ok(Some(Marker::Run(_) | Marker::Serve(_))));
-            }
-            Block::Fence(fence) => {
-                let commands = match is_run {
-                    true => console::commands(&fence.shown).unwrap_or_default(),
-                    false => Vec::new(),
-                };
-                for command in commands {
-                    let text = command.text();
-                    chosen
-                        .extend(FIVE_DIGITS.find_iter(&text).map(|port| port.as_str().to_owned()));
-                }
-            }
-        }
-    }
-    chosen
+/// Returns the ports in the commands of a page.
+fn ports(page: &Page) -> BTreeSet<String> {
+    let commands = page.blocks.iter().filter_map(|block| match block {
+        Block::Fence(fence) => console::commands(&fence.shown).ok(),
+        Block::Comment(_) => None,
+    });
+    let text: String = commands.flatten().map(|command| command.text() + "\n").collect();
+    FIVE_DIGITS.find_iter(&text).map(|port| port.as_str().to_owned()).collect()
 }

@@ -199,14 +199,13 @@ impl Connection<'_> {
         if time >= LONG_PAUSE {
             line(format_args!("reading nothing for {}", elapsed(time)));
         }
-        self.pause(time);
+        self.pause_until(Instant::now() + time);
         if !self.is_reset {
             line(format_args!("read nothing until {}", self.time()));
         }
     }
 
-    fn pause(&mut self, time: Duration) {
-        let end = Instant::now() + time;
+    fn pause_until(&mut self, end: Instant) {
         while Instant::now() < end && !self.is_reset {
             thread::sleep((end - Instant::now()).min(RESET_CHECK_INTERVAL));
             // This removes the error from the socket: a later read would report an end of file.
@@ -226,7 +225,8 @@ impl Connection<'_> {
     fn read(&mut self, bytes_max: u64) -> Result<(), End> {
         let slow = self.options.slow;
         let read_bytes_max = slow.map_or(u64::MAX, |rate| (rate / SLOW_READS_PER_S).max(1));
-        let mut printed = Instant::now();
+        let (started, bytes_before) = (Instant::now(), self.received_bytes);
+        let mut printed = started;
         let mut buffer = [0; BUFFER_BYTES];
         while self.received_bytes < bytes_max {
             let left = (bytes_max - self.received_bytes).min(read_bytes_max);
@@ -236,8 +236,9 @@ impl Connection<'_> {
                 Ok(0) => return Err(End::Fin),
                 Ok(count) => {
                     self.record_received(&buffer[..count]).map_err(End::Failed)?;
-                    let seconds = slow.map_or(0.0, |rate| count as f64 / rate as f64);
-                    self.pause(Duration::from_secs_f64(seconds));
+                    let slow_bytes = (self.received_bytes - bytes_before) as f64;
+                    let seconds = slow.map_or(0.0, |rate| slow_bytes / rate as f64);
+                    self.pause_until(started + Duration::from_secs_f64(seconds));
                 }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error.into()),

@@ -43,6 +43,8 @@ pub struct ChunkReader {
     position: u64,
     /// The number of bytes that were read, but not accepted by the kernel.
     discarded_bytes: u64,
+    /// Whether the kernel accepted nothing of the last piece.
+    is_blocked: bool,
     /// The number of bytes of the current chunk that are not sent yet.
     chunk_remaining: usize,
     /// The chunks after the current one.
@@ -62,6 +64,7 @@ impl ChunkReader {
             file: body.file,
             position: 0,
             discarded_bytes: 0,
+            is_blocked: false,
             chunk_remaining: 0,
             fetched: Vec::new(),
             reads_page_cache: server.reads_page_cache,
@@ -149,8 +152,13 @@ impl ChunkReader {
 
     // ANCHOR: piece_bytes
     /// The length of the next piece. Pieces are short only if the client's socket accepts few bytes
-    /// at a time.
+    /// at a time. A task may be polled for another reason than send-buffer space, for example because
+    /// the client sent something. So after a piece of which the kernel accepted nothing, one byte
+    /// finds out whether there is space.
     fn piece_bytes(&self) -> usize {
+        if self.is_blocked {
+            return 1;
+        }
         let allowance = (self.position + DISCARDED_BYTES_FREE).saturating_sub(self.discarded_bytes);
         let allowance = usize::try_from(allowance).unwrap_or(usize::MAX);
         self.chunk_remaining.min(allowance.clamp(PIECE_BYTES_MIN, PIECE_BYTES_MAX))
@@ -193,6 +201,7 @@ impl Deref for Piece<'_> {
 impl Drop for Piece<'_> {
     fn drop(&mut self) {
         self.reader.discarded_bytes += self.len() as u64;
+        self.reader.is_blocked = self.accepted_bytes == 0;
         BUFFER.set(mem::take(&mut self.buffer));
     }
 }

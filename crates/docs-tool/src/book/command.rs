@@ -5,17 +5,17 @@ use std::fs;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, bail, ensure};
+use harness::Group;
 
-use super::{assemble, mdbook, tree};
+use super::assemble::assemble;
+use super::mdbook;
+use crate::common::{print, report};
 use crate::repo::Repo;
-use crate::{print, report};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -51,18 +51,21 @@ impl Args {
     pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
         let Some(pages) = write_source(repo, self.draft)? else { return Ok(false) };
         let program = mdbook::find_or_install(&repo.path("target/book-tools"))?;
+        let into = repo.path("target/book");
+        let mut mdbook = Command::new(program);
+        mdbook.arg(if self.serve.is_some() { "serve" } else { "build" });
+        mdbook.arg(repo.path("target/book-src")).arg("--dest-dir").arg(&into);
+        mdbook.args(self.open.then_some("--open")).env("MDBOOK_LOG", "warn");
         if let Some(port) = self.serve {
-            return serve(repo, &program, pages, port, &self);
+            return serve(repo, mdbook, port, self.draft);
         }
         report(format_args!("building {pages} pages"));
-        let into = repo.path("target/book");
-        mdbook::build(&program, &repo.path("target/book-src"), &into)?;
+        let output = mdbook.output().context("cannot start mdBook")?;
+        let errors = String::from_utf8_lossy(&output.stderr);
+        // A warning is an error in a page, for example an HTML tag without an end.
+        ensure!(output.status.success() && errors.trim().is_empty(), "mdBook failed:\n{errors}");
         mdbook::shorten_print(&into).context("cannot shorten `target/book/print.html`")?;
-        let index = into.join("index.html");
-        print(index.display());
-        if self.open {
-            open(&index)?;
-        }
+        print(into.join("index.html").display());
         Ok(true)
     }
 }
@@ -70,7 +73,7 @@ impl Args {
 /// Writes the sources for mdBook, and returns their number. Returns nothing if a page has errors
 /// and this is not a draft.
 fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
-    let made = assemble(repo.root());
+    let made = assemble(repo);
     made.faults.iter().for_each(report);
     if !made.faults.is_empty() && !is_draft {
         let count = made.faults.len();
@@ -92,100 +95,58 @@ fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
         settings.extend(format!("\"{page}\" = {{ enable = false }}\n").bytes());
     }
     files.extend(made.files.into_iter().map(|(path, bytes)| (format!("src/{path}"), bytes)));
-    tree::sync(&repo.path("target/book-src"), &files).context("cannot write `target/book-src`")?;
+    write_files(&repo.path("target/book-src"), &files).context("cannot write `target/book-src`")?;
     Ok(Some(made.pages))
 }
 
+/// Writes the files into a folder and removes all other files from it. Unchanged files are not
+/// written, so that mdBook does not see a change.
+fn write_files(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
+    for (path, bytes) in files {
+        let path = folder.join(path);
+        if !fs::read(&path).is_ok_and(|current| current == *bytes) {
+            fs::create_dir_all(path.parent().unwrap_or(folder))?;
+            fs::write(path, bytes)?;
+        }
+    }
+    for path in Repo::at(folder).files_below("", &[""]) {
+        if !files.contains_key(&path) {
+            fs::remove_file(folder.join(path))?;
+        }
+    }
+    Ok(())
+}
+
 /// Lets mdBook serve the book, and updates its sources when a file in the repository changes.
-fn serve(
-    repo: &Repo,
-    program: &Path,
-    pages: usize,
-    port: u16,
-    args: &Args,
-) -> anyhow::Result<bool> {
+fn serve(repo: &Repo, mut mdbook: Command, port: u16, is_draft: bool) -> anyhow::Result<bool> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     if TcpStream::connect(address).is_ok() {
         bail!("port {port} is in use\nhelp: choose another port: --serve {}", port ^ 1);
     }
-    report(format_args!("serving {pages} pages on http://{address}/; press Ctrl-C to stop"));
-    let mut command = Command::new(program);
-    command.arg("serve").arg(repo.path("target/book-src"));
-    command.arg("--dest-dir").arg(repo.path("target/book"));
-    command.args(["--hostname", "127.0.0.1", "--port", &port.to_string()]);
-    if args.open {
-        command.arg("--open");
-    }
-    let child = command.env("MDBOOK_LOG", "warn").spawn().context("cannot start mdBook")?;
-    refresh_while(child, repo, args.draft)?;
-    Ok(true)
-}
-
-fn refresh_while(mut child: Child, repo: &Repo, is_draft: bool) -> anyhow::Result<()> {
-    let mut known = last_change(repo.root());
-    let is_interrupted = interrupt_flag()?;
+    report(format_args!("serving the book on http://{address}/; press Ctrl-C to stop"));
+    mdbook.args(["--hostname", "127.0.0.1", "--port", &port.to_string()]);
+    let mut server = Group::spawn(&mut mdbook).context("cannot start mdBook")?;
+    let mut known = last_change(repo);
     loop {
-        if is_interrupted.load(Ordering::Relaxed) {
-            let _ = child.kill();
-            let _ = child.wait();
-            return Ok(());
+        if let Some(status) = server.status() {
+            ensure!(status.success(), "mdBook failed: {status}");
+            return Ok(true);
         }
-        // Ctrl-C reaches this process and mdBook.
-        match child.try_wait() {
-            Ok(Some(status)) if status.success() => return Ok(()),
-            Ok(Some(status)) => bail!("mdBook failed: {status}"),
-            _ => thread::sleep(POLL_INTERVAL),
-        }
-        let now = last_change(repo.root());
-        if now == known {
-            continue;
-        }
-        known = now;
-        match write_source(repo, is_draft) {
-            Ok(Some(_)) => report("a file changed: building again"),
-            Ok(None) => {}
-            Err(error) => report(format_args!("error: {error:#}")),
+        thread::sleep(POLL_INTERVAL);
+        let now = last_change(repo);
+        if now != known {
+            known = now;
+            report("a file changed: updating the book");
+            if let Err(error) = write_source(repo, is_draft) {
+                report(format_args!("error: {error:#}"));
+            }
         }
     }
 }
 
-/// Becomes true when a signal asks this process to end. On Windows, Ctrl-C ends both processes.
-fn interrupt_flag() -> io::Result<Arc<AtomicBool>> {
-    let is_interrupted = Arc::new(AtomicBool::new(false));
-    #[cfg(unix)]
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register(signal, Arc::clone(&is_interrupted))?;
-    }
-    Ok(is_interrupted)
-}
-
-/// Returns when a file below this folder changed last.
-fn last_change(folder: &Path) -> Option<SystemTime> {
-    let entries = fs::read_dir(folder).ok()?.filter_map(Result::ok);
-    let sources = entries.filter(|entry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        !name.starts_with('.') && name != "target" && name != "node_modules"
-    });
-    let times = sources.filter_map(|entry| {
-        let metadata = entry.metadata().ok()?;
-        let own = metadata.modified().ok();
-        if metadata.is_dir() { own.max(last_change(&entry.path())) } else { own }
-    });
-    times.max()
-}
-
-fn open(index: &Path) -> anyhow::Result<()> {
-    let program = match std::env::consts::OS {
-        "macos" => "open",
-        "windows" => "explorer",
-        _ => "xdg-open",
-    };
-    let status = Command::new(program).arg(index).status();
-    let status = status.with_context(|| format!("cannot start `{program}`"))?;
-    // Windows' explorer exits with 1 even if it succeeds.
-    if !status.success() && !cfg!(windows) {
-        bail!("`{program}` failed: {status}\nhelp: open {} by hand", index.display());
-    }
-    Ok(())
+/// Returns the number of files in the repository, and the time of the last change.
+fn last_change(repo: &Repo) -> (usize, Option<SystemTime>) {
+    let files = repo.files_below("", &[""]);
+    let changed = |file: &String| fs::metadata(repo.path(file)).ok()?.modified().ok();
+    (files.len(), files.iter().filter_map(changed).max())
 }

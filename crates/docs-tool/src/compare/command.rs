@@ -9,7 +9,7 @@ use console::Term;
 
 use super::show::{View, show};
 use super::{Compared, compare};
-use crate::SIBLINGS;
+use crate::common::SIBLINGS;
 use crate::fault::did_you_mean;
 use crate::repo::Repo;
 
@@ -68,7 +68,7 @@ impl Args {
                 && env::var_os("NO_COLOR").is_none_or(|it| it.is_empty()),
             only_differences: self.only_differences,
         };
-        crate::print(show(&compared, &view).trim_end_matches('\n'));
+        crate::common::print(show(&compared, &view).trim_end_matches('\n'));
         Ok(true)
     }
 }

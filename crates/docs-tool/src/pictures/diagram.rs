@@ -2,38 +2,38 @@
 //!
 //! ```text
 //! diagram: TITLE
-//! description: what it shows, for who cannot see it
+//! description: the content of the picture, for readers who cannot see it
 //! columns: 4
 //! gap: 14                              pixels between columns
 //! gutter: 110                          pixels at the right, for `side`
-//! band 2-3: rows that belong together
-//! band 2-3 right: the same, with its name at the right
-//! box NAME ROW COLUMNS: name | and what it is: `|` begins a line
-//! box NAME ROW 2-3 full: full, kept, lost, faint or text say how it looks
-//! arrow A -> B: what goes that way
-//! back A -> B: what comes of it
-//! bad A -> B: what destroys
-//! side A -> B: as `back`, but round the right side
+//! band 2-3: the name of a group of rows
+//! band 2-3 right: the same, with the name at the right
+//! box NAME ROW COLUMNS: name | description, where `|` starts a line
+//! box NAME ROW 2-3 full: full, kept, lost and faint change the look
+//! arrow A -> B: an action
+//! back A -> B: its effect
+//! bad A -> B: a loss
+//! side A -> B: as `back`, but at the right side
 //! ```
 
 use super::source::{Line, Source};
 use super::svg::{LINE, MARGIN, Rect, Svg, WIDTH, wrapped};
 
-/// The head of a picture, above the first row.
+/// The height of the title.
 const TOP: f64 = 36.0;
 
-/// Between a box's edge and its text.
+/// The distance between the edge of a box and its text.
 const PADDING: f64 = 8.0;
 
-/// Between rows, where nothing has to be said.
+/// The distance between rows without arrows.
 const ROW_GAP: f64 = 16.0;
 
-/// For a band's name.
+/// The height of a band's name.
 const BAND_HEAD: f64 = 24.0;
 
-const LOOKS: [&str; 6] = ["box", "full", "kept", "lost", "faint", "text"];
+const LOOKS: [&str; 5] = ["box", "full", "kept", "lost", "faint"];
 
-const KINDS: &str = "write `box NAME ROW COLUMNS: TEXT`, `arrow A -> B: TEXT` (or back, bad, \
+const PARTS: &str = "write `box NAME ROW COLUMNS: TEXT`, `arrow A -> B: TEXT` (or back, bad, \
                      side), `band ROWS: TEXT`";
 
 #[derive(Debug, Default)]
@@ -44,11 +44,14 @@ struct Diagram<'a> {
     bands: Vec<Band<'a>>,
     boxes: Vec<Cell<'a>>,
     arrows: Vec<Arrow<'a>>,
+    /// The top and the bottom of each row.
+    rows: Vec<(f64, f64)>,
 }
 
 /// Rows that belong together.
 #[derive(Debug)]
 struct Band<'a> {
+    line: usize,
     rows: (usize, usize),
     is_right: bool,
     name: &'a str,
@@ -58,376 +61,228 @@ struct Band<'a> {
 struct Cell<'a> {
     name: &'a str,
     row: usize,
-    columns: (usize, usize),
     look: &'a str,
-    text: &'a str,
+    /// The lines of the name, if the box has a description, and the other lines.
+    bold: Vec<String>,
+    lines: Vec<String>,
+    rect: Rect,
 }
 
 #[derive(Debug)]
 struct Arrow<'a> {
     class: &'a str,
-    /// Boxes, by their places.
+    /// The indices of its boxes.
     from: usize,
     to: usize,
     text: &'a str,
 }
 
-/// Where everything is.
-#[derive(Debug)]
-struct Layout {
-    /// The boxes, in their order.
-    boxes: Vec<Rect>,
-    /// From the end of the row before, to where each row begins and ends.
-    rows: Vec<(f64, f64, f64)>,
-    /// Where the columns end, and the gutter begins.
-    right: f64,
-}
-
 pub fn draw(source: &Source, title: &str) -> Result<String, String> {
-    let description = source.needed("description", "description: what it shows")?.text;
-    let diagram = diagram(source)?;
-    let layout = layout(&diagram);
-    let mut svg = Svg::new(title, description);
-    for band in &diagram.bands {
-        draw_band(&mut svg, band, &layout);
-    }
-    for (cell, rect) in diagram.boxes.iter().zip(&layout.boxes) {
-        draw_box(&mut svg, cell, *rect);
-    }
-    for at in 0..diagram.arrows.len() {
-        draw_arrow(&mut svg, &diagram, at, &layout);
-    }
-    for band in &diagram.bands {
-        draw_band_name(&mut svg, band, &layout);
-    }
-    let bottom = layout.rows.last().map_or(TOP, |(_, _, bottom)| *bottom);
-    Ok(svg.finish(bottom + MARGIN + PADDING))
-}
-
-fn diagram(source: &Source) -> Result<Diagram<'_>, String> {
     let mut diagram = Diagram { columns: 1, gap: 14.0, ..Diagram::default() };
     for line in source.lines()?.into_iter().skip(1) {
-        let words: Vec<&str> = line.words.split_whitespace().collect();
-        let invalid = |what: &str| source.error(line.number, what, KINDS);
-        match words[..] {
+        diagram.add(source, line)?;
+    }
+    diagram.lay_out();
+    let mut svg = Svg::titled(title);
+    for band in &diagram.bands {
+        let bottom = diagram.rows.get(band.rows.1 - 1).map(|row| row.1).ok_or_else(|| {
+            let help = format!("there are {} rows", diagram.rows.len());
+            source.error(band.line, &format!("there is no row {}", band.rows.1), &help)
+        })?;
+        let (x, y) = (MARGIN, diagram.rows[band.rows.0 - 1].0 - BAND_HEAD);
+        let width = diagram.right() + PADDING - MARGIN;
+        svg.rect("band", Rect { x, y, width, height: bottom + PADDING - y }, 6.0);
+    }
+    for cell in &diagram.boxes {
+        draw_box(&mut svg, cell);
+    }
+    for (at, arrow) in diagram.arrows.iter().enumerate() {
+        diagram.draw_arrow(&mut svg, at, arrow);
+    }
+    // The names are above the arrows.
+    for band in &diagram.bands {
+        let y = diagram.rows[band.rows.0 - 1].0 - BAND_HEAD + 16.0;
+        match band.is_right {
+            true => svg.text(diagram.right(), y, "name end", band.name),
+            false => svg.text(MARGIN + PADDING, y, "name", band.name),
+        }
+    }
+    let bottom = diagram.rows.last().map_or(TOP, |row| row.1);
+    Ok(svg.finish(title, source.required("description")?, bottom + MARGIN + PADDING))
+}
+
+impl<'a> Diagram<'a> {
+    fn add(&mut self, source: &Source, line: Line<'a>) -> Result<(), String> {
+        let number = |text: &str| range(source, line, text).map(|range| range.0);
+        match line.words.split_whitespace().collect::<Vec<_>>()[..] {
             ["description"] => {}
-            ["columns"] => diagram.columns = number(source, line, line.text)?,
-            ["gap"] => diagram.gap = number(source, line, line.text)? as f64,
-            ["gutter"] => diagram.gutter = number(source, line, line.text)? as f64,
-            ["band", rows] | ["band", rows, "right"] => {
-                let (rows, is_right) = (range(source, line, rows)?, words.len() == 3);
-                diagram.bands.push(Band { rows, is_right, name: line.text });
+            ["columns"] => self.columns = number(line.text)?,
+            ["gap"] => self.gap = number(line.text)? as f64,
+            ["gutter"] => self.gutter = number(line.text)? as f64,
+            ["band", rows, ref right @ ..] if right.is_empty() || right == ["right"] => {
+                let (rows, is_right) = (range(source, line, rows)?, !right.is_empty());
+                self.bands.push(Band { line: line.number, rows, is_right, name: line.text });
             }
-            ["box", name, row, columns] => {
-                diagram.boxes.push(cell(source, line, (name, row, columns, "box"))?);
-            }
-            ["box", name, row, columns, look] if LOOKS.contains(&look) => {
-                diagram.boxes.push(cell(source, line, (name, row, columns, look))?);
+            ["box", name, row, columns, ref look @ ..]
+                if look.len() < 2 && look.iter().all(|look| LOOKS.contains(look)) =>
+            {
+                let (row, (from, to)) = (number(row)?, range(source, line, columns)?);
+                if to > self.columns {
+                    let what = format!("there is no column {to}");
+                    return Err(source.error(line.number, &what, "increase `columns:` above"));
+                }
+                let gaps = self.gap * (self.columns - 1) as f64;
+                let column = (self.right() - MARGIN - PADDING - gaps) / self.columns as f64;
+                let x = MARGIN + PADDING + (column + self.gap) * (from - 1) as f64;
+                let width = (column + self.gap) * (to - from) as f64 + column;
+                let (first, rest) = line.text.split_once(" | ").unwrap_or(("", line.text));
+                let bold = match first {
+                    "" => Vec::new(),
+                    first => wrapped(first, width - 2.0 * PADDING),
+                };
+                let lines = wrapped(rest, width - 2.0 * PADDING);
+                let height = (bold.len() + lines.len()) as f64 * LINE + 2.0 * PADDING;
+                let rect = Rect { x, y: 0.0, width, height };
+                let look = look.first().unwrap_or(&"box");
+                self.boxes.push(Cell { name, row, look, bold, lines, rect });
             }
             [class @ ("arrow" | "back" | "bad" | "side"), from, "->", to] => {
-                let place = |name: &str| {
-                    let found = diagram.boxes.iter().position(|cell| cell.name == name);
-                    found.ok_or_else(|| invalid(&format!("no box `{name}` stands above")))
+                let index = |name: &str| {
+                    let found = self.boxes.iter().position(|cell| cell.name == name);
+                    let what = format!("there is no box `{name}` above");
+                    found.ok_or_else(|| source.error(line.number, &what, PARTS))
                 };
-                let (from, to) = (place(from)?, place(to)?);
-                diagram.arrows.push(Arrow { class, from, to, text: line.text });
+                let class = if class == "arrow" { "wire" } else { class };
+                let (from, to) = (index(from)?, index(to)?);
+                self.arrows.push(Arrow { class, from, to, text: line.text });
             }
-            _ => return Err(invalid(&format!("`{}` is nothing that can be drawn", line.words))),
+            _ => {
+                let what = format!("`{}` is not a part of a diagram", line.words);
+                return Err(source.error(line.number, &what, PARTS));
+            }
+        }
+        Ok(())
+    }
+
+    /// The right end of the columns.
+    fn right(&self) -> f64 {
+        WIDTH - MARGIN - PADDING - self.gutter
+    }
+
+    /// Sets the vertical positions of all boxes.
+    fn lay_out(&mut self) {
+        let mut y = TOP;
+        for row in 1..=self.boxes.iter().map(|cell| cell.row).max().unwrap_or(0) {
+            if row > 1 {
+                y += self.height_above(row);
+            }
+            if self.bands.iter().any(|band| band.rows.0 == row) {
+                y += BAND_HEAD;
+            }
+            let cells = || self.boxes.iter().filter(|cell| cell.row == row);
+            let height = cells().map(|cell| cell.rect.height).fold(0.0, f64::max);
+            for cell in self.boxes.iter_mut().filter(|cell| cell.row == row) {
+                (cell.rect.y, cell.rect.height) = (y, height);
+            }
+            self.rows.push((y, y + height));
+            y += height;
         }
     }
-    if let Some(cell) = diagram.boxes.iter().find(|cell| cell.columns.1 > diagram.columns) {
-        let what = format!("box `{}` is outside of {} columns", cell.name, diagram.columns);
-        return Err(source.error(1, &what, "make `columns:` larger"));
+
+    /// Returns the height between a row and the row above, apart from a band's name.
+    fn height_above(&self, row: usize) -> f64 {
+        let arrows =
+            self.arrows.iter().filter(|it| it.class != "side" && self.lower_row(it) == row);
+        let lines = arrows.map(|arrow| label(arrow).len()).max();
+        let arrows = lines.map_or(ROW_GAP, |lines| (lines as f64 * LINE + 14.0).max(ROW_GAP + 8.0));
+        arrows + self.band_end(row)
     }
-    let rows = diagram.boxes.iter().map(|cell| cell.row).max().unwrap_or(0);
-    match diagram.bands.iter().find(|band| band.rows.1 > rows) {
-        Some(band) => {
-            let what = format!("band `{}` has rows without a box", band.name);
-            Err(source.error(1, &what, &format!("there are {rows} rows")))
+
+    /// Returns the height of the end of a band above a row.
+    fn band_end(&self, row: usize) -> f64 {
+        if self.bands.iter().any(|band| band.rows.1 + 1 == row) { PADDING } else { 0.0 }
+    }
+
+    /// Returns the lower row of an arrow, or 0 if it stays in one row.
+    fn lower_row(&self, arrow: &Arrow<'_>) -> usize {
+        let (from, to) = (self.boxes[arrow.from].row, self.boxes[arrow.to].row);
+        if from == to { 0 } else { from.max(to) }
+    }
+
+    fn draw_arrow(&self, svg: &mut Svg, at: usize, arrow: &Arrow<'_>) {
+        let (from, to) = (self.boxes[arrow.from].rect, self.boxes[arrow.to].rect);
+        let lower_row = self.lower_row(arrow);
+        if arrow.class == "side" {
+            return self.draw_side(svg, arrow.text, (from, to));
         }
-        None => Ok(diagram),
+        if lower_row == 0 {
+            let (x, end) = match from.x < to.x {
+                true => (from.right() + 2.0, to.x - 2.0),
+                false => (from.x - 2.0, to.right() + 2.0),
+            };
+            return svg.arrow(arrow.class, &[(x, from.mid_y()), (end, from.mid_y())]);
+        }
+        // Two arrows between the same boxes are next to each other.
+        let opposite = self.arrows.iter().position(|other| {
+            other.class != "side" && (other.from, other.to) == (arrow.to, arrow.from)
+        });
+        let is_left = opposite.is_some_and(|other| at < other);
+        let shift = if is_left { -14.0 } else { opposite.map_or(0.0, |_| 14.0) };
+        let (left, right) = (from.x.max(to.x), from.right().min(to.right()));
+        let (from_x, to_x) = match left < right {
+            true => (f64::midpoint(left, right), f64::midpoint(left, right)),
+            false => (from.mid_x(), to.mid_x()),
+        };
+        let (from_x, to_x) = (from_x + shift, to_x + shift);
+        let (y, end) = match from.y < to.y {
+            true => (from.bottom() + 2.0, to.y - 2.0),
+            false => (from.y - 2.0, to.bottom() + 2.0),
+        };
+        svg.arrow(arrow.class, &[(from_x, y), (to_x, end)]);
+        let y = self.rows[lower_row - 2].1 + self.band_end(lower_row) + 5.0;
+        match is_left {
+            true => svg.texts(from_x.min(to_x) - 8.0, y, "end", &label(arrow)),
+            false => svg.texts(from_x.max(to_x) + 8.0, y, "", &label(arrow)),
+        };
+    }
+
+    fn draw_side(&self, svg: &mut Svg, text: &str, (from, to): (Rect, Rect)) {
+        let x = self.right() + PADDING + 12.0;
+        // The end of an arrow is next to the start of the next one.
+        let distance = if from.y > to.y { 7.0 } else { -7.0 };
+        let start = (from.right() + 2.0, from.mid_y() - distance);
+        let end = (to.right() + 2.0, to.mid_y() + distance);
+        svg.arrow("back", &[start, (x, start.1), (x, end.1), end]);
+        let lines = wrapped(text, self.gutter - 22.0);
+        let y = f64::midpoint(start.1, end.1) - lines.len() as f64 * LINE / 2.0;
+        svg.texts(x + 8.0, y, "", &lines);
     }
 }
 
-fn cell<'a>(
-    source: &Source,
-    line: Line<'a>,
-    (name, row, columns, look): (&'a str, &str, &str, &'a str),
-) -> Result<Cell<'a>, String> {
-    let row = number(source, line, row)?;
-    let columns = range(source, line, columns)?;
-    Ok(Cell { name, row, columns, look, text: line.text })
-}
-
-fn number(source: &Source, line: Line<'_>, text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => {
-            Err(source.error(line.number, &format!("`{text}` is no number"), "count from 1"))
-        }
-        Ok(number) => Ok(number),
-    }
-}
-
-/// `2` or `2-4`.
+/// Parses `2` or `2-4`.
 fn range(source: &Source, line: Line<'_>, text: &str) -> Result<(usize, usize), String> {
     let (from, to) = text.split_once('-').unwrap_or((text, text));
-    match (number(source, line, from)?, number(source, line, to)?) {
-        (from, to) if from > to => {
-            let help = "the smaller number comes first";
-            Err(source.error(line.number, &format!("`{text}` is no range"), help))
+    match (from.parse(), to.parse()) {
+        (Ok(from @ 1..), Ok(to)) if from <= to => Ok((from, to)),
+        _ => {
+            let what = format!("`{text}` is not a range");
+            Err(source.error(line.number, &what, "write `2` or `2-4`, and count from 1"))
         }
-        range => Ok(range),
     }
 }
 
-fn layout(diagram: &Diagram<'_>) -> Layout {
-    let left = MARGIN + PADDING;
-    let right = WIDTH - left - diagram.gutter;
-    let gaps = diagram.gap * (diagram.columns - 1) as f64;
-    let column = (right - left - gaps) / diagram.columns as f64;
-    let across = |(from, to): (usize, usize)| {
-        let x = left + (column + diagram.gap) * (from - 1) as f64;
-        (x, (column + diagram.gap) * (to - from) as f64 + column)
-    };
-    let mut boxes: Vec<Rect> = Vec::new();
-    for cell in &diagram.boxes {
-        let (x, width) = across(cell.columns);
-        let lines = wrapped(cell.text, width - 2.0 * PADDING).len();
-        boxes.push(Rect { x, y: 0.0, width, height: lines as f64 * LINE + 2.0 * PADDING });
-    }
-    let mut rows: Vec<(f64, f64, f64)> = Vec::new();
-    let count = diagram.boxes.iter().map(|cell| cell.row).max().unwrap_or(0);
-    let mut y = TOP;
-    for row in 1..=count {
-        let before = y;
-        let is_after_band = diagram.bands.iter().any(|band| band.rows.1 + 1 == row);
-        let begins_band = diagram.bands.iter().any(|band| band.rows.0 == row);
-        y += said_between(diagram, row, &boxes, right)
-            + if is_after_band { PADDING } else { 0.0 }
-            + if begins_band { BAND_HEAD } else { 0.0 };
-        let of_row = || diagram.boxes.iter().zip(&boxes).filter(|(cell, _)| cell.row == row);
-        let height = of_row().map(|(_, rect)| rect.height).fold(0.0, f64::max);
-        for (cell, rect) in diagram.boxes.iter().zip(&mut boxes) {
-            if cell.row == row {
-                (rect.y, rect.height) = (y, height);
-            }
-        }
-        rows.push((before, y, y + height));
-        y += height;
-    }
-    Layout { boxes, rows, right }
+/// Returns the lines of an arrow's text. They are not wrapped.
+fn label(arrow: &Arrow<'_>) -> Vec<String> {
+    if arrow.text.is_empty() { Vec::new() } else { wrapped(arrow.text, f64::INFINITY) }
 }
 
-/// How much room what is said between a row and the one before it takes.
-fn said_between(diagram: &Diagram<'_>, row: usize, boxes: &[Rect], right: f64) -> f64 {
-    if row == 1 {
-        return 0.0;
-    }
-    let lines = (0..diagram.arrows.len())
-        .filter(|at| {
-            let (from, to) = rows_of(diagram, *at);
-            from != to && from.max(to) == row && diagram.arrows[*at].class != "side"
-        })
-        .map(|at| label(diagram, at, boxes, right).lines.len());
-    match lines.max() {
-        Some(lines) => (lines as f64 * LINE + 14.0).max(ROW_GAP + 8.0),
-        None => ROW_GAP,
-    }
-}
-
-fn rows_of(diagram: &Diagram<'_>, at: usize) -> (usize, usize) {
-    let arrow = &diagram.arrows[at];
-    (diagram.boxes[arrow.from].row, diagram.boxes[arrow.to].row)
-}
-
-/// Where an arrow between rows runs, and what stands beside it.
-#[derive(Debug)]
-struct Label {
-    from_x: f64,
-    to_x: f64,
-    /// The text is at the arrow's left.
-    is_left: bool,
-    lines: Vec<String>,
-}
-
-fn label(diagram: &Diagram<'_>, at: usize, boxes: &[Rect], right: f64) -> Label {
-    let arrow = &diagram.arrows[at];
-    let (from, to) = (boxes[arrow.from], boxes[arrow.to]);
-    let is_same_pair = |other: &Arrow<'_>| {
-        (other.from, other.to) == (arrow.to, arrow.from)
-            || (other.from, other.to) == (arrow.from, arrow.to)
-    };
-    let pair: Vec<usize> = (0..diagram.arrows.len())
-        .filter(|other| {
-            diagram.arrows[*other].class != "side" && is_same_pair(&diagram.arrows[*other])
-        })
-        .collect();
-    let is_left = pair.len() > 1 && pair[0] == at;
-    let shift = match pair.len() {
-        0 | 1 => 0.0,
-        _ if is_left => -14.0,
-        _ => 14.0,
-    };
-    let (left_edge, right_edge) = (from.x.max(to.x), from.right().min(to.right()));
-    let (from_x, to_x) = match left_edge < right_edge {
-        true => (f64::midpoint(left_edge, right_edge), f64::midpoint(left_edge, right_edge)),
-        false => (from.mid_x(), to.mid_x()),
-    };
-    let (from_x, to_x) = (from_x + shift, to_x + shift);
-    let x = from_x.max(to_x);
-    let (row_from, row_to) = rows_of(diagram, at);
-    let is_crowded = (0..diagram.arrows.len()).any(|other| {
-        let (from, to) = rows_of(diagram, other);
-        !pair.contains(&other)
-            && diagram.arrows[other].class != "side"
-            && from != to
-            && from.max(to) == row_from.max(row_to)
-    });
-    let room = match (is_left, is_crowded) {
-        (true, _) => x - MARGIN - 12.0,
-        (false, true) => (from.width.min(to.width) / 2.0 - 4.0).max(40.0),
-        (false, false) => right - x - 8.0,
-    };
-    let lines = match arrow.text {
-        "" => Vec::new(),
-        text => wrapped(text, room),
-    };
-    Label { from_x, to_x, is_left, lines }
-}
-
-fn draw_band(svg: &mut Svg, band: &Band<'_>, layout: &Layout) {
-    let (_, top, _) = layout.rows[band.rows.0 - 1];
-    let (_, _, bottom) = layout.rows[band.rows.1 - 1];
-    let (x, y) = (MARGIN, top - BAND_HEAD);
-    let width = layout.right + PADDING - MARGIN;
-    svg.rect("band", Rect { x, y, width, height: bottom + PADDING - y }, 6.0);
-}
-
-/// Over the arrows, which make room for it.
-fn draw_band_name(svg: &mut Svg, band: &Band<'_>, layout: &Layout) {
-    let (_, top, _) = layout.rows[band.rows.0 - 1];
-    let y = top - BAND_HEAD + 16.0;
-    match band.is_right {
-        true => svg.text(layout.right, y, "name end", band.name),
-        false => svg.text(MARGIN + PADDING, y, "name", band.name),
-    }
-}
-
-fn draw_box(svg: &mut Svg, cell: &Cell<'_>, rect: Rect) {
-    if cell.look != "text" {
-        svg.rect(if cell.look == "faint" { "faint" } else { cell.look }, rect, 4.0);
-    }
-    let lines = wrapped(cell.text, rect.width - 2.0 * PADDING);
-    let y = rect.mid_y() - lines.len() as f64 * LINE / 2.0 - 1.0;
-    // What is first is its name.
-    let name_lines = match cell.text.split_once(" | ") {
-        Some((name, _)) if cell.look != "text" => wrapped(name, rect.width - 2.0 * PADDING).len(),
-        _ => 0,
-    };
-    let y = svg.texts(rect.mid_x(), y, "mid bold", &lines[..name_lines]);
-    let class = if cell.look == "text" { "mid soft" } else { "mid" };
-    svg.texts(rect.mid_x(), y, class, &lines[name_lines..]);
-    if cell.look == "lost" {
+fn draw_box(svg: &mut Svg, Cell { look, bold, lines, rect, .. }: &Cell<'_>) {
+    svg.rect(look, *rect, 4.0);
+    let y = rect.mid_y() - (bold.len() + lines.len()) as f64 * LINE / 2.0 - 1.0;
+    let y = svg.texts(rect.mid_x(), y, "mid bold", bold);
+    svg.texts(rect.mid_x(), y, "mid", lines);
+    if *look == "lost" {
         svg.cross(rect.x + 2.0, rect.y + 2.0, 6.0);
         svg.cross(rect.right() - 2.0, rect.y + 2.0, 6.0);
-    }
-}
-
-fn draw_arrow(svg: &mut Svg, diagram: &Diagram<'_>, at: usize, layout: &Layout) {
-    let arrow = &diagram.arrows[at];
-    let (from, to) = (layout.boxes[arrow.from], layout.boxes[arrow.to]);
-    let class = match arrow.class {
-        "arrow" => "wire",
-        "side" => "back",
-        class => class,
-    };
-    if arrow.class == "side" {
-        return draw_side(svg, arrow, (from, to), layout, diagram.gutter);
-    }
-    let (row_from, row_to) = rows_of(diagram, at);
-    if row_from == row_to {
-        let (x, end) = match from.x < to.x {
-            true => (from.right() + 2.0, to.x - 2.0),
-            false => (from.x - 2.0, to.right() + 2.0),
-        };
-        svg.arrow(class, &[(x, from.mid_y()), (end, from.mid_y())]);
-        let lines = wrapped(arrow.text, (end - x).abs());
-        let y = from.mid_y() - lines.len() as f64 * LINE - 6.0;
-        svg.texts(f64::midpoint(x, end), y, "mid", &lines);
-        return;
-    }
-    let label = label(diagram, at, &layout.boxes, layout.right);
-    let (y, end) = match row_from < row_to {
-        true => (from.bottom() + 2.0, to.y - 2.0),
-        false => (from.y - 2.0, to.bottom() + 2.0),
-    };
-    svg.arrow(class, &[(label.from_x, y), (label.to_x, end)]);
-    let (before, _, _) = layout.rows[row_from.max(row_to) - 1];
-    let is_after_band = diagram.bands.iter().any(|band| band.rows.1 + 1 == row_from.max(row_to));
-    let y = before + if is_after_band { PADDING } else { 0.0 } + 5.0;
-    match label.is_left {
-        true => svg.texts(label.from_x.min(label.to_x) - 8.0, y, "end", &label.lines),
-        false => svg.texts(label.from_x.max(label.to_x) + 8.0, y, "", &label.lines),
-    };
-}
-
-fn draw_side(
-    svg: &mut Svg,
-    arrow: &Arrow<'_>,
-    (from, to): (Rect, Rect),
-    layout: &Layout,
-    gutter: f64,
-) {
-    let x = layout.right + PADDING + 12.0;
-    // A little apart, so that one that ends here is not one that begins here.
-    let apart = if from.y > to.y { 7.0 } else { -7.0 };
-    let start = (from.right() + 2.0, from.mid_y() - apart);
-    let end = (to.right() + 2.0, to.mid_y() + apart);
-    svg.arrow("back", &[start, (x, start.1), (x, end.1), end]);
-    let lines = wrapped(arrow.text, gutter - 22.0);
-    let y = f64::midpoint(start.1, end.1) - lines.len() as f64 * LINE / 2.0;
-    svg.texts(x + 8.0, y, "", &lines);
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const HEAD: &str = "diagram: A\ndescription: b\ncolumns: 2\n";
-
-    fn of(rest: &str) -> Result<String, String> {
-        draw(&Source::of(&format!("{HEAD}{rest}")), "A")
-    }
-
-    #[test]
-    fn boxes_stand_in_rows_and_columns() {
-        let source = Source::of(&format!(
-            "{HEAD}box a 1 1: one\nbox b 1 2 full: two | and a second line\nbox c 2 1-2: three\n\
-             arrow a -> c: down\nback c -> a: up\nband 1-1: a band\n"
-        ));
-        let layout = layout(&diagram(&source).unwrap());
-        let [a, b, c] = layout.boxes[..] else { panic!("{layout:?}") };
-        assert_eq!((a.y, a.height), (b.y, b.height));
-        assert!(a.right() < b.x && a.bottom() < c.y);
-        assert_eq!((c.x, c.right()), (a.x, b.right()));
-        let svg = draw(&source, "A").unwrap();
-        for text in ["one", "two", "and a second line", "down", "up", "a band"] {
-            assert!(svg.contains(&format!(">{text}</text>")), "{text}");
-        }
-    }
-
-    #[test]
-    fn mistakes_name_line_and_mend() {
-        for (rest, said) in [
-            ("box a 1 2-1: one\n", "a.txt:4: `2-1` is no range; help: the smaller"),
-            ("box a 1 1: one\nband 1-2: b\n", "a.txt:1: band `b` has rows without a box; help"),
-            ("box a 0 1: one\n", "a.txt:4: `0` is no number; help: count from 1"),
-            ("box a 1 3: one\n", "a.txt:1: box `a` is outside of 2 columns; help: make"),
-            ("arrow a -> b: x\n", "a.txt:4: no box `a` stands above; help: write `box"),
-            ("box a 1 1 pink: x\n", "a.txt:4: `box a 1 1 pink` is nothing that can be drawn"),
-        ] {
-            let error = of(rest).unwrap_err();
-            assert!(error.starts_with(said), "{error}");
-        }
     }
 }

@@ -1,20 +1,20 @@
-//! Drawing: one SVG that brings its own colours, light and dark, and asks for nothing from outside.
+//! SVG with colors for light and dark mode, without external files.
 
 use std::fmt::{self, Write};
 
-/// How wide pictures are, in pixels: on a telephone they shrink to 400, where text of 14 has 11.7.
+/// The width of pictures in pixels. On a screen of 400 pixels, text of 14 pixels has 11.7.
 pub const WIDTH: f64 = 480.0;
 
 /// The size of text, in pixels.
 pub const TEXT: f64 = 14.0;
 
-/// From one line of text to the next, in pixels.
+/// The distance between lines of text, in pixels.
 pub const LINE: f64 = 18.0;
 
-/// Left and right of everything, in pixels.
+/// The distance from the left and right edges, in pixels.
 pub const MARGIN: f64 = 10.0;
 
-/// The colours of the benchmarks' pages: blue, orange, green, purple are told apart by all eyes.
+/// The colors of the benchmarks' pages: people with color blindness can distinguish them.
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1d2329;--soft:#5b6670;--grid:#dfe3e7;--paper:#fff;\
 --band:#f2f4f6;--c0:#0072b2;--c1:#c44e00;--c2:#00815c;--c3:#a8508a}\
@@ -40,11 +40,9 @@ text{font:14px system-ui,sans-serif;fill:var(--ink)}\
 .f0{fill:var(--c0)}.f1{fill:var(--c1)}.f2{fill:var(--c2)}.f3{fill:var(--c3)}\
 .half{fill-opacity:.45}.dot{fill:var(--paper);stroke:var(--ink);stroke-width:1.5}";
 
-/// A picture that is being drawn.
-#[derive(Debug)]
+/// The elements of a picture.
+#[derive(Debug, Default)]
 pub struct Svg {
-    title: String,
-    description: String,
     body: String,
 }
 
@@ -76,15 +74,14 @@ impl Rect {
 }
 
 impl Svg {
-    /// A picture with its title, and in words what it shows.
-    pub fn new(title: &str, description: &str) -> Self {
-        let mut svg = Self {
-            title: title.to_owned(),
-            description: description.to_owned(),
-            body: String::new(),
-        };
+    pub fn titled(title: &str) -> Self {
+        let mut svg = Self::default();
         svg.text(MARGIN, 24.0, "title", title);
         svg
+    }
+
+    pub fn append(&mut self, other: Self) {
+        self.body.push_str(&other.body);
     }
 
     pub fn text(&mut self, x: f64, y: f64, class: &str, text: &str) {
@@ -92,7 +89,7 @@ impl Svg {
         self.push(format_args!(r#"<text class="{class}" x="{x}" y="{y}">{text}</text>"#));
     }
 
-    /// Lines of text, the first with its middle half a line below `y`; returns where they end.
+    /// Draws lines of text below `y`. Returns the bottom.
     pub fn texts(&mut self, x: f64, y: f64, class: &str, lines: &[String]) -> f64 {
         let mut y = y;
         for line in lines {
@@ -119,7 +116,7 @@ impl Svg {
         self.push(format_args!(r#"<path class="{class}" d="{path}"/>"#));
     }
 
-    /// A line with a tip at its end.
+    /// Draws a line with an arrowhead at its end.
     pub fn arrow(&mut self, class: &str, points: &[(f64, f64)]) {
         self.line(class, points);
         let [.., from, to] = points else { return };
@@ -139,7 +136,6 @@ impl Svg {
         self.push(format_args!(r#"<path class="{tip}" d="M{tx} {ty}L{ax} {ay}L{bx} {by}z"/>"#));
     }
 
-    /// A cross: what was to come here does not.
     pub fn cross(&mut self, x: f64, y: f64, size: f64) {
         self.line("bad", &[(x - size, y - size), (x + size, y + size)]);
         self.line("bad", &[(x - size, y + size), (x + size, y - size)]);
@@ -150,10 +146,9 @@ impl Svg {
         self.push(format_args!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="{radius}"/>"#));
     }
 
-    /// The file's text; a picture of this height.
-    pub fn finish(self, height: f64) -> String {
-        let Self { title, description, body } = self;
-        let (title, description) = (escaped(&title), escaped(&description));
+    /// Returns the file. The description is for readers who cannot see the picture.
+    pub fn finish(self, title: &str, description: &str, height: f64) -> String {
+        let (title, description, body) = (escaped(title), escaped(description), self.body);
         let (width, height) = (N(WIDTH), N(height.ceil()));
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
@@ -169,7 +164,7 @@ impl Svg {
     }
 }
 
-/// Text in lines that are no wider than so many pixels; ` | ` begins a new one.
+/// Splits text into lines of at most this width in pixels. ` | ` starts a new line.
 pub fn wrapped(text: &str, width: f64) -> Vec<String> {
     let mut lines = Vec::new();
     for part in text.split(" | ") {
@@ -187,8 +182,7 @@ pub fn wrapped(text: &str, width: f64) -> Vec<String> {
     lines
 }
 
-/// How wide text is at most, in pixels: as in DejaVu Sans, which is wider than what most systems
-/// have.
+/// Returns the maximum width of text in pixels: its width in DejaVu Sans, the widest usual font.
 pub fn width_of(text: &str) -> f64 {
     let em = |char: char| match char {
         'i' | 'j' | 'l' | '\'' | '.' | ',' | ':' | ';' | '|' | ' ' => 0.32,
@@ -200,12 +194,12 @@ pub fn width_of(text: &str) -> f64 {
     text.chars().map(em).sum::<f64>() * TEXT
 }
 
-/// [`width_of`] in a heavier hand.
+/// Returns the width of bold text.
 pub fn bold_width_of(text: &str) -> f64 {
     width_of(text) * 1.12
 }
 
-/// [`width_of`] where all letters are as wide as each other, and a little smaller.
+/// Returns the width of monospaced text.
 pub fn code_width_of(text: &str) -> f64 {
     text.chars().count() as f64 * 8.0
 }
@@ -214,7 +208,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A number with one decimal at most, so that all machines write the same.
+/// A number with at most one decimal, which has the same form on all machines.
 struct N(f64);
 
 impl fmt::Display for N {
@@ -225,37 +219,5 @@ impl fmt::Display for N {
             (whole, 0) => write!(f, "{sign}{whole}"),
             (whole, tenth) => write!(f, "{sign}{whole}.{tenth}"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_short() {
-        let written: Vec<String> = [0.0, 1.0, -0.04, -0.25, 12.34].map(|n| N(n).to_string()).into();
-        assert_eq!(written, ["0", "1", "0", "-0.3", "12.3"]);
-    }
-
-    #[test]
-    fn text_is_wrapped_between_words() {
-        assert_eq!(wrapped("one two | three", 1000.0), ["one two", "three"]);
-        let lines = wrapped("the send buffer is full, so write waits", 120.0);
-        assert!(lines.len() > 1 && lines.iter().all(|line| width_of(line) <= 120.0), "{lines:?}");
-        assert_eq!(wrapped("unbreakable", 1.0), ["unbreakable"]);
-    }
-
-    #[test]
-    fn a_picture_stands_alone_and_speaks() {
-        let mut svg = Svg::new("A & B", "How A < B");
-        svg.arrow("wire", &[(0.0, 0.0), (10.0, 0.0)]);
-        let svg = svg.finish(50.0);
-        assert!(svg.contains("<title id=\"t\">A &amp; B</title>"));
-        assert!(svg.contains("<desc id=\"d\">How A &lt; B</desc>"));
-        assert!(svg.contains("prefers-color-scheme:dark"));
-        assert!(svg.contains("viewBox=\"0 0 480 50\""));
-        let outside = svg.matches("http").count();
-        assert_eq!(outside, 1, "only the name of SVG itself: {svg}");
     }
 }

@@ -1,11 +1,12 @@
-//! Timelines: what a server's log says of each client, by time.
+//! Timelines: the connections in a server's log.
 
 use serde_json::Value;
 
 use super::source::Source;
 use super::svg::{LINE, MARGIN, Rect, Svg, WIDTH};
+use crate::common::SIBLINGS;
 
-/// Where time begins, at the right of the clients' names.
+/// The start of the time axis, to the right of the clients' names.
 const LEFT: f64 = 76.0;
 
 /// The height of a client's lane.
@@ -14,14 +15,11 @@ const LANE: f64 = 30.0;
 /// The height of a chunk's bar.
 const BAR: f64 = 14.0;
 
-/// The narrowest bar that can be seen.
+/// The minimum width of a visible bar.
 const BAR_WIDTH_MIN: f64 = 1.6;
 
-/// The siblings, in the order of their colours.
-const APPROACHES: [&str; 4] = ["std", "tokio", "async-std", "smol"];
-
-/// A log, as far as it is drawn; all times in microseconds.
-#[derive(Debug)]
+/// The parts of a log that are drawn.
+#[derive(Debug, Default)]
 struct Log {
     approach: String,
     file: String,
@@ -29,7 +27,7 @@ struct Log {
     clients: Vec<Client>,
 }
 
-/// One connection; times since the first one.
+/// One connection. Its times start at the first connection.
 #[derive(Debug, Default)]
 struct Client {
     conn: u64,
@@ -39,7 +37,7 @@ struct Client {
     disconnected_us: u64,
 }
 
-/// A chunk: when its write began, and when all of it was written.
+/// A chunk, with the start and the end of its write.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Chunk {
     from_us: u64,
@@ -56,7 +54,7 @@ pub fn draw(source: &Source) -> Result<String, String> {
     let quick_to_us = quick().map(|client| client.disconnected_us).max().unwrap_or(0);
     let all_us = log.clients.iter().map(|client| client.disconnected_us).max().unwrap_or(0);
     let title = format!("{}: four clients, one of them slow", log.approach);
-    let mut svg = Svg::new(&title, &description(&log, slowest));
+    let mut svg = Svg::titled(&title);
     let all = Window::of(0, all_us);
     let close = Window::of(quick_from_us, quick_to_us);
     svg.text(MARGIN, 50.0, "bold", "From the first client to the last");
@@ -70,58 +68,51 @@ pub fn draw(source: &Source) -> Result<String, String> {
     let y = panel(&mut svg, &log, slowest, &close, y + 34.0);
     let chunk_bytes = log.clients.iter().flat_map(|c| &c.chunks).map(|c| c.bytes).max();
     let bottom = legend(&mut svg, &log, chunk_bytes.unwrap_or(0), y + 14.0);
-    Ok(svg.finish(bottom + MARGIN))
+    Ok(svg.finish(&title, &description(&log, slowest), bottom + MARGIN))
 }
 
 fn log(source: &Source) -> Result<Log, String> {
-    let mut log =
-        Log { approach: String::new(), file: String::new(), file_bytes: 0, clients: Vec::new() };
+    let help = "record it again: cargo run -p docs-tool -- pictures --record-timelines";
+    let mut log = Log::default();
     let mut first_us = None;
-    let help = "record it anew: cargo run -p docs-tool -- pictures --record-timelines";
     for (at, line) in source.text.lines().enumerate() {
-        let invalid = |what: &str| source.error(at + 1, what, help);
-        let event: Value =
-            serde_json::from_str(line).map_err(|error| invalid(&error.to_string()))?;
-        let number = |field: &str| {
-            let found = event[field].as_u64();
-            found.ok_or_else(|| invalid(&format!("there is no number `{field}`")))
-        };
-        let kind = event["event"].as_str().unwrap_or_default();
+        let invalid = |error: serde_json::Error| source.error(at + 1, &error.to_string(), help);
+        let event: Value = serde_json::from_str(line).map_err(invalid)?;
+        let number = |field: &str| event[field].as_u64().unwrap_or(0);
+        let text = |field: &str| event[field].as_str().unwrap_or_default().to_owned();
+        let kind = text("event");
         if kind == "listening" {
-            log.approach = event["approach"].as_str().unwrap_or_default().to_owned();
-            log.file = event["file"].as_str().unwrap_or_default().to_owned();
-            log.file_bytes = number("bytes")?;
+            (log.approach, log.file, log.file_bytes) =
+                (text("approach"), text("file"), number("bytes"));
             continue;
         }
-        if !["connected", "chunk", "file_ended", "disconnected"].contains(&kind) {
-            continue;
-        }
-        let at_us = number("at_us")?;
+        let conn = number("conn");
+        let at_us = number("at_us");
         let since_us = at_us.saturating_sub(*first_us.get_or_insert(at_us));
-        let conn = number("conn")?;
         if kind == "connected" {
             log.clients.push(Client { conn, connected_us: since_us, ..Client::default() });
         }
-        let client = log.clients.iter_mut().find(|client| client.conn == conn);
-        let client = client.ok_or_else(|| invalid(&format!("#{conn} never connected")))?;
-        match kind {
+        let Some(client) = log.clients.iter_mut().find(|it| it.conn == conn) else { continue };
+        match kind.as_str() {
             "chunk" => client.chunks.push(Chunk {
-                from_us: since_us.saturating_sub(number("wait_us")?),
+                from_us: since_us.saturating_sub(number("wait_us")),
                 to_us: since_us,
-                bytes: number("bytes")?,
+                bytes: number("bytes"),
             }),
             "file_ended" => client.file_ended_us = Some(since_us),
             "disconnected" => client.disconnected_us = since_us,
             _ => {}
         }
     }
-    match log.clients.iter().all(|client| client.disconnected_us > 0) {
-        true if !log.clients.is_empty() && APPROACHES.contains(&log.approach.as_str()) => Ok(log),
-        _ => Err(source.error(1, "this is no whole log of a sibling", help)),
+    let have_all_ended = log.clients.iter().all(|client| client.disconnected_us > 0);
+    let is_sibling = SIBLINGS.iter().any(|(name, _)| *name == log.approach);
+    match is_sibling && have_all_ended && !log.clients.is_empty() {
+        true => Ok(log),
+        false => Err(source.error(1, "the log is incomplete", help)),
     }
 }
 
-/// What who cannot see the picture has to know.
+/// Returns a description for readers who cannot see the picture.
 fn description(log: &Log, slowest: u64) -> String {
     let mut out = format!(
         "Drawn from the log of serve-{}, which sent {} to four clients.",
@@ -130,22 +121,20 @@ fn description(log: &Log, slowest: u64) -> String {
     for client in &log.clients {
         let waits = client.chunks.iter().map(|chunk| chunk.to_us - chunk.from_us);
         let name = if client.conn == slowest { ", the slow one" } else { "" };
+        let (connected, disconnected) = (time(client.connected_us), time(client.disconnected_us));
+        let (chunks, longest) = (client.chunks.len(), time(waits.max().unwrap_or(0)));
+        let ended = client.file_ended_us.map(|us| format!(", file ended at {}", time(us)));
         out.push_str(&format!(
-            " Client {}{name}: connected at {}, {} chunks, the longest write took {}",
+            " Client {}{name}: connected at {connected}, {chunks} chunks, the longest write took \
+             {longest}{}, disconnected at {disconnected}.",
             client.conn,
-            time(client.connected_us),
-            client.chunks.len(),
-            time(waits.max().unwrap_or(0))
+            ended.unwrap_or_default()
         ));
-        if let Some(ended_us) = client.file_ended_us {
-            out.push_str(&format!(", file ended at {}", time(ended_us)));
-        }
-        out.push_str(&format!(", disconnected at {}.", time(client.disconnected_us)));
     }
     out
 }
 
-/// A stretch of time, and where it is drawn.
+/// A period of time, and its position in the picture.
 #[derive(Debug)]
 struct Window {
     from_us: u64,
@@ -154,16 +143,16 @@ struct Window {
 }
 
 impl Window {
-    /// From tick to tick, so that all of this is inside.
+    /// Returns a window from tick to tick that contains the period.
     fn of(from_us: u64, to_us: u64) -> Self {
         let step_us = step(to_us.saturating_sub(from_us).max(1));
         let from_us = from_us / step_us * step_us;
         Self { from_us, to_us: (to_us + 1).div_ceil(step_us) * step_us, step_us }
     }
 
-    /// Where a time is; what is outside is at the edge.
+    /// Returns the position of a time, or the edge if the time is outside.
     fn x(&self, us: u64) -> f64 {
-        // Room for the last tick's number.
+        // The number of the last tick is centered.
         let right = WIDTH - MARGIN - 24.0;
         let part = us.clamp(self.from_us, self.to_us) - self.from_us;
         LEFT + (right - LEFT) * part as f64 / (self.to_us - self.from_us) as f64
@@ -174,18 +163,23 @@ impl Window {
     }
 }
 
-/// One lane for each client; returns where they end.
+/// Returns the number of the sibling's color.
+fn color(log: &Log) -> usize {
+    SIBLINGS.iter().position(|(name, _)| *name == log.approach).unwrap_or(0)
+}
+
+/// Draws one lane per client. Returns the bottom.
 fn panel(svg: &mut Svg, log: &Log, slowest: u64, window: &Window, top: f64) -> f64 {
     let bottom = top + LANE * log.clients.len() as f64;
     let mut tick = window.from_us;
     while tick <= window.to_us {
         let x = window.x(tick);
         svg.line("grid", &[(x, top), (x, bottom + 4.0)]);
-        svg.text(x, bottom + 18.0, "mid soft", &in_ms(tick));
+        svg.text(x, bottom + 18.0, "mid soft", &(tick as f64 / 1e3).to_string());
         tick += window.step_us;
     }
     svg.text(MARGIN, bottom + 18.0, "soft", "ms");
-    let colour = APPROACHES.iter().position(|name| *name == log.approach).unwrap_or(0);
+    let color = color(log);
     for (at, client) in log.clients.iter().enumerate() {
         let mid = top + LANE * (at as f64 + 0.5);
         let name = if client.conn == slowest { " slow" } else { "" };
@@ -199,8 +193,8 @@ fn panel(svg: &mut Svg, log: &Log, slowest: u64, window: &Window, top: f64) -> f
             let (from, to) = (window.x(chunk.from_us), window.x(chunk.to_us));
             let width = (to - from).max(BAR_WIDTH_MIN);
             let rect = Rect { x: to - width, y: mid - BAR / 2.0, width, height: BAR };
-            svg.rect(&format!("f{colour} half"), rect, 0.0);
-            // Where the write ended, so that one is told from the next.
+            svg.rect(&format!("f{color} half"), rect, 0.0);
+            // The end of the write, so that adjacent chunks can be distinguished.
             if window.has(chunk.to_us) {
                 svg.line("grain", &[(to, mid - BAR / 2.0), (to, mid + BAR / 2.0)]);
             }
@@ -228,11 +222,11 @@ fn diamond(svg: &mut Svg, x: f64, y: f64) {
 }
 
 fn legend(svg: &mut Svg, log: &Log, chunk_bytes: u64, y: f64) -> f64 {
-    let colour = APPROACHES.iter().position(|name| *name == log.approach).unwrap_or(0);
+    let color = color(log);
     let mut y = y + LINE;
     let column = WIDTH / 2.0;
     let bar = Rect { x: MARGIN, y: y - 12.0, width: 22.0, height: BAR };
-    svg.rect(&format!("f{colour} half"), bar, 0.0);
+    svg.rect(&format!("f{color} half"), bar, 0.0);
     svg.line("grain", &[(bar.right(), bar.y), (bar.right(), bar.bottom())]);
     svg.text(MARGIN + 32.0, y, "", "a chunk, while it is written");
     svg.circle("dot", column + 20.0, y - 5.0, 4.0);
@@ -248,7 +242,7 @@ fn legend(svg: &mut Svg, log: &Log, chunk_bytes: u64, y: f64) -> f64 {
     y
 }
 
-/// `64 KiB`, or bytes where it is none.
+/// Returns whole MiB or KiB, or else bytes.
 fn size(bytes: u64) -> String {
     match (bytes >> 20, bytes >> 10) {
         (mib, _) if mib > 0 && mib << 20 == bytes => format!("{mib} MiB"),
@@ -257,24 +251,10 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// From one tick to the next: 1, 2 or 5 of something, so that there are five or so.
+/// Returns the distance between ticks: 1, 2 or 5 times a power of ten, for about five ticks.
 fn step(until_us: u64) -> u64 {
-    let mut ten: u64 = 1;
-    loop {
-        for step in [ten, 2 * ten, 5 * ten] {
-            if until_us <= step * 5 {
-                return step;
-            }
-        }
-        ten *= 10;
-    }
-}
-
-fn in_ms(us: u64) -> String {
-    match (us / 1000, us % 1000) {
-        (whole, 0) => whole.to_string(),
-        (whole, rest) => format!("{whole}.{rest:03}").trim_end_matches('0').to_owned(),
-    }
+    let steps = (0..).flat_map(|power| [1, 2, 5].map(|step| step * 10_u64.pow(power)));
+    steps.into_iter().find(|step| until_us <= step * 5).unwrap_or(until_us)
 }
 
 /// `0.34 ms`, `12 ms`.
@@ -283,47 +263,5 @@ fn time(us: u64) -> String {
         0..1000 => format!("{:.2} ms", us as f64 / 1e3),
         1000..10_000 => format!("{:.1} ms", us as f64 / 1e3),
         _ => format!("{:.0} ms", us as f64 / 1e3),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOG: &str = r#"{"at_us":10,"event":"listening","approach":"tokio","addr":"127.0.0.1:1","file":"f","bytes":9}
-{"at_us":100,"event":"connected","conn":1,"peer":"127.0.0.1:2"}
-{"at_us":350,"event":"chunk","conn":1,"bytes":9,"wait_us":200}
-{"at_us":360,"event":"file_ended","conn":1,"bytes":9}
-{"at_us":400,"event":"disconnected","conn":1,"sent":19,"received":0}
-"#;
-
-    #[test]
-    fn a_log_is_read() {
-        let log = log(&Source::of(LOG)).unwrap();
-        assert_eq!((log.approach.as_str(), log.file_bytes), ("tokio", 9));
-        let [client] = &log.clients[..] else { panic!("{log:?}") };
-        assert_eq!(client.chunks, [Chunk { from_us: 50, to_us: 250, bytes: 9 }]);
-        assert_eq!((client.file_ended_us, client.disconnected_us), (Some(260), 300));
-        let svg = draw(&Source::of(LOG)).unwrap();
-        assert!(svg.contains("Client 1, the slow one: connected at 0.00 ms, 1 chunks"), "{svg}");
-    }
-
-    #[test]
-    fn a_log_that_is_none_is_told() {
-        let error = log(&Source::of("{}\n")).unwrap_err();
-        assert!(error.contains("a.txt:1: this is no whole log"), "{error}");
-        let cut: String = LOG.lines().take(3).map(|line| format!("{line}\n")).collect();
-        assert!(log(&Source::of(&cut)).is_err());
-        assert!(log(&Source::of("nonsense\n")).unwrap_err().contains("--record-timelines"));
-    }
-
-    #[test]
-    fn ticks_are_round() {
-        let window = Window::of(10_120, 11_340);
-        assert_eq!((window.from_us, window.to_us, window.step_us), (10_000, 11_500, 500));
-        assert_eq!([step(9), step(4_300), step(480_000)], [2, 1_000, 100_000]);
-        assert_eq!([size(1 << 20), size(65_536), size(9)], ["1 MiB", "64 KiB", "9 bytes"]);
-        assert_eq!([in_ms(500), in_ms(20_000), in_ms(0)], ["0.5", "20", "0"]);
-        assert_eq!([time(340), time(4_320), time(512_000)], ["0.34 ms", "4.3 ms", "512 ms"]);
     }
 }

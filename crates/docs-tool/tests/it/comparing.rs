@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-const SIBLINGS: [&str; 4] = ["std", "tokio", "async-std", "smol"];
+use crate::repository::SIBLINGS;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("any_two_siblings_can_be_compared", any_two_siblings_can_be_compared),

@@ -1,11 +1,16 @@
-//! The programs themselves, on small repositories made for the purpose.
+//! Tests of the program on small repositories.
 
 #![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
+#[cfg(unix)]
 mod book;
 mod comparing;
+mod errors;
 mod figures;
+#[cfg(target_os = "linux")]
+mod output;
 mod pages;
+mod pictures;
 mod repository;
 #[cfg(target_os = "linux")]
 mod runs;
@@ -14,17 +19,22 @@ use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 
-/// Only Linux runs commands.
-const RUNS: &[(&str, fn())] = {
+type Suite = &'static [(&'static str, fn())];
+
+/// All tests that can run on this system.
+const TESTS: &[Suite] = &[
+    pages::TESTS,
+    comparing::TESTS,
+    errors::TESTS,
+    figures::TESTS,
+    pictures::TESTS,
+    #[cfg(unix)]
+    book::TESTS,
     #[cfg(target_os = "linux")]
-    {
-        runs::TESTS
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        &[]
-    }
-};
+    output::TESTS,
+    #[cfg(target_os = "linux")]
+    runs::TESTS,
+];
 
 fn main() -> ExitCode {
     #[cfg(target_os = "linux")]
@@ -32,8 +42,7 @@ fn main() -> ExitCode {
         return ended;
     }
     let arguments = Arguments::from_args();
-    let tests = [pages::TESTS, figures::TESTS, comparing::TESTS, book::TESTS, RUNS].concat();
-    let trials = tests.into_iter().map(|(name, test)| {
+    let trials = TESTS.concat().into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             test();
             Ok(())

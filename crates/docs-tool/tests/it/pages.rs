@@ -1,4 +1,4 @@
-//! What pages show of code and records, and what they name.
+//! Code, values and references in pages.
 
 use std::process::Command;
 
@@ -6,14 +6,16 @@ use crate::repository::Repository;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("code_siblings_and_figures_are_filled_in", code_siblings_and_figures_are_filled_in),
-    ("a_changed_line_is_drift", a_changed_line_is_drift),
-    ("a_renamed_anchor_is_told", a_renamed_anchor_is_told),
-    ("a_changed_figure_is_drift", a_changed_figure_is_drift),
-    ("a_sibling_that_changed_is_drift", a_sibling_that_changed_is_drift),
-    ("every_fault_has_its_line_and_help", every_fault_has_its_line_and_help),
-    ("an_anchor_that_nobody_quotes_is_told", an_anchor_that_nobody_quotes_is_told),
+    ("a_changed_line_is_reported", a_changed_line_is_reported),
+    ("a_renamed_anchor_is_reported", a_renamed_anchor_is_reported),
+    ("a_changed_figure_is_reported", a_changed_figure_is_reported),
+    ("a_changed_sibling_is_reported", a_changed_sibling_is_reported),
+    ("fences_in_lists_are_filled", fences_in_lists_are_filled),
+    ("a_fence_is_longer_than_the_fences_inside", a_fence_is_longer_than_the_fences_inside),
+    ("every_error_has_its_line_and_help", every_error_has_its_line_and_help),
+    ("an_unquoted_anchor_is_reported", an_unquoted_anchor_is_reported),
     #[cfg(unix)]
-    ("a_page_that_is_right_is_not_touched", a_page_that_is_right_is_not_touched),
+    ("a_page_that_is_up_to_date_is_not_written", a_page_that_is_up_to_date_is_not_written),
     ("usage_errors_include_help", usage_errors_include_help),
     ("help_fits_into_80_columns", help_fits_into_80_columns),
 ];
@@ -50,47 +52,61 @@ fn output_after(change: impl Fn(&Repository)) -> (Repository, String) {
     (repository, output)
 }
 
-fn a_changed_line_is_drift() {
+fn a_changed_line_is_reported() {
     let (repository, output) = output_after(|repository| {
         repository.change("crates/serve-std/src/lib.rs", "    std();", "    other();");
     });
-    let expected = "lessons/01-a.md:6: it shows `    std();`, but `    other();` stands in \
-                    crates/serve-std/src/lib.rs#copy; help: see whether what the text says still \
-                    holds, then `cargo run -p docs-tool -- fill lessons/01-a.md` fills it\n";
+    let expected = "lessons/01-a.md:6: expected `    other();`, the page shows `    std();` (source: \
+                    crates/serve-std/src/lib.rs#copy); help: check that the text still applies, \
+                    then run `cargo run -p docs-tool -- fill lessons/01-a.md`\n";
     assert!(output.starts_with(expected), "{output}");
     repository.notes(&["fill", "lessons/01-a.md"], 0);
     repository.notes(&["check", "lessons/01-a.md"], 0);
     assert!(repository.read("lessons/01-a.md").contains("    other();"));
 }
 
-fn a_renamed_anchor_is_told() {
+fn a_renamed_anchor_is_reported() {
     let (_, output) = output_after(|repository| {
         repository.change("crates/serve-std/src/lib.rs", "copy", "copying");
     });
-    let expected = "lessons/01-a.md:3: there is no anchor `copy` in crates/serve-std/src/lib.rs; \
+    let expected = "lessons/01-a.md:3: there is no anchor `copy` in `crates/serve-std/src/lib.rs`; \
                     help: did you mean `copying`?\n";
     assert!(output.starts_with(expected), "{output}");
     assert!(output.contains("lessons/01-a.md:10: there is no anchor `copy`"), "{output}");
 }
 
-fn a_changed_figure_is_drift() {
+fn a_changed_figure_is_reported() {
     let (_, output) = output_after(|repository| {
         repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     });
-    let expected =
-        "lessons/01-a.md:46: `race/large/tokio/gb_per_s / node` is 3.5 in the record, not `3.6`";
+    let expected = "lessons/01-a.md:46: expected 3.5 for `race/large/tokio/gb_per_s / node`, the page shows `3.6`";
     assert!(output.starts_with(expected), "{output}");
 }
 
-fn a_sibling_that_changed_is_drift() {
+fn a_changed_sibling_is_reported() {
     let (_, output) = output_after(|repository| {
         repository.change("crates/serve-smol/src/lib.rs", "    smol();", "    other();");
     });
-    let expected = "it shows `    smol();`, but `    other();` stands in the siblings";
+    let expected = "expected `    other();`, the page shows `    smol();` (source: the siblings)";
     assert!(output.starts_with(&format!("lessons/01-a.md:40: {expected}")), "{output}");
 }
 
-fn every_fault_has_its_line_and_help() {
+fn fences_in_lists_are_filled() {
+    let marker = "<!-- code: crates/serve-std/src/lib.rs#copy -->";
+    let filled =
+        Repository::new().filled(&format!("- one\n\n  {marker}\n  ```rust\n  old\n  ```\n- two\n"));
+    let code = "  ```rust\n  fn copy() {\n      std();\n  }\n  ```\n- two\n";
+    assert_eq!(filled, format!("- one\n\n  {marker}\n{code}"));
+}
+
+fn a_fence_is_longer_than_the_fences_inside() {
+    let repository = Repository::new();
+    repository.write("docs/a.md", "```\n  ````\n");
+    let filled = repository.filled("<!-- code: docs/a.md -->\n```\n```\n");
+    assert!(filled.ends_with("\n`````markdown\n```\n  ````\n`````\n"), "{filled}");
+}
+
+fn every_error_has_its_line_and_help() {
     let repository = Repository::new();
     let lesson = "# A
 
@@ -123,14 +139,14 @@ A number: <!-- figure: race/larger/tokio/gb_per_s -->1<!-- /figure -->.
     repository.write("lessons/01-a.md", lesson);
     let output = repository.notes(&["check", "lessons/01-a.md"], 1);
     let expected = [
-        (3, "crates/none.rs cannot be read"),
+        (3, "cannot read `crates/none.rs`: "),
         (7, "no fence follows the marker <!-- run -->"),
-        (9, "nothing says where this rust comes from"),
-        (17, "a comment at a line's beginning hides that line"),
+        (9, "a fence in the language `rust` has no marker"),
+        (17, "a comment at the start of a line hides that line"),
         (19, "there is no check `half-open`; help: did you mean `half-close`?"),
         (19, "there is no test `it_hold`; help: did you mean `it_holds`?"),
-        (21, "the link `#nowhere` names a heading that lessons/01-a.md does not have"),
-        (21, "the link `nowhere.md` leads nowhere"),
+        (21, "the link `#nowhere` names a heading that `lessons/01-a.md` does not have"),
+        (21, "the link `nowhere.md` is broken"),
         (23, "the marker `siblings` has no end"),
         (27, "the record has no measurement `larger`; help: did you mean `large`?"),
     ];
@@ -143,21 +159,21 @@ A number: <!-- figure: race/larger/tokio/gb_per_s -->1<!-- /figure -->.
     assert_eq!(lines[expected.len()], "1 page, 0 runs: 10 errors");
 }
 
-fn an_anchor_that_nobody_quotes_is_told() {
+fn an_unquoted_anchor_is_reported() {
     let repository = Repository::new();
     repository.filled(LESSON);
     let extra = "fn a() {}\n// ANCHOR: extra\nfn b() {}\n// ANCHOR_END: extra\n";
     repository.write("crates/serve-core/src/lib.rs", extra);
     let output = repository.notes(&["check"], 1);
     let expected = "crates/serve-core/src/lib.rs:2: no lesson quotes the anchor `extra`; help: quote it \
-                    (`<!-- code: crates/serve-core/src/lib.rs#extra -->`), or take it away\n";
+                    (`<!-- code: crates/serve-core/src/lib.rs#extra -->`), or remove it\n";
     assert!(output.starts_with(expected), "{output}");
-    // Only all lessons together can say so.
+    // Anchors are checked only with all lessons.
     repository.notes(&["check", "lessons/01-a.md"], 0);
 }
 
 #[cfg(unix)]
-fn a_page_that_is_right_is_not_touched() {
+fn a_page_that_is_up_to_date_is_not_written() {
     use std::fs;
     use std::os::unix::fs::MetadataExt;
 
@@ -168,10 +184,10 @@ fn a_page_that_is_right_is_not_touched() {
     let before = inode();
     let output = repository.notes(&["fill"], 0);
     assert_eq!(output, "1 page, 0 runs, 0 written: everything is up to date\n");
-    assert_eq!(inode(), before, "it was replaced");
+    assert_eq!(inode(), before, "the file was replaced");
     repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     repository.notes(&["fill"], 0);
-    assert_ne!(inode(), before, "it was written in its place, which may end in the middle");
+    assert_ne!(inode(), before, "the file was not replaced as a whole");
 }
 
 fn usage_errors_include_help() {

@@ -1,4 +1,4 @@
-//! A small repository, and the program that is called in it.
+//! A small repository in which the program runs.
 
 use std::fs;
 use std::path::Path;
@@ -24,15 +24,17 @@ fn record() -> Record {
     }))
 }
 
+pub const SIBLINGS: [&str; 4] = ["std", "tokio", "async-std", "smol"];
+
 pub struct Repository {
     folder: TempDir,
 }
 
 impl Repository {
-    /// With siblings, a check, a test and a record.
+    /// Creates a repository with siblings, a check, a test and a record.
     pub fn new() -> Self {
         let repository = Self { folder: tempfile::tempdir().unwrap() };
-        for sibling in ["std", "tokio", "async-std", "smol"] {
+        for sibling in SIBLINGS {
             let source = format!("// ANCHOR: copy\nfn copy() {{\n    {sibling}();\n}}\n");
             let source = format!("{source}// ANCHOR_END: copy\n");
             repository.write(&format!("crates/serve-{sibling}/src/lib.rs"), &source);
@@ -57,23 +59,23 @@ impl Repository {
         fs::read_to_string(self.path().join(file)).unwrap()
     }
 
-    /// Puts words in the place of others, which have to be there.
+    /// Replaces words that the file contains.
     pub fn change(&self, file: &str, old: &str, new: &str) {
         let text = self.read(file);
         assert!(text.contains(old), "{file} has no {old}: {text}");
         self.write(file, &text.replace(old, new));
     }
 
-    /// The program, to be called in here.
+    /// Returns a command that runs the program in the repository.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut docs_tool = Command::new(env!("CARGO_BIN_EXE_docs-tool"));
         docs_tool.args(arguments).arg("--root").arg(self.path()).current_dir(self.path());
-        // Its lock is the machine's; here it is this repository's.
+        // The lock of the servers is in the temporary folder.
         docs_tool.env("TMPDIR", self.path());
         docs_tool
     }
 
-    /// Calls it, and expects this exit code; what it said on stdout.
+    /// Runs the program, expects this exit code, and returns its stdout.
     pub fn notes(&self, arguments: &[&str], code: i32) -> String {
         let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
         let (stdout, stderr) =
@@ -82,7 +84,7 @@ impl Repository {
         stdout
     }
 
-    /// Fills a lesson in, and expects all to be well afterwards.
+    /// Fills in a lesson, and checks that no error remains.
     pub fn filled(&self, lesson: &str) -> String {
         self.write("lessons/01-a.md", lesson);
         self.notes(&["fill", "lessons/01-a.md"], 0);

@@ -1,4 +1,4 @@
-//! What pages show of runs. This program is the server, too, when it is called as one.
+//! The output of commands in pages. The test program is also the server that they start.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -14,26 +14,25 @@ use crate::repository::Repository;
 pub const TESTS: &[(&str, fn())] = &[
     ("commands_are_run_and_compared", commands_are_run_and_compared),
     ("exit_codes_are_expected", exit_codes_are_expected),
-    ("what_takes_too_long_is_ended", what_takes_too_long_is_ended),
-    ("what_a_command_leaves_behind_is_ended", what_a_command_leaves_behind_is_ended),
-    ("what_comes_the_second_time_is_true", what_comes_the_second_time_is_true),
-    ("what_varies_is_no_drift", what_varies_is_no_drift),
-    ("once_is_once", once_is_once),
-    ("a_server_stays_and_its_log_is_shown", a_server_stays_and_its_log_is_shown),
-    ("a_server_that_does_not_start_is_told", a_server_that_does_not_start_is_told),
-    ("one_server_at_a_time", one_server_at_a_time),
-    ("a_port_that_is_taken_is_waited_for", a_port_that_is_taken_is_waited_for),
-    ("commands_can_be_left_out", commands_can_be_left_out),
+    ("a_command_that_takes_too_long_is_ended", a_command_that_takes_too_long_is_ended),
+    ("processes_of_a_command_are_ended", processes_of_a_command_are_ended),
+    ("a_check_runs_differing_commands_again", a_check_runs_differing_commands_again),
+    ("with_vary_the_page_stays_unchanged", with_vary_the_page_stays_unchanged),
     (
-        "what_calls_a_program_that_is_missing_is_left_out",
-        what_calls_a_program_that_is_missing_is_left_out,
+        "a_server_runs_until_stop_and_its_log_is_shown",
+        a_server_runs_until_stop_and_its_log_is_shown,
     ),
-    ("an_interrupt_leaves_nothing_behind", an_interrupt_leaves_nothing_behind),
+    ("a_server_that_does_not_start_is_reported", a_server_that_does_not_start_is_reported),
+    ("only_one_server_runs_at_a_time", only_one_server_runs_at_a_time),
+    ("a_port_in_use_is_waited_for", a_port_in_use_is_waited_for),
+    ("commands_can_be_skipped", commands_can_be_skipped),
+    ("commands_of_missing_programs_are_skipped", commands_of_missing_programs_are_skipped),
+    ("an_interrupt_ends_all_processes", an_interrupt_ends_all_processes),
 ];
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// `it a-server`: listens, and tells of each client, whom it sends a word.
+/// Runs `it a-server`: listens, logs each client, and sends it a word.
 pub fn main_of_server() -> Option<ExitCode> {
     (env::args().nth(1)? == "a-server").then(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -53,26 +52,26 @@ pub fn main_of_server() -> Option<ExitCode> {
     })
 }
 
-/// A fence with these lines below a marker.
+/// Returns a fence with these lines below a marker.
 fn fence(marker: &str, lines: &str) -> String {
     format!("# A\n\n<!-- {marker} -->\n```console\n{lines}\n```\n")
 }
 
-/// The server's command.
+/// Returns the command of the server.
 fn server() -> String {
     format!("{} a-server", env::current_exe().unwrap().display())
 }
 
-/// A client's, in bash alone.
+/// The command of a client.
 const CLIENT: &str = "exec 3<>/dev/tcp/127.0.0.1/$(cat port); cat <&3";
 
 fn is_alive(pid: i32) -> bool {
-    // One that has ended and was not asked for is a name alone.
+    // A process in state Z has ended, but its parent has not read its status.
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, state)| !state.trim_start().starts_with('Z'))
 }
 
-/// Waits until a file has a process's number in it.
+/// Waits until a file contains the id of a process, and returns it.
 fn pid_in(path: &PathBuf) -> i32 {
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -80,7 +79,7 @@ fn pid_in(path: &PathBuf) -> i32 {
         if let Some(Ok(pid)) = text.strip_suffix('\n').map(str::parse) {
             return pid;
         }
-        assert!(Instant::now() < deadline, "{} stays empty", path.display());
+        assert!(Instant::now() < deadline, "{} is empty", path.display());
         thread::yield_now();
     }
 }
@@ -88,7 +87,7 @@ fn pid_in(path: &PathBuf) -> i32 {
 fn waits_for_end_of(pid: i32) {
     let deadline = Instant::now() + DEADLINE;
     while is_alive(pid) {
-        assert!(Instant::now() < deadline, "process {pid} was left behind");
+        assert!(Instant::now() < deadline, "process {pid} has not ended");
         thread::yield_now();
     }
 }
@@ -103,7 +102,7 @@ fn commands_are_run_and_compared() {
     repository.change("lessons/01-a.md", "\ntwo\n", "\nthree\n");
     let output = repository.notes(&["check"], 1);
     assert!(
-        output.contains("lessons/01-a.md:7: it shows `three`, but `two` came; help: "),
+        output.contains("lessons/01-a.md:7: expected `two`, the page shows `three`; help: "),
         "{output}"
     );
 }
@@ -118,7 +117,7 @@ fn exit_codes_are_expected() {
     assert!(output.starts_with(expected), "{output}");
 }
 
-fn what_takes_too_long_is_ended() {
+fn a_command_that_takes_too_long_is_ended() {
     let repository = Repository::new();
     let command = "$ echo $$ > pid; echo begun; sleep 600";
     repository.write("lessons/01-a.md", &fence("run: within 1", command));
@@ -130,14 +129,14 @@ fn what_takes_too_long_is_ended() {
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
-fn what_a_command_leaves_behind_is_ended() {
+fn processes_of_a_command_are_ended() {
     let repository = Repository::new();
     let filled = repository.filled(&fence("run", "$ sleep 600 & echo $! > pid; echo done"));
     assert!(filled.contains("echo done\ndone\n"), "{filled}");
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
-fn what_comes_the_second_time_is_true() {
+fn a_check_runs_differing_commands_again() {
     let repository = Repository::new();
     let command = "$ if mkdir first 2>/dev/null; then echo late; else echo soon; fi";
     repository.write("lessons/01-a.md", &fence("run", &format!("{command}\nsoon")));
@@ -145,26 +144,18 @@ fn what_comes_the_second_time_is_true() {
     assert!(repository.path().join("first").exists());
 }
 
-fn what_varies_is_no_drift() {
+fn with_vary_the_page_stays_unchanged() {
     let repository = Repository::new();
     let filled = repository.filled(&fence("run: vary", "$ echo \"took $RANDOM ms\""));
     repository.notes(&["fill"], 0);
-    assert_eq!(repository.read("lessons/01-a.md"), filled, "nothing that matters changed");
+    assert_eq!(repository.read("lessons/01-a.md"), filled, "no relevant part changed");
     repository.change("lessons/01-a.md", "\ntook ", "\nneeded ");
-    assert!(repository.notes(&["check"], 1).contains("it shows `needed "));
+    assert!(repository.notes(&["check"], 1).contains("the page shows `needed "));
     let filled = repository.filled(&fence("run: lines 2", "$ seq 5"));
     assert!(filled.contains("$ seq 5\n1\n2\n…\n```"), "{filled}");
 }
 
-fn once_is_once() {
-    let repository = Repository::new();
-    let lesson = fence("run: once: it counts, slowly", "$ echo x >> runs; wc -l < runs");
-    assert!(repository.filled(&lesson).contains("\n1\n```"));
-    repository.notes(&["fill"], 0);
-    assert_eq!(repository.read("runs"), "x\n");
-}
-
-fn a_server_stays_and_its_log_is_shown() {
+fn a_server_runs_until_stop_and_its_log_is_shown() {
     let repository = Repository::new();
     let server = server();
     let lesson = format!(
@@ -181,7 +172,7 @@ fn a_server_stays_and_its_log_is_shown() {
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
-fn a_server_that_does_not_start_is_told() {
+fn a_server_that_does_not_start_is_reported() {
     let repository = Repository::new();
     let lesson =
         format!("{}\n<!-- log -->\n```text\n```\n", fence("serve", "$ echo why it cannot; exit 2"));
@@ -195,7 +186,7 @@ fn a_server_that_does_not_start_is_told() {
     assert_eq!(output.lines().filter(|line| line.contains("; help: ")).count(), 1, "{output}");
 }
 
-fn one_server_at_a_time() {
+fn only_one_server_runs_at_a_time() {
     let repository = Repository::new();
     let serve = fence("serve: vary", &format!("$ {}", server()));
     repository.write("lessons/01-a.md", &format!("{serve}\n{serve}"));
@@ -207,7 +198,7 @@ fn one_server_at_a_time() {
     assert!(output.contains("01-a.md:6: no server is running; help: start one"), "{output}");
 }
 
-fn a_port_that_is_taken_is_waited_for() {
+fn a_port_in_use_is_waited_for() {
     let repository = Repository::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -220,7 +211,7 @@ fn a_port_that_is_taken_is_waited_for() {
     assert!(docs_tool.wait().unwrap().success());
 }
 
-fn commands_can_be_left_out() {
+fn commands_can_be_skipped() {
     let repository = Repository::new();
     repository.write("lessons/01-a.md", &fence("run", "$ touch ran\nno matter"));
     let output = repository.notes(&["check", "--no-run", "lessons/01-a.md"], 0);
@@ -228,12 +219,12 @@ fn commands_can_be_left_out() {
     assert!(!repository.path().join("ran").exists());
 }
 
-fn what_calls_a_program_that_is_missing_is_left_out() {
+fn commands_of_missing_programs_are_skipped() {
     let repository = Repository::new();
     let lesson = fence("serve", "$ node server.mjs") + &fence("run", "$ echo client");
     repository.write("lessons/01-a.md", &lesson);
     let mut docs_tool = repository.command(&["check", "lessons/01-a.md"]);
-    // A folder with nothing in it.
+    // This folder contains no programs.
     let output = docs_tool.env("PATH", repository.path().join("lessons")).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     let expected =
@@ -241,7 +232,7 @@ fn what_calls_a_program_that_is_missing_is_left_out() {
     assert_eq!(output, expected);
 }
 
-fn an_interrupt_leaves_nothing_behind() {
+fn an_interrupt_ends_all_processes() {
     let repository = Repository::new();
     let lesson = format!(
         "{}\n<!-- run -->\n```console\n$ echo $$ > pid; sleep 600\n```\n",

@@ -1,0 +1,214 @@
+//! Pages that are not made from Markdown: the siblings side by side, files, folders, solutions.
+
+use super::mdbook::not_printed;
+use super::siblings::{self, Part, code_block, side_by_side};
+use super::site::{self, Site};
+use crate::anchors::{self, Mark};
+use crate::fill::sibling_files;
+use crate::paths;
+use crate::repo::Kind;
+
+/// The place of the page that shows the siblings' whole files.
+pub const WHOLE_FILES: &str = "siblings/whole-files.md";
+
+/// Adds the pages that show the siblings side by side: one per anchor, one of the whole files, and
+/// a table.
+pub fn sibling_pages(site: &mut Site) {
+    let read = |(_, path): (&str, String)| site.repo.read(&path).ok();
+    let texts: Vec<String> = sibling_files(None).into_iter().filter_map(read).collect();
+    if texts.len() < sibling_files(None).len() {
+        return;
+    }
+    let parts = |lines: &dyn Fn(&str) -> Option<Vec<String>>| -> Vec<Part> {
+        let files = sibling_files(None).into_iter().zip(&texts);
+        files.map(|((sibling, path), text)| Part { sibling, path, lines: lines(text) }).collect()
+    };
+    let mut rows = String::new();
+    for anchor in siblings::common_anchors(&texts) {
+        let parts = parts(&|text| anchors::quote(text, &anchor).ok());
+        rows.push_str(&sibling_page(site, &anchor, &parts));
+    }
+    let files = parts(&|text| Some(anchors::whole(text)));
+    let columns = side_by_side("whole files", &files, |part| site.link(WHOLE_FILES, &part.path));
+    let text = format!("# The whole files, side by side\n\n{columns}");
+    site.insert(WHOLE_FILES, "The whole files", not_printed(&text));
+    let text = format!(
+        "# Side by side\n\nAll siblings have the same functions with the same names, in the same \
+         order. Each page shows one part of all siblings.\n\n\
+         | part | functions | explained in |\n| --- | --- | --- |\n{rows}\n\
+         One page shows [the whole files](whole-files.md).\n"
+    );
+    site.insert("siblings/index.md", "Side by side", text);
+}
+
+/// Adds the page of an anchor. Returns its row in the table.
+fn sibling_page(site: &mut Site, anchor: &str, parts: &[Part]) -> String {
+    let place = format!("siblings/{anchor}.md");
+    let mut functions: Vec<String> = Vec::new();
+    for name in parts.iter().filter_map(|part| part.lines.as_deref()).flat_map(siblings::functions)
+    {
+        let name = format!("`{name}`");
+        if !functions.contains(&name) {
+            functions.push(name);
+        }
+    }
+    let functions = functions.join(", ");
+    let named = if functions.is_empty() { String::new() } else { format!("{functions}.\n") };
+    let quotes = format!("#{anchor}");
+    let explained = sentence("Explained in", &site.links_to_quotes(&quotes, &place));
+    let columns = side_by_side(anchor, parts, |part| {
+        let fragment = part.lines.as_ref().map(|_| format!("#{anchor}")).unwrap_or_default();
+        site.link(&place, &part.path) + &fragment
+    });
+    let text = format!("# {anchor}, side by side\n\n{named}{explained}\n{columns}");
+    site.insert(&place, anchor, text);
+    let lessons = site.links_to_quotes(&quotes, "siblings/index.md");
+    format!("| [{anchor}]({anchor}.md) | {functions} | {lessons} |\n")
+}
+
+fn sentence(words: &str, links: &str) -> String {
+    if links.is_empty() { String::new() } else { format!("{words} {links}.\n\n") }
+}
+
+/// Adds a page for each file that the book shows.
+pub fn code_pages(site: &mut Site) {
+    for path in site.code.clone() {
+        let Ok(text) = site.repo.read(&path) else { continue };
+        let place = site.place(&path);
+        let task = site::exercise(&path).map(|folder| {
+            let task = site.link(&place, &paths::join(folder, "README.md"));
+            format!("[Back to the task]({task})\n\n")
+        });
+        let quotes = sentence("Quoted in", &site.links_to_quotes(&path, &place));
+        let is_sibling = sibling_files(None).iter().any(|(_, file)| *file == path);
+        let own_page = |anchor: &str| {
+            is_sibling.then(|| paths::relative(&place, &format!("siblings/{anchor}.md")))
+        };
+        let file = file(&path, &text, &(task.unwrap_or_default() + &quotes), own_page);
+        // Files are wider than prose, see docs/book/highwater.css.
+        let made = format!("<div class=\"hw-file\">\n\n{file}\n</div>\n");
+        site.insert(&place, paths::name(&path), not_printed(&made));
+    }
+}
+
+/// Returns a page that shows a file. It is split at the anchors, so that links can lead to them.
+/// `own_page` returns the link to the page of an anchor of the siblings.
+fn file(path: &str, text: &str, above: &str, own_page: impl Fn(&str) -> Option<String>) -> String {
+    let mut out = format!("# `{path}`\n\n{above}");
+    for (at, (names, lines)) in segments(text).into_iter().enumerate() {
+        if lines.is_empty() && names.is_empty() {
+            continue;
+        }
+        if at > 0 || !names.is_empty() {
+            let ids = names.iter().map(|name| format!("<a id=\"{name}\"></a>"));
+            let links = names.iter().filter_map(|name| {
+                own_page(name).map(|link| format!("[{name}, side by side]({link})"))
+            });
+            let (ids, links) = (ids.collect::<String>(), links.collect::<Vec<_>>().join(" "));
+            out.push_str(&format!("<div class=\"hw-anchor\">\n\n{ids}{links}\n\n</div>\n\n"));
+        }
+        out.push_str(&format!("{}\n\n", code_block(&lines, path)));
+    }
+    out
+}
+
+/// Splits a text where an anchor starts that is not indented. Returns the anchors that start in
+/// each segment, and its lines.
+fn segments(text: &str) -> Vec<(Vec<&str>, Vec<String>)> {
+    let mut segments = vec![(Vec::new(), Vec::new())];
+    for line in text.lines() {
+        match (anchors::mark(line), segments.last_mut()) {
+            (Some(Mark::Begin(name)), Some((names, _))) if line.starts_with(' ') => {
+                names.push(name)
+            }
+            (Some(Mark::Begin(name)), _) => segments.push((vec![name], Vec::new())),
+            (None, Some((_, lines))) => lines.push(line.to_owned()),
+            _ => {}
+        }
+    }
+    for (_, lines) in &mut segments {
+        anchors::trim(lines);
+    }
+    segments
+}
+
+/// Adds pages that list the folders of the files, and folders that are listed completely.
+pub fn listings(site: &mut Site) {
+    let mut folders = site.folders.clone();
+    for path in site.code.iter().chain(&site.folders) {
+        let mut folder = path.as_str();
+        while !folder.is_empty() {
+            folder = paths::parent(folder);
+            folders.insert(folder.to_owned());
+        }
+    }
+    for folder in folders.iter().rev() {
+        let place = site::listing(folder);
+        let title = if folder.is_empty() { "All files" } else { folder };
+        let mut text = format!("# {title}\n\n");
+        for child in site.repo.children(folder) {
+            let target = match folders.contains(&child) {
+                true => site::listing(&child),
+                false => site.place(&child),
+            };
+            if site.pages.contains_key(&target) || site.assets.contains(&target) {
+                let link = paths::relative(&place, &target);
+                let about = description(site, &child).map(|about| format!(": {about}"));
+                let (name, about) = (paths::name(&child), about.unwrap_or_default());
+                text.push_str(&format!("- [`{name}`]({link}){about}\n"));
+            }
+        }
+        site.insert(&place, paths::name(title), not_printed(&text));
+    }
+}
+
+/// Returns the first sentence of a file's documentation, or the description of a package.
+fn description(site: &Site, path: &str) -> Option<String> {
+    match site.repo.kind(path)? {
+        Kind::Folder => {
+            let manifest = site.repo.read(&paths::join(path, "Cargo.toml")).ok()?;
+            let line = manifest.lines().find_map(|line| line.strip_prefix("description = \""))?;
+            Some(line.trim_end_matches('"').to_owned())
+        }
+        Kind::Code if paths::ending(path) == "rs" => first_sentence(&site.repo.read(path).ok()?),
+        _ => None,
+    }
+}
+
+fn first_sentence(text: &str) -> Option<String> {
+    let first = text.lines().take_while(|line| !line.is_empty() && *line != "//!");
+    let lines = first.map(|line| line.strip_prefix("//! ")).collect::<Option<Vec<_>>>()?;
+    let paragraph = lines.join(" ");
+    let sentence = paragraph.split(". ").next()?.trim_end_matches('.');
+    (!sentence.is_empty()).then(|| sentence.to_owned())
+}
+
+/// Returns the page of a solution. `task` is the link to the exercise.
+pub fn solution(title: &str, path: &str, text: &str, task: &str) -> String {
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    format!(
+        "# {title}: a solution\n\nThis is one of many correct solutions. [Back to the task]({task})\n\n\
+         <details>\n<summary>Show {}</summary>\n\n{}\n\n</details>\n",
+        paths::name(path),
+        code_block(&lines, path),
+    )
+}
+
+/// Returns the hints of an exercise, each folded. Their headings are `## 1`, `## 2`, …
+pub fn folded(hints: &str) -> String {
+    let mut out = String::from("\n## Hints\n\n");
+    let mut is_open = false;
+    let mut is_in_fence = false;
+    for line in hints.lines() {
+        is_in_fence ^= line.trim_start().starts_with("```");
+        if let Some(level) = line.strip_prefix("## ").filter(|_| !is_in_fence) {
+            out.push_str(if is_open { "\n</details>\n\n" } else { "" });
+            out.push_str(&format!("<details>\n<summary>Hint {}</summary>\n\n", level.trim()));
+            is_open = true;
+        } else if is_open {
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    out + if is_open { "\n</details>\n" } else { "" }
+}

@@ -1,0 +1,114 @@
+//! The pages of the book, and the files of the repository that it needs.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use crate::paths;
+use crate::repo::{Kind, Repo};
+
+/// The folder of the exercises.
+pub const EXERCISES: &str = "lessons/exercises";
+
+/// A page of the book.
+pub struct Page {
+    pub title: String,
+    pub text: String,
+}
+
+/// The book while it is assembled.
+#[derive(Default)]
+pub struct Site {
+    pub repo: Repo,
+    /// The pages by their paths in the book.
+    pub pages: BTreeMap<String, Page>,
+    /// Files that the book contains unchanged.
+    pub assets: BTreeSet<String>,
+    /// Files that the book shows.
+    pub code: BTreeSet<String>,
+    /// Folders that the book lists completely.
+    pub folders: BTreeSet<String>,
+    /// The titles and places of pages that quote a file, or an anchor of the siblings (`#anchor`).
+    quotes: BTreeMap<String, BTreeSet<(String, String)>>,
+    queue: VecDeque<String>,
+    seen: BTreeSet<String>,
+}
+
+impl Site {
+    pub fn of(repo: &Repo) -> Self {
+        Self { repo: repo.clone(), ..Self::default() }
+    }
+
+    /// Adds a path of the repository to the book.
+    pub fn add(&mut self, path: &str) {
+        if self.seen.insert(path.to_owned()) {
+            self.queue.push_back(path.to_owned());
+        }
+    }
+
+    /// Returns the next path that was added.
+    pub fn next(&mut self) -> Option<String> {
+        self.queue.pop_front()
+    }
+
+    /// Adds a page that quotes a file or an anchor.
+    pub fn add_quote(&mut self, of: &str, title: &str, place: &str) {
+        let pages = self.quotes.entry(of.to_owned()).or_default();
+        pages.insert((title.to_owned(), place.to_owned()));
+    }
+
+    /// Returns links from the page at `place` to the pages that quote a file or an anchor.
+    pub fn links_to_quotes(&self, of: &str, place: &str) -> String {
+        let quotes = self.quotes.get(of).into_iter().flatten();
+        let links =
+            quotes.map(|(title, page)| format!("[{title}]({})", paths::relative(place, page)));
+        links.collect::<Vec<_>>().join(", ")
+    }
+
+    pub fn insert(&mut self, place: &str, title: &str, text: String) {
+        self.pages.insert(place.to_owned(), Page { title: title.to_owned(), text });
+    }
+
+    /// Returns the place in the book of a path in the repository.
+    pub fn place(&self, path: &str) -> String {
+        let folder = paths::parent(path);
+        match (self.repo.kind(path), paths::name(path)) {
+            (Some(Kind::Folder), _) => {
+                match self.repo.kind(&paths::join(path, "README.md")).is_some() {
+                    true => paths::join(path, "index.md"),
+                    false => listing(path),
+                }
+            }
+            (Some(Kind::Code), _) => match solved_exercise(path) {
+                Some(exercise) => paths::join(exercise, "solution.md"),
+                None => format!("code/{path}.md"),
+            },
+            (Some(Kind::Markdown), "README.md") => paths::join(folder, "index.md"),
+            // The page of an exercise contains its hints.
+            (Some(Kind::Markdown), "hints.md") if exercise(path).is_some() => {
+                paths::join(folder, "index.md")
+            }
+            _ => path.to_owned(),
+        }
+    }
+
+    /// Returns a link from the page at `place` to a path of the repository.
+    pub fn link(&self, place: &str, path: &str) -> String {
+        paths::relative(place, &self.place(path))
+    }
+}
+
+/// Returns the place of the page that lists a folder.
+pub fn listing(folder: &str) -> String {
+    paths::join(&paths::join("code", folder), "index.md").replace("//", "/")
+}
+
+/// Returns the folder of the exercise that contains a file.
+pub fn exercise(path: &str) -> Option<&str> {
+    let (slug, _) = path.strip_prefix(EXERCISES)?.strip_prefix('/')?.split_once('/')?;
+    let has_number = slug.get(..2).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    has_number.then(|| &path[..EXERCISES.len() + 1 + slug.len()])
+}
+
+/// Returns the folder of the exercise whose solution a file is.
+pub fn solved_exercise(path: &str) -> Option<&str> {
+    exercise(path).filter(|folder| path[folder.len()..] == *"/solution/main.rs")
+}

@@ -1,0 +1,29 @@
+//! What most modules need: the siblings, the output of this program, regular expressions.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use regex::Regex;
+
+/// The siblings, in the order in which they are shown, and the folder of each.
+pub const SIBLINGS: [(&str, &str); 4] = [
+    ("std", "crates/serve-std"),
+    ("tokio", "crates/serve-tokio"),
+    ("async-std", "crates/serve-async-std"),
+    ("smol", "crates/serve-smol"),
+];
+
+/// Prints a line on standard output. A closed pipe is not an error.
+pub fn print(line: impl Display) {
+    let _ = writeln!(io::stdout(), "{line}");
+}
+
+/// Prints a line on standard error.
+pub fn report(line: impl Display) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+/// Returns a regular expression of this program.
+pub fn pattern(expression: &str) -> Regex {
+    Regex::new(expression).expect("the expressions of this program are well-formed")
+}

@@ -1,0 +1,230 @@
+//! Pictures of small sources.
+
+use std::process::Output;
+
+use crate::repository::Repository;
+
+pub const TESTS: &[(&str, fn())] = &[
+    ("pictures::an_outdated_picture_is_reported_and_drawn", an_outdated_picture_is_reported),
+    ("pictures::an_unknown_picture_is_an_error", an_unknown_picture_is_an_error),
+    ("pictures::an_unknown_kind_is_an_error", an_unknown_kind_is_an_error),
+    ("pictures::errors_in_a_sequence_have_lines_and_help", errors_in_a_sequence),
+    ("pictures::errors_in_a_diagram_have_lines_and_help", errors_in_a_diagram),
+    ("pictures::every_kind_of_row_is_drawn", every_kind_of_row_is_drawn),
+    ("pictures::boxes_are_in_rows_and_columns", boxes_are_in_rows_and_columns),
+    ("pictures::text_is_wrapped_between_words", text_is_wrapped_between_words),
+    ("pictures::a_picture_has_no_external_files", a_picture_has_no_external_files),
+    ("pictures::a_timeline_shows_each_client", a_timeline_shows_each_client),
+    ("pictures::ticks_are_round", ticks_are_round),
+    ("pictures::an_incomplete_log_is_an_error", an_incomplete_log_is_an_error),
+];
+
+const SOURCE: &str = "sequence: A\ndescription: b\nactors: x, y\nx -> y: one\n";
+
+const LOG: &str = r#"{"at_us":10,"event":"listening","approach":"tokio","addr":"127.0.0.1:1","file":"f","bytes":9}
+{"at_us":100,"event":"connected","conn":1,"peer":"127.0.0.1:2"}
+{"at_us":350,"event":"chunk","conn":1,"bytes":9,"wait_us":200}
+{"at_us":360,"event":"file_ended","conn":1,"bytes":9}
+{"at_us":400,"event":"disconnected","conn":1,"sent":19,"received":0}
+"#;
+
+fn pictures(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String) {
+    let arguments = [&["pictures"], arguments].concat();
+    let Output { status, stderr, .. } = repository.command(&arguments).output().unwrap();
+    (status.code(), String::from_utf8(stderr).unwrap())
+}
+
+/// Returns the error in a source.
+fn error(name: &str, text: &str) -> String {
+    let repository = Repository::new();
+    repository.write(&format!("lessons/pictures/{name}"), text);
+    let (code, error) = pictures(&repository, &[]);
+    assert_eq!(code, Some(2), "{error}");
+    error.replace("error: lessons/pictures/", "")
+}
+
+/// Returns the picture of a source.
+fn drawn(name: &str, text: &str) -> String {
+    let repository = Repository::new();
+    repository.write(&format!("lessons/pictures/{name}"), text);
+    assert_eq!(pictures(&repository, &[]), (Some(0), String::new()));
+    repository.read("lessons/pictures/a.svg")
+}
+
+/// Returns the line of a picture that contains this text.
+fn line<'a>(svg: &'a str, text: &str) -> &'a str {
+    svg.lines().find(|line| line.contains(&format!(">{text}<"))).unwrap_or_else(|| panic!("{svg}"))
+}
+
+/// Returns an attribute of an element.
+fn attribute(element: &str, name: &str) -> f64 {
+    let (_, rest) = element.split_once(&format!(" {name}=\"")).unwrap();
+    rest.split('"').next().unwrap().parse().unwrap()
+}
+
+fn an_outdated_picture_is_reported() {
+    let repository = Repository::new();
+    let write =
+        |name: &str, text: &str| repository.write(&format!("lessons/pictures/{name}"), text);
+    let outdated = || {
+        let (code, errors) = pictures(&repository, &["--check"]);
+        assert_eq!(code, Some(i32::from(!errors.is_empty())), "{errors}");
+        errors
+    };
+    write("a.txt", SOURCE);
+    let expected = "lessons/pictures/a.svg:1: the picture does not show lessons/pictures/a.txt; \
+                    help: run `cargo run -p docs-tool -- pictures`\n";
+    assert_eq!(outdated(), expected);
+    assert!(repository.notes(&["check"], 1).contains(expected));
+    assert_eq!(pictures(&repository, &[]).0, Some(0));
+    assert_eq!(outdated(), "");
+    write("a.txt", &SOURCE.replace("one", "two"));
+    assert_eq!(outdated(), expected);
+    assert_eq!(pictures(&repository, &["a"]).0, Some(0));
+    // Git may convert line ends on Windows.
+    let drawn = repository.read("lessons/pictures/a.svg");
+    write("a.svg", &drawn.replace('\n', "\r\n"));
+    assert_eq!(outdated(), "");
+    write("b.svg", &drawn);
+    assert!(outdated().contains("b.svg:1: the picture has no source; help: delete it"));
+}
+
+fn an_unknown_picture_is_an_error() {
+    let repository = Repository::new();
+    repository.write("lessons/pictures/a.txt", SOURCE);
+    let (code, error) = pictures(&repository, &["--check", "mona-lisa"]);
+    assert_eq!(code, Some(2));
+    assert_eq!(error, "error: there is no picture `mona-lisa`\nhelp: name one of a\n");
+}
+
+fn an_unknown_kind_is_an_error() {
+    let error = error("a.txt", "fresco: A title\n");
+    assert!(error.starts_with("a.txt:1: there is no kind `fresco`; help: write "), "{error}");
+}
+
+fn errors_in_a_sequence() {
+    let head = SOURCE.replace("x -> y: one\n", "");
+    for (text, expected) in [
+        (
+            format!("{head}x -> z: SYN\n"),
+            "a.txt:4: there is no actor `z`; help: name one of x, y\n",
+        ),
+        (format!("{head}x - y: SYN\n"), "a.txt:4: `x - y` is not a row; help: write"),
+        ("sequence: A\nactors: x\n".to_owned(), "a.txt:1: there is no line `description:`; help"),
+        (format!("{head}nothing\n"), "a.txt:4: the line has no colon; help: write `WORDS: TEXT`"),
+    ] {
+        let error = error("a.txt", &text);
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+fn errors_in_a_diagram() {
+    for (rest, expected) in [
+        ("box a 1 2-1: one\n", "a.txt:4: `2-1` is not a range; help: write `2` or `2-4`"),
+        ("box a 0 1: one\n", "a.txt:4: `0` is not a range; help: write"),
+        ("box a 1 1: one\nband 1-2: b\n", "a.txt:5: there is no row 2; help"),
+        ("box a 1 3: one\n", "a.txt:4: there is no column 3; help"),
+        ("arrow a -> b: x\n", "a.txt:4: there is no box `a` above; help: write `box"),
+        ("box a 1 1 pink: x\n", "a.txt:4: `box a 1 1 pink` is not a part of a diagram; help"),
+    ] {
+        let head = "diagram: A\ndescription: b\ncolumns: 2\n";
+        let error = error("a.txt", &format!("{head}{rest}"));
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
+fn an_incomplete_log_is_an_error() {
+    let start: String = LOG.split_inclusive('\n').take(3).collect();
+    for text in ["{}\n", &start] {
+        let error = error("a.jsonl", text);
+        assert!(error.starts_with("a.jsonl:1: the log is incomplete; help: "), "{error}");
+    }
+    assert!(error("a.jsonl", "nonsense\n").contains("--record-timelines"));
+}
+
+fn every_kind_of_row_is_drawn() {
+    let svg = drawn(
+        "a.txt",
+        "sequence: A\ndescription: b\nactors: client, server\nclient -> server: SYN: a\n\
+         server ->! client: RST\n# no\n\nnote server: waits\nevent server: file_ended\n\
+         alarm client: lost\npause: 5 s\npart: again\n",
+    );
+    for (class, text) in [
+        ("mid", "SYN: a"),
+        ("mid alarm", "RST"),
+        ("mid", "waits"),
+        ("mid code", "file_ended"),
+        ("mid alarm", "lost"),
+        ("mid soft", "5 s"),
+        ("bold", "again"),
+    ] {
+        let line = line(&svg, text);
+        assert!(line.starts_with(&format!("<text class=\"{class}\" ")), "{line}");
+    }
+}
+
+fn boxes_are_in_rows_and_columns() {
+    let svg = drawn(
+        "a.txt",
+        "diagram: A\ndescription: b\ncolumns: 2\nbox a 1 1: one\n\
+         box b 1 2 full: two | and a second line\nbox c 2 1-2: three\narrow a -> c: down\n\
+         back c -> a: up\nband 1-1: a band\n",
+    );
+    let rects = svg.lines().filter(|line| ["box", "full"].iter().any(|it| line.contains(it)));
+    let rects: Vec<[f64; 4]> = rects
+        .filter(|line| line.starts_with("<rect"))
+        .map(|line| ["x", "y", "width", "height"].map(|name| attribute(line, name)))
+        .collect();
+    let [a, b, c] = &rects[..] else { panic!("{rects:?}") };
+    assert_eq!((a[1], a[3]), (b[1], b[3]));
+    assert!(a[0] + a[2] < b[0] && a[1] + a[3] < c[1]);
+    assert_eq!((c[0], c[0] + c[2]), (a[0], b[0] + b[2]));
+    for text in ["one", "two", "and a second line", "down", "up", "a band"] {
+        line(&svg, text);
+    }
+}
+
+fn text_is_wrapped_between_words() {
+    let text = "the send buffer is full, so that write waits for space | unbreakable";
+    let svg = drawn("a.txt", &format!("{SOURCE}note x: {text}\n"));
+    for line_of_text in ["the send buffer is full, so", "that write waits for space"] {
+        line(&svg, line_of_text);
+    }
+    line(&svg, "unbreakable");
+}
+
+fn a_picture_has_no_external_files() {
+    let source = SOURCE.replace(": A", ": A & B").replace(": b", ": How A < B");
+    let svg = drawn("a.txt", &source);
+    assert!(svg.contains("<title id=\"t\">A &amp; B</title>\n<desc id=\"d\">How A &lt; B</desc>"));
+    assert!(svg.contains("prefers-color-scheme:dark") && svg.contains("viewBox=\"0 0 480 "));
+    assert_eq!(svg.matches("http").count(), 1, "the name space of SVG: {svg}");
+    // Coordinates have at most one decimal, so that all machines write the same.
+    for element in svg.lines().filter(|line| line.starts_with("<path") || line.starts_with("<rect"))
+    {
+        let decimals = element.split('.').skip(1).map(|it| it.split(|c: char| !c.is_ascii_digit()));
+        assert!(decimals.into_iter().all(|mut it| it.next().unwrap().len() == 1), "{element}");
+    }
+}
+
+fn a_timeline_shows_each_client() {
+    let svg = drawn("a.jsonl", LOG);
+    let description = "Drawn from the log of serve-tokio, which sent f to four clients. Client 1, the \
+                       slow one: connected at 0.00 ms, 1 chunks, the longest write took 0.20 ms, \
+                       file ended at 0.26 ms, disconnected at 0.30 ms.";
+    assert!(svg.contains(description), "{svg}");
+    line(&svg, "One run: 9 bytes, 9 bytes at a time");
+}
+
+fn ticks_are_round() {
+    let svg = drawn("a.jsonl", LOG);
+    for tick in ["0", "0.1", "0.2", "0.3", "0.4"] {
+        line(&svg, tick);
+    }
+    let log = LOG.replace(":400,", ":480000,").replace(":9,", ":1048576,");
+    let svg = drawn("a.jsonl", &log.replace("\"bytes\":9", "\"bytes\":65536"));
+    for tick in ["100", "200", "500"] {
+        line(&svg, tick);
+    }
+    assert!(svg.contains("disconnected at 480 ms") && svg.contains(">One run: 64 KiB, "), "{svg}");
+}
