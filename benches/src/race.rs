@@ -86,7 +86,7 @@ const TARGETS: [(Subject, (&str, [f64; 4])); 11] = {
         ),
         (("large", "GB/s × nginx", ZERO_COPY, Ratio("gb_per_s", "nginx")), (MIN, [1.0; 4])),
         (
-            ("river", "clients/CPU-s × nginx", ZERO_COPY, Ratio("connections_per_cpu_s", "nginx")),
+            ("river", "speed/CPU-s × nginx", ZERO_COPY, Ratio("connections_per_cpu_s", "nginx")),
             (MIN, [f64::NAN, 1.1, 0.9, 0.95]),
         ),
         (
@@ -191,7 +191,7 @@ fn title(run: &Run, measure: &str) -> String {
 
 /// Returns a row for each target whose quantity was measured.
 fn targets(run: &Run) -> Table {
-    let mut table = Table::new("", ["server", "target", "actual", "met"]);
+    let mut table = Table::new("", ["server", "target", "actual", ""]);
     let mut met_count = 0;
     for ((measure, label, modes, quantity), (sign, values)) in TARGETS {
         let siblings = approaches::ALL.iter().zip(values);
@@ -202,7 +202,7 @@ fn targets(run: &Run) -> Table {
             let Some(actual) = actual.filter(|_| !value.is_nan()) else { continue };
             let is_met = if sign == MIN { actual.median >= value } else { actual.median <= value };
             met_count += usize::from(is_met);
-            let verdict = if is_met { "yes" } else { "no" };
+            let verdict = if is_met { "met" } else { "missed" };
             let cells = [format!("{sign} {value}"), range(actual), verdict.to_owned()];
             table.push(&format!("{server} {measure}, {label}"), cells.map(Some));
         }
