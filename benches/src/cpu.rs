@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 /// The CPU time that each process has used since it started.
 pub type CpuTimes = BTreeMap<u32, Duration>;
 
-/// Reads the clocks of processes. Threads that have ended are included. Fails if a process has ended.
+/// Reads the clocks of running processes. Threads that have ended are included.
 pub fn read(pids: &[u32]) -> io::Result<CpuTimes> {
     let read = |&pid: &u32| {
         let raw = i32::try_from(pid).map_err(io::Error::other)?;
@@ -21,8 +21,8 @@ pub fn read(pids: &[u32]) -> io::Result<CpuTimes> {
     pids.iter().map(read).collect()
 }
 
-/// Returns the CPU time that all processes used between two readings, in seconds. It is unknown if a
-/// process ended.
+/// Returns the CPU time that all processes used between two readings, in seconds. It is unknown if
+/// a process ended.
 pub fn seconds_between(before: &CpuTimes, after: &CpuTimes) -> io::Result<f64> {
     if let Some(pid) = before.keys().find(|pid| !after.contains_key(pid)) {
         return Err(io::Error::other(format!("process {pid} ended during the measurement")));

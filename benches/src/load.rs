@@ -1,7 +1,7 @@
 //! A load client that verifies the replies.
 //!
-//! A [`Plan`] describes what the clients do. [`run`] executes it and returns a [`Report`]. A [`Job`]
-//! does the same, and another thread can watch it and release clients that do not read yet.
+//! A [`Plan`] describes what the clients do. [`run`] executes it and returns a [`Report`]. A
+//! [`Job`] does the same, and another thread can watch it and release clients that do not read yet.
 //!
 //! Each thread runs one event loop for its share of the connections, and reads all of them into one
 //! buffer. So the client needs much less CPU time than a server. The report contains this time.

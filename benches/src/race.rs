@@ -142,7 +142,8 @@ pub fn markdown(run: &Run) -> String {
          ratios of the rounds, with the smallest and the largest. All servers ran in turns on this \
          machine, over loopback, and the client discarded what it received. A CPU-second is a \
          second of the server's CPU time. [The methodology](../../../docs/METHODOLOGY.md#the-race) \
-         explains how the race works, and `summary.json` contains all values.\n\n| | |\n| --- | --- |\n",
+         explains how the race works, and `summary.json` contains all values.\n\n\
+         | | |\n| --- | --- |\n",
         day(&run.date)
     );
     for (name, value) in run.machine.facts() {

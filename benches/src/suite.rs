@@ -1,8 +1,8 @@
 //! The parts of the suites: servers in this process, a client, and files.
 //!
-//! A server runs as in its own program, but without a log: its [`Approach`](serve_core::Approach) gets
-//! a listener on a free port. The suites measure what a client observes, and the client counts the
-//! bytes of every reply.
+//! A server runs as in its own program, but without a log: its [`Approach`](serve_core::Approach)
+//! gets a listener on a free port. The suites measure what a client observes, and the client counts
+//! the bytes of every reply.
 
 mod baseline;
 mod target;
@@ -42,8 +42,8 @@ pub fn file_bytes_for(chunk_bytes: usize) -> u64 {
 
 /// Returns the path of a file of this length in a folder, and writes the file if it does not exist.
 ///
-/// The folder should be on a disk. For a file system in memory (`/tmp` on some machines), the kernel
-/// does not report whether data is cached, so that every read would use the blocking pool.
+/// The folder should be on a disk. For a file system in memory (`/tmp` on some machines), the
+/// kernel does not report whether data is cached, so that every read would use the blocking pool.
 pub fn noise_file(folder: &Path, bytes: u64) -> io::Result<PathBuf> {
     let path = folder.join(format!("{bytes}.bin"));
     if !path.exists() {

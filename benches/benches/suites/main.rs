@@ -1,4 +1,4 @@
-//! The suites: what a client observes of each sibling, by file size, chunk size and number of clients.
+//! The suites: what a client observes, by file size, chunk size and number of clients.
 //!
 //! `cargo bench -p benches -- --list` lists the benches, and `-- tokio` runs some of them.
 //! docs/METHODOLOGY.md explains why the comparison is fair, and what it does not show.
@@ -94,8 +94,8 @@ fn main() {
     criterion.final_summary();
 }
 
-/// Returns all benches. They have the same number of worker threads, because the executor of async-std
-/// belongs to the process: its first server determines the number.
+/// Returns all benches. They have the same number of worker threads, because the executor of
+/// async-std belongs to the process: its first server determines the number.
 fn benches() -> Vec<Bench> {
     let siblings = approaches::ALL;
     let mut benches = Vec::new();
@@ -121,8 +121,8 @@ fn benches() -> Vec<Bench> {
     for size in CHUNK_SIZES {
         benches.extend(siblings.map(|approach| of_chunk_size(approach, size)));
     }
-    // On Linux, the page cache hides the cost of single bytes on other systems. Only an approach with
-    // a runtime has a blocking pool.
+    // On Linux, the page cache hides the cost of single bytes on other systems. Only an approach
+    // with a runtime has a blocking pool.
     if cfg!(target_os = "linux") {
         for approach in siblings.into_iter().filter(|approach| approach.has_workers) {
             benches.push(Bench {

@@ -17,8 +17,8 @@ use crate::suite::WORKERS;
 /// The numbers of non-reading clients.
 pub const HELD_CLIENTS: [u64; 4] = [1, 16, 256, 1024];
 
-/// More bytes than the kernel accepts for a client that reads nothing, so that the server always has
-/// something left to send.
+/// More bytes than the kernel accepts for a client that reads nothing, so that the server always
+/// has something left to send.
 const HELD_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The receive buffer of a non-reading client, which the kernel doubles.
@@ -46,8 +46,8 @@ pub struct Footprints {
 }
 
 impl Footprints {
-    /// Creates a folder for files within another folder. The timed part of a job takes about as long
-    /// as the job time. For the program, see [`Launcher::new`].
+    /// Creates a folder for files within another folder. The timed part of a job takes about as
+    /// long as the job time. For the program, see [`Launcher::new`].
     pub fn new(
         program: PathBuf,
         folder: &Path,
@@ -58,8 +58,8 @@ impl Footprints {
         Ok(Self { launcher, without_client: HashMap::new(), job_time, is_tracing })
     }
 
-    /// Measures a server that sends a file in chunks of one size, such as `64KiB`, to one client at a
-    /// time. Then counts the system calls of another process that serves one client.
+    /// Measures a server that sends a file in chunks of one size, such as `64KiB`, to one client at
+    /// a time. Then counts the system calls of another process that serves one client.
     pub fn measure_chunks(
         &mut self,
         participant: &Participant,

@@ -146,7 +146,7 @@ impl Plan {
     }
 }
 
-/// Raises the limit of file descriptors to its maximum, and returns how many connections are possible.
+/// Raises the limit of file descriptors, and returns how many connections are possible.
 pub fn descriptors() -> u64 {
     let limit = harness::cleanup::raise_descriptor_limit();
     // Windows has no such limit, but each connection needs a port.

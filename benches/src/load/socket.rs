@@ -68,8 +68,8 @@ pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// Reads into spare capacity, which stays unused memory on Linux ([`DISCARD`]). Returns the number of
-/// bytes.
+/// Reads into spare capacity, which stays unused memory on Linux ([`DISCARD`]). Returns the number
+/// of bytes.
 pub(crate) fn discard<'s, S>(stream: &'s S, spare: &mut [MaybeUninit<u8>]) -> io::Result<usize>
 where
     SockRef<'s>: From<&'s S>,

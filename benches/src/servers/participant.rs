@@ -9,7 +9,8 @@ use serve_core::Approach;
 /// The name of the baseline: one thread that calls `sendfile` in a loop.
 pub(super) const BASELINE: &str = "floor";
 
-/// The chunk size of the baseline, in bytes: the maximum, so that one call sends as much as possible.
+/// The chunk size of the baseline, in bytes: the maximum, so that one call sends as much as
+/// possible.
 const BASELINE_CHUNK_BYTES: u64 = 1 << 30;
 
 /// A server that is measured.

@@ -30,8 +30,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// written later.
 const REST: Duration = Duration::from_millis(50);
 
-/// The maximum size of a segment of a non-reading client, in bytes. Each network carries segments of
-/// this size (RFC 9293, 3.7.1). With larger ones, the kernel accepts megabytes within one machine.
+/// The maximum size of a segment of a non-reading client, in bytes. Each network carries segments
+/// of this size (RFC 9293, 3.7.1). With larger ones, the kernel accepts megabytes within one
+/// machine.
 const SEGMENT_BYTES: u32 = 536;
 
 /// How long non-reading clients may take to connect, or wait for data.

@@ -24,8 +24,8 @@ const READ_BYTES: usize = 8 * 1024 * 1024;
 pub enum Mode {
     /// Copy mode.
     Copy,
-    /// Copy mode that reads the file only in the blocking pool, as on systems other than Linux, where
-    /// a server cannot find out whether data is in the page cache.
+    /// Copy mode that reads the file only in the blocking pool, as on systems other than Linux,
+    /// where a server cannot find out whether data is in the page cache.
     BlockingPool,
     /// Zero-copy mode (Linux).
     ZeroCopy,

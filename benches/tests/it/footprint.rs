@@ -68,7 +68,7 @@ fn a_chunk_is_one_read_and_one_write() {
 fn a_chunk_is_one_event() {
     for approach in approaches::ALL {
         for chunk_bytes in [1, 64, 1000] {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = TempFolder::new().unwrap();
             let path = folder.path().join("file.bin");
             std::fs::write(&path, vec![7; 3000]).unwrap();
             let mut config = Config::new(&path);

@@ -12,8 +12,8 @@ const MEASURE: &str = env!("CARGO_BIN_EXE_measure");
 /// Long enough for the warm-up and some measurements.
 const SPAN: Duration = Duration::from_millis(1200);
 
-/// Interrupts `measure` with these arguments. Its files are in the folder for temporary files and in
-/// the folder of the build.
+/// Interrupts `measure` with these arguments. Its files are in the folder for temporary files and
+/// in the folder of the build.
 fn interrupt_measure(args: &[&str]) {
     let target = TempFolder::new().unwrap();
     interrupt(SPAN, || {

@@ -6,6 +6,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::mpsc;
 
+use harness::TempFolder;
+
 use crate::in_time;
 use crate::servers::{BARE, Sibling, scripted, send_all};
 
@@ -130,7 +132,7 @@ fn short_help_has_one_line_per_flag_within_80_columns() {
 fn a_small_race_is_run_and_recorded() {
     use harness::record::{Record, Run};
 
-    let folder = harness::TempFolder::new().unwrap();
+    let folder = TempFolder::new().unwrap();
     let target = folder.path().join("target");
     let record = folder.path().join("record");
     let footprint = Run { program: "footprint".to_owned(), ..Run::default() };
@@ -170,7 +172,7 @@ fn a_small_race_is_run_and_recorded() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_small_footprint_is_measured_and_saved() {
-    let folder = harness::TempFolder::new().unwrap();
+    let folder = TempFolder::new().unwrap();
     let file = folder.path().join("footprint.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
     command.args(["footprint", "--server", "smol", "--chunk-size", "64KiB", "--no-held"]);
@@ -188,7 +190,7 @@ fn a_small_footprint_is_measured_and_saved() {
 
 #[test]
 fn a_record_has_a_page_and_can_be_compared() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TempFolder::new().unwrap();
     let record = benches::records::records_folder().join("2026-11-29-linux-2-cores");
     let (record, out) = (record.display().to_string(), folder.path().display().to_string());
     let output = measure(&["report", "--from", &record, "--out", &out]);
@@ -232,7 +234,7 @@ fn measure_within(folder: &Path, args: &str) -> Output {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_server_that_is_not_installed_is_reported() {
-    let folder = harness::TempFolder::new().unwrap();
+    let folder = TempFolder::new().unwrap();
     let run = |args: &str| measure_within(folder.path(), args);
     let race = run("race --server node --no-record");
     assert_eq!(race.status.code(), Some(2), "{race:?}");
@@ -249,7 +251,7 @@ fn a_server_that_is_not_installed_is_reported() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_part_of_the_footprint_can_be_selected() {
-    let folder = harness::TempFolder::new().unwrap();
+    let folder = TempFolder::new().unwrap();
     let steps_of = |args: &str| {
         let output = measure_within(folder.path(), &format!("footprint --no-strace {args}"));
         let stderr = text(&output.stderr);
@@ -267,7 +269,7 @@ fn a_part_of_the_footprint_can_be_selected() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_part_of_the_race_can_be_selected() {
-    let folder = harness::TempFolder::new().unwrap();
+    let folder = TempFolder::new().unwrap();
     let run = |args: &str| measure_within(folder.path(), &format!("race --no-record {args}"));
     let output = run("--measure river,large --server nginx,tokio-zero-copy --server-cmd \
                       old={file}:{port} --rounds 2 --large-size 1MiB --job-time 1ms");

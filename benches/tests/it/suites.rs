@@ -58,7 +58,7 @@ fn quick(results: &Path) -> Criterion {
 /// Runs a bench. Returns the message with which it failed.
 fn bench(mut target: Target, work: fn(&mut Target)) -> Result<(), String> {
     in_time(move || {
-        let results = tempfile::tempdir().unwrap();
+        let results = TempFolder::new().unwrap();
         let benched = panic::catch_unwind(AssertUnwindSafe(|| {
             quick(results.path()).bench_function("b", |b| b.iter(|| work(&mut target)));
         }));

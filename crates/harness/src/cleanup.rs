@@ -4,7 +4,7 @@ use std::io;
 use std::process::{self, Child, Command};
 use std::time::Duration;
 
-use crate::group::{adopt_orphans, kill_all};
+use crate::group::kill_all;
 use crate::processes;
 use crate::registry;
 use crate::signal::{self, Signal};
@@ -25,7 +25,7 @@ pub fn on_interrupt() -> io::Result<()> {
     use std::io::IsTerminal;
 
     // A process whose parent is killed becomes a child of this program, which kills it, too.
-    adopt_orphans();
+    crate::group::adopt_orphans();
     let mut numbers = vec![SIGINT, SIGTERM];
     // `nohup` detaches stdin from the terminal.
     numbers.extend(io::stdin().is_terminal().then_some(SIGHUP));
@@ -49,8 +49,8 @@ pub fn on_interrupt() -> io::Result<()> {
     ctrlc::set_handler(|| end_all(130)).map_err(io::Error::other)
 }
 
-/// Starts a command without a group of its own, so that Ctrl-C reaches it. After an interrupt, nothing
-/// is started: the calling thread waits until the program has ended.
+/// Starts a command without a group of its own, so that Ctrl-C reaches it. After an interrupt,
+/// nothing is started: the calling thread waits until the program has ended.
 ///
 /// # Errors
 ///

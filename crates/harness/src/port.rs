@@ -40,8 +40,8 @@ pub fn free() -> io::Result<u16> {
 }
 
 /// Returns a random address in 127.0.0.0/8, which has probably not been used yet. Linux remembers
-/// metrics of the connections between two addresses (`ip tcp_metrics`), and may accept several times
-/// as much data at once for later connections. Other systems usually have only 127.0.0.1.
+/// metrics of the connections between two addresses (`ip tcp_metrics`), and may accept several
+/// times as much data at once for later connections. Other systems usually have only 127.0.0.1.
 #[must_use]
 pub fn unused_loopback() -> IpAddr {
     // A hasher of the standard library has random keys.
@@ -59,7 +59,8 @@ pub fn listening(port: u16) -> Listening {
     ips.first().map_or(Listening::No, |&ip| Listening::At(ip))
 }
 
-/// Returns the loopback address at which a socket with this address can be reached, if there is one.
+/// Returns the loopback address at which a socket with this address can be reached, if there is
+/// one.
 fn local(ip: IpAddr, port: u16) -> Option<IpAddr> {
     const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -86,7 +87,8 @@ pub(crate) fn listeners() -> Vec<(u16, u64)> {
     sockets.iter().filter(|it| it.is_listening()).map(|it| (it.port, it.inode)).collect()
 }
 
-/// Whether a socket listens on this port, at any address. Returns false on systems other than Linux.
+/// Whether a socket listens on this port, at any address. Returns false on systems other than
+/// Linux.
 #[must_use]
 pub fn is_taken(port: u16) -> bool {
     listeners().iter().any(|listener| listener.0 == port)

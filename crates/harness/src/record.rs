@@ -22,10 +22,10 @@
 //! }
 //! ```
 //!
-//! The id of a measurement names the case, the server and the quantity, whose name ends in its unit:
-//! `large/tokio/gb_per_s` (race), `64KiB/tokio/cpu_s` (footprint). The ids of the suites are those
-//! of Criterion; their unit is nanoseconds per iteration. In the race, a sample is the value of one
-//! round; `null` means that the round failed.
+//! The id of a measurement names the case, the server and the quantity, whose name ends in its
+//! unit: `large/tokio/gb_per_s` (race), `64KiB/tokio/cpu_s` (footprint). The ids of the suites are
+//! those of Criterion; their unit is nanoseconds per iteration. In the race, a sample is the value
+//! of one round; `null` means that the round failed.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -13,9 +13,9 @@ const REMOVALS_MAX: usize = 100;
 
 /// The process groups and folders of this program.
 ///
-/// A group or a folder is created and registered under the lock, and a folder is removed under it, so
-/// that an interrupt cannot come in between. The interrupt handler never releases the lock, so that
-/// nothing new is started.
+/// A group or a folder is created and registered under the lock, and a folder is removed under it,
+/// so that an interrupt cannot come in between. The interrupt handler never releases the lock, so
+/// that nothing new is started.
 #[derive(Debug)]
 pub(crate) struct Registry {
     pub groups: BTreeSet<u32>,

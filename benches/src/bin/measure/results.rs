@@ -20,8 +20,8 @@ pub fn progress_bar(steps: usize) -> ProgressBar {
     bar
 }
 
-/// Prints the tables of a run, and what could not be measured. Writes the run to a file. The default
-/// is `target/measure/PROGRAM.json`.
+/// Prints the tables of a run, and what could not be measured. Writes the run to a file. The
+/// default is `target/measure/PROGRAM.json`.
 pub fn save(run: &Run, tables: &[Table], path: Option<PathBuf>) -> anyhow::Result<()> {
     tables.iter().for_each(|table| print(format_args!("{table}\n")));
     run.problems.iter().for_each(|problem| print(format_args!("{problem}\n")));

@@ -25,10 +25,10 @@ pub enum Measure {
 
 const BYTES_BYTES: u64 = 100_000;
 
-/// More bytes than the kernel accepts for a client that reads nothing, so that the server always has
-/// something left to send. With [`HELD_BUFFER_BYTES`] and small segments, the kernel accepts 107 kB
-/// and uses 121 KiB of memory (Linux 6.18, 9,900 clients). Each measurement checks that the server
-/// has something left.
+/// More bytes than the kernel accepts for a client that reads nothing, so that the server always
+/// has something left to send. With [`HELD_BUFFER_BYTES`] and small segments, the kernel accepts
+/// 107 kB and uses 121 KiB of memory (Linux 6.18, 9,900 clients). Each measurement checks that the
+/// server has something left.
 const HELD_BYTES: u64 = 192 * 1024;
 
 /// The same for few clients, for each of which the kernel may accept more: up to 260 kB were seen.
@@ -276,8 +276,7 @@ impl Course {
         Ok(figures)
     }
 
-    /// Runs each job with and without a log, immediately after each other. The order changes in each
-    /// round.
+    /// Runs each job with and without a log. The order changes in each round.
     fn measure_log(&mut self, participant: &Participant, round: usize) -> io::Result<Figures> {
         let order = if round % 2 == 0 { [false, true] } else { [true, false] };
         let mut figures = Figures::new();
@@ -314,8 +313,8 @@ fn figures(report: &Report, cpu_s: f64) -> Figures {
     figures
 }
 
-/// Returns the memory of the server, the latency of a new client, and the used part of the TCP memory
-/// of the system while clients read nothing.
+/// Returns the memory of the server, the latency of a new client, and the used part of the TCP
+/// memory of the system while clients read nothing.
 fn look_at_held(server: &Server) -> io::Result<(u64, f64, Option<f64>)> {
     thread::sleep(SETTLE_TIME);
     let bytes = server.memory_bytes()?;
