@@ -182,13 +182,14 @@ impl Stage {
     /// Waits until no other run of this program has a server, because they use the same ports.
     fn lock_server(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
         if self.server_lock.is_none() {
-            let path = env::temp_dir().join("highwater-docs-tool.lock");
-            let locked = lock_file(&path, || {
+            // All runs share this folder. A file in it would remain.
+            let path = env::temp_dir();
+            let locked = lock_folder(&path, || {
                 progress("  waiting until the server of another `docs-tool` ends");
             });
             self.server_lock = Some(locked.map_err(|error| {
                 let what = format!("cannot lock `{}`: {error}", path.display());
-                (what, "make the file writable for this user".to_owned())
+                (what, "let TMPDIR name a folder that this user can read".to_owned())
             })?);
         }
         Ok(())
@@ -276,21 +277,21 @@ fn whole_lines(mut output: Vec<u8>) -> Vec<u8> {
     output
 }
 
-/// Locks a file that all runs of this program share. Calls `wait` if it is locked.
+/// Locks a folder for this program. Calls `wait` if another program has locked it.
 #[cfg(unix)]
-fn lock_file(path: &Path, wait: impl FnOnce()) -> std::io::Result<File> {
+fn lock_folder(path: &Path, wait: impl FnOnce()) -> std::io::Result<File> {
     use rustix::fs::{FlockOperation, flock};
-    let file = File::options().create(true).append(true).open(path)?;
-    if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+    let folder = File::open(path)?;
+    if flock(&folder, FlockOperation::NonBlockingLockExclusive).is_err() {
         wait();
-        flock(&file, FlockOperation::LockExclusive)?;
+        flock(&folder, FlockOperation::LockExclusive)?;
     }
-    Ok(file)
+    Ok(folder)
 }
 
 #[cfg(not(unix))]
-fn lock_file(path: &Path, _wait: impl FnOnce()) -> std::io::Result<File> {
-    File::options().create(true).append(true).open(path)
+fn lock_folder(path: &Path, _wait: impl FnOnce()) -> std::io::Result<File> {
+    File::open(path)
 }
 
 /// Waits until the ports that a command names are free.

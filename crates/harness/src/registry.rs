@@ -75,8 +75,9 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
+        // Until the lock is released, the interrupt handler does not end the program.
         let mut registry = lock();
-        let _ = fs::remove_dir_all(self.path());
         registry.folders.remove(self.path());
+        let _ = fs::remove_dir_all(self.path());
     }
 }

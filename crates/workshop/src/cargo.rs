@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use harness::Group;
+use harness::{Group, TempFolder};
 use serde_json::Value;
 
 /// The result of a build.
@@ -107,6 +107,9 @@ fn command(folder: &Path, name: &str) -> Command {
 /// Runs a command until it exits. Passes each line of its stdout, if that is a pipe, to `act`.
 /// Returns whether it succeeded.
 fn wait_for(mut command: Command, mut act: impl FnMut(&str)) -> Result<bool> {
+    // A compiler that is killed leaves its temporary files.
+    let temporary = TempFolder::new().context("cannot create a temporary folder")?;
+    command.env("TMPDIR", temporary.path());
     let mut group = Group::spawn(command.stdin(Stdio::null())).map_err(|error| {
         anyhow!("cannot start cargo: {error}\nhelp: install it from https://rustup.rs")
     })?;

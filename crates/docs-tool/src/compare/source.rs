@@ -5,16 +5,15 @@ use std::sync::LazyLock;
 use regex::{Match, Regex};
 
 use crate::anchors;
+use crate::common::pattern;
 
 static ITEM: LazyLock<Regex> = LazyLock::new(|| {
     let before = r"(?m)^(?:pub(?:\([^)]*\))? )?(?:async |unsafe |const )*";
     let item = r"(?:fn|const|static|struct|enum|type|trait|mod|impl(?:<[^>]*>)?) (\w+)";
-    Regex::new(&format!("{before}{item}")).expect("the pattern is valid")
+    pattern(&format!("{before}{item}"))
 });
-static WORD: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r#"//.*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)'|\w+|::|->|=>|\S"#;
-    Regex::new(pattern).expect("the pattern is valid")
-});
+static WORD: LazyLock<Regex> =
+    LazyLock::new(|| pattern(r#"//.*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)'|\w+|::|->|=>|\S"#));
 
 /// An item, or the lines between two items.
 #[derive(Debug)]
@@ -43,53 +42,37 @@ pub fn sections(source: &str) -> Vec<Section> {
     sections
 }
 
-/// Returns the names, literals and punctuation of some code, except comments and each comma before a
-/// closing bracket.
-pub fn words(code: &str) -> Vec<Match<'_>> {
-    let mut words: Vec<Match<'_>> = Vec::new();
-    for word in WORD.find_iter(code).filter(|word| !word.as_str().starts_with("//")) {
-        if [")", "]", "}"].contains(&word.as_str()) {
-            words.pop_if(|last| last.as_str() == ",");
-        }
-        words.push(word);
-    }
-    words
+/// A statement on one line, and the lines of comments above or inside it.
+#[derive(Debug, Default)]
+pub struct Statement {
+    pub comments: String,
+    pub code: String,
 }
 
-/// Returns whether this is a name or a literal.
-pub fn is_name(word: &Match<'_>) -> bool {
-    word.as_str().starts_with(|c: char| c.is_alphanumeric() || "_\"'".contains(c))
-}
-
-/// Splits a section into statements, each with the comments above it. A statement ends at the end of
-/// a line, after a semicolon, a brace, or a comma outside of brackets.
-pub fn statements(section: &str) -> Vec<&str> {
-    let mut statements = Vec::new();
-    let (mut start, mut end) = (0, 0);
-    for line in section.split_inclusive('\n') {
-        if is_complete(&words(&section[start..end]), &words(line)) {
-            statements.push(&section[start..end]);
-            start = end;
+/// Splits a section into statements. A statement ends at the end of a line, after a semicolon, a
+/// brace, or a comma outside of brackets.
+pub fn statements(section: &str) -> Vec<Statement> {
+    let mut statements = vec![Statement::default()];
+    for line in section.lines() {
+        if statements.last().is_some_and(|last| is_complete(&last.code, line)) {
+            statements.push(Statement::default());
         }
-        end += line.len();
+        let last = statements.last_mut().expect("the first statement is never removed");
+        if words(line).is_empty() {
+            last.comments += &format!("{line}\n");
+        } else {
+            add_line(&mut last.code, line);
+        }
     }
-    statements.push(&section[start..]);
     statements
 }
 
-/// Splits a statement into the comments above its code, and the code.
-pub fn split_comments(statement: &str) -> (&str, &str) {
-    let code = words(statement).first().map_or(statement.len(), Match::start);
-    statement.split_at(statement[..code].rfind('\n').map_or(0, |newline| newline + 1))
-}
-
-/// Returns whether the next line begins a new statement.
-fn is_complete(statement: &[Match<'_>], next: &[Match<'_>]) -> bool {
-    let count = |brackets: [&str; 2]| {
-        statement.iter().filter(|word| brackets.contains(&word.as_str())).count()
-    };
+/// Returns whether a line begins a new statement.
+fn is_complete(code: &str, line: &str) -> bool {
+    let words = texts(code);
+    let count = |brackets: [&str; 2]| words.iter().filter(|word| brackets.contains(word)).count();
     let is_in_brackets = count(["(", "["]) > count([")", "]"]);
-    match (statement.last().map(Match::as_str), next.first().map(Match::as_str)) {
+    match (words.last().copied(), texts(line).first().copied()) {
         (None, _) => false,
         (Some("{" | "}" | ";"), _) => true,
         (Some(","), _) | (_, None | Some("}")) => !is_in_brackets,
@@ -97,27 +80,26 @@ fn is_complete(statement: &[Match<'_>], next: &[Match<'_>]) -> bool {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sections_are_items_and_the_lines_between_them() {
-        let source = "//! Docs.\n\n// ANCHOR: imports\nuse a;\n\nuse b;\n// ANCHOR_END: imports\n\n\
-                      /// A.\npub const X: u8 = 1;\n\n// ANCHOR: run\n/// Runs.\npub async fn run() {\n\
-                      \n    a();\n}\n\nfn more() {}\n// ANCHOR_END: run\n";
-        let sections = sections(source);
-        let names: Vec<&str> = sections.iter().map(|section| section.name.as_str()).collect();
-        assert_eq!(names, ["docs", "imports", "X", "run", "more"]);
-        assert_eq!(sections[1].text, "use a;\n\nuse b;");
-        assert_eq!(sections[3].text, "/// Runs.\npub async fn run() {\n\n    a();\n}");
+/// Adds a line to a statement, with the spaces that `rustfmt` would put if there was room.
+fn add_line(code: &mut String, line: &str) {
+    let next = line.trim();
+    if code.is_empty() {
+        code.push_str(line);
+    } else if next.starts_with([')', ']']) {
+        *code = code.trim_end_matches(',').to_owned() + next;
+    } else if code.ends_with(['(', '[']) || next.starts_with(['.', '?']) {
+        code.push_str(next);
+    } else {
+        code.extend([" ", next]);
     }
+}
 
-    #[test]
-    fn words_do_not_include_comments_and_trailing_commas() {
-        let words = words("a(b,\nc,) -> 'x' // d\n\"e // f\"");
-        let texts: Vec<&str> = words.iter().map(Match::as_str).collect();
-        assert_eq!(texts, ["a", "(", "b", ",", "c", ")", "->", "'x'", "\"e // f\""]);
-        assert_eq!(words[4].range(), 5..6);
-    }
+/// Returns the places of the names, literals and punctuation in some code, except comments.
+pub fn words(code: &str) -> Vec<Match<'_>> {
+    WORD.find_iter(code).filter(|word| !word.as_str().starts_with("//")).collect()
+}
+
+/// Returns the names, literals and punctuation of some code, except comments.
+pub fn texts(code: &str) -> Vec<&str> {
+    words(code).iter().map(Match::as_str).collect()
 }

@@ -70,7 +70,7 @@ impl Repository {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut docs_tool = Command::new(env!("CARGO_BIN_EXE_docs-tool"));
         docs_tool.args(arguments).arg("--root").arg(self.path()).current_dir(self.path());
-        // The lock of the servers is in the temporary folder.
+        // All runs with a server lock the temporary folder.
         docs_tool.env("TMPDIR", self.path());
         docs_tool
     }

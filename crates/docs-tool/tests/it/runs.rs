@@ -28,6 +28,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("commands_can_be_skipped", commands_can_be_skipped),
     ("commands_of_missing_programs_are_skipped", commands_of_missing_programs_are_skipped),
     ("an_interrupt_ends_all_processes", an_interrupt_ends_all_processes),
+    ("an_interrupt_at_any_moment_leaves_nothing", an_interrupt_at_any_moment_leaves_nothing),
 ];
 
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -246,4 +247,14 @@ fn an_interrupt_ends_all_processes() {
     kill_process(Pid::from_child(&docs_tool), Signal::INT).unwrap();
     assert_eq!(docs_tool.wait().unwrap().code(), Some(130));
     pids.into_iter().for_each(waits_for_end_of);
+}
+
+fn an_interrupt_at_any_moment_leaves_nothing() {
+    let repository = Repository::new();
+    let commands = "$ setsid sleep 600 & sleep 0.1\n$ (setsid sleep 600 &); sleep 600";
+    let page = fence("serve", &format!("$ {}", server())) + &fence("run", commands);
+    repository.write("lessons/01-a.md", &page);
+    harness::testing::interrupt(Duration::from_secs(1), || {
+        repository.command(&["check", "lessons/01-a.md"])
+    });
 }

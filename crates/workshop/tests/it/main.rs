@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 
 mod author;
+#[cfg(target_os = "linux")]
+mod interrupts;
 mod learner;
 mod sample;
 
