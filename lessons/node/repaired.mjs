@@ -291,7 +291,8 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
 
 if (!Number.isInteger(chunkBytes) || chunkBytes < 1) refuse("CHUNK is in bytes, at least 1");
 if (!["bare", "http", "none"].includes(preamble)) refuse("the preamble is bare, http or none");
-// was: nothing. That the file is missing was found out by the first client.
+// was: no such check. If the file is missing, the original server fails when the first client
+// connects.
 const { handle, bytes } = await openFile().catch((error) => refuse(error.message));
 await handle.close();
 // was: listen(port, host), which lets 511 connections wait to be accepted.

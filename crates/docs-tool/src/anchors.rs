@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::common::pattern;
-use crate::fault::did_you_mean;
 use crate::markers::Error;
+use crate::page_error::did_you_mean;
 
 static MARK: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"^\s*(?://|#|<!--|--)\s*ANCHOR(_END)?:\s*([\w-]+)\s*(?:-->)?\s*$"));

@@ -1,4 +1,5 @@
-//! What most modules need: the siblings, the output of this program, regular expressions.
+//! Definitions that most modules use: the siblings, the output of this program, regular
+//! expressions.
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -1,4 +1,4 @@
-//! Fences with commands, which start with `$ `, and the output of each command.
+//! Code blocks with commands, which start with `$ `, and the output of each command.
 
 use std::path::PathBuf;
 
@@ -7,10 +7,10 @@ use crate::markers::Error;
 /// The start of a command.
 pub const PROMPT: &str = "$ ";
 
-/// One command of a fence.
+/// One command of a code block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {
-    /// The number of lines from the start of the fence to the command.
+    /// The number of lines from the start of the code block to the command.
     pub at: usize,
     /// The lines of the command, including the prompt. A `\` continues a line.
     pub lines: Vec<String>,
@@ -31,7 +31,7 @@ impl Command {
     }
 }
 
-/// Parses the lines of a fence.
+/// Parses the lines of a code block.
 pub fn commands(lines: &[String]) -> Result<Vec<Command>, Error> {
     let mut commands: Vec<Command> = Vec::new();
     let mut continues = false;
@@ -46,14 +46,15 @@ pub fn commands(lines: &[String]) -> Result<Vec<Command>, Error> {
             Some(command) => command.shown.push(line.clone()),
             None => {
                 let what = format!("`{line}` is before the first command");
-                return Err((what, "begin the fence with a command: `$ cargo run …`".to_owned()));
+                let help = "begin the code block with a command: `$ cargo run …`";
+                return Err((what, help.to_owned()));
             }
         }
         continues = is_command && line.ends_with('\\');
     }
     if commands.is_empty() {
-        let help = "put a line that begins with `$ ` into the fence";
-        return Err(("the fence has no command".to_owned(), help.to_owned()));
+        let help = "put a line that begins with `$ ` into the code block";
+        return Err(("the code block has no command".to_owned(), help.to_owned()));
     }
     Ok(commands)
 }

@@ -4,8 +4,8 @@ use harness::derived;
 use harness::record::{PROGRAMS, Record, newest};
 use harness::text::grouped;
 
-use crate::fault::did_you_mean;
 use crate::markers::Error;
+use crate::page_error::did_you_mean;
 use crate::repo::Repo;
 
 /// The folder that contains the records.
@@ -42,7 +42,7 @@ impl<'a> Records<'a> {
     ///
     /// # Errors
     ///
-    /// Describes what does not exist, and what exists.
+    /// Returns the first part of the query that does not exist, and the valid alternatives.
     pub fn figure(&mut self, query: &str) -> Result<String, Error> {
         if self.record.is_none() {
             let record = newest(&self.repo.path(RECORDS)).and_then(|folder| Record::read(&folder));

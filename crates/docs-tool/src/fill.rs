@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use crate::anchors;
 use crate::common::SIBLINGS;
-use crate::fault::Fault;
 use crate::figures::Records;
 use crate::markers::{Error, Marker, parse};
 use crate::output::first_difference;
 use crate::page::{Block, Comment, Fence, Page, fenced};
+use crate::page_error::PageError;
 use crate::paths;
 use crate::repo::Repo;
 use crate::runs::{Output, Runs};
@@ -66,9 +66,9 @@ pub struct Filled {
     /// The text with all sources filled in.
     pub text: String,
     /// The differences between the page and its sources.
-    pub drifts: Vec<Fault>,
+    pub drifts: Vec<PageError>,
     /// The errors.
-    pub faults: Vec<Fault>,
+    pub errors: Vec<PageError>,
     /// Whether the output of a command differs from the shown output.
     pub has_other_output: bool,
 }
@@ -76,7 +76,7 @@ pub struct Filled {
 /// Fills in a page.
 pub fn fill(page: &Page, sources: &mut Sources<'_>) -> Filled {
     sources.runs.begin(page);
-    let filled = Filled { faults: page.faults.clone(), ..Filled::default() };
+    let filled = Filled { errors: page.errors.clone(), ..Filled::default() };
     let mut filler = Filler { page, sources, edits: Vec::new(), filled };
     filler.blocks();
     filler.figures();
@@ -113,8 +113,8 @@ impl Filler<'_, '_, '_> {
                 Ok(None) => continue,
                 Ok(Some(marker)) => marker,
                 Err(error) => {
-                    self.fault(comment.line, error);
-                    // The next fence belongs to this marker.
+                    self.add_error(comment.line, error);
+                    // The next code block belongs to this marker.
                     blocks.next_if(|block| matches!(block, Block::Fence(_)));
                     continue;
                 }
@@ -141,13 +141,13 @@ impl Filler<'_, '_, '_> {
                         self.fence(&marker, fence)
                     }
                     _ => Err((
-                        format!("no fence follows the marker {}", comment.text),
+                        format!("no code block follows the marker {}", comment.text),
                         "put an empty one, ``` and ```, right below it".to_owned(),
                     )),
                 },
             };
             if let Err(error) = done {
-                self.fault(comment.line, error);
+                self.add_error(comment.line, error);
             }
         }
     }
@@ -165,7 +165,7 @@ impl Filler<'_, '_, '_> {
         Ok(())
     }
 
-    /// Whether a fence is right below a marker and has a language that the marker can have.
+    /// Whether a code block is right below a marker and has a language that the marker can have.
     fn belongs_to(&self, comment: &Comment, marker: &Marker, fence: &Fence) -> bool {
         let between = &self.page.text[comment.range.end..fence.range.start];
         let is_right_below = between.trim().is_empty() && between.matches('\n').count() <= 2;
@@ -177,15 +177,15 @@ impl Filler<'_, '_, '_> {
         is_right_below && (fence.shown.is_empty() || ["", language].contains(&fence.language()))
     }
 
-    /// Reports a fence whose content is not checked.
+    /// Reports a code block whose content is not checked.
     fn check_unmarked(&mut self, fence: &Fence) {
         let language = fence.language();
         let is_exempt = fence.info.split([' ', ',']).any(|word| word == "ignore");
         if self.sources.needs_markers && ["rust", "rs", "console"].contains(&language) && !is_exempt
         {
-            let what = format!("a fence in the language `{language}` has no marker");
+            let what = format!("a code block in the language `{language}` has no marker");
             let help = "put a marker above it (`code`, `run`), or `ignore` behind the language";
-            self.fault(fence.line, (what, help.to_owned()));
+            self.add_error(fence.line, (what, help.to_owned()));
         }
     }
 
@@ -202,18 +202,19 @@ impl Filler<'_, '_, '_> {
         Ok(())
     }
 
-    /// Replaces the shown output of a fence's commands if the actual output differs.
+    /// Replaces the shown output of a code block's commands if the actual output differs.
     fn put_output(&mut self, fence: &Fence, language: &str, output: Output) {
-        self.filled.has_other_output |= !output.drifts.is_empty() || !output.faults.is_empty();
+        self.filled.has_other_output |= !output.drifts.is_empty() || !output.errors.is_empty();
         for (at, what) in &output.drifts {
             self.drift(fence.line + at, what);
         }
-        for (at, error) in output.faults {
-            self.fault(fence.line + at, error);
+        for (at, error) in output.errors {
+            self.add_error(fence.line + at, error);
         }
         if output.lines != fence.shown || fence.language() != language {
             if output.drifts.is_empty() {
-                self.drift(fence.line, &format!("the language of the fence is not `{language}`"));
+                let what = format!("the language of the code block is not `{language}`");
+                self.drift(fence.line, &what);
             }
             self.edits.push((fence.range.clone(), fence.filled(language, &output.lines)));
         }
@@ -263,14 +264,14 @@ impl Filler<'_, '_, '_> {
                         self.edits.push((figure.range.clone(), value));
                     }
                 }
-                Err(error) => self.fault(figure.line, error),
+                Err(error) => self.add_error(figure.line, error),
             }
         }
     }
 
     fn drift_of_lines(&mut self, line: usize, shown: &[String], actual: &[String], from: &str) {
         let (at, what) = first_difference(shown, actual, str::to_owned)
-            .unwrap_or_else(|| (0, "the fence has another form".to_owned()));
+            .unwrap_or_else(|| (0, "the code block has another form".to_owned()));
         self.drift(line + at, &format!("{what} (source: {from})"));
     }
 
@@ -279,10 +280,10 @@ impl Filler<'_, '_, '_> {
         let help = format!(
             "check that the text still applies, then run `cargo run -p docs-tool -- fill {file}`"
         );
-        self.filled.drifts.push(Fault::new(file.as_str(), line, what, help));
+        self.filled.drifts.push(PageError::new(file.as_str(), line, what, help));
     }
 
-    fn fault(&mut self, line: usize, (what, help): Error) {
-        self.filled.faults.push(Fault::new(self.page.file.as_str(), line, what, help));
+    fn add_error(&mut self, line: usize, (what, help): Error) {
+        self.filled.errors.push(PageError::new(self.page.file.as_str(), line, what, help));
     }
 }

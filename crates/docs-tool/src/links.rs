@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::fault::{Fault, did_you_mean};
 use crate::markers::Error;
 use crate::page::Page;
+use crate::page_error::{PageError, did_you_mean};
 use crate::paths;
 use crate::repo::Repo;
 
@@ -43,15 +43,15 @@ impl<'a> Links<'a> {
     }
 
     /// Returns the errors in the links of a page. Links to other hosts are not checked.
-    pub fn faults(&mut self, page: &Page) -> Vec<Fault> {
-        let mut faults = Vec::new();
+    pub fn errors(&mut self, page: &Page) -> Vec<PageError> {
+        let mut errors = Vec::new();
         for link in &page.links {
             if let Err((what, help)) = self.check(page, &link.target) {
                 let line = page.line_at(link.range.start);
-                faults.push(Fault::new(page.file.as_str(), line, what, help));
+                errors.push(PageError::new(page.file.as_str(), line, what, help));
             }
         }
-        faults
+        errors
     }
 
     fn check(&mut self, page: &Page, target: &str) -> Result<(), Error> {

@@ -9,13 +9,13 @@ mod book;
 mod common;
 mod compare;
 mod console;
-mod fault;
 mod figures;
 mod fill;
 mod links;
 mod markers;
 mod output;
 mod page;
+mod page_error;
 mod paths;
 mod pictures;
 mod process;
@@ -34,7 +34,7 @@ use crate::common::report;
 use crate::repo::Repo;
 
 /// The exit code if a page or a picture has errors or is out of date.
-const EXIT_FAULTS: u8 = 1;
+const EXIT_ERRORS: u8 = 1;
 /// The exit code if the program could not do its work.
 const EXIT_UNABLE: u8 = 2;
 
@@ -84,7 +84,7 @@ fn main() -> ExitCode {
     };
     match has_succeeded {
         Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(EXIT_FAULTS),
+        Ok(false) => ExitCode::from(EXIT_ERRORS),
         Err(error) => {
             report(format_args!("error: {error:#}"));
             ExitCode::from(EXIT_UNABLE)

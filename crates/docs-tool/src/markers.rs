@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::fault::did_you_mean;
+use crate::page_error::did_you_mean;
 
 /// The time limit of a command, unless its marker contains another one.
 pub const TIME_LIMIT: Duration = Duration::from_secs(60);

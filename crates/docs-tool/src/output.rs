@@ -66,7 +66,7 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Returns the first difference, and its number of lines below the start of the fence.
+    /// Returns the first difference, and its number of lines below the start of the code block.
     pub fn difference(&self, shown: &[String], actual: &[String]) -> Option<(usize, String)> {
         if shown.is_empty() || self.options.shape {
             return match shown.is_empty() {
@@ -112,8 +112,8 @@ impl Comparison<'_> {
     }
 }
 
-/// Returns the first difference between the lines of a fence and the actual lines, and its number
-/// of lines below the start of the fence.
+/// Returns the first difference between the lines of a code block and the actual lines, and its
+/// number of lines below the start of the code block.
 pub fn first_difference(
     shown: &[String],
     actual: &[String],

@@ -1,4 +1,4 @@
-//! Markdown pages: comments, fences, values, links and headings, with their positions.
+//! Markdown pages: comments, code blocks, values, links and headings, with their positions.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -7,9 +7,9 @@ use pulldown_cmark::{CodeBlockKind, Event, HeadingLevel, LinkType, Options, Pars
 use regex::Regex;
 
 use crate::common::pattern;
-use crate::fault::Fault;
+use crate::page_error::PageError;
 
-/// A marker, or a fence below it.
+/// A marker, or a code block below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
     Comment(Comment),
@@ -101,7 +101,7 @@ pub struct Page {
     pub inline_comments: Vec<Range<usize>>,
     /// The text with spaces in place of code and HTML.
     pub prose: String,
-    pub faults: Vec<Fault>,
+    pub errors: Vec<PageError>,
 }
 
 static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
@@ -169,8 +169,8 @@ impl Page {
         self.text[..position].rfind('\n').map_or(0, |newline| newline + 1)
     }
 
-    fn add_fault(&mut self, position: usize, what: impl Into<String>, help: &str) {
-        self.faults.push(Fault::new(self.file.as_str(), self.line_at(position), what, help));
+    fn add_error(&mut self, position: usize, what: impl Into<String>, help: &str) {
+        self.errors.push(PageError::new(self.file.as_str(), self.line_at(position), what, help));
     }
 
     fn blank(&mut self, range: &Range<usize>) {
@@ -210,7 +210,7 @@ impl Page {
         };
         self.blocks.push(Block::Fence(fence));
         if !is_closed {
-            self.add_fault(range.start, "the fence has no end", "put ``` below it");
+            self.add_error(range.start, "the code block has no closing fence", "put ``` below it");
         }
     }
 
@@ -227,7 +227,7 @@ impl Page {
             self.blocks.push(Block::Comment(Comment { range, line, text }));
         } else if html.starts_with("<!--") {
             let what = "a comment at the start of a line hides that line on GitHub";
-            self.add_fault(range.start, what, "put a word of the line before it");
+            self.add_error(range.start, what, "put a word of the line before it");
         }
     }
 
@@ -242,7 +242,7 @@ impl Page {
                 self.figures.push(Figure { line, query, range: value.range() });
             } else {
                 let help = "write `<!-- figure: QUERY -->VALUE<!-- /figure -->`";
-                self.add_fault(start, "the figure is incomplete", help);
+                self.add_error(start, "the figure is incomplete", help);
             }
         }
     }

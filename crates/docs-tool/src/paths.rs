@@ -43,7 +43,7 @@ pub fn relative(from: &str, to: &str) -> String {
     ups.iter().chain(&to[shared..]).copied().collect::<Vec<_>>().join("/")
 }
 
-/// Returns the language of a file, for a fence.
+/// Returns the language of a file, for a code block.
 pub fn language(path: &str) -> &'static str {
     match ending(path) {
         "rs" => "rust",

@@ -17,7 +17,7 @@ use anyhow::{Context, bail};
 
 use self::source::Source;
 use crate::common::{print, report};
-use crate::fault::Fault;
+use crate::page_error::PageError;
 use crate::repo::Repo;
 
 /// The folder of the pictures and their sources.
@@ -58,9 +58,9 @@ impl Args {
             record::timelines(&repo.path(FOLDER))?;
         }
         if self.check {
-            let faults = faults(repo, &self.names)?;
-            faults.iter().for_each(report);
-            return Ok(faults.is_empty());
+            let errors = errors(repo, &self.names)?;
+            errors.iter().for_each(report);
+            return Ok(errors.is_empty());
         }
         for (source, drawn) in outdated(repo, &self.names)? {
             let picture = source.picture();
@@ -74,20 +74,20 @@ impl Args {
 
 /// Returns an error for each of these pictures that is out of date. Without names, checks all
 /// pictures, and whether each of them has a source.
-pub fn faults(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<Fault>> {
+pub fn errors(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<PageError>> {
     let outdated = outdated(repo, names)?.into_iter().map(|(source, _)| {
         let what = format!("the picture does not show {}", source.path);
-        Fault::new(source.picture(), 1, what, format!("run `{DRAW}`"))
+        PageError::new(source.picture(), 1, what, format!("run `{DRAW}`"))
     });
-    let mut faults: Vec<Fault> = outdated.collect();
+    let mut errors: Vec<PageError> = outdated.collect();
     let sources: Vec<String> = sources(repo)?.iter().map(Source::picture).collect();
     for picture in repo.files_below(FOLDER, &[".svg"]) {
         if names.is_empty() && !sources.contains(&picture) {
             let what = "the picture has no source";
-            faults.push(Fault::new(picture, 1, what, "delete it, or add a source"));
+            errors.push(PageError::new(picture, 1, what, "delete it, or add a source"));
         }
     }
-    Ok(faults)
+    Ok(errors)
 }
 
 /// Draws these pictures, or all. Returns those that differ from their files.
@@ -141,6 +141,6 @@ mod tests {
 
     #[test]
     fn every_picture_shows_its_source() {
-        assert_eq!(faults(&Repo::found(), &[]).unwrap(), []);
+        assert_eq!(errors(&Repo::found(), &[]).unwrap(), []);
     }
 }

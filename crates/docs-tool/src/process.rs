@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use harness::{Group, Signal};
 
-/// How often a condition is checked.
+/// The interval between two checks of a condition.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How long the output of an ended command may stay open.

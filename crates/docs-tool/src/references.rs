@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 use crate::common::pattern;
-use crate::fault::{Fault, did_you_mean};
 use crate::page::Page;
+use crate::page_error::{PageError, did_you_mean};
 use crate::repo::Repo;
 
 /// The folders of the tests.
@@ -102,9 +102,9 @@ impl Known {
     }
 
     /// Returns an error for each reference of a page to an unknown check or test.
-    pub fn faults(&self, page: &Page) -> Vec<Fault> {
+    pub fn errors(&self, page: &Page) -> Vec<PageError> {
         let references = references(&page.prose);
-        let faults = references.into_iter().filter_map(|Reference { range, is_check, name }| {
+        let errors = references.into_iter().filter_map(|Reference { range, is_check, name }| {
             let (kind, known, list): (_, Vec<&str>, _) = match is_check {
                 true => ("check", self.checks.keys().map(String::as_str).collect(), "conformance"),
                 false => ("test", self.tests.iter().map(String::as_str).collect(), "approaches"),
@@ -119,9 +119,10 @@ impl Known {
                 (None, false) => format!("run `cargo test -p {list} -- --list` to list the tests"),
             };
             let line = page.line_at(range.start);
-            Some(Fault::new(page.file.as_str(), line, format!("there is no {kind} `{name}`"), help))
+            let what = format!("there is no {kind} `{name}`");
+            Some(PageError::new(page.file.as_str(), line, what, help))
         });
-        faults.collect()
+        errors.collect()
     }
 }
 

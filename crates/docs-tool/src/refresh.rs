@@ -7,10 +7,10 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::anchors;
 use crate::common::{print, report};
-use crate::fault::Fault;
 use crate::fill::{Sources, fill};
 use crate::links::Links;
 use crate::page::Page;
+use crate::page_error::PageError;
 use crate::pictures;
 use crate::references::Known;
 use crate::repo::Repo;
@@ -74,7 +74,7 @@ impl CheckArgs {
             known: Known::of(repo),
             pages: 0,
             written: 0,
-            faults: Vec::new(),
+            errors: Vec::new(),
         };
         refresh.all(&files)?;
         Ok(refresh.summarize())
@@ -103,7 +103,7 @@ struct Refresh<'a> {
     known: Known,
     pages: usize,
     written: usize,
-    faults: Vec<Fault>,
+    errors: Vec<PageError>,
 }
 
 impl Refresh<'_> {
@@ -120,9 +120,9 @@ impl Refresh<'_> {
             self.check_anchors();
             for file in others(self.repo, &lessons) {
                 let page = Page::new(file.as_str(), self.repo.read(&file).unwrap_or_default());
-                self.faults.extend(self.links.faults(&page));
+                self.errors.extend(self.links.errors(&page));
             }
-            self.faults.extend(pictures::faults(self.repo, &[])?);
+            self.errors.extend(pictures::errors(self.repo, &[])?);
         }
         Ok(())
     }
@@ -138,11 +138,11 @@ impl Refresh<'_> {
             }
         }
         self.pages += 1;
-        self.faults.extend(filled.faults);
-        self.faults.extend(self.known.faults(page));
-        self.faults.extend(self.links.faults(page));
+        self.errors.extend(filled.errors);
+        self.errors.extend(self.known.errors(page));
+        self.errors.extend(self.links.errors(page));
         if self.is_check {
-            self.faults.extend(filled.drifts);
+            self.errors.extend(filled.drifts);
         } else if filled.text != page.text {
             let written = self.repo.replace(&page.file, &filled.text);
             written.with_context(|| format!("cannot write `{}`", page.file))?;
@@ -161,7 +161,7 @@ impl Refresh<'_> {
                 if !self.sources.quoted.contains(&(file.clone(), name.to_owned())) {
                     let what = format!("no lesson quotes the anchor `{name}`");
                     let help = format!("quote it (`<!-- code: {file}#{name} -->`), or remove it");
-                    self.faults.push(Fault::new(file.as_str(), line, what, help));
+                    self.errors.push(PageError::new(file.as_str(), line, what, help));
                 }
             }
         }
@@ -169,8 +169,8 @@ impl Refresh<'_> {
 
     /// Prints the result. Returns whether there are no errors.
     fn summarize(mut self) -> bool {
-        self.faults.sort();
-        self.faults.iter().for_each(print);
+        self.errors.sort();
+        self.errors.iter().for_each(print);
         let runs = &self.sources.runs;
         if runs.skipped > 0 {
             let missing: Vec<&str> = runs.missing.iter().copied().collect();
@@ -185,11 +185,11 @@ impl Refresh<'_> {
         if !self.is_check {
             total.push_str(&format!(", {} written", self.written));
         }
-        match self.faults.len() {
+        match self.errors.len() {
             0 => print(format_args!("{total}: everything is up to date")),
             count => print(format_args!("{total}: {}", counted(count, "error"))),
         }
-        self.faults.is_empty()
+        self.errors.is_empty()
     }
 }
 

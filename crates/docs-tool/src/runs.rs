@@ -17,16 +17,16 @@ use crate::stage::{Stage, last_line};
 /// A port that a command names.
 static FIVE_DIGITS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{5}\b"));
 
-/// The output for a fence.
+/// The output for a code block.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// The lines that the fence should show. Lines without a relevant difference stay as they are
-    /// shown.
+    /// The lines that the code block should show. Lines without a relevant difference stay as they
+    /// are shown.
     pub lines: Vec<String>,
-    /// The differences. Each has its number of lines below the start of the fence.
+    /// The differences. Each has its number of lines below the start of the code block.
     pub drifts: Vec<(usize, String)>,
     /// The errors, with the same line numbers.
-    pub faults: Vec<(usize, Error)>,
+    pub errors: Vec<(usize, Error)>,
 }
 
 /// Runs the commands of pages.
@@ -98,12 +98,12 @@ impl Runs {
                 }
             }
             Ok(None) => {}
-            Err(error) => output.faults.push((*at, error)),
+            Err(error) => output.errors.push((*at, error)),
         }
         output.lines.extend_from_slice(shown);
     }
 
-    /// Runs each command of a fence.
+    /// Runs each command of a code block.
     pub fn run(&mut self, fence: &Fence, options: &Options) -> Result<Output, Error> {
         let mut output = Output::default();
         let commands = console::commands(&fence.shown)?;
@@ -141,12 +141,12 @@ impl Runs {
         }
     }
 
-    /// Starts the server of a fence.
+    /// Starts the server of a code block.
     pub fn serve(&mut self, fence: &Fence, options: &Options) -> Result<Output, Error> {
         let commands = console::commands(&fence.shown)?;
         let [command] = &commands[..] else {
             let what = format!("expected one command, got {}", commands.len());
-            let help = "move the other commands to a fence with the marker `run`";
+            let help = "move the other commands to a code block with the marker `run`";
             return Err((what, help.to_owned()));
         };
         let is_available = self.stage.is_some();

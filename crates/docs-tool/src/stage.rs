@@ -22,7 +22,8 @@ const BUILD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// How long a server may take until it listens.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How long another server than the kit's may take until it prints that it listens. Some never do.
+/// The time limit for the start message of a server that is not part of the kit. Some servers print
+/// none.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A program that has printed nothing for this long has no more to print for now.
@@ -169,7 +170,7 @@ impl Stage {
             };
             return Err((what, "run the command yourself to see its output".to_owned()));
         }
-        // The kit's own servers always print it, however busy the machine is.
+        // The kit's servers always print a start message, even on a busy machine.
         let is_own = command.contains("serve-");
         let deadline = Instant::now() + if is_own { START_TIMEOUT } else { ANNOUNCE_TIMEOUT };
         process.wait_until(deadline, |now| now.has_ended || contains(&now.output, b"listening"));

@@ -41,7 +41,7 @@ type Text = Vec<u8>;
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 80, after_long_help = EXAMPLES)]
 pub struct Options {
-    /// Address of the server; a port alone is on this computer
+    /// Address of the server, or a port on this computer
     #[arg(value_name = "HOST:PORT", value_parser = address)]
     pub server: SocketAddr,
     /// Send this text first
@@ -62,16 +62,16 @@ pub struct Options {
     /// Read at most this many bytes per second
     #[arg(long, value_name = "BYTES", value_parser = text::positive_bytes)]
     pub slow: Option<u64>,
-    /// Let the kernel accept little data for a client that does not read
+    /// Use a small receive buffer and small segments
     ///
-    /// Uses a small receive buffer and small segments. On Linux, a client of a server on the same
-    /// computer also uses an address that no earlier client used.
+    /// The kernel then accepts little data for a client that does not read. On Linux, a client of a
+    /// server on the same computer also uses an address that no earlier client used.
     #[arg(long)]
     pub small: bool,
     /// Maximum time to wait for the next byte, or for space to send one
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = text::duration)]
     pub timeout: Duration,
-    /// Stay connected for this long without reading, after --read; then read on, or end
+    /// Stay connected for this long without reading, after --read; then read the rest, or end
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = text::duration)]
     pub stay: Duration,
     /// End the connection with a RST, after --read, --wait or --stay

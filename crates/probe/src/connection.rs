@@ -28,10 +28,10 @@ const SMALL_BUFFER_BYTES: usize = 4096;
 #[cfg(unix)]
 const SMALL_SEGMENT_BYTES: u32 = 536;
 
-/// How often a pause checks whether the server has reset the connection.
+/// The interval between two checks for a reset during a pause.
 const RESET_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How often the number of received bytes is printed.
+/// The interval between two lines that show the number of received bytes.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
 /// A pause of at least this length is announced.
@@ -218,7 +218,7 @@ impl Connection<'_> {
     fn record_reset(&mut self) {
         self.is_reset = true;
         let time = self.time();
-        line(format_args!("the server reset the connection (RST): noticed after {time}"));
+        line(format_args!("the server reset the connection (RST), noticed after {time}"));
     }
 
     /// Reads until the reply has this many bytes.

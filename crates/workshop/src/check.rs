@@ -15,7 +15,8 @@ use crate::output;
 use crate::place::{Place, called_as, command_for, shown};
 use crate::progress::Progress;
 
-/// How long a client waits for the next byte. Short, because the server runs on this computer.
+/// How long a client waits for the next byte. The timeout is short because the server runs on this
+/// computer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// How long a learner's program can take until it listens.
@@ -89,7 +90,7 @@ pub fn build(place: &Place, exercise: &Exercise) -> Result<Option<Built>> {
              once while you are connected:\n  {warm}"
         );
     }
-    output::bad("It does not compile yet.");
+    output::bad("Your server does not compile yet.");
     output::text(
         "Start with the first compiler error above: the other errors often follow from it.",
     );

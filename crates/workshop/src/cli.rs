@@ -82,11 +82,11 @@ enum Command {
         #[arg(long)]
         again: bool,
     },
-    /// Print one of many solutions, after a question
+    /// Print a solution, after a confirmation
     Solution {
         #[command(flatten)]
         selection: Selection,
-        /// Skip the question
+        /// Skip the confirmation
         #[arg(long)]
         yes: bool,
     },

@@ -252,7 +252,7 @@ fn judge_number(plan: &MeasurePlan, number: f64) -> Verdict {
     let is_high = plan.at_most.is_some_and(|most| number > most);
     match is_low || is_high {
         // More than one decimal digit of a ratio is not significant.
-        true => Verdict::Fail(format!("it was {}", (number * 10.0).round() / 10.0)),
+        true => Verdict::Fail(format!("got {}", (number * 10.0).round() / 10.0)),
         false => Verdict::Pass,
     }
 }
@@ -262,7 +262,7 @@ fn judge_calls(plan: &MeasurePlan, actual: &BTreeSet<String>) -> Verdict {
         return Verdict::Pass;
     }
     let actual: Vec<String> = actual.iter().cloned().collect();
-    Verdict::Fail(format!("its threads wait in {}", actual.join(", ")))
+    Verdict::Fail(format!("got threads that wait in {}", actual.join(", ")))
 }
 
 fn judge_source(plan: &MeasurePlan, subject: &Subject) -> Verdict {

@@ -112,7 +112,7 @@ pub fn hint(place: &Place, exercise: &Exercise, is_again: bool) -> Result<bool> 
     Ok(true)
 }
 
-/// Prints the solution, after a question.
+/// Prints the solution, after a confirmation.
 pub fn solution(place: &Place, exercise: &Exercise, is_sure: bool) -> Result<bool> {
     let path = exercise.solution_file();
     let text = fs::read_to_string(&path);
@@ -201,7 +201,7 @@ pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool> {
     let values = [
         ("{port}", port_word.as_str()),
         ("{chunk}", "65536"),
-        // Every client accepts this preamble, also browsers and curl.
+        // Every client accepts this preamble, including browsers and curl.
         ("{preamble}", "http"),
         ("{stall}", "30"),
         ("{cap}", "2000"),

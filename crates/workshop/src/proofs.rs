@@ -18,7 +18,8 @@ use crate::grade::{self, Graded, Job, Subject};
 use crate::output;
 use crate::place::{Place, command_for, shown};
 
-/// How long a client waits for the next byte. Longer than in `check`, since many programs run.
+/// How long a client waits for the next byte. The timeout is longer than in `check`, because
+/// many programs run.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The kinds of proofs to run. If none is set, all of them run.
@@ -138,7 +139,7 @@ fn claims_of(exercise: &Exercise, kinds: Kinds) -> Vec<Claim<'_>> {
 fn file_errors(exercise: &Exercise) -> Vec<Error> {
     let mut errors = Vec::new();
     if let Err(error) = exercise.hints() {
-        let help = "write three hints: a nudge, the direction, most of the answer";
+        let help = "write three hints: a question, the approach, and most of the solution";
         errors.push(Error::new(&exercise.folder, format!("{error:#}"), help));
     }
     let main_file = exercise.main_file();
@@ -228,8 +229,8 @@ fn prove_programs(
             }
             verdict = alone;
         }
-        let word = if verdict.is_ok() { "yes" } else { "NO" };
-        output::line(format!("  {word:3}  {}  {}", claim.exercise.number, claim.kind));
+        let word = if verdict.is_ok() { "pass" } else { "FAIL" };
+        output::line(format!("  {word}  {}  {}", claim.exercise.number, claim.kind));
         errors.extend(verdict.err());
     }
     Ok(errors)
@@ -323,7 +324,10 @@ fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Result<(), Error> {
             let by = failure.id.unwrap_or("no diagnosis");
             let (name, actual) = (failure.graded.name, failure.actual);
             (
-                format!("explained by {by}, not by {}: {name}: {actual}", wrong.diagnosis),
+                format!(
+                    "expected the diagnosis `{}`, got `{by}`; {name}: {actual}",
+                    wrong.diagnosis
+                ),
                 "change the check, the words or the order of the diagnoses in exercise.toml",
             )
         }

@@ -16,8 +16,9 @@ use crate::output;
 use crate::place::{Place, shown};
 use crate::progress::Progress;
 
-/// How often the files are read. Reading a few small files costs less than a millisecond, and it
-/// also works in folders without change notifications, such as those that a container shares.
+/// The interval between two checks of the files. Reading a few small files costs less than a
+/// millisecond. Reading also works in folders without change notifications, such as those that a
+/// container shares.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Checks an exercise now and after every change, until the learner quits.

@@ -13,6 +13,6 @@ pub struct Args {
 pub fn run(_: Args) -> anyhow::Result<bool> {
     anyhow::bail!(
         "only Linux reports the CPU time and the memory of other processes\n\
-         help: use Linux, also in a virtual machine; `measure load` runs everywhere"
+         help: use Linux, for example in a virtual machine; `measure load` runs everywhere"
     )
 }

@@ -6,10 +6,10 @@ use super::convert::convert;
 use super::generated::{self, WHOLE_FILES};
 use super::site::{self, EXERCISES, Site};
 use super::summary::summary;
-use crate::fault::Fault;
 use crate::fill::{Sources, fill, sibling_files};
 use crate::links::Links;
 use crate::page::Page;
+use crate::page_error::PageError;
 use crate::paths;
 use crate::references::Known;
 use crate::repo::{Kind, Repo};
@@ -23,7 +23,7 @@ pub struct Book {
     /// The pages that the search omits: solutions, and text that is on other pages, too.
     pub unsearched: Vec<String>,
     /// The errors in the pages, sorted by file and line.
-    pub faults: Vec<Fault>,
+    pub errors: Vec<PageError>,
 }
 
 pub fn assemble(repo: &Repo) -> Book {
@@ -32,7 +32,7 @@ pub fn assemble(repo: &Repo) -> Book {
         sources: Sources::for_book(repo),
         links: Links::of(repo),
         known: Known::of(repo),
-        faults: Vec::new(),
+        errors: Vec::new(),
     };
     for path in contents(repo) {
         assembler.site.add(&path);
@@ -42,16 +42,16 @@ pub fn assemble(repo: &Repo) -> Book {
     }
     while let Some(path) = assembler.site.next() {
         if let Err(what) = assembler.add(&path) {
-            assembler.faults.push(Fault::new(path, 1, what, "make the file readable"));
+            assembler.errors.push(PageError::new(path, 1, what, "make the file readable"));
         }
     }
-    let Assembler { mut site, mut faults, .. } = assembler;
+    let Assembler { mut site, mut errors, .. } = assembler;
     generated::sibling_pages(&mut site);
     generated::code_pages(&mut site);
     generated::listings(&mut site);
-    faults.sort();
-    faults.dedup();
-    finish(site, faults)
+    errors.sort();
+    errors.dedup();
+    finish(site, errors)
 }
 
 /// Returns the pages with which the book starts.
@@ -66,7 +66,7 @@ fn contents(repo: &Repo) -> Vec<String> {
     paths
 }
 
-fn finish(site: Site, faults: Vec<Fault>) -> Book {
+fn finish(site: Site, errors: Vec<PageError>) -> Book {
     let titles = site.pages.iter().map(|(path, page)| (path.as_str(), page.title.as_str()));
     let summary = summary(titles);
     let pages = site.pages.len();
@@ -80,7 +80,7 @@ fn finish(site: Site, faults: Vec<Fault>) -> Book {
             files.insert(path, bytes);
         }
     }
-    Book { files, pages, unsearched, faults }
+    Book { files, pages, unsearched, errors }
 }
 
 struct Assembler<'a> {
@@ -88,7 +88,7 @@ struct Assembler<'a> {
     sources: Sources<'a>,
     links: Links<'a>,
     known: Known,
-    faults: Vec<Fault>,
+    errors: Vec<PageError>,
 }
 
 impl Assembler<'_> {
@@ -131,8 +131,8 @@ impl Assembler<'_> {
     fn convert(&mut self, path: &str) -> Result<(String, String), String> {
         let page = Page::new(path, self.site.repo.read(path)?);
         let filled = fill(&page, &mut self.sources);
-        self.faults.extend(filled.faults);
-        self.faults.extend(self.links.faults(&page));
+        self.errors.extend(filled.errors);
+        self.errors.extend(self.links.errors(&page));
         let page = Page::new(path, filled.text);
         let title = match path.strip_prefix("benches/records/") {
             // All records have the same titles, but different folders.

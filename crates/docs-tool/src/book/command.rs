@@ -26,7 +26,7 @@ Examples:
 The book is in target/book. It needs no network. mdBook 0.5 is taken from the
 PATH, or else installed in target/book-tools by pip or by cargo.";
 
-/// How often `--serve` looks for changes.
+/// The interval between two checks for changes with `--serve`.
 const POLL_INTERVAL: Duration = Duration::from_millis(700);
 /// The files of docs/book that mdBook needs next to the pages.
 const STYLE: [&str; 3] = ["book.toml", "highwater.css", "highwater.js"];
@@ -74,9 +74,9 @@ impl Args {
 /// and this is not a draft.
 fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
     let made = assemble(repo);
-    made.faults.iter().for_each(report);
-    if !made.faults.is_empty() && !is_draft {
-        let count = made.faults.len();
+    made.errors.iter().for_each(report);
+    if !made.errors.is_empty() && !is_draft {
+        let count = made.errors.len();
         let errors = if count == 1 { "error" } else { "errors" };
         report(format_args!("{count} {errors}; the book was not built"));
         report("help: fix the pages, or build with --draft");

@@ -35,7 +35,7 @@ pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String)
     out + "</div>\n</div>\n"
 }
 
-/// Returns a fenced block that shows lines of a file.
+/// Returns a fenced code block that shows lines of a file.
 pub fn code_block(lines: &[String], path: &str) -> String {
     let language = match paths::language(path) {
         // The highlighter of mdBook does not know just.

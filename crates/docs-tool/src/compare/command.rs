@@ -9,7 +9,7 @@ use console::Term;
 use super::compare;
 use super::show::View;
 use crate::common::SIBLINGS;
-use crate::fault::did_you_mean;
+use crate::page_error::did_you_mean;
 use crate::repo::Repo;
 
 const EXAMPLES: &str = "\

@@ -64,7 +64,7 @@ pub fn draw(source: &Source) -> Result<String, String> {
     svg.rect("shade", Rect { x, y, width, height }, 0.0);
     let y = panel(&mut svg, &log, slowest, &all, y);
     let taken = time(quick_to_us.saturating_sub(quick_from_us));
-    svg.text(MARGIN, y + 24.0, "bold", &format!("The quick ones, closer: {taken}"));
+    svg.text(MARGIN, y + 24.0, "bold", &format!("The fast clients, enlarged: {taken}"));
     let y = panel(&mut svg, &log, slowest, &close, y + 34.0);
     let chunk_bytes = log.clients.iter().flat_map(|c| &c.chunks).map(|c| c.bytes).max();
     let bottom = legend(&mut svg, &log, chunk_bytes.unwrap_or(0), y + 14.0);

@@ -72,7 +72,7 @@ fn malformed_figures_are_reported() {
         (&format!("It is {start}2.50\n\nand\n"), &format!("1: {help}")),
         ("It is\n2.50<!-- /figure -->\n", &format!("2: {help}")),
         (&format!("a\n{start}2.50<!-- /figure --> is\n"), "put a word of the line before it"),
-        ("```text\nno end\n", "1: the fence has no end; help: put ``` below it"),
+        ("```text\nno end\n", "1: the code block has no closing fence; help: put ``` below it"),
     ]);
     has_no_errors(&format!("It is {start}2.50<!-- /figure --> and `{start}`.\n"));
 }
@@ -173,14 +173,15 @@ fn unknown_names_are_reported() {
 
 fn a_fence_without_a_command_is_reported() {
     has_errors(&[
-        ("<!-- run -->\n```console\n```\n", "put a line that begins with `$ ` into the fence"),
+        ("<!-- run -->\n```console\n```\n", "put a line that begins with `$ ` into the code block"),
         (
             "<!-- run -->\n```console\nout\n$ a\n```\n",
-            "`out` is before the first command; help: begin the fence with a command: `$ cargo run …`",
+            "`out` is before the first command; help: begin the code block with a command: `$ cargo \
+             run …`",
         ),
         (
             "<!-- serve -->\n```console\n$ a\n$ b\n```\n",
-            "help: move the other commands to a fence with the marker `run`",
+            "help: move the other commands to a code block with the marker `run`",
         ),
     ]);
 }

@@ -140,8 +140,8 @@ A number: <!-- figure: race/larger/tokio/gb_per_s -->1<!-- /figure -->.
     let output = repository.notes(&["check", "lessons/01-a.md"], 1);
     let expected = [
         (3, "cannot read `crates/none.rs`: "),
-        (7, "no fence follows the marker <!-- run -->"),
-        (9, "a fence in the language `rust` has no marker"),
+        (7, "no code block follows the marker <!-- run -->"),
+        (9, "a code block in the language `rust` has no marker"),
         (17, "a comment at the start of a line hides that line"),
         (19, "there is no check `half-open`; help: did you mean `half-close`?"),
         (19, "there is no test `it_hold`; help: did you mean `it_holds`?"),

@@ -53,7 +53,7 @@ pub fn main_of_server() -> Option<ExitCode> {
     })
 }
 
-/// Returns a fence with these lines below a marker.
+/// Returns a code block with these lines below a marker.
 fn fence(marker: &str, lines: &str) -> String {
     format!("# A\n\n<!-- {marker} -->\n```console\n{lines}\n```\n")
 }

@@ -160,7 +160,7 @@ fn a_reset_ends_a_wait() {
     serving.join().unwrap();
     output.expect(
         1,
-        &["the server reset the connection (RST): noticed after ", "received 0 bytes before"],
+        &["the server reset the connection (RST), noticed after ", "received 0 bytes before"],
     );
 }
 

@@ -69,7 +69,7 @@ fn a_compiler_error_is_shown() {
     assert_eq!(code, 1);
     assert_contains(
         &output,
-        &["no method named `write_al`", "It does not compile yet.", "main.rs:19"],
+        &["no method named `write_al`", "Your server does not compile yet.", "main.rs:19"],
     );
 }
 
@@ -135,7 +135,7 @@ fn measurements_are_graded() {
         "pass   times-starter",
         "FAIL   source-lacks",
         // One thread per client, and the one that accepts.
-        "it was 5",
+        "got 5",
         "Of threads.",
     ];
     assert_contains(&output, &verdicts);

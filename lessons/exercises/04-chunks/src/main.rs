@@ -1,4 +1,4 @@
-//! Exercise 04, chunks: the loop that is `pipe()`.
+//! Exercise 04, chunks: a loop that does what Node's `pipe()` does.
 //!
 //! `exercise-04 FILE PORT CHUNK` listens on 127.0.0.1 and sends CHUNK bytes at a time.
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// An error at one line of one file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Fault {
+pub struct PageError {
     /// The path from the root of the repository, with `/`.
     pub file: String,
     /// The number of the line, counted from 1.
@@ -15,7 +15,7 @@ pub struct Fault {
     pub help: String,
 }
 
-impl Fault {
+impl PageError {
     pub fn new(
         file: impl Into<String>,
         line: usize,
@@ -26,7 +26,7 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for PageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { file, line, what, help } = self;
         write!(f, "{file}:{line}: {what}; help: {help}")
