@@ -12,17 +12,16 @@ mod measure;
 mod strace;
 
 use harness::record::Run;
-use harness::table::{NO_VALUE, Table};
+use harness::table::Table;
 use harness::text::significant;
+
+use crate::records::parts;
 
 pub use cost::Cost;
 #[cfg(target_os = "linux")]
 pub use measure::{Footprints, HELD_CLIENTS};
 #[cfg(target_os = "linux")]
-pub use strace::why_no_strace;
-
-/// The name of the program in records.
-pub const PROGRAM: &str = "footprint";
+pub use strace::{Counts, counts, measurements, why_no_strace};
 
 type Value = fn(Cost<'_>) -> Option<f64>;
 
@@ -40,9 +39,8 @@ const OF_CHUNKS: [(&str, Value); 8] = [
 
 /// Returns all tables that have values. Each row is a server; each column is a chunk size or a
 /// number of non-reading clients.
-#[must_use]
 pub fn tables(run: &Run) -> Vec<Table> {
-    let (clients, chunks): (Vec<_>, Vec<_>) = part(run, |id| id.split('/').next())
+    let (clients, chunks): (Vec<_>, Vec<_>) = parts(run, |id| id.split('/').next())
         .into_iter()
         .partition(|case| case.starts_with("held-"));
     let of_chunks = OF_CHUNKS.map(|(title, value)| table(run, title, &chunks, value));
@@ -51,24 +49,12 @@ pub fn tables(run: &Run) -> Vec<Table> {
     of_chunks.into_iter().chain([memory]).filter(Table::has_values).collect()
 }
 
-/// Returns a part of each id, without repetitions.
-fn part<'a>(run: &'a Run, part: impl Fn(&'a str) -> Option<&'a str>) -> Vec<&'a str> {
-    let mut parts = Vec::new();
-    for part in run.measurements.iter().filter_map(|measurement| part(&measurement.id)) {
-        if !parts.contains(&part) {
-            parts.push(part);
-        }
-    }
-    parts
-}
-
 fn table(run: &Run, title: &str, cases: &[&str], value: Value) -> Table {
     let columns = cases.iter().map(|case| case.trim_start_matches("held-"));
     let mut table = Table::new(title, std::iter::once("server").chain(columns));
-    for server in part(run, |id| id.split('/').nth(1)) {
-        let cell = |case| value(Cost::new(run, case, server));
-        let cells = cases.iter().map(|case| cell(case).map_or(NO_VALUE.to_owned(), significant));
-        table.rows.push(std::iter::once(server.to_owned()).chain(cells).collect());
+    for server in parts(run, |id| id.split('/').nth(1)) {
+        let value = |case: &&str| value(Cost::new(run, case, server)).map(significant);
+        table.push(server, cases.iter().map(value));
     }
     table
 }

@@ -15,34 +15,23 @@ use serde_json::Value;
 /// The name of the results of the last runs on this machine.
 pub const NOW: &str = "now";
 
-/// The program in a run that contains the results of Criterion.
-const SUITES: &str = "suites";
-
 /// Reads the results of the last runs (`now`), or a record by its folder or its name.
-///
-/// # Errors
-///
-/// Fails if the record does not exist, or if a file is in another format.
 pub fn load(name: &str) -> io::Result<Record> {
     let folder = Path::new(name);
-    match name {
-        NOW => {
-            let runs = PROGRAMS.iter().map(|program| match *program {
-                SUITES => suites(&criterion_folder()),
-                program => Run::read(&measured_file(program)),
-            });
-            Ok(Record::new(runs.collect::<io::Result<Vec<_>>>()?.into_iter().flatten()))
-        }
-        _ if folder.is_dir() => Record::read(folder),
-        _ => Record::read(&records_folder().join(name)),
+    if name != NOW {
+        let by_name = records_folder().join(name);
+        return Record::read(if folder.is_dir() { folder } else { &by_name });
     }
+    let default = || target_folder().join("criterion");
+    let criterion = env::var_os("CRITERION_HOME").map_or_else(default, PathBuf::from);
+    let runs = PROGRAMS.iter().map(|program| match *program {
+        "suites" => suites(&criterion),
+        program => Run::read(&measured_file(program)),
+    });
+    Ok(Record::new(runs.collect::<io::Result<Vec<_>>>()?.into_iter().flatten()))
 }
 
 /// Returns the last results of Criterion in its folder, or `None` if there are none.
-///
-/// # Errors
-///
-/// Fails if a file cannot be read.
 pub fn suites(folder: &Path) -> io::Result<Option<Run>> {
     let mut folders = Vec::new();
     find_results(folder, &mut folders);
@@ -58,7 +47,7 @@ pub fn suites(folder: &Path) -> io::Result<Option<Run>> {
     let Some(last) = last else { return Ok(None) };
     measurements.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(Some(Run {
-        program: SUITES.to_owned(),
+        program: "suites".to_owned(),
         date: humantime::format_rfc3339_seconds(last).to_string(),
         machine: Machine::current(),
         measurements,
@@ -68,10 +57,6 @@ pub fn suites(folder: &Path) -> io::Result<Option<Run>> {
 
 /// Adds runs to the record in a folder, which is created if necessary, and returns the record. Runs
 /// of other programs remain.
-///
-/// # Errors
-///
-/// Fails if the record cannot be written, or if there is one in another format.
 pub fn add(folder: &Path, runs: &Record) -> io::Result<Record> {
     let is_saved = folder.join(SUMMARY).exists();
     let saved = if is_saved { Record::read(folder)? } else { Record::default() };
@@ -82,32 +67,38 @@ pub fn add(folder: &Path, runs: &Record) -> io::Result<Record> {
 }
 
 /// Returns the folder of a record of this date, which may not exist.
-#[must_use]
 pub fn folder_of(date: &str, machine: &str) -> PathBuf {
     records_folder().join(format!("{}-{machine}", day(date)))
 }
 
 /// Returns the date of a time in RFC 3339.
-#[must_use]
 pub fn day(time: &str) -> &str {
     time.split('T').next().unwrap_or(time)
 }
 
+/// Returns a part of each id, without repetitions.
+pub(crate) fn parts<'a>(run: &'a Run, part: impl Fn(&'a str) -> Option<&'a str>) -> Vec<&'a str> {
+    let mut parts = Vec::new();
+    for part in run.measurements.iter().filter_map(|measurement| part(&measurement.id)) {
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    parts
+}
+
 /// Returns the folder in which Cargo builds.
-#[must_use]
 pub fn target_folder() -> PathBuf {
     let default = || workspace().join("target");
     env::var_os("CARGO_TARGET_DIR").map_or_else(default, PathBuf::from)
 }
 
 /// Returns the file of the last run of `race` or `footprint`.
-#[must_use]
 pub fn measured_file(program: &str) -> PathBuf {
     target_folder().join("measure").join(format!("{program}.json"))
 }
 
 /// Returns the folder that contains the records.
-#[must_use]
 pub fn records_folder() -> PathBuf {
     workspace().join("benches/records")
 }
@@ -115,11 +106,6 @@ pub fn records_folder() -> PathBuf {
 fn workspace() -> &'static Path {
     let benches = Path::new(env!("CARGO_MANIFEST_DIR"));
     benches.parent().unwrap_or(benches)
-}
-
-fn criterion_folder() -> PathBuf {
-    let default = || target_folder().join("criterion");
-    env::var_os("CRITERION_HOME").map_or_else(default, PathBuf::from)
 }
 
 /// Finds the folders `new`, which contain the last results of a benchmark.

@@ -15,10 +15,6 @@ use harness::record::Record;
 pub use diff::diff;
 
 /// Writes the page and the charts into a folder. Returns the path of the page.
-///
-/// # Errors
-///
-/// Fails if a file cannot be written.
 pub fn write(record: &Record, folder: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let sections = charts::sections(record);

@@ -1,6 +1,5 @@
 //! The servers that take part in the race and in the footprint, each as a process of its own.
 
-mod nginx;
 mod participant;
 mod process;
 
@@ -15,7 +14,6 @@ pub use participant::{Kind, Participant, Settings};
 pub use process::{Launcher, Served, Server};
 
 /// Runs a sibling or the baseline if the process was started as one, and returns its exit code.
-#[must_use]
 pub fn main_of_server() -> Option<ExitCode> {
     let baseline = Approach { name: participant::BASELINE, ..BASELINE_SENDFILE };
     let is_baseline = env::args_os().nth(1)? == *format!("serve-{}", baseline.name);

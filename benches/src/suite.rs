@@ -1,17 +1,18 @@
 //! The parts of the suites: servers in this process, a client, and files.
 //!
-//! A server runs as in its own program, but without a log: its [`Approach`](serve_core::Approach) gets
-//! a listener on a free port. The suites measure what a client observes, and the client counts the
-//! bytes of every reply.
+//! A server runs as in its own program, but without a log: its [`Approach`](serve_core::Approach)
+//! gets a listener on a free port. The suites measure what a client observes, and the client counts
+//! the bytes of every reply.
 
 mod baseline;
-mod files;
 mod target;
+
+use std::io;
+use std::path::{Path, PathBuf};
 
 pub use baseline::BASELINE_MEMORY;
 #[cfg(target_os = "linux")]
 pub use baseline::BASELINE_SENDFILE;
-pub use files::Files;
 pub use target::{Mode, Target};
 
 /// The number of worker threads of every async sibling. It does not depend on the machine, so that
@@ -33,9 +34,20 @@ pub const CHUNK_SIZES: [(&str, usize); 6] = [
 
 /// Returns the length of the file for a chunk size, in bytes: 16 Ki chunks, but at most 16 MiB. So
 /// single bytes do not take too long, and large chunks do not end too soon.
-#[must_use]
 pub fn file_bytes_for(chunk_bytes: usize) -> u64 {
     const CHUNKS: u64 = 16 * 1024;
     const BYTES_MAX: u64 = 16 * 1024 * 1024;
     (chunk_bytes as u64 * CHUNKS).min(BYTES_MAX)
+}
+
+/// Returns the path of a file of this length in a folder, and writes the file if it does not exist.
+///
+/// The folder should be on a disk. For a file system in memory (`/tmp` on some machines), the
+/// kernel does not report whether data is cached, so that every read would use the blocking pool.
+pub fn noise_file(folder: &Path, bytes: u64) -> io::Result<PathBuf> {
+    let path = folder.join(format!("{bytes}.bin"));
+    if !path.exists() {
+        harness::fixture::write_noise(&path, bytes)?;
+    }
+    Ok(path)
 }

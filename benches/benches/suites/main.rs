@@ -1,4 +1,4 @@
-//! The suites: what a client observes of each sibling, by file size, chunk size and number of clients.
+//! The suites: what a client observes, by file size, chunk size and number of clients.
 //!
 //! `cargo bench -p benches -- --list` lists the benches, and `-- tokio` runs some of them.
 //! docs/METHODOLOGY.md explains why the comparison is fair, and what it does not show.
@@ -7,9 +7,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use benches::suite::{BASELINE_MEMORY, CHUNK_SIZES, Files, Mode, Target, file_bytes_for};
+use benches::suite::{BASELINE_MEMORY, CHUNK_SIZES, Mode, Target, file_bytes_for, noise_file};
 use criterion::measurement::WallTime;
 use criterion::{Bencher, BenchmarkId, Criterion, Throughput};
+use harness::TempFolder;
 use serve_core::Approach;
 
 /// The default chunk size of copy mode.
@@ -28,11 +29,9 @@ const CLIENTS: [u64; 3] = [1, 16, 256];
 /// The length of the file if only the first byte is timed.
 const CONNECT_FILE_BYTES: u64 = 1024;
 
-/// One bench.
 struct Bench {
     group: &'static str,
-    function: String,
-    parameter: Option<String>,
+    id: BenchmarkId,
     approach: &'static Approach,
     mode: Mode,
     chunk_bytes: usize,
@@ -67,7 +66,7 @@ fn main() {
         .measurement_time(Duration::from_secs(3))
         .configure_from_args();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let files = Files::within(folder)
+    let folder = TempFolder::within(folder)
         .unwrap_or_else(|error| panic!("cannot create a folder in {}: {error}", folder.display()));
     // With --test, Criterion reports the progress.
     let shows_progress = std::env::args().all(|arg| arg != "--test");
@@ -79,14 +78,14 @@ fn main() {
         // Criterion calls this closure once for the warm-up and once per sample, or never if the
         // command line does not select the bench. All calls use the same server.
         let mut target = None;
-        group.bench_function(bench.id(), |bencher| {
+        group.bench_function(bench.id.clone(), |bencher| {
             let target = target.get_or_insert_with(|| {
                 if shows_progress {
                     let (number, total, s) = (at + 1, benches.len(), start.elapsed().as_secs());
                     // A closed stderr is not an error.
                     let _ = writeln!(io::stderr(), "\n[{number}/{total}, {s} s]");
                 }
-                bench.start(&files).unwrap_or_else(|error| panic!("{error}"))
+                bench.start(folder.path()).unwrap_or_else(|error| panic!("{error}"))
             });
             bench.work.time(target, bencher);
         });
@@ -95,8 +94,8 @@ fn main() {
     criterion.final_summary();
 }
 
-/// Returns all benches. They have the same number of worker threads, because the executor of async-std
-/// belongs to the process: its first server determines the number.
+/// Returns all benches. They have the same number of worker threads, because the executor of
+/// async-std belongs to the process: its first server determines the number.
 fn benches() -> Vec<Bench> {
     let siblings = approaches::ALL;
     let mut benches = Vec::new();
@@ -122,12 +121,12 @@ fn benches() -> Vec<Bench> {
     for size in CHUNK_SIZES {
         benches.extend(siblings.map(|approach| of_chunk_size(approach, size)));
     }
-    // On Linux, the page cache hides the cost of single bytes on other systems. Only an approach with
-    // a runtime has a blocking pool.
+    // On Linux, the page cache hides the cost of single bytes on other systems. Only an approach
+    // with a runtime has a blocking pool.
     if cfg!(target_os = "linux") {
         for approach in siblings.into_iter().filter(|approach| approach.has_workers) {
             benches.push(Bench {
-                function: format!("{}-by-pool", approach.name),
+                id: BenchmarkId::new(format!("{}-by-pool", approach.name), CHUNK_SIZES[0].0),
                 mode: Mode::BlockingPool,
                 ..of_chunk_size(approach, CHUNK_SIZES[0])
             });
@@ -140,7 +139,7 @@ fn benches() -> Vec<Bench> {
         }));
     }
     benches.extend(siblings.map(|approach| Bench {
-        parameter: None,
+        id: BenchmarkId::from_parameter(approach.name),
         work: Work::FirstByte,
         ..Bench::new("connect", approach, "", File::Bytes(CONNECT_FILE_BYTES))
     }));
@@ -152,20 +151,12 @@ impl Bench {
     fn new(group: &'static str, approach: &'static Approach, parameter: &str, file: File) -> Self {
         Self {
             group,
-            function: approach.name.to_owned(),
-            parameter: Some(parameter.to_owned()),
+            id: BenchmarkId::new(approach.name, parameter),
             approach,
             mode: Mode::Copy,
             chunk_bytes: COPY_CHUNK_BYTES,
             file,
             work: Work::Fetch,
-        }
-    }
-
-    fn id(&self) -> BenchmarkId {
-        match &self.parameter {
-            Some(parameter) => BenchmarkId::new(&self.function, parameter),
-            None => BenchmarkId::from_parameter(&self.function),
         }
     }
 
@@ -177,9 +168,9 @@ impl Bench {
         }
     }
 
-    fn start(&self, files: &Files) -> io::Result<Target> {
+    fn start(&self, folder: &Path) -> io::Result<Target> {
         let path = match self.file {
-            File::Bytes(bytes) => files.of(bytes)?,
+            File::Bytes(bytes) => noise_file(folder, bytes)?,
             File::Picture => PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../assets/river.webp"),
         };
         Target::start(self.approach, &path, self.mode, self.chunk_bytes)

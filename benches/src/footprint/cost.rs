@@ -28,26 +28,22 @@ pub struct Cost<'a> {
 
 impl<'a> Cost<'a> {
     /// The costs of a server in a run of the footprint, with a chunk size such as `64KiB`.
-    #[must_use]
     pub fn new(run: &'a Run, chunk: &'a str, server: &'a str) -> Self {
         Self { run, chunk, server }
     }
 
     /// Returns a value by the name of its quantity, as [`Run::value`] does.
-    #[must_use]
     pub fn get(&self, quantity: &str) -> Option<f64> {
         self.run.value(&format!("{}/{}/{quantity}", self.chunk, self.server))
     }
 
     /// The number of chunks of one reply.
-    #[must_use]
     pub fn chunks(&self) -> Option<f64> {
         let chunk_bytes = harness::text::bytes(self.chunk).ok()?;
         Some((self.get("file_bytes")? / chunk_bytes as f64).ceil())
     }
 
     /// Successful reads of the file for one reply.
-    #[must_use]
     pub fn reads(&self) -> Option<f64> {
         let name = self.server.strip_suffix("-zero-copy").unwrap_or(self.server);
         let has_runtime = approaches::by_name(name).is_some_and(|approach| approach.has_workers);
@@ -59,7 +55,6 @@ impl<'a> Cost<'a> {
     }
 
     /// Successful writes to the socket for one reply.
-    #[must_use]
     pub fn writes(&self) -> Option<f64> {
         self.successful(if self.server == "node" { &WRITES_OF_NODE } else { &WRITES })
     }

@@ -1,7 +1,6 @@
 //! Measures servers.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -18,8 +17,8 @@ use crate::suite::WORKERS;
 /// The numbers of non-reading clients.
 pub const HELD_CLIENTS: [u64; 4] = [1, 16, 256, 1024];
 
-/// More bytes than the kernel accepts for a client that reads nothing, so that the server always has
-/// something left to send.
+/// More bytes than the kernel accepts for a client that reads nothing, so that the server always
+/// has something left to send.
 const HELD_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The receive buffer of a non-reading client, which the kernel doubles.
@@ -47,12 +46,8 @@ pub struct Footprints {
 }
 
 impl Footprints {
-    /// Creates a folder for files within another folder. The timed part of a job takes about as long
-    /// as the job time. For the program, see [`Launcher::new`].
-    ///
-    /// # Errors
-    ///
-    /// Fails if the folder cannot be created.
+    /// Creates a folder for files within another folder. The timed part of a job takes about as
+    /// long as the job time. For the program, see [`Launcher::new`].
     pub fn new(
         program: PathBuf,
         folder: &Path,
@@ -63,12 +58,8 @@ impl Footprints {
         Ok(Self { launcher, without_client: HashMap::new(), job_time, is_tracing })
     }
 
-    /// Measures a server that sends a file in chunks of one size, such as `64KiB`, to one client at a
-    /// time. Then counts the system calls of another process that serves one client.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the server does not start, or if a reply is incorrect.
+    /// Measures a server that sends a file in chunks of one size, such as `64KiB`, to one client at
+    /// a time. Then counts the system calls of another process that serves one client.
     pub fn measure_chunks(
         &mut self,
         participant: &Participant,
@@ -95,20 +86,16 @@ impl Footprints {
                 strace::counts(&path)
             };
             let counts = count_calls(true)?;
-            let without_client = match self.without_client.entry(participant.name.clone()) {
-                Entry::Occupied(entry) => entry.into_mut(),
-                Entry::Vacant(entry) => entry.insert(count_calls(false)?),
-            };
-            measurements.extend(strace::measurements(&id, &counts, without_client));
+            let name = &participant.name;
+            if !self.without_client.contains_key(name) {
+                self.without_client.insert(name.clone(), count_calls(false)?);
+            }
+            measurements.extend(strace::measurements(&id, &counts, &self.without_client[name]));
         }
         Ok(measurements)
     }
 
     /// Measures a server while clients read nothing. Then all clients read everything.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the server does not start, or if a client does not get the whole reply.
     pub fn measure_held(
         &mut self,
         participant: &Participant,
@@ -158,13 +145,13 @@ fn measure_times(server: &Server, job_time: Duration) -> io::Result<[(&'static s
     let (report, cpu_s) = server.time(plan(server).with_connections(fetches, 1))?;
     let pids = server.pids();
     let after = usage::context_switches(&pids).unwrap_or_default();
-    let switches = |after: u64, before: u64| after.saturating_sub(before) as f64;
+    let switches = |kind: usize| after[kind].saturating_sub(before[kind]) as f64;
     Ok([
         ("fetches", fetches as f64),
         ("wall_s", report.wall_s),
         ("cpu_s", cpu_s),
-        ("switches_voluntary", switches(after.voluntary, before.voluntary)),
-        ("switches_involuntary", switches(after.involuntary, before.involuntary)),
+        ("switches_voluntary", switches(0)),
+        ("switches_involuntary", switches(1)),
         ("threads", usage::threads(&pids).unwrap_or_default() as f64),
         ("peak_memory_bytes", usage::peak_memory_bytes(&pids).unwrap_or_default() as f64),
     ])

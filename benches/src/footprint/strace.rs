@@ -5,20 +5,21 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use harness::cleanup;
 use harness::record::Measurement;
 
 /// The number of calls and of failed calls, by name.
-pub(super) type Counts = BTreeMap<String, [u64; 2]>;
+pub type Counts = BTreeMap<String, [u64; 2]>;
 
 /// Returns why system calls cannot be counted on this machine, or `None` if they can.
-#[must_use]
 pub fn why_no_strace() -> Option<String> {
     let words = command(Path::new("/dev/null"));
-    let output =
-        Command::new(&words[0]).args(&words[1..]).arg("true").stdin(Stdio::null()).output();
-    match output {
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).arg("true").stdin(Stdio::null());
+    let strace = cleanup::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+    match strace.and_then(Child::wait_with_output) {
         Err(_) => Some("strace is not installed (apt install strace)".to_owned()),
         Ok(output) if output.status.success() => None,
         Ok(output) => {
@@ -36,15 +37,8 @@ pub(super) fn command(counts: &Path) -> Vec<OsString> {
 }
 
 /// Reads the counts from a file.
-pub(super) fn counts(path: &Path) -> io::Result<Counts> {
-    let counts = parse(&fs::read_to_string(path)?);
-    match counts.is_empty() {
-        true => Err(io::Error::other("strace counted no system calls")),
-        false => Ok(counts),
-    }
-}
-
-fn parse(text: &str) -> Counts {
+pub fn counts(path: &Path) -> io::Result<Counts> {
+    let text = fs::read_to_string(path)?;
     let lines = text.lines().filter_map(|line| {
         let mut words = line.split_whitespace();
         let name = words.next()?;
@@ -52,17 +46,17 @@ fn parse(text: &str) -> Counts {
         let errors = words.next().and_then(|errors| errors.parse().ok()).unwrap_or(0);
         (name != "total").then(|| (name.to_owned(), [calls, errors]))
     });
-    lines.collect()
+    let counts: Counts = lines.collect();
+    match counts.is_empty() {
+        true => Err(io::Error::other("strace counted no system calls")),
+        false => Ok(counts),
+    }
 }
 
 /// Returns the measurements of the calls that a server makes in addition to those of a start and a
 /// stop without a client.
-pub(super) fn measurements<'a>(
-    id: &'a str,
-    counts: &'a Counts,
-    without_client: &'a Counts,
-) -> impl Iterator<Item = Measurement> + 'a {
-    counts.iter().flat_map(move |(name, [calls, errors])| {
+pub fn measurements(id: &str, counts: &Counts, without_client: &Counts) -> Vec<Measurement> {
+    let measurements = counts.iter().flat_map(|(name, [calls, errors])| {
         let [other_calls, other_errors] = without_client.get(name).copied().unwrap_or_default();
         let calls = calls.saturating_sub(other_calls);
         let errors = errors.saturating_sub(other_errors).min(calls);
@@ -70,28 +64,6 @@ pub(super) fn measurements<'a>(
         values.filter(move |_| calls > 0).map(move |(kind, count)| {
             Measurement::single(format!("{id}/{kind}/{name}"), count as f64)
         })
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_calls_without_a_client_are_subtracted() {
-        let text = "syscall              calls    errors\n\
-                    ---------------- --------- ---------\n\
-                    openat                  34        13\n\
-                    mmap                    30          \n\
-                    ---------------- --------- ---------\n\
-                    total                   64        13\n";
-        let counts = parse(text);
-        let expected = [("mmap".to_owned(), [30, 0]), ("openat".to_owned(), [34, 13])];
-        assert_eq!(counts, Counts::from(expected));
-        let without_client = [("openat".to_owned(), [30, 13]), ("mmap".to_owned(), [31, 0])];
-        let measurements: Vec<_> =
-            measurements("1B/std", &counts, &without_client.into()).collect();
-        let expected = [("1B/std/calls/openat", 4.0), ("1B/std/errors/openat", 0.0)];
-        assert_eq!(measurements, expected.map(|(id, value)| Measurement::single(id, value)));
-    }
+    });
+    measurements.collect()
 }

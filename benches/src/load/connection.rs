@@ -11,8 +11,8 @@ use super::plan::Plan;
 use super::preamble::Preamble;
 use super::socket;
 
-/// The read size until the preamble is complete, if the rest is discarded: the part of the file that
-/// arrives with the preamble is copied.
+/// The read size until the preamble is complete, if the rest is discarded: the part of the file
+/// that arrives with the preamble is copied.
 const PREAMBLE_READ_BYTES: usize = 4096;
 
 /// The maximum number of reads before other connections continue.
@@ -25,7 +25,6 @@ const SLOW_READS_PER_S: u64 = 10;
 /// read that would return `WouldBlock` is not needed.
 const PARTIAL_READ_IS_LAST: bool = cfg!(target_os = "linux");
 
-/// One connection.
 pub(super) struct Connection {
     pub stream: TcpStream,
     /// The number of the connection, starting at 0.
@@ -65,7 +64,6 @@ pub(super) enum Step {
 }
 
 impl Connection {
-    /// Starts a connection.
     pub fn start(plan: &Plan, number: u64, due: Instant) -> Result<Self, Failure> {
         let (stream, is_connected) =
             socket::connect(plan).map_err(|error| Failure::of_connect(&error))?;
@@ -95,8 +93,8 @@ impl Connection {
 
     /// Sends the request, or as much of it as the kernel accepts. Returns whether it was sent.
     ///
-    /// On loopback, the connection is established as soon as `connect` returns. A write that succeeds
-    /// proves this at a lower cost than a query.
+    /// On loopback, the connection is established as soon as `connect` returns. A write that
+    /// succeeds proves this at a lower cost than a query.
     pub fn send_request(&mut self, plan: &Plan) -> Result<bool, Failure> {
         while self.sent_bytes < plan.request.len() {
             match self.stream.write(&plan.request[self.sent_bytes..]) {
@@ -116,15 +114,15 @@ impl Connection {
         Ok(true)
     }
 
-    /// Remembers that a write failed because of the server's RST. Data that arrived earlier can still
-    /// be read. The kernel reports the error only once, so that this data seems to end with a FIN.
+    /// Remembers that a write failed because of the server's RST. Data that arrived earlier can
+    /// still be read. The kernel reports the error only once, so that this data seems to end with a
+    /// FIN.
     fn record_reset(&mut self, plan: &Plan) {
         self.is_connected = true;
         self.is_reset = true;
         self.sent_bytes = plan.request.len();
     }
 
-    /// Checks whether the connection is established now.
     pub fn check_connected(&mut self) -> Result<(), Failure> {
         self.is_connected =
             socket::is_connected(&self.stream).map_err(|error| Failure::of_connect(&error))?;

@@ -61,23 +61,25 @@ impl Failure {
             let help = "use fewer connections, or raise the limit: ulimit -n";
             return Self::new(Kind::NoDescriptors, format!("no file descriptor is left; {help}"));
         }
-        match error.kind() {
-            io::ErrorKind::ConnectionRefused => {
-                Self::new(Kind::Refused, "no server listens there, or its accept queue is full")
+        use io::ErrorKind::{
+            AddrInUse, AddrNotAvailable, ConnectionRefused, ConnectionReset, TimedOut,
+        };
+        let (kind, message) = match error.kind() {
+            ConnectionRefused => {
+                (Kind::Refused, "no server listens there, or its accept queue is full")
             }
-            io::ErrorKind::ConnectionReset => {
-                Self::new(Kind::Reset, "the server reset the connection during the handshake")
+            ConnectionReset => {
+                (Kind::Reset, "the server reset the connection during the handshake")
             }
-            io::ErrorKind::AddrNotAvailable | io::ErrorKind::AddrInUse => {
-                let help = "use fewer connections, or allow more ports: \
-                            sysctl net.ipv4.ip_local_port_range='1024 65535'";
-                Self::new(Kind::NoPorts, format!("no local port is left; {help}"))
-            }
-            io::ErrorKind::TimedOut => {
-                Self::new(Kind::Timeout, "the server did not answer; is there a firewall?")
-            }
-            _ => Self::new(Kind::Connect, error.to_string()),
-        }
+            AddrNotAvailable | AddrInUse => (
+                Kind::NoPorts,
+                "no local port is left; use fewer connections, or allow more ports: \
+                 sysctl net.ipv4.ip_local_port_range='1024 65535'",
+            ),
+            TimedOut => (Kind::Timeout, "the server did not answer; is there a firewall?"),
+            _ => return Self::new(Kind::Connect, error.to_string()),
+        };
+        Self::new(kind, message)
     }
 
     /// Creates the failure of a `read` after `received_bytes` bytes.

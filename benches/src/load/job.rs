@@ -11,8 +11,8 @@ use super::plan::{Amount, Hold, Plan};
 use super::report::Tally;
 
 /// The maximum number of clients that wait for their first byte before a hold. It is less than a
-/// backlog of 511, which many servers have: a client that does not fit into the accept queue loses a
-/// second.
+/// backlog of 511, which many servers have: a client that does not fit into the accept queue loses
+/// a second.
 const UNANSWERED_MAX: u64 = 256;
 
 /// If no client gets its first byte for this long, more clients start nevertheless.
@@ -35,10 +35,6 @@ pub struct Job {
 
 impl Job {
     /// Prepares the execution of a plan. A rate or a duration is measured from here.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error with help if this machine cannot execute the plan.
     pub fn new(plan: Plan) -> io::Result<Self> {
         plan.check()?;
         Ok(Self {
@@ -52,22 +48,19 @@ impl Job {
         })
     }
 
-    /// Returns the number of connections that have ended, and the number of bytes that were received.
-    #[must_use]
+    /// Returns how many connections have ended, and how many bytes were received.
     pub fn progress(&self) -> (u64, u64) {
         (self.tally().ended(), self.bytes.load(Ordering::Relaxed))
     }
 
     /// Returns the number of clients that received the first byte of their reply, but must not read
     /// yet.
-    #[must_use]
     pub fn non_reading_clients(&self) -> u64 {
         if self.is_holding() { self.tally().non_reading } else { 0 }
     }
 
     /// Waits until each client of a hold has received the first byte of its reply, or has failed.
     /// Returns false if this takes longer than `timeout`.
-    #[must_use]
     pub fn wait_for_non_reading_clients(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         while self.answered().0 < self.plan.connections && !self.is_stopped() {
@@ -119,8 +112,7 @@ impl Job {
         tally.record_end(number, due, result);
     }
 
-    /// Returns the number of clients that got their first byte or failed, and the time since the last
-    /// of these events.
+    /// Returns how many clients got their first byte or failed, and the time since the last event.
     fn answered(&self) -> (u64, Duration) {
         let tally = self.tally();
         let last = tally.last_event.unwrap_or(self.start);
@@ -150,8 +142,7 @@ impl Job {
         unanswered < UNANSWERED_MAX || since_last >= UNANSWERED_TIMEOUT
     }
 
-    /// Claims the next connection. Returns its number and when it is due, or `None` if all connections
-    /// were started.
+    /// Claims the next connection, if any. Returns its number and when it is due.
     pub(super) fn next(&self, now: Instant) -> Option<(u64, Instant)> {
         let number = self.claimed.fetch_add(1, Ordering::Relaxed);
         let after = match self.plan.rate_per_s {

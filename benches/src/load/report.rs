@@ -77,7 +77,8 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    fn of(mut values: Vec<u64>) -> Option<Self> {
+    /// Returns `None` if there are no values.
+    pub fn of(mut values: Vec<u64>) -> Option<Self> {
         values.sort_unstable();
         let max = *values.last()?;
         let at = |percent: usize| values[(values.len() * percent).div_ceil(100).max(1) - 1];
@@ -102,7 +103,6 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Records the end of a connection: the time of its first byte, or the reason of its failure.
     pub fn record_end(
         &mut self,
         number: u64,
@@ -170,7 +170,6 @@ impl Tally {
 
 impl Report {
     /// Returns the number of connections that failed.
-    #[must_use]
     pub fn failed_count(&self) -> u64 {
         self.failed.values().sum()
     }
@@ -210,19 +209,5 @@ impl fmt::Display for Report {
             writeln!(f, "             the client is the bottleneck; use --threads or --discard")?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn percentiles_are_measured_values() {
-        assert_eq!(Percentiles::of(vec![]), None);
-        let one = Percentiles::of(vec![7]).unwrap();
-        assert_eq!(one, Percentiles { p50: 7, p90: 7, p99: 7, max: 7 });
-        let hundred = Percentiles::of((1..=100).rev().collect()).unwrap();
-        assert_eq!(hundred, Percentiles { p50: 50, p90: 90, p99: 99, max: 100 });
     }
 }

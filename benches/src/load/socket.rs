@@ -47,14 +47,11 @@ pub(super) fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
     Ok((TcpStream::from_std(socket.into()), is_connected))
 }
 
-#[cfg(unix)]
 fn is_in_progress(error: &io::Error) -> bool {
-    error.raw_os_error() == Some(libc::EINPROGRESS)
-}
-
-#[cfg(not(unix))]
-fn is_in_progress(error: &io::Error) -> bool {
-    error.kind() == io::ErrorKind::WouldBlock
+    #[cfg(unix)]
+    return error.raw_os_error() == Some(libc::EINPROGRESS);
+    #[cfg(not(unix))]
+    return error.kind() == io::ErrorKind::WouldBlock;
 }
 
 /// Returns whether the connection is established. An event alone does not prove it, because it may
@@ -71,8 +68,8 @@ pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// Reads into spare capacity, which stays unused memory on Linux ([`DISCARD`]). Returns the number of
-/// bytes.
+/// Reads into spare capacity, which stays unused memory on Linux ([`DISCARD`]). Returns the number
+/// of bytes.
 pub(crate) fn discard<'s, S>(stream: &'s S, spare: &mut [MaybeUninit<u8>]) -> io::Result<usize>
 where
     SockRef<'s>: From<&'s S>,

@@ -34,10 +34,6 @@ const HOLD_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Job {
     /// Executes the plan. This method must be called only once.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if an event loop cannot be created or fails.
     pub fn run(&self) -> io::Result<Report> {
         let work = |index| {
             let result = Worker::new(self, index).and_then(Worker::run);
@@ -298,14 +294,10 @@ impl<'a> Worker<'a> {
     }
 }
 
-#[cfg(unix)]
+/// Returns the CPU time of this thread, which std cannot measure.
 fn thread_cpu() -> Option<Duration> {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).ok()
-}
-
-/// std cannot measure the CPU time of a thread.
-#[cfg(not(unix))]
-fn thread_cpu() -> Option<Duration> {
+    #[cfg(unix)]
+    return rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().ok();
+    #[cfg(not(unix))]
     None
 }

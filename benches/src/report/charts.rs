@@ -6,6 +6,8 @@ use harness::record::Record;
 use harness::text;
 use serde::Deserialize;
 
+use crate::records::parts;
+
 use super::svg::{Bar, Chart, Line, Lines, Style, bars};
 
 /// A section of the page.
@@ -93,23 +95,18 @@ fn style_of(server: &str) -> Style {
 
 /// Returns all values whose ids match, with the text in place of `*`.
 fn values(record: &Record, id: &str) -> Vec<(String, f64)> {
-    let mut values: Vec<(String, f64)> = Vec::new();
-    let mut parts = id.split('/').enumerate();
-    let Some((index, part)) = parts.find(|(_, part)| part.contains('*')) else {
-        return record.value(id).into_iter().map(|value| (String::new(), value)).collect();
+    let value = |text: &str| Some((text.to_owned(), record.value(&id.replace('*', text))?));
+    let mut id_parts = id.split('/').enumerate();
+    let Some((index, part)) = id_parts.find(|(_, part)| part.contains('*')) else {
+        return value("").into_iter().collect();
+    };
+    let Some(run) = id.split('/').next().and_then(|program| record.run(program)) else {
+        return Vec::new();
     };
     let prefix = part.trim_end_matches('*');
-    let run = id.split('/').next().and_then(|program| record.run(program));
-    for measurement in run.iter().flat_map(|run| &run.measurements) {
-        // The first part is the name of the program.
-        let text = measurement.id.split('/').nth(index - 1);
-        let Some(text) = text.and_then(|text| text.strip_prefix(prefix)) else { continue };
-        if values.iter().all(|(seen, _)| seen != text) {
-            let value = record.value(&id.replace('*', text));
-            values.extend(value.map(|value| (text.to_owned(), value)));
-        }
-    }
-    values
+    // The first part is the name of the program.
+    let texts = parts(run, |id| id.split('/').nth(index - 1)?.strip_prefix(prefix));
+    texts.into_iter().filter_map(value).collect()
 }
 
 impl ChartTemplate {
@@ -157,9 +154,9 @@ impl ChartTemplate {
             let points = match id.contains('*') {
                 true => points(record, &named(id)),
                 false => {
-                    let end =
-                        |(x, text): (&u64, &String)| Some((*x, text.clone(), record.value(id)?));
-                    ends.into_iter().flatten().filter_map(end).collect()
+                    let ends = ends.into_iter().flatten();
+                    ends.filter_map(|(x, text)| Some((*x, text.clone(), record.value(id)?)))
+                        .collect()
                 }
             };
             lines.push(line(name, style, points));

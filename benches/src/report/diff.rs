@@ -2,7 +2,6 @@
 
 use harness::record::{Measurement, Record, Run};
 use harness::table::Table;
-use harness::text;
 
 use crate::records::day;
 
@@ -15,11 +14,8 @@ const TIME_NOISE: f64 = 0.05;
 /// A smaller difference of counts is noise, because readiness and wake-ups depend on timing.
 const COUNT_NOISE: f64 = 0.1;
 
-/// Returns a table of the suites and a table of the system calls.
-///
-/// # Errors
-///
-/// Fails if the records have no measurement in common.
+/// Returns a table of the suites and a table of the system calls, if the records have such
+/// measurements in common.
 pub fn diff(a: &Record, b: &Record) -> Result<Vec<Table>, String> {
     let runs = |program: &str| Some((a.run(program)?, b.run(program)?));
     let suites = runs("suites").map(|(a, b)| suites(a, b));
@@ -61,7 +57,6 @@ fn calls(a: &Run, b: &Run) -> Table {
     let row = |measurement: &Measurement| {
         // Each job has one number of requests.
         let job = measurement.id.strip_suffix("/fetches")?;
-        let (chunk, server) = job.split_once('/')?;
         let id = format!("{job}/calls_per_mib");
         let (calls_a, calls_b) = (a.value(&id)?, b.value(&id)?);
         let (change, percent) = change(calls_a, calls_b);
@@ -70,12 +65,11 @@ fn calls(a: &Run, b: &Run) -> Table {
             ..0.0 => "B makes fewer",
             _ => "B makes more",
         };
-        let name = format!("{server}, chunks of {} B", text::bytes(chunk).ok()?);
         let (calls_a, calls_b) = (format!("{calls_a:.1}"), format!("{calls_b:.1}"));
-        Some(vec![name, calls_a, calls_b, percent, verdict.to_owned()])
+        Some(vec![job.to_owned(), calls_a, calls_b, percent, verdict.to_owned()])
     };
     let rows = a.measurements.iter().filter_map(row).collect();
-    table("System calls per MiB".to_owned(), "server", rows)
+    table("System calls per MiB".to_owned(), "chunk size and server", rows)
 }
 
 /// Returns the relative change from A to B, and its text in percent.

@@ -14,16 +14,11 @@ const PAGE_STYLE: &str = include_str!("page.css");
 
 type Tables = fn(&Run) -> Vec<Table>;
 
-/// A program, the title of its tables, and the sentence that is shown if its results are missing.
-const PROGRAMS: [(&str, &str, &str, Tables); 3] = [
-    ("suites", "The suites", "<code>just bench</code> adds the suites.", suites_tables),
-    (
-        "footprint",
-        "The footprint",
-        "<code>just footprint</code> adds the footprint.",
-        footprint::tables,
-    ),
-    ("race", "The race", "<code>just peers</code> adds the race.", race::tables),
+/// The programs, the recipes that run them, and the functions that make their tables.
+const PROGRAMS: [(&str, &str, Tables); 3] = [
+    ("suites", "bench", suites_tables),
+    ("footprint", "footprint", footprint::tables),
+    ("race", "peers", race::tables),
 ];
 
 /// Returns the page, which loads nothing from the network.
@@ -35,10 +30,11 @@ pub(super) fn page(record: &Record, sections: &[Section]) -> String {
         body += &format!("<h2>{title}</h2>\n{text}\n<div class=\"panels\">\n{charts}\n</div>\n");
     }
     let mut tables = String::new();
-    for (program, title, _, of) in PROGRAMS {
+    for (program, _, of) in PROGRAMS {
         let Some(run) = record.run(program) else { continue };
         let content: String = of(run).iter().map(html).collect();
-        tables += &format!("<details><summary>{title} in numbers</summary>\n{content}</details>\n");
+        let summary = format!("<summary>The {program} in numbers</summary>");
+        tables += &format!("<details>{summary}\n{content}</details>\n");
     }
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -67,8 +63,9 @@ fn facts(record: &Record) -> String {
     let missing = PROGRAMS.iter().filter(|(program, ..)| record.run(program).is_none());
     let problems = record.runs.iter().flat_map(|run| &run.problems);
     let problems = problems.map(|problem| format!("Not measured: {}.", escaped(problem)));
-    let lines = missing.map(|(_, _, missing, _)| (*missing).to_owned()).chain(problems);
-    let lines = [facts].into_iter().chain(lines);
+    let missing =
+        missing.map(|(name, recipe, _)| format!("<code>just {recipe}</code> adds the {name}."));
+    let lines = [facts].into_iter().chain(missing).chain(problems);
     lines.map(|line| format!("<p class=\"facts\">{line}</p>\n")).collect()
 }
 

@@ -23,8 +23,6 @@ const NAME_STEP: f64 = 16.0;
 
 const MIDDLE: &str = "class=\"soft\" text-anchor=\"middle\"";
 
-/// A chart.
-#[derive(Clone, Debug)]
 pub(super) struct Chart {
     /// The name of its file, without the extension.
     pub name: String,
@@ -33,7 +31,6 @@ pub(super) struct Chart {
     content: String,
 }
 
-/// The style of a line or a bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
     /// A sibling, by its position in `approaches::ALL`.
@@ -44,8 +41,6 @@ pub(super) enum Style {
     Reference,
 }
 
-/// A line.
-#[derive(Clone, Debug)]
 pub(super) struct Line {
     pub name: String,
     pub style: Style,
@@ -53,8 +48,6 @@ pub(super) struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A chart of lines.
-#[derive(Clone, Debug)]
 pub(super) struct Lines {
     pub x_title: String,
     pub x_ticks: Vec<(f64, String)>,
@@ -91,7 +84,6 @@ impl Style {
     }
 }
 
-/// A logarithmic axis.
 struct Axis {
     /// The values at both ends.
     values: [f64; 2],
@@ -108,12 +100,12 @@ impl Axis {
 }
 
 impl Lines {
-    /// Draws the chart.
     pub fn draw(&self, name: String, title: String) -> Chart {
         let points = self.lines.iter().flat_map(|line| &line.points).map(|point| point.1);
         let ticks = ticks(points.chain(self.y_values.iter().copied()));
         let y = Axis { values: [ticks[0], ticks[ticks.len() - 1]], ends: [BOTTOM, TOP] };
-        let (low, high) = bounds(self.x_ticks.iter().map(|tick| tick.0)).unwrap_or((1.0, 10.0));
+        let [low, high] =
+            [self.x_ticks.first(), self.x_ticks.last()].map(|it| it.map_or(1.0, |it| it.0));
         let x = Axis { values: [low, high.max(low * 2.0)], ends: [LEFT + 8.0, RIGHT - 4.0] };
 
         let mut content = String::new();
@@ -178,12 +170,7 @@ fn names_of(lines: &[&Line], x: &Axis, y: &Axis) -> String {
 }
 
 /// Draws a chart of horizontal bars.
-pub(super) fn bars(
-    name: String,
-    title: String,
-    value_text: fn(f64) -> String,
-    bars: &[Bar],
-) -> Chart {
+pub(super) fn bars(name: String, title: String, text_of: fn(f64) -> String, bars: &[Bar]) -> Chart {
     const STEP: f64 = 24.0;
     const NAMES: f64 = 152.0;
     const VALUES: f64 = 80.0;
@@ -195,7 +182,7 @@ pub(super) fn bars(
         let path = format!("M{NAMES} {y:.1}h{width:.1}v14h-{width:.1}z");
         content += &text("text-anchor=\"end\"", NAMES - 8.0, y + 11.0, name);
         content += &format!("<path class=\"{} mark\" d=\"{path}\"/>", style.class());
-        content += &text("", NAMES + width + 6.0, y + 11.0, &value_text(*value));
+        content += &text("", NAMES + width + 6.0, y + 11.0, &text_of(*value));
     }
     Chart { name, title, height: TOP + bars.len() as f64 * STEP + 6.0, content }
 }
@@ -222,18 +209,15 @@ fn apart(ideal: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     places
 }
 
-fn bounds(values: impl Iterator<Item = f64>) -> Option<(f64, f64)> {
-    values
-        .map(|value| (value, value))
-        .reduce(|(low, high), (value, _)| (low.min(value), high.max(value)))
-}
-
 /// Returns round values that enclose all positive values: powers of ten, or 1, 2 and 5 times powers
 /// of ten if the values span less than two decades.
 fn ticks(values: impl Iterator<Item = f64>) -> Vec<f64> {
-    let Some((low, high)) = bounds(values.filter(|value| *value > 0.0)) else {
+    let positive = values.filter(|value| *value > 0.0);
+    let extremes = |(low, high), value| (f64::min(low, value), f64::max(high, value));
+    let (low, high) = positive.fold((f64::MAX, 0.0), extremes);
+    if high == 0.0 {
         return vec![1.0, 10.0];
-    };
+    }
     let steps: &[f64] = if high / low > 100.0 { &[1.0] } else { &[1.0, 2.0, 5.0] };
     let decades = low.log10().floor() as i32 - 1..=high.log10().ceil() as i32 + 1;
     let ticks = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)));

@@ -1,17 +1,16 @@
 //! The list of all servers, and their commands.
 
 use std::ffi::OsString;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use serve_core::Approach;
-
-use super::nginx;
 
 /// The name of the baseline: one thread that calls `sendfile` in a loop.
 pub(super) const BASELINE: &str = "floor";
 
-/// The chunk size of the baseline, in bytes: the maximum, so that one call sends as much as possible.
+/// The chunk size of the baseline, in bytes: the maximum, so that one call sends as much as
+/// possible.
 const BASELINE_CHUNK_BYTES: u64 = 1 << 30;
 
 /// A server that is measured.
@@ -60,7 +59,6 @@ pub struct Settings<'a> {
 
 impl Participant {
     /// Returns all servers, in the order of the tables.
-    #[must_use]
     pub fn all() -> Vec<Self> {
         let siblings = approaches::ALL.into_iter().flat_map(|approach| {
             let name = |mode| format!("{}{mode}", approach.name);
@@ -73,10 +71,6 @@ impl Participant {
     }
 
     /// Parses `NAME=COMMAND`.
-    ///
-    /// # Errors
-    ///
-    /// Describes the format.
     pub fn from_command(text: &str) -> Result<Self, String> {
         let help = "expected NAME='COMMAND {file} {port}'";
         let (name, command) = text.split_once('=').ok_or(help)?;
@@ -92,7 +86,6 @@ impl Participant {
     }
 
     /// Returns the approach of a sibling.
-    #[must_use]
     pub fn approach(&self) -> Option<&'static Approach> {
         match self.kind {
             Kind::Sibling { approach, .. } => Some(approach),
@@ -101,7 +94,6 @@ impl Participant {
     }
 
     /// Whether the server has a chunk size.
-    #[must_use]
     pub fn has_chunk_size(&self) -> bool {
         match &self.kind {
             Kind::Sibling { .. } | Kind::Node => true,
@@ -112,10 +104,6 @@ impl Participant {
 
     /// Returns the command that starts the server. `program` is the program that calls
     /// [`main_of_server`](super::main_of_server), and `folder` is for the files of the server.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the configuration of nginx cannot be written.
     pub fn command(
         &self,
         program: &Path,
@@ -145,7 +133,7 @@ impl Participant {
                 words.extend(["--chunk-size".into(), BASELINE_CHUNK_BYTES.to_string().into()]);
                 words
             }
-            Kind::Nginx => nginx::command(file, port.parse().map_err(io::Error::other)?, folder)?,
+            Kind::Nginx => nginx(file, &port, folder)?,
             Kind::Node => {
                 let script =
                     Path::new(env!("CARGO_MANIFEST_DIR")).join("../lessons/node/original.mjs");
@@ -169,4 +157,16 @@ fn sibling(program: &Path, name: &str, file: &Path, port: &str, log: &str) -> Ve
     let mut words = vec![program.into(), format!("serve-{name}").into(), file.into()];
     words.extend(["--host", "127.0.0.1", "--log", log, "--port", port].map(OsString::from));
     words
+}
+
+/// Returns the command that starts nginx. All files that nginx writes are in the folder.
+fn nginx(file: &Path, port: &str, folder: &Path) -> io::Result<Vec<OsString>> {
+    // By default, the workers of root run as a user who cannot read a temporary folder.
+    let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
+    let root = file.parent().unwrap_or(Path::new("/")).display().to_string();
+    let configuration = include_str!("nginx.conf").replace("{USER}", user).replace("{PORT}", port);
+    let configuration = configuration.replace("{FOLDER}", &folder.display().to_string());
+    let path = folder.join("nginx.conf");
+    fs::write(&path, configuration.replace("{ROOT}", &root))?;
+    Ok(["nginx".into(), "-p".into(), folder.into(), "-c".into(), path.into()].into())
 }

@@ -10,11 +10,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use harness::port::{self, Listening};
-use harness::{Group, TempFolder, describe_exit, fixture, usage};
+use harness::{Group, TempFolder, describe_exit, text, usage};
 
 use super::participant::{Participant, Settings};
-use crate::cpu::CpuTimes;
+use crate::cpu;
 use crate::load::{self, Expected, Hold, Job, Plan, Report};
+use crate::suite::noise_file;
 
 /// How long a server may take to listen. With strace, this takes long.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,8 +30,9 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// written later.
 const REST: Duration = Duration::from_millis(50);
 
-/// The maximum size of a segment of a non-reading client, in bytes. Each network carries segments of
-/// this size (RFC 9293, 3.7.1). With larger ones, the kernel accepts megabytes within one machine.
+/// The maximum size of a segment of a non-reading client, in bytes. Each network carries segments
+/// of this size (RFC 9293, 3.7.1). With larger ones, the kernel accepts megabytes within one
+/// machine.
 const SEGMENT_BYTES: u32 = 536;
 
 /// How long non-reading clients may take to connect, or wait for data.
@@ -45,10 +47,6 @@ pub struct Served {
 
 impl Served {
     /// Reads a file, so that it is in the page cache.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the file cannot be read.
     pub fn new(path: PathBuf) -> io::Result<Self> {
         Ok(Self { expected: Expected::of_file(&path)?, path })
     }
@@ -65,41 +63,25 @@ pub struct Launcher {
 impl Launcher {
     /// Creates a temporary folder within another folder. The program must call
     /// [`main_of_server`](super::main_of_server), and should be the caller itself.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the folder cannot be created.
     pub fn new(program: PathBuf, folder: &Path) -> io::Result<Self> {
         Ok(Self { program, folder: TempFolder::within(folder)?, files: HashMap::new() })
     }
 
     /// The folder for the files of the servers.
-    #[must_use]
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
     /// Returns a file with this number of bytes, which is written if it does not exist.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the file cannot be written.
     pub fn file(&mut self, bytes: u64) -> io::Result<Served> {
-        if let Some(served) = self.files.get(&bytes) {
-            return Ok(served.clone());
+        if !self.files.contains_key(&bytes) {
+            let served = Served::new(noise_file(self.folder(), bytes)?)?;
+            self.files.insert(bytes, served);
         }
-        let path = self.folder().join(format!("{bytes}.bin"));
-        fixture::write_noise(&path, bytes)?;
-        let served = Served::new(path)?;
-        self.files.insert(bytes, served.clone());
-        Ok(served)
+        Ok(self.files[&bytes].clone())
     }
 
     /// Starts a server, and waits until it listens.
-    ///
-    /// # Errors
-    ///
-    /// Fails if the server ends, or does not listen in time.
     pub fn start(
         &self,
         participant: &Participant,
@@ -161,20 +143,17 @@ impl Server {
         }
     }
 
-    /// Adds the most important line of stderr to an error: the first error, or the last line.
+    /// Adds the most important line of stderr to an error.
     fn error(&self, message: String) -> io::Error {
-        let text = fs::read_to_string(&self.stderr).unwrap_or_default();
-        let is_error =
-            |line: &&str| line.to_lowercase().contains("error:") || line.contains("[emerg]");
-        io::Error::other(match text.lines().find(is_error).or(text.trim().lines().last()) {
-            Some(line) => format!("{message}; its stderr: {}", line.trim()),
+        let stderr = fs::read_to_string(&self.stderr).unwrap_or_default();
+        io::Error::other(match text::error_line(&stderr) {
+            Some(line) => format!("{message}; its stderr: {line}"),
             None => message,
         })
     }
 
     /// Returns a plan for one client that verifies the whole reply. Its request is the same for all
     /// servers: nginx needs the name of the file.
-    #[must_use]
     pub fn plan(&self) -> Plan {
         let name = self.served.path.file_name().unwrap_or_default().to_string_lossy();
         let mut plan = Plan::new(self.addr);
@@ -184,25 +163,17 @@ impl Server {
     }
 
     /// Carries out a plan.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a connection fails.
     pub fn load(&self, plan: Plan) -> io::Result<Report> {
         self.check(load::run(plan)?)
     }
 
     /// Carries out a plan whose clients discard the data. Also returns the CPU time that the server
     /// used for it, in seconds.
-    ///
-    /// # Errors
-    ///
-    /// Fails if a connection fails, or if a process of the server ends.
     pub fn time(&self, plan: Plan) -> io::Result<(Report, f64)> {
-        let before = CpuTimes::read(&self.pids())?;
+        let before = cpu::read(&self.pids())?;
         let report = self.load(Plan { is_discarding: true, ..plan })?;
         thread::sleep(REST);
-        Ok((report, CpuTimes::read(&self.pids())?.seconds_since(&before)?))
+        Ok((report, cpu::seconds_between(&before, &cpu::read(&self.pids())?)?))
     }
 
     fn check(&self, report: Report) -> io::Result<Report> {
@@ -220,10 +191,6 @@ impl Server {
     /// They have small segments and receive buffers, as on a network, and come from an address that
     /// no earlier connection used. Otherwise the kernel would accept megabytes for each client, and
     /// the server would have nothing left to send.
-    ///
-    /// # Errors
-    ///
-    /// Fails if `look` fails, or if a client does not get the whole reply.
     pub fn with_non_reading_clients<T>(
         &self,
         (clients, buffer_bytes): (u64, usize),
@@ -244,13 +211,9 @@ impl Server {
                 return Err(io::Error::other(message));
             }
             let seen = look()?;
-            match job.progress() {
-                (0, _) => Ok(seen),
-                (ended, _) => {
-                    let message = format!("{ended} non-reading clients were disconnected");
-                    Err(io::Error::other(message))
-                }
-            }
+            let ended = job.progress().0;
+            let message = format!("{ended} non-reading clients were disconnected");
+            if ended == 0 { Ok(seen) } else { Err(io::Error::other(message)) }
         };
         let (report, seen) = thread::scope(|scope| {
             let running = scope.spawn(|| job.run());
@@ -265,22 +228,16 @@ impl Server {
     }
 
     /// The port on which the server listens.
-    #[must_use]
     pub fn port(&self) -> u16 {
         self.addr.port()
     }
 
     /// Returns the ids of the server's processes.
-    #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         self.group.pids()
     }
 
     /// Reads the memory of the server, in bytes (PSS).
-    ///
-    /// # Errors
-    ///
-    /// Fails if the server has ended.
     pub fn memory_bytes(&self) -> io::Result<u64> {
         usage::memory_bytes(&self.pids()).ok_or_else(|| self.error("the server ended".to_owned()))
     }

@@ -1,8 +1,8 @@
 //! Baselines: minimal servers for comparison.
 //!
-//! A baseline has one thread, serves one client at a time, and has neither a log nor limits. It reads
-//! what a client sends only after the reply. A baseline is an [`Approach`], so that everything around
-//! it is the same as for a sibling.
+//! A baseline has one thread, serves one client at a time, and has neither a log nor limits. It
+//! reads what a client sends only after the reply. A baseline is an [`Approach`], so that
+//! everything around it is the same as for a sibling.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -86,8 +86,8 @@ fn serve(
     })
 }
 
-/// Shuts down the write half and drains. If unread data remained, `close` would reset the connection,
-/// and the client could lose a part of the reply.
+/// Shuts down the write half and drains. If unread data remained, `close` would reset the
+/// connection, and the client could lose a part of the reply.
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     let mut buffer = [0; 4096];

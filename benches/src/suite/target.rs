@@ -24,8 +24,8 @@ const READ_BYTES: usize = 8 * 1024 * 1024;
 pub enum Mode {
     /// Copy mode.
     Copy,
-    /// Copy mode that reads the file only in the blocking pool, as on systems other than Linux, where
-    /// a server cannot find out whether data is in the page cache.
+    /// Copy mode that reads the file only in the blocking pool, as on systems other than Linux,
+    /// where a server cannot find out whether data is in the page cache.
     BlockingPool,
     /// Zero-copy mode (Linux).
     ZeroCopy,
@@ -34,7 +34,8 @@ pub enum Mode {
 /// A server that runs in this process until it is dropped.
 pub struct Target {
     addr: SocketAddr,
-    reply_bytes: u64,
+    /// The expected length of a reply, preamble included.
+    pub reply_bytes: u64,
     server: Arc<Server>,
     thread: Option<JoinHandle<io::Result<()>>>,
     /// Capacity for received data.
@@ -43,10 +44,6 @@ pub struct Target {
 
 impl Target {
     /// Starts a server, and verifies the content of one reply. Later clients only count bytes.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the server does not start, or if its reply is incorrect.
     pub fn start(
         approach: &'static Approach,
         file: &Path,
@@ -61,16 +58,10 @@ impl Target {
             run(plan)?;
             Ok(target)
         };
-        start().map_err(|error: io::Error| {
-            io::Error::new(error.kind(), format!("{}: {error}", approach.name))
-        })
+        start().map_err(|error: io::Error| io::Error::other(format!("{}: {error}", approach.name)))
     }
 
     /// Starts a server like [`start`](Self::start), but does not verify its reply.
-    ///
-    /// # Errors
-    ///
-    /// Returns an error if the server does not start.
     pub fn start_unverified(
         approach: &'static Approach,
         file: &Path,
@@ -100,12 +91,6 @@ impl Target {
         })
     }
 
-    /// Returns the expected length of a reply, preamble included.
-    #[must_use]
-    pub fn reply_bytes(&self) -> u64 {
-        self.reply_bytes
-    }
-
     /// Receives one reply. Returns the time from `connect` to the first byte.
     ///
     /// # Panics
@@ -113,11 +98,11 @@ impl Target {
     /// Panics if the length of the reply is incorrect, so that the bench fails.
     pub fn fetch(&mut self) -> Duration {
         let expected = self.reply_bytes;
-        match self.receive() {
-            Ok((actual, first_byte)) if actual == expected => first_byte,
-            Ok((actual, _)) => panic!("expected {expected} bytes, got {actual}"),
-            Err(error) => panic!("expected {expected} bytes: {error}"),
-        }
+        let received = self.receive();
+        let (actual, first_byte) =
+            received.unwrap_or_else(|error| panic!("expected {expected} bytes: {error}"));
+        assert!(actual == expected, "expected {expected} bytes, got {actual}");
+        first_byte
     }
 
     /// Returns the length of the reply, and the time from `connect` to the first byte. On Linux the

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use benches::footprint::{Cost, Footprints, why_no_strace};
+use benches::footprint::{Cost, Counts, Footprints, counts, measurements, why_no_strace};
 use benches::servers::{Kind, Participant};
-use harness::record::Run;
+use harness::TempFolder;
+use harness::record::{Measurement, Run};
 use serve_core::{Config, EventLog, Server, bind};
 
 use crate::in_time;
@@ -67,7 +68,7 @@ fn a_chunk_is_one_read_and_one_write() {
 fn a_chunk_is_one_event() {
     for approach in approaches::ALL {
         for chunk_bytes in [1, 64, 1000] {
-            let folder = tempfile::tempdir().unwrap();
+            let folder = TempFolder::new().unwrap();
             let path = folder.path().join("file.bin");
             std::fs::write(&path, vec![7; 3000]).unwrap();
             let mut config = Config::new(&path);
@@ -118,4 +119,24 @@ fn non_reading_clients_need_memory() {
     let memory_bytes = [&few, &many].map(|held| held[0].samples[0].unwrap());
     let each = (memory_bytes[1] - memory_bytes[0]) / 63.0;
     assert!((20_000.0..300_000.0).contains(&each), "{each} bytes per client: {few:?} {many:?}");
+}
+
+#[test]
+fn the_calls_without_a_client_are_subtracted() {
+    let folder = TempFolder::new().unwrap();
+    let path = folder.path().join("strace.txt");
+    let text = "syscall              calls    errors\n\
+                ---------------- --------- ---------\n\
+                openat                  34        13\n\
+                mmap                    30          \n\
+                ---------------- --------- ---------\n\
+                total                   64        13\n";
+    std::fs::write(&path, text).unwrap();
+    let counts = counts(&path).unwrap();
+    let expected = [("mmap".to_owned(), [30, 0]), ("openat".to_owned(), [34, 13])];
+    assert_eq!(counts, Counts::from(expected));
+    let without_client = [("openat".to_owned(), [30, 13]), ("mmap".to_owned(), [31, 0])];
+    let measurements = measurements("1B/std", &counts, &without_client.into());
+    let expected = [("1B/std/calls/openat", 4.0), ("1B/std/errors/openat", 0.0)];
+    assert_eq!(measurements, expected.map(|(id, value)| Measurement::single(id, value)));
 }

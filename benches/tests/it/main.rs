@@ -5,6 +5,8 @@
 mod charts;
 #[cfg(target_os = "linux")]
 mod footprint;
+#[cfg(target_os = "linux")]
+mod interrupt;
 mod load;
 mod pace;
 #[cfg(target_os = "linux")]

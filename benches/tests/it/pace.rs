@@ -69,8 +69,8 @@ fn a_rate_is_kept() {
 
 #[test]
 fn a_server_cannot_hide_a_delay_from_a_rate() {
-    // Each client takes 20 ms, and a new one is due every 10 ms. So the twentieth is due at 190 ms and
-    // served at 400 ms.
+    // Each client takes 20 ms, and a new one is due every 10 ms. So the twentieth is due at 190 ms
+    // and served at 400 ms.
     let service = Duration::from_millis(20);
     let addr = scripted(20, move |_, stream| {
         let began = Instant::now();

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use benches::cpu::CpuTimes;
+use benches::cpu;
 use benches::servers::{Launcher, Participant, Settings};
 use harness::{Group, TempFolder};
 
@@ -127,20 +127,20 @@ fn the_baseline_sends_its_file() {
 
 #[test]
 fn cpu_time_includes_new_processes_and_fails_for_ended_ones() {
-    let none = CpuTimes::read(&[]).unwrap();
+    let none = cpu::read(&[]).unwrap();
     let mut group = Group::spawn(Command::new("sh").args(["-c", "while :; do :; done"])).unwrap();
     let pids = [std::process::id(), group.id()];
     let before = in_time(move || {
         loop {
-            let used = CpuTimes::read(&pids[1..]).unwrap();
-            assert_eq!(used.seconds_since(&used).unwrap(), 0.0);
-            if used.seconds_since(&none).unwrap() > 0.02 {
+            let used = cpu::read(&pids[1..]).unwrap();
+            assert_eq!(cpu::seconds_between(&used, &used).unwrap(), 0.0);
+            if cpu::seconds_between(&none, &used).unwrap() > 0.02 {
                 return used;
             }
         }
     });
     group.stop(Duration::ZERO);
-    assert!(CpuTimes::read(&pids).is_err());
-    let error = CpuTimes::read(&pids[..1]).unwrap().seconds_since(&before).unwrap_err();
+    assert!(cpu::read(&pids).is_err());
+    let error = cpu::seconds_between(&before, &cpu::read(&pids[..1]).unwrap()).unwrap_err();
     assert!(error.to_string().ends_with("ended during the measurement"), "{error}");
 }

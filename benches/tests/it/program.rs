@@ -1,8 +1,12 @@
 //! The programs: their command lines, output and exit codes.
 
 use std::io::Read;
+#[cfg(target_os = "linux")]
+use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::mpsc;
+
+use harness::TempFolder;
 
 use crate::in_time;
 use crate::servers::{BARE, Sibling, scripted, send_all};
@@ -94,6 +98,9 @@ fn load_exits_with_2_if_it_cannot_run() {
         ("127.0.0.1:1 --rate -5 --total 1", "error: the rate must be greater than 0"),
         ("127.0.0.1:1 --total 5 --hold 1s", "--hold"),
         ("127.0.0.1:1 --connections 0", "1.."),
+        ("127.0.0.1:1 --total 0", "1.."),
+        ("127.0.0.1:1 --threads 0", "1..=256"),
+        ("127.0.0.1:1 --threads 257", "1..=256"),
         ("127.0.0.1:1 --slow 0", "the minimum is 1"),
         ("127.0.0.1:1 --timeout soon", "500ms"),
         ("127.0.0.1:1 --request \\q", "must be followed by"),
@@ -125,7 +132,7 @@ fn short_help_has_one_line_per_flag_within_80_columns() {
 fn a_small_race_is_run_and_recorded() {
     use harness::record::{Record, Run};
 
-    let folder = harness::TempFolder::new().unwrap();
+    let folder = TempFolder::new().unwrap();
     let target = folder.path().join("target");
     let record = folder.path().join("record");
     let footprint = Run { program: "footprint".to_owned(), ..Run::default() };
@@ -165,7 +172,7 @@ fn a_small_race_is_run_and_recorded() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_small_footprint_is_measured_and_saved() {
-    let folder = harness::TempFolder::new().unwrap();
+    let folder = TempFolder::new().unwrap();
     let file = folder.path().join("footprint.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
     command.args(["footprint", "--server", "smol", "--chunk-size", "64KiB", "--no-held"]);
@@ -183,7 +190,7 @@ fn a_small_footprint_is_measured_and_saved() {
 
 #[test]
 fn a_record_has_a_page_and_can_be_compared() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = TempFolder::new().unwrap();
     let record = benches::records::records_folder().join("2026-11-29-linux-2-cores");
     let (record, out) = (record.display().to_string(), folder.path().display().to_string());
     let output = measure(&["report", "--from", &record, "--out", &out]);
@@ -192,7 +199,8 @@ fn a_record_has_a_page_and_can_be_compared() {
     assert!(folder.path().join("report.html").exists());
     let output = measure(&["diff", &record, "2026-11-29-linux-2-cores"]);
     let tables = text(&output.stdout);
-    assert!(tables.contains("connect/std") && tables.contains("tokio, chunks of 1 B"), "{tables}");
+    assert!(tables.contains("connect/std") && tables.contains("\n1B/tokio "), "{tables}");
+    assert!(tables.lines().all(|line| line.chars().count() <= 80), "{tables}");
     let lines = tables.lines().filter(|line| line.contains('%'));
     assert!(
         lines.clone().count() > 100 && lines.clone().all(|it| it.ends_with("noise")),
@@ -215,23 +223,77 @@ fn errors_of_reports_include_help() {
     }
 }
 
+/// Runs `measure` with a folder in which it finds no program and saves its results.
+#[cfg(target_os = "linux")]
+fn measure_within(folder: &Path, args: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
+    command.args(args.split(' ')).env("PATH", folder).env("CARGO_TARGET_DIR", folder);
+    in_time(move || command.output().unwrap())
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_server_that_is_not_installed_is_reported() {
-    let folder = harness::TempFolder::new().unwrap();
-    let run = |args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
-        command.args(args).env("PATH", folder.path()).env("CARGO_TARGET_DIR", folder.path());
-        in_time(move || command.output().unwrap())
-    };
-    let race = run(&["race", "--server", "node", "--no-record"]);
+    let folder = TempFolder::new().unwrap();
+    let run = |args: &str| measure_within(folder.path(), args);
+    let race = run("race --server node --no-record");
     assert_eq!(race.status.code(), Some(2), "{race:?}");
     let expected = "absent: node: `node` is not installed\nerror: no server could be started\n";
     assert_eq!(text(&race.stderr), expected);
 
-    let footprint = run(&["footprint", "--server", "node", "--chunk-size", "1B", "--no-held"]);
+    let footprint = run("footprint --server node --chunk-size 1B --no-held");
     assert_eq!(footprint.status.code(), Some(1), "{footprint:?}");
     let expected = "system calls are not counted: strace is not installed (apt install strace)\n\
                     failed: node with chunks of 1B: `node` is not installed\n";
     assert_eq!(text(&footprint.stdout), expected);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_part_of_the_footprint_can_be_selected() {
+    let folder = TempFolder::new().unwrap();
+    let steps_of = |args: &str| {
+        let output = measure_within(folder.path(), &format!("footprint --no-strace {args}"));
+        let stderr = text(&output.stderr);
+        stderr.lines().filter(|line| line.starts_with('[')).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let expected = ["[1/2] std with chunks of 1B", "[2/2] node with chunks of 1B"];
+    let few = steps_of("--server node,std --chunk-size 1B --no-held --job-time 1ms");
+    assert_eq!(few, expected);
+    // Six chunk sizes and four numbers of clients.
+    let of_node = steps_of("--server node");
+    assert_eq!(of_node.last().unwrap(), "[10/10] node with 1024 non-reading clients");
+    assert!(steps_of("--server apache").is_empty());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_part_of_the_race_can_be_selected() {
+    let folder = TempFolder::new().unwrap();
+    let run = |args: &str| measure_within(folder.path(), &format!("race --no-record {args}"));
+    let output = run("--measure river,large --server nginx,tokio-zero-copy --server-cmd \
+                      old={file}:{port} --rounds 2 --large-size 1MiB --job-time 1ms");
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(text(&output.stderr).contains("measurements per round: 2\n"), "{output:?}");
+    let race = folder.path().join("measure/race.json");
+    let race = harness::record::Run::read(&race).unwrap().unwrap();
+    assert_eq!(race.options["measures"], serde_json::json!(["large", "river"]));
+    assert_eq!(race.options["servers"], serde_json::json!(["tokio-zero-copy"]));
+    let [nginx, old] = &race.problems[..] else { panic!("{:?}", race.problems) };
+    assert!(nginx.starts_with("absent: nginx: ") && old.starts_with("absent: old: "));
+    for incorrect in ["--server apache", "--measure rivers", "--server-cmd old=x", "--rounds 0"] {
+        assert_eq!(run(incorrect).status.code(), Some(2), "{incorrect}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn by_default_the_whole_race_is_run() {
+    let help = text(&measure(&["race", "-h"]).stdout);
+    let default_of = |flag: &str| {
+        let line = help.lines().find(|line| line.contains(flag)).unwrap();
+        line.rsplit("[default: ").next().unwrap().trim_end_matches(']').to_owned()
+    };
+    let flags = ["--measure", "--server", "--rounds", "--large-size", "--held-clients"];
+    assert_eq!(flags.map(default_of), ["all", "all", "7", "1GiB", "9900"]);
 }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use harness::TempFolder;
 use serve_core::{Approach, Config, EventLog, Server, bind};
 use socket2::SockRef;
-use tempfile::TempDir;
 
 pub const BARE: &[u8] = b"HTTP/1.1\n\n";
 
@@ -18,13 +18,13 @@ pub const BARE: &[u8] = b"HTTP/1.1\n\n";
 pub struct Sibling {
     pub addr: SocketAddr,
     server: Arc<Server>,
-    folder: TempDir,
+    folder: TempFolder,
     running: Option<JoinHandle<io::Result<()>>>,
 }
 
 impl Sibling {
     pub fn start(approach: &'static Approach, content: &[u8]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = TempFolder::new().unwrap();
         let path = folder.path().join("file.bin");
         fs::write(&path, content).unwrap();
         let mut config = Config::new(path);
@@ -53,8 +53,8 @@ impl Drop for Sibling {
     }
 }
 
-/// Starts a server that calls `answer` for each of `clients` clients, one after another. Then it stops
-/// listening.
+/// Starts a server that calls `answer` for each of `clients` clients, one after another. Then it
+/// stops listening.
 pub fn scripted(
     clients: usize,
     mut answer: impl FnMut(usize, &TcpStream) + Send + 'static,

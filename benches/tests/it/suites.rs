@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io, thread};
 
-use benches::suite::{BASELINE_MEMORY, CHUNK_SIZES, Files, Mode, Target, file_bytes_for};
+use benches::suite::{BASELINE_MEMORY, CHUNK_SIZES, Mode, Target, file_bytes_for, noise_file};
 use criterion::Criterion;
+use harness::TempFolder;
 use serve_core::{Approach, Server};
 
 use crate::in_time;
@@ -43,8 +44,8 @@ fn run_one_too_few(listener: TcpListener, server: Arc<Server>) -> io::Result<()>
     })
 }
 
-fn files() -> Files {
-    Files::within(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
+fn folder() -> TempFolder {
+    TempFolder::within(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
 }
 
 /// Returns Criterion with the settings of the suites, but much shorter.
@@ -57,7 +58,7 @@ fn quick(results: &Path) -> Criterion {
 /// Runs a bench. Returns the message with which it failed.
 fn bench(mut target: Target, work: fn(&mut Target)) -> Result<(), String> {
     in_time(move || {
-        let results = tempfile::tempdir().unwrap();
+        let results = TempFolder::new().unwrap();
         let benched = panic::catch_unwind(AssertUnwindSafe(|| {
             quick(results.path()).bench_function("b", |b| b.iter(|| work(&mut target)));
         }));
@@ -88,8 +89,8 @@ fn a_server_that_sends_one_byte_too_few_fails_its_bench() {
         "4 of 4 replies are incorrect: connection 1: short: expected 100000 bytes, got 99999",
     ];
     for (work, expected) in works.into_iter().zip(expected) {
-        let files = files();
-        let path = files.of(100_000).unwrap();
+        let folder = folder();
+        let path = noise_file(folder.path(), 100_000).unwrap();
         let target = Target::start_unverified(&ONE_TOO_FEW, &path, Mode::Copy, 65_536).unwrap();
         let failed = bench(target, work).unwrap_err();
         assert!(failed.contains(expected), "{failed}");
@@ -98,11 +99,11 @@ fn a_server_that_sends_one_byte_too_few_fails_its_bench() {
 
 #[test]
 fn an_incorrect_server_does_not_start() {
-    let path = files().of(100_000).unwrap();
+    let path = noise_file(folder().path(), 100_000).unwrap();
     // The folder was deleted with the temporary value.
     assert!(Target::start(&BASELINE_MEMORY, &path, Mode::Copy, 65_536).is_err());
-    let files = files();
-    let path = files.of(100_000).unwrap();
+    let folder = folder();
+    let path = noise_file(folder.path(), 100_000).unwrap();
     let failed = in_time(move || {
         Target::start(&ONE_TOO_FEW, &path, Mode::Copy, 65_536).map(drop).unwrap_err().to_string()
     });
@@ -111,11 +112,11 @@ fn an_incorrect_server_does_not_start() {
 
 #[test]
 fn siblings_and_baselines_pass() {
-    let files = files();
-    let path = files.of(file_bytes_for(1)).unwrap();
+    let folder = folder();
+    let path = noise_file(folder.path(), file_bytes_for(1)).unwrap();
     for approach in approaches::ALL.into_iter().chain([&BASELINE_MEMORY]) {
         let target = Target::start(approach, &path, Mode::Copy, 4096).unwrap();
-        assert_eq!(target.reply_bytes(), file_bytes_for(1) + 10);
+        assert_eq!(target.reply_bytes, file_bytes_for(1) + 10);
         bench(target, |target| _ = target.fetch()).unwrap();
     }
     let target = Target::start(approaches::ALL[0], &path, Mode::Copy, 4096).unwrap();
@@ -129,8 +130,8 @@ fn siblings_and_baselines_pass() {
 #[cfg(target_os = "linux")]
 #[test]
 fn replies_are_correct_in_all_modes() {
-    let files = files();
-    let path = files.of(100_000).unwrap();
+    let folder = folder();
+    let path = noise_file(folder.path(), 100_000).unwrap();
     for mode in [Mode::Copy, Mode::BlockingPool, Mode::ZeroCopy] {
         for approach in approaches::ALL {
             Target::start(approach, &path, mode, 1000).unwrap().fetch();

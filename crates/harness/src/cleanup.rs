@@ -1,7 +1,7 @@
 //! Ends everything that this program started when it is interrupted.
 
 use std::io;
-use std::process;
+use std::process::{self, Child, Command};
 use std::time::Duration;
 
 use crate::group::kill_all;
@@ -24,6 +24,8 @@ pub fn on_interrupt() -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use std::io::IsTerminal;
 
+    // A process whose parent is killed becomes a child of this program, which kills it, too.
+    crate::group::adopt_orphans();
     let mut numbers = vec![SIGINT, SIGTERM];
     // `nohup` detaches stdin from the terminal.
     numbers.extend(io::stdin().is_terminal().then_some(SIGHUP));
@@ -47,13 +49,24 @@ pub fn on_interrupt() -> io::Result<()> {
     ctrlc::set_handler(|| end_all(130)).map_err(io::Error::other)
 }
 
+/// Starts a command without a group of its own, so that Ctrl-C reaches it. After an interrupt,
+/// nothing is started: the calling thread waits until the program has ended.
+///
+/// # Errors
+///
+/// Fails if the command cannot be started.
+pub fn spawn(command: &mut Command) -> io::Result<Child> {
+    let _registry = registry::lock();
+    command.spawn()
+}
+
 fn end_all(exit_code: i32) {
     // The lock is never released.
     let registry = registry::lock();
     for &group in &registry.groups {
         signal::send_to_group(group, Signal::Kill);
     }
-    // Other programs, such as cargo, may have been started without a group.
+    // Other programs, such as cargo, were started without a group.
     let descendants = || processes::running_trees(|process| process.parent == process::id());
     kill_all(descendants, KILL_TIMEOUT);
     registry.remove_folders();

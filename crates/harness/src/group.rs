@@ -19,6 +19,10 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// How long killed processes may take to disappear.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often in a row no process must be found. A list of processes lacks a child whose parent ended
+/// while the list was read.
+const EMPTY_COUNT: usize = 3;
+
 /// A command that runs in a process group of its own, with all the processes that it starts.
 ///
 /// Dropping the group kills them all. On Linux, this includes processes that left the group with
@@ -158,11 +162,10 @@ impl Drop for Group {
 /// Kills processes until none is left, or the timeout expires.
 pub(crate) fn kill_all(running: impl Fn() -> Vec<u32>, timeout: Duration) {
     let deadline = Instant::now() + timeout;
-    loop {
+    let mut empty_count = 0;
+    while empty_count < EMPTY_COUNT && Instant::now() < deadline {
         let pids = running();
-        if pids.is_empty() || Instant::now() >= deadline {
-            return;
-        }
+        empty_count = if pids.is_empty() { empty_count + 1 } else { 0 };
         pids.into_iter().for_each(|pid| signal::send(pid, Signal::Kill));
         thread::sleep(Duration::from_millis(1));
     }
@@ -189,9 +192,9 @@ fn reap_orphans(_group: u32) {}
 
 /// Makes this program the parent of all its descendants that lose their parent.
 #[cfg(target_os = "linux")]
-fn adopt_orphans() {
+pub(crate) fn adopt_orphans() {
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
 }
 
 #[cfg(not(target_os = "linux"))]
-fn adopt_orphans() {}
+pub(crate) fn adopt_orphans() {}

@@ -1,9 +1,12 @@
 //! The machine on which measurements were made.
 
 use std::fs;
-use std::process::Command;
+use std::io;
+use std::process::{Command, Output, Stdio};
 
 use serde::{Deserialize, Serialize};
+
+use crate::cleanup;
 
 /// The machine on which measurements were made. It has no name, so that a record can be published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -79,9 +82,15 @@ fn kernel() -> String {
     }
 }
 
+fn output(program: &str, args: &[&str]) -> io::Result<Output> {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    cleanup::spawn(&mut command)?.wait_with_output()
+}
+
 /// Returns the first line that a program prints about its version. nginx prints it to stderr.
 fn version(program: &str, flag: &str) -> String {
-    let Ok(output) = Command::new(program).arg(flag).output() else { return "none".to_owned() };
+    let Ok(output) = output(program, &[flag]) else { return "none".to_owned() };
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text).into_owned();
     let line = text.lines().next().unwrap_or(UNKNOWN);
@@ -91,7 +100,7 @@ fn version(program: &str, flag: &str) -> String {
 fn commit() -> Option<String> {
     let git = |args: &[&str]| {
         let folder = env!("CARGO_MANIFEST_DIR");
-        let output = Command::new("git").args(["-C", folder]).args(args).output().ok()?;
+        let output = output("git", &[&["-C", folder], args].concat()).ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
         output.status.success().then(|| text.trim().to_owned())
     };

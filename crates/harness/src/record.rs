@@ -22,10 +22,10 @@
 //! }
 //! ```
 //!
-//! The id of a measurement names the case, the server and the quantity, whose name ends in its unit:
-//! `large/tokio/gb_per_s` (race), `64KiB/tokio/cpu_s` (footprint). The ids of the suites are those
-//! of Criterion; their unit is nanoseconds per iteration. In the race, a sample is the value of one
-//! round; `null` means that the round failed.
+//! The id of a measurement names the case, the server and the quantity, whose name ends in its
+//! unit: `large/tokio/gb_per_s` (race), `64KiB/tokio/cpu_s` (footprint). The ids of the suites are
+//! those of Criterion; their unit is nanoseconds per iteration. In the race, a sample is the value
+//! of one round; `null` means that the round failed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -106,8 +106,6 @@ pub struct Spread {
     pub min: f64,
     /// The largest value.
     pub max: f64,
-    /// The number of values.
-    pub count: usize,
 }
 
 impl Spread {
@@ -121,7 +119,7 @@ impl Spread {
             0 => (values[middle - 1] + values[middle]) / 2.0,
             _ => values[middle],
         };
-        Some(Self { median, min, max, count: values.len() })
+        Some(Self { median, min, max })
     }
 }
 
@@ -254,98 +252,21 @@ fn write(path: &Path, value: &Value) -> io::Result<()> {
     fs::write(path, pretty(value, 0) + "\n").map_err(|error| at(path, error))
 }
 
-/// The depth at which a value is written on one line: the measurements of a run in a record.
+/// Formats JSON with a line per field and per element, but a measurement on one line. The depth is
+/// the number of enclosing values.
 fn pretty(value: &Value, depth: usize) -> String {
-    let indent = "  ".repeat(depth + 1);
-    let end = "  ".repeat(depth);
-    match value {
-        Value::Array(items) if items.iter().any(Value::is_object) => {
-            let is_short = |item: &Value| item.get("samples").is_some();
-            let text = |item: &Value| match is_short(item) {
-                true => item.to_string(),
-                false => pretty(item, depth + 1),
-            };
-            let lines: Vec<String> =
-                items.iter().map(|it| format!("{indent}{}", text(it))).collect();
-            format!("[\n{}\n{end}]", lines.join(",\n"))
-        }
-        Value::Object(fields) if !fields.is_empty() => {
+    let (open, items, close) = match value {
+        Value::Object(fields) if !fields.is_empty() && !fields.contains_key("samples") => {
             let line = |(key, value): (&String, &Value)| {
-                format!("{indent}{}: {}", Value::from(key.as_str()), pretty(value, depth + 1))
+                format!("{}: {}", Value::from(key.as_str()), pretty(value, depth + 1))
             };
-            let lines: Vec<String> = fields.iter().map(line).collect();
-            format!("{{\n{}\n{end}}}", lines.join(",\n"))
+            ('{', fields.iter().map(line).collect::<Vec<_>>(), '}')
         }
-        other => other.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::TempFolder;
-
-    fn measurement(id: &str, samples: &[Option<f64>]) -> Measurement {
-        Measurement { id: id.to_owned(), samples: samples.to_vec(), ..Measurement::default() }
-    }
-
-    fn run(program: &str) -> Run {
-        let id = "large/tokio/gb_per_s";
-        Run {
-            program: program.to_owned(),
-            options: [("rounds".to_owned(), Value::from(3))].into(),
-            problems: vec!["nginx: is not installed".to_owned()],
-            measurements: vec![measurement(id, &[Some(6.0), Some(3.0), None])],
-            ..Run::default()
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            ('[', items.iter().map(|item| pretty(item, depth + 1)).collect(), ']')
         }
-    }
-
-    #[test]
-    fn a_median_is_the_middle_or_between_the_two_middle_ones() {
-        assert_eq!(Spread::of([]), None);
-        let odd = Spread::of([3.0, 1.0, 2.0]).unwrap();
-        assert_eq!((odd.median, odd.min, odd.max, odd.count), (2.0, 1.0, 3.0, 3));
-        assert_eq!(Spread::of([4.0, 1.0, 2.0, 3.0]).unwrap().median, 2.5);
-    }
-
-    #[test]
-    fn ratios_are_computed_round_by_round() {
-        // Both servers were half as fast in the second round. In the third, one of them failed.
-        let tokio = measurement("tokio", &[Some(6.0), Some(3.0), None, Some(1.0)]);
-        let nginx = measurement("nginx", &[Some(4.0), Some(2.0), Some(9.0), Some(0.0)]);
-        let ratio = tokio.ratio(&nginx).unwrap();
-        assert_eq!((ratio.median, ratio.min, ratio.max, ratio.count), (1.5, 1.5, 1.5, 2));
-        assert_eq!(tokio.spread().unwrap().median, 3.0);
-        assert_eq!(tokio.ratio(&measurement("none", &[None; 4])), None);
-    }
-
-    #[test]
-    fn a_record_is_read_as_it_was_written() {
-        let folder = TempFolder::new().unwrap();
-        let record = Record::new(PROGRAMS.map(run));
-        record.write(folder.path()).unwrap();
-        assert_eq!(Record::read(folder.path()).unwrap(), record);
-        let text = fs::read_to_string(folder.path().join(SUMMARY)).unwrap();
-        let line = r#"        {"id":"large/tokio/gb_per_s","samples":[6.0,3.0,null]}"#;
-        assert!(text.lines().any(|it| it == line), "{text}");
-        let found = record.get("race/large/tokio/gb_per_s").unwrap();
-        assert_eq!(found.samples, [Some(6.0), Some(3.0), None]);
-        assert_eq!(record.get("race/large/smol/gb_per_s"), None);
-    }
-
-    #[test]
-    fn the_newest_complete_record_is_found() {
-        let folder = TempFolder::new().unwrap();
-        let error = newest(folder.path()).unwrap_err().to_string();
-        assert!(error.ends_with("no folder contains a complete record"), "{error}");
-        let at = |name: &str| folder.path().join(name);
-        Record::new(PROGRAMS.map(run)).write(&at("2026-11-28-a")).unwrap();
-        Record::new(PROGRAMS.map(run)).write(&at("2026-11-29-b")).unwrap();
-        Record::new([run("race")]).write(&at("2026-11-30-c")).unwrap();
-        assert_eq!(newest(folder.path()).unwrap(), at("2026-11-29-b"));
-        let other = r#"{"schema": 2, "runs": []}"#;
-        fs::write(at("2026-11-29-b").join(SUMMARY), other).unwrap();
-        let error = Record::read(&at("2026-11-29-b")).unwrap_err().to_string();
-        assert!(error.ends_with("unknown schema 2, expected 1"), "{error}");
-    }
+        other => return other.to_string(),
+    };
+    let (indent, end) = ("  ".repeat(depth + 1), "  ".repeat(depth));
+    format!("{open}\n{indent}{}\n{end}{close}", items.join(&format!(",\n{indent}")))
 }

@@ -8,10 +8,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
+/// How often the removal of a folder is repeated if it fails.
+const REMOVALS_MAX: usize = 100;
+
 /// The process groups and folders of this program.
 ///
-/// A group or a folder is created and registered under the lock, so that an interrupt cannot come
-/// between the two. The interrupt handler never releases the lock, so that nothing new is started.
+/// A group or a folder is created and registered under the lock, and a folder is removed under it,
+/// so that an interrupt cannot come in between. The interrupt handler never releases the lock, so
+/// that nothing new is started.
 #[derive(Debug)]
 pub(crate) struct Registry {
     pub groups: BTreeSet<u32>,
@@ -26,10 +30,11 @@ pub(crate) fn lock() -> MutexGuard<'static, Registry> {
 }
 
 impl Registry {
+    /// Removes all folders. Another thread may create a file while its folder is removed.
     pub fn remove_folders(&self) {
         for folder in &self.folders {
-            // Another thread may create a file in it meanwhile.
-            let _ = (0..3).find(|_| fs::remove_dir_all(folder).is_ok());
+            let is_removed = |_: &usize| fs::remove_dir_all(folder).is_ok() || !folder.exists();
+            let _ = (0..REMOVALS_MAX).find(is_removed);
         }
     }
 }

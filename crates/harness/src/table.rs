@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// The content of a cell without a value.
-pub const NO_VALUE: &str = "–";
+const NO_VALUE: &str = "–";
 
 /// A table of text.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,12 @@ impl Table {
     pub fn new(title: impl Into<String>, headers: impl IntoIterator<Item: Into<String>>) -> Self {
         let headers = headers.into_iter().map(Into::into).collect();
         Self { title: title.into(), headers, rows: Vec::new() }
+    }
+
+    /// Adds a row. A cell without a value is a dash.
+    pub fn push(&mut self, name: &str, cells: impl IntoIterator<Item = Option<String>>) {
+        let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| NO_VALUE.to_owned()));
+        self.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
     }
 
     /// Whether any cell behind the first column has a value.
@@ -61,33 +67,5 @@ impl fmt::Display for Table {
             writeln!(f, "{}", cells.collect::<String>().trim_end())?;
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn table() -> Table {
-        let mut table = Table::new("speed", ["server", "× Node"]);
-        table.rows.push(["tokio", "12.5"].map(str::to_owned).into());
-        table.rows.push(["node", NO_VALUE].map(str::to_owned).into());
-        table
-    }
-
-    #[test]
-    fn columns_are_aligned() {
-        let expected = "speed\nserver  × Node\ntokio     12.5\nnode         –\n";
-        assert_eq!(table().to_string(), expected);
-    }
-
-    #[test]
-    fn markdown_contains_the_same_cells() {
-        let expected = "### speed\n\n| server | × Node |\n| --- | ---: |\n| tokio | 12.5 |\n";
-        assert_eq!(table().to_markdown(), format!("{expected}| node | – |\n"));
-        assert!(table().has_values());
-        assert!(
-            !Table { rows: vec![vec!["node".into(), NO_VALUE.into()]], ..table() }.has_values()
-        );
     }
 }

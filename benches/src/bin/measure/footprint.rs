@@ -3,11 +3,10 @@
 use std::env;
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use benches::footprint::{Footprints, HELD_CLIENTS, PROGRAM, tables, why_no_strace};
+use benches::footprint::{Footprints, HELD_CLIENTS, tables, why_no_strace};
 use benches::records;
 use benches::servers::Participant;
 use benches::suite::{CHUNK_SIZES, file_bytes_for};
@@ -31,9 +30,6 @@ come from a run without strace, and system calls from a run with it.
 
 Exit codes: 0 if everything was measured, 1 if a measurement failed, 2 if the
 program could not run.";
-
-/// The exit code if a measurement failed.
-const EXIT_FAILED: u8 = 1;
 
 /// Measure the cost of each server as a process
 #[derive(clap::Args)]
@@ -80,8 +76,7 @@ fn participants() -> impl Iterator<Item = Participant> {
 /// The description of a measurement, and a function that takes it.
 type Step = (String, Box<dyn Fn(&mut Footprints) -> io::Result<Vec<Measurement>>>);
 
-/// Runs `measure footprint`.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args) -> anyhow::Result<bool> {
     let no_strace = match args.no_strace {
         true => Some("--no-strace".to_owned()),
         false => why_no_strace(),
@@ -115,11 +110,10 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     bar.finish_and_clear();
     let options = [("job_time_s".to_owned(), args.job_time.as_secs_f64().into())].into();
     let machine = Machine::current();
-    let program = PROGRAM.to_owned();
+    let program = "footprint".to_owned();
     let run = Run { program, date, machine, options, problems, measurements };
-    results::print_tables(&tables(&run), &run.problems);
-    results::write(&run, args.out)?;
-    Ok(ExitCode::from(if is_complete { 0 } else { EXIT_FAILED }))
+    results::save(&run, &tables(&run), args.out)?;
+    Ok(is_complete)
 }
 
 impl Args {
@@ -143,29 +137,5 @@ impl Args {
             })
         });
         chunks.chain(held).collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::{Args as _, FromArgMatches};
-
-    use super::*;
-
-    fn steps_of(args: &str) -> Result<Vec<String>, clap::Error> {
-        let args = ["footprint"].into_iter().chain(args.split_whitespace());
-        let command = Args::augment_args(clap::Command::new("footprint"));
-        let args = Args::from_arg_matches(&command.try_get_matches_from(args)?)?;
-        Ok(args.steps().into_iter().map(|step| step.0).collect())
-    }
-
-    #[test]
-    fn a_part_can_be_selected() {
-        assert_eq!(steps_of("").unwrap().len(), 9 * 6 + 9 * 4);
-        assert_eq!(
-            steps_of("--server node,std --chunk-size 1B --no-held").unwrap(),
-            ["std with chunks of 1B", "node with chunks of 1B"]
-        );
-        assert!(steps_of("--server apache").is_err());
     }
 }

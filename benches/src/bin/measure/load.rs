@@ -1,9 +1,8 @@
 //! `measure load`: sends load to a server and verifies the replies.
 
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -13,6 +12,8 @@ use benches::load::{Amount, Expected, Hold, Job, Plan, PreambleKind, Report, des
 use clap::{ArgGroup, value_parser};
 use harness::text::{bytes, duration, positive_bytes, unescape};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::output::print;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,9 +38,6 @@ TIME is a number of seconds, or has a unit: 5, 500ms, 2m.
 
 Exit codes: 0 if all replies were correct, 1 if some were not, 2 if the load
 could not run.";
-
-/// The exit code if a connection failed or a reply was incorrect.
-const EXIT_FAILED: u8 = 1;
 
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -84,9 +82,9 @@ pub struct Args {
     /// Number of threads
     ///
     /// Each thread runs one event loop for its share of the connections.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = value_parser!(u64).range(1..))]
-    #[arg(help_heading = "Amount")]
-    threads: u64,
+    #[arg(long, value_name = "N", default_value = "1", help_heading = "Amount")]
+    #[arg(value_parser = value_parser!(u16).range(1..=256))]
+    threads: u16,
 
     /// Connect all clients, wait, then read
     ///
@@ -186,8 +184,7 @@ fn resolve(text: &str) -> Result<SocketAddr, String> {
     first.ok_or_else(|| format!("the host has no address; {help}"))
 }
 
-/// Runs `measure load`.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args) -> anyhow::Result<bool> {
     let is_json = args.json;
     let plan = args.into_plan()?;
     let bar = progress_bar(&plan);
@@ -196,9 +193,8 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         true => serde_json::to_string_pretty(&report)? + "\n",
         false => report.to_string(),
     };
-    // A closed stdout is not an error.
-    let _ = io::stdout().write_all(text.as_bytes());
-    Ok(ExitCode::from(if report.failed_count() == 0 { 0 } else { EXIT_FAILED }))
+    print(text);
+    Ok(report.failed_count() == 0)
 }
 
 impl Args {
@@ -208,29 +204,31 @@ impl Args {
             (None, Some(_), None) => descriptors(),
             (None, _, _) => 1,
         };
-        let mut plan = Plan::new(self.server).with_connections(1, connections);
-        plan.amount = match self.duration {
+        let amount = match self.duration {
             Some(duration) => Amount::During(duration),
             None => Amount::Total(self.total.unwrap_or(connections)),
         };
-        plan.rate_per_s = self.rate;
-        plan.hold = self.hold.map(Hold::For);
-        plan.slow_bytes_per_s = self.slow;
-        plan.reset_after_bytes = self.reset_after;
-        plan.source = self.source;
-        plan.receive_buffer_bytes = self.receive_buffer.map(|bytes| bytes as usize);
-        plan.max_segment_bytes = self.max_segment;
-        plan.request = self.request;
-        if let Some(path) = self.expect {
-            let expected = Expected::of_file(&path);
-            plan.expected =
-                Some(expected.with_context(|| format!("cannot open `{}`", path.display()))?);
-        }
-        plan.preamble = self.preamble;
-        plan.is_discarding = self.discard;
-        plan.timeout = self.timeout;
-        plan.threads = usize::try_from(self.threads).unwrap_or(usize::MAX);
-        Ok(plan)
+        let expected = self.expect.map(|path| {
+            Expected::of_file(&path).with_context(|| format!("cannot open `{}`", path.display()))
+        });
+        Ok(Plan {
+            addr: self.server,
+            connections,
+            amount,
+            rate_per_s: self.rate,
+            hold: self.hold.map(Hold::For),
+            slow_bytes_per_s: self.slow,
+            reset_after_bytes: self.reset_after,
+            source: self.source,
+            receive_buffer_bytes: self.receive_buffer.map(|bytes| bytes as usize),
+            max_segment_bytes: self.max_segment,
+            request: self.request,
+            expected: expected.transpose()?,
+            preamble: self.preamble,
+            is_discarding: self.discard,
+            timeout: self.timeout,
+            threads: self.threads.into(),
+        })
     }
 }
 

@@ -20,6 +20,9 @@ use clap::{Parser, Subcommand};
 #[cfg(not(target_os = "linux"))]
 use unsupported::{self as footprint, self as race};
 
+/// The exit code if a measurement failed, or if a reply was incorrect.
+const EXIT_FAILED: u8 = 1;
+
 /// The exit code if nothing could be measured. clap uses it for incorrect arguments.
 const EXIT_ERROR: u8 = 2;
 
@@ -46,14 +49,19 @@ fn main() -> ExitCode {
     if let Some(exit_code) = benches::servers::main_of_server() {
         return exit_code;
     }
-    run(Cli::parse().command).unwrap_or_else(|error| {
-        // The help of an error, if any, is a second line of its message: `help: …`.
-        output::note(format_args!("error: {error:#}"));
-        ExitCode::from(EXIT_ERROR)
-    })
+    match run(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_FAILED),
+        Err(error) => {
+            // The help of an error, if any, is a second line of its message: `help: …`.
+            output::note(format_args!("error: {error:#}"));
+            ExitCode::from(EXIT_ERROR)
+        }
+    }
 }
 
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+/// Returns whether everything succeeded.
+fn run(command: Command) -> anyhow::Result<bool> {
     harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     match command {
         Command::Load(args) => load::run(args),

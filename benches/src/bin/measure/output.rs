@@ -3,13 +3,11 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// Prints to stdout.
 pub fn print(text: impl Display) {
     let mut stdout = io::stdout().lock();
     let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
-/// Prints a line to stderr.
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

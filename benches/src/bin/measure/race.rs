@@ -2,16 +2,14 @@
 
 mod course;
 
-use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
 use benches::load::descriptors;
-use benches::race::{PROGRAM, markdown, tables};
+use benches::race::{Figures, markdown, measurements, order, tables};
 use benches::records;
 use benches::servers::{Launcher, Participant};
 use clap::ValueEnum;
@@ -22,7 +20,7 @@ use serde_json::Value;
 
 use crate::output::{note, print};
 use crate::results;
-use course::{Course, Figures, Measure, Sizes};
+use course::{Course, Measure, Sizes};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,9 +47,6 @@ ratios are computed within a round.
 
 Exit codes: 0 if everything was measured, 1 if a measurement failed, 2 if the
 race could not run.";
-
-/// The exit code if a measurement failed.
-const EXIT_FAILED: u8 = 1;
 
 /// Compare the servers with nginx, Node and each other
 #[derive(clap::Args)]
@@ -120,23 +115,18 @@ impl Step<'_> {
         format!("{} {}", self.measure.name(), self.participant.name)
     }
 
-    /// Returns one measurement per figure.
     fn measurements(&self) -> Vec<Measurement> {
-        let samples = || self.samples.iter().map(Option::as_ref);
-        let figures: BTreeSet<&str> =
-            samples().flatten().flat_map(|figures| figures.keys().copied()).collect();
-        let measurement = |figure: &str| Measurement {
-            id: format!("{}/{}/{figure}", self.measure.name(), self.participant.name),
-            samples: samples().map(|figures| figures?.get(figure).copied()).collect(),
-            ..Measurement::default()
-        };
-        figures.into_iter().map(measurement).collect()
+        let id = format!("{}/{}", self.measure.name(), self.participant.name);
+        measurements(&id, &self.samples)
     }
 }
 
-/// Runs `measure race`.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
-    let (measures, participants) = (args.measures(), args.participants());
+pub fn run(args: Args) -> anyhow::Result<bool> {
+    let mut measures = Measure::value_variants().to_vec();
+    measures.retain(|measure| args.measure.is_empty() || args.measure.contains(measure));
+    let mut participants = Participant::all();
+    participants.retain(|it| args.server.is_empty() || args.server.contains(&it.name));
+    participants.extend_from_slice(&args.server_cmd);
     check_descriptors(&measures, args.sizes.held_clients)?;
     let date = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
     let launcher = Launcher::new(env::current_exe()?, &env::temp_dir());
@@ -161,42 +151,28 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
     let rounds = usize::try_from(args.rounds)?;
     let steps = race(&mut course, (&measures, &present), rounds, &mut problems);
     let run = Run {
-        program: PROGRAM.to_owned(),
+        program: "race".to_owned(),
         date,
         machine: Machine::current(),
         options: options.into(),
         measurements: steps.iter().flat_map(Step::measurements).collect(),
         problems,
     };
-    results::print_tables(&tables(&run), &run.problems);
-    args.write(&run)?;
-    let has_failed = run.problems.len() > absent_count;
-    Ok(ExitCode::from(if has_failed { EXIT_FAILED } else { 0 }))
+    results::save(&run, &tables(&run), None)?;
+    args.record(&run)?;
+    Ok(run.problems.len() == absent_count)
 }
 
 impl Args {
-    fn measures(&self) -> Vec<Measure> {
-        let mut measures = Measure::value_variants().to_vec();
-        measures.retain(|measure| self.measure.is_empty() || self.measure.contains(measure));
-        measures
-    }
-
-    fn participants(&self) -> Vec<Participant> {
-        let mut all = Participant::all();
-        all.retain(|it| self.server.is_empty() || self.server.contains(&it.name));
-        all.extend_from_slice(&self.server_cmd);
-        all
-    }
-
     /// Returns the options for the record, with the servers that could be started.
     fn options(&self, measures: &[Measure], present: &[&Participant]) -> [(String, Value); 7] {
-        let measures: Vec<&str> = measures.iter().map(|measure| measure.name()).collect();
+        let measures: Vec<String> = measures.iter().map(|measure| measure.name()).collect();
         let servers: Vec<&str> = present.iter().map(|it| it.name.as_str()).collect();
         [
             ("rounds", Value::from(self.rounds)),
             ("measures", measures.into()),
             ("servers", servers.into()),
-            ("large_bytes", self.sizes.large_size.as_u64().into()),
+            ("large_bytes", self.sizes.large_size.into()),
             ("river_clients", self.sizes.river_clients.into()),
             ("held_clients", self.sizes.held_clients.into()),
             ("job_time_s", self.sizes.job_time.as_secs_f64().into()),
@@ -204,9 +180,8 @@ impl Args {
         .map(|(name, value)| (name.to_owned(), value))
     }
 
-    /// Writes the values for the report and, by default, into a record.
-    fn write(&self, run: &Run) -> anyhow::Result<()> {
-        results::write(run, None)?;
+    /// Writes the values into a record by default.
+    fn record(&self, run: &Run) -> anyhow::Result<()> {
         if self.no_record {
             return Ok(());
         }
@@ -258,7 +233,8 @@ fn race<'a>(
     });
     for round in 1..=rounds {
         let started = Instant::now();
-        for index in order(&steps, round) {
+        let measures: Vec<Measure> = steps.iter().map(|step| step.measure).collect();
+        for index in order(&measures, round) {
             let step = &mut steps[index];
             if round <= step.measure.rounds(rounds) {
                 bar.set_message(format!("round {round} of {rounds}: {}", step.name()));
@@ -278,78 +254,4 @@ fn race<'a>(
     }
     bar.finish_and_clear();
     steps
-}
-
-/// Returns the order of the steps in a round. The measurements follow each other, and each round
-/// starts each of them with another server.
-fn order(steps: &[Step<'_>], round: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..steps.len()).collect();
-    for of_measure in order.chunk_by_mut(|&a, &b| steps[a].measure == steps[b].measure) {
-        of_measure.rotate_left(round % of_measure.len());
-    }
-    order
-}
-
-#[cfg(test)]
-mod tests {
-    use clap::{Args as _, FromArgMatches};
-
-    use super::*;
-
-    fn args_of(args: &str) -> Result<Args, clap::Error> {
-        let args = ["race"].into_iter().chain(args.split_whitespace());
-        let command = Args::augment_args(clap::Command::new("race"));
-        Args::from_arg_matches(&command.try_get_matches_from(args)?)
-    }
-
-    #[test]
-    fn by_default_everything_is_measured() {
-        let args = args_of("").unwrap();
-        assert_eq!((args.measures().len(), args.participants().len(), args.rounds), (5, 11, 7));
-        assert_eq!(args.sizes.large_size.as_u64(), 1 << 30);
-        assert_eq!(args.sizes.held_clients, 9_900);
-    }
-
-    #[test]
-    fn a_part_can_be_selected() {
-        let args = args_of(
-            "--measure river,large --server nginx,tokio-zero-copy --rounds 3 \
-             --server-cmd old={file}:{port}",
-        );
-        let args = args.unwrap();
-        assert_eq!(args.measures(), [Measure::Large, Measure::River]);
-        let names: Vec<String> = args.participants().into_iter().map(|it| it.name).collect();
-        assert_eq!(names, ["tokio-zero-copy", "nginx", "old"]);
-        for incorrect in ["--server apache", "--measure rivers", "--server-cmd old=x", "--rounds 0"]
-        {
-            assert!(args_of(incorrect).is_err(), "{incorrect}");
-        }
-    }
-
-    #[test]
-    fn each_round_starts_with_another_server() {
-        let participants = Participant::all();
-        let steps = [Measure::Large, Measure::River].into_iter().flat_map(|measure| {
-            let participants = participants[..3].iter();
-            participants.map(move |participant| Step { measure, participant, samples: Vec::new() })
-        });
-        let steps: Vec<Step<'_>> = steps.collect();
-        assert_eq!(order(&steps, 1), [1, 2, 0, 4, 5, 3]);
-        assert_eq!(order(&steps, 2), [2, 0, 1, 5, 3, 4]);
-        assert_eq!(order(&steps, 3), [0, 1, 2, 3, 4, 5]);
-    }
-
-    #[test]
-    fn a_failed_round_has_no_value() {
-        let participants = Participant::all();
-        let samples = vec![Some([("a", 1.0), ("b", 2.0)].into()), None, Some([("a", 3.0)].into())];
-        let step = Step { measure: Measure::Log, participant: &participants[0], samples };
-        let actual: Vec<_> =
-            step.measurements().into_iter().map(|it| (it.id, it.samples)).collect();
-        let expected = [
-            ("log/std/a".to_owned(), vec![Some(1.0), None, Some(3.0)]),
-            ("log/std/b".to_owned(), vec![Some(2.0), None, None]),
-        ];
-        assert_eq!(actual, expected);
-    }
 }

@@ -1,12 +1,11 @@
 //! `measure report` and `measure diff`: a page of results, and the differences between two records.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::SystemTime;
 
 use anyhow::{Context, anyhow, bail};
 use benches::records::{self, NOW};
-use benches::{race, report};
+use benches::report;
 use harness::record::Record;
 
 use crate::output::print;
@@ -76,8 +75,7 @@ fn machine_name(name: &str) -> Result<String, String> {
     }
 }
 
-/// Generates a page.
-pub fn run(args: Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: Args) -> anyhow::Result<bool> {
     let (record, out) = match args.from {
         Some(from) => (load(&from.to_string_lossy())?, args.out.unwrap_or(from)),
         None if args.record => {
@@ -85,7 +83,7 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
             let folder = records::folder_of(&now, &args.machine);
             let mut runs = load(NOW)?;
             // The race saves itself. The last one may be a part that should not be saved.
-            runs.runs.retain(|run| run.program != race::PROGRAM);
+            runs.runs.retain(|run| run.program != "race");
             if runs.runs.is_empty() {
                 bail!("there are no results to save\n{HELP}");
             }
@@ -101,16 +99,15 @@ pub fn run(args: Args) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot write to `{}`", out.display()))?;
     let page = page.canonicalize().unwrap_or(page);
     print(format_args!("{}\n", page.display()));
-    Ok(ExitCode::SUCCESS)
+    Ok(true)
 }
 
-/// Compares two records.
-pub fn diff(args: DiffArgs) -> anyhow::Result<ExitCode> {
+pub fn diff(args: DiffArgs) -> anyhow::Result<bool> {
     let tables = report::diff(&load(&args.a)?, &load(&args.b)?).map_err(anyhow::Error::msg)?;
     for table in tables {
         print(format_args!("{table}\n"));
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(true)
 }
 
 fn load(name: &str) -> anyhow::Result<Record> {

@@ -20,14 +20,11 @@ pub fn progress_bar(steps: usize) -> ProgressBar {
     bar
 }
 
-/// Prints the tables of a run, and what could not be measured.
-pub fn print_tables(tables: &[Table], problems: &[String]) {
+/// Prints the tables of a run, and what could not be measured. Writes the run to a file. The
+/// default is `target/measure/PROGRAM.json`.
+pub fn save(run: &Run, tables: &[Table], path: Option<PathBuf>) -> anyhow::Result<()> {
     tables.iter().for_each(|table| print(format_args!("{table}\n")));
-    problems.iter().for_each(|problem| print(format_args!("{problem}\n")));
-}
-
-/// Writes a run to a file. The default is `target/measure/PROGRAM.json`.
-pub fn write(run: &Run, path: Option<PathBuf>) -> anyhow::Result<()> {
+    run.problems.iter().for_each(|problem| print(format_args!("{problem}\n")));
     let path = path.unwrap_or_else(|| records::measured_file(&run.program));
     fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
     run.write(&path)?;

@@ -1,7 +1,6 @@
 //! Subcommands that this system does not support.
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 /// Measure other processes (only on Linux)
 #[derive(clap::Args)]
@@ -11,7 +10,7 @@ pub struct Args {
 }
 
 /// Explains why the subcommand does not run.
-pub fn run(_: Args) -> anyhow::Result<ExitCode> {
+pub fn run(_: Args) -> anyhow::Result<bool> {
     anyhow::bail!(
         "only Linux reports the CPU time and the memory of other processes\n\
          help: use Linux, for example in a virtual machine; `measure load` runs everywhere"

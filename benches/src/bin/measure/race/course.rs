@@ -1,6 +1,6 @@
 //! The measurements of the race.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use benches::load::Report;
+use benches::race::Figures;
 use benches::servers::{Kind, Launcher, Participant, Served, Server, Settings};
-use bytesize::ByteSize;
 use clap::ValueEnum;
 use harness::{port, text, usage};
 
@@ -23,16 +23,12 @@ pub enum Measure {
     Log,
 }
 
-/// The values of one server in one round, by figure. The name of a figure ends in its unit.
-pub type Figures = BTreeMap<&'static str, f64>;
-
-/// The number of bytes that are sent one at a time.
 const BYTES_BYTES: u64 = 100_000;
 
-/// More bytes than the kernel accepts for a client that reads nothing, so that the server always has
-/// something left to send. With [`HELD_BUFFER_BYTES`] and small segments, the kernel accepts 107 kB
-/// and uses 121 KiB of memory (Linux 6.18, 9,900 clients). Each measurement checks that the server
-/// has something left.
+/// More bytes than the kernel accepts for a client that reads nothing, so that the server always
+/// has something left to send. With [`HELD_BUFFER_BYTES`] and small segments, the kernel accepts
+/// 107 kB and uses 121 KiB of memory (Linux 6.18, 9,900 clients). Each measurement checks that the
+/// server has something left.
 const HELD_BYTES: u64 = 192 * 1024;
 
 /// The same for few clients, for each of which the kernel may accept more: up to 260 kB were seen.
@@ -70,8 +66,8 @@ const LARGE_FETCHES_MAX: u64 = 20;
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Sizes {
     /// Size of the large file
-    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
-    pub large_size: ByteSize,
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = text::positive_bytes)]
+    pub large_size: u64,
 
     /// Clients at the same time
     ///
@@ -92,19 +88,9 @@ pub struct Sizes {
     pub job_time: Duration,
 }
 
-fn size(text: &str) -> Result<ByteSize, String> {
-    text::positive_bytes(text).map(ByteSize)
-}
-
 impl Measure {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Large => "large",
-            Self::River => "river",
-            Self::Bytes => "bytes",
-            Self::Held => "held",
-            Self::Log => "log",
-        }
+    pub fn name(self) -> String {
+        self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
     /// Returns in how many rounds this is measured.
@@ -215,7 +201,7 @@ impl Course {
         connections: u64,
     ) -> io::Result<(Report, f64)> {
         let (served, at_once) = match job {
-            Job::Large => (self.launcher.file(self.sizes.large_size.as_u64())?, 1),
+            Job::Large => (self.launcher.file(self.sizes.large_size)?, 1),
             Job::River => (self.river.clone(), self.sizes.river_clients),
         };
         let server = self.start(participant, &served, settings, verifies_hash)?;
@@ -231,20 +217,21 @@ impl Course {
     ) -> io::Result<Figures> {
         let settings = (Settings::default(), true);
         match measure {
-            Measure::Large => {
-                let fetches = self.count(Job::Large, participant);
-                let (report, cpu_s) = self.run(Job::Large, participant, settings, fetches)?;
+            Measure::Large | Measure::River => {
+                let job = if measure == Measure::Large { Job::Large } else { Job::River };
+                let connections = self.count(job, participant);
+                let (report, cpu_s) = self.run(job, participant, settings, connections)?;
+                let Report { gb_per_s, connections_per_s, completed, bytes, .. } = report;
                 let mut figures = figures(&report, cpu_s);
-                figures.insert("gb_per_s", report.gb_per_s);
-                figures.insert("gb_per_cpu_s", report.bytes as f64 / 1e9 / cpu_s);
-                Ok(figures)
-            }
-            Measure::River => {
-                let connections = self.count(Job::River, participant);
-                let (report, cpu_s) = self.run(Job::River, participant, settings, connections)?;
-                let mut figures = figures(&report, cpu_s);
-                figures.insert("connections_per_s", report.connections_per_s);
-                figures.insert("connections_per_cpu_s", report.completed as f64 / cpu_s);
+                figures.extend(match job {
+                    Job::Large => {
+                        [("gb_per_s", gb_per_s), ("gb_per_cpu_s", bytes as f64 / 1e9 / cpu_s)]
+                    }
+                    Job::River => [
+                        ("connections_per_s", connections_per_s),
+                        ("connections_per_cpu_s", completed as f64 / cpu_s),
+                    ],
+                });
                 Ok(figures)
             }
             Measure::Bytes => {
@@ -289,32 +276,28 @@ impl Course {
         Ok(figures)
     }
 
-    /// Runs each job with and without a log, immediately after each other. The order changes in each
-    /// round.
+    /// Runs each job with and without a log. The order changes in each round.
     fn measure_log(&mut self, participant: &Participant, round: usize) -> io::Result<Figures> {
         let order = if round % 2 == 0 { [false, true] } else { [true, false] };
         let mut figures = Figures::new();
         for job in [Job::Large, Job::River] {
-            let connections = match job {
-                Job::Large => (self.count(job, participant) / 2).max(1),
-                Job::River => (self.count(job, participant) / 2).max(self.sizes.river_clients),
+            let (min, [json, off, ratio]) = match job {
+                Job::Large => (1, ["json_gb_per_s", "off_gb_per_s", "large_ratio"]),
+                Job::River => (
+                    self.sizes.river_clients,
+                    ["json_connections_per_s", "off_connections_per_s", "river_ratio"],
+                ),
             };
+            let connections = (self.count(job, participant) / 2).max(min);
             for is_quiet in order {
                 let settings = (Settings { is_quiet, ..Settings::default() }, job == Job::River);
                 let (report, _) = self.run(job, participant, settings, connections)?;
-                let (figure, value) = match (job, is_quiet) {
-                    (Job::Large, false) => ("json_gb_per_s", report.gb_per_s),
-                    (Job::Large, true) => ("off_gb_per_s", report.gb_per_s),
-                    (Job::River, false) => ("json_connections_per_s", report.connections_per_s),
-                    (Job::River, true) => ("off_connections_per_s", report.connections_per_s),
-                };
-                figures.insert(figure, value);
+                let is_large = job == Job::Large;
+                let speed = if is_large { report.gb_per_s } else { report.connections_per_s };
+                figures.insert(if is_quiet { off } else { json }, speed);
             }
+            figures.insert(ratio, figures[json] / figures[off]);
         }
-        let ratio = |json: &str, off: &str| figures[json] / figures[off];
-        let large = ratio("json_gb_per_s", "off_gb_per_s");
-        let river = ratio("json_connections_per_s", "off_connections_per_s");
-        figures.extend([("large_ratio", large), ("river_ratio", river)]);
         Ok(figures)
     }
 }
@@ -330,8 +313,8 @@ fn figures(report: &Report, cpu_s: f64) -> Figures {
     figures
 }
 
-/// Returns the memory of the server, the latency of a new client, and the used part of the TCP memory
-/// of the system while clients read nothing.
+/// Returns the memory of the server, the latency of a new client, and the used part of the TCP
+/// memory of the system while clients read nothing.
 fn look_at_held(server: &Server) -> io::Result<(u64, f64, Option<f64>)> {
     thread::sleep(SETTLE_TIME);
     let bytes = server.memory_bytes()?;

@@ -1,0 +1,168 @@
+//! Groups of processes, and what remains of them: nothing.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use harness::{Group, Signal, TempFolder, cleanup, usage};
+
+/// The maximum duration of a test.
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// A shell that starts a child in a session of its own, and waits. Both ignore SIGTERM. The shell
+/// prints the process id of the child's child, whose parent has ended.
+#[cfg(target_os = "linux")]
+const DAEMON: &str = "trap '' TERM; setsid sh -c 'sleep 60 & echo $!'; sleep 60";
+
+#[cfg(target_os = "linux")]
+fn is_running(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
+}
+
+#[cfg(target_os = "linux")]
+fn start(script: &str) -> (Group, u32) {
+    let mut shell = Command::new("sh");
+    let mut group = Group::spawn(shell.args(["-c", script]).stdout(Stdio::piped())).unwrap();
+    let mut line = String::new();
+    let stdout = group.child().stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut line).unwrap();
+    (group, line.trim().parse().unwrap())
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_group_ends_with_children_that_ignore_sigterm() {
+    let (mut group, child) = start("(trap '' TERM; sleep 60) & echo $!; wait");
+    assert_eq!(usage::threads(&group.pids()).map(|threads| threads >= 2), Some(true));
+    assert!(group.status().is_none());
+    group.stop(Duration::from_millis(200));
+    assert!(!is_running(child));
+    assert!(group.pids().is_empty());
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_group_ends_with_a_process_that_left_it() {
+    let (mut group, daemon) = start(DAEMON);
+    let (other, other_daemon) = start(DAEMON);
+    assert!(group.pids().contains(&daemon));
+    group.kill();
+    assert!(!is_running(daemon));
+    assert!(is_running(other_daemon), "the daemon of another group was killed");
+    drop(other);
+    assert!(!is_running(other_daemon));
+    assert!(!Path::new(&format!("/proc/{daemon}")).exists(), "a zombie remains");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_daemon_without_the_environment_ends_on_interrupt() {
+    // Not tested with `Group::kill`: other groups of this test program are running.
+    let script = "setsid env -i sh -c 'sleep 60 & echo $!'; sleep 60";
+    interrupt(script, Signal::Terminate, 143);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_panic_leaves_nothing() {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let panicked = thread::spawn(move || {
+        let folder = TempFolder::new().unwrap();
+        let (group, daemon) = start(DAEMON);
+        sender.send((folder.path().to_owned(), group.id(), daemon)).unwrap();
+        panic!("deliberate");
+    });
+    assert!(panicked.join().is_err());
+    let (folder, shell, daemon) = receiver.recv().unwrap();
+    assert!(!folder.exists() && !is_running(shell) && !is_running(daemon));
+}
+
+#[test]
+fn the_exit_status_is_reported() {
+    let mut group = Group::spawn(Command::new("sh").args(["-c", "exit 3"])).unwrap();
+    assert_eq!(group.wait(TIMEOUT).and_then(|status| status.code()), Some(3));
+    assert_eq!(group.kill().and_then(|status| status.code()), Some(3));
+    let mut group = Group::spawn(Command::new("sleep").arg("60")).unwrap();
+    group.signal(Signal::Interrupt);
+    let status = group.wait(TIMEOUT).unwrap();
+    assert_eq!(harness::describe_exit(status), "signal 2 (SIGINT)");
+    assert!(Group::spawn(&mut Command::new("/does/not/exist")).is_err());
+}
+
+/// Not a test: the program that the next tests interrupt. It prints the ids of its processes.
+#[test]
+#[ignore = "runs until it is interrupted"]
+#[cfg(target_os = "linux")]
+fn program() {
+    use std::io::Write;
+    cleanup::on_interrupt().unwrap();
+    let folder = TempFolder::new().unwrap();
+    fs::write(folder.path().join("file"), "content").unwrap();
+    let (group, daemon) = start(&std::env::var("SCRIPT").unwrap());
+    let mut plain = cleanup::spawn(Command::new("sleep").arg("60")).unwrap();
+    let ids = format!("ids {} {} {}\n", group.id(), daemon, plain.id());
+    std::io::stderr().write_all(ids.as_bytes()).unwrap();
+    plain.wait().unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupt_leaves_nothing() {
+    interrupt(DAEMON, Signal::Interrupt, 130);
+    interrupt(DAEMON, Signal::Terminate, 143);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupt_at_any_moment_leaves_nothing() {
+    harness::testing::interrupt(Duration::from_millis(300), || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "groups::program", "--ignored"]).env("SCRIPT", DAEMON);
+        command
+    });
+}
+
+/// Not a test: the program that the next test interrupts. It writes folders and removes them.
+#[test]
+#[ignore = "runs until it is interrupted"]
+#[cfg(target_os = "linux")]
+fn program_with_folders() {
+    cleanup::on_interrupt().unwrap();
+    loop {
+        let folder = TempFolder::new().unwrap();
+        // The interrupt may remove the folder at any moment.
+        (0..100).for_each(|file| drop(fs::write(folder.path().join(file.to_string()), "content")));
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupt_while_a_folder_is_written_or_removed_leaves_nothing() {
+    harness::testing::interrupt(Duration::from_millis(200), || {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["--exact", "groups::program_with_folders", "--ignored"]);
+        command
+    });
+}
+
+#[cfg(target_os = "linux")]
+fn interrupt(script: &str, signal: Signal, exit_code: i32) {
+    let temporary = TempFolder::new().unwrap();
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "groups::program", "--ignored", "--nocapture"]).env("SCRIPT", script);
+    command.env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut program = Group::spawn(&mut command).unwrap();
+    let lines = BufReader::new(program.child().stderr.take().unwrap()).lines();
+    let line = lines.map_while(Result::ok).find(|line| line.starts_with("ids ")).unwrap();
+    let ids: Vec<u32> = line.split(' ').skip(1).map(|id| id.parse().unwrap()).collect();
+    assert!(ids.iter().all(|&id| is_running(id)));
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 1);
+    program.signal(signal);
+    assert_eq!(program.wait(TIMEOUT).and_then(|status| status.code()), Some(exit_code));
+    assert!(ids.iter().all(|&id| !is_running(id)));
+    assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+}
