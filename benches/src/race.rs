@@ -18,7 +18,7 @@ pub type Figures = BTreeMap<&'static str, f64>;
 
 #[derive(Clone, Copy)]
 enum Quantity {
-    /// A figure itself.
+    /// A quantity itself.
     Figure(&'static str),
     /// The ratio of a figure to that of another server.
     Ratio(&'static str, &'static str),

@@ -145,7 +145,7 @@ impl Connection {
         }
     }
 
-    /// Reads the data that has arrived, but gives way to other connections.
+    /// Reads the data that has arrived, but yields to other connections.
     pub fn receive(&mut self, plan: &Plan, buffer: &mut Vec<u8>, now: Instant) -> Step {
         for _ in 0..READS_PER_TURN {
             match self.max_bytes(plan, now) {

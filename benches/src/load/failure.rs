@@ -76,7 +76,9 @@ impl Failure {
                 "no local port is left; use fewer connections, or allow more ports: \
                  sysctl net.ipv4.ip_local_port_range='1024 65535'",
             ),
-            TimedOut => (Kind::Timeout, "the server did not answer; is there a firewall?"),
+            TimedOut => {
+                (Kind::Timeout, "no response from the server; a firewall may drop the packets")
+            }
             _ => return Self::new(Kind::Connect, error.to_string()),
         };
         Self::new(kind, message)

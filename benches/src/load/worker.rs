@@ -23,13 +23,13 @@ const READ_BYTES: usize = 256 * 1024;
 /// The maximum size of the kernel's receive buffer (`net.ipv4.tcp_rmem`).
 const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 
-/// How often timeouts are checked.
+/// The interval between two checks of the timeouts.
 const TIMEOUT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// How often slow clients check whether they may read.
+/// The interval between two checks whether slow clients may read.
 const SLOW_INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often the clients of a hold check whether they may read.
+/// The interval between two checks whether non-reading clients may read.
 const HOLD_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Job {

@@ -75,5 +75,5 @@ fn calls(a: &Run, b: &Run) -> Table {
 /// Returns the relative change from A to B, and its text in percent.
 fn change(a: f64, b: f64) -> (f64, String) {
     let change = b / a - 1.0;
-    (change, format!("{:+.1} %", change * 100.0))
+    (change, format!("{:+.1}%", change * 100.0))
 }

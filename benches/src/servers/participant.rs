@@ -18,11 +18,11 @@ const BASELINE_CHUNK_BYTES: u64 = 1 << 30;
 pub struct Participant {
     /// Its name in tables and records.
     pub name: String,
-    /// What it is.
+    /// The kind of the server.
     pub kind: Kind,
 }
 
-/// What a server is.
+/// The kind of a server.
 #[derive(Clone, Debug)]
 pub enum Kind {
     /// A sibling in one of its modes.

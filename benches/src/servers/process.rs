@@ -20,7 +20,7 @@ use crate::suite::noise_file;
 /// How long a server may take to listen. With strace, this takes long.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How often the program checks whether a server listens.
+/// The interval between two checks whether a server listens.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// How long a server may take to end. With strace, this takes long.

@@ -11,7 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::difference::difference;
 use crate::verdict::{Outcome, Stop};
 
-/// The time limit for a connection. On one machine, with a sufficient backlog, it takes no time.
+/// The time limit for `connect`, which returns almost immediately if the backlog is sufficient.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The time limit for a whole reply. The slowest correct server needs several seconds less.

@@ -27,6 +27,8 @@ pub use checks::ALL;
 pub use measure::{Counted, Load, Measure, measure, reply_time};
 #[cfg(feature = "program")]
 pub use report::{Format, print};
-pub use runner::{Filter, HEAVY_JOBS, Progress, Record, preflight, run, run_one, run_pairs};
+pub use runner::{
+    Filter, HEAVY_JOBS, LIGHT_JOBS, Progress, Record, preflight, run, run_one, run_pairs,
+};
 pub use target::Target;
 pub use verdict::Verdict;

@@ -26,7 +26,7 @@ const SETTLING_TIME: Duration = Duration::from_millis(300);
 /// How long the CPU time of an idle server is measured.
 const IDLE_TIME: Duration = Duration::from_secs(1);
 
-/// What is measured. Only Linux provides these values.
+/// The quantity to measure. Only Linux provides these values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// The number of threads, with non-reading clients.
@@ -42,7 +42,7 @@ pub enum Measure {
     BlockedIn,
 }
 
-/// What the server does meanwhile.
+/// The load on the server during a measurement.
 #[derive(Clone, Copy, Debug)]
 pub struct Load {
     /// The number of concurrent non-reading clients.

@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 use harness::text::error_line;
 use harness::{Group, Signal, describe_exit};
 
-/// How often a condition is checked that the system does not report.
+/// The interval between two checks of a condition that the system does not report.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The time limit for a process that is ending: its connections break shortly before. It also
-/// limits how long its last output is read, because another process may keep the pipe open.
+/// The time limit for a process to exit after its connections have closed. It also limits how long
+/// its last output is read, because another process may keep the pipe open.
 const ENDING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// How many lines of stderr are kept. The line that states the error may be above a long backtrace.
@@ -85,8 +85,8 @@ impl Process {
         Some(format!("{}{line}", describe_exit(status)))
     }
 
-    /// Returns how the process ended by itself, or else the best line of its stderr: a server may
-    /// report an error that the client only sees as a reset.
+    /// Returns how the process ended by itself, or else the line of its stderr that probably
+    /// states the error: a server may report an error that the client only sees as a reset.
     pub fn explanation(&self) -> Option<String> {
         if self.is_asked_to_end.load(Ordering::Relaxed) {
             return None;
@@ -97,7 +97,7 @@ impl Process {
         self.ended().map(|ended| format!("the server's process ended: {ended}")).or(line)
     }
 
-    /// Sends a signal to the process that the command became.
+    /// Sends a signal to the command's process.
     pub fn signal(&self, signal: Signal) {
         self.is_asked_to_end.store(true, Ordering::Relaxed);
         lock(&self.group).signal(signal);

@@ -14,7 +14,7 @@ use crate::target::Target;
 use crate::verdict::{Stop, Verdict};
 
 /// How many light checks run at the same time. They mostly wait.
-const LIGHT_JOBS: usize = 8;
+pub const LIGHT_JOBS: usize = 16;
 
 /// How many heavy checks run at the same time: the number of cores of the smallest machine.
 pub const HEAVY_JOBS: usize = 2;

@@ -45,7 +45,8 @@ impl Stage {
         Ok(Self { target: target.clone(), folder, processes: Mutex::new(Some(Vec::new())) })
     }
 
-    /// Returns how the last server ended by itself, or else the best line of its stderr.
+    /// Returns how the last server ended by itself, or else the line of its stderr that probably
+    /// states the error.
     pub fn explanation(&self) -> Option<String> {
         let last = lock(&self.processes).as_ref()?.last().cloned();
         last?.explanation()

@@ -24,7 +24,7 @@ pub fn noise(bytes: usize) -> &'static [u8] {
     &noise[..bytes]
 }
 
-/// Writes a file that contains as many bytes of noise, and waits until it is on the disk, so that
+/// Writes a file of `bytes` bytes of noise, and waits until it is on the disk, so that
 /// the system does not write it during a measurement.
 ///
 /// # Errors

@@ -13,14 +13,14 @@ use crate::signal::{self, Signal};
 /// The environment variable by which a group recognizes a process that left it with `setsid`.
 const VARIABLE: &str = "HIGHWATER_GROUP";
 
-/// How often a condition is checked that the system does not report.
+/// The interval between two checks of a condition that the system does not report.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// How long killed processes may take to disappear.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often in a row no process must be found. A list of processes lacks a child whose parent ended
-/// while the list was read.
+/// The number of empty lists of processes in a row after which no process is left. A list lacks a
+/// child whose parent ended while the list was read.
 const EMPTY_COUNT: usize = 3;
 
 /// A command that runs in a process group of its own, with all the processes that it starts.
@@ -171,7 +171,7 @@ pub(crate) fn kill_all(running: impl Fn() -> Vec<u32>, timeout: Duration) {
     }
 }
 
-/// Removes adopted processes that have ended from the process table: those of this group, except
+/// Reaps adopted processes that have ended: those of this group, except
 /// the command, and those that started a session of their own.
 #[cfg(target_os = "linux")]
 fn reap_orphans(group: u32) {

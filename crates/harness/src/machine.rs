@@ -47,7 +47,7 @@ impl Machine {
         }
     }
 
-    /// Returns its properties, for people.
+    /// Returns labels and descriptions of the machine's properties, for a report.
     #[must_use]
     pub fn facts(&self) -> [(&'static str, String); 6] {
         [

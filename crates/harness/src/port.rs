@@ -66,7 +66,8 @@ fn local(ip: IpAddr, port: u16) -> Option<IpAddr> {
     const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
     match ip {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Some(V4),
-        // The socket also accepts IPv4, except if its IPV6_V6ONLY option is set. Then IPv4 is free.
+        // The socket also accepts IPv4 unless IPV6_V6ONLY is set. In that case, the IPv4 port is
+        // free.
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
             let is_v6_only = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
             Some(if is_v6_only { V6 } else { V4 })

@@ -1,4 +1,5 @@
-//! The processes of this machine, from `/proc`. Other systems than Linux have none.
+//! The processes of this machine, from `/proc`. Only Linux has it; on other systems, the functions
+//! return nothing.
 
 use std::fs;
 

@@ -13,7 +13,7 @@
 //!       "date": "2026-11-29T11:22:09Z",
 //!       "machine": { "cores": 2, "cpu": "…" },
 //!       "options": { "rounds": 5, "large_bytes": 1073741824 },
-//!       "problems": ["nginx: is not installed"],
+//!       "problems": ["nginx: `nginx` is not installed"],
 //!       "measurements": [
 //!         { "id": "large/tokio/gb_per_s", "samples": [3.1, null, 3.2] }
 //!       ]
@@ -60,13 +60,13 @@ pub struct Record {
 pub struct Run {
     /// One of [`PROGRAMS`].
     pub program: String,
-    /// When the run began, in UTC (RFC 3339).
+    /// The start of the run, in UTC (RFC 3339).
     pub date: String,
-    /// Where it was made.
+    /// The machine on which the run was made.
     pub machine: Machine,
     /// The settings of the run that concern all measurements.
     pub options: BTreeMap<String, Value>,
-    /// What could not be measured, and why.
+    /// The measurements that failed, each with the reason.
     pub problems: Vec<String>,
     /// All values.
     pub measurements: Vec<Measurement>,

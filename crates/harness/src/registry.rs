@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
-/// How often the removal of a folder is repeated if it fails.
+/// The maximum number of attempts to remove a folder.
 const REMOVALS_MAX: usize = 100;
 
 /// The process groups and folders of this program.

@@ -1,4 +1,4 @@
-//! For the tests of the programs that use this crate.
+//! Helpers for the tests of the programs that use this crate.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -13,7 +13,7 @@ use crate::{Group, Signal, TempFolder};
 /// The environment variable by which the processes of an interrupted program are found.
 const VARIABLE: &str = "HIGHWATER_INTERRUPTED";
 
-/// How often a program is interrupted with each signal.
+/// The number of interrupts with each signal.
 const INTERRUPTS: u32 = 10;
 
 /// How many programs run at the same time.

@@ -111,7 +111,7 @@ pub fn waiting_calls(pids: &[u32]) -> Option<BTreeSet<String>> {
     let tasks: Vec<PathBuf> = pids.iter().filter_map(|&pid| tasks(pid)).flatten().collect();
     let mut calls = None;
     for task in tasks {
-        // Of a thread that waits: the number of the call and its arguments. Otherwise: "running".
+        // The number and the arguments of the call in which the thread waits, or else "running".
         let Ok(call) = fs::read_to_string(task.join("syscall")) else { continue };
         let calls = calls.get_or_insert_with(BTreeSet::new);
         let number = call.split_whitespace().next().and_then(|word| word.parse().ok());
@@ -167,7 +167,8 @@ pub fn listens(pids: &[u32]) -> bool {
 }
 
 /// Returns how much of the memory limit of all TCP connections is in use (`tcp_mem`, second value).
-/// From 1 on, the kernel saves memory, and measurements show that instead of the server.
+/// At a value of 1 or more, the kernel shrinks the buffers of connections, so that measurements
+/// show this limit and not the server.
 #[must_use]
 pub fn tcp_memory_pressure() -> Option<f64> {
     let used = fs::read_to_string("/proc/net/sockstat").ok()?;

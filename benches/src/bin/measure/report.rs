@@ -82,7 +82,7 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
             let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
             let folder = records::folder_of(&now, &args.machine);
             let mut runs = load(NOW)?;
-            // The race saves itself. The last one may be a part that should not be saved.
+            // `measure race` writes its own record. The last race may be a partial run.
             runs.runs.retain(|run| run.program != "race");
             if runs.runs.is_empty() {
                 bail!("there are no results to save\n{HELP}");

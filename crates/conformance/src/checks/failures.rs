@@ -30,8 +30,8 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client half-closes and reads nothing of a long file; another client has the \
                    whole reply and does not close",
         expected: "in the next 1.2 s, the server uses less than a third of a core",
-        hint: "After the client's FIN, its socket is always readable: stop waiting for that. And \
-               do not wait until the socket is writable if there is nothing to write.",
+        hint: "After the client's FIN, the socket is always readable, so stop waiting for that. Do \
+               not wait until the socket is writable if there is nothing to write.",
         run: Heavy(idle_while_waiting),
     },
     Check {

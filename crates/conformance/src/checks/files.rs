@@ -43,8 +43,8 @@ pub const CHECKS: &[Check] = &[
         clause: 8,
         stimulus: "the file is moved away; a client sends a request; the file is moved back",
         expected: "the preamble alone, then FIN; the next client is served",
-        hint: "An error of opening the file concerns only this client. Send the preamble, end the \
-               connection as usual, and continue to accept.",
+        hint: "If the file cannot be opened, this concerns only one client. Send the preamble, end \
+               the connection as usual, and continue to accept.",
         run: Light(missing_file),
     },
     Check {

@@ -45,6 +45,9 @@ pub fn expect_grammar(events: &[Value]) -> Outcome {
         demand!(*files_ended <= 1, "expected at most one file_ended, got a second one: {event}");
     }
     let still_open = connections.values().filter(|(is_open, _)| *is_open).count();
-    demand!(still_open == 0, "expected a disconnected for each connection, {still_open} missing");
+    demand!(
+        still_open == 0,
+        "expected a disconnected event per connection, got none for {still_open}"
+    );
     Ok(())
 }

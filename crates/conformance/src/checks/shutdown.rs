@@ -68,8 +68,8 @@ pub const CHECKS: &[Check] = &[
         clause: 11,
         stimulus: "the reader of the server's stdout has ended; 300 clients send requests",
         expected: "each gets the whole file; SIGTERM ends the server without an error",
-        hint: "Printing to a closed pipe fails, or ends the process (SIGPIPE, println!). Ignore \
-               it.",
+        hint: "A write to a closed pipe fails, or ends the process (SIGPIPE, a panic in \
+               println!). Ignore the signal and the error.",
         run: Light(|stage| expect_independence(stage, Stdout::Closed, 300)),
     },
     Check {

@@ -7,7 +7,7 @@ mod target;
 
 use std::process::ExitCode;
 
-use conformance::{ALL, Check, HEAVY_JOBS, Target, Verdict};
+use conformance::{ALL, Check, HEAVY_JOBS, LIGHT_JOBS, Target, Verdict};
 use libtest_mimic::{Arguments, Failed, Trial};
 use serve_core::Approach;
 
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
 
     let mut arguments = Arguments::from_args();
     // The tests mostly wait.
-    arguments.test_threads = arguments.test_threads.or(Some(8));
+    arguments.test_threads = arguments.test_threads.or(Some(LIGHT_JOBS));
     let light = libtest_mimic::run(&arguments, light);
     arguments.test_threads = Some(HEAVY_JOBS);
     let heavy = libtest_mimic::run(&arguments, heavy);

@@ -31,16 +31,17 @@ const BYTES_BYTES: u64 = 100_000;
 /// server has something left.
 const HELD_BYTES: u64 = 192 * 1024;
 
-/// The same for few clients, for each of which the kernel may accept more: up to 260 kB were seen.
+/// The same for few clients, for each of which the kernel may accept more: up to 260 kB in a test.
 const HELD_BYTES_OF_FEW: u64 = 512 * 1024;
 
 /// The receive buffer of a non-reading client, which the kernel doubles. With small segments, the
 /// kernel drops hardly any segment. With twice the buffer, or segments of 800 bytes and more, it
 /// dropped tens of thousands of the first ones. If BBR is the congestion control of the system, a
-/// few clients nevertheless need longer at the end, because BBR learns that the network is slow.
+/// few clients nevertheless need longer at the end, because BBR estimates a low bandwidth.
 const HELD_BUFFER_BYTES: usize = 4 * 1024;
 
-/// This measurement takes longest, and memory hardly changes from round to round.
+/// The maximum number of rounds of `held`. It takes longest, and memory hardly changes between
+/// rounds.
 const HELD_ROUNDS: usize = 5;
 
 /// The maximum number of clients if the server has two threads per client. The number of mappings
@@ -50,7 +51,7 @@ const HELD_CLIENTS_WITH_THREADS: u64 = 2_000;
 /// Connections in addition to those of the non-reading clients.
 const OTHER_CLIENTS: u64 = 50;
 
-/// After this time, a server has done all its work for new clients.
+/// The time after which a server has done all its work for new clients.
 const SETTLE_TIME: Duration = Duration::from_millis(300);
 
 /// The number of new clients, one after the other, whose median latency is measured.
@@ -187,7 +188,7 @@ impl Course {
         Ok(())
     }
 
-    /// Returns how often a server does a job in the job time.
+    /// Returns how many times a server does a job within the job time.
     fn count(&self, job: Job, participant: &Participant) -> u64 {
         self.counts.get(&(job, participant.name.clone())).copied().unwrap_or(1)
     }

@@ -163,7 +163,7 @@ fn stop_on_signals(server: &Arc<Server>) -> io::Result<()> {
     thread::Builder::new().spawn(wait).map(drop)
 }
 
-/// Does nothing: Windows ends the process without help.
+/// Does nothing. On Windows, Ctrl-C ends the process without a handler.
 #[cfg(not(unix))]
 fn stop_on_signals(_server: &Arc<Server>) -> io::Result<()> {
     Ok(())
