@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use harness::text::error_line;
 use harness::{Group, Signal, describe_exit};
 
-/// The interval between two checks of a condition that the system does not report.
+/// The minimum interval between two checks of a condition that the system does not report. It grows
+/// with the time that has passed, because listing all sockets costs CPU time.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The time limit for a process to exit after its connections have closed. It also limits how long
@@ -133,7 +134,7 @@ pub fn poll<T>(timeout: Duration, value: impl Fn() -> Option<T>) -> Option<T> {
         if value.is_some() || started.elapsed() >= timeout {
             return value;
         }
-        thread::sleep(POLL_INTERVAL);
+        thread::sleep(POLL_INTERVAL.max(started.elapsed() / 16));
     }
 }
 

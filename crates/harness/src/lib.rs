@@ -5,17 +5,21 @@
 //! - [`cleanup`] ends all groups and removes all [`TempFolder`]s on Ctrl-C and SIGTERM.
 //! - [`port`] finds free ports and listening sockets, and [`usage`] reads what processes use.
 //! - [`fixture`] makes the files that are served.
-//! - [`record`] is the format of all measurements. [`derived`] computes quantities from them.
+//! - `record` is the format of all measurements, and `derived` computes quantities from them. Both
+//!   need the feature `record`.
 //! - `testing` interrupts a program at random moments, and checks what it leaves.
 //! - [`table`] and [`text`] print and parse tables, sizes and durations.
 
 pub mod cleanup;
+#[cfg(feature = "record")]
 pub mod derived;
 pub mod fixture;
 mod group;
+#[cfg(feature = "record")]
 pub mod machine;
 pub mod port;
 mod processes;
+#[cfg(feature = "record")]
 pub mod record;
 mod registry;
 mod signal;
