@@ -140,14 +140,14 @@ fn print_verdict(graded: &Graded, name_width: usize) {
     let (word, style) = match &graded.verdict {
         Some(Verdict::Pass) => ("pass", Style::new().green()),
         Some(Verdict::Fail(_)) => ("FAIL", Style::new().red().bold()),
-        Some(Verdict::NotApplicable(why)) => {
+        Some(Verdict::Skipped(why)) => {
             title += &format!(" ({why})");
-            ("skip", Style::new().dim())
+            ("skipped", Style::new().dim())
         }
         None => ("later", Style::new().dim()),
     };
-    let label = format!("{}  {:name_width$}", style.apply_to(format!("{word:5}")), graded.name);
-    output::wrapped_row(&label, name_width + 7, &title);
+    let label = format!("{}  {:name_width$}", style.apply_to(format!("{word:7}")), graded.name);
+    output::wrapped_row(&label, name_width + 9, &title);
 }
 
 fn print_failure(place: &Place, exercise: &Exercise, explanation: &Explanation<'_>, is_own: bool) {
@@ -189,7 +189,7 @@ fn next_steps(exercise: &Exercise, is_own: bool) -> Vec<(&'static str, String)> 
 }
 
 fn print_pass(place: &Place, exercise: &Exercise, graded: &[Graded], progress: &Progress) {
-    let is_skipped = |one: &&Graded| matches!(one.verdict, Some(Verdict::NotApplicable(_)));
+    let is_skipped = |one: &&Graded| matches!(one.verdict, Some(Verdict::Skipped(_)));
     let skipped = graded.iter().filter(is_skipped).count();
     if skipped > 0 {
         output::line(format!("{skipped} of {} cannot run on this system.", graded.len()));

@@ -30,7 +30,7 @@ Examples:
 
 For a server in another language, --cmd is the command that starts it in the
 current folder. Its placeholders are those of conformance: {file}, {port}, and,
-if exercise.toml contains them, {chunk}, {preamble}, {stall} and {cap}.";
+if exercise.toml contains them, {chunk}, {preamble}, {stall} and {limit}.";
 
 const WARM_HELP: &str = "\
 Run this command before a class, while you have a network. It runs `cargo fetch`

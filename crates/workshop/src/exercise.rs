@@ -35,7 +35,7 @@ pub struct Plan {
     /// The subject of the exercise, in one sentence.
     pub idea: String,
     /// The arguments of the program. They contain the placeholders `{file}` and `{port}` of
-    /// `conformance`, and optionally `{chunk}`, `{preamble}`, `{stall}` and `{cap}`.
+    /// `conformance`, and optionally `{chunk}`, `{preamble}`, `{stall}` and `{limit}`.
     pub arguments: String,
     /// The names of the checks of `conformance` that grade it. Failures are explained in this
     /// order.

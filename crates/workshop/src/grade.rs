@@ -111,7 +111,7 @@ pub struct Explanation<'a> {
 ///
 /// With a `report`, as for a learner, no check is started after a failure that has an explanation.
 pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<Graded>> {
-    use Verdict::{NotApplicable, Pass};
+    use Verdict::{Pass, Skipped};
     let pending: Vec<_> = jobs.iter().map(|job| Mutex::new(pending(job.exercise))).collect();
     let lock = |index: usize| pending[index].lock().unwrap_or_else(PoisonError::into_inner);
     let record = |index: usize, name: &str, verdict: Verdict| {
@@ -143,7 +143,7 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<Graded>> {
     let _ = conformance::run_pairs(&targets, &pairs, &is_needed, &progress);
     run_concurrently(jobs.len(), HEAVY_JOBS, &|index| {
         let Job { exercise, subject, .. } = &jobs[index];
-        let has_passed = |one: &Graded| matches!(one.verdict, Some(Pass | NotApplicable(_)));
+        let has_passed = |one: &Graded| matches!(one.verdict, Some(Pass | Skipped(_)));
         if lock(index)[..exercise.checks.len()].iter().all(has_passed) {
             for plan in &exercise.plan.measures {
                 let verdict = measure(plan, subject).unwrap_or_else(|verdict| verdict);
@@ -184,7 +184,7 @@ fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
         MeasureKind::SourceLacks => return Ok(judge_source(plan, subject)),
         MeasureKind::TimesStarter => {
             let why = "there is no starter to compare it with";
-            let starter = subject.starter.as_ref().ok_or(Verdict::NotApplicable(why.to_owned()))?;
+            let starter = subject.starter.as_ref().ok_or(Verdict::Skipped(why.to_owned()))?;
             return Ok(judge_number(plan, times_starter(&subject.target, starter, load)?));
         }
     };
@@ -269,7 +269,7 @@ fn judge_source(plan: &MeasurePlan, subject: &Subject) -> Verdict {
     let word = plan.word.as_deref().unwrap_or_default();
     let Some(path) = &subject.source else {
         let why = "only the source of the exercise itself is checked";
-        return Verdict::NotApplicable(why.to_owned());
+        return Verdict::Skipped(why.to_owned());
     };
     let text = match fs::read_to_string(path) {
         Ok(text) => text,

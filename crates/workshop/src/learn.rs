@@ -204,7 +204,7 @@ pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool> {
         // Every client accepts this preamble, including browsers and curl.
         ("{preamble}", "http"),
         ("{stall}", "30"),
-        ("{cap}", "2000"),
+        ("{limit}", "2000"),
         ("{file}", file.as_str()),
     ];
     let fill = |word: String, (place, value): &(&str, &str)| word.replace(place, value);

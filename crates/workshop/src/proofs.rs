@@ -273,7 +273,7 @@ fn diagnosis<'a>(exercise: &'a Exercise, wrong: &WrongAnswer) -> Option<&'a Diag
 fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Result<(), Error> {
     let exercise = claim.exercise;
     let skipped = graded.iter().find_map(|graded| match &graded.verdict {
-        Some(Verdict::NotApplicable(why)) => Some((graded.name, why)),
+        Some(Verdict::Skipped(why)) => Some((graded.name, why)),
         _ => None,
     });
     let (what, help) = match (claim.kind, grade::explain(exercise, graded)) {
