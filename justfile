@@ -32,7 +32,7 @@ run-async-std *ARGS:
 run-smol *ARGS:
     cargo run -p serve-smol -- "$@"
 
-# Run a test client that prints what it receives, with timestamps: `just probe localhost:4000 --say hello --half-close`
+# Run a test client that prints what it receives, with timestamps: `just probe localhost:4000 --send hello --half-close`
 [group('run')]
 [no-exit-message]
 probe *ARGS:

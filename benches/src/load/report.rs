@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use harness::text::grouped;
 use serde::Serialize;
 
 use super::failure::{Failure, Kind};
@@ -183,16 +182,16 @@ impl fmt::Display for Report {
             Verified::Length => "length verified",
             Verified::Nothing => "content not verified",
         };
-        writeln!(f, "completed    {} ({verified})", grouped(self.completed))?;
-        write!(f, "failed       {}", grouped(self.failed_count()))?;
+        writeln!(f, "completed    {} ({verified})", self.completed)?;
+        write!(f, "failed       {}", self.failed_count())?;
         for (at, (kind, count)) in self.failed.iter().enumerate() {
-            write!(f, "{} {} {kind}", if at == 0 { ":" } else { "," }, grouped(*count))?;
+            write!(f, "{} {count} {kind}", if at == 0 { ":" } else { "," })?;
         }
         writeln!(f)?;
         for example in &self.failed_examples {
             writeln!(f, "             {example}")?;
         }
-        writeln!(f, "bytes        {} in {:.3} s", grouped(self.bytes), self.wall_s)?;
+        writeln!(f, "bytes        {} in {:.3} s", self.bytes, self.wall_s)?;
         let per_s = self.connections_per_s;
         writeln!(f, "speed        {:.3} GB/s, {per_s:.1} connections/s", self.gb_per_s)?;
         for (name, percentiles) in [("first byte", self.first_byte_us), ("end", self.end_us)] {
@@ -203,8 +202,8 @@ impl fmt::Display for Report {
         let Some(cpu_s) = self.cpu_s else { return Ok(()) };
         let threads_s = self.wall_s * self.threads as f64;
         let percent = if threads_s > 0.0 { 100.0 * cpu_s / threads_s } else { 0.0 };
-        let of = if self.threads == 1 { "a core" } else { "its threads" };
-        writeln!(f, "own CPU      {cpu_s:.3} s, {percent:.0}% of {of}")?;
+        let of = if self.threads == 1 { "one core" } else { "its threads" };
+        writeln!(f, "client CPU   {cpu_s:.3} s, {percent:.0}% of {of}")?;
         if percent > 90.0 && self.wall_s > SHORT_S {
             writeln!(f, "             the client is the bottleneck; use --threads or --discard")?;
         }
