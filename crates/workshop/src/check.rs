@@ -151,7 +151,7 @@ fn print_verdict(graded: &Graded, name_width: usize) {
 }
 
 fn print_failure(place: &Place, exercise: &Exercise, explanation: &Explanation<'_>, is_own: bool) {
-    let Explanation { graded, actual, say, .. } = explanation;
+    let Explanation { graded, actual, text, .. } = explanation;
     output::bad(&format!("{}: {}", graded.name, graded.title));
     let mut rows = Vec::new();
     if let Some(check) = exercise.checks.iter().find(|check| check.id == graded.name) {
@@ -160,7 +160,7 @@ fn print_failure(place: &Place, exercise: &Exercise, explanation: &Explanation<'
     rows.push(("actual", actual));
     output::wrapped_rows(&rows);
     output::line("");
-    output::text(say);
+    output::text(text);
     output::line("");
     let progress = Progress::read(&place.folder).unwrap_or_default();
     output::line(match progress.is_done(&exercise.name) {

@@ -76,8 +76,8 @@ pub struct Diagnosis {
     /// empty, every failure of `check` matches.
     #[serde(default)]
     pub words: String,
-    /// The text that the learner reads.
-    pub say: String,
+    /// The text that is printed for the learner.
+    pub explanation: String,
 }
 
 /// A plausible but wrong answer: `wrong/ID.rs`.
@@ -108,7 +108,8 @@ pub struct MeasurePlan {
     pub is: Option<String>,
     /// For `source-lacks`: the word that the source must not contain.
     pub word: Option<String>,
-    pub say: String,
+    /// The text that is printed for the learner if the value is outside the limits.
+    pub explanation: String,
 }
 
 /// The kind of a measurement.

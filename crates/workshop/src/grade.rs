@@ -104,7 +104,8 @@ pub struct Explanation<'a> {
     pub actual: &'a str,
     /// The id of the diagnosis, or the name of the measurement, that explains the failure.
     pub id: Option<&'a str>,
-    pub say: &'a str,
+    /// The text that is printed for the learner.
+    pub text: &'a str,
 }
 
 /// Grades servers concurrently. Returns the verdicts of each exercise's checks and measurements.
@@ -201,9 +202,9 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [Graded]) -> Option<Explanat
         _ => None,
     });
     let (first, first_actual) = failures.clone().next()?;
-    let general = |say| Some(Explanation { graded: first, actual: first_actual, id: None, say });
-    if let Some(say) = meaning(NOT_STARTED, first_actual) {
-        return general(say);
+    let general = |text| Some(Explanation { graded: first, actual: first_actual, id: None, text });
+    if let Some(text) = general_text(NOT_STARTED, first_actual) {
+        return general(text);
     }
     let explained = failures.find_map(|(graded, actual)| {
         let fits = |diagnosis: &&Diagnosis| {
@@ -211,21 +212,21 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [Graded]) -> Option<Explanat
         };
         let diagnosis = exercise.plan.diagnoses.iter().find(fits);
         let measure = exercise.plan.measures.iter().find(|plan| plan.what.name() == graded.name);
-        let (id, say) = diagnosis
-            .map(|diagnosis| (diagnosis.id.as_str(), &diagnosis.say))
-            .or(measure.map(|plan| (graded.name, &plan.say)))?;
-        Some(Explanation { graded, actual, id: Some(id), say })
+        let (id, text) = diagnosis
+            .map(|diagnosis| (diagnosis.id.as_str(), &diagnosis.explanation))
+            .or(measure.map(|plan| (graded.name, &plan.explanation)))?;
+        Some(Explanation { graded, actual, id: Some(id), text })
     });
     explained.or_else(|| {
         let check = exercise.checks.iter().find(|check| check.id == first.name);
         // The check's own hint describes its purpose, which may not be the cause of this failure.
-        let say = meaning(IN_GENERAL, first_actual).or(check.map(|check| check.hint));
-        general(say.unwrap_or_default())
+        let text = general_text(IN_GENERAL, first_actual).or(check.map(|check| check.hint));
+        general(text.unwrap_or_default())
     })
 }
 
-fn meaning(meanings: &[(&str, &'static str)], actual: &str) -> Option<&'static str> {
-    meanings.iter().find(|(words, _)| actual.contains(words)).map(|&(_, meaning)| meaning)
+fn general_text(texts: &[(&str, &'static str)], actual: &str) -> Option<&'static str> {
+    texts.iter().find(|(words, _)| actual.contains(words)).map(|&(_, text)| text)
 }
 
 /// Whether a message contains `words`. Numbers of seconds are not compared, because they depend on

@@ -74,7 +74,7 @@ fn an_invalid_plan_is_reported() {
         ("minutes", "minuets", "unknown field `minuets`"),
         (
             "[starter]",
-            "[[measure]]\nwhat = \"threads\"\nsay = \"\"\n[starter]",
+            "[[measure]]\nwhat = \"threads\"\nexplanation = \"\"\n[starter]",
             "`threads` needs at_most or at_least",
         ),
         ("diagnosis = \"line-ends\"", "diagnosis = \"b\"", "there is no diagnosis `b`"),

@@ -120,7 +120,8 @@ fn measurements_are_graded() {
         ("source-lacks", "word = \"thread::spawn\""),
     ];
     for (what, bounds) in measures {
-        let measure = format!("[[measure]]\nwhat = \"{what}\"\n{bounds}\nsay = \"Of {what}.\"\n");
+        let measure =
+            format!("[[measure]]\nwhat = \"{what}\"\n{bounds}\nexplanation = \"Of {what}.\"\n");
         sample.append("01-send-it/exercise.toml", &measure);
     }
     let (code, output) = sample.run(&["check"]);

@@ -70,12 +70,12 @@ words = "byte 0 differs"
 id = "line-ends"
 check = "preamble"
 words = '\r\n'
-say = "A line must end with a bare newline."
+explanation = "A line must end with a bare newline."
 
 [[diagnosis]]
 id = "nothing-first"
 check = "size-1"
-say = "The file arrives, but nothing before it."
+explanation = "The file arrives, but nothing before it."
 
 [[wrong]]
 id = "crlf"
