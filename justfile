@@ -70,7 +70,7 @@ verify-cmd CMD *ARGS:
 load *ARGS:
     @cargo run --quiet --release -p benches --bin measure -- load "$@"
 
-# Compare the servers with nginx, Node and each other: `just peers --measure river --no-record`
+# Compare the servers with nginx, Node and each other: `just peers --scenario river --no-record`
 [group('measure')]
 [no-exit-message]
 peers *ARGS:
