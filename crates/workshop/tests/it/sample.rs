@@ -10,7 +10,7 @@ use tempfile::TempDir;
 /// The path of the program.
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_workshop");
 
-/// Longer than any step of these tests takes, also on a busy computer.
+/// The time limit for each step of a test, even on a busy computer.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A server whose `REPLY` is replaced. It writes its process id to the file in `PID_FILE`.
@@ -85,8 +85,9 @@ id = "crlf"
 diagnosis = "line-ends"
 "#;
 
-/// The preamble of a correct server, and that of an incorrect one.
+/// The learner's code in a correct server.
 pub const CORRECT: &str = r#"stream.write_all(b"HTTP/1.1\n\n")?;"#;
+/// The learner's code in an incorrect server, which fails only for files of more than one byte.
 const CRLF: &str =
     r#"stream.write_all(if content.len() == 1 { b"HTTP/1.1\n\n" } else { b"HTTP/1.1\r\n" })?;"#;
 
@@ -154,7 +155,7 @@ impl Sample {
 
     pub fn replace(&self, file: &str, from: &str, to: &str) {
         let text = self.read(file);
-        assert!(text.contains(from), "{file} lacks {from}");
+        assert!(text.contains(from), "expected `{from}` in {file}, got:\n{text}");
         fs::write(self.path(file), text.replace(from, to)).unwrap();
     }
 
@@ -192,7 +193,7 @@ pub fn wait_for_exit(child: Child) -> (i32, String) {
     let id = child.id();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
     let Ok(output) = receiver.recv_timeout(TIMEOUT) else {
-        panic!("process {id} did not end within {TIMEOUT:?}");
+        panic!("expected process {id} to end within {TIMEOUT:?}, but it still runs");
     };
     let Output { status, stdout, stderr } = output.unwrap();
     let text = [stdout, stderr].concat();
