@@ -7,7 +7,6 @@
 //!
 //! Run `cargo run -p serve-async-std` and open <http://localhost:4000/> in a browser.
 
-// ANCHOR: imports
 use std::io::{self, ErrorKind, Read as _};
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -23,7 +22,6 @@ use async_std::task::{self, Poll, ready, sleep, spawn_blocking, yield_now};
 use serve_core::{
     Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice,
 };
-// ANCHOR_END: imports
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -47,21 +45,23 @@ pub const APPROACH: Approach = Approach {
 /// Panics if the reactor cannot register the listener, because async-std has no conversion that
 /// returns the error.
 pub fn run(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<()> {
+    // ANCHOR: start
     let workers = server.config.workers;
     let config = GlobalExecutorConfig::default().with_min_threads(workers);
     async_global_executor::init_with_config(config.with_max_threads(workers));
+    // ANCHOR_END: start
     // No message is ever sent. Dropping `stop` closes the channel, which cancels all connection
     // tasks.
     let (stop, stopped) = channel::bounded(1);
-    // ANCHOR: start
     let accepting = task::spawn(accept_loop(listener.into(), Arc::clone(&server), stopped));
     server.shutdown.wait();
     task::block_on(accepting.cancel());
-    // ANCHOR_END: start
+    // ANCHOR: stop
     server.wait_until_idle(server.config.grace);
     // A canceled task drops its socket, and then its connection.
     drop(stop);
     server.wait_until_idle(Duration::MAX);
+    // ANCHOR_END: stop
     Ok(())
 }
 // ANCHOR_END: run

@@ -7,7 +7,6 @@
 //!
 //! Run `cargo run -p serve-smol` and open <http://localhost:4000/> in a browser.
 
-// ANCHOR: imports
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -21,7 +20,6 @@ use smol::channel;
 use smol::future::{or, pending, yield_now};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Executor, Timer, block_on, unblock};
-// ANCHOR_END: imports
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -54,10 +52,12 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
             let worker = || block_on(executor.run(stopped.recv()));
             thread::Builder::new().name("smol".to_owned()).spawn_scoped(scope, worker)?;
         }
+        // ANCHOR_END: start
         server.shutdown.wait();
         block_on(accepting.cancel());
-        // ANCHOR_END: start
+        // ANCHOR: stop
         server.wait_until_idle(server.config.grace);
+        // ANCHOR_END: stop
         Ok(())
     })
 }

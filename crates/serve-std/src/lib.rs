@@ -10,7 +10,6 @@
 
 mod threads;
 
-// ANCHOR: imports
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -20,7 +19,6 @@ use std::time::Instant;
 use serve_core::{Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server};
 
 use threads::{OpenStreams, ReaderThread, accept_waker, is_timeout, reset_on_close, spawn};
-// ANCHOR_END: imports
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -44,13 +42,15 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     thread::scope(|scope| {
         // ANCHOR: start
         spawn(scope, || accept_loop(listener, &server, &streams, scope))?;
+        // ANCHOR_END: start
         server.shutdown.wait();
         wake_accept();
-        // ANCHOR_END: start
+        // ANCHOR: stop
         server.wait_until_idle(server.config.grace);
         // Shutting a socket down wakes the threads that wait for it. The scope joins those threads.
         server.disconnect_all();
         streams.shut_down();
+        // ANCHOR_END: stop
         Ok(())
     })
 }

@@ -7,7 +7,6 @@
 //!
 //! Run `cargo run -p serve-tokio` and open <http://localhost:4000/> in a browser.
 
-// ANCHOR: imports
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -20,7 +19,6 @@ use tokio::net::{TcpStream, tcp};
 use tokio::runtime::Builder;
 use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, timeout};
-// ANCHOR_END: imports
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -39,22 +37,24 @@ pub const APPROACH: Approach = Approach {
 /// Returns an error if the runtime cannot be built because a file descriptor or a thread is
 /// missing.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
+    // ANCHOR: start
     let workers = server.config.workers;
     let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    // ANCHOR_END: start
     // The accept loop is a task, too. A worker thread keeps the tasks that it spawns, but tasks
     // that this thread spawns would have to be passed to a worker thread.
     runtime.block_on(runtime.spawn(async move {
         let mut connections = JoinSet::new();
-        // ANCHOR: start
         tokio::select! {
             result = accept_loop(listener, &server, &mut connections) => result?,
             () = server.shutdown.requested() => {}
         }
-        // ANCHOR_END: start
+        // ANCHOR: stop
         let all_finished = async { while connections.join_next().await.is_some() {} };
         let _ = timeout(server.config.grace, all_finished).await;
         // Aborting a task drops its socket, and then its connection.
         connections.shutdown().await;
+        // ANCHOR_END: stop
         Ok(())
     }))?
 }
