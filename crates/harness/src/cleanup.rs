@@ -1,4 +1,5 @@
-//! Ends everything that this program started when it is interrupted.
+//! When this program is interrupted, kills all processes that it started and removes its temporary
+//! folders.
 
 use std::io;
 use std::process::{self, Child, Command};
@@ -9,7 +10,7 @@ use crate::processes;
 use crate::registry;
 use crate::signal::{self, Signal};
 
-/// How long killed processes may take to disappear before the folders are removed.
+/// The maximum time to wait until killed processes have disappeared, before the folders are removed.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Ends this program on Ctrl-C and SIGTERM, and on SIGHUP if it has a terminal. Before that, kills
