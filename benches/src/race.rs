@@ -55,7 +55,7 @@ const COLUMNS: [(&str, &str, Cell); 23] = {
         ("non-reading, memory", "clients", Median("clients", 0)),
         ("non-reading, memory", "complete replies", Median("complete_replies", 0)),
         ("non-reading, memory", "KiB per client", Median("kib_per_client", 1)),
-        ("non-reading, memory", "TCP memory used", Median("tcp_pressure", 2)),
+        ("non-reading, memory", "TCP memory ratio", Median("tcp_pressure", 2)),
         ("non-reading, latency of a new client", "ms without", Median("latency_without_ms", 2)),
         ("non-reading, latency of a new client", "ms with", Median("latency_with_ms", 2)),
         ("non-reading, latency of a new client", "with/without", Median("latency_ratio", 2)),
