@@ -124,7 +124,7 @@ fn details(target: &Target, check: &Check, actual: &str) -> String {
     }
     // The command is not wrapped, so that it can be copied.
     let command = format!("cargo run -p conformance -- --only {} {}", check.id, target.spelled);
-    push(&mut out, format_args!("  {:9} {command}\n", "again"));
+    push(&mut out, format_args!("  {:9} {command}\n", "rerun"));
     out
 }
 
