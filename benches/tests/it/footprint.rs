@@ -15,8 +15,8 @@ use crate::in_time;
 /// The maximum number of writes in addition to one per chunk: the preamble, and a partial write.
 const ADDITIONAL_WRITES: f64 = 2.0;
 
-/// The maximum number of reads in addition to one per chunk. In std, the numbers of reads at startup
-/// and shutdown may differ from those without a client.
+/// The maximum number of reads in addition to one per chunk. In std, the numbers of reads at
+/// startup and shutdown may differ from those without a client.
 const ADDITIONAL_READS: f64 = 4.0;
 
 fn footprints(is_tracing: bool) -> Footprints {
@@ -120,8 +120,8 @@ fn non_reading_clients_need_memory() {
         "non-reading-64/std/threads",
     ];
     assert_eq!(ids, expected);
-    // Per client, std needs memory for a piece of the file and two stacks. The async siblings need so
-    // little that 64 clients do not show it.
+    // Per client, std needs memory for a piece of the file and two stacks. The async siblings need
+    // so little that 64 clients do not show it.
     let memory_bytes = [&few, &many].map(|values| values[0].samples[0].unwrap());
     let each = (memory_bytes[1] - memory_bytes[0]) / 63.0;
     assert!((20_000.0..300_000.0).contains(&each), "{each} bytes per client: {few:?} {many:?}");

@@ -70,8 +70,8 @@ fn a_rate_is_kept() {
 
 #[test]
 fn times_at_a_rate_include_delays_of_the_server() {
-    // The server needs 20 ms per client, and a new client is due every 10 ms. So the twentieth client
-    // is due at 190 ms and is served at 400 ms.
+    // The server needs 20 ms per client, and a new client is due every 10 ms. So the twentieth
+    // client is due at 190 ms and is served at 400 ms.
     let service = Duration::from_millis(20);
     let addr = scripted(20, move |_, stream| {
         let began = Instant::now();

@@ -38,7 +38,8 @@ impl Run {
     /// | `calls`, `errors` | the number of system calls per request, and of those that failed |
     /// | `switches` | the number of voluntary and involuntary context switches |
     /// | `NAME_mib` | `NAME_bytes` in MiB |
-    /// | `NAME_per_fetch`, `NAME_per_mib`, `NAME_per_gib` | `NAME` per request, and per MiB or GiB of the file |
+    /// | `NAME_per_fetch` | `NAME` per request |
+    /// | `NAME_per_mib`, `NAME_per_gib` | `NAME` per MiB or GiB of the file |
     /// | `bytes_per_s` | the number of bytes per second that the client of the footprint received |
     /// | `per_s` | the number of bytes or clients per second of a benchmark |
     #[must_use]

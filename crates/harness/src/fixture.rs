@@ -8,8 +8,8 @@ use std::sync::OnceLock;
 /// The maximum length of [`noise`], in bytes.
 pub const NOISE_BYTES_MAX: usize = 16 << 20;
 
-/// Returns a sequence of pseudorandom bytes that does not repeat and that contains NUL, CR and LF. The
-/// sequence is the same in every run.
+/// Returns a sequence of pseudorandom bytes that does not repeat and that contains NUL, CR and LF.
+/// The sequence is the same in every run.
 ///
 /// # Panics
 ///

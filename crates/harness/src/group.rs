@@ -26,10 +26,10 @@ const EMPTY_COUNT: usize = 3;
 
 /// A command in its own process group, and all processes that the command starts.
 ///
-/// Dropping the group kills them all. On Linux, this includes processes that left the group with
-/// `setsid`: this program becomes the parent of processes that lost theirs (a child subreaper), and
-/// recognizes them by an environment variable. Other Unix systems only kill the process group, and
-/// Windows only kills the command itself.
+/// Dropping the group kills all of these processes. On Linux, this includes processes that left the
+/// process group with `setsid`. When the parent of such a process ends, this program becomes the
+/// parent (it is a child subreaper), and recognizes the process by an environment variable. On
+/// other Unix systems, only the process group is killed, and on Windows only the command.
 #[derive(Debug)]
 pub struct Group {
     child: Child,
@@ -108,8 +108,8 @@ impl Group {
         self.status.or_else(|| self.child.try_wait().ok().flatten())
     }
 
-    /// Waits until the command ends, and returns its exit status. Returns `None` if the timeout expires
-    /// first.
+    /// Waits until the command ends, and returns its exit status. Returns `None` if the timeout
+    /// expires first.
     pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let started = Instant::now();
         loop {

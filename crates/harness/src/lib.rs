@@ -8,7 +8,8 @@
 //! - [`fixture`] writes the files that the servers send.
 //! - `record` is the format of all measurements, and `derived` computes quantities from them. Both
 //!   need the feature `record`.
-//! - `testing` interrupts a program at random moments, and checks that no process and no file remains.
+//! - `testing` interrupts a program at random moments, and checks that no process and no file
+//!   remains.
 //! - [`table`] and [`text`] print and parse tables, sizes and durations.
 
 pub mod cleanup;

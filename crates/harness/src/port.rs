@@ -59,8 +59,8 @@ pub fn listening(port: u16) -> Listening {
     ips.first().map_or(Listening::No, |&ip| Listening::At(ip))
 }
 
-/// Returns the loopback address at which clients can connect to a socket with this local address, or
-/// `None` if they cannot.
+/// Returns the loopback address at which clients can connect to a socket with this local address,
+/// or `None` if they cannot.
 fn local(ip: IpAddr, port: u16) -> Option<IpAddr> {
     const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -95,8 +95,8 @@ pub fn is_taken(port: u16) -> bool {
     listeners().iter().any(|listener| listener.0 == port)
 }
 
-/// Returns the number of connections of a server in the state FIN_WAIT1: the server has sent all data
-/// and shut down the write half, but the client has not acknowledged all data.
+/// Returns the number of connections of a server in the state FIN_WAIT1: the server has sent all
+/// data and shut down the write half, but the client has not acknowledged all data.
 #[must_use]
 pub fn unacknowledged(port: u16) -> usize {
     const FIN_WAIT1: u8 = 4;

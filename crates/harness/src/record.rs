@@ -1,8 +1,9 @@
 //! The format of all measurements.
 //!
-//! A [`Run`] contains the measurements of one program: `race`, `footprint` or `suites`. A [`Record`]
-//! is a folder `benches/records/DATE-MACHINE`, whose `summary.json` contains one run of each program.
-//! All values in the lessons, the README, the report and the comparison of records come from it.
+//! A [`Run`] contains the measurements of one program: `race`, `footprint` or `suites`. A
+//! [`Record`] is a folder `benches/records/DATE-MACHINE`, whose `summary.json` contains one run of
+//! each program. All values in the lessons, the README, the report and the comparison of records
+//! come from it.
 //!
 //! ```json
 //! {
@@ -22,10 +23,11 @@
 //! }
 //! ```
 //!
-//! The id of a measurement names the scenario or the size, the server, and the quantity. The name of
-//! the quantity ends in its unit: `large/tokio/gb_per_s` (race), `64KiB/tokio/cpu_s` (footprint). The
-//! suites use the ids of Criterion, and the unit of their values is nanoseconds per iteration. In the
-//! race, each sample is the value of one round, and `null` means that the round failed.
+//! The id of a measurement names the scenario or the size, the server, and the quantity. The name
+//! of the quantity ends in its unit: `large/tokio/gb_per_s` (race), `64KiB/tokio/cpu_s`
+//! (footprint). The suites use the ids of Criterion, and the unit of their values is nanoseconds
+//! per iteration. In the race, each sample is the value of one round, and `null` means that the
+//! round failed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -66,7 +68,8 @@ pub struct Run {
     pub machine: Machine,
     /// The settings that apply to all measurements of the run.
     pub options: BTreeMap<String, Value>,
-    /// The descriptions of failed measurements, which state the reasons. They do not end in a period.
+    /// The descriptions of failed measurements, which state the reasons. They do not end in a
+    /// period.
     pub problems: Vec<String>,
     /// All values.
     pub measurements: Vec<Measurement>,
@@ -137,8 +140,8 @@ impl Measurement {
     }
 
     /// Returns the spread of the ratios of this measurement to another measurement. The ratios are
-    /// computed within each round. A machine that is slower in one round affects both values, so that
-    /// their ratio hardly changes.
+    /// computed within each round. A machine that is slower in one round affects both values, so
+    /// that their ratio hardly changes.
     #[must_use]
     pub fn ratio(&self, baseline: &Self) -> Option<Spread> {
         let pairs = self.samples.iter().zip(&baseline.samples);
@@ -253,8 +256,8 @@ fn write(path: &Path, value: &Value) -> io::Result<()> {
     fs::write(path, pretty(value, 0) + "\n").map_err(|error| at(path, error))
 }
 
-/// Formats JSON with one line per field and per element. Each measurement is on one line. `depth` is
-/// the number of enclosing values.
+/// Formats JSON with one line per field and per element. Each measurement is on one line. `depth`
+/// is the number of enclosing values.
 fn pretty(value: &Value, depth: usize) -> String {
     let (open, items, close) = match value {
         Value::Object(fields) if !fields.is_empty() && !fields.contains_key("samples") => {

@@ -13,9 +13,9 @@ const REMOVALS_MAX: usize = 100;
 
 /// The process groups and folders of this program.
 ///
-/// The program holds the lock while it creates and registers a group or a folder, and while it removes
-/// a folder, so that the interrupt handler cannot run in between. The interrupt handler never
-/// releases the lock, so that nothing new is started.
+/// The program holds the lock while it creates and registers a group or a folder, and while it
+/// removes a folder, so that the interrupt handler cannot run in between. The interrupt handler
+/// never releases the lock, so that nothing new is started.
 #[derive(Debug)]
 pub(crate) struct Registry {
     pub groups: BTreeSet<u32>,
@@ -30,8 +30,8 @@ pub(crate) fn lock() -> MutexGuard<'static, Registry> {
 }
 
 impl Registry {
-    /// Removes all folders. Repeats failed attempts, because another thread may create a file in a folder
-    /// at the same time.
+    /// Removes all folders. Repeats failed attempts, because another thread may create a file in a
+    /// folder at the same time.
     pub fn remove_folders(&self) {
         for folder in &self.folders {
             let is_removed = |_: &usize| fs::remove_dir_all(folder).is_ok() || !folder.exists();

@@ -48,8 +48,8 @@ pub fn anonymous_memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "status", "RssAnon")? * 1024))
 }
 
-/// Returns the proportional set size (PSS) in bytes: the resident memory, in which memory that several
-/// processes share is divided among them.
+/// Returns the proportional set size (PSS) in bytes: the resident memory, in which memory that
+/// several processes share is divided among them.
 #[must_use]
 pub fn memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "smaps_rollup", "Pss")? * 1024))
@@ -95,8 +95,8 @@ pub fn read_calls(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| field(pid, "io", "syscr"))
 }
 
-/// Returns the numbers of voluntary and involuntary context switches of all running threads since they
-/// started.
+/// Returns the numbers of voluntary and involuntary context switches of all running threads since
+/// they started.
 #[must_use]
 pub fn context_switches(pids: &[u32]) -> Option<[u64; 2]> {
     let of_task =

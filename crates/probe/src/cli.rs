@@ -67,8 +67,8 @@ pub struct Options {
     pub slow: Option<u64>,
     /// Use a small receive buffer and small segments
     ///
-    /// The kernel then accepts little data for a client that does not read. If the server runs on the
-    /// same Linux computer, the client also uses an address that no earlier client used.
+    /// The kernel then accepts little data for a client that does not read. If the server runs on
+    /// the same Linux computer, the client also uses an address that no earlier client used.
     #[arg(long)]
     pub small: bool,
     /// Maximum time to wait for data, or until data can be sent
@@ -86,7 +86,7 @@ pub struct Options {
     /// Compare the reply with a preamble and this file
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
-    /// Number of the reply's first bytes to print; 64 without a number
+    /// Number of leading bytes to print; 64 if BYTES is missing
     #[arg(long, value_name = "BYTES", num_args = 0..=1, value_parser = text::bytes)]
     #[arg(default_value = "16", default_missing_value = "64")]
     pub hex: u64,

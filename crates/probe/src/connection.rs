@@ -23,8 +23,8 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const SMALL_BUFFER_BYTES: usize = 4096;
 
 /// The segment size with `--small`, in bytes. Every network supports it (RFC 9293, 3.7.1). On
-/// loopback, segments have up to 64 KiB, and the kernel accepts 3 MB for a client that does not read.
-/// With small segments, it accepts 100 kB (Linux 6.18).
+/// loopback, segments have up to 64 KiB, and the kernel accepts 3 MB for a client that does not
+/// read. With small segments, it accepts 100 kB (Linux 6.18).
 #[cfg(unix)]
 const SMALL_SEGMENT_BYTES: u32 = 536;
 
@@ -40,8 +40,8 @@ const LONG_PAUSE: Duration = Duration::from_secs(5);
 /// The number of reads per second with `--slow`.
 const SLOW_READS_PER_S: u64 = 10;
 
-/// Opens a connection and follows the options. Returns whether the connection ended as intended, with
-/// the expected reply.
+/// Opens a connection and follows the options. Returns whether the connection ended as intended,
+/// with the expected reply.
 ///
 /// # Errors
 ///
@@ -264,8 +264,8 @@ impl Connection<'_> {
         self.comparison.as_mut().map_or(Ok(()), |comparison| comparison.add(bytes))
     }
 
-    /// Ends the connection, and prints the reason. Returns whether the connection ended as intended,
-    /// with the expected reply.
+    /// Ends the connection, and prints the reason. Returns whether the connection ended as
+    /// intended, with the expected reply.
     fn finish(self, end: End) -> Result<bool> {
         let is_intended = matches!(end, End::Fin | End::OwnClose | End::OwnReset);
         let (received, time) = (count_bytes(self.received_bytes), self.time());

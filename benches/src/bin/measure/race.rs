@@ -71,8 +71,9 @@ pub struct Args {
 
     /// Another server to measure; can be repeated
     ///
-    /// NAME is its name in the results. The command CMD must contain {file} and {port}, and can contain {chunk}. The program
-    /// replaces them with the path of the file, the port and the chunk size in bytes.
+    /// NAME is its name in the results. The command CMD must contain {file} and {port}, and can
+    /// contain {chunk}. The program replaces them with the path of the file, the port and the chunk
+    /// size in bytes.
     #[arg(long, value_name = "NAME=CMD", value_parser = Participant::from_command)]
     server_cmd: Vec<Participant>,
 

@@ -64,8 +64,8 @@ fn a_group_ends_with_a_process_that_left_it() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_daemon_without_the_environment_ends_on_interrupt() {
-    // Without the environment variable, `Group::kill` recognizes the daemon only if the program has no
-    // other group. Other tests have groups, so this test interrupts a separate program.
+    // Without the environment variable, `Group::kill` recognizes the daemon only if the program has
+    // no other group. Other tests have groups, so this test interrupts a separate program.
     let script = "setsid env -i sh -c 'sleep 60 & echo $!'; sleep 60";
     interrupt(script, Signal::Terminate, 143);
 }

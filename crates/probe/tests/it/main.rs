@@ -26,7 +26,8 @@ struct Output {
 }
 
 impl Output {
-    /// Asserts that the program exited with `code`, and that stdout contains the parts in this order.
+    /// Asserts that the program exited with `code`, and that stdout contains the parts in this
+    /// order.
     fn expect(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
         let mut rest = self.stdout.as_str();
@@ -234,8 +235,8 @@ fn the_kernel_accepts_little_for_a_small_client() {
     output.expect(0, &["10 bytes, then reset by the client"]);
 }
 
-/// Runs the program with `--expect` and a file that contains `RIFF and more`. Returns the exit code and
-/// the last line of the output.
+/// Runs the program with `--expect` and a file that contains `RIFF and more`. Returns the exit code
+/// and the last line of the output.
 fn verdict(parts: &[&'static str]) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
