@@ -29,7 +29,7 @@ Examples:
       Node server and a baseline. This takes about 20 minutes and writes a
       record.
   just peers --scenario river --server tokio,nginx --rounds 3 --no-record
-      A quick comparison, for example while you change a server.
+      Compare two servers quickly, for example while you change one of them.
   just peers --scenario large --server tokio --no-record \\
       --server-cmd old='/tmp/old/serve-tokio {file} --port {port} --log json'
       Compare two builds of a server in one race.
