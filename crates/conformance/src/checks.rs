@@ -23,3 +23,19 @@ pub static ALL: &[&[Check]] = &[
     shutdown::CHECKS,
     events::CHECKS,
 ];
+
+/// Names of checks in earlier versions, and their names today. Commands accept both.
+pub static RENAMED: &[(&str, &str)] = &[
+    ("opened-anew", "replaced-file"),
+    ("nothing-else", "request-ignored"),
+    ("late-words", "data-after-fin"),
+    ("idle-let-go", "idle-disconnect"),
+    ("flooder-let-go", "flood-disconnect"),
+    ("stalled-cut-off", "stalled-reset"),
+    ("slow-not-cut-off", "slow-not-reset"),
+    ("descriptors-return", "descriptors-closed"),
+    ("stalled-neighbour", "few-stalled"),
+    ("flooder-beside", "flooding-client"),
+    ("cap", "connection-limit"),
+    ("sigterm-cut", "sigterm-disconnect"),
+];

@@ -23,7 +23,7 @@ mod target;
 mod verdict;
 
 pub use check::Check;
-pub use checks::ALL;
+pub use checks::{ALL, RENAMED};
 pub use measure::{Counted, Load, Measure, measure, reply_time};
 #[cfg(feature = "program")]
 pub use report::{Format, print};

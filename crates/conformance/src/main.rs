@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
 use clap::Parser;
-use clap::builder::PossibleValuesParser;
-use conformance::{ALL, Check, Format, Progress, Record, Target, Verdict};
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use conformance::{ALL, Check, Format, Progress, RENAMED, Record, Target, Verdict};
 use indicatif::{ProgressBar, ProgressStyle};
 
 const EXAMPLES: &str = "\
@@ -19,8 +19,8 @@ Examples:
 
 Each check replaces {file} and {port}, and, if the command contains them, {chunk}
 (the chunk size in bytes), {preamble} (bare, http or none), {stall} (the stall
-timeout in seconds) and {cap} (the connection limit). A check that needs a
-placeholder that the command lacks is not applicable. After --approach or --all,
+timeout in seconds) and {limit} (the connection limit). A check that needs a
+placeholder that the command lacks is skipped. After --approach or --all,
 the arguments after -- are further flags of the servers.
 
 Exit code: 0 if all checks passed, 1 if a check failed, 2 if the checks could not
@@ -44,8 +44,8 @@ struct Arguments {
     all: bool,
     /// Run only this check; can be repeated
     #[arg(long, value_name = "ID", hide_possible_values = true,
-        value_parser = PossibleValuesParser::new(checks().map(|check| check.id)))]
-    only: Vec<String>,
+        value_parser = check_parser())]
+    only: Vec<&'static Check>,
     /// List all checks
     #[arg(long)]
     list: bool,
@@ -84,11 +84,22 @@ fn checks() -> impl Iterator<Item = &'static Check> {
     ALL.iter().copied().flatten()
 }
 
+/// Returns a parser for the name of a check. It also accepts names of earlier versions.
+fn check_parser() -> impl TypedValueParser<Value = &'static Check> {
+    let aliases = |id| RENAMED.iter().filter(move |(_, new)| *new == id).map(|(old, _)| *old);
+    let names = checks().map(move |check| PossibleValue::new(check.id).aliases(aliases(check.id)));
+    PossibleValuesParser::new(names).map(|name| {
+        let renamed = RENAMED.iter().find(|(old, _)| *old == name).map(|(_, new)| *new);
+        let id = renamed.unwrap_or(&name);
+        checks().find(|check| check.id == id).expect("clap accepts only names of checks")
+    })
+}
+
 fn run(arguments: &Arguments) -> Result<Vec<Record>> {
     harness::cleanup::on_interrupt().context("cannot handle signals")?;
     let targets = targets(arguments)?;
     let is_selected = |check: &&Check| {
-        arguments.only.is_empty() || arguments.only.iter().any(|id| id == check.id)
+        arguments.only.is_empty() || arguments.only.iter().any(|only| only.id == check.id)
     };
     let checks: Vec<&'static Check> = checks().filter(is_selected).collect();
     for target in &targets {

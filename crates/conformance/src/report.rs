@@ -43,7 +43,7 @@ pub fn print(
 fn text(targets: &[Target], records: &[Record]) -> String {
     let mut out = table(targets, records);
     let mut reasons: Vec<&str> = Vec::new();
-    let (mut passed, mut failed, mut not_applicable) = (0, 0, 0);
+    let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     for record in records {
         match &record.verdict {
             Verdict::Pass => passed += 1,
@@ -51,8 +51,8 @@ fn text(targets: &[Target], records: &[Record]) -> String {
                 failed += 1;
                 out.push_str(&details(&targets[record.target], record.check, actual));
             }
-            Verdict::NotApplicable(why) => {
-                not_applicable += 1;
+            Verdict::Skipped(why) => {
+                skipped += 1;
                 if !reasons.contains(&why.as_str()) {
                     reasons.push(why);
                 }
@@ -60,9 +60,9 @@ fn text(targets: &[Target], records: &[Record]) -> String {
         }
     }
     if !reasons.is_empty() {
-        out.push_str(&format!("\nnot applicable: {}\n", reasons.join("; ")));
+        out.push_str(&format!("\nskipped: {}\n", reasons.join("; ")));
     }
-    out.push_str(&format!("\n{passed} passed, {failed} failed, {not_applicable} not applicable\n"));
+    out.push_str(&format!("\n{passed} passed, {failed} failed, {skipped} skipped\n"));
     out
 }
 
@@ -77,7 +77,7 @@ fn table(targets: &[Target], records: &[Record]) -> String {
     let id_width = checks.iter().map(|check| check.id.len()).max().unwrap_or(0).max(5);
     let mut out = format!("clause  {:id_width$}", "check");
     for target in targets {
-        push(&mut out, format_args!("  {:6}", target.name));
+        push(&mut out, format_args!("  {:7}", target.name));
     }
     end_line(&mut out);
     for check in checks {
@@ -85,7 +85,7 @@ fn table(targets: &[Target], records: &[Record]) -> String {
         for (index, target) in targets.iter().enumerate() {
             let is_same = |it: &&Record| it.target == index && it.check.id == check.id;
             let verdict = records.iter().find(is_same).map(|record| &record.verdict);
-            push(&mut out, format_args!("  {}", word(verdict, target.name.len().max(6))));
+            push(&mut out, format_args!("  {}", word(verdict, target.name.len().max(7))));
         }
         end_line(&mut out);
     }
@@ -97,7 +97,7 @@ fn word(verdict: Option<&Verdict>, width: usize) -> StyledObject<String> {
     match verdict {
         Some(Verdict::Pass) => word("pass").green(),
         Some(Verdict::Fail(_)) => word("FAIL").red().bold(),
-        Some(Verdict::NotApplicable(_)) | None => word("n/a").dim(),
+        Some(Verdict::Skipped(_)) | None => word("skipped").dim(),
     }
 }
 
@@ -123,7 +123,8 @@ fn details(target: &Target, check: &Check, actual: &str) -> String {
         }
     }
     // The command is not wrapped, so that it can be copied.
-    let command = format!("cargo run -p conformance -- --only {} {}", check.id, target.spelled);
+    let program = harness::invocation("conformance", "cargo run -p conformance --");
+    let command = format!("{program} --only {} {}", check.id, target.spelled);
     push(&mut out, format_args!("  {:9} {command}\n", "rerun"));
     out
 }
@@ -142,7 +143,7 @@ fn json(targets: &[Target], records: &[Record]) -> String {
         let (verdict, detail) = match &record.verdict {
             Verdict::Pass => ("pass", None),
             Verdict::Fail(actual) => ("fail", Some(actual)),
-            Verdict::NotApplicable(why) => ("not applicable", Some(why)),
+            Verdict::Skipped(why) => ("skipped", Some(why)),
         };
         json!({
             "server": targets[record.target].name,
@@ -168,9 +169,9 @@ fn junit(targets: &[Target], records: &[Record]) -> Result<String, quick_junit::
             let mut status = match &record.verdict {
                 Verdict::Pass => TestCaseStatus::success(),
                 Verdict::Fail(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-                Verdict::NotApplicable(_) => TestCaseStatus::skipped(),
+                Verdict::Skipped(_) => TestCaseStatus::skipped(),
             };
-            if let Verdict::Fail(detail) | Verdict::NotApplicable(detail) = &record.verdict {
+            if let Verdict::Fail(detail) | Verdict::Skipped(detail) = &record.verdict {
                 status.set_message(detail.clone());
             }
             if let Verdict::Fail(actual) = &record.verdict {

@@ -55,7 +55,7 @@ pub fn preflight(target: &Target) -> Result<(), String> {
         stage.write(b"preflight")?;
         stage.start(Start { is_first: true, ..Start::default() }).map(drop)
     });
-    started.map_err(|(Stop::Fail(why) | Stop::NotApplicable(why))| why)
+    started.map_err(|(Stop::Fail(why) | Stop::Skip(why))| why)
 }
 
 /// Runs checks on targets. Returns the records in the order of the targets and checks.

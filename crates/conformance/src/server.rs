@@ -137,7 +137,7 @@ impl Server {
             return Ok(value);
         }
         self.expect_alive()?;
-        Err(Stop::not_applicable("only Linux provides the necessary data about a process"))
+        Err(Stop::skip("only Linux provides the necessary data about a process"))
     }
 
     /// Expects that the server uses almost no CPU time, although clients are connected. On a busy

@@ -118,11 +118,11 @@ impl Stage {
         Ok(process)
     }
 
-    /// Requires that this system has signals; otherwise the check is not applicable.
+    /// Requires that this system has signals; otherwise the check is skipped.
     pub fn needs_signals(&self) -> Outcome {
         match Signal::EXIST {
             true => Ok(()),
-            false => Err(Stop::not_applicable("this system has no signals")),
+            false => Err(Stop::skip("this system has no signals")),
         }
     }
 }

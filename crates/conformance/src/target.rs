@@ -20,7 +20,7 @@ const FIRST_START_TIMEOUT: Duration = Duration::from_secs(10);
 const SLACK: Duration = Duration::from_secs(4);
 
 /// A command that starts a server. It contains the placeholders `{file}` and `{port}`, and
-/// optionally `{chunk}` (bytes), `{preamble}` (bare, http, none), `{stall}` (seconds) and `{cap}`
+/// optionally `{chunk}` (bytes), `{preamble}` (bare, http, none), `{stall}` (seconds) and `{limit}`
 /// (clients). Each check replaces them by its values.
 #[derive(Clone, Debug)]
 pub struct Target {
@@ -47,7 +47,7 @@ pub struct Settings {
     pub preamble: &'static str,
     /// The stall timeout in seconds, for `{stall}`.
     pub stall_s: u64,
-    /// The connection limit, for `{cap}`.
+    /// The connection limit, for `{limit}`.
     pub connection_limit: usize,
 }
 
@@ -86,6 +86,8 @@ impl Target {
             }
             several => several.to_vec(),
         };
+        // `{cap}` was the placeholder's name in earlier versions.
+        let words: Vec<_> = words.iter().map(|word| word.replace("{cap}", "{limit}")).collect();
         let Some(first) = words.first() else {
             return Err(invalid("no command\nhelp: conformance -- CMD {file} {port}"));
         };
@@ -115,7 +117,7 @@ impl Target {
         })?;
         let arguments = format!(
             "serve-{} {{file}} --host 127.0.0.1 --port {{port}} --chunk-size {{chunk}} \
-             --preamble {{preamble}} --stall-timeout {{stall}}s --max-connections {{cap}} \
+             --preamble {{preamble}} --stall-timeout {{stall}}s --max-connections {{limit}} \
              --linger-timeout 2s --grace 2s --log json --log-chunks",
             approach.name
         );
@@ -155,11 +157,11 @@ impl Target {
         self.words.iter().any(|word| word.contains(placeholder))
     }
 
-    /// Requires a placeholder; without it, the check is not applicable.
+    /// Requires a placeholder; without it, the check is skipped.
     pub(crate) fn needs(&self, placeholder: &str) -> Outcome {
         match self.has(placeholder) {
             true => Ok(()),
-            false => Err(Stop::not_applicable(format!("the command has no {placeholder}"))),
+            false => Err(Stop::skip(format!("the command has no {placeholder}"))),
         }
     }
 
@@ -170,7 +172,7 @@ impl Target {
             ("{chunk}", settings.chunk_bytes.to_string()),
             ("{preamble}", settings.preamble.to_owned()),
             ("{stall}", settings.stall_s.to_string()),
-            ("{cap}", settings.connection_limit.to_string()),
+            ("{limit}", settings.connection_limit.to_string()),
             // The last one, because the name of a folder may look like a placeholder.
             ("{file}", file.display().to_string()),
         ];

@@ -11,14 +11,14 @@ pub enum Verdict {
     /// The server behaved differently. The text states the expected and the actual behavior.
     Fail(String),
     /// The check cannot run with this server or on this system, for this reason.
-    NotApplicable(String),
+    Skipped(String),
 }
 
 /// The reason why a check stops early.
 #[derive(Debug)]
 pub(crate) enum Stop {
     Fail(String),
-    NotApplicable(String),
+    Skip(String),
 }
 
 pub(crate) type Outcome = Result<(), Stop>;
@@ -28,8 +28,8 @@ impl Stop {
         Self::Fail(message.to_string())
     }
 
-    pub fn not_applicable(why: impl Display) -> Self {
-        Self::NotApplicable(why.to_string())
+    pub fn skip(why: impl Display) -> Self {
+        Self::Skip(why.to_string())
     }
 }
 
@@ -42,7 +42,7 @@ impl<T> Context for Result<T, Stop> {
     fn context(self, circumstances: impl Display) -> Self {
         self.map_err(|stop| match stop {
             Stop::Fail(message) => Stop::Fail(format!("{circumstances}: {message}")),
-            Stop::NotApplicable(_) => stop,
+            Stop::Skip(_) => stop,
         })
     }
 }
@@ -58,7 +58,7 @@ impl From<Stop> for Verdict {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Fail(message) => Self::Fail(message),
-            Stop::NotApplicable(why) => Self::NotApplicable(why),
+            Stop::Skip(why) => Self::Skipped(why),
         }
     }
 }

@@ -17,6 +17,7 @@ pub mod cleanup;
 pub mod derived;
 pub mod fixture;
 mod group;
+mod invocation;
 #[cfg(feature = "record")]
 pub mod machine;
 pub mod port;
@@ -32,5 +33,6 @@ pub mod text;
 pub mod usage;
 
 pub use group::Group;
+pub use invocation::invocation;
 pub use registry::TempFolder;
 pub use signal::{Signal, describe as describe_exit};

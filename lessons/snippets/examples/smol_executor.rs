@@ -1,4 +1,4 @@
-//! Creates an executor, runs it on a thread, and drops it (lesson 08).
+//! Creates an executor, runs it on a thread, and drops it (lesson 10).
 #![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::future::pending;

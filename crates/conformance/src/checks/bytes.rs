@@ -122,7 +122,7 @@ pub const CHECKS: &[Check] = &[
         run: Light(one_byte_chunks),
     },
     Check {
-        id: "nothing-else",
+        id: "request-ignored",
         title: "A request does not select a file",
         clause: 12,
         stimulus: "clients request /secret, /../secret and an absolute path; a file named secret \
@@ -130,7 +130,7 @@ pub const CHECKS: &[Check] = &[
         expected: "always the served file",
         hint: "The path of the file comes only from the command line. Ignore what the client \
                sends.",
-        run: Light(nothing_else),
+        run: Light(request_ignored),
     },
 ];
 
@@ -220,7 +220,7 @@ fn one_byte_chunks(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-fn nothing_else(stage: &Stage) -> Outcome {
+fn request_ignored(stage: &Stage) -> Outcome {
     let content = b"the content of the served file";
     let server = stage.serve(content)?;
     let secret = stage.file().with_file_name("secret");

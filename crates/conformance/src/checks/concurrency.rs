@@ -16,14 +16,14 @@ pub const CHECKS: &[Check] = &[
         run: Heavy(backlog),
     },
     Check {
-        id: "stalled-neighbour",
+        id: "few-stalled",
         title: "Eight non-reading clients delay no other client",
         clause: 9,
         stimulus: "eight clients read nothing of a large file; other clients connect",
         expected: "each of the others gets the whole file within 5 s",
         hint: "A write for one client must not block the thread that serves others. Make no \
                blocking call on an executor, or use a thread or a task for each client.",
-        run: Light(stalled_neighbour),
+        run: Light(few_stalled),
     },
     Check {
         id: "many-stalled",
@@ -55,7 +55,7 @@ pub const CHECKS: &[Check] = &[
         run: Heavy(hundred_clients),
     },
     Check {
-        id: "flooder-beside",
+        id: "flooding-client",
         title: "A client that floods the server delays no other client",
         clause: 5,
         stimulus: "a client sends without end and reads nothing; other clients connect, and the \
@@ -63,7 +63,7 @@ pub const CHECKS: &[Check] = &[
         expected: "each of the others gets the whole file; those that only read, within 5 s",
         hint: "A client that sends without end must not occupy a whole thread that other clients \
                need. In an async runtime, yield between reads.",
-        run: Light(flooder_beside),
+        run: Light(flooding_client),
     },
     Check {
         id: "reset-before-accept",
@@ -76,10 +76,10 @@ pub const CHECKS: &[Check] = &[
         run: Light(reset_before_accept),
     },
     Check {
-        id: "cap",
+        id: "connection-limit",
         title: "At the connection limit, further clients wait",
         clause: 9,
-        stimulus: "the server is started with {cap} = 3; three clients read nothing of a long \
+        stimulus: "the server is started with {limit} = 3; three clients read nothing of a long \
                    file; ten more connect; then the three disconnect",
         expected: "each of the ten gets the whole file, but only after the three have disconnected",
         hint: "At the connection limit, stop accepting, so that clients wait in the accept queue. \
@@ -105,7 +105,7 @@ fn backlog(stage: &Stage) -> Outcome {
     const CLIENTS: usize = 1000;
     stage.needs_signals()?;
     if !cfg!(target_os = "linux") {
-        return Err(Stop::not_applicable("this system may limit the backlog further"));
+        return Err(Stop::skip("this system may limit the backlog further"));
     }
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
@@ -133,7 +133,7 @@ fn backlog(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-fn stalled_neighbour(stage: &Stage) -> Outcome {
+fn few_stalled(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(8 * MIB))?;
     let stalled = server.connect_non_reading(8)?;
     for _ in 0..3 {
@@ -187,7 +187,7 @@ fn hundred_clients(stage: &Stage) -> Outcome {
     stalled.iter().try_for_each(|client| client.expect_whole(content))
 }
 
-fn flooder_beside(stage: &Stage) -> Outcome {
+fn flooding_client(stage: &Stage) -> Outcome {
     const FLOOD_LIMIT: Duration = Duration::from_secs(30);
     let server = stage.serve(noise(8 * MIB))?;
     let flooder = server.connect_small()?;
@@ -231,7 +231,7 @@ fn reset_before_accept(stage: &Stage) -> Outcome {
 }
 
 fn connection_limit(stage: &Stage) -> Outcome {
-    stage.target.needs("{cap}")?;
+    stage.target.needs("{limit}")?;
     let settings = Settings { connection_limit: 3, ..Settings::default() };
     let server = stage.serve_with(settings, noise(MIB))?;
     let first = server.connect_non_reading(3)?;

@@ -37,14 +37,14 @@ pub const CHECKS: &[Check] = &[
         run: Light(unread_request),
     },
     Check {
-        id: "late-words",
+        id: "data-after-fin",
         title: "A client can send data after the server's FIN",
         clause: 7,
         stimulus: "a client reads the whole reply, sends three messages within 0.6 s, and another \
                    one later; a second client reads the whole reply and sends 4 MB",
         expected: "no reset, and the server reads the 4 MB",
         hint: "After your FIN, continue to read until the client's FIN or the linger timeout.",
-        run: Light(late_words),
+        run: Light(data_after_fin),
     },
     Check {
         id: "fin-in-time",
@@ -56,22 +56,22 @@ pub const CHECKS: &[Check] = &[
         run: Light(fin_in_time),
     },
     Check {
-        id: "idle-let-go",
+        id: "idle-disconnect",
         title: "A client that never closes is disconnected",
         clause: 7,
         stimulus: "a client reads the whole reply, then neither sends nor closes",
         expected: "the connection is closed after the linger timeout (default: 5 s)",
         hint: "Limit the time that you wait for the client's FIN.",
-        run: Light(idle_let_go),
+        run: Light(idle_disconnect),
     },
     Check {
-        id: "flooder-let-go",
+        id: "flood-disconnect",
         title: "A client that never stops sending is disconnected",
         clause: 7,
         stimulus: "a client reads the whole reply and sends without end",
         expected: "the whole file; the connection is closed after the linger timeout",
         hint: "The linger timeout starts at the end of the file, not at the client's last message.",
-        run: Light(flooder_let_go),
+        run: Light(flood_disconnect),
     },
     Check {
         id: "pause-and-resume",
@@ -131,7 +131,7 @@ fn unread_request(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-fn late_words(stage: &Stage) -> Outcome {
+fn data_after_fin(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     let client = server.connect()?;
     client.expect_whole(noise(1000))?;
@@ -162,7 +162,7 @@ fn fin_in_time(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-fn idle_let_go(stage: &Stage) -> Outcome {
+fn idle_disconnect(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     let client = server.connect()?;
     client.expect_whole(noise(1000))?;
@@ -173,7 +173,7 @@ fn idle_let_go(stage: &Stage) -> Outcome {
     server.expect_whole(noise(1000))
 }
 
-fn flooder_let_go(stage: &Stage) -> Outcome {
+fn flood_disconnect(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(MIB))?;
     let client = server.connect()?;
     client.send(noise(50_000))?;

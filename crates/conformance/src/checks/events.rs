@@ -44,7 +44,7 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// Starts a server, and lets it serve one client. The check is not applicable if the server logs no
+/// Starts a server, and lets it serve one client. The check is skipped if the server logs no
 /// JSON events.
 fn server_with_events(stage: &Stage, content: &[u8]) -> Result<Server, Stop> {
     let server = stage.serve(content)?;
@@ -56,7 +56,7 @@ fn server_with_events(stage: &Stage, content: &[u8]) -> Result<Server, Stop> {
     if lines.iter().any(|line| parse(slice::from_ref(line)).is_ok()) {
         parse(&lines)?;
     }
-    Err(Stop::not_applicable("the server logs no JSON events"))
+    Err(Stop::skip("the server logs no JSON events"))
 }
 
 fn named<'e>(events: &'e [Value], name: &str) -> Vec<&'e Value> {

@@ -35,7 +35,7 @@ pub const CHECKS: &[Check] = &[
         run: Heavy(idle_while_waiting),
     },
     Check {
-        id: "stalled-cut-off",
+        id: "stalled-reset",
         title: "A non-reading client is reset after the stall timeout",
         clause: 8,
         stimulus: "the server is started with {stall} = 1; a client reads nothing of 64 MiB; \
@@ -43,10 +43,10 @@ pub const CHECKS: &[Check] = &[
         expected: "both are reset within 6 s",
         hint: "Limit the time in which a client acknowledges nothing, not the time for the whole \
                file. A client that sends without end but reads nothing is stalled, too.",
-        run: Light(stalled_cut_off),
+        run: Light(stalled_reset),
     },
     Check {
-        id: "slow-not-cut-off",
+        id: "slow-not-reset",
         title: "A slow client is not disconnected by the stall timeout",
         clause: 8,
         stimulus: "the server is started with {stall} = 1; a client with a small buffer reads 2 kB \
@@ -54,10 +54,10 @@ pub const CHECKS: &[Check] = &[
         expected: "preamble, file, FIN",
         hint: "Measure from the client's last progress. A time limit around `writable` is too \
                strict: a socket becomes writable only when about a third of its buffer is free.",
-        run: Light(slow_not_cut_off),
+        run: Light(slow_not_reset),
     },
     Check {
-        id: "descriptors-return",
+        id: "descriptors-closed",
         title: "Resets and early closes leave no file descriptor open",
         clause: 8,
         stimulus: "50 clients reset the connection in the middle of the file, 50 close it, and 50 \
@@ -66,7 +66,7 @@ pub const CHECKS: &[Check] = &[
         hint: "Close the file and the socket on every path. In Node, pipe() does not destroy the \
                file when the socket is destroyed, but pipeline() does; and a socket whose data is \
                not read never closes.",
-        run: Light(descriptors_return),
+        run: Light(descriptors_closed),
     },
 ];
 
@@ -100,7 +100,7 @@ fn with_short_stall(stage: &Stage, content: &[u8]) -> Result<Server, Stop> {
     stage.serve_with(Settings { stall_s: 1, ..Settings::default() }, content)
 }
 
-fn stalled_cut_off(stage: &Stage) -> Outcome {
+fn stalled_reset(stage: &Stage) -> Outcome {
     const LIMIT: Duration = Duration::from_secs(6);
     let server = with_short_stall(stage, b"")?;
     stage.set_len(LONG_BYTES)?;
@@ -120,14 +120,14 @@ fn stalled_cut_off(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-fn slow_not_cut_off(stage: &Stage) -> Outcome {
+fn slow_not_reset(stage: &Stage) -> Outcome {
     let content = noise(8 << 20);
     let client = with_short_stall(stage, content)?.connect_small()?;
     let got = client.read_slowly(40, 2000)?;
     client.expect_rest(got, content)
 }
 
-fn descriptors_return(stage: &Stage) -> Outcome {
+fn descriptors_closed(stage: &Stage) -> Outcome {
     /// A runtime may open some more at any time.
     const SPARE: u64 = 8;
     const RETURN_TIMEOUT: Duration = Duration::from_secs(12);

@@ -10,13 +10,13 @@ const FILE_BYTES: u64 = 8 << 20;
 
 pub const CHECKS: &[Check] = &[
     Check {
-        id: "opened-anew",
+        id: "replaced-file",
         title: "After the file is replaced, the next client gets the new content",
         clause: 2,
         stimulus: "a client is served; another file replaces the file; the next client connects",
         expected: "the first client gets the old content, the second one the new content",
         hint: "Open the file, and determine its length, for every client, not once at startup.",
-        run: Light(opened_anew),
+        run: Light(replaced_file),
     },
     Check {
         id: "grown-file",
@@ -87,7 +87,7 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-fn opened_anew(stage: &Stage) -> Outcome {
+fn replaced_file(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
     let new = &noise(200_000)[50_000..];

@@ -52,7 +52,7 @@ pub const CHECKS: &[Check] = &[
         run: Light(sigterm_finish),
     },
     Check {
-        id: "sigterm-cut",
+        id: "sigterm-disconnect",
         title: "After the grace period, non-reading clients are disconnected",
         clause: 10,
         stimulus: "three clients read nothing of a large file at SIGTERM; two of them disconnect \
@@ -60,7 +60,7 @@ pub const CHECKS: &[Check] = &[
         expected: "exit code 0 after the grace period (default: 5 s); if the server logs JSON \
                    events, one disconnected for each client",
         hint: "Limit the time that you wait for connections to end. Then close them.",
-        run: Light(sigterm_cut),
+        run: Light(sigterm_disconnect),
     },
     Check {
         id: "closed-stdout",
@@ -140,7 +140,7 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
     expect_exit_0(&server, stage.target.grace_limit())
 }
 
-fn sigterm_cut(stage: &Stage) -> Outcome {
+fn sigterm_disconnect(stage: &Stage) -> Outcome {
     stage.needs_signals()?;
     let server = stage.serve_zeros(LONG_BYTES)?;
     let mut stalled = server.connect_non_reading(3)?;

@@ -49,8 +49,8 @@ fn trial((approach, check): (&'static Approach, &'static Check)) -> Trial {
             Verdict::Pass => Ok(()),
             Verdict::Fail(actual) => Err(actual.into()),
             // On Linux, every check is applicable.
-            Verdict::NotApplicable(why) if cfg!(target_os = "linux") => Err(why.into()),
-            Verdict::NotApplicable(_) => Ok(()),
+            Verdict::Skipped(why) if cfg!(target_os = "linux") => Err(why.into()),
+            Verdict::Skipped(_) => Ok(()),
         }
     })
 }

@@ -48,7 +48,7 @@ pub fn accept_loop(
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 continue;
             }
-            Ok(_) if Mutant::DropsAtCap.is_active() && sockets.open().len() >= limit => continue,
+            Ok(_) if Mutant::DropsAtLimit.is_active() && sockets.open().len() >= limit => continue,
             Ok((stream, peer)) => serve(permit, stream, peer, sockets),
             Err(error) if Mutant::QuestionMarkInAccept.is_active() => return Err(error),
             Err(error) => Err(error),

@@ -78,7 +78,7 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
         Some(Mutant::NoFin) => return drained.recv().unwrap_or(Ok(())),
         _ => client.stream.shutdown(Shutdown::Write)?,
     }
-    if Mutant::NeverLetsGo.is_active() {
+    if Mutant::NeverDisconnects.is_active() {
         return drained.recv().unwrap_or(Ok(()));
     }
     let linger_timeout = client.conn.config().linger_timeout;
@@ -93,7 +93,9 @@ fn drain(client: &Client) -> io::Result<()> {
     loop {
         match (&*client.stream).read(&mut buffer) {
             Ok(0) => match mutant::active() {
-                Some(Mutant::HalfCloseAsGoodbye) => return client.stream.shutdown(Shutdown::Both),
+                Some(Mutant::HalfCloseAsDisconnect) => {
+                    return client.stream.shutdown(Shutdown::Both);
+                }
                 // The loop would never end. Ten seconds are long enough for the check.
                 Some(Mutant::SpinsAfterFin)
                     if client.connected_at.elapsed() < Duration::from_secs(10) => {}
@@ -110,7 +112,7 @@ fn record_received(conn: &Connection, bytes: &[u8], remembered: &mut Vec<u8>) {
     conn.record_received(bytes);
     let text = || String::from_utf8_lossy(bytes);
     match mutant::active() {
-        Some(Mutant::RemembersEverything) => remembered.extend(bytes),
+        Some(Mutant::StoresEverything) => remembered.extend(bytes),
         Some(Mutant::UnescapedLog) => _ = writeln!(io::stdout(), "data: \"{}\"", text()),
         Some(Mutant::FloodsLog) => {
             let (id, bytes, preview) = (conn.id(), bytes.len() as u64, text().into_owned());

@@ -100,7 +100,7 @@ fn run(arguments: Arguments) -> Result<()> {
         preamble: arguments.preamble,
         max_connections: match mutant::active() {
             Some(Mutant::PoolOfThreads) => 64,
-            Some(Mutant::DropsAtCap | Mutant::IgnoresCap) => usize::MAX,
+            Some(Mutant::DropsAtLimit | Mutant::IgnoresLimit) => usize::MAX,
             _ => limit,
         },
         stall_timeout: arguments.stall_timeout,
@@ -132,7 +132,7 @@ fn run(arguments: Arguments) -> Result<()> {
 
     server.shutdown.wait();
     let _ = waker.connect_timeout(&addr.into(), Duration::from_secs(1));
-    if !Mutant::CutsAtShutdown.is_active() {
+    if !Mutant::DisconnectsAtShutdown.is_active() {
         server.wait_until_idle(server.config.grace);
     }
     server.disconnect_all();
@@ -151,7 +151,7 @@ fn stop_on_signals(server: &Arc<Server>) -> io::Result<()> {
         for _ in signals.forever() {
             match mutant::active() {
                 Some(Mutant::IgnoresSigterm) => continue,
-                Some(Mutant::ServesInGrace) => thread::sleep(server.config.grace),
+                Some(Mutant::AcceptsInGrace) => thread::sleep(server.config.grace),
                 _ => {}
             }
             if server.shutdown.is_requested() && !Mutant::IgnoresSecondSignal.is_active() {

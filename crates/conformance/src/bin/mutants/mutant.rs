@@ -62,7 +62,7 @@ pub enum Mutant {
     /// Keeps reading after the client's FIN: each half-closed connection costs a full core
     SpinsAfterFin,
     /// Closes the connection at the client's FIN: a client that half-closes gets a partial file
-    HalfCloseAsGoodbye,
+    HalfCloseAsDisconnect,
     // 7. Lingering close.
     /// Closes right after the last byte: the RST for later data destroys what was not read yet
     CloseWithoutDrain,
@@ -71,7 +71,7 @@ pub enum Mutant {
     /// Never shuts down its write half: the client gets all bytes, but no end of file
     NoFin,
     /// Has no linger timeout: a connection that the client never closes stays open forever
-    NeverLetsGo,
+    NeverDisconnects,
     // 8. Errors end one connection.
     /// Exits when a client resets its connection: all other clients are disconnected
     DiesOnReset,
@@ -80,7 +80,7 @@ pub enum Mutant {
     /// Waits forever for a non-reading client: it occupies a socket, a file and two threads
     NoStallTimeout,
     /// Measures the stall timeout from the start of the connection: slow clients are disconnected
-    CutsSlowReaders,
+    ResetsSlowReaders,
     /// Exits when the file is missing: from then on every connection is refused
     MissingFileKills,
     /// Hangs when the file is missing: a client gets no byte and no end of file
@@ -97,18 +97,18 @@ pub enum Mutant {
     /// Retries immediately when no descriptor is left: a full core, and an `error` per attempt
     BusyAccept,
     /// Releases a permit as soon as its client is accepted: there is no connection limit
-    IgnoresCap,
+    IgnoresLimit,
     /// Closes new connections at the connection limit: new clients get no bytes, just end of file
-    DropsAtCap,
+    DropsAtLimit,
     // 10. Shutdown.
     /// Ignores SIGTERM and SIGINT: only SIGKILL ends it
     IgnoresSigterm,
     /// Ignores the second signal: a user who presses Ctrl-C twice waits for the grace period
     IgnoresSecondSignal,
     /// Keeps accepting during the grace period: a client that connects after SIGTERM is served
-    ServesInGrace,
+    AcceptsInGrace,
     /// Has no grace period: at SIGTERM every connected client loses the rest of the file
-    CutsAtShutdown,
+    DisconnectsAtShutdown,
     // 11. Events.
     /// Logs `disconnected` twice: connections seem to end that never existed
     DisconnectedTwice,
@@ -124,5 +124,5 @@ pub enum Mutant {
     /// Logs the client's bytes without escaping: a client can forge events
     UnescapedLog,
     /// Keeps everything that the client sends: an upload fills the memory
-    RemembersEverything,
+    StoresEverything,
 }

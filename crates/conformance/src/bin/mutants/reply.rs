@@ -150,7 +150,7 @@ fn write_bytes(client: &Client, mut bytes: &[u8]) -> io::Result<()> {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
                 match mutant::active() {
                     Some(Mutant::NoStallTimeout) => {}
-                    Some(Mutant::CutsSlowReaders)
+                    Some(Mutant::ResetsSlowReaders)
                         if connected_at.elapsed() >= conn.config().stall_timeout =>
                     {
                         return Err(ErrorKind::TimedOut.into());
