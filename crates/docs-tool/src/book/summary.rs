@@ -7,7 +7,8 @@ const PARTS: [&str; 7] =
     ["", "Lessons", "Exercises", "The siblings", "Docs", "Code", "Records and tables"];
 
 /// The docs in the order in which they are read.
-const DOCS: [&str; 5] = [
+const DOCS: [&str; 6] = [
+    "docs/WINDOWS-AND-MACOS.md",
     "docs/INSTRUCTOR.md",
     "docs/CONTRACT.md",
     "docs/METHODOLOGY.md",
