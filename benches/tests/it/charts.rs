@@ -77,7 +77,7 @@ fn names_do_not_overlap() {
 
 #[test]
 fn lines_have_names_and_marks() {
-    let mut all = values(&[("suites/throughput/floor-memory/64MiB", 1e9)]);
+    let mut all = values(&[("suites/throughput/baseline-memory/64MiB", 1e9)]);
     for size in ["1B", "64KiB"] {
         all.push((format!("suites/chunk_size/tokio/{size}"), 1e6));
         all.push((format!("suites/chunk_size/smol/{size}"), 1e6));
@@ -109,11 +109,11 @@ fn values_have_units() {
         ["100 B/s", "10 kB/s", "10 MB/s", "1 GB/s"]
     );
     let memory = [
-        ("footprint/held-1/std/memory_bytes", 524_288.0),
-        ("footprint/held-1024/std/memory_bytes", 104_857_600.0),
+        ("footprint/non-reading-1/std/memory_bytes", 524_288.0),
+        ("footprint/non-reading-1024/std/memory_bytes", 104_857_600.0),
     ];
     let svg = chart("memory", &values(&memory));
-    assert_eq!(texts(&svg, X_AXIS), ["1", "1,024", "clients that read nothing"]);
+    assert_eq!(texts(&svg, X_AXIS), ["1", "1,024", "non-reading clients"]);
     assert_eq!(texts(&svg, Y_AXIS), ["0.1 MiB", "1 MiB", "10 MiB", "100 MiB", "1,000 MiB"]);
 }
 

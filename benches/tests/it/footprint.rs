@@ -109,14 +109,18 @@ fn non_reading_clients_need_memory() {
     assert_eq!(participant.name, "std");
     let [few, many] = in_time(move || {
         let mut footprints = footprints(false);
-        [1, 64].map(|clients| footprints.measure_held(&participant, clients).unwrap())
+        [1, 64].map(|clients| footprints.measure_non_reading(&participant, clients).unwrap())
     });
     let ids = [&few[0].id, &many[0].id, &many[1].id];
-    let expected = ["held-1/std/memory_bytes", "held-64/std/memory_bytes", "held-64/std/threads"];
+    let expected = [
+        "non-reading-1/std/memory_bytes",
+        "non-reading-64/std/memory_bytes",
+        "non-reading-64/std/threads",
+    ];
     assert_eq!(ids, expected);
     // std needs one piece of the file and two stacks per client. The async siblings need so little
     // that 64 clients do not show it.
-    let memory_bytes = [&few, &many].map(|held| held[0].samples[0].unwrap());
+    let memory_bytes = [&few, &many].map(|values| values[0].samples[0].unwrap());
     let each = (memory_bytes[1] - memory_bytes[0]) / 63.0;
     assert!((20_000.0..300_000.0).contains(&each), "{each} bytes per client: {few:?} {many:?}");
 }

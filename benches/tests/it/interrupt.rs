@@ -33,14 +33,14 @@ fn an_interrupted_race_leaves_nothing() {
     );
     interrupt_measure(&[
         "race",
-        "--measure=large,river,held",
-        "--server=std,floor",
+        "--scenario=large,river,non-reading",
+        "--server=std,baseline",
         "--server-cmd",
         &daemon,
         "--rounds=100",
         "--large-size=16MiB",
         "--river-clients=4",
-        "--held-clients=20",
+        "--non-reading-clients=20",
         "--job-time=50ms",
         "--no-record",
     ]);

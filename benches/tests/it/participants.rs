@@ -27,20 +27,20 @@ fn launcher() -> Launcher {
 fn names_are_unique_and_each_sibling_has_two() {
     let names: Vec<String> = Participant::all().into_iter().map(|it| it.name).collect();
     assert_eq!(names[..4], ["std", "std-zero-copy", "tokio", "tokio-zero-copy"]);
-    assert_eq!(names[8..], ["nginx", "node", "floor"]);
+    assert_eq!(names[8..], ["nginx", "node", "baseline"]);
 }
 
 #[test]
 fn a_sibling_is_this_program() {
     let all = Participant::all();
-    let [std, tokio, floor] =
+    let [std, tokio, baseline] =
         [0, 3, 10].map(|index: usize| command(&all[index], Path::new("/")).join("|"));
     let expected = "measure|serve-tokio|/a b/file.bin|--host|127.0.0.1|--log|json|--port|7|\
                     --zero-copy|--chunk-size|1|--workers|2";
     assert_eq!(tokio, expected);
     // std has no worker threads.
     assert!(std.ends_with("|--chunk-size|1"), "{std}");
-    assert!(floor.starts_with("measure|serve-floor|/a b/file.bin|"), "{floor}");
+    assert!(baseline.starts_with("measure|serve-baseline|/a b/file.bin|"), "{baseline}");
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn a_server_that_cannot_start_is_an_error() {
     assert_eq!(error, "`/no/such/server` is not installed");
     let script = "echo first >&2; echo Error: x >&2; echo last >&2; exit 3";
     let error = start(&format!("a=sh -c '{script}' {{file}} {{port}}"));
-    assert_eq!(error, "the server ended with exit code 3; its stderr: Error: x");
+    assert_eq!(error, "the server ended with exit code 3; stderr: Error: x");
 }
 
 #[test]

@@ -123,7 +123,8 @@ fn details(target: &Target, check: &Check, actual: &str) -> String {
         }
     }
     // The command is not wrapped, so that it can be copied.
-    let command = format!("cargo run -p conformance -- --only {} {}", check.id, target.spelled);
+    let program = harness::invocation("conformance", "cargo run -p conformance --");
+    let command = format!("{program} --only {} {}", check.id, target.spelled);
     push(&mut out, format_args!("  {:9} {command}\n", "again"));
     out
 }

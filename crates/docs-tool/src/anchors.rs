@@ -34,6 +34,19 @@ pub fn names(text: &str) -> Vec<(usize, &str)> {
     names.collect()
 }
 
+/// Returns the outermost anchor around an anchor, or the anchor itself.
+pub fn outermost<'a>(text: &'a str, anchor: &'a str) -> &'a str {
+    let mut outer = None;
+    for mark in text.lines().filter_map(mark) {
+        match mark {
+            Mark::Begin(name) if name == anchor => break,
+            Mark::Begin(name) => outer = outer.or(Some(name)),
+            Mark::End(name) => outer = outer.filter(|outer| *outer != name),
+        }
+    }
+    outer.unwrap_or(anchor)
+}
+
 /// Returns the lines of a text without marks.
 pub fn whole(text: &str) -> Vec<String> {
     text.lines().filter(|line| mark(line).is_none()).map(str::to_owned).collect()
@@ -59,10 +72,16 @@ pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, Error> {
     })?;
     let mut lines = whole(&inside[..end].join("\n"));
     trim(&mut lines);
+    Ok(dedented(&lines))
+}
+
+/// Returns lines without their common indentation.
+pub fn dedented(lines: &[impl AsRef<str>]) -> Vec<String> {
+    let lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
     let indents = lines.iter().filter(|line| !line.trim().is_empty());
     let indent = indents.map(|line| line.len() - line.trim_start_matches(' ').len()).min();
     let indent = indent.unwrap_or(0);
-    Ok(lines.iter().map(|line| line.get(indent..).unwrap_or("").to_owned()).collect())
+    lines.iter().map(|line| line.get(indent..).unwrap_or("").to_owned()).collect()
 }
 
 /// Removes blank lines at the start and at the end.

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use crate::anchors;
 use crate::common::SIBLINGS;
+use crate::excerpts;
 use crate::figures::Records;
 use crate::markers::{Error, Marker, parse};
 use crate::output::first_difference;
@@ -120,7 +121,7 @@ impl Filler<'_, '_, '_> {
                 }
             };
             let done = match marker {
-                Marker::Siblings { pattern, anchor } => {
+                Marker::Siblings { pattern, anchor, is_table } => {
                     let end = blocks.by_ref().find_map(|block| match block {
                         Block::Comment(end) => {
                             let is_end = parse(&end.text) == Ok(Some(Marker::SiblingsEnd));
@@ -128,7 +129,8 @@ impl Filler<'_, '_, '_> {
                         }
                         Block::Fence(_) => None,
                     });
-                    self.siblings(comment, end, pattern.as_deref(), anchor.as_deref())
+                    let (pattern, anchor) = (pattern.as_deref(), anchor.as_deref());
+                    self.siblings(comment, end, pattern, anchor, is_table)
                 }
                 Marker::SiblingsEnd => Err((
                     "the marker `/siblings` has no start".to_owned(),
@@ -226,18 +228,27 @@ impl Filler<'_, '_, '_> {
         end: Option<&Comment>,
         pattern: Option<&str>,
         anchor: Option<&str>,
+        is_table: bool,
     ) -> Result<(), Error> {
         let end = end.ok_or_else(|| {
             let help = "put `<!-- /siblings -->` on a line below it";
             ("the marker `siblings` has no end".to_owned(), help.to_owned())
         })?;
-        let mut new = String::from("\n\n");
+        let mut parts = Vec::new();
         for (name, path) in sibling_files(pattern) {
             let lines = self.sources.code(&path, anchor)?;
             let to = paths::relative(&self.page.file, &path);
+            let lines = if is_table { excerpts::narrowed(&path, &lines)? } else { lines };
             let code = fenced("", paths::language(&path), &lines);
-            new.push_str(&format!("**{name}** ([`{path}`]({to}))\n\n{code}\n\n"));
+            parts.push(match is_table {
+                true => format!("**[{name}]({to})**\n\n{code}\n\n"),
+                false => format!("**{name}** ([`{path}`]({to}))\n\n{code}\n\n"),
+            });
         }
+        let new = match is_table {
+            true => format!("\n\n{}\n\n", excerpts::table(&parts)),
+            false => format!("\n\n{}", parts.concat()),
+        };
         let range = start.range.end..end.range.start;
         let shown = &self.page.text[range.clone()];
         if shown != new {

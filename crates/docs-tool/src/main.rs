@@ -9,6 +9,7 @@ mod book;
 mod common;
 mod compare;
 mod console;
+mod excerpts;
 mod figures;
 mod fill;
 mod links;
@@ -24,6 +25,7 @@ mod refresh;
 mod repo;
 mod runs;
 mod stage;
+mod wrap;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -15,10 +15,12 @@ pub enum Marker {
         anchor: Option<String>,
     },
     /// The code of all siblings at an anchor. The path has `{}` in place of the sibling's name;
-    /// `None` stands for the siblings' own files.
+    /// `None` stands for the siblings' own files. In a table, two siblings are beside each other on
+    /// GitHub, too.
     Siblings {
         pattern: Option<String>,
         anchor: Option<String>,
+        is_table: bool,
     },
     /// The end of the siblings' code.
     SiblingsEnd,
@@ -70,6 +72,10 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
     let Some(inside) = inside.map(str::trim) else { return Ok(None) };
     let (kind, rest) = inside.split_once(':').unwrap_or((inside, ""));
     let (kind, rest) = (kind.trim(), rest.trim());
+    let (rest, is_table) = match rest.strip_suffix("table").map(str::trim_end) {
+        Some(rest) if kind == "siblings" && rest.ends_with(',') => (&rest[..rest.len() - 1], true),
+        _ => (rest, false),
+    };
     let (path, anchor) = match rest.split_once('#') {
         Some((path, anchor)) => (path.trim(), Some(anchor.trim().to_owned())),
         None => (rest, None),
@@ -85,13 +91,15 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
             return error("the marker `siblings` names no anchor", format!("write {example}"));
         }
         "siblings" if path.contains("{}") => {
-            Marker::Siblings { pattern: Some(path.to_owned()), anchor }
+            Marker::Siblings { pattern: Some(path.to_owned()), anchor, is_table }
         }
         "siblings" if rest.contains(['/', '#']) => {
             let what = "the marker `siblings` names one file for all siblings";
             return error(what, format!("write `{{}}` in place of the name: {example}"));
         }
-        "siblings" => Marker::Siblings { pattern: None, anchor: Some(rest.to_owned()) },
+        "siblings" => {
+            Marker::Siblings { pattern: None, anchor: Some(rest.trim_end().to_owned()), is_table }
+        }
         "/siblings" => Marker::SiblingsEnd,
         "run" => Marker::Run(options(rest)?),
         "serve" => Marker::Serve(options(rest)?),

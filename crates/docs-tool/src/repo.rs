@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 use crate::paths;
 
 /// Folders of generated files.
-const GENERATED: [&str; 2] = ["target", "node_modules"];
+const GENERATED: [&str; 3] = ["target", "node_modules", "scratch"];
 
 /// The size above which the book copies a file and does not show it on a page.
 const PAGE_BYTES_MAX: u64 = 100_000;

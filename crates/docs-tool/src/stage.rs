@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::{env, fs, thread};
 
 use harness::{port, text, usage};
 use regex::Regex;
@@ -15,6 +15,10 @@ use regex::Regex;
 use crate::console;
 use crate::markers::Error;
 use crate::process::{Process, Snapshot};
+
+/// The folder for files that the commands of a page create. Git ignores it. Readers create it before
+/// they begin, and every page must also run alone.
+const SCRATCH: &str = "scratch";
 
 /// The maximum duration of a build, which does not count as the command's own time.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -131,6 +135,11 @@ impl Stage {
     }
 
     fn start(&self, command: &str) -> Result<Process, Error> {
+        let scratch = self.root.join(SCRATCH);
+        fs::create_dir_all(&scratch).map_err(|error| {
+            let what = format!("cannot create the folder `{}`: {error}", scratch.display());
+            (what, "make the repository writable".to_owned())
+        })?;
         Process::start(command, &self.root).map_err(|error| {
             (format!("cannot start bash: {error}"), "install bash, or add it to PATH".to_owned())
         })

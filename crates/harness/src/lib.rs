@@ -15,6 +15,7 @@ pub mod cleanup;
 pub mod derived;
 pub mod fixture;
 mod group;
+mod invocation;
 #[cfg(feature = "record")]
 pub mod machine;
 pub mod port;
@@ -30,5 +31,6 @@ pub mod text;
 pub mod usage;
 
 pub use group::Group;
+pub use invocation::invocation;
 pub use registry::TempFolder;
 pub use signal::{Signal, describe as describe_exit};

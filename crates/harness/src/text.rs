@@ -73,12 +73,12 @@ pub fn unescape(text: &str) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// Returns a number of bytes with its unit: `156,926 bytes`, `1 byte`.
+/// Returns a number of bytes with its unit: `156926 bytes`, `1 byte`.
 #[must_use]
 pub fn count_bytes(bytes: u64) -> String {
     match bytes {
         1 => "1 byte".to_owned(),
-        _ => format!("{} bytes", grouped(bytes)),
+        _ => format!("{bytes} bytes"),
     }
 }
 

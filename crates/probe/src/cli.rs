@@ -13,9 +13,9 @@ const EXAMPLES: &str = r#"Examples (start a server first: cargo run -p serve-tok
       send nothing, and read until the end
   probe localhost:4000 --expect assets/river.webp
       also compare every byte with the file
-  probe localhost:4000 --say "GET / HTTP/1.1\r\n\r\n" --hex
+  probe localhost:4000 --send "GET / HTTP/1.1\r\n\r\n" --hex
       send a request like a browser, and print the first 64 bytes of the reply
-  probe localhost:4000 --say hello --half-close
+  probe localhost:4000 --send hello --half-close
       send a word and a FIN, and continue to read
   probe localhost:4000 --small --wait 3
       read nothing for 3 s
@@ -45,8 +45,8 @@ pub struct Options {
     #[arg(value_name = "HOST:PORT", value_parser = address)]
     pub server: SocketAddr,
     /// Send this text first
-    #[arg(long, value_name = "TEXT", value_parser = text::unescape)]
-    pub say: Option<Text>,
+    #[arg(long, alias = "say", value_name = "TEXT", value_parser = text::unescape)]
+    pub send: Option<Text>,
     /// Then send this many zeros, before anything is read
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = text::bytes)]
     pub upload: u64,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use harness::text::{count_bytes, grouped};
+use harness::text::count_bytes;
 
 /// The preamble of the original note.
 const BARE: &[u8] = b"HTTP/1.1\n\n";
@@ -87,21 +87,18 @@ impl Comparison {
         }
         let preamble = self.preamble_bytes.unwrap_or(0) as u64;
         let (file, correct) = (self.path.display(), self.correct_bytes);
-        let all = count_bytes(self.file_bytes);
+        let all = format!("{} of {file}", count_bytes(self.file_bytes));
         let text = match self.difference {
             Some((actual, Some(expected))) => format!(
-                "different: byte {} of {file}: expected {expected:02x}, got {actual:02x} (byte {} \
-                 of the reply)",
-                grouped(correct),
-                grouped(preamble + correct)
+                "different: byte {correct} of {file}: expected {expected:02x}, got {actual:02x} \
+                 (byte {} of the reply)",
+                preamble + correct
             ),
-            Some((_, None)) => format!("too long: all of {file}, {all}, then more bytes"),
-            None if correct < self.file_bytes => {
-                format!("incomplete: only {} of {all} of {file}", grouped(correct))
-            }
+            Some((_, None)) => format!("too long: all {all}, then more bytes"),
+            None if correct < self.file_bytes => format!("incomplete: only {correct} of {all}"),
             None => {
                 let preamble = count_bytes(preamble);
-                format!("complete: a preamble of {preamble}, then all of {file}, {all}")
+                format!("complete: a preamble of {preamble}, then all {all}")
             }
         };
         Ok((text, self.difference.is_none() && correct >= self.file_bytes))

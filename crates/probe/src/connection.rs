@@ -154,7 +154,7 @@ impl Connection<'_> {
 
     /// Sends the text, then the upload.
     fn send(&mut self) -> Result<(), End> {
-        if let Some(text) = &self.options.say {
+        if let Some(text) = &self.options.send {
             self.write_all(text)?;
             line(format_args!("sent {}", count_bytes(self.sent_bytes)));
         }
@@ -272,7 +272,7 @@ impl Connection<'_> {
         line(match end {
             End::Fin => format!("{received}, then the server's FIN (end of file) after {time}"),
             End::Reset if self.is_reset => {
-                format!("received {received} before the reset; the rest is lost")
+                format!("received {received} before the reset; the rest of the reply is lost")
             }
             End::Reset => {
                 format!("{received}, then a reset (RST) after {time}: the data in transit is lost")

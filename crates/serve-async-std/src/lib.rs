@@ -8,7 +8,6 @@
 //!
 //! Run `cargo run -p serve-async-std` and open <http://localhost:4000/> in a browser.
 
-// ANCHOR: imports
 use std::io::{self, ErrorKind, Read as _};
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -24,7 +23,6 @@ use async_std::task::{self, Poll, ready, sleep, spawn_blocking, yield_now};
 use serve_core::{
     Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice,
 };
-// ANCHOR_END: imports
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -48,19 +46,23 @@ pub const APPROACH: Approach = Approach {
 /// Panics if the reactor cannot register the listener, because async-std has no conversion that
 /// returns the error.
 pub fn run(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<()> {
+    // ANCHOR: start
     let workers = server.config.workers;
     let config = GlobalExecutorConfig::default().with_min_threads(workers);
     async_global_executor::init_with_config(config.with_max_threads(workers));
+    // ANCHOR_END: start
     // No message is ever sent. Dropping `stop` closes the channel, which cancels all connection
     // tasks.
     let (stop, stopped) = channel::bounded(1);
     let accepting = task::spawn(accept_loop(listener.into(), Arc::clone(&server), stopped));
     server.shutdown.wait();
     task::block_on(accepting.cancel());
+    // ANCHOR: stop
     server.wait_until_idle(server.config.grace);
     // A canceled task drops its socket and then its `Connection`.
     drop(stop);
     server.wait_until_idle(Duration::MAX);
+    // ANCHOR_END: stop
     Ok(())
 }
 // ANCHOR_END: run
@@ -71,9 +73,11 @@ async fn accept_loop(listener: TcpListener, server: Arc<Server>, stopped: Receiv
         let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
+                // ANCHOR: spawn
                 let stopped = stopped.clone();
                 let canceled = async move { _ = stopped.recv().await };
                 task::spawn(handle_connection(stream, permit.connected(peer)).race(canceled));
+                // ANCHOR_END: spawn
             }
             Err(error) => {
                 if let Some(pause) = server.accept_failed(&error) {
@@ -97,12 +101,14 @@ pub async fn handle_connection(stream: TcpStream, conn: Connection) {
 }
 
 async fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
+    // ANCHOR: both
     let draining = async {
         drain(conn, stream).await?;
         // A client that half-closes still gets the whole file.
         pending().await
     };
     send_file(conn, stream).race(draining).await?;
+    // ANCHOR_END: both
     stream.shutdown(Shutdown::Write)?;
     let linger = conn.config().linger_timeout;
     timeout(linger, drain(conn, stream)).await.unwrap_or_else(|_| conn.linger_expired())
@@ -137,6 +143,7 @@ async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> i
         while chunks.remaining() > 0 {
             // If the send buffer is full, `poll_write` returns `Pending`. In that case, the rest of
             // the piece is dropped before the wait, and read again after it.
+            // ANCHOR: piece
             let write = poll_fn(|cx| {
                 let Some(mut piece) = chunks.try_read_cached()? else {
                     return Poll::Ready(Ok(false));
@@ -147,6 +154,7 @@ async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> i
                 }
                 Poll::Ready(io::Result::Ok(true))
             });
+            // ANCHOR_END: piece
             match timeout(conn.stall_check_interval(), write).await {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => {

@@ -7,7 +7,6 @@
 //!
 //! Run `cargo run -p serve-smol` and open <http://localhost:4000/> in a browser.
 
-// ANCHOR: imports
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -21,7 +20,6 @@ use smol::channel;
 use smol::future::{or, pending, yield_now};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Executor, Timer, block_on, unblock};
-// ANCHOR_END: imports
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -49,13 +47,17 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let (stop, stopped) = channel::bounded::<()>(1);
     thread::scope(|scope| {
         let _stop = stop;
+        // ANCHOR: start
         for _ in 0..server.config.workers {
             let worker = || block_on(executor.run(stopped.recv()));
             thread::Builder::new().name("smol".to_owned()).spawn_scoped(scope, worker)?;
         }
+        // ANCHOR_END: start
         server.shutdown.wait();
         block_on(accepting.cancel());
+        // ANCHOR: stop
         server.wait_until_idle(server.config.grace);
+        // ANCHOR_END: stop
         Ok(())
     })
 }
@@ -71,7 +73,9 @@ async fn accept_loop(
         let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
+                // ANCHOR: spawn
                 executor.spawn(handle_connection(stream, permit.connected(peer))).detach();
+                // ANCHOR_END: spawn
             }
             Err(error) => {
                 if let Some(pause) = server.accept_failed(&error) {
@@ -95,12 +99,14 @@ pub async fn handle_connection(stream: Async<TcpStream>, conn: Connection) {
 }
 
 async fn serve(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<()> {
+    // ANCHOR: both
     let draining = async {
         drain(conn, stream).await?;
         // A client that half-closes still gets the whole file.
         pending().await
     };
     or(send_file(conn, stream), draining).await?;
+    // ANCHOR_END: both
     stream.get_ref().shutdown(Shutdown::Write)?;
     let linger = conn.config().linger_timeout;
     timeout(linger, drain(conn, stream)).await.unwrap_or_else(|_| conn.linger_expired())
@@ -135,6 +141,7 @@ async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -
         while chunks.remaining() > 0 {
             // If the send buffer is full, `send` returns `WouldBlock`. In that case, the rest of
             // the piece is dropped before the wait, and read again after it.
+            // ANCHOR: piece
             let write = stream.write_with(|stream| {
                 let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
                 while !piece.is_empty() {
@@ -143,6 +150,7 @@ async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -
                 }
                 Ok(true)
             });
+            // ANCHOR_END: piece
             match timeout(conn.stall_check_interval(), write).await {
                 Ok(Ok(true)) => {}
                 Ok(Ok(false)) => {

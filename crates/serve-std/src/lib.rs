@@ -10,7 +10,6 @@
 
 mod threads;
 
-// ANCHOR: imports
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -20,7 +19,6 @@ use std::time::Instant;
 use serve_core::{Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server};
 
 use threads::{OpenStreams, ReaderThread, accept_waker, is_timeout, reset_on_close, spawn};
-// ANCHOR_END: imports
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -42,13 +40,17 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let wake_accept = accept_waker(&listener)?;
     let streams = OpenStreams::default();
     thread::scope(|scope| {
+        // ANCHOR: start
         spawn(scope, || accept_loop(listener, &server, &streams, scope))?;
+        // ANCHOR_END: start
         server.shutdown.wait();
         wake_accept();
+        // ANCHOR: stop
         server.wait_until_idle(server.config.grace);
         // Shutting down a socket wakes the threads that wait for it. The scope joins those threads.
         server.disconnect_all();
         streams.shut_down();
+        // ANCHOR_END: stop
         Ok(())
     })
 }
@@ -65,6 +67,7 @@ fn accept_loop<'scope>(
         match listener.accept() {
             Ok((stream, _)) if server.shutdown.is_requested() => reset_on_close(&stream),
             Ok((stream, peer)) => {
+                // ANCHOR: spawn
                 let conn = Arc::new(permit.connected(peer));
                 let stream = streams.add(stream);
                 let work = {
@@ -74,6 +77,7 @@ fn accept_loop<'scope>(
                 if let Err(error) = spawn(scope, work) {
                     conn.finish(Err(error), &*stream);
                 }
+                // ANCHOR_END: spawn
             }
             Err(_) if server.shutdown.is_requested() => {}
             Err(error) => {
@@ -95,12 +99,14 @@ fn handle_connection(stream: Arc<TcpStream>, conn: Arc<Connection>) {
 }
 
 fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
+    // ANCHOR: both
     thread::scope(|scope| {
         let reader = ReaderThread::new(scope, conn, stream)?;
         send_file(conn, stream, &reader)?;
         stream.shutdown(Shutdown::Write)?;
         reader.drain(conn.config().linger_timeout)
     })
+    // ANCHOR_END: both
 }
 // ANCHOR_END: serve
 
@@ -131,9 +137,11 @@ fn send_copied(
     while let Some(chunk_bytes) = chunks.next_chunk() {
         let started = conn.chunk_started();
         while chunks.remaining() > 0 {
+            // ANCHOR: piece
             let mut piece = chunks.read_blocking()?;
             write_bytes(conn, stream, reader, &piece)?;
             piece.advance(piece.len());
+            // ANCHOR_END: piece
         }
         conn.record_chunk(chunk_bytes, started);
     }

@@ -7,7 +7,6 @@
 //!
 //! Run `cargo run -p serve-tokio` and open <http://localhost:4000/> in a browser.
 
-// ANCHOR: imports
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
@@ -20,7 +19,6 @@ use tokio::net::{TcpStream, tcp};
 use tokio::runtime::Builder;
 use tokio::task::{JoinSet, spawn_blocking, yield_now};
 use tokio::time::{sleep, timeout};
-// ANCHOR_END: imports
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -39,8 +37,10 @@ pub const APPROACH: Approach = Approach {
 /// Returns an error if the runtime cannot be built: no file descriptor is left, or a thread cannot
 /// be started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
+    // ANCHOR: start
     let workers = server.config.workers;
     let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    // ANCHOR_END: start
     // The accept loop runs in a task, too. A worker thread keeps the tasks that it spawns, whereas
     // the current thread would have to pass each new task to a worker thread.
     runtime.block_on(runtime.spawn(async move {
@@ -49,10 +49,12 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
             result = accept_loop(listener, &server, &mut connections) => result?,
             () = server.shutdown.requested() => {}
         }
+        // ANCHOR: stop
         let all_finished = async { while connections.join_next().await.is_some() {} };
         let _ = timeout(server.config.grace, all_finished).await;
         // Aborting a task drops its socket and then its `Connection`.
         connections.shutdown().await;
+        // ANCHOR_END: stop
         Ok(())
     }))?
 }
@@ -70,7 +72,9 @@ async fn accept_loop(
         let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
+                // ANCHOR: spawn
                 connections.spawn(handle_connection(stream, permit.connected(peer)));
+                // ANCHOR_END: spawn
             }
             Err(error) => {
                 if let Some(pause) = server.accept_failed(&error) {
@@ -97,11 +101,13 @@ pub async fn handle_connection(stream: TcpStream, conn: Connection) {
 
 async fn serve(conn: &Connection, stream: &mut TcpStream) -> io::Result<()> {
     let (mut reader, mut writer) = stream.split();
+    // ANCHOR: both
     tokio::select! {
         result = send_file(conn, &mut writer) => result?,
         // A client that half-closes (`Ok`) still gets the whole file.
         Err(error) = drain(conn, &mut reader) => return Err(error),
     }
+    // ANCHOR_END: both
     writer.shutdown().await?;
     let linger = conn.config().linger_timeout;
     timeout(linger, drain(conn, &mut reader)).await.unwrap_or_else(|_| conn.linger_expired())
@@ -138,6 +144,7 @@ async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::R
             // If the send buffer is full, `send` returns `WouldBlock`. In that case, the rest of
             // the piece is dropped before the wait, and read again after it. With a `timeout`
             // around each write, chunks of one byte would be 15% to 20% slower.
+            // ANCHOR: piece
             let result = stream.try_io(Interest::WRITABLE, || {
                 let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
                 while !piece.is_empty() {
@@ -146,6 +153,7 @@ async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::R
                 }
                 Ok(true)
             });
+            // ANCHOR_END: piece
             match result {
                 Ok(true) => {}
                 Ok(false) => chunks = spawn_blocking(move || chunks.fetch()).await??,

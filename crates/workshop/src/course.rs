@@ -22,7 +22,8 @@ impl Course {
         let shown = folder.display();
         let entries = fs::read_dir(&folder).map_err(|error| {
             anyhow!(
-                "cannot read `{shown}`: {error}\nhelp: pass the folder of the exercises as --dir"
+                "cannot read `{shown}`: {error}\nhelp: run this program in the folder of the kit, or \
+                 pass the folder of the exercises as --dir"
             )
         })?;
         let mut exercises = Vec::new();
@@ -73,8 +74,8 @@ impl Course {
 
 /// Returns a command of this program as the learner enters it.
 pub fn called_as(command: &str) -> String {
-    let program = env::var("WORKSHOP_CALLED_AS");
-    let program = program.unwrap_or_else(|_| "cargo run -q -p workshop --".to_owned());
+    let program = env::var("WORKSHOP_CALLED_AS")
+        .unwrap_or_else(|_| harness::invocation("workshop", "cargo run -q -p workshop --"));
     format!("{program} {command}").trim_end().to_owned()
 }
 
@@ -89,11 +90,12 @@ pub fn display_path(path: &Path) -> String {
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
+/// Returns the folder of the exercises in the kit that contains the current folder, or otherwise in
+/// the kit from which this program was built.
 fn default_folder() -> PathBuf {
-    let here = Path::new("lessons/exercises");
-    if here.is_dir() {
-        return here.to_owned();
-    }
-    let kit = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    kit.expect("this package is in crates/").join(here)
+    let exercises = Path::new("lessons/exercises");
+    let here = env::current_dir().unwrap_or_default();
+    let kit = here.ancestors().find(|folder| folder.join(exercises).is_dir());
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    kit.or(built_in).expect("this package is in crates/").join(exercises)
 }

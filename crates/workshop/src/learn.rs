@@ -53,8 +53,8 @@ pub fn next(course: &Course) -> Result<bool> {
     let Some(exercise) = course.next(&progress) else {
         output::success(&format!("You have done all {} exercises.", course.exercises.len()));
         output::text("You can check any other server against the whole contract:");
-        let check = "cargo run -p conformance -- -- ./your-server {file} {port}";
-        output::rows(&[("", check.to_owned())]);
+        let conformance = harness::invocation("conformance", "cargo run -p conformance --");
+        output::rows(&[("", format!("{conformance} -- ./your-server {{file}} {{port}}"))]);
         return Ok(true);
     };
     if progress.is_empty() {
@@ -216,10 +216,11 @@ pub fn run(course: &Course, exercise: &Exercise, port: u16) -> Result<bool> {
     let words = exercise.plan.arguments.split_whitespace();
     let mut command = Command::new(program);
     command.args(words.map(|word| values.iter().fold(word.to_owned(), fill)));
+    let probe = harness::invocation("probe", "cargo run -q -p probe --");
     output::line(format!("serving {file}; press Ctrl-C to stop"));
     output::rows(&[
         ("a browser", format!("http://localhost:{port}/")),
-        ("a client", format!("cargo run -q -p probe -- 127.0.0.1:{port}")),
+        ("a client", format!("{probe} 127.0.0.1:{port}")),
     ]);
     output::line("");
     run_in_place(command).with_context(|| format!("cannot start `{}`", display_path(program)))

@@ -26,8 +26,7 @@ const FUNCTIONS: [&str; 9] = [
 ];
 
 /// The anchors of every sibling, which the lessons quote, in this order.
-const ANCHORS: [&str; 8] =
-    ["imports", "run", "accept", "serve", "send", "copy", "zero_copy", "drain"];
+const ANCHORS: [&str; 7] = ["run", "accept", "serve", "send", "copy", "zero_copy", "drain"];
 
 /// The maximum length of a sibling's `lib.rs`, without comments, blank lines and anchors.
 const SIBLING_CODE_LINES_MAX: usize = 190;

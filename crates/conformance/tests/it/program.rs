@@ -11,6 +11,11 @@ pub fn trials() -> Vec<Trial> {
         ("a_missing_command_cannot_be_checked", a_missing_command_cannot_be_checked),
         ("a_command_without_placeholders_is_an_error", a_command_without_placeholders_is_an_error),
         ("a_check_that_passes_results_in_exit_code_0", a_check_that_passes_results_in_exit_code_0),
+        #[cfg(target_os = "linux")]
+        (
+            "a_failure_names_a_command_that_repeats_the_check",
+            a_failure_names_a_command_that_repeats_the_check,
+        ),
         ("json_contains_the_check_and_the_verdict", json_contains_the_check_and_the_verdict),
         ("junit_is_xml_with_a_test_case", junit_is_xml_with_a_test_case),
         ("earlier_names_are_accepted_but_not_shown", earlier_names_are_accepted_but_not_shown),
@@ -66,6 +71,26 @@ fn a_check_that_passes_results_in_exit_code_0() {
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{stdout}");
     assert!(stdout.contains("1 passed, 0 failed, 0 skipped"), "{stdout}");
+}
+
+/// Without cargo, as with a program of a release, the command contains the path of this program.
+#[cfg(target_os = "linux")]
+fn a_failure_names_a_command_that_repeats_the_check() {
+    let program = env!("CARGO_BIN_EXE_conformance");
+    let mutant = env!("CARGO_BIN_EXE_mutants");
+    let server = ["--bug", "write-and-close", "{file}", "{port}"];
+    let stdout = |is_cargo: bool| {
+        let mut command = Command::new(program);
+        command.args(["--only", "unread-request", "--", mutant]).args(server).stdin(Stdio::null());
+        if !is_cargo {
+            command.env_remove("CARGO");
+        }
+        text(&command.output().expect("the program starts").stdout)
+    };
+    for (is_cargo, start) in [(true, "cargo run -p conformance --"), (false, program)] {
+        let (stdout, start) = (stdout(is_cargo), format!("{start} --only unread-request -- "));
+        assert!(stdout.contains(&start), "expected \"{start}\" in:\n{stdout}");
+    }
 }
 
 fn json_contains_the_check_and_the_verdict() {

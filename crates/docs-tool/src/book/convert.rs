@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::siblings::{Part, side_by_side};
 use super::site::Site;
+use crate::anchors;
 use crate::fill::sibling_files;
 use crate::links;
 use crate::markers::{Marker, parse};
@@ -58,7 +59,7 @@ fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits)
                 let end = fence.range.end;
                 edits.push((end..end, format!("\n\n{}{source}\n", fence.indent)));
             }
-            Ok(Some(Marker::Siblings { pattern, anchor })) => {
+            Ok(Some(Marker::Siblings { pattern, anchor, is_table: _ })) => {
                 let mut parts = Vec::new();
                 for (sibling, path) in sibling_files(pattern.as_deref()) {
                     let Some(Block::Fence(fence)) = blocks.peek() else { break };
@@ -71,12 +72,14 @@ fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits)
                 let anchor = anchor.unwrap_or_default();
                 let link = |part: &Part| format!("{}#{anchor}", site.link(place, &part.path));
                 let mut columns = side_by_side(&anchor, &parts, link);
-                if pattern.is_none() {
-                    let own = paths::relative(place, &format!("siblings/{anchor}.md"));
+                if let (None, Some(part)) = (pattern, parts.first()) {
+                    let text = site.repo.read(&part.path).unwrap_or_default();
+                    let outer = anchors::outermost(&text, &anchor);
+                    let own = paths::relative(place, &format!("siblings/{outer}.md"));
                     columns.push_str(&format!(
-                        "\n<p class=\"hw-source\"><a href=\"{own}\">{anchor}, on its own page</a></p>\n"
+                        "\n<p class=\"hw-source\"><a href=\"{own}\">{outer}, on its own page</a></p>\n"
                     ));
-                    site.add_quote(&format!("#{anchor}"), title, place);
+                    site.add_quote(&format!("#{outer}"), title, place);
                 }
                 edits.push((comment.range.start..end.range.end, columns));
             }

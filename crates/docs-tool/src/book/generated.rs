@@ -82,7 +82,9 @@ pub fn code_pages(site: &mut Site) {
         let quotes = sentence("Quoted in", &site.links_to_quotes(&path, &place));
         let is_sibling = sibling_files(None).iter().any(|(_, file)| *file == path);
         let own_page = |anchor: &str| {
-            is_sibling.then(|| paths::relative(&place, &format!("siblings/{anchor}.md")))
+            let page = format!("siblings/{anchor}.md");
+            let has_page = is_sibling && site.pages.contains_key(&page);
+            has_page.then(|| paths::relative(&place, &page))
         };
         let file = file(&path, &text, &(task.unwrap_or_default() + &quotes), own_page);
         // Files are wider than prose, see docs/book/highwater.css.

@@ -56,12 +56,16 @@ fn escaped(line: &str) -> String {
     if is_hidden { format!("{indent}#{code}") } else { line.to_owned() }
 }
 
-/// Returns the anchors of the siblings in order: first those that all siblings have.
+/// Returns the anchors of the siblings in order: first those that all siblings have. Anchors inside
+/// of another anchor are omitted.
 pub fn common_anchors(texts: &[String]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for (_, name) in texts.iter().flat_map(|text| anchors::names(text)) {
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
+    for text in texts {
+        for (_, name) in anchors::names(text) {
+            let is_outer = anchors::outermost(text, name) == name;
+            if is_outer && !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
         }
     }
     names.sort_by_key(|name| !texts.iter().all(|text| anchors::quote(text, name).is_ok()));

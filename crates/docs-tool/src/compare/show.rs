@@ -8,6 +8,7 @@ use similar::{DiffTag, capture_diff_slices_by_key};
 use super::source::words;
 use super::{Compared, Row};
 use crate::common::print;
+use crate::wrap::wrapped;
 
 /// The minimum number of columns for showing the siblings side by side.
 const SIDE_BY_SIDE_COLUMNS_MIN: usize = 110;
@@ -17,9 +18,6 @@ const SIGN_COLUMNS: usize = 3;
 
 /// The number of rows that are shown before and after each difference.
 const CONTEXT_ROWS: usize = 1;
-
-/// The additional indentation of a wrapped line.
-const WRAP_INDENT: usize = 4;
 
 /// The options of the output.
 #[derive(Debug)]
@@ -166,23 +164,4 @@ impl View {
             count([false, true]),
         ));
     }
-}
-
-/// Splits a text into lines of at most `width` columns.
-fn wrapped(text: &str, width: usize) -> String {
-    let mut wrapped = String::new();
-    for line in text.lines() {
-        let indent = line.len() - line.trim_start().len();
-        let indent_of_rest = (indent + WRAP_INDENT).min(width / 2);
-        let mut rest = line.to_owned();
-        while let Some((limit, _)) = rest.char_indices().nth(width) {
-            let is_inside = |end: &usize| !rest[..*end].trim().is_empty();
-            let end = [' ', '.'].iter().find_map(|&c| rest[..limit].rfind(c).filter(is_inside));
-            let (piece, next) = rest.split_at(end.unwrap_or(limit));
-            wrapped += &format!("{piece}\n");
-            rest = " ".repeat(indent_of_rest) + next.trim_start();
-        }
-        wrapped += &format!("{rest}\n");
-    }
-    wrapped
 }

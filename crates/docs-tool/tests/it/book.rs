@@ -16,6 +16,10 @@ pub const TESTS: &[(&str, fn())] = &[
     ("book::broken_links_are_reported_with_lines_and_help", broken_links_are_reported),
     ("book::unknown_markers_are_reported", unknown_markers_are_reported),
     ("book::a_file_is_split_at_its_anchors", a_file_is_split_at_its_anchors),
+    (
+        "book::excerpts_link_to_the_page_of_the_outermost_anchor",
+        excerpts_link_to_the_page_of_the_outermost_anchor,
+    ),
     ("book::a_file_without_anchors_is_one_block", a_file_without_anchors_is_one_block),
     ("book::files_and_packages_are_described", files_and_packages_are_described),
     ("book::each_hint_is_folded", each_hint_is_folded),
@@ -270,10 +274,27 @@ fn a_file_is_split_at_its_anchors() {
     let code = page(&book, "code/crates/serve-std/src/lib.rs.md");
     let expected = "# `crates/serve-std/src/lib.rs`\n\n```rust\nuse a;\n```\n\n<div class=\"hw-anchor\">\n\n\
                     <a id=\"accept\"></a><a id=\"in\"></a>\
-                    [accept, side by side](../../../../siblings/accept.md) \
-                    [in, side by side](../../../../siblings/in.md)\n\n</div>\n\n\
+                    [accept, side by side](../../../../siblings/accept.md)\n\n</div>\n\n\
                     ```rust\nfn accept() {\n    b();\n}\n```\n\n";
     assert!(code.contains(expected), "{code}");
+}
+
+fn excerpts_link_to_the_page_of_the_outermost_anchor() {
+    let code = "// ANCHOR: accept\nfn accept() {\n    // ANCHOR: in\n    b();\n    \
+                // ANCHOR_END: in\n}\n// ANCHOR_END: accept\n";
+    let paths = SIBLINGS.map(|sibling| format!("crates/serve-{sibling}/src/lib.rs"));
+    let mut files = paths.each_ref().map(|path| (path.as_str(), code)).to_vec();
+    files.push(("lessons/03-a.md", "# A\n\n<!-- siblings: in, table -->\n<!-- /siblings -->\n"));
+    let book = built(with(&files));
+    let lesson = page(&book, "lessons/03-a.md");
+    assert!(
+        lesson.contains("<a href=\"../siblings/accept.md\">accept, on its own page</a>"),
+        "{lesson}"
+    );
+    assert_eq!(lesson.matches("```rust\nb();\n```").count(), 4, "{lesson}");
+    assert!(!lesson.contains("<td"), "{lesson}");
+    assert!(page(&book, "siblings/accept.md").contains("Explained in [A](../lessons/03-a.md)."));
+    assert!(!book.path().join("target/book-src/src/siblings/in.md").exists());
 }
 
 fn a_file_without_anchors_is_one_block() {

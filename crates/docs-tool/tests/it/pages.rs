@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::repository::Repository;
+use crate::repository::{Repository, SIBLINGS};
 
 pub const TESTS: &[(&str, fn())] = &[
     ("code_siblings_and_figures_are_filled_in", code_siblings_and_figures_are_filled_in),
@@ -10,6 +10,8 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_renamed_anchor_is_reported", a_renamed_anchor_is_reported),
     ("a_changed_figure_is_reported", a_changed_figure_is_reported),
     ("a_changed_sibling_is_reported", a_changed_sibling_is_reported),
+    ("excerpts_of_siblings_are_in_a_table", excerpts_of_siblings_are_in_a_table),
+    ("a_long_excerpt_is_reported", a_long_excerpt_is_reported),
     ("fences_in_lists_are_filled", fences_in_lists_are_filled),
     ("a_fence_is_longer_than_the_fences_inside", a_fence_is_longer_than_the_fences_inside),
     ("every_error_has_its_line_and_help", every_error_has_its_line_and_help),
@@ -89,6 +91,48 @@ fn a_changed_sibling_is_reported() {
     });
     let expected = "expected `    other();`, the page shows `    smol();` (source: the siblings)";
     assert!(output.starts_with(&format!("lessons/01-a.md:40: {expected}")), "{output}");
+}
+
+/// Returns a repository in which the siblings have this code in the anchor `wait`, inside of `copy`.
+fn repository_with_excerpts(code: &str) -> Repository {
+    let repository = Repository::new();
+    for sibling in SIBLINGS {
+        let file = format!("crates/serve-{sibling}/src/lib.rs");
+        let call = format!("    {sibling}();\n");
+        let excerpt = format!("    // ANCHOR: wait\n    {code}\n    // ANCHOR_END: wait\n");
+        repository.change(&file, &call, &(call.clone() + &excerpt));
+    }
+    repository
+}
+
+fn excerpts_of_siblings_are_in_a_table() {
+    let code = "// A comment that is wider than half of a page.\n    \
+                let result = timeout(server.config.grace, all_finished).await;";
+    let repository = repository_with_excerpts(code);
+    let filled = repository.filled("# A\n\n<!-- siblings: wait, table -->\n<!-- /siblings -->\n");
+    let cell = "<td valign=\"top\">\n\n**[smol](../crates/serve-smol/src/lib.rs)**\n\n\
+                ```rust\n\
+                // A comment that is wider than half of a\n\
+                // page.\n\
+                let result = timeout(\n    \
+                    server.config.grace,\n    \
+                    all_finished,\n\
+                )\n\
+                .await;\n\
+                ```\n\n</td>\n</tr>\n</table>\n\n<!-- /siblings -->\n";
+    assert!(filled.contains(cell), "{filled}");
+    assert_eq!(filled.matches("<tr>\n<td valign").count(), 2, "{filled}");
+}
+
+fn a_long_excerpt_is_reported() {
+    let repository = repository_with_excerpts(&"call();\n    ".repeat(21));
+    repository
+        .write("lessons/01-a.md", "# A\n\n<!-- siblings: wait, table -->\n<!-- /siblings -->\n");
+    let output = repository.notes(&["fill", "lessons/01-a.md"], 1);
+    let expected = "lessons/01-a.md:3: the excerpt of `crates/serve-std/src/lib.rs` is too long: \
+                    expected at most 20 lines of 43 columns, got 21 lines; help: put its anchor \
+                    around fewer lines, or remove `, table`";
+    assert!(output.contains(expected), "{output}");
 }
 
 fn fences_in_lists_are_filled() {

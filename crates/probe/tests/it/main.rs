@@ -110,16 +110,16 @@ fn a_complete_reply_is_reported() {
 }
 
 #[test]
-fn say_and_upload_and_half_close_send_data_and_a_fin() {
+fn send_and_upload_and_half_close_send_data_and_a_fin() {
     let (address, serving) = server(|mut stream| {
         let mut received = Vec::new();
         stream.read_to_end(&mut received).unwrap();
         stream.write_all(REPLY.as_bytes()).unwrap();
         received
     });
-    let output = probe(address, &["--say", "a\\r\\n\\x00", "--upload", "1KiB", "--half-close"]);
+    let output = probe(address, &["--send", "a\\r\\n\\x00", "--upload", "1KiB", "--half-close"]);
     output
-        .expect(0, &["sent 4 bytes\n", "uploaded 1,024 bytes", "sent a FIN", "23 bytes, then the"]);
+        .expect(0, &["sent 4 bytes\n", "uploaded 1024 bytes", "sent a FIN", "23 bytes, then the"]);
     let received = serving.join().unwrap();
     assert_eq!(received[..4], *b"a\r\n\0");
     assert_eq!(received.len(), 4 + 1024);
@@ -146,7 +146,7 @@ fn a_reset_is_reported() {
         stream.read_exact(&mut [0; 2]).unwrap();
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     });
-    let output = probe(address, &["--say", "hi"]);
+    let output = probe(address, &["--send", "hi"]);
     serving.join().unwrap();
     output.expect(1, &["then a reset (RST) after ", ": the data in transit is lost\n"]);
 }
@@ -254,7 +254,7 @@ fn each_preamble_is_recognized() {
         (&["HTTP/1.1 200 OK\r\nContent-Length: 13\r\n", "\r\nRIFF and more"], 39),
         (&["RIFF and more"], 0),
     ] {
-        let expected = format!("complete: a preamble of {bytes} bytes, then all of FILE, 13 bytes");
+        let expected = format!("complete: a preamble of {bytes} bytes, then all 13 bytes of FILE");
         assert_eq!(verdict(parts), (0, expected));
     }
 }
@@ -270,7 +270,7 @@ fn an_incorrect_reply_is_reported() {
             &["HTTP/1.1\n\nRIFF", " or more"],
             "different: byte 5 of FILE: expected 61, got 6f (byte 15 of the reply)",
         ),
-        (&["HTTP/1.1\n\nRIFF and more", "!"], "too long: all of FILE, 13 bytes, then more bytes"),
+        (&["HTTP/1.1\n\nRIFF and more", "!"], "too long: all 13 bytes of FILE, then more bytes"),
     ] {
         assert_eq!(verdict(parts), (1, expected.to_owned()));
     }
@@ -295,7 +295,7 @@ fn invalid_arguments_are_reported() {
         (&["4000", "--reset", "--close"], "--close"),
         (&["4000", "--slow", "0"], "--slow"),
         (&["4000", "--wait", "soon"], "500ms"),
-        (&["4000", "--say", "\\q"], "\\"),
+        (&["4000", "--send", "\\q"], "\\"),
     ] {
         run(arguments).expect_error(part);
     }
@@ -328,7 +328,7 @@ fn a_closed_stdout_does_not_stop_the_client() {
     let (address, serving) = server(reply);
     let mut command = Command::new(env!("CARGO_BIN_EXE_probe"));
     let mut child = command
-        .args([&address.to_string(), "--say", "hello"])
+        .args([&address.to_string(), "--send", "hello"])
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();

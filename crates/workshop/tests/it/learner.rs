@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::sample::{CORRECT, Sample, server};
+use crate::sample::{CORRECT, PROGRAM, Sample, server, wait_for_exit};
 use crate::{assert_contains, wait_for};
 
 #[test]
@@ -226,6 +226,25 @@ fn a_solution_requires_confirmation() {
         &["One of many solutions", CORRECT],
     );
     assert_contains(&sample.run(&["list"]).1, &["solution seen"]);
+}
+
+/// As with a program of a release, in a clone of the kit on a computer without Rust.
+#[test]
+fn without_cargo_the_current_folder_is_used_and_a_command_is_graded() {
+    let sample = Sample::new();
+    sample.learner_writes(&server(CORRECT));
+    assert_eq!(sample.run(&["check", "01"]).0, 0);
+    let server = sample.path("target/workshop/debug/exercise-01");
+    let server = format!("'{}' {{file}} {{port}}", server.display());
+    let run = |arguments: &[&str]| {
+        let mut command = sample.installed_command();
+        wait_for_exit(command.args(arguments).spawn().unwrap())
+    };
+    assert_contains(&run(&["next"]).1, &["Exercise 02", &format!("{PROGRAM} check 02")]);
+    let (code, output) = run(&["check", "02", "--cmd", &server]);
+    assert_eq!(code, 0, "{output}");
+    assert_contains(&output, &["Passed: exercise 02 is done, 2 of 2."]);
+    assert_contains(&run(&["check", "02"]).1, &["cannot start cargo", "https://rustup.rs"]);
 }
 
 #[test]

@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+/// The path of the program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_workshop");
+
 /// The time limit for each step of a test, even on a busy computer.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
@@ -157,9 +160,18 @@ impl Sample {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_workshop"));
+        let mut command = Command::new(PROGRAM);
         command.arg("--dir").arg(self.path("")).args(arguments);
         command.env("WORKSHOP_CALLED_AS", "just exercise").env_remove("PID_FILE");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// The program in the folder of the lessons, without cargo.
+    pub fn installed_command(&self) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.current_dir(self.folder.path().join("lessons"));
+        command.env_remove("CARGO").env_remove("WORKSHOP_CALLED_AS").env("PATH", "");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
