@@ -295,8 +295,8 @@ mod signals {
         Command::new("kill").args([name, pid]).output().unwrap().status.success()
     }
 
-    /// Returns whether a process runs. A zombie does not count: this process adopts zombies if other
-    /// tests run `interrupt`.
+    /// Returns whether a process runs. A zombie does not count: this process adopts zombies if
+    /// other tests run `interrupt`.
     fn is_running(pid: &str) -> bool {
         let ps = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
         !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
