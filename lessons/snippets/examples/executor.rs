@@ -159,7 +159,8 @@ impl Executor {
         self.sender.send(Arc::new(task)).expect("the executor has the receiver");
     }
 
-    /// Polls the tasks in the queue, and waits until the queue has one, until no task is left.
+    /// Polls each task in the queue, and waits while the queue is empty. Returns when no task is
+    /// left.
     fn run(self) {
         // From here on, each sender belongs to a task. Without a task, the loop ends.
         drop(self.sender);
