@@ -13,7 +13,7 @@ const BOOK = resolve('target/book');
 const SIDE_BY_SIDE = 2;
 const DEADLINE_MS = 15_000;
 const PHONE = { width: 400, height: 800 };
-const DESK = { width: 1280, height: 900 };
+const DESK = { width: 1600, height: 900 };
 const TYPES = {
   '.css': 'text/css',
   '.html': 'text/html; charset=utf-8',
@@ -201,10 +201,12 @@ async function look({ page, open }, name) {
   await page.setViewportSize(DESK);
   await nextFrame(page);
   const wide = await sideways(page);
-  check(name, wide === null, `the page scrolls horizontally at 1280 px: ${wide}`, 'see docs/book/highwater.css');
+  check(name, wide === null, `the page scrolls horizontally at 1600 px: ${wide}`, 'see docs/book/highwater.css');
   if (hasSiblings) {
     const shown = await page.locator('.hw-siblings').first().locator('.hw-sibling:visible').count();
-    check(name, shown === 4, `expected 4 siblings at 1280 px, got ${shown}`, 'see docs/book/highwater.css');
+    check(name, shown === 4, `expected 4 siblings at 1600 px, got ${shown}`, 'see docs/book/highwater.css');
+    const wideCode = await page.locator('.hw-sibling > pre > code[tabindex]').count();
+    check(name, wideCode === 0, `the code of ${wideCode} siblings scrolls horizontally at 1600 px`, 'see COLUMNS_MAX in crates/docs-tool/src/book/siblings.rs');
   }
   return page.evaluate(() => ({
     ids: [...document.querySelectorAll('[id]')].map((e) => e.id),
@@ -275,7 +277,7 @@ async function themes(browser, base, kinds, screenshots) {
 }
 
 async function pictures({ page, open }, kind, name, scheme, folder) {
-  for (const [size, viewport] of [['400', PHONE], ['1280', DESK]]) {
+  for (const [size, viewport] of [['400', PHONE], ['1600', DESK]]) {
     await page.setViewportSize(viewport);
     await open(name);
     await page.screenshot({ path: join(folder, `${kind.replaceAll(' ', '-')}-${size}-${scheme}.png`) });

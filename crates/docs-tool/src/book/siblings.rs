@@ -2,8 +2,14 @@
 //! script in docs/book, the parts are below each other.
 
 use crate::anchors;
+use crate::excerpts;
 use crate::page::fenced;
 use crate::paths;
+use crate::wrap::formatted;
+
+/// The number of columns of code that fit beside each other twice in a window of 1,600 pixels, see
+/// docs/book/highwater.css.
+const COLUMNS_MAX: usize = 80;
 
 /// A part of one sibling.
 pub struct Part {
@@ -16,9 +22,11 @@ pub struct Part {
 
 /// Returns the HTML and Markdown of the parts. `link` returns the link to the page of a part's file.
 pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String) -> String {
-    let mut out = format!(
-        "<div class=\"hw-siblings\" data-label=\"{label}\">\n<div class=\"hw-columns\">\n\n"
-    );
+    let mut lines = parts.iter().filter_map(|part| part.lines.as_ref()).flatten();
+    let is_narrow = lines.all(|line| line.chars().count() <= excerpts::COLUMNS_MAX);
+    let class = if is_narrow { "hw-siblings hw-narrow" } else { "hw-siblings" };
+    let mut out =
+        format!("<div class=\"{class}\" data-label=\"{label}\">\n<div class=\"hw-columns\">\n\n");
     for part in parts {
         let Part { sibling, path, lines } = part;
         let short = path.strip_prefix("crates/").unwrap_or_else(|| paths::name(path));
@@ -27,7 +35,11 @@ pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String)
             link(part),
         ));
         match lines {
-            Some(lines) => out.push_str(&(code_block(lines, path) + "\n")),
+            Some(lines) => {
+                // Without `rustfmt`, long lines scroll.
+                let lines = formatted(lines, COLUMNS_MAX).unwrap_or_else(|_| lines.clone());
+                out.push_str(&(code_block(&lines, path) + "\n"));
+            }
             None => out.push_str("This sibling has no such part.\n"),
         }
         out.push_str("\n</section>\n\n");

@@ -288,7 +288,9 @@ fn excerpts_link_to_the_page_of_the_outermost_anchor() {
     let book = built(with(&files));
     let lesson = page(&book, "lessons/03-a.md");
     assert!(
-        lesson.contains("<a href=\"../siblings/accept.md\">accept, on its own page</a>"),
+        lesson.contains(
+            "<a href=\"../siblings/accept.md\">the complete code of accept, side by side</a>"
+        ),
         "{lesson}"
     );
     assert_eq!(lesson.matches("```rust\nb();\n```").count(), 4, "{lesson}");

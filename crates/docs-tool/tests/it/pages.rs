@@ -106,14 +106,14 @@ fn repository_with_excerpts(code: &str) -> Repository {
 }
 
 fn excerpts_of_siblings_are_in_a_table() {
-    let code = "// A comment that is wider than half of a page.\n    \
+    let code = "// A comment that is wider than half of a page on\n    // GitHub.\n    \
                 let result = timeout(server.config.grace, all_finished).await;";
     let repository = repository_with_excerpts(code);
     let filled = repository.filled("# A\n\n<!-- siblings: wait, table -->\n<!-- /siblings -->\n");
     let cell = "<td valign=\"top\">\n\n**[smol](../crates/serve-smol/src/lib.rs)**\n\n\
                 ```rust\n\
                 // A comment that is wider than half of a\n\
-                // page.\n\
+                // page on GitHub.\n\
                 let result = timeout(\n    \
                     server.config.grace,\n    \
                     all_finished,\n\
