@@ -337,6 +337,28 @@ async function withoutScript(browser, base, name) {
   await context.close();
 }
 
+/** Returns the number of folded parts on a page, and the number of those that show their text. */
+function details(page) {
+  return page.evaluate(() => {
+    const folded = [...document.querySelectorAll('main details:not([open])')];
+    // Text that is not shown has no height.
+    const isShown = (e) => e.offsetHeight > 2 * e.querySelector('summary').offsetHeight;
+    return { all: folded.length, shown: folded.filter(isShown).length };
+  });
+}
+
+/** Checks that hints, answers and solutions are folded on the screen, but not on paper. */
+async function folds(browser, base, name) {
+  const { context, page, open } = await tab(browser, base, { viewport: DESK });
+  await open(name);
+  const onScreen = await details(page);
+  check(name, onScreen.all > 0 && onScreen.shown === 0, `${onScreen.shown} of ${onScreen.all} folded parts show their text`, 'see docs/book/highwater.css');
+  await page.emulateMedia({ media: 'print' });
+  const onPaper = await details(page);
+  check(name, onPaper.shown === onPaper.all, `${onPaper.shown} of ${onPaper.all} folded parts are printed`, 'see @media print in docs/book/highwater.css');
+  await context.close();
+}
+
 async function print(browser, base, hasSiblings) {
   const { context, page, open } = await tab(browser, base, { viewport: DESK });
   await open('print.html');
@@ -401,6 +423,8 @@ async function main() {
       await attempt(siblings[0], () => remembers(browser, base, siblings));
       await attempt(siblings[0], () => withoutScript(browser, base, siblings[0]));
     }
+    const folded = names.find((name) => readFileSync(join(BOOK, name), 'utf8').includes('<details>'));
+    for (const name of ['print.html', ...(folded ? [folded] : [])]) await attempt(name, () => folds(browser, base, name));
     await attempt('print.html', () => print(browser, base, siblings.length > 0));
   } finally {
     await browser.close();

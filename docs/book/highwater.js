@@ -185,14 +185,4 @@
   });
   const dark = document.getElementById('mdbook-theme-navy');
   if (dark) dark.textContent = 'Dark';
-
-  // Unfold everything for printing.
-  let folded = [];
-  addEventListener('beforeprint', () => {
-    folded = [...document.querySelectorAll('details:not([open])')];
-    folded.forEach((details) => (details.open = true));
-  });
-  addEventListener('afterprint', () => {
-    folded.forEach((details) => (details.open = false));
-  });
 })();

@@ -54,6 +54,13 @@ $ cargo run -p probe
 ```
 
 Do [exercise 05](exercises/05-survive-errors/README.md), see <http://localhost:4000/>.
+
+<details>
+<summary>Answers</summary>
+
+1. See [the task](exercises/05-survive-errors/README.md).
+
+</details>
 ";
 
 const MDBOOK: &str = "#!/bin/sh
@@ -166,6 +173,7 @@ fn links_lead_to_pages() {
         "[all of it](../code/crates/index.md)",
         "![a picture](pictures/a.svg)",
         "[exercise 05](exercises/05-survive-errors/index.md)",
+        "<summary>Answers</summary>\n\n1. See [the task](exercises/05-survive-errors/index.md).",
         "<http://localhost:4000/>",
         "../code/crates/serve-std/src/lib.rs.md#accept",
         "../siblings/accept.md",

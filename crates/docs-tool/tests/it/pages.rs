@@ -12,6 +12,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_changed_sibling_is_reported", a_changed_sibling_is_reported),
     ("excerpts_of_siblings_are_in_a_table", excerpts_of_siblings_are_in_a_table),
     ("a_long_excerpt_is_reported", a_long_excerpt_is_reported),
+    ("folded_answers_are_processed", folded_answers_are_processed),
     ("fences_in_lists_are_filled", fences_in_lists_are_filled),
     ("a_fence_is_longer_than_the_fences_inside", a_fence_is_longer_than_the_fences_inside),
     ("every_error_has_its_line_and_help", every_error_has_its_line_and_help),
@@ -133,6 +134,24 @@ fn a_long_excerpt_is_reported() {
                     expected at most 20 lines of 43 columns, got 21 lines; help: put its anchor \
                     around fewer lines, or remove `, table`";
     assert!(output.contains(expected), "{output}");
+}
+
+fn folded_answers_are_processed() {
+    let answers = "<details>\n<summary>Answers</summary>\n\n1. Yes, see [A](#a).\n2. It is <!-- figure: \
+                   race/large/tokio/gb_per_s / node -->0<!-- /figure --> (check `half-close`).\n\n\
+                   </details>\n";
+    let repository = Repository::new();
+    let filled = repository.filled(&format!("# A\n\n{answers}"));
+    assert_eq!(filled, format!("# A\n\n{}", answers.replace("-->0<!--", "-->3.5<!--")));
+    repository.change("lessons/01-a.md", "#a", "#b");
+    repository.change("lessons/01-a.md", "half-close", "half-open");
+    let output = repository.notes(&["check", "lessons/01-a.md"], 1);
+    let expected = [
+        "lessons/01-a.md:6: the link `#b` names a heading that `lessons/01-a.md` does not have; help: name \
+         one of a",
+        "lessons/01-a.md:7: there is no check `half-open`; help: did you mean `half-close`?",
+    ];
+    assert_eq!(output.lines().take(2).collect::<Vec<_>>(), expected, "{output}");
 }
 
 fn fences_in_lists_are_filled() {
