@@ -1,5 +1,5 @@
 // Controls the browser for .ci/book-pages, which lists the checks.
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { extname, join, relative, resolve } from 'node:path';
@@ -375,9 +375,34 @@ async function print(browser, base, hasSiblings) {
   await context.close();
 }
 
+/** Saves a picture of the siblings side by side, which the README shows, in the format WebP. */
+async function picture(browser, base, file) {
+  const { context, page, open } = await tab(browser, base, { viewport: { width: 1400, height: 900 } });
+  await open('lessons/index.html');
+  await page.locator('main a', { hasText: 'Side by side' }).first().click();
+  const heading = page.locator('h3:has(+ .hw-siblings)').first();
+  await heading.evaluate((element) => {
+    element.scrollIntoView();
+    scrollBy(0, -90); // The menu bar covers the top of the page.
+  });
+  await nextFrame(page);
+  const png = (await page.screenshot()).toString('base64');
+  // The browser saves screenshots only as PNG and JPEG, but a canvas also as WebP.
+  const webp = await page.evaluate(async (png) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${png}`;
+    await image.decode();
+    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+    canvas.getContext('2d').drawImage(image, 0, 0);
+    return canvas.toDataURL('image/webp', 0.9).split(',')[1];
+  }, png);
+  writeFileSync(file, Buffer.from(webp, 'base64'));
+  await context.close();
+}
+
 async function main() {
   const { values } = parseArgs({
-    options: { only: { type: 'string', default: '' }, screenshots: { type: 'string' } },
+    options: { only: { type: 'string', default: '' }, screenshots: { type: 'string' }, picture: { type: 'string' } },
   });
   const began = Date.now();
   const since = () => `${((Date.now() - began) / 1000).toFixed(0)} s`;
@@ -392,6 +417,10 @@ async function main() {
   const { server, base } = await serve();
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
   try {
+    if (values.picture) {
+      await picture(browser, base, values.picture);
+      return 0;
+    }
     report(`opening ${names.length} of ${all.length} pages`);
     const found = new Map();
     const waiting = [...names];

@@ -77,8 +77,8 @@ fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits)
                     let outer = anchors::outermost(&text, &anchor);
                     let own = paths::relative(place, &format!("siblings/{outer}.md"));
                     let label = match outer == anchor {
-                        true => format!("{outer}, on its own page"),
-                        false => format!("the complete code of {outer}, side by side"),
+                        true => "This part on its own page",
+                        false => "The complete functions, side by side",
                     };
                     columns.push_str(&format!(
                         "\n<p class=\"hw-source\"><a href=\"{own}\">{label}</a></p>\n"
