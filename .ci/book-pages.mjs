@@ -27,8 +27,8 @@ const TYPES = {
 // Slow checks run on one page of each kind: the first page that exists.
 const KINDS = {
   introduction: [/^index\.html$/],
-  lesson: [/^lessons\/05-.*\.html$/, /^lessons\/\d\d-.*\.html$/],
-  'lesson with siblings': [/^lessons\/12-.*\.html$/, /^lessons\/06-.*\.html$/],
+  lesson: [/^lessons\/\d\d-endings\.html$/, /^lessons\/\d\d-.*\.html$/],
+  'lesson with siblings': [/^lessons\/\d\d-side-by-side\.html$/, /^lessons\/\d\d-tokio\.html$/],
   'cheat sheet': [/^lessons\/cheat-sheet\.html$/],
   lessons: [/^lessons\/index\.html$/],
   exercises: [/^lessons\/exercises\/index\.html$/],
@@ -97,7 +97,7 @@ async function serve() {
 }
 
 /** Opens a tab of the browser that reports all errors of its pages. */
-async function tab(browser, base, options = {}) {
+async function openTab(browser, base, options = {}) {
   const context = await browser.newContext({ viewport: PHONE, ...options });
   context.setDefaultTimeout(DEADLINE_MS);
   // The page for printing opens the print dialog.
@@ -130,7 +130,7 @@ async function tab(browser, base, options = {}) {
 }
 
 /** Returns the widths and the element if a page scrolls horizontally. */
-function sideways(page) {
+function overflow(page) {
   return page.evaluate(() => {
     const room = document.documentElement.clientWidth;
     const width = Math.max(document.documentElement.scrollWidth, document.body.scrollWidth);
@@ -143,7 +143,7 @@ function sideways(page) {
 }
 
 /** Returns a box that scrolls but that the keyboard cannot reach, or that has no name. */
-function unreachable(page) {
+function unreachableBox(page) {
   return page.evaluate(() => {
     const boxes = [...document.querySelectorAll('main *')].filter(
       (e) => e.scrollWidth > e.clientWidth + 1 && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX),
@@ -158,7 +158,7 @@ function nextFrame(page) {
 }
 
 /** Checks the keys of the first tabs on a page: right, left, End and Home. */
-async function tabsByKeyboard(page, name) {
+async function checkTabKeys(page, name) {
   const list = page.locator('.hw-siblings [role="tablist"]').first();
   const isThere = (await list.count()) === 1;
   check(name, isThere, 'there are no tabs on a narrow screen', 'see docs/book/highwater.js');
@@ -184,23 +184,23 @@ async function tabsByKeyboard(page, name) {
 }
 
 /** Checks a page with the width of a phone and of a desktop. Returns its ids and links. */
-async function look({ page, open }, name) {
+async function checkPage({ page, open }, name) {
   await page.setViewportSize(PHONE);
   await open(name);
   // Folded text is checked, too. The script measures the boxes in the next frame.
   await page.evaluate(() => document.querySelectorAll('details').forEach((e) => (e.open = true)));
   await nextFrame(page);
-  const narrow = await sideways(page);
+  const narrow = await overflow(page);
   check(name, narrow === null, `the page scrolls horizontally at 400 px: ${narrow}`, 'make the box scroll, or break the word, in docs/book/highwater.css');
-  const box = await unreachable(page);
+  const box = await unreachableBox(page);
   check(name, box === null, `the keyboard cannot reach a box that scrolls: ${box}`, 'see docs/book/highwater.js');
   const hasSiblings = (await page.locator('.hw-siblings').count()) > 0;
-  if (hasSiblings) await tabsByKeyboard(page, name);
+  if (hasSiblings) await checkTabKeys(page, name);
   const titles = await page.locator('main h1').count();
   check(name, titles === 1, `expected 1 heading of level 1, got ${titles}`, 'fix the headings of the page');
   await page.setViewportSize(DESK);
   await nextFrame(page);
-  const wide = await sideways(page);
+  const wide = await overflow(page);
   check(name, wide === null, `the page scrolls horizontally at 1600 px: ${wide}`, 'see docs/book/highwater.css');
   if (hasSiblings) {
     const shown = await page.locator('.hw-siblings').first().locator('.hw-sibling:visible').count();
@@ -215,7 +215,7 @@ async function look({ page, open }, name) {
 }
 
 /** Reports broken links in the built book. */
-function dead(base, found) {
+function checkLinks(base, found) {
   for (const [name, { links }] of found) {
     checks += 1;
     for (const link of new Set(links)) {
@@ -232,7 +232,7 @@ function dead(base, found) {
 }
 
 /** Collects the violations that axe finds, once for all pages with the same violation. */
-async function axe({ page, open }, name, scheme, violations) {
+async function checkAccessibility({ page, open }, name, scheme, violations) {
   for (const [size, viewport] of Object.entries({ phone: PHONE, desk: DESK })) {
     await page.setViewportSize(viewport);
     await open(name);
@@ -255,18 +255,18 @@ async function axe({ page, open }, name, scheme, violations) {
   }
 }
 
-async function themes(browser, base, kinds, screenshots) {
+async function checkThemes(browser, base, kinds, screenshots) {
   const violations = new Map();
   const inScheme = async (colorScheme) => {
-    const tabOfScheme = await tab(browser, base, { colorScheme });
+    const tabOfScheme = await openTab(browser, base, { colorScheme });
     for (const [kind, name] of kinds) {
-      await attempt(name, () => axe(tabOfScheme, name, colorScheme, violations));
+      await attempt(name, () => checkAccessibility(tabOfScheme, name, colorScheme, violations));
       const isDark = await tabOfScheme.page.evaluate(() => {
         const [r, g, b] = getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g).map(Number);
         return r + g + b < 384;
       });
       check(name, isDark === (colorScheme === 'dark'), `the page is not ${colorScheme}, but the system is`, 'see docs/book/book.toml');
-      if (screenshots) await pictures(tabOfScheme, kind, name, colorScheme, screenshots);
+      if (screenshots) await saveScreenshots(tabOfScheme, kind, name, colorScheme, screenshots);
     }
     await tabOfScheme.context.close();
   };
@@ -276,7 +276,7 @@ async function themes(browser, base, kinds, screenshots) {
   }
 }
 
-async function pictures({ page, open }, kind, name, scheme, folder) {
+async function saveScreenshots({ page, open }, kind, name, scheme, folder) {
   for (const [size, viewport] of [['400', PHONE], ['1600', DESK]]) {
     await page.setViewportSize(viewport);
     await open(name);
@@ -284,8 +284,8 @@ async function pictures({ page, open }, kind, name, scheme, folder) {
   }
 }
 
-async function search(browser, base) {
-  const { context, page, open } = await tab(browser, base, { viewport: DESK });
+async function checkSearch(browser, base) {
+  const { context, page, open } = await openTab(browser, base, { viewport: DESK });
   await open('index.html');
   await page.keyboard.press('s');
   await page.locator('#mdbook-searchbar').pressSequentially('backpressure');
@@ -302,8 +302,8 @@ async function search(browser, base) {
 }
 
 /** Checks that the tab that was selected on one page is selected on the next one. */
-async function remembers(browser, base, names) {
-  const { context, page, open } = await tab(browser, base);
+async function checkStoredTab(browser, base, names) {
+  const { context, page, open } = await openTab(browser, base);
   await open(names[0]);
   await page.getByRole('tab', { name: 'smol' }).first().click();
   await open(names.at(-1));
@@ -313,8 +313,8 @@ async function remembers(browser, base, names) {
 }
 
 /** Checks that the copied text of a console block contains only its commands. */
-async function copies(browser, base, name) {
-  const { context, page, open } = await tab(browser, base, { viewport: DESK });
+async function checkCopying(browser, base, name) {
+  const { context, page, open } = await openTab(browser, base, { viewport: DESK });
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await open(name);
   const block = page.locator('pre:has(code.language-console)').first();
@@ -329,8 +329,8 @@ async function copies(browser, base, name) {
   await context.close();
 }
 
-async function withoutScript(browser, base, name) {
-  const { context, page, open } = await tab(browser, base, { javaScriptEnabled: false });
+async function checkWithoutScript(browser, base, name) {
+  const { context, page, open } = await openTab(browser, base, { javaScriptEnabled: false });
   await open(name);
   const shown = await page.locator('.hw-sibling:visible').count();
   check(name, shown >= 4, `expected at least 4 siblings without JavaScript, got ${shown}`, 'see docs/book/highwater.css');
@@ -348,8 +348,8 @@ function details(page) {
 }
 
 /** Checks that hints, answers and solutions are folded on the screen, but not on paper. */
-async function folds(browser, base, name) {
-  const { context, page, open } = await tab(browser, base, { viewport: DESK });
+async function checkFolding(browser, base, name) {
+  const { context, page, open } = await openTab(browser, base, { viewport: DESK });
   await open(name);
   const onScreen = await details(page);
   check(name, onScreen.all > 0 && onScreen.shown === 0, `${onScreen.shown} of ${onScreen.all} folded parts show their text`, 'see docs/book/highwater.css');
@@ -359,8 +359,8 @@ async function folds(browser, base, name) {
   await context.close();
 }
 
-async function print(browser, base, hasSiblings) {
-  const { context, page, open } = await tab(browser, base, { viewport: DESK });
+async function checkPrint(browser, base, hasSiblings) {
+  const { context, page, open } = await openTab(browser, base, { viewport: DESK });
   await open('print.html');
   await page.emulateMedia({ media: 'print' });
   const seen = await page.evaluate(() => ({
@@ -376,8 +376,8 @@ async function print(browser, base, hasSiblings) {
 }
 
 /** Saves a picture of the siblings side by side, which the README shows, in the format WebP. */
-async function picture(browser, base, file) {
-  const { context, page, open } = await tab(browser, base, { viewport: { width: 1400, height: 900 } });
+async function savePicture(browser, base, file) {
+  const { context, page, open } = await openTab(browser, base, { viewport: { width: 1400, height: 900 } });
   await open('lessons/index.html');
   await page.locator('main a', { hasText: 'Side by side' }).first().click();
   const heading = page.locator('h3:has(+ .hw-siblings)').first();
@@ -418,7 +418,7 @@ async function main() {
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
   try {
     if (values.picture) {
-      await picture(browser, base, values.picture);
+      await savePicture(browser, base, values.picture);
       return 0;
     }
     report(`opening ${names.length} of ${all.length} pages`);
@@ -426,9 +426,9 @@ async function main() {
     const waiting = [...names];
     let done = 0;
     const work = async () => {
-      const worker = await tab(browser, base);
+      const worker = await openTab(browser, base);
       for (let name = waiting.shift(); name; name = waiting.shift()) {
-        const seen = await attempt(name, () => look(worker, name));
+        const seen = await attempt(name, () => checkPage(worker, name));
         if (seen) found.set(name, seen);
         done += 1;
         if (done % 50 === 0) report(`${done} of ${names.length} opened`);
@@ -436,25 +436,25 @@ async function main() {
       await worker.context.close();
     };
     await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
-    if (names.length === all.length) dead(base, found);
+    if (names.length === all.length) checkLinks(base, found);
     const kinds = Object.entries(KINDS).flatMap(([kind, patterns]) => {
       const name = patterns.map((pattern) => names.find((name) => pattern.test(name))).find(Boolean);
       return name ? [[kind, name]] : [];
     });
     report(`checking light and dark mode on ${kinds.length} kinds of pages`);
-    await themes(browser, base, kinds, values.screenshots);
+    await checkThemes(browser, base, kinds, values.screenshots);
     report('checking search, printing, and a page without JavaScript');
     const siblings = names.filter((name) => name.startsWith('siblings/') && !name.endsWith('index.html'));
-    await attempt('index.html', () => search(browser, base));
-    const lesson = names.find((name) => name.startsWith('lessons/05-'));
-    if (lesson) await attempt(lesson, () => copies(browser, base, lesson));
+    await attempt('index.html', () => checkSearch(browser, base));
+    const lesson = kinds.find(([kind]) => kind === 'lesson')?.[1];
+    if (lesson) await attempt(lesson, () => checkCopying(browser, base, lesson));
     if (siblings.length > 0) {
-      await attempt(siblings[0], () => remembers(browser, base, siblings));
-      await attempt(siblings[0], () => withoutScript(browser, base, siblings[0]));
+      await attempt(siblings[0], () => checkStoredTab(browser, base, siblings));
+      await attempt(siblings[0], () => checkWithoutScript(browser, base, siblings[0]));
     }
     const folded = names.find((name) => readFileSync(join(BOOK, name), 'utf8').includes('<details>'));
-    for (const name of ['print.html', ...(folded ? [folded] : [])]) await attempt(name, () => folds(browser, base, name));
-    await attempt('print.html', () => print(browser, base, siblings.length > 0));
+    for (const name of ['print.html', ...(folded ? [folded] : [])]) await attempt(name, () => checkFolding(browser, base, name));
+    await attempt('print.html', () => checkPrint(browser, base, siblings.length > 0));
   } finally {
     await browser.close();
     server.close();

@@ -5,10 +5,10 @@ use crate::wrap::formatted;
 
 /// The number of excerpts in a row of the table.
 const PER_ROW: usize = 2;
-/// The number of columns of a code block that is half as wide as a page on GitHub: 830 pixels in a
-/// window of 1,280 pixels. A character of its code is 8.2 pixels wide.
+/// The number of columns of a code block that takes half of the width of a page on GitHub, which is
+/// 830 pixels in a window of 1,280 pixels. A character of a code block is 8.2 pixels wide.
 pub const COLUMNS_MAX: usize = 43;
-/// The number of lines of a code block that is half as high as a window of 1,080 pixels. A line is
+/// The number of lines with which two rows of the table fit in a window of 1,080 pixels. A line is
 /// 20 pixels high.
 const LINES_MAX: usize = 20;
 

@@ -10,7 +10,6 @@ mod common;
 mod compare;
 mod console;
 mod excerpts;
-mod figures;
 mod fill;
 mod links;
 mod markers;
@@ -25,6 +24,7 @@ mod refresh;
 mod repo;
 mod runs;
 mod stage;
+mod values;
 mod wrap;
 
 use std::path::PathBuf;

@@ -5,13 +5,14 @@ use std::process::{Command, Stdio};
 
 use crate::anchors;
 
-/// The function in which `rustfmt` gets the code, and its indentation.
+/// The start and the end of the function around the code that `rustfmt` formats, and the
+/// indentation of its body.
 const FUNCTION: (&str, &str, usize) = ("fn excerpt() {\n", "\n}\n", 4);
 /// The additional indentation of a wrapped line.
 const INDENT: usize = 4;
 
-/// Splits code into lines of at most `width` columns. The rest of a line is indented. The rest of a
-/// comment continues on the next line.
+/// Splits code into lines of at most `width` columns. The second part of a split line is indented.
+/// The second part of a split comment is joined with the comment line below it.
 pub fn wrapped(text: &str, width: usize) -> String {
     let mut wrapped = String::new();
     let mut lines = text.lines().peekable();

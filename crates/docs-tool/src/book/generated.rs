@@ -1,4 +1,4 @@
-//! Pages that are not made from Markdown: the siblings side by side, files, folders, solutions.
+//! Pages whose source is not Markdown: the siblings side by side, files, folders, solutions.
 
 use super::mdbook::not_printed;
 use super::siblings::{self, Part, code_block, side_by_side};
@@ -11,8 +11,8 @@ use crate::repo::Kind;
 /// The place of the page that shows the siblings' whole files.
 pub const WHOLE_FILES: &str = "siblings/whole-files.md";
 
-/// Adds the pages that show the siblings side by side: one per anchor, one of the whole files, and
-/// a table.
+/// Adds the pages that show the siblings side by side: one page per anchor, a page of the whole
+/// files, and a page that lists them.
 pub fn sibling_pages(site: &mut Site) {
     let read = |(_, path): (&str, String)| site.repo.read(&path).ok();
     let texts: Vec<String> = sibling_files(None).into_iter().filter_map(read).collect();
@@ -121,7 +121,7 @@ fn file(path: &str, text: &str, above: &str, own_page: impl Fn(&str) -> Option<S
     out
 }
 
-/// Splits a text where an anchor starts that is not indented. Returns the anchors that start in
+/// Splits a text before each anchor that is not indented. Returns the anchors that start in
 /// each segment, and its lines.
 fn segments(text: &str) -> Vec<(Vec<&str>, Vec<String>)> {
     let mut segments = vec![(Vec::new(), Vec::new())];

@@ -1,5 +1,5 @@
 //! The same part of all siblings: columns on a wide screen, tabs on a narrow one. Without the
-//! script in docs/book, the parts are below each other.
+//! script in docs/book, the parts are one below the other.
 
 use crate::anchors;
 use crate::excerpts;
@@ -7,8 +7,8 @@ use crate::page::fenced;
 use crate::paths;
 use crate::wrap::formatted;
 
-/// The number of columns of code that fit beside each other twice in a window of 1,600 pixels, see
-/// docs/book/highwater.css.
+/// The maximum width of code in columns. Code of two siblings with this width fits in a window of
+/// 1,600 pixels, see docs/book/highwater.css.
 const COLUMNS_MAX: usize = 80;
 
 /// A part of one sibling.
@@ -40,7 +40,7 @@ pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String)
                 let lines = formatted(lines, COLUMNS_MAX).unwrap_or_else(|_| lines.clone());
                 out.push_str(&(code_block(&lines, path) + "\n"));
             }
-            None => out.push_str("This sibling has no such part.\n"),
+            None => out.push_str("This sibling does not have this part.\n"),
         }
         out.push_str("\n</section>\n\n");
     }
@@ -50,7 +50,7 @@ pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String)
 /// Returns a fenced code block that shows lines of a file.
 pub fn code_block(lines: &[String], path: &str) -> String {
     let language = match paths::language(path) {
-        // The highlighter of mdBook does not know just.
+        // The highlighter of mdBook does not support the language of justfiles.
         "just" => "makefile",
         language => language,
     };

@@ -243,7 +243,7 @@ fn broken_links_are_reported() {
         "lessons/04-backpressure.md:5: the link `05-endings.md#summery` names a heading that \
          `lessons/05-endings.md` does not have; help: did you mean `#summary`?",
         "lessons/04-backpressure.md:7: the link `../../out.md` leads out of the repository; \
-         help: link to a file in it, or write a URL",
+         help: link to a file in the repository, or write a URL",
     ];
     assert_eq!(errors(&repository), expected);
 }
@@ -357,7 +357,7 @@ fn anchors_of_all_siblings_are_first() {
     let rows: Vec<&str> = index.lines().filter(|line| line.starts_with("| [")).collect();
     assert!(rows[0].starts_with("| [`accept_std`, `two`, `accept_tokio`"), "{index}");
     assert_eq!(rows[1], "| [`own`](own.md) |  |");
-    assert!(page(&book, "siblings/own.md").contains("This sibling has no such part.\n"));
+    assert!(page(&book, "siblings/own.md").contains("This sibling does not have this part.\n"));
 }
 
 fn names_link_to_their_code() {
@@ -389,6 +389,6 @@ fn the_sources_are_updated() {
     book.change("lessons/03-threads.md", "[the wire](01-the-wire.md#ten-bytes)", "the wire");
     assert_eq!(build(&book).0, Some(0));
     assert!(!path("lessons/01-the-wire.md").exists());
-    // mdBook would see a change.
+    // mdBook would detect a change.
     assert_eq!(changed(), before);
 }

@@ -6,7 +6,6 @@
 mod book;
 mod comparing;
 mod errors;
-mod figures;
 #[cfg(target_os = "linux")]
 mod output;
 mod pages;
@@ -14,6 +13,7 @@ mod pictures;
 mod repository;
 #[cfg(target_os = "linux")]
 mod runs;
+mod values;
 
 use std::process::ExitCode;
 
@@ -26,8 +26,8 @@ const TESTS: &[Suite] = &[
     pages::TESTS,
     comparing::TESTS,
     errors::TESTS,
-    figures::TESTS,
     pictures::TESTS,
+    values::TESTS,
     #[cfg(unix)]
     book::TESTS,
     #[cfg(target_os = "linux")]

@@ -5,10 +5,10 @@ use std::process::Command;
 use crate::repository::{Repository, SIBLINGS};
 
 pub const TESTS: &[(&str, fn())] = &[
-    ("code_siblings_and_figures_are_filled_in", code_siblings_and_figures_are_filled_in),
+    ("code_siblings_and_values_are_filled_in", code_siblings_and_values_are_filled_in),
     ("a_changed_line_is_reported", a_changed_line_is_reported),
     ("a_renamed_anchor_is_reported", a_renamed_anchor_is_reported),
-    ("a_changed_figure_is_reported", a_changed_figure_is_reported),
+    ("a_changed_value_is_reported", a_changed_value_is_reported),
     ("a_changed_sibling_is_reported", a_changed_sibling_is_reported),
     ("excerpts_of_siblings_are_in_a_table", excerpts_of_siblings_are_in_a_table),
     ("a_long_excerpt_is_reported", a_long_excerpt_is_reported),
@@ -36,7 +36,7 @@ It is <!-- figure: race/large/tokio/gb_per_s / node --><!-- /figure --> times as
 (check `half-close`), which holds (test `it_holds`).
 ";
 
-fn code_siblings_and_figures_are_filled_in() {
+fn code_siblings_and_values_are_filled_in() {
     let filled = Repository::new().filled(LESSON);
     let code = "#copy -->\n```rust\nfn copy() {\n    std();\n}\n```\n";
     assert!(filled.contains(code), "{filled}");
@@ -78,7 +78,7 @@ fn a_renamed_anchor_is_reported() {
     assert!(output.contains("lessons/01-a.md:10: there is no anchor `copy`"), "{output}");
 }
 
-fn a_changed_figure_is_reported() {
+fn a_changed_value_is_reported() {
     let (_, output) = output_after(|repository| {
         repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     });
