@@ -19,6 +19,7 @@ mod page_error;
 mod paths;
 mod pictures;
 mod process;
+mod reading_time;
 mod references;
 mod refresh;
 mod repo;

@@ -10,6 +10,7 @@ mod errors;
 mod output;
 mod pages;
 mod pictures;
+mod reading_time;
 mod repository;
 #[cfg(target_os = "linux")]
 mod runs;
@@ -27,6 +28,7 @@ const TESTS: &[Suite] = &[
     comparing::TESTS,
     errors::TESTS,
     pictures::TESTS,
+    reading_time::TESTS,
     values::TESTS,
     #[cfg(unix)]
     book::TESTS,
