@@ -28,7 +28,7 @@ const TYPES = {
 const KINDS = {
   introduction: [/^index\.html$/],
   lesson: [/^lessons\/05-.*\.html$/, /^lessons\/\d\d-.*\.html$/],
-  'lesson with siblings': [/^lessons\/12-.*\.html$/, /^lessons\/06-.*\.html$/],
+  'lesson with siblings': [/^lessons\/14-.*\.html$/, /^lessons\/07-.*\.html$/],
   'cheat sheet': [/^lessons\/cheat-sheet\.html$/],
   lessons: [/^lessons\/index\.html$/],
   exercises: [/^lessons\/exercises\/index\.html$/],
