@@ -22,8 +22,8 @@ impl Course {
         let shown = folder.display();
         let entries = fs::read_dir(&folder).map_err(|error| {
             anyhow!(
-                "cannot read `{shown}`: {error}\nhelp: run this program in the folder of the kit, or \
-                 pass the folder of the exercises as --dir"
+                "cannot read `{shown}`: {error}\nhelp: run this program in the folder of the kit, \
+                 or pass the folder of the exercises as --dir"
             )
         })?;
         let mut exercises = Vec::new();

@@ -245,8 +245,8 @@ impl Exercise {
             parts.map(|(heading, hint)| (heading.trim(), hint.trim().to_owned())).unzip();
         ensure!(
             headings == ["1", "2", "3"],
-            "`{}`: expected the headings \"1\", \"2\" and \"3\", got {headings:?}\nhelp: start each hint \
-             with its heading: ## 1, ## 2, ## 3",
+            "`{}`: expected the headings 1, 2 and 3, got {headings:?}\nhelp: start each hint with \
+             its heading: ## 1, ## 2, ## 3",
             path.display()
         );
         if let Some(index) = hints.iter().position(String::is_empty) {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use conformance::{Check, Counted, HEAVY_JOBS, Load, Measure, Record, Target, Verdict};
+use conformance::{Check, HEAVY_JOBS, Load, Measure, MeasuredValue, Record, Target, Verdict};
 
 use crate::exercise::{Diagnosis, Exercise, MeasureKind, MeasurePlan};
 
@@ -191,8 +191,8 @@ fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
         }
     };
     Ok(match conformance::measure(&subject.target, what, load)? {
-        Counted::Number(number) => judge_number(plan, number as f64),
-        Counted::Calls(calls) => judge_calls(plan, &calls),
+        MeasuredValue::Number(number) => judge_number(plan, number as f64),
+        MeasuredValue::Calls(calls) => judge_calls(plan, &calls),
     })
 }
 

@@ -45,8 +45,8 @@ pub fn markdown(source: &str) {
     }
 }
 
-/// Prints rows of a label and a command or path. Commands and paths are not wrapped, so that they can
-/// be copied.
+/// Prints rows of a label and a command or path. Commands and paths are not wrapped, so that they
+/// can be copied.
 pub fn rows(rows: &[(&str, String)]) {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in rows {

@@ -13,7 +13,8 @@ const FILE: &str = ".progress";
 
 const HEADER: &str = "\
 # Your progress in the exercises, written by `workshop`. You can edit or delete this file. Each line
-# contains the number of an exercise, then: done TIME, hints NUMBER, and solution if you have seen it.
+# contains the number of an exercise, then `done` and the time, `hints` and their number, and
+# `solution` if you have seen it.
 ";
 
 /// The progress in all exercises, by their numbers.

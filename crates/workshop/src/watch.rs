@@ -49,8 +49,8 @@ pub fn watch<'a>(course: &'a Course, first: &'a Exercise) -> Result<bool> {
     }
 }
 
-/// Waits until a file changes or the learner enters a line. Returns the exercise to check, or `None`
-/// if the learner quits.
+/// Waits until a file changes or the learner enters a line. Returns the exercise to check, or
+/// `None` if the learner quits.
 fn wait<'a>(
     course: &'a Course,
     exercise: &'a Exercise,

@@ -43,10 +43,8 @@ async fn serve(stream: TcpStream) {
         println!("error: {}", error.kind());
     }
     // ANCHOR_END: on_error
-    // ANCHOR: on_close
     // `reply` owned the stream, so the stream is closed now, even after an error.
     println!("close");
-    // ANCHOR_END: on_close
     client::CLOSED.wait();
 }
 
@@ -63,12 +61,10 @@ async fn drain(stream: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 8 * 1024];
     loop {
         let received = stream.read(&mut buffer).await?;
-        // ANCHOR: on_end
         if received == 0 {
             println!("end");
             return Ok(());
         }
-        // ANCHOR_END: on_end
         println!("data: {received} bytes");
     }
 }

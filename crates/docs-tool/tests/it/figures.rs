@@ -86,7 +86,10 @@ fn footprints_and_suites_are_found() {
         ("footprint/1B/std/calls/sendto", "1,016,385"),
         ("footprint/1B/node/calls / std", "10.0"),
         ("footprint/non-reading-1024/std/threads / tokio round 0", "513"),
-        ("footprint/non-reading-1024/std/threads / footprint/non-reading-1024/tokio/threads", "513.0"),
+        (
+            "footprint/non-reading-1024/std/threads / footprint/non-reading-1024/tokio/threads",
+            "513.0",
+        ),
         ("suites/chunk_size/std/1KiB", "24.9 ms"),
     ]);
 }
