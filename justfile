@@ -32,7 +32,7 @@ run-async-std *ARGS:
 run-smol *ARGS:
     cargo run -p serve-smol -- "$@"
 
-# Run a test client that prints what it receives, with timestamps: `just probe localhost:4000 --say hello --half-close`
+# Run a test client that prints what it receives, with timestamps: `just probe localhost:4000 --send hello --half-close`
 [group('run')]
 [no-exit-message]
 probe *ARGS:
@@ -70,7 +70,7 @@ verify-cmd CMD *ARGS:
 load *ARGS:
     @cargo run --quiet --release -p benches --bin measure -- load "$@"
 
-# Compare the servers with nginx, Node and each other: `just peers --measure river --no-record`
+# Compare the servers with nginx, Node and each other: `just peers --scenario river --no-record`
 [group('measure')]
 [no-exit-message]
 peers *ARGS:

@@ -1,4 +1,4 @@
-//! The CPU time of processes, from their clocks, in nanoseconds.
+//! Reads the CPU time of processes from their CPU-time clocks, which count nanoseconds.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,10 +7,14 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
-/// The CPU time that each process has used since it started.
+/// The CPU time that each process has used since it started, by process id.
 pub type CpuTimes = BTreeMap<u32, Duration>;
 
-/// Reads the clocks of running processes. Threads that have ended are included.
+/// Reads the clocks of running processes. The times include the threads that have ended.
+///
+/// # Errors
+///
+/// Fails if a process has ended.
 pub fn read(pids: &[u32]) -> io::Result<CpuTimes> {
     let read = |&pid: &u32| {
         let raw = i32::try_from(pid).map_err(io::Error::other)?;
@@ -21,8 +25,11 @@ pub fn read(pids: &[u32]) -> io::Result<CpuTimes> {
     pids.iter().map(read).collect()
 }
 
-/// Returns the CPU time that all processes used between two readings, in seconds. It is unknown if
-/// a process ended.
+/// Returns the CPU time that all processes used between two readings, in seconds.
+///
+/// # Errors
+///
+/// Fails if a process ended in between, because its CPU time is then unknown.
 pub fn seconds_between(before: &CpuTimes, after: &CpuTimes) -> io::Result<f64> {
     if let Some(pid) = before.keys().find(|pid| !after.contains_key(pid)) {
         return Err(io::Error::other(format!("process {pid} ended during the measurement")));

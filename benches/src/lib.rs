@@ -1,13 +1,13 @@
-//! Measures servers.
+//! Measures servers: their speed, CPU time, memory and system calls.
 //!
 //! - [`load`] is a client that verifies every reply and needs little CPU time.
-//! - [`suite`] is what the Criterion suites (`benches/suites`) have in common.
+//! - [`suite`] contains the parts of the Criterion suites (`benches/suites`).
 //! - `servers` starts servers as processes and ends them, and `cpu` reads their CPU time (Linux).
-//! - [`footprint`] measures the cost of a server as a process, and [`race`] makes the tables of a
-//!   comparison of servers.
-//! - [`records`] reads and writes the results, and [`report`] makes a page from them.
+//! - [`footprint`] measures the cost of a server as a process.
+//! - [`race`] creates the tables of the race, which compares servers.
+//! - [`records`] reads and writes the results, and [`report`] generates a page from them.
 //!
-//! The program `measure` has a subcommand for each of them.
+//! The program `measure` has the subcommands `load`, `footprint`, `race`, `report` and `diff`.
 
 #[cfg(target_os = "linux")]
 pub mod cpu;

@@ -1,10 +1,12 @@
 //! A load client that verifies the replies.
 //!
-//! A [`Plan`] describes what the clients do. [`run`] executes it and returns a [`Report`]. A
-//! [`Job`] does the same, and another thread can watch it and release clients that do not read yet.
+//! A [`Plan`] contains the settings of the clients. [`run`] executes a plan and returns a
+//! [`Report`]. A [`Job`] also executes a plan. In addition, another thread can observe its progress
+//! and let non-reading clients start to read.
 //!
-//! Each thread runs one event loop for its share of the connections, and reads all of them into one
-//! buffer. So the client needs much less CPU time than a server. The report contains this time.
+//! Each thread runs one event loop for its share of the connections, and reads from all of them
+//! into one buffer. The client therefore needs much less CPU time than a server. The report
+//! contains the client's CPU time.
 
 mod connection;
 mod failure;
@@ -23,7 +25,11 @@ pub use plan::{Amount, Expected, Hold, Plan, descriptors};
 pub use preamble::PreambleKind;
 pub use report::{Percentiles, Report, Verified};
 
-/// Executes a plan. The report contains the errors of connections.
+/// Executes a plan. The report also describes the connections that failed.
+///
+/// # Errors
+///
+/// Fails if this machine cannot execute the plan, for example because of its file descriptor limit.
 pub fn run(plan: Plan) -> io::Result<Report> {
     Job::new(plan)?.run()
 }

@@ -1,7 +1,7 @@
 //! The results of the last runs on this machine, and the records.
 //!
-//! `race` and `footprint` leave a file each in `target/measure`, and Criterion leaves a folder for
-//! each benchmark in `target/criterion`. A record is a folder in `benches/records`.
+//! `race` and `footprint` each write a file to `target/measure`. Criterion writes a folder per
+//! benchmark to `target/criterion`. A record is a folder in `benches/records`.
 
 use std::env;
 use std::fs;
@@ -12,10 +12,14 @@ use harness::machine::Machine;
 use harness::record::{Amount, Measurement, PROGRAMS, Record, Run, SUMMARY};
 use serde_json::Value;
 
-/// The name of the results of the last runs on this machine.
+/// The name that stands for the results of the last runs on this machine.
 pub const NOW: &str = "now";
 
-/// Reads the results of the last runs (`now`), or a record by its folder or its name.
+/// Reads the results of the last runs (`now`), or a record by the path or the name of its folder.
+///
+/// # Errors
+///
+/// Fails if a file cannot be read, or if there is no record with this name.
 pub fn load(name: &str) -> io::Result<Record> {
     let folder = Path::new(name);
     if name != NOW {
@@ -31,7 +35,11 @@ pub fn load(name: &str) -> io::Result<Record> {
     Ok(Record::new(runs.collect::<io::Result<Vec<_>>>()?.into_iter().flatten()))
 }
 
-/// Returns the last results of Criterion in its folder, or `None` if there are none.
+/// Reads the latest results of Criterion from its folder. Returns `None` if there are none.
+///
+/// # Errors
+///
+/// Fails if a file cannot be read.
 pub fn suites(folder: &Path) -> io::Result<Option<Run>> {
     let mut folders = Vec::new();
     find_results(folder, &mut folders);
@@ -55,8 +63,12 @@ pub fn suites(folder: &Path) -> io::Result<Option<Run>> {
     }))
 }
 
-/// Adds runs to the record in a folder, which is created if necessary, and returns the record. Runs
-/// of other programs remain.
+/// Adds runs to the record in a folder, and returns the record. Creates the folder if necessary.
+/// Replaces runs of the same program, and keeps runs of other programs.
+///
+/// # Errors
+///
+/// Fails if the record cannot be read or written.
 pub fn add(folder: &Path, runs: &Record) -> io::Result<Record> {
     let is_saved = folder.join(SUMMARY).exists();
     let saved = if is_saved { Record::read(folder)? } else { Record::default() };
@@ -66,17 +78,17 @@ pub fn add(folder: &Path, runs: &Record) -> io::Result<Record> {
     Ok(record)
 }
 
-/// Returns the folder of a record of this date, which may not exist.
+/// Returns the path of the folder for a record with this date. The folder may not exist.
 pub fn folder_of(date: &str, machine: &str) -> PathBuf {
     records_folder().join(format!("{}-{machine}", day(date)))
 }
 
-/// Returns the date of a time in RFC 3339.
+/// Returns the date part of a time in the format of RFC 3339.
 pub fn day(time: &str) -> &str {
     time.split('T').next().unwrap_or(time)
 }
 
-/// Returns a part of each id, without repetitions.
+/// Returns the results of `part` for the ids of all measurements, without duplicates.
 pub(crate) fn parts<'a>(run: &'a Run, part: impl Fn(&'a str) -> Option<&'a str>) -> Vec<&'a str> {
     let mut parts = Vec::new();
     for part in run.measurements.iter().filter_map(|measurement| part(&measurement.id)) {
@@ -87,18 +99,18 @@ pub(crate) fn parts<'a>(run: &'a Run, part: impl Fn(&'a str) -> Option<&'a str>)
     parts
 }
 
-/// Returns the folder in which Cargo builds.
+/// Returns the path of Cargo's target folder.
 pub fn target_folder() -> PathBuf {
     let default = || workspace().join("target");
     env::var_os("CARGO_TARGET_DIR").map_or_else(default, PathBuf::from)
 }
 
-/// Returns the file of the last run of `race` or `footprint`.
+/// Returns the path of the file with the last run of `race` or `footprint`.
 pub fn measured_file(program: &str) -> PathBuf {
     target_folder().join("measure").join(format!("{program}.json"))
 }
 
-/// Returns the folder that contains the records.
+/// Returns the path of the folder that contains the records.
 pub fn records_folder() -> PathBuf {
     workspace().join("benches/records")
 }
@@ -108,7 +120,7 @@ fn workspace() -> &'static Path {
     benches.parent().unwrap_or(benches)
 }
 
-/// Finds the folders `new`, which contain the last results of a benchmark.
+/// Finds the folders named `new`, each of which contains the latest results of a benchmark.
 fn find_results(folder: &Path, found: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     for path in entries.map(|entry| entry.path()).filter(|path| path.is_dir()) {
@@ -119,7 +131,8 @@ fn find_results(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Reads a file of Criterion. A benchmark that was interrupted lacks some of them.
+/// Reads a JSON file of Criterion. Returns `null` if the file does not exist, which happens after a
+/// benchmark was interrupted.
 fn read(path: &Path) -> io::Result<Value> {
     let at = |error: String| io::Error::other(format!("`{}`: {error}", path.display()));
     match fs::read(path) {

@@ -1,5 +1,4 @@
-//! A page with the results of a record, its charts as separate files, and the comparison of two
-//! records.
+//! Generates a page and charts from the results of a record, and compares two records.
 
 mod charts;
 mod diff;
@@ -14,7 +13,11 @@ use harness::record::Record;
 
 pub use diff::diff;
 
-/// Writes the page and the charts into a folder. Returns the path of the page.
+/// Writes the page and the charts to a folder. Returns the path of the page.
+///
+/// # Errors
+///
+/// Fails if a file cannot be written.
 pub fn write(record: &Record, folder: &Path) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let sections = charts::sections(record);
@@ -26,12 +29,12 @@ pub fn write(record: &Record, folder: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Escapes text for HTML and SVG.
+/// Escapes the special characters of HTML and SVG.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
-/// Returns nanoseconds in a suitable unit.
+/// Formats a number of nanoseconds in a suitable unit.
 fn time_text(ns: f64) -> String {
     match ns {
         1e9.. => format!("{:.2} s", ns / 1e9),

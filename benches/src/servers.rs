@@ -1,4 +1,4 @@
-//! The servers that take part in the race and in the footprint, each as a process of its own.
+//! The servers that the race and the footprint measure. Each server is a separate process.
 
 mod participant;
 mod process;
@@ -11,9 +11,10 @@ use serve_core::Approach;
 use crate::suite::BASELINE_SENDFILE;
 
 pub use participant::{Kind, Participant, Settings};
-pub use process::{Launcher, Served, Server};
+pub use process::{Launcher, ServedFile, Server};
 
-/// Runs a sibling or the baseline if the process was started as one, and returns its exit code.
+/// Runs a sibling or the baseline if the first argument of this process names one, such as
+/// `serve-tokio`. Returns the exit code of the server, or `None` if the argument names no server.
 pub fn main_of_server() -> Option<ExitCode> {
     let baseline = Approach { name: participant::BASELINE, ..BASELINE_SENDFILE };
     let is_baseline = env::args_os().nth(1)? == *format!("serve-{}", baseline.name);

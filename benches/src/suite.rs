@@ -1,8 +1,8 @@
 //! The parts of the suites: servers in this process, a client, and files.
 //!
-//! A server runs as in its own program, but without a log: its [`Approach`](serve_core::Approach)
-//! gets a listener on a free port. The suites measure what a client observes, and the client counts
-//! the bytes of every reply.
+//! A server runs in the same way as in its own program, but without a log: the suites call the
+//! `run` function of its [`Approach`](serve_core::Approach) with a listener on a free port. They
+//! measure times that the client observes. The client counts the bytes of every reply.
 
 mod baseline;
 mod target;
@@ -19,10 +19,10 @@ pub use target::{Mode, Target};
 /// records of different machines are comparable.
 pub const WORKERS: usize = 2;
 
-/// The preamble of every reply.
+/// The preamble of all replies.
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 
-/// The chunk sizes to compare, and their names in the ids of benches.
+/// The names of the compared chunk sizes in the ids of benchmarks, and the sizes in bytes.
 pub const CHUNK_SIZES: [(&str, usize); 6] = [
     ("1B", 1),
     ("64B", 64),
@@ -32,18 +32,24 @@ pub const CHUNK_SIZES: [(&str, usize); 6] = [
     ("1MiB", 1024 * 1024),
 ];
 
-/// Returns the length of the file for a chunk size, in bytes: 16 Ki chunks, but at most 16 MiB. So
-/// single bytes do not take too long, and large chunks do not end too soon.
+/// Returns the length of the file for a chunk size, in bytes: 16,384 chunks, but at most 16 MiB.
+/// With this length, files in chunks of one byte do not take too long, and files in large chunks
+/// take long enough.
 pub fn file_bytes_for(chunk_bytes: usize) -> u64 {
     const CHUNKS: u64 = 16 * 1024;
     const BYTES_MAX: u64 = 16 * 1024 * 1024;
     (chunk_bytes as u64 * CHUNKS).min(BYTES_MAX)
 }
 
-/// Returns the path of a file of this length in a folder, and writes the file if it does not exist.
+/// Returns the path of a file with this length, in bytes. Writes the file to `folder` if it does
+/// not exist.
 ///
-/// The folder should be on a disk. For a file system in memory (`/tmp` on some machines), the
-/// kernel does not report whether data is cached, so that every read would use the blocking pool.
+/// The folder should be on a disk. Some in-memory file systems, such as `/tmp` on some machines, do
+/// not support `RWF_NOWAIT`, so that every read would be a call on the blocking pool.
+///
+/// # Errors
+///
+/// Fails if the file cannot be written.
 pub fn noise_file(folder: &Path, bytes: u64) -> io::Result<PathBuf> {
     let path = folder.join(format!("{bytes}.bin"));
     if !path.exists() {

@@ -1,4 +1,5 @@
-// Three ways to send a file to a client that does not read, and how much of it then waits in Node.
+// Sends a file in three ways to a client that does not read. Prints for each way how many bytes of
+// the file were read, and how many of them wait in Node and in the kernel.
 //
 //   node lessons/node/backpressure.mjs FILE
 import { once } from "node:events";
@@ -34,13 +35,14 @@ for (const way of [ignoring, waiting, piped]) {
     const source = createReadStream(file);
     Promise.resolve(way(source, socket)).catch(() => {});
     // ANCHOR: counts
-    await sleep(1000); // and the client reads nothing
+    await sleep(1000); // The client reads nothing.
     const read = source.bytesRead;
     const inNode = source.readableLength + socket.writableLength;
     const inKernel = read - inNode;
     // ANCHOR_END: counts
-    const [a, b, c] = [read, inNode, inKernel].map((bytes) => bytes.toLocaleString("en").padStart(10));
-    console.log(`${way.name.padEnd(9)}  read ${a}  in Node ${b}  in the kernel ${c}`);
+    const padded = (bytes) => bytes.toLocaleString("en").padStart(10);
+    const buffered = `in Node ${padded(inNode)}  in the kernel ${padded(inKernel)}`;
+    console.log(`${way.name.padEnd(9)}  read ${padded(read)}  ${buffered}`);
     source.destroy();
     socket.destroy();
     client.destroy();

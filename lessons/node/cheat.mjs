@@ -1,5 +1,5 @@
-// Node's calls, row by row, beside their Rust counterparts in ../snippets/cheat: a server, a client
-// that hears all, and one that resets the connection.
+// Contains Node's calls in the cheat sheet. The counterparts in Rust are in ../snippets/cheat. The
+// program has a server, a client that receives everything, and a client that resets the connection.
 //
 //   node lessons/node/cheat.mjs
 import { once } from "node:events";
@@ -27,11 +27,11 @@ async function serve(socket) {
     // ANCHOR: on_close
     socket.on("close", () => console.log("close"));
     // ANCHOR_END: on_close
-    // Whoever resets the connection has no end.
+    // If the client resets the connection, there is no "end", and `once` rejects.
     await once(socket, "end").then(() => reply(socket), () => {});
 }
 
-// The file three times, each time another way.
+// Sends the file three times, each time with other calls.
 async function reply(socket) {
     // ANCHOR: create_read_stream
     const stream = createReadStream(file);
@@ -65,18 +65,21 @@ const { port } = server.address();
 
 const client = net.connect(port, "127.0.0.1");
 client.end("hello");
-const got = Buffer.concat(await client.toArray());
+const received = Buffer.concat(await client.toArray());
 const bytes = await readFile(file);
-if (!got.equals(Buffer.concat([bytes, bytes, bytes]))) throw new Error("not the file three times");
+const expected = Buffer.concat([bytes, bytes, bytes]);
+if (!received.equals(expected)) {
+    throw new Error(`expected ${expected.length} bytes of the file, got ${received.length}`);
+}
 
-const rude = net.connect(port, "127.0.0.1");
+const resetting = net.connect(port, "127.0.0.1");
 const [socket] = await once(server, "connection");
-rude.resetAndDestroy();
+resetting.resetAndDestroy();
 await new Promise((resolve) => socket.on("close", resolve));
 
 // ANCHOR: uncaught
 process.on("uncaughtException", () => {
-    console.log("one bug, and the process has to end");
+    console.log("one uncaught exception ends the whole process");
     process.exit(1);
 });
 // ANCHOR_END: uncaught

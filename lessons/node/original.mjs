@@ -1,14 +1,14 @@
-// The server of the note, as it was written: a file over raw TCP, by `pipe`. Its bugs are its own
-// and stay in; repaired.mjs, beside it, shows what each needs. New here is only that file, port and
-// chunk size come from the command line, that it listens on this machine alone, and the marks by
-// which lessons quote it.
+// The server in the original note: it sends a file over raw TCP, with `pipe`. The bugs are those of
+// the note; repaired.mjs contains a fix for each. Three things are different from the note: the
+// file, the port and the chunk size are command-line arguments, the server listens only on this
+// computer, and comments mark the parts that lessons quote.
 //
 //   node original.mjs FILE PORT [CHUNK]
 import { createReadStream } from "node:fs";
 import net from "node:net";
 
 const [file, port, chunk] = process.argv.slice(2);
-// The note had `highWaterMark: 1` in a line that was commented out; by itself it is 64 KiB.
+// The note contains `highWaterMark: 1` in a line that is commented out. The default is 64 KiB.
 const options = chunk === undefined ? undefined : { highWaterMark: Number(chunk) };
 
 // ANCHOR: connect
@@ -30,7 +30,7 @@ let server = net.createServer((socket) => {
     })
     // ANCHOR_END: end
 
-    // There is no listener for 'data' here: what the client sends is never read.
+    // The note has no listener for 'data', so the server never reads what the client sends.
 
     // ANCHOR: events
     socket.on('close', (data) => {

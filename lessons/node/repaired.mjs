@@ -1,6 +1,7 @@
-// The server of the note, repaired: the same file over raw TCP, by Node's own means. To be read
-// beside original.mjs; a comment that begins with "was:" tells what stood there, and what came of
-// it. It tells what happens as one JSON object a line, as its Rust siblings do.
+// The original Node server with its bugs fixed. It sends the same file over raw TCP, and uses only
+// what Node provides. Read it beside original.mjs. A comment that begins with "Original:" describes
+// what the original server does at this point, and the consequence. This server logs each event as
+// one JSON object per line, like the servers in Rust.
 //
 //   node repaired.mjs FILE PORT [CHUNK] [bare|http|none]
 import { constants } from "node:fs";
@@ -16,159 +17,167 @@ const GRACE_MS = Number(process.env.GRACE_MS ?? 5_000);
 const DATA_INTERVAL_MS = 120;
 const LOG_LINES_MAX = 16_384;
 
-const clients = new Set();
-let connections = 0;
+const connections = new Set();
+let lastId = 0;
 
-// was: net.createServer((socket) => …). By itself Node ends our side when the client ends its own:
-// who half-closed got ten bytes.
-const server = net.createServer({ allowHalfOpen: true }, serveClient);
+// Original: net.createServer((socket) => …). By default, Node ends its side of the connection as
+// soon as the client's FIN arrives. A client that half-closes the connection receives ten bytes.
+const server = net.createServer({ allowHalfOpen: true }, handleConnection);
 
-function serveClient(socket) {
-    const client = { conn: ++connections, socket, sent: 0, received: 0, error: undefined };
-    clients.add(client);
-    // Who was reset before it was accepted has no address any more, and Node kept none.
+function handleConnection(socket) {
+    const conn = { id: ++lastId, socket, sent: 0, received: 0, error: undefined };
+    connections.add(conn);
+    // If the client reset the connection before it was accepted, the socket has no address.
     const { remoteAddress = "unknown", remotePort = 0 } = socket;
-    tell("connected", { conn: client.conn, peer: `${remoteAddress}:${remotePort}` });
-    hearClient(client);
+    log("connected", { conn: conn.id, peer: `${remoteAddress}:${remotePort}` });
+    drain(conn);
 
-    // was: the same listener, but the file's stream stayed open, and its descriptor was lost:
-    // `pipe` does not destroy its source. Here `sendFile` ends as soon as the socket is closed.
-    socket.on("error", (error) => (client.error ??= error));
-    client.closed = new Promise((resolve) => socket.on("close", resolve));
+    // Original: the same listener. But `pipe` does not destroy its source, so the file's descriptor
+    // stays open. Here `sendFile` closes the file when the socket is closed.
+    socket.on("error", (error) => (conn.error ??= error));
+    conn.closed = new Promise((resolve) => socket.on("close", resolve));
 
-    const sending = sendFile(client).catch((error) => {
-        client.error ??= error;
-        // The kernel would keep for minutes what a stalled client never took.
+    const sending = sendFile(conn).catch((error) => {
+        conn.error ??= error;
+        // After a FIN, the kernel would keep the unsent data of a stalled client for minutes.
         if (error.kind === "stalled") socket.resetAndDestroy();
         else socket.destroy();
     });
-    client.ended = Promise.all([client.closed, sending]).then(() => {
-        clients.delete(client);
-        if (client.error) tellError(client.error, client.conn);
-        const { conn, sent, received } = client;
-        tell("disconnected", { conn, sent, received });
+    conn.finished = Promise.all([conn.closed, sending]).then(() => {
+        connections.delete(conn);
+        if (conn.error) logError(conn.error, conn.id);
+        log("disconnected", { conn: conn.id, sent: conn.sent, received: conn.received });
     });
 }
 
-// Preamble, file, end: what `write` and `pipe` did.
-async function sendFile(client) {
-    const { conn, socket } = client;
+// Sends the preamble and the file, and closes the connection. It replaces the original server's
+// `write` and `pipe`.
+async function sendFile(conn) {
     let opened;
     try {
         opened = await openFile();
     } catch (error) {
-        // was: no 'error' listener on the stream, so a file that vanished killed the process.
-        tellError(error, conn);
-        await write(client, head(error));
-        return endReply(client);
+        // Original: the stream has no "error" listener, so a missing file ends the process.
+        logError(error, conn.id);
+        await writeBytes(conn, preambleFor(error));
+        return lingeringClose(conn);
     }
     const { handle, bytes } = opened;
     try {
-        await write(client, head(undefined, bytes));
-        // was: pipe(socket). It sends what the file holds by then, not what it held when it was
-        // opened, and it reads ahead.
+        await writeBytes(conn, preambleFor(undefined, bytes));
+        // Original: pipe(socket). If the file grows, it also sends the new bytes. It also reads
+        // ahead.
         const buffer = Buffer.alloc(Math.min(chunkBytes, Math.max(bytes, 1)));
-        for (let left = bytes; left > 0 && !socket.destroyed; ) {
-            const { bytesRead } = await handle.read(buffer, 0, Math.min(left, buffer.length), null);
+        for (let remaining = bytes; remaining > 0 && !conn.socket.destroyed; ) {
+            const length = Math.min(remaining, buffer.length);
+            const { bytesRead } = await handle.read(buffer, 0, length, null);
             if (bytesRead === 0) throw failure("file_shrank", "the file became shorter");
-            await write(client, buffer.subarray(0, bytesRead));
-            left -= bytesRead;
+            await writeBytes(conn, buffer.subarray(0, bytesRead));
+            remaining -= bytesRead;
         }
     } finally {
         await handle.close();
     }
-    if (socket.destroyed) return;
-    // was: at the stream's 'end', which is when all is read; the last bytes may still wait in the
-    // socket.
-    tell("file_ended", { conn, bytes });
-    await endReply(client);
+    if (conn.socket.destroyed) return;
+    // Original: at the stream's event "end", when Node has read all bytes. The last ones may still
+    // wait in the socket.
+    log("file_ended", { conn: conn.id, bytes });
+    await lingeringClose(conn);
 }
 
-// Writes, and waits until the kernel has it all: that wait is the backpressure that `pipe` gave.
-async function write(client, bytes) {
-    const { socket } = client;
+// Writes bytes, and waits until the kernel has accepted all of them. This wait is the backpressure
+// that `pipe` provides in the original server.
+async function writeBytes(conn, bytes) {
+    const { socket } = conn;
     if (bytes.length === 0 || socket.destroyed) return;
     const written = new Promise((resolve, reject) =>
         socket.write(bytes, (error) => {
             if (error) return reject(error);
-            // Node says no error either when the socket was closed under the write.
-            if (!socket.destroyed) client.sent += bytes.length;
+            // If the socket was closed during the write, Node also reports no error.
+            if (!socket.destroyed) conn.sent += bytes.length;
             resolve();
         }),
     );
     const stall = watchForStall(socket);
     try {
-        // The callback of a write that is cut off may never come, but 'close' does.
-        await Promise.race([written, stall.promise, client.closed]);
+        // If the connection ends during a write, Node may never call the callback, but it emits
+        // "close".
+        await Promise.race([written, stall.promise, conn.closed]);
     } finally {
         stall.stop();
     }
 }
 
-// was: nothing, so a client that takes no byte was kept for ever. That a write waits long says
-// little: the kernel asks for more only when a third of its buffer is free.
+// Rejects the promise if the client acknowledges no byte within the stall timeout.
+//
+// Original: no timeout. A client that reads nothing stays connected forever. A long write does not
+// prove that the client is stalled: Linux accepts more data only when a third of the send buffer is
+// free.
 function watchForStall(socket) {
     let timer;
     const promise = new Promise((_, reject) => {
-        let seen;
+        let previous;
         let changedAt = performance.now();
         timer = setInterval(async () => {
-            const now = await unacknowledged(socket);
-            if (now !== seen) [seen, changedAt] = [now, performance.now()];
+            const current = await unacknowledgedBytes(socket);
+            if (current !== previous) [previous, changedAt] = [current, performance.now()];
             else if (performance.now() - changedAt >= STALL_MS) {
-                reject(failure("stalled", "the client took no byte within the stall timeout"));
+                const seconds = STALL_MS / 1000;
+                reject(failure("stalled", `the client acknowledged no byte within ${seconds}s`));
             }
         }, STALL_MS / 8);
     });
     return { promise, stop: () => clearInterval(timer) };
 }
 
-// How many bytes the client has not acknowledged. Node cannot ask; Linux tells it in a table of all
-// connections. Elsewhere it stays undefined, and one write may take as long as the stall timeout.
-async function unacknowledged({ localPort, remotePort }) {
+// Returns the number of bytes that the client has not acknowledged, as a hexadecimal text. Node has
+// no function for this. Linux has a table of all connections. On other systems the result is always
+// undefined, so that a write may take at most as long as the stall timeout.
+async function unacknowledgedBytes({ localPort, remotePort }) {
     const hex = (port) => Number(port).toString(16).toUpperCase().padStart(4, "0");
     const table = await readFile("/proc/net/tcp", "utf8").catch(() => "");
     const line = new RegExp(`:${hex(localPort)} \\w+:${hex(remotePort)} \\w+ (\\w+):`);
     return table.match(line)?.[1];
 }
 
-// Our FIN, then the client's, which may take only so long.
-async function endReply(client) {
-    const { socket, received } = client;
+// Sends the FIN, and waits for the client's FIN until the linger timeout expires.
+async function lingeringClose(conn) {
+    const { socket, received } = conn;
     socket.end();
     const linger = setTimeout(() => {
-        // Who still talks would wait for room to say more: a RST tells that nobody listens.
-        if (client.received > received) socket.resetAndDestroy();
+        // A client that still sends data would wait for the server to read it. A reset ends that.
+        if (conn.received > received) socket.resetAndDestroy();
         else socket.destroy();
     }, LINGER_MS);
-    await client.closed;
+    await conn.closed;
     clearTimeout(linger);
 }
 
-// was: no 'data' listener. Nobody read what the client sent: who uploads first waited for ever, and
-// 'end' and 'close' never came. To listen is to drain.
-function hearClient(client) {
-    const { conn, socket } = client;
+// Reads, counts and logs what the client sends.
+//
+// Original: no "data" listener, so Node never reads from the socket. A client that uploads before
+// it reads waits forever, and Node never emits "end" and "close" after unread data.
+function drain(conn) {
     let bytes = 0;
     let preview;
-    let toldAt = -Infinity;
-    const report = () => {
-        tell("data", { conn, bytes, preview });
+    let loggedAt = -Infinity;
+    const logData = () => {
+        log("data", { conn: conn.id, bytes, preview });
         bytes = 0;
-        toldAt = performance.now();
+        loggedAt = performance.now();
     };
-    socket.on("data", (data) => {
-        client.received += data.length;
+    conn.socket.on("data", (data) => {
+        conn.received += data.length;
         if (bytes === 0) preview = escaped(data);
         bytes += data.length;
-        if (performance.now() - toldAt >= DATA_INTERVAL_MS) report();
+        if (performance.now() - loggedAt >= DATA_INTERVAL_MS) logData();
     });
-    socket.on("close", () => bytes > 0 && report());
+    conn.socket.on("close", () => bytes > 0 && logData());
 }
 
-// The file, opened anew, and its length, which holds from now on.
+// Opens the file. Returns its handle, and the length that the server sends even if the file grows.
 async function openFile() {
-    // Should a named pipe stand where the file was, opening it must not wait for a writer.
+    // If a named pipe has replaced the file, opening it must not wait for a writer.
     const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stat = await handle.stat();
     if (stat.isFile()) return { handle, bytes: stat.size };
@@ -176,14 +185,14 @@ async function openFile() {
     throw failure("not_a_file", `${file} is not a regular file`);
 }
 
-// What goes before the file, or stands for it.
-function head(error, bytes = 0) {
+// Returns the bytes before the file, or the complete reply if the file cannot be opened.
+function preambleFor(error, bytes = 0) {
     if (preamble === "none") return "";
     if (preamble === "bare") return "HTTP/1.1\n\n";
     const types = { ".webp": "image/webp", ".html": "text/html", ".txt": "text/plain" };
     const type = types[extname(file)] ?? "application/octet-stream";
-    const isGone = error && ["not_found", "not_a_file"].includes(kindOf(error));
-    const status = !error ? "200 OK" : isGone ? "404 Not Found" : "503 Service Unavailable";
+    const isMissing = error && ["not_found", "not_a_file"].includes(kindOf(error));
+    const status = !error ? "200 OK" : isMissing ? "404 Not Found" : "503 Service Unavailable";
     return (
         `HTTP/1.1 ${status}\r\nContent-Type: ${type}\r\nContent-Length: ${bytes}\r\n` +
         "Connection: close\r\n\r\n"
@@ -207,7 +216,8 @@ function kindOf(error) {
     return error.kind ?? kinds[error.code] ?? "io";
 }
 
-// At most 80 characters, all printable ASCII, and no half escapes.
+// Returns a preview of at most 80 characters of printable ASCII, without an incomplete escape
+// sequence at its end.
 function escaped(data) {
     let preview = "";
     for (const byte of data.subarray(0, 80)) {
@@ -220,15 +230,15 @@ function escaped(data) {
     return preview;
 }
 
-// was: console.log. To a pipe it waits for whoever reads, and all clients wait with it; and when
-// the pipe is closed, its error kills the process. Here lines queue up, one write is under way at a
-// time, and what does not fit is counted.
+// Original: console.log. If stdout is a pipe that is not read, `console.log` blocks, and all
+// clients wait. If the pipe is closed, an error ends the process. Here, lines wait in a queue of
+// limited length, only one write is in progress at a time, and lines that do not fit are counted.
 const out = openStdout();
 out.on("error", () => {});
 let lines = [];
 let dropped = 0;
 let writing;
-function tell(event, fields) {
+function log(event, fields) {
     if (lines.length >= LOG_LINES_MAX) return void dropped++;
     const at_us = Math.round(performance.now() * 1000);
     lines.push(JSON.stringify({ at_us, event, ...fields }));
@@ -242,62 +252,67 @@ async function writeLines() {
         await new Promise((resolve) => out.write(text, resolve));
         const events = dropped;
         dropped = 0;
-        if (events > 0) tell("dropped", { events });
+        if (events > 0) log("dropped", { events });
     }
     writing = undefined;
 }
 
 function openStdout() {
     try {
-        // A socket of its own never blocks, where process.stdout does: on pipes.
+        // If stdout is a pipe, process.stdout blocks, but a new socket for it does not.
         return new net.Socket({ fd: 1, readable: false, writable: true });
     } catch {
-        return process.stdout; // a file or a terminal
+        return process.stdout; // Stdout is a file or a terminal.
     }
 }
 
-function tellError(error, conn) {
-    tell("error", { conn, kind: kindOf(error), message: error.message });
+function logError(error, id) {
+    log("error", { conn: id, kind: kindOf(error), message: error.message });
 }
 
-// One line, and the exit code of a server that could not start.
-function refuse(message) {
-    process.stderr.write(`repaired: ${message}\n`);
+// Reports why the server cannot start, and exits.
+function exitWithError(message) {
+    process.stderr.write(`error: ${message}\n`);
     process.exit(2);
 }
 
-// was: no listener, so a port in use was a stack trace. What Node cannot mend: when no descriptor
-// is left, libuv closes whoever waits to be accepted, without a byte and without telling us.
+// Original: no listener, so a port in use ends the process with a stack trace. A program cannot
+// change what Node does if no file descriptor is left: Node's library libuv accepts the waiting
+// connections and closes them without sending a byte, and does not notify the program.
 server.on("error", (error) => {
-    if (!server.listening) refuse(error.message);
-    tellError(error);
+    if (!server.listening) exitWithError(error.message);
+    logError(error);
 });
 
-// was: nothing. SIGTERM cut everybody off in the middle.
+// Original: no signal handler. SIGTERM ends the process while clients receive the file.
 for (const signal of ["SIGINT", "SIGTERM"]) {
     process.on(signal, () => {
         if (!server.listening) process.exit(130);
-        tell("shutdown");
+        log("shutdown");
         server.close(async () => {
-            // A log that nobody reads gets one second more.
+            // If nothing reads the log, the process exits after one second.
             setTimeout(() => process.exit(0), 1_000);
-            await Promise.all([...clients].map(({ ended }) => ended));
+            await Promise.all([...connections].map(({ finished }) => finished));
             await writing;
             process.exit(0);
         });
-        setTimeout(() => clients.forEach(({ socket }) => socket.destroy()), GRACE_MS);
+        setTimeout(() => connections.forEach(({ socket }) => socket.destroy()), GRACE_MS);
     });
 }
 
-if (!Number.isInteger(chunkBytes) || chunkBytes < 1) refuse("CHUNK is in bytes, at least 1");
-if (!["bare", "http", "none"].includes(preamble)) refuse("the preamble is bare, http or none");
-// was: no such check. If the file is missing, the original server fails when the first client
+if (!Number.isInteger(chunkBytes) || chunkBytes < 1) {
+    exitWithError(`invalid CHUNK \`${chunk}\`: expected a number of bytes, at least 1`);
+}
+if (!["bare", "http", "none"].includes(preamble)) {
+    exitWithError(`invalid preamble \`${preamble}\`: expected bare, http or none`);
+}
+// Original: no such check. If the file is missing, the original server fails when the first client
 // connects.
-const { handle, bytes } = await openFile().catch((error) => refuse(error.message));
+const { handle, bytes } = await openFile().catch((error) => exitWithError(error.message));
 await handle.close();
-// was: listen(port, host), which lets 511 connections wait to be accepted.
+// Original: listen(port, host). Its backlog has the default value, 511 connections.
 server.listen({ port: Number(port), host: "127.0.0.1", backlog: 4096 }, () => {
     const { address, port } = server.address();
     const addr = `${address}:${port}`;
-    tell("listening", { approach: "node", addr, file: basename(file), bytes });
+    log("listening", { approach: "node", addr, file: basename(file), bytes });
 });

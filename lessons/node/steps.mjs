@@ -1,5 +1,5 @@
-// From ten bytes to a true header, one step after the other: each is served to Node's own `fetch`,
-// before the same picture, and what fetch makes of it is printed.
+// Sends the same picture to Node's own `fetch` several times, each time after a different preamble:
+// from ten bytes to a correct header. Prints the result of each `fetch`.
 //
 //   node lessons/node/steps.mjs
 import { once } from "node:events";
@@ -23,11 +23,11 @@ const steps = [
 
 for (const preamble of steps) {
     console.log(JSON.stringify(preamble));
-    console.log(`    ${await served(preamble)}`);
+    console.log(`    ${await fetchAfter(preamble)}`);
 }
 
-// What fetch says of this preamble, and of the picture behind it.
-async function served(preamble) {
+// Serves the picture after this preamble, and describes what `fetch` received.
+async function fetchAfter(preamble) {
     // ANCHOR: serve
     const server = net.createServer((socket) => {
         socket.resume();
@@ -38,15 +38,15 @@ async function served(preamble) {
     // ANCHOR_END: serve
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
-    let soFar = "refused";
+    let result = "refused";
     try {
         const response = await fetch(`http://127.0.0.1:${server.address().port}/`);
-        soFar = `${response.status}, ${response.headers.get("content-type") ?? "no type"}`;
-        const got = Buffer.from(await response.arrayBuffer());
-        const isWhole = got.equals(picture);
-        return `${soFar}, ${isWhole ? "the whole picture" : `${got.length} bytes of ${length}`}`;
+        result = `${response.status}, ${response.headers.get("content-type") ?? "no type"}`;
+        const body = Buffer.from(await response.arrayBuffer());
+        const isWhole = body.equals(picture);
+        return `${result}, ${isWhole ? "the whole picture" : `${body.length} bytes of ${length}`}`;
     } catch (error) {
-        return `${soFar}: ${error.cause.code} (${error.cause.message})`;
+        return `${result}: ${error.cause.code} (${error.cause.message})`;
     } finally {
         server.close();
     }

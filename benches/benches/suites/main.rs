@@ -1,7 +1,7 @@
-//! The suites: what a client observes, by file size, chunk size and number of clients.
+//! Measures the times that clients observe, by file size, chunk size and number of clients.
 //!
-//! `cargo bench -p benches -- --list` lists the benches, and `-- tokio` runs some of them.
-//! docs/METHODOLOGY.md explains why the comparison is fair, and what it does not show.
+//! `cargo bench -p benches -- --list` lists the benchmarks, and `-- tokio` runs some of them.
+//! docs/METHODOLOGY.md explains why the comparison is fair, and what the results do not show.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,23 +13,24 @@ use criterion::{Bencher, BenchmarkId, Criterion, Throughput};
 use harness::TempFolder;
 use serve_core::Approach;
 
-/// The default chunk size of copy mode.
+/// The default chunk size of copy mode, in bytes.
 const COPY_CHUNK_BYTES: usize = 64 * 1024;
 
-/// The default chunk size of zero-copy mode.
+/// The default chunk size of zero-copy mode, in bytes.
 #[cfg(target_os = "linux")]
 const ZERO_COPY_CHUNK_BYTES: usize = 1024 * 1024;
 
+/// The names of the file sizes in the ids of benchmarks, and the sizes in bytes.
 const FILE_SIZES: [(&str, u64); 3] =
     [("64KiB", 64 * 1024), ("1MiB", 1024 * 1024), ("64MiB", 64 * 1024 * 1024)];
 
-/// Numbers of clients at the same time.
+/// The numbers of concurrent clients.
 const CLIENTS: [u64; 3] = [1, 16, 256];
 
-/// The length of the file if only the first byte is timed.
+/// The length of the file in bytes for the benchmarks that time only the first byte.
 const CONNECT_FILE_BYTES: u64 = 1024;
 
-struct Bench {
+struct Benchmark {
     group: &'static str,
     id: BenchmarkId,
     approach: &'static Approach,
@@ -39,26 +40,26 @@ struct Bench {
     work: Work,
 }
 
-/// The file to serve.
+/// The file that the server sends.
 #[derive(Clone, Copy)]
 enum File {
     Bytes(u64),
     Picture,
 }
 
-/// What is timed.
+/// The part of the client's work that is timed.
 #[derive(Clone, Copy)]
 enum Work {
     /// One client, from `connect` to the end of the reply.
     Fetch,
-    /// This number of clients at the same time.
+    /// This number of concurrent clients, from the first `connect` to the end of the last reply.
     FetchByMany(u64),
     /// One client, from `connect` to the first byte.
     FirstByte,
 }
 
 fn main() {
-    // The command line may override these values, as `just bench-quick` does.
+    // The command line may override these values, as `just benchmark-quick` does.
     let mut criterion = Criterion::default()
         .without_plots()
         .sample_size(20)
@@ -66,66 +67,68 @@ fn main() {
         .measurement_time(Duration::from_secs(3))
         .configure_from_args();
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let folder = TempFolder::within(folder)
-        .unwrap_or_else(|error| panic!("cannot create a folder in {}: {error}", folder.display()));
-    // With --test, Criterion reports the progress.
+    let folder = TempFolder::within(folder).unwrap_or_else(|error| {
+        panic!("cannot create a folder in `{}`: {error}", folder.display())
+    });
+    // With `--test`, Criterion itself prints the progress.
     let shows_progress = std::env::args().all(|arg| arg != "--test");
     let start = Instant::now();
-    let benches = benches();
-    for (at, bench) in benches.iter().enumerate() {
-        let mut group = criterion.benchmark_group(bench.group);
-        group.throughput(bench.throughput());
-        // Criterion calls this closure once for the warm-up and once per sample, or never if the
-        // command line does not select the bench. All calls use the same server.
+    let benchmarks = benchmarks();
+    for (at, benchmark) in benchmarks.iter().enumerate() {
+        let mut group = criterion.benchmark_group(benchmark.group);
+        group.throughput(benchmark.throughput());
+        // Criterion calls this closure once for the warm-up and once per sample. It does not call
+        // the closure if the command line does not select the benchmark. All calls use the same
+        // server.
         let mut target = None;
-        group.bench_function(bench.id.clone(), |bencher| {
+        group.bench_function(benchmark.id.clone(), |bencher| {
             let target = target.get_or_insert_with(|| {
                 if shows_progress {
-                    let (number, total, s) = (at + 1, benches.len(), start.elapsed().as_secs());
+                    let (number, total, s) = (at + 1, benchmarks.len(), start.elapsed().as_secs());
                     // A closed stderr is not an error.
                     let _ = writeln!(io::stderr(), "\n[{number}/{total}, {s} s]");
                 }
-                bench.start(folder.path()).unwrap_or_else(|error| panic!("{error}"))
+                benchmark.start(folder.path()).unwrap_or_else(|error| panic!("{error}"))
             });
-            bench.work.time(target, bencher);
+            benchmark.work.time(target, bencher);
         });
         group.finish();
     }
     criterion.final_summary();
 }
 
-/// Returns all benches. They have the same number of worker threads, because the executor of
+/// Returns all benchmarks. They have the same number of worker threads, because the executor of
 /// async-std belongs to the process: its first server determines the number.
-fn benches() -> Vec<Bench> {
+fn benchmarks() -> Vec<Benchmark> {
     let siblings = approaches::ALL;
-    let mut benches = Vec::new();
+    let mut benchmarks = Vec::new();
     for (size, bytes) in FILE_SIZES {
         for approach in siblings.into_iter().chain([&BASELINE_MEMORY]) {
-            benches.push(Bench::new("throughput", approach, size, File::Bytes(bytes)));
+            benchmarks.push(Benchmark::new("throughput", approach, size, File::Bytes(bytes)));
         }
     }
     #[cfg(target_os = "linux")]
     for (size, bytes) in FILE_SIZES {
         for approach in siblings.into_iter().chain([&benches::suite::BASELINE_SENDFILE]) {
-            benches.push(Bench {
+            benchmarks.push(Benchmark {
                 mode: Mode::ZeroCopy,
                 chunk_bytes: ZERO_COPY_CHUNK_BYTES,
-                ..Bench::new("zero_copy", approach, size, File::Bytes(bytes))
+                ..Benchmark::new("zero_copy", approach, size, File::Bytes(bytes))
             });
         }
     }
     let of_chunk_size = |approach, (size, chunk_bytes)| {
         let file = File::Bytes(file_bytes_for(chunk_bytes));
-        Bench { chunk_bytes, ..Bench::new("chunk_size", approach, size, file) }
+        Benchmark { chunk_bytes, ..Benchmark::new("chunk_size", approach, size, file) }
     };
     for size in CHUNK_SIZES {
-        benches.extend(siblings.map(|approach| of_chunk_size(approach, size)));
+        benchmarks.extend(siblings.map(|approach| of_chunk_size(approach, size)));
     }
     // On Linux, the page cache hides the cost of single bytes on other systems. Only an approach
     // with a runtime has a blocking pool.
     if cfg!(target_os = "linux") {
         for approach in siblings.into_iter().filter(|approach| approach.has_workers) {
-            benches.push(Bench {
+            benchmarks.push(Benchmark {
                 id: BenchmarkId::new(format!("{}-by-pool", approach.name), CHUNK_SIZES[0].0),
                 mode: Mode::BlockingPool,
                 ..of_chunk_size(approach, CHUNK_SIZES[0])
@@ -133,21 +136,21 @@ fn benches() -> Vec<Bench> {
         }
     }
     for clients in CLIENTS {
-        benches.extend(siblings.map(|approach| Bench {
+        benchmarks.extend(siblings.map(|approach| Benchmark {
             work: Work::FetchByMany(clients),
-            ..Bench::new("clients", approach, &clients.to_string(), File::Picture)
+            ..Benchmark::new("clients", approach, &clients.to_string(), File::Picture)
         }));
     }
-    benches.extend(siblings.map(|approach| Bench {
+    benchmarks.extend(siblings.map(|approach| Benchmark {
         id: BenchmarkId::from_parameter(approach.name),
         work: Work::FirstByte,
-        ..Bench::new("connect", approach, "", File::Bytes(CONNECT_FILE_BYTES))
+        ..Benchmark::new("connect", approach, "", File::Bytes(CONNECT_FILE_BYTES))
     }));
-    benches
+    benchmarks
 }
 
-impl Bench {
-    /// Creates a bench for one client in copy mode.
+impl Benchmark {
+    /// Creates a benchmark for one client in copy mode.
     fn new(group: &'static str, approach: &'static Approach, parameter: &str, file: File) -> Self {
         Self {
             group,

@@ -1,4 +1,4 @@
-//! Measures servers.
+//! Measures the costs of servers.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,33 +9,37 @@ use std::time::Duration;
 use harness::record::Measurement;
 use harness::{text, usage};
 
+use super::NON_READING_PREFIX;
 use super::strace::{self, Counts};
 use crate::load::Plan;
 use crate::servers::{Launcher, Participant, Server, Settings};
 use crate::suite::WORKERS;
 
-/// The numbers of non-reading clients.
-pub const HELD_CLIENTS: [u64; 4] = [1, 16, 256, 1024];
+/// The numbers of non-reading clients with which memory is measured.
+pub const NON_READING_CLIENTS: [u64; 4] = [1, 16, 256, 1024];
 
-/// More bytes than the kernel accepts for a client that reads nothing, so that the server always
-/// has something left to send.
-const HELD_FILE_BYTES: u64 = 1024 * 1024;
+/// The length of the file for non-reading clients. The kernel accepts less for each of them, so
+/// that the server always has unsent data.
+const NON_READING_FILE_BYTES: u64 = 1024 * 1024;
 
-/// The receive buffer of a non-reading client, which the kernel doubles.
-const HELD_BUFFER_BYTES: usize = 16 * 1024;
+/// The size of the receive buffer that a non-reading client requests. The kernel doubles it.
+const RECEIVE_BUFFER_BYTES: usize = 16 * 1024;
 
-/// The chunk size with non-reading clients: the default of copy mode.
-const HELD_CHUNK_BYTES: u64 = 64 * 1024;
+/// The chunk size of the server with non-reading clients, which is the default of copy mode.
+const NON_READING_CHUNK_BYTES: u64 = 64 * 1024;
 
-/// The memory of a server is read when it has grown by at most 1% within this time, so that the
-/// server has done all its work for new clients.
+/// The interval between two measurements of a server's memory. When the memory has grown by at most
+/// [`SETTLED_RATIO`] within this interval, the server has done all its work for new clients.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(200);
 const SETTLED_RATIO: f64 = 1.01;
-const SETTLE_COUNT_MAX: usize = 25;
 
+/// The maximum number of checks whether the memory still grows.
+const SETTLE_CHECKS_MAX: usize = 25;
+
+/// The maximum number of clients per timed job, one after another.
 const FETCHES_MAX: u64 = 200;
 
-/// Measures servers, one after the other.
+/// Measures the costs of servers, one server after another.
 #[derive(Debug)]
 pub struct Footprints {
     launcher: Launcher,
@@ -46,8 +50,12 @@ pub struct Footprints {
 }
 
 impl Footprints {
-    /// Creates a folder for files within another folder. The timed part of a job takes about as
-    /// long as the job time. For the program, see [`Launcher::new`].
+    /// Creates a temporary folder for the servers' files in `folder`. The timed part of each job
+    /// takes approximately `job_time`. For `program`, see [`Launcher::new`].
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be created.
     pub fn new(
         program: PathBuf,
         folder: &Path,
@@ -58,8 +66,13 @@ impl Footprints {
         Ok(Self { launcher, without_client: HashMap::new(), job_time, is_tracing })
     }
 
-    /// Measures a server that sends a file in chunks of one size, such as `64KiB`, to one client at
-    /// a time. Then counts the system calls of another process that serves one client.
+    /// Measures a server that sends a file of `file_bytes` bytes to one client at a time. `chunk`
+    /// is the chunk size, such as `64KiB`. Then counts the system calls of another process of the
+    /// same server, which serves one client.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server does not start, or if a reply is incorrect.
     pub fn measure_chunks(
         &mut self,
         participant: &Participant,
@@ -95,19 +108,25 @@ impl Footprints {
         Ok(measurements)
     }
 
-    /// Measures a server while clients read nothing. Then all clients read everything.
-    pub fn measure_held(
+    /// Measures the memory and the number of threads of a server while `clients` clients read
+    /// nothing. Then all clients receive the whole reply.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server does not start, or if a reply is incorrect.
+    pub fn measure_non_reading(
         &mut self,
         participant: &Participant,
         clients: u64,
     ) -> io::Result<Vec<Measurement>> {
-        let served = self.launcher.file(HELD_FILE_BYTES)?;
-        let server = self.launcher.start(participant, &served, settings(HELD_CHUNK_BYTES))?;
-        let amount = (clients, HELD_BUFFER_BYTES);
-        let look = || settled(&server);
-        let (_, seen) = server.with_non_reading_clients(amount, plan(&server), look)?;
-        let (memory_bytes, threads) = seen;
-        let id = format!("held-{clients}/{}", participant.name);
+        let served = self.launcher.file(NON_READING_FILE_BYTES)?;
+        let server =
+            self.launcher.start(participant, &served, settings(NON_READING_CHUNK_BYTES))?;
+        let amount = (clients, RECEIVE_BUFFER_BYTES);
+        let inspect = || settled(&server);
+        let (_, (memory_bytes, threads)) =
+            server.with_non_reading_clients(amount, plan(&server), inspect)?;
+        let id = format!("{NON_READING_PREFIX}{clients}/{}", participant.name);
         Ok(measurements(&id, [("memory_bytes", memory_bytes as f64), ("threads", threads as f64)]))
     }
 }
@@ -134,13 +153,14 @@ fn plan(server: &Server) -> Plan {
     Plan { request: Vec::new(), ..server.plan() }
 }
 
-/// Measures a server that serves one client at a time, and returns each value with its quantity.
+/// Measures a server that serves one client at a time. Returns pairs of a quantity and its value.
 fn measure_times(server: &Server, job_time: Duration) -> io::Result<[(&'static str, f64); 7]> {
-    // The first client verifies every byte. Its duration determines the number of clients.
+    // The first client verifies every byte. The time that it takes determines how many clients
+    // follow.
     let first = server.load(plan(server))?;
     let fetches = (job_time.as_secs_f64() / first.wall_s.max(1e-6)).ceil() as u64;
     let fetches = fetches.clamp(1, FETCHES_MAX);
-    // Switches of threads that have ended are not counted.
+    // The context switches of threads that have ended are not counted.
     let before = usage::context_switches(&server.pids()).unwrap_or_default();
     let (report, cpu_s) = server.time(plan(server).with_connections(fetches, 1))?;
     let pids = server.pids();
@@ -157,10 +177,11 @@ fn measure_times(server: &Server, job_time: Duration) -> io::Result<[(&'static s
     ])
 }
 
-/// Waits until the memory of a server hardly grows, and returns it with the number of threads.
+/// Waits until the memory of a server hardly grows. Returns the memory in bytes, and the number of
+/// threads.
 fn settled(server: &Server) -> io::Result<(u64, u64)> {
     let mut before = 0;
-    for _ in 0..SETTLE_COUNT_MAX {
+    for _ in 0..SETTLE_CHECKS_MAX {
         thread::sleep(SETTLE_INTERVAL);
         let now = server.memory_bytes()?;
         if now as f64 <= before as f64 * SETTLED_RATIO {

@@ -1,4 +1,4 @@
-//! System calls, counted by `strace -c`.
+//! Counts the system calls of servers with `strace -c`.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,33 +10,38 @@ use std::process::{Child, Command, Stdio};
 use harness::cleanup;
 use harness::record::Measurement;
 
-/// The number of calls and of failed calls, by name.
+/// The number of calls and the number of failed calls, by the name of the system call.
 pub type Counts = BTreeMap<String, [u64; 2]>;
 
-/// Returns why system calls cannot be counted on this machine, or `None` if they can.
+/// Returns the reason why system calls cannot be counted on this machine, or `None` if they can.
 pub fn why_no_strace() -> Option<String> {
     let words = command(Path::new("/dev/null"));
     let mut command = Command::new(&words[0]);
     command.args(&words[1..]).arg("true").stdin(Stdio::null());
     let strace = cleanup::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
     match strace.and_then(Child::wait_with_output) {
-        Err(_) => Some("strace is not installed (apt install strace)".to_owned()),
+        Err(_) => Some("`strace` is not installed (apt install strace)".to_owned()),
         Ok(output) if output.status.success() => None,
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stderr).into_owned();
             let line = text.lines().next().unwrap_or_default();
-            Some(format!("strace is not permitted, or older than 5.7: {line}"))
+            Some(format!("`strace` is not permitted, or is older than version 5.7: {line}"))
         }
     }
 }
 
-/// Returns a command that runs another one and writes its counts to a file.
+/// Returns a command prefix that runs a program and writes the counts of its system calls to a
+/// file.
 pub(super) fn command(counts: &Path) -> Vec<OsString> {
     let words = ["strace", "-f", "-c", "-U", "name,calls,errors", "-o"];
     words.into_iter().map(OsString::from).chain([counts.into()]).collect()
 }
 
-/// Reads the counts from a file.
+/// Reads the counts that strace wrote to a file.
+///
+/// # Errors
+///
+/// Fails if the file cannot be read or contains no counts.
 pub fn counts(path: &Path) -> io::Result<Counts> {
     let text = fs::read_to_string(path)?;
     let lines = text.lines().filter_map(|line| {
@@ -48,13 +53,13 @@ pub fn counts(path: &Path) -> io::Result<Counts> {
     });
     let counts: Counts = lines.collect();
     match counts.is_empty() {
-        true => Err(io::Error::other("strace counted no system calls")),
+        true => Err(io::Error::other("`strace` counted no system calls")),
         false => Ok(counts),
     }
 }
 
-/// Returns the measurements of the calls that a server makes in addition to those of a start and a
-/// stop without a client.
+/// Returns the numbers of system calls that a server makes for its client. These are its `counts`
+/// minus the counts of a start and a shutdown `without_client`.
 pub fn measurements(id: &str, counts: &Counts, without_client: &Counts) -> Vec<Measurement> {
     let measurements = counts.iter().flat_map(|(name, [calls, errors])| {
         let [other_calls, other_errors] = without_client.get(name).copied().unwrap_or_default();

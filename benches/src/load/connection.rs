@@ -1,4 +1,4 @@
-//! One connection: its request, its reply, and whether the reply is correct.
+//! Sends the request of one connection, receives the reply, and verifies it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -11,31 +11,31 @@ use super::plan::Plan;
 use super::preamble::Preamble;
 use super::socket;
 
-/// The read size until the preamble is complete, if the rest is discarded: the part of the file
-/// that arrives with the preamble is copied.
+/// The maximum number of bytes per read until the preamble is complete, if the client discards the
+/// file. A small value limits how much of the file is copied together with the preamble.
 const PREAMBLE_READ_BYTES: usize = 4096;
 
-/// The maximum number of reads before other connections continue.
-const READS_PER_TURN: usize = 8;
+/// The maximum number of consecutive reads from one connection, so that all connections progress.
+const READS_MAX: usize = 8;
 
-/// The number of reads per second of a slow client. More reads would cost more CPU time.
+/// The number of reads per second of a slow client. A larger number would cost more CPU time.
 const SLOW_READS_PER_S: u64 = 10;
 
-/// Whether a read that does not fill the buffer has read everything. With epoll it has, so that the
-/// read that would return `WouldBlock` is not needed.
+/// Whether a read that does not fill the buffer has read all available data. This is true for
+/// epoll, and saves the read that would return `WouldBlock`.
 const PARTIAL_READ_IS_LAST: bool = cfg!(target_os = "linux");
 
 pub(super) struct Connection {
     pub stream: TcpStream,
-    /// The number of the connection, starting at 0.
+    /// The index of the connection. The first connection has the index 0.
     pub number: u64,
-    /// When the connection was due.
+    /// The planned start of the connection.
     pub due: Instant,
-    /// When data was last received, or when the connection started.
+    /// The time at which data was last received, or at which the connection started.
     pub last_active: Instant,
-    /// The time from when the connection was due to the first byte of the reply.
+    /// The time from the planned start to the first byte of the reply.
     pub first_byte: Option<Duration>,
-    /// The number of bytes that were received, preamble included.
+    /// The number of received bytes, including the preamble.
     pub received_bytes: u64,
     pub is_connected: bool,
     /// Whether a read may return data.
@@ -49,15 +49,15 @@ pub(super) struct Connection {
     body_bytes: u64,
     preamble: Preamble,
     hash: Option<Xxh3>,
-    /// When a slow client may read again.
+    /// The time at which a slow client may read again.
     next_read: Instant,
 }
 
-/// What the worker does next with a connection.
+/// The next action of the worker for a connection.
 pub(super) enum Step {
     /// Wait for an event.
     Wait,
-    /// Continue to read after the other connections.
+    /// Read again after the other connections.
     Continue,
     /// Close the connection.
     End(Result<(), Failure>),
@@ -91,10 +91,11 @@ impl Connection {
         })
     }
 
-    /// Sends the request, or as much of it as the kernel accepts. Returns whether it was sent.
+    /// Sends the request until the kernel accepts no more data. Returns whether the whole request
+    /// was sent.
     ///
-    /// On loopback, the connection is established as soon as `connect` returns. A write that
-    /// succeeds proves this at a lower cost than a query.
+    /// On loopback, the connection is established as soon as `connect` returns. A successful write
+    /// proves this, and costs less than a query.
     pub fn send_request(&mut self, plan: &Plan) -> Result<bool, Failure> {
         while self.sent_bytes < plan.request.len() {
             match self.stream.write(&plan.request[self.sent_bytes..]) {
@@ -114,9 +115,9 @@ impl Connection {
         Ok(true)
     }
 
-    /// Remembers that a write failed because of the server's RST. Data that arrived earlier can
-    /// still be read. The kernel reports the error only once, so that this data seems to end with a
-    /// FIN.
+    /// Records that a write failed because the server reset the connection. The client can still
+    /// read data that arrived earlier. The kernel reports the error only once, so that this data
+    /// seems to end with a FIN.
     fn record_reset(&mut self, plan: &Plan) {
         self.is_connected = true;
         self.is_reset = true;
@@ -129,7 +130,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Checks whether a client that must not read yet has received its first byte.
+    /// Checks whether a non-reading client has received the first byte of its reply.
     pub fn check_first_byte(&mut self, plan: &Plan) -> Step {
         if !self.is_readable || self.first_byte.is_some() {
             return Step::Wait;
@@ -145,9 +146,9 @@ impl Connection {
         }
     }
 
-    /// Reads the data that has arrived, but yields to other connections.
+    /// Reads the data that has arrived, with at most [`READS_MAX`] reads.
     pub fn receive(&mut self, plan: &Plan, buffer: &mut Vec<u8>, now: Instant) -> Step {
-        for _ in 0..READS_PER_TURN {
+        for _ in 0..READS_MAX {
             match self.max_bytes(plan, now) {
                 Some(0) => return Step::End(Ok(())),
                 Some(max_bytes) if self.is_readable => {
@@ -164,8 +165,8 @@ impl Connection {
         Step::Continue
     }
 
-    /// Returns the maximum number of bytes to read now: 0 if the client resets the connection now,
-    /// `None` if it is too early to read.
+    /// Returns the maximum number of bytes to read now. Returns 0 if the client must now reset the
+    /// connection, and `None` if a slow client must wait.
     fn max_bytes(&self, plan: &Plan, now: Instant) -> Option<u64> {
         let remaining = plan.reset_after_bytes.map_or(u64::MAX, |max| max - self.received_bytes);
         match plan.slow_bytes_per_s {
@@ -175,7 +176,7 @@ impl Connection {
         }
     }
 
-    /// Reads once. Returns the number of bytes, or `None` if no data has arrived.
+    /// Reads once. Returns the number of bytes (0 at EOF), or `None` if no data is available.
     fn read(
         &mut self,
         plan: &Plan,
@@ -225,12 +226,13 @@ impl Connection {
         self.received_bytes += count as u64;
         if let Some(bytes_per_s) = plan.slow_bytes_per_s {
             let pause = Duration::from_secs_f64(count as f64 / bytes_per_s as f64);
-            // A client that was late catches up with at most one read.
+            // After a delay, a slow client makes at most one read ahead of its rate.
             self.next_read = now.max(self.next_read + pause);
         }
     }
 
-    /// Fails as soon as the reply is too long, so that an endless reply is not read further.
+    /// Fails as soon as the reply is longer than the file, so that the client does not read an
+    /// endless reply.
     fn check_length(&self, plan: &Plan) -> Result<(), Failure> {
         match plan.expected {
             Some(expected) if self.body_bytes > expected.bytes => Err(Failure::new(
@@ -245,24 +247,25 @@ impl Connection {
     fn check_reply(&self, plan: &Plan) -> Result<(), Failure> {
         let received_bytes = self.received_bytes;
         if self.is_reset {
-            let message = format!("the server reset the connection, after {received_bytes} bytes");
+            let message = format!("the server reset the connection after {received_bytes} bytes");
             return Err(Failure::new(Kind::Reset, message));
         }
         let short = |message: String| Err(Failure::new(Kind::Short, message));
         if !self.preamble.is_complete() {
-            return short(format!("expected a preamble, got {received_bytes} bytes of it"));
+            return short(format!("expected a complete preamble, got {received_bytes} bytes"));
         }
         if let Some(bytes) = plan.reset_after_bytes {
-            return short(format!("expected {bytes} bytes or more, got {received_bytes}"));
+            return short(format!("expected at least {bytes} bytes, got {received_bytes}"));
         }
         let Some(expected) = plan.expected else { return Ok(()) };
         if self.body_bytes < expected.bytes {
             return short(format!("expected {} bytes, got {}", expected.bytes, self.body_bytes));
         }
         match self.hash.as_ref().map(Xxh3::digest) {
-            Some(hash) if Some(hash) != expected.xxh3 => {
-                Err(Failure::new(Kind::Hash, "the length is correct, but the content is not"))
-            }
+            Some(hash) if Some(hash) != expected.xxh3 => Err(Failure::new(
+                Kind::Hash,
+                "the length is correct, but the content differs from the file",
+            )),
             _ => Ok(()),
         }
     }

@@ -11,38 +11,38 @@ use serde::Serialize;
 pub enum Kind {
     /// No server listens on the port.
     Refused,
-    /// Another error of `connect`.
+    /// `connect` failed for another reason.
     Connect,
-    /// This machine has no local port left for another connection to the server.
+    /// No local port is left for another connection to the server.
     NoPorts,
-    /// This process has no file descriptor left.
+    /// No file descriptor is left.
     NoDescriptors,
-    /// No byte was received, or no connection was made, within the timeout.
+    /// The connection was not established, or no data arrived, within the timeout.
     Timeout,
     /// The server reset the connection.
     Reset,
     /// The reply does not start with the expected preamble.
     Preamble,
-    /// The reply's status is not 200.
+    /// The status in the HTTP header is not 200.
     Status,
-    /// Bytes are missing.
+    /// The reply is shorter than expected.
     Short,
-    /// There are too many bytes.
+    /// The reply is longer than expected.
     Long,
-    /// The length is correct, but the content is not.
+    /// The length is correct, but the content differs from the file.
     Hash,
-    /// Another error of `read`.
+    /// `read` failed for another reason.
     Io,
 }
 
-/// Writes the same name as in JSON.
+/// Writes the name that the JSON report contains.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
     }
 }
 
-/// The reason for which a connection failed. The message includes help if there is any.
+/// The reason for which a connection failed. Some messages include help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub kind: Kind,
@@ -54,11 +54,11 @@ impl Failure {
         Self { kind, message: message.into() }
     }
 
-    /// Creates the failure of a socket that could not be created or connected.
+    /// Describes an error that occurred while a socket was created or connected.
     pub fn of_connect(error: &io::Error) -> Self {
         #[cfg(unix)]
         if let Some(libc::EMFILE | libc::ENFILE) = error.raw_os_error() {
-            let help = "use fewer connections, or raise the limit: ulimit -n";
+            let help = "use fewer connections, or raise the limit with `ulimit -n`";
             return Self::new(Kind::NoDescriptors, format!("no file descriptor is left; {help}"));
         }
         use io::ErrorKind::{
@@ -66,30 +66,30 @@ impl Failure {
         };
         let (kind, message) = match error.kind() {
             ConnectionRefused => {
-                (Kind::Refused, "no server listens there, or its accept queue is full")
+                (Kind::Refused, "no server listens on this port, or its accept queue is full")
             }
             ConnectionReset => {
                 (Kind::Reset, "the server reset the connection during the handshake")
             }
             AddrNotAvailable | AddrInUse => (
                 Kind::NoPorts,
-                "no local port is left; use fewer connections, or allow more ports: \
-                 sysctl net.ipv4.ip_local_port_range='1024 65535'",
+                "no local port is left; use fewer connections, or permit more ports with \
+                 `sysctl net.ipv4.ip_local_port_range='1024 65535'`",
             ),
             TimedOut => {
-                (Kind::Timeout, "no response from the server; a firewall may drop the packets")
+                (Kind::Timeout, "the server does not respond; a firewall may drop the packets")
             }
             _ => return Self::new(Kind::Connect, error.to_string()),
         };
         Self::new(kind, message)
     }
 
-    /// Creates the failure of a `read` after `received_bytes` bytes.
+    /// Describes an error of `read` after `received_bytes` bytes.
     pub fn of_read(error: &io::Error, received_bytes: u64) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Kind::Reset,
             _ => Kind::Io,
         };
-        Self::new(kind, format!("{error}, after {received_bytes} bytes"))
+        Self::new(kind, format!("cannot read after {received_bytes} bytes: {error}"))
     }
 }

@@ -1,4 +1,4 @@
-//! A plan during its execution: the state that all threads share.
+//! The state of a plan during its execution, which all threads share.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,22 +10,23 @@ use super::failure::{Failure, Kind};
 use super::plan::{Amount, Hold, Plan};
 use super::report::Tally;
 
-/// The maximum number of clients that wait for their first byte before a hold. It is less than a
-/// backlog of 511, which many servers have: a client that does not fit into the accept queue loses
-/// a second.
+/// The maximum number of non-reading clients that wait for their first byte at the same time. It is
+/// less than 511, the backlog of nginx and Node: if the accept queue is full, the kernel retries
+/// the handshake of a client after one second.
 const UNANSWERED_MAX: u64 = 256;
 
-/// If no client gets its first byte for this long, more clients start nevertheless.
+/// The time after which more clients start, even if no waiting client has received its first byte.
 const UNANSWERED_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// The interval between two checks whether all clients have received their first byte.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A plan during its execution. Another thread can watch it.
+/// A plan during its execution. Another thread can observe its progress.
 #[derive(Debug)]
 pub struct Job {
     pub(super) plan: Plan,
     start: Instant,
-    /// The number of connections that threads have claimed.
+    /// The number of connections that the threads have started or will start.
     claimed: AtomicU64,
     bytes: AtomicU64,
     is_released: AtomicBool,
@@ -34,7 +35,11 @@ pub struct Job {
 }
 
 impl Job {
-    /// Prepares the execution of a plan. A rate or a duration is measured from here.
+    /// Prepares the execution of a plan. Rates and durations start at this call.
+    ///
+    /// # Errors
+    ///
+    /// Fails if this machine cannot execute the plan. The message includes help.
     pub fn new(plan: Plan) -> io::Result<Self> {
         plan.check()?;
         Ok(Self {
@@ -48,18 +53,18 @@ impl Job {
         })
     }
 
-    /// Returns how many connections have ended, and how many bytes were received.
+    /// Returns the number of connections that have ended, and the number of received bytes.
     pub fn progress(&self) -> (u64, u64) {
         (self.tally().ended(), self.bytes.load(Ordering::Relaxed))
     }
 
-    /// Returns the number of clients that received the first byte of their reply, but must not read
-    /// yet.
+    /// Returns the number of clients that have received the first byte of their reply and do not
+    /// read yet.
     pub fn non_reading_clients(&self) -> u64 {
         if self.is_holding() { self.tally().non_reading } else { 0 }
     }
 
-    /// Waits until each client of a hold has received the first byte of its reply, or has failed.
+    /// Waits until each non-reading client has received the first byte of its reply, or has failed.
     /// Returns false if this takes longer than `timeout`.
     pub fn wait_for_non_reading_clients(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
@@ -72,12 +77,13 @@ impl Job {
         true
     }
 
-    /// Lets the clients of a hold read.
+    /// Lets the non-reading clients start to read.
     pub fn release(&self) {
         self.is_released.store(true, Ordering::Release);
     }
 
-    /// Starts no more connections, and ends a hold. Open connections are completed.
+    /// Prevents further connections, and lets non-reading clients start to read. Open connections
+    /// are completed.
     pub(super) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Release);
     }
@@ -94,7 +100,8 @@ impl Job {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Records the end of a connection: the time of its first byte, or the reason of its failure.
+    /// Records the end of a connection. `result` contains the time to the first byte, or the reason
+    /// for the failure.
     pub(super) fn record_end(
         &self,
         number: u64,
@@ -105,34 +112,37 @@ impl Job {
         let mut tally = self.tally();
         tally.was_connected |= is_connected;
         let is_refused = result.as_ref().is_err_and(|failure| failure.kind == Kind::Refused);
-        // If the server does not run, further connections would fail for the same reason.
+        // If no server is running, further connections would fail for the same reason.
         if is_refused && !tally.was_connected {
             self.stop();
         }
         tally.record_end(number, due, result);
     }
 
-    /// Returns how many clients got their first byte or failed, and the time since the last event.
+    /// Returns the number of clients that have received their first byte or failed, and the time
+    /// since the last of these events.
     fn answered(&self) -> (u64, Duration) {
         let tally = self.tally();
         let last = tally.last_event.unwrap_or(self.start);
         (tally.non_reading + tally.ended(), last.elapsed())
     }
 
-    /// Returns whether clients must not read yet.
+    /// Returns whether non-reading clients must continue to wait.
     pub(super) fn is_holding(&self) -> bool {
         let Some(hold) = self.plan.hold else { return false };
         if let Hold::For(time) = hold {
             let (answered, since_last) = self.answered();
             if answered >= self.plan.connections && since_last >= time {
-                // This is final: the clients that read change the time since the last event.
+                // Without this call, the hold would resume: the clients that now read reset the
+                // time since the last event.
                 self.release();
             }
         }
         !self.is_stopped() && !self.is_released.load(Ordering::Acquire)
     }
 
-    /// Returns whether the server's accept queue has space for another client of a hold.
+    /// Returns whether another client may start. Limits the number of non-reading clients that wait
+    /// for their first byte, so that the server's accept queue is not full.
     pub(super) fn may_start(&self) -> bool {
         if self.plan.hold.is_none() {
             return true;
@@ -142,7 +152,8 @@ impl Job {
         unanswered < UNANSWERED_MAX || since_last >= UNANSWERED_TIMEOUT
     }
 
-    /// Claims the next connection, if any. Returns its number and when it is due.
+    /// Claims the next connection for the calling thread. Returns the index and the planned start
+    /// of the connection, or `None` if all connections have been claimed.
     pub(super) fn next(&self, now: Instant) -> Option<(u64, Instant)> {
         let number = self.claimed.fetch_add(1, Ordering::Relaxed);
         let after = match self.plan.rate_per_s {

@@ -1,4 +1,4 @@
-//! What the clients do.
+//! The settings of the clients.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -10,11 +10,11 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::preamble::PreambleKind;
 
-/// The number of file descriptors that this process needs besides its connections: the standard
-/// streams, and one for the event loop of each thread.
+/// The number of file descriptors that are reserved for other purposes than connections: the
+/// standard streams, and the event loop of each thread.
 const OTHER_DESCRIPTORS: u64 = 20;
 
-/// What the clients do.
+/// The settings of the clients.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The server's address.
@@ -23,18 +23,20 @@ pub struct Plan {
     pub connections: u64,
     /// The total number of connections.
     pub amount: Amount,
-    /// The number of connections to start per second, even if the server is slower.
+    /// The number of connections to start per second. The rate does not depend on the server's
+    /// speed. `None` starts connections as soon as others have ended.
     pub rate_per_s: Option<f64>,
-    /// When non-reading clients start to read. By default, each client reads immediately.
+    /// The event after which non-reading clients start to read. With `None`, all clients read
+    /// immediately.
     pub hold: Option<Hold>,
     /// The maximum number of bytes that each client reads per second.
     pub slow_bytes_per_s: Option<u64>,
-    /// The number of bytes, preamble included, after which the client resets the connection.
+    /// The number of bytes, including the preamble, after which the client resets the connection.
     pub reset_after_bytes: Option<u64>,
     /// The local address of the clients.
     pub source: Option<IpAddr>,
-    /// The size of the receive buffer in bytes (`SO_RCVBUF`; Linux doubles it). Non-reading clients
-    /// get a larger one when they start to read.
+    /// The size of the receive buffer in bytes (`SO_RCVBUF`). Linux doubles it. Non-reading clients
+    /// enlarge the buffer when they start to read.
     pub receive_buffer_bytes: Option<usize>,
     /// The maximum size of a TCP segment in bytes.
     pub max_segment_bytes: Option<u32>,
@@ -46,27 +48,27 @@ pub struct Plan {
     pub preamble: PreambleKind,
     /// Whether the kernel discards the data instead of copying it to the client (Linux).
     pub is_discarding: bool,
-    /// The maximum time without a byte on a connection.
+    /// The maximum time without data on a connection. The connection then fails.
     pub timeout: Duration,
-    /// The number of threads. Each one runs an event loop.
+    /// The number of threads. Each thread runs an event loop.
     pub threads: usize,
 }
 
 /// The total number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// This number.
+    /// A fixed number.
     Total(u64),
-    /// All that start within this time. Connections that are open at its end are completed.
+    /// As many as start within this time. Connections that are open at its end are completed.
     During(Duration),
 }
 
-/// When non-reading clients start to read.
+/// The event after which non-reading clients start to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// This long after the last client received the first byte of its reply.
+    /// This time has passed since the last client received the first byte of its reply.
     For(Duration),
-    /// When [`release`](super::Job::release) is called.
+    /// [`release`](super::Job::release) was called.
     UntilReleased,
 }
 
@@ -75,12 +77,16 @@ pub enum Hold {
 pub struct Expected {
     /// The length in bytes.
     pub bytes: u64,
-    /// The 64-bit XXH3 hash, if the content is to be verified.
+    /// The 64-bit XXH3 hash. With `None`, the content is not verified.
     pub xxh3: Option<u64>,
 }
 
 impl Expected {
     /// Returns the length and the hash of a file.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read.
     pub fn of_file(path: &Path) -> io::Result<Self> {
         let mut file = BufReader::with_capacity(1024 * 1024, File::open(path)?);
         let mut hash = Xxh3::new();
@@ -112,30 +118,34 @@ impl Plan {
         }
     }
 
-    /// Sets the total number of connections, and the maximum number of open ones.
+    /// Sets the total number of connections, and the maximum number of open connections.
     pub fn with_connections(mut self, total: u64, open: u64) -> Self {
         self.amount = Amount::Total(total);
         self.connections = open;
         self
     }
 
-    /// Returns an error with help if this machine cannot execute the plan.
+    /// Checks that this machine can execute the plan.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot. The message includes help.
     pub(super) fn check(&self) -> io::Result<()> {
         let available = descriptors();
         let is_positive = |rate: f64| rate > 0.0 && rate.is_finite();
         let message = if !self.rate_per_s.is_none_or(is_positive) {
             "the rate must be greater than 0".to_owned()
         } else if self.is_discarding && !cfg!(target_os = "linux") {
-            "only Linux can discard data in the kernel\nhelp: remove --discard".to_owned()
+            "the kernel of this system cannot discard data\nhelp: remove `--discard`".to_owned()
         } else if self.max_segment_bytes.is_some() && !cfg!(unix) {
-            "this system cannot limit the size of segments\nhelp: remove --max-segment".to_owned()
+            "this system cannot limit the size of segments\nhelp: remove `--max-segment`".to_owned()
         } else if self.hold.is_some() && self.amount != Amount::Total(self.connections) {
-            "all connections of a hold must be open at the same time".to_owned()
+            "with a hold, all connections must be open at the same time".to_owned()
         } else if self.connections > available {
             format!(
-                "{connections} open connections need as many file descriptors, \
-                 and {available} are available\n\
-                 help: use fewer connections, or raise the limit as root: ulimit -Hn {limit}",
+                "{connections} open connections need {connections} file descriptors, \
+                 but only {available} are available\n\
+                 help: use fewer connections, or raise the limit as root with `ulimit -Hn {limit}`",
                 connections = self.connections,
                 limit = self.connections + OTHER_DESCRIPTORS,
             )
@@ -146,7 +156,7 @@ impl Plan {
     }
 }
 
-/// Raises the limit of file descriptors, and returns how many connections are possible.
+/// Raises the file descriptor limit, and returns the maximum number of open connections.
 pub fn descriptors() -> u64 {
     let limit = harness::cleanup::raise_descriptor_limit();
     // Windows has no such limit, but each connection needs a port.

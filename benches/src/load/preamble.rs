@@ -1,15 +1,16 @@
-//! The part of a reply before the file.
+//! Recognizes the preamble of a reply.
 
 use super::failure::{Failure, Kind};
 
 const BARE: &[u8] = b"HTTP/1.1\n\n";
 
-/// The start of an HTTP header. The minor version is any digit.
+/// The beginning of an HTTP header with status 200. Any digit is accepted as the minor version.
 const STATUS_LINE: &[u8] = b"HTTP/1.x 200";
 const MINOR_VERSION_AT: usize = 7;
 const STATUS_AT: usize = 9;
 
-/// The maximum length of an HTTP header, which is Node's `--max-http-header-size`.
+/// The maximum length of an HTTP header in bytes, from the default of Node's
+/// `--max-http-header-size`.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// The expected preamble.
@@ -22,15 +23,15 @@ pub enum PreambleKind {
     Bare,
     /// An HTTP header with status 200.
     Http,
-    /// Nothing.
+    /// No preamble.
     None,
 }
 
-/// Finds the end of a connection's preamble.
+/// Finds the end of the preamble on one connection.
 #[derive(Debug)]
 pub(super) struct Preamble {
     kind: PreambleKind,
-    /// The part that was received, until the preamble is complete.
+    /// The received part of the preamble, until the preamble is complete.
     received: Vec<u8>,
     is_complete: bool,
 }
@@ -49,7 +50,7 @@ impl Preamble {
         if self.is_complete {
             return Ok(bytes);
         }
-        // Usually the whole preamble arrives at once, and nothing is allocated.
+        // Usually the whole preamble arrives in one read, and no memory is allocated.
         let earlier_bytes = self.received.len();
         let length = if earlier_bytes == 0 {
             preamble_length(self.kind, bytes)?
@@ -69,7 +70,7 @@ impl Preamble {
     }
 }
 
-/// Returns the length of the preamble, or `None` if it is incomplete.
+/// Returns the length of the preamble in bytes, or `None` if it is incomplete.
 fn preamble_length(kind: PreambleKind, reply: &[u8]) -> Result<Option<usize>, Failure> {
     match kind {
         PreambleKind::None => Ok(Some(0)),
@@ -92,7 +93,9 @@ fn header_length(reply: &[u8]) -> Result<Option<usize>, Failure> {
         _ => expected != actual,
     };
     match STATUS_LINE.iter().zip(reply).enumerate().position(is_incorrect) {
-        Some(STATUS_AT..) => Err(Failure::new(Kind::Status, "the reply's status is not 200")),
+        Some(STATUS_AT..) => {
+            Err(Failure::new(Kind::Status, "the status in the HTTP header is not 200"))
+        }
         Some(at) => Err(unexpected(at)),
         None => {
             let header = &reply[..reply.len().min(HEADER_BYTES_MAX)];
@@ -106,6 +109,9 @@ fn header_length(reply: &[u8]) -> Result<Option<usize>, Failure> {
 }
 
 fn unexpected(at: usize) -> Failure {
-    let help = "if the reply starts with the file, use --preamble none";
-    Failure::new(Kind::Preamble, format!("byte {at} is not part of a preamble; {help}"))
+    let help = "if the reply starts with the file, use `--preamble none`";
+    Failure::new(
+        Kind::Preamble,
+        format!("byte {at} of the reply does not belong to a preamble; {help}"),
+    )
 }

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use harness::text::grouped;
 use serde::Serialize;
 
 use super::failure::{Failure, Kind};
 use super::plan::Plan;
 
-/// The maximum number of failures that are described.
+/// The maximum number of failures that the report describes.
 const EXAMPLES_MAX: usize = 5;
 
-/// In a shorter time, the client's CPU time is mostly spent on starting.
+/// The minimum duration of a load, in seconds, for a warning about the client's CPU time. In
+/// shorter loads, the client spends most of its CPU time on startup.
 const SHORT_S: f64 = 0.1;
 
 /// The results of a load.
@@ -28,30 +28,29 @@ pub struct Report {
     /// The number of connections that succeeded.
     pub completed: u64,
     /// The number of connections that failed, by kind of failure.
-    #[serde(rename = "wrong")]
     pub failed: BTreeMap<Kind, u64>,
     /// Descriptions of the first few failures.
-    #[serde(rename = "wrong_examples")]
     pub failed_examples: Vec<String>,
-    /// What was verified for each connection that succeeded.
+    /// The part of the replies that was verified.
     pub verified: Verified,
-    /// The number of bytes that were received, preambles included.
+    /// The number of received bytes, including preambles.
     pub bytes: u64,
-    /// The time from the start of the first connection to the end of the last one.
+    /// The time in seconds from the start of the first connection to the end of the last
+    /// connection.
     pub wall_s: f64,
-    /// Billions of bytes per second.
+    /// The received data per second, in 10⁹ bytes.
     pub gb_per_s: f64,
-    /// The number of connections per second that succeeded.
+    /// The number of successful connections per second.
     pub connections_per_s: f64,
-    /// The times from when a connection was due to its first byte.
+    /// The times from a connection's planned start to its first byte, in microseconds.
     pub first_byte_us: Option<Percentiles>,
-    /// The times from when a connection was due to its end.
+    /// The times from a connection's planned start to its end, in microseconds.
     pub end_us: Option<Percentiles>,
-    /// The CPU time of the client's threads, if the system reports it.
+    /// The CPU time of the client's threads in seconds, if the system reports it.
     pub cpu_s: Option<f64>,
 }
 
-/// What was verified.
+/// The part of the replies that was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verified {
@@ -63,21 +62,21 @@ pub enum Verified {
     Nothing,
 }
 
-/// Percentiles of a distribution. Each one is a value that was measured.
+/// Percentiles of a distribution. Each percentile is a measured value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Percentiles {
     /// The median.
     pub p50: u64,
-    /// At least 90% of the values are at most this large.
+    /// The 90th percentile: at least 90% of the values are less or equal.
     pub p90: u64,
-    /// At least 99% of the values are at most this large.
+    /// The 99th percentile: at least 99% of the values are less or equal.
     pub p99: u64,
     /// The largest value.
     pub max: u64,
 }
 
 impl Percentiles {
-    /// Returns `None` if there are no values.
+    /// Computes the percentiles of some values. Returns `None` if there are no values.
     pub fn of(mut values: Vec<u64>) -> Option<Self> {
         values.sort_unstable();
         let max = *values.last()?;
@@ -86,11 +85,11 @@ impl Percentiles {
     }
 }
 
-/// The counts and times of all threads.
+/// The number of connections and their times, from all threads.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     completed: u64,
-    /// The number of clients that received the first byte of their reply during a hold.
+    /// The number of non-reading clients that have received the first byte of their reply.
     pub non_reading: u64,
     pub was_connected: bool,
     pub last_event: Option<Instant>,
@@ -175,7 +174,7 @@ impl Report {
     }
 }
 
-/// Writes the report for people.
+/// Writes the report in a readable form.
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verified = match self.verified {
@@ -183,16 +182,16 @@ impl fmt::Display for Report {
             Verified::Length => "length verified",
             Verified::Nothing => "content not verified",
         };
-        writeln!(f, "completed    {} ({verified})", grouped(self.completed))?;
-        write!(f, "failed       {}", grouped(self.failed_count()))?;
+        writeln!(f, "completed    {} ({verified})", self.completed)?;
+        write!(f, "failed       {}", self.failed_count())?;
         for (at, (kind, count)) in self.failed.iter().enumerate() {
-            write!(f, "{} {} {kind}", if at == 0 { ":" } else { "," }, grouped(*count))?;
+            write!(f, "{} {count} {kind}", if at == 0 { ":" } else { "," })?;
         }
         writeln!(f)?;
         for example in &self.failed_examples {
             writeln!(f, "             {example}")?;
         }
-        writeln!(f, "bytes        {} in {:.3} s", grouped(self.bytes), self.wall_s)?;
+        writeln!(f, "bytes        {} in {:.3} s", self.bytes, self.wall_s)?;
         let per_s = self.connections_per_s;
         writeln!(f, "speed        {:.3} GB/s, {per_s:.1} connections/s", self.gb_per_s)?;
         for (name, percentiles) in [("first byte", self.first_byte_us), ("end", self.end_us)] {
@@ -203,10 +202,13 @@ impl fmt::Display for Report {
         let Some(cpu_s) = self.cpu_s else { return Ok(()) };
         let threads_s = self.wall_s * self.threads as f64;
         let percent = if threads_s > 0.0 { 100.0 * cpu_s / threads_s } else { 0.0 };
-        let of = if self.threads == 1 { "a core" } else { "its threads" };
-        writeln!(f, "own CPU      {cpu_s:.3} s, {percent:.0}% of {of}")?;
+        let of = if self.threads == 1 { "one core" } else { "its threads" };
+        writeln!(f, "client CPU   {cpu_s:.3} s, {percent:.0}% of {of}")?;
         if percent > 90.0 && self.wall_s > SHORT_S {
-            writeln!(f, "             the client is the bottleneck; use --threads or --discard")?;
+            writeln!(
+                f,
+                "             the client is the bottleneck; use `--threads` or `--discard`"
+            )?;
         }
         Ok(())
     }

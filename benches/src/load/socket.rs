@@ -1,4 +1,4 @@
-//! The sockets of the clients.
+//! Creates, reads and closes the sockets of the clients.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -10,19 +10,20 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::plan::Plan;
 
-/// The size of the receive buffer after a hold: twice the default of `net.ipv4.tcp_rmem` in Linux.
+/// The size of the receive buffer that a client requests after a hold, in bytes. It is twice the
+/// default of `net.ipv4.tcp_rmem` on Linux.
 const RECEIVE_BUFFER_BYTES: usize = 256 * 1024;
 
-/// With this flag, Linux discards the data instead of copying it. Other systems copy it.
+/// The flag with which Linux discards the data instead of copying it. Other systems copy the data.
 #[cfg(target_os = "linux")]
 const DISCARD: i32 = libc::MSG_TRUNC;
 #[cfg(not(target_os = "linux"))]
 const DISCARD: i32 = 0;
 
-/// Starts to connect. Returns whether the connection is already established.
+/// Starts to connect. Returns the socket, and whether the connection is already established.
 pub(super) fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
     let domain = Domain::for_address(plan.addr);
-    // One system call instead of three.
+    // This call sets `O_NONBLOCK` and `FD_CLOEXEC` without additional system calls.
     #[cfg(target_os = "linux")]
     let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     #[cfg(not(target_os = "linux"))]
@@ -54,8 +55,8 @@ fn is_in_progress(error: &io::Error) -> bool {
     return error.kind() == io::ErrorKind::WouldBlock;
 }
 
-/// Returns whether the connection is established. An event alone does not prove it, because it may
-/// belong to an earlier socket with the same token.
+/// Returns whether the connection is established. An event does not prove this, because the event
+/// may belong to an earlier socket with the same token.
 pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     if let Some(error) = stream.take_error()? {
         return Err(error);
@@ -68,8 +69,8 @@ pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// Reads into spare capacity, which stays unused memory on Linux ([`DISCARD`]). Returns the number
-/// of bytes.
+/// Reads into spare capacity, and returns the number of bytes. On Linux, the kernel discards the
+/// data ([`DISCARD`]), so that the capacity remains unused.
 pub(crate) fn discard<'s, S>(stream: &'s S, spare: &mut [MaybeUninit<u8>]) -> io::Result<usize>
 where
     SockRef<'s>: From<&'s S>,
@@ -77,15 +78,15 @@ where
     SockRef::from(stream).recv_with_flags(spare, DISCARD)
 }
 
-/// Enlarges the receive buffer of a client that starts to read. With a small window, thousands of
+/// Enlarges the receive buffer of a client that starts to read. With small windows, thousands of
 /// clients would need minutes to receive their replies.
 pub(super) fn enlarge_receive_buffer(stream: &TcpStream) {
-    // With the small buffer, the client receives the same bytes, but later.
+    // If this fails, the client receives the same bytes, but more slowly.
     let _ = SockRef::from(stream).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
 }
 
 /// Closes the connection with a TCP RST.
 pub(super) fn reset(stream: TcpStream) {
-    // The call fails if the connection was reset already.
+    // This call fails if the connection has already been reset.
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }

@@ -1,4 +1,4 @@
-//! The event loop for one thread's share of the connections.
+//! The event loop of a thread, which runs the thread's share of the connections.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,12 +15,15 @@ use super::job::Job;
 use super::report::Report;
 use super::socket;
 
+/// The maximum number of events per call of `poll`.
 const EVENTS_MAX: usize = 1024;
 
-/// Fits into the cache of a core, so that the data is hashed from there.
+/// The maximum number of bytes per read. This much data fits into the cache of a core, from which
+/// it is then hashed.
 const READ_BYTES: usize = 256 * 1024;
 
-/// The maximum size of the kernel's receive buffer (`net.ipv4.tcp_rmem`).
+/// The maximum number of bytes per read that discards data, which is the default maximum size of
+/// the kernel's receive buffer (`net.ipv4.tcp_rmem`).
 const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 
 /// The interval between two checks of the timeouts.
@@ -34,6 +37,10 @@ const HOLD_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Job {
     /// Executes the plan. This method must be called only once.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system provides no event loop. The report contains the errors of connections.
     pub fn run(&self) -> io::Result<Report> {
         let work = |index| {
             let result = Worker::new(self, index).and_then(Worker::run);
@@ -60,15 +67,15 @@ struct Worker<'a> {
     poll: Poll,
     /// The open connections. Their keys are the tokens of their events.
     connections: Slab<Connection>,
-    /// The maximum number of open connections, or 0 when the last one was started.
+    /// The maximum number of open connections, or 0 after the last connection was started.
     connections_max: usize,
-    /// Connections that may have more data to read.
+    /// The keys of connections that may have more data to read.
     queue: VecDeque<usize>,
-    /// The buffer for all connections. Its spare capacity is for discarded data.
+    /// The buffer for reads from all connections. Reads that discard data use its spare capacity.
     buffer: Vec<u8>,
     now: Instant,
     is_holding: bool,
-    /// The connection that this thread starts next: its number, and when it is due.
+    /// The index and the planned start of the connection that this thread starts next.
     next: Option<(u64, Instant)>,
     next_check: Instant,
 }
@@ -122,7 +129,8 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Starts the connections that are due, unless too many are open.
+    /// Starts all connections whose planned start has passed, up to the maximum number of open
+    /// connections.
     fn start_due(&mut self) {
         while self.connections.len() < self.connections_max && self.job.may_start() {
             let next = self.next.take().filter(|_| !self.job.is_stopped());
@@ -164,7 +172,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Returns the time until something must be done even if no event occurs.
+    /// Returns the maximum time to wait for events.
     fn wait(&self) -> Duration {
         if !self.queue.is_empty() {
             return Duration::ZERO;
@@ -220,7 +228,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Continues each queued connection once.
+    /// Reads from each queued connection once.
     fn read_queued(&mut self) {
         for _ in 0..self.queue.len() {
             let Some(key) = self.queue.pop_front() else { return };
@@ -231,8 +239,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Lets all clients read when a hold ends. Their data may have arrived earlier, so there may be
-    /// no further event.
+    /// Lets all clients read when a hold ends. Their data may have arrived earlier. In that
+    /// case, no further event occurs.
     fn check_hold(&mut self) {
         if !self.is_holding || self.job.is_holding() {
             return;
@@ -251,7 +259,7 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Lets slow clients read, and ends connections that received no data for too long.
+    /// Lets slow clients read, and ends connections whose timeout has expired.
     fn check_times(&mut self) {
         if self.now < self.next_check {
             return;
@@ -271,8 +279,8 @@ impl<'a> Worker<'a> {
         for key in self.keys(|it| is_expired(it) && !(is_holding && it.first_byte.is_some())) {
             let connection = &self.connections[key];
             let message = match (connection.is_connected, connection.received_bytes) {
-                (false, _) => format!("no connection within {timeout:?}"),
-                (true, bytes) => format!("no data for {timeout:?}, after {bytes} bytes"),
+                (false, _) => format!("could not connect within {timeout:?}"),
+                (true, bytes) => format!("received no data for {timeout:?} after {bytes} bytes"),
             };
             self.end(key, Err(Failure::new(Kind::Timeout, message)));
         }
@@ -294,7 +302,7 @@ impl<'a> Worker<'a> {
     }
 }
 
-/// Returns the CPU time of this thread, which std cannot measure.
+/// Returns the CPU time of this thread, or `None` if the system does not report it.
 fn thread_cpu() -> Option<Duration> {
     #[cfg(unix)]
     return rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime).try_into().ok();

@@ -1,4 +1,4 @@
-//! The sections of the page and their charts, as `charts.toml` describes them.
+//! Creates the sections of the page and their charts, which `charts.toml` describes.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use super::svg::{Bar, Chart, Line, Lines, Style, bars};
 #[derive(Deserialize)]
 pub(super) struct Section {
     pub title: String,
-    /// HTML
+    /// The text above the charts, in HTML.
     pub text: String,
     chart: Vec<ChartTemplate>,
     #[serde(skip)]
@@ -72,12 +72,12 @@ pub(super) fn sections(record: &Record) -> Vec<Section> {
     sections
 }
 
-/// Returns the duration of a byte with and without the blocking pool.
+/// Describes the time that a sibling needs per byte, with and without the blocking pool.
 fn cost_of_pool(record: &Record, name: &str) -> String {
     let us = |name: &str| Some(1e6 / record.value(&format!("suites/chunk_size/{name}/1B/per_s"))?);
     match (us(&format!("{name}-by-pool")), us(name)) {
         (Some(pool), Some(cached)) => format!("{pool:.0} µs per byte instead of {cached:.1} µs"),
-        _ => "an unknown time (it was not measured)".to_owned(),
+        _ => "an unknown time, which was not measured".to_owned(),
     }
 }
 
@@ -93,7 +93,7 @@ fn style_of(server: &str) -> Style {
     }
 }
 
-/// Returns all values whose ids match, with the text in place of `*`.
+/// Returns all values whose ids match a pattern, each with the text that `*` stands for.
 fn values(record: &Record, id: &str) -> Vec<(String, f64)> {
     let value = |text: &str| Some((text.to_owned(), record.value(&id.replace('*', text))?));
     let mut id_parts = id.split('/').enumerate();
@@ -104,7 +104,7 @@ fn values(record: &Record, id: &str) -> Vec<(String, f64)> {
         return Vec::new();
     };
     let prefix = part.trim_end_matches('*');
-    // The first part is the name of the program.
+    // The first part of the pattern is the name of the program. Ids do not contain it.
     let texts = parts(run, |id| id.split('/').nth(index - 1)?.strip_prefix(prefix));
     texts.into_iter().filter_map(value).collect()
 }
@@ -130,7 +130,7 @@ impl ChartTemplate {
         (!values.is_empty()).then(|| bars(name, title, self.unit.text(), &values))
     }
 
-    /// Draws the lines of all siblings or, in the foreground, of one.
+    /// Draws the lines of all siblings. If there is a `focus`, only this sibling has a color.
     fn lines(&self, record: &Record, focus: Option<(usize, &str)>) -> Option<Chart> {
         let mut lines = Vec::new();
         let mut ticks = BTreeMap::new();
@@ -172,14 +172,14 @@ impl ChartTemplate {
         Some(lines.draw(named(&self.name), named(&self.title)))
     }
 
-    /// Returns all values of this chart and of those with the same axis.
+    /// Returns all values of this chart and of the charts that have the same y axis.
     fn y_values(&self, record: &Record) -> Vec<f64> {
         let ids = self.references.iter().map(|(_, id)| id).chain(&self.same_axis).chain([&self.id]);
         let ids = ids.flat_map(|id| siblings().map(move |(_, name)| id.replace("{}", name)));
         let values = ids.flat_map(|id| {
             let values: Vec<f64> =
                 values(record, &id).into_iter().map(|(_, value)| value).collect();
-            // The name of a single point is below it.
+            // The name of a single point is below the point, and needs space there.
             let name = if values.len() == 1 { Some(values[0] / 4.0) } else { None };
             values.into_iter().chain(name)
         });
@@ -187,10 +187,10 @@ impl ChartTemplate {
     }
 }
 
-/// A position on the x axis, its text, and a value.
+/// A position on the x axis, the text at this position, and a value.
 type Point = (u64, String, f64);
 
-/// Returns the positive values whose ids match, from left to right.
+/// Returns the positive values whose ids match a pattern, from left to right.
 fn points(record: &Record, id: &str) -> Vec<Point> {
     let values = values(record, id).into_iter().filter(|(_, value)| *value > 0.0);
     let points = values.filter_map(|(text, value)| Some((text::bytes(&text).ok()?, text, value)));
@@ -204,7 +204,7 @@ fn line(name: &str, style: Style, points: Vec<Point>) -> Line {
     Line { name: name.to_owned(), style, points }
 }
 
-/// Returns a short text for the x axis: `64K` for `64KiB`, `1,024` for `1024`.
+/// Returns a short text for the x axis: `64K` for `64KiB`, and `1,024` for `1024`.
 fn tick_text(text: &str) -> String {
     match text.parse() {
         Ok(number) => text::grouped(number),
@@ -213,7 +213,7 @@ fn tick_text(text: &str) -> String {
 }
 
 impl Unit {
-    /// Returns the function that formats a value.
+    /// Returns the function that formats a value with this unit.
     fn text(self) -> fn(f64) -> String {
         match self {
             Self::Number => plain,

@@ -1,4 +1,4 @@
-//! The differences between two records, and which of them are noise.
+//! Compares two records, and marks the differences that are noise.
 
 use harness::record::{Measurement, Record, Run};
 use harness::table::Table;
@@ -7,15 +7,20 @@ use crate::records::day;
 
 use super::time_text;
 
-/// A smaller difference is noise, even if the intervals do not overlap. An interval describes only
-/// one run, and the results of two runs differ more.
+/// The minimum relative difference of times that is not noise. Smaller differences are noise even
+/// if the intervals do not overlap: an interval describes only one run, and two runs differ more.
 const TIME_NOISE: f64 = 0.05;
 
-/// A smaller difference of counts is noise, because readiness and wake-ups depend on timing.
+/// The minimum relative difference of counts that is not noise. The numbers of calls for readiness
+/// and wake-ups depend on timing.
 const COUNT_NOISE: f64 = 0.1;
 
-/// Returns a table of the suites and a table of the system calls, if the records have such
-/// measurements in common.
+/// Returns a table of the suites and a table of the system calls. Omits a table if the records have
+/// none of its measurements in common.
+///
+/// # Errors
+///
+/// Fails if both tables are omitted.
 pub fn diff(a: &Record, b: &Record) -> Result<Vec<Table>, String> {
     let runs = |program: &str| Some((a.run(program)?, b.run(program)?));
     let suites = runs("suites").map(|(a, b)| suites(a, b));
@@ -29,7 +34,7 @@ pub fn diff(a: &Record, b: &Record) -> Result<Vec<Table>, String> {
 }
 
 fn table(title: String, first: &str, rows: Vec<Vec<String>>) -> Table {
-    Table { rows, ..Table::new(title, [first, "A", "B", "change", ""]) }
+    Table { rows, ..Table::new(title, [first, "A", "B", "change", "result"]) }
 }
 
 fn suites(a: &Run, b: &Run) -> Table {
@@ -49,21 +54,21 @@ fn suites(a: &Run, b: &Run) -> Table {
     };
     let rows = a.measurements.iter().filter_map(row).collect();
     let dates = [a, b].map(|run| day(&run.date));
-    let title = format!("Time of one iteration: A of {}, B of {}", dates[0], dates[1]);
-    table(title, "bench", rows)
+    let title = format!("Time per iteration. A: {}, B: {}", dates[0], dates[1]);
+    table(title, "benchmark", rows)
 }
 
 fn calls(a: &Run, b: &Run) -> Table {
     let row = |measurement: &Measurement| {
-        // Each job has one number of requests.
+        // Each job has exactly one measurement with this name.
         let job = measurement.id.strip_suffix("/fetches")?;
         let id = format!("{job}/calls_per_mib");
         let (calls_a, calls_b) = (a.value(&id)?, b.value(&id)?);
         let (change, percent) = change(calls_a, calls_b);
         let verdict = match change {
             _ if change.abs() < COUNT_NOISE => "noise",
-            ..0.0 => "B makes fewer",
-            _ => "B makes more",
+            ..0.0 => "fewer in B",
+            _ => "more in B",
         };
         let (calls_a, calls_b) = (format!("{calls_a:.1}"), format!("{calls_b:.1}"));
         Some(vec![job.to_owned(), calls_a, calls_b, percent, verdict.to_owned()])
@@ -72,7 +77,7 @@ fn calls(a: &Run, b: &Run) -> Table {
     table("System calls per MiB".to_owned(), "chunk size and server", rows)
 }
 
-/// Returns the relative change from A to B, and its text in percent.
+/// Returns the relative change from `a` to `b`, and the same change as text in percent.
 fn change(a: f64, b: f64) -> (f64, String) {
     let change = b / a - 1.0;
     (change, format!("{:+.1}%", change * 100.0))

@@ -1,4 +1,4 @@
-//! The page with all results.
+//! Generates the page with all results.
 
 use harness::record::{Measurement, Record, Run};
 use harness::table::Table;
@@ -14,14 +14,14 @@ const PAGE_STYLE: &str = include_str!("page.css");
 
 type Tables = fn(&Run) -> Vec<Table>;
 
-/// The programs, the recipes that run them, and the functions that make their tables.
+/// The programs, the recipes that run them, and the functions that create their tables.
 const PROGRAMS: [(&str, &str, Tables); 3] = [
     ("suites", "bench", suites_tables),
     ("footprint", "footprint", footprint::tables),
     ("race", "peers", race::tables),
 ];
 
-/// Returns the page, which loads nothing from the network.
+/// Returns the page as HTML. It loads nothing from the network.
 pub(super) fn page(record: &Record, sections: &[Section]) -> String {
     let mut body = String::new();
     for Section { title, text, charts, .. } in sections {
@@ -33,7 +33,7 @@ pub(super) fn page(record: &Record, sections: &[Section]) -> String {
     for (program, _, of) in PROGRAMS {
         let Some(run) = record.run(program) else { continue };
         let content: String = of(run).iter().map(html).collect();
-        let summary = format!("<summary>The {program} in numbers</summary>");
+        let summary = format!("<summary>All values of the {program}</summary>");
         tables += &format!("<details>{summary}\n{content}</details>\n");
     }
     format!(
@@ -48,7 +48,7 @@ pub(super) fn page(record: &Record, sections: &[Section]) -> String {
     )
 }
 
-/// Returns the dates, the machine, the problems, and what is missing.
+/// Returns the dates, the machine, the problems, and the programs whose results are missing.
 fn facts(record: &Record) -> String {
     let mut facts = Vec::new();
     for (program, ..) in PROGRAMS {
@@ -57,21 +57,21 @@ fn facts(record: &Record) -> String {
         }
     }
     let machine = record.runs.first().map(|run| run.machine.facts());
-    // The other servers and the commit are not the same for all programs.
+    // The first four facts describe the machine. The other facts differ between the programs.
     facts.extend(machine.into_iter().flatten().take(4).map(|(_, fact)| fact));
     let facts = facts.iter().map(|fact| escaped(fact)).collect::<Vec<_>>().join(" · ");
     let missing = PROGRAMS.iter().filter(|(program, ..)| record.run(program).is_none());
     let problems = record.runs.iter().flat_map(|run| &run.problems);
-    let problems = problems.map(|problem| format!("Not measured: {}.", escaped(problem)));
-    let missing =
-        missing.map(|(name, recipe, _)| format!("<code>just {recipe}</code> adds the {name}."));
+    let problems = problems.map(|problem| format!("Problem: {}.", escaped(problem)));
+    let missing = missing
+        .map(|(name, recipe, _)| format!("Run <code>just {recipe}</code> to add the {name}."));
     let lines = [facts].into_iter().chain(missing).chain(problems);
     lines.map(|line| format!("<p class=\"facts\">{line}</p>\n")).collect()
 }
 
 fn suites_tables(run: &Run) -> Vec<Table> {
-    let title = "Time of one iteration, with its 95% interval";
-    let mut table = Table::new(title, ["bench", "median", "from", "to"]);
+    let title = "Time per iteration, with the 95% confidence interval";
+    let mut table = Table::new(title, ["benchmark", "median", "lower bound", "upper bound"]);
     let row = |measurement: &Measurement| {
         let [from, to] = measurement.interval?;
         let times = [measurement.spread()?.median, from, to].map(time_text);

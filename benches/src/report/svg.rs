@@ -1,16 +1,17 @@
-//! Charts in SVG: lines on logarithmic axes, and bars.
+//! Draws charts in SVG: lines on logarithmic axes, and bars.
 //!
-//! Colors are CSS variables, for light and dark mode, and each line has its name at its end. No
-//! crate for charts supports both.
+//! The colors are CSS variables, so that the charts adapt to light and dark mode. Each line is
+//! labeled at its end. No crate for charts supports both.
 
 use super::escaped;
 
-/// The style of all charts, in the page and as files.
+/// The style sheet of all charts, for the page and for separate files.
 pub(super) const STYLE: &str = include_str!("charts.css");
 
 /// The number of colors in [`STYLE`].
 const COLORS: usize = 6;
 
+/// The size of a chart and the edges of the plot area, in pixels.
 const WIDTH: f64 = 400.0;
 const HEIGHT: f64 = 286.0;
 const LEFT: f64 = 92.0;
@@ -18,13 +19,14 @@ const RIGHT: f64 = WIDTH - 104.0;
 const TOP: f64 = 36.0;
 const BOTTOM: f64 = HEIGHT - 46.0;
 
-/// The distance between two names at the ends of lines.
+/// The minimum vertical distance between two names at the ends of lines, in pixels.
 const NAME_STEP: f64 = 16.0;
 
+/// The attributes of centered text in a soft color.
 const MIDDLE: &str = "class=\"soft\" text-anchor=\"middle\"";
 
 pub(super) struct Chart {
-    /// The name of its file, without the extension.
+    /// The name of the chart's file, without the extension.
     pub name: String,
     title: String,
     height: f64,
@@ -35,7 +37,7 @@ pub(super) struct Chart {
 pub(super) enum Style {
     /// A sibling, by its position in `approaches::ALL`.
     Sibling(usize),
-    /// In the background, without a name.
+    /// A sibling in the background, without a name.
     Dim,
     /// A server that is not a sibling.
     Reference,
@@ -52,12 +54,12 @@ pub(super) struct Lines {
     pub x_title: String,
     pub x_ticks: Vec<(f64, String)>,
     pub y_text: fn(f64) -> String,
-    /// Values that the y axis must contain in addition, so that charts have the same axis.
+    /// Additional values that the y axis must include, so that several charts have the same axis.
     pub y_values: Vec<f64>,
     pub lines: Vec<Line>,
 }
 
-/// A bar: its name, style and value.
+/// The name, style and value of a bar.
 pub(super) type Bar = (String, Style, f64);
 
 impl Style {
@@ -69,7 +71,8 @@ impl Style {
         }
     }
 
-    /// Returns a circle, square, diamond or triangle for a sibling, and otherwise a dash.
+    /// Returns the mark at a point: a circle, square, diamond or triangle for a sibling, and
+    /// otherwise a dash.
     fn mark(self, x: f64, y: f64) -> String {
         let path = match self {
             Self::Sibling(index) => match index % 4 {
@@ -85,9 +88,9 @@ impl Style {
 }
 
 struct Axis {
-    /// The values at both ends.
+    /// The values at both ends of the axis.
     values: [f64; 2],
-    /// The positions of both ends.
+    /// The positions of both ends, in pixels.
     ends: [f64; 2],
 }
 
@@ -143,7 +146,7 @@ impl Line {
     }
 }
 
-/// Returns the names of lines at their ends, without overlaps.
+/// Draws the names of the lines at their ends, so that the names do not overlap.
 fn names_of(lines: &[&Line], x: &Axis, y: &Axis) -> String {
     let mut out = String::new();
     let mut ends = Vec::new();
@@ -193,7 +196,8 @@ fn text(attributes: &str, x: f64, y: f64, content: &str) -> String {
     format!("<text{space}{attributes} x=\"{x:.1}\" y=\"{y:.1}\">{content}</text>")
 }
 
-/// Moves positions that are too close to each other apart, in order and within two limits.
+/// Moves positions apart that are too close to each other. Keeps their order, and keeps them
+/// between `top` and `bottom`.
 fn apart(ideal: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     let mut places = ideal.to_vec();
     let mut min = top;
@@ -222,19 +226,19 @@ fn ticks(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let decades = low.log10().floor() as i32 - 1..=high.log10().ceil() as i32 + 1;
     let ticks = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)));
     let ticks: Vec<f64> = ticks.collect();
-    // A margin separates the lines from the edges.
+    // Leave a margin between the lines and the edges.
     let first = ticks.iter().rposition(|tick| *tick <= low * 0.97).unwrap_or(0);
     let last = ticks.iter().position(|tick| *tick >= high * 1.03).unwrap_or(ticks.len() - 1);
     ticks[first..=last].to_vec()
 }
 
 impl Chart {
-    /// Returns the chart for the page, which contains the style.
+    /// Returns the chart for the page, which contains the style sheet.
     pub fn inline(&self) -> String {
         self.svg("", "")
     }
 
-    /// Returns the content of the chart's file.
+    /// Returns the content of the chart's file, which includes the style sheet.
     pub fn file(&self) -> String {
         let background = format!(
             "<style>{STYLE}</style>\

@@ -1,4 +1,4 @@
-//! The list of all servers, and their commands.
+//! The list of all servers that are measured, and the commands that start them.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -7,16 +7,16 @@ use std::{fs, io};
 use serve_core::Approach;
 
 /// The name of the baseline: one thread that calls `sendfile` in a loop.
-pub(super) const BASELINE: &str = "floor";
+pub(super) const BASELINE: &str = "baseline";
 
-/// The chunk size of the baseline, in bytes: the maximum, so that one call sends as much as
+/// The chunk size of the baseline, in bytes. It is the maximum, so that each call sends as much as
 /// possible.
 const BASELINE_CHUNK_BYTES: u64 = 1 << 30;
 
 /// A server that is measured.
 #[derive(Clone, Debug)]
 pub struct Participant {
-    /// Its name in tables and records.
+    /// The name of the server in tables and records.
     pub name: String,
     /// The kind of the server.
     pub kind: Kind,
@@ -27,22 +27,22 @@ pub struct Participant {
 pub enum Kind {
     /// A sibling in one of its modes.
     Sibling {
-        /// The sibling.
+        /// The approach of the sibling.
         approach: &'static Approach,
-        /// Whether it runs with `--zero-copy`.
+        /// Whether the sibling runs with `--zero-copy`.
         is_zero_copy: bool,
     },
-    /// nginx.
+    /// The web server nginx.
     Nginx,
     /// The original Node server.
     Node,
     /// The minimal program for comparison.
     Baseline,
-    /// Another server: a command with `{file}`, `{port}` and possibly `{chunk}`.
+    /// Another server. Its command contains `{file}`, `{port}` and optionally `{chunk}`.
     Command(Vec<String>),
 }
 
-/// The settings with which a server is started. `None` is the server's default.
+/// The settings with which a server is started. `None` selects the server's default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings<'a> {
     /// The chunk size, in bytes.
@@ -51,9 +51,9 @@ pub struct Settings<'a> {
     pub workers: Option<usize>,
     /// The maximum number of open connections of a sibling.
     pub connections_max: Option<u64>,
-    /// Whether the server writes no log: siblings keep none, and stdout is discarded.
+    /// Whether the server writes no log: siblings log nothing, and stdout is discarded.
     pub is_quiet: bool,
-    /// A command that starts the server, such as strace.
+    /// A command, such as strace, that runs the command of the server.
     pub prefix: &'a [OsString],
 }
 
@@ -70,9 +70,14 @@ impl Participant {
         siblings.chain(others).map(|(name, kind)| Self { name, kind }).collect()
     }
 
-    /// Parses `NAME=COMMAND`.
+    /// Parses `NAME=COMMAND`, such as `old=./serve {file} {port}`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a placeholder is missing, or if the name is already in use. The message contains
+    /// help.
     pub fn from_command(text: &str) -> Result<Self, String> {
-        let help = "expected NAME='COMMAND {file} {port}'";
+        let help = "pass NAME='COMMAND {file} {port}'";
         let (name, command) = text.split_once('=').ok_or(help)?;
         let words = shell_words::split(command).map_err(|error| format!("{error}; {help}"))?;
         let has = |placeholder| words.iter().any(|word: &String| word.contains(placeholder));
@@ -80,12 +85,12 @@ impl Participant {
             return Err(help.to_owned());
         }
         if Self::all().iter().any(|other| other.name == name) {
-            return Err(format!("`{name}` is the name of another server"));
+            return Err(format!("another server has the name `{name}`"));
         }
         Ok(Self { name: name.to_owned(), kind: Kind::Command(words) })
     }
 
-    /// Returns the approach of a sibling.
+    /// Returns the approach of a sibling, or `None` for other servers.
     pub fn approach(&self) -> Option<&'static Approach> {
         match self.kind {
             Kind::Sibling { approach, .. } => Some(approach),
@@ -93,7 +98,7 @@ impl Participant {
         }
     }
 
-    /// Whether the server has a chunk size.
+    /// Returns whether the chunk size of the server can be set.
     pub fn has_chunk_size(&self) -> bool {
         match &self.kind {
             Kind::Sibling { .. } | Kind::Node => true,
@@ -102,8 +107,12 @@ impl Participant {
         }
     }
 
-    /// Returns the command that starts the server. `program` is the program that calls
-    /// [`main_of_server`](super::main_of_server), and `folder` is for the files of the server.
+    /// Returns the command that starts the server. `program` is a program that calls
+    /// [`main_of_server`](super::main_of_server). The server may write files to `folder`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if nginx's configuration cannot be written.
     pub fn command(
         &self,
         program: &Path,
@@ -159,9 +168,10 @@ fn sibling(program: &Path, name: &str, file: &Path, port: &str, log: &str) -> Ve
     words
 }
 
-/// Returns the command that starts nginx. All files that nginx writes are in the folder.
+/// Writes the configuration of nginx to a folder, and returns the command that starts nginx. nginx
+/// writes all of its files to this folder.
 fn nginx(file: &Path, port: &str, folder: &Path) -> io::Result<Vec<OsString>> {
-    // By default, the workers of root run as a user who cannot read a temporary folder.
+    // If root starts nginx, its workers by default run as a user that cannot read the folder.
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
     let root = file.parent().unwrap_or(Path::new("/")).display().to_string();
     let configuration = include_str!("nginx.conf").replace("{USER}", user).replace("{PORT}", port);

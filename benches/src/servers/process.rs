@@ -1,4 +1,4 @@
-//! A server as a process, from its start to its end.
+//! Starts, measures and stops a server as a process.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -17,75 +17,92 @@ use crate::cpu;
 use crate::load::{self, Expected, Hold, Job, Plan, Report};
 use crate::suite::noise_file;
 
-/// How long a server may take to listen. With strace, this takes long.
+/// The maximum time until a server listens. strace makes the start slower.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The interval between two checks whether a server listens.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// How long a server may take to end. With strace, this takes long.
+/// The maximum time until a server ends after SIGTERM. strace makes the shutdown slower.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Work that a server postpones until its clients have left counts too, for example a log that is
-/// written later.
-const REST: Duration = Duration::from_millis(50);
+/// The time between the end of the last connection and the end of the measurement of CPU time. It
+/// includes work that a server postpones, for example writing its log.
+const SETTLE_TIME: Duration = Duration::from_millis(50);
 
-/// The maximum size of a segment of a non-reading client, in bytes. Each network carries segments
-/// of this size (RFC 9293, 3.7.1). With larger ones, the kernel accepts megabytes within one
-/// machine.
+/// The maximum segment size of a non-reading client, in bytes. Every network supports segments of
+/// this size (RFC 9293, 3.7.1). On loopback, the kernel would accept megabytes per client with
+/// larger segments.
 const SEGMENT_BYTES: u32 = 536;
 
-/// How long non-reading clients may take to connect, or wait for data.
+/// The maximum time until all non-reading clients have connected, and the maximum time that a
+/// client waits for data.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A file to serve.
+/// A file that servers send, and the expected reply.
 #[derive(Clone, Debug)]
-pub struct Served {
+pub struct ServedFile {
     path: PathBuf,
     expected: Expected,
 }
 
-impl Served {
-    /// Reads a file, so that it is in the page cache.
+impl ServedFile {
+    /// Computes the hash of a file. As a result, the file is in the page cache.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read.
     pub fn new(path: PathBuf) -> io::Result<Self> {
         Ok(Self { expected: Expected::of_file(&path)?, path })
     }
 }
 
-/// Starts servers, and makes the files that they send.
+/// Starts servers, and writes the files that they send.
 #[derive(Debug)]
 pub struct Launcher {
     program: PathBuf,
     folder: TempFolder,
-    files: HashMap<u64, Served>,
+    files: HashMap<u64, ServedFile>,
 }
 
 impl Launcher {
-    /// Creates a temporary folder within another folder. The program must call
-    /// [`main_of_server`](super::main_of_server), and should be the caller itself.
+    /// Creates a temporary folder in `folder`. `program` must call
+    /// [`main_of_server`](super::main_of_server) at its start. Usually it is the calling program.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the folder cannot be created.
     pub fn new(program: PathBuf, folder: &Path) -> io::Result<Self> {
         Ok(Self { program, folder: TempFolder::within(folder)?, files: HashMap::new() })
     }
 
-    /// The folder for the files of the servers.
+    /// Returns the folder for the files of the servers.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Returns a file with this number of bytes, which is written if it does not exist.
-    pub fn file(&mut self, bytes: u64) -> io::Result<Served> {
+    /// Returns a file of this length, in bytes. Writes the file if it does not exist.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be written.
+    pub fn file(&mut self, bytes: u64) -> io::Result<ServedFile> {
         if !self.files.contains_key(&bytes) {
-            let served = Served::new(noise_file(self.folder(), bytes)?)?;
+            let served = ServedFile::new(noise_file(self.folder(), bytes)?)?;
             self.files.insert(bytes, served);
         }
         Ok(self.files[&bytes].clone())
     }
 
-    /// Starts a server, and waits until it listens.
+    /// Starts a server on a free port of 127.0.0.1, and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be started, ends, or does not listen within [`START_TIMEOUT`].
     pub fn start(
         &self,
         participant: &Participant,
-        served: &Served,
+        served: &ServedFile,
         settings: Settings<'_>,
     ) -> io::Result<Server> {
         let folder = self.folder();
@@ -113,17 +130,18 @@ impl Launcher {
     }
 }
 
-/// A server that listens. It is killed when it is dropped.
+/// A server that listens. Dropping it kills its processes.
 #[derive(Debug)]
 pub struct Server {
     group: Group,
     addr: SocketAddr,
-    served: Served,
+    served: ServedFile,
     stderr: PathBuf,
 }
 
 impl Server {
-    /// Waits without connecting, because a connection would be measured.
+    /// Waits until the server listens. Does not connect, because the server would use CPU time and
+    /// system calls for the connection.
     fn wait_until_listening(&mut self) -> io::Result<()> {
         let started = Instant::now();
         loop {
@@ -143,17 +161,18 @@ impl Server {
         }
     }
 
-    /// Adds the most important line of stderr to an error.
+    /// Creates an error from a message and the line of stderr that explains best why the server
+    /// failed.
     fn error(&self, message: String) -> io::Error {
         let stderr = fs::read_to_string(&self.stderr).unwrap_or_default();
         io::Error::other(match text::error_line(&stderr) {
-            Some(line) => format!("{message}; its stderr: {line}"),
+            Some(line) => format!("{message}; stderr: {line}"),
             None => message,
         })
     }
 
-    /// Returns a plan for one client that verifies the whole reply. Its request is the same for all
-    /// servers: nginx needs the name of the file.
+    /// Returns a plan for one client that verifies the whole reply. The request contains the name
+    /// of the file because nginx needs it. All servers get the same request.
     pub fn plan(&self) -> Plan {
         let name = self.served.path.file_name().unwrap_or_default().to_string_lossy();
         let mut plan = Plan::new(self.addr);
@@ -162,17 +181,25 @@ impl Server {
         plan
     }
 
-    /// Carries out a plan.
+    /// Executes a plan.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a connection failed or a reply was incorrect.
     pub fn load(&self, plan: Plan) -> io::Result<Report> {
         self.check(load::run(plan)?)
     }
 
-    /// Carries out a plan whose clients discard the data. Also returns the CPU time that the server
-    /// used for it, in seconds.
+    /// Executes a plan with clients that discard the data. Returns the report and the CPU time that
+    /// the server used, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a connection failed, if a reply was incorrect, or if a process of the server ended.
     pub fn time(&self, plan: Plan) -> io::Result<(Report, f64)> {
         let before = cpu::read(&self.pids())?;
         let report = self.load(Plan { is_discarding: true, ..plan })?;
-        thread::sleep(REST);
+        thread::sleep(SETTLE_TIME);
         Ok((report, cpu::seconds_between(&before, &cpu::read(&self.pids())?)?))
     }
 
@@ -183,19 +210,24 @@ impl Server {
         }
         let total = report.completed + failed;
         let example = report.failed_examples.first().map_or("", String::as_str);
-        Err(self.error(format!("{failed} of {total} connections failed: {example}")))
+        Err(self.error(format!("{failed} of {total} connections failed; {example}")))
     }
 
-    /// Connects clients that read nothing until `look` has returned, and then everything.
+    /// Connects clients that read nothing until `inspect` has returned. Then they read the whole
+    /// reply. `plan` is the plan of one client.
     ///
-    /// They have small segments and receive buffers, as on a network, and come from an address that
-    /// no earlier connection used. Otherwise the kernel would accept megabytes for each client, and
-    /// the server would have nothing left to send.
+    /// The clients have small segments and receive buffers, as on a network, and connect from an
+    /// address that no earlier connection used. Otherwise the kernel would accept megabytes per
+    /// client, and the server would have no unsent data.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `inspect` fails, if a connection fails, or if a reply is incorrect.
     pub fn with_non_reading_clients<T>(
         &self,
         (clients, buffer_bytes): (u64, usize),
         mut plan: Plan,
-        look: impl FnOnce() -> io::Result<T>,
+        inspect: impl FnOnce() -> io::Result<T>,
     ) -> io::Result<(Report, T)> {
         plan = plan.with_connections(clients, clients);
         plan.hold = Some(Hold::UntilReleased);
@@ -204,30 +236,32 @@ impl Server {
         plan.timeout = CLIENT_TIMEOUT;
         plan.source = Some(port::unused_loopback());
         let job = Job::new(plan)?;
-        let look = || {
+        let inspect = || {
             if !job.wait_for_non_reading_clients(CLIENT_TIMEOUT) {
                 let count = job.non_reading_clients();
-                let message = format!("only {count} of {clients} clients got a byte in time");
+                let message = format!(
+                    "expected {clients} clients with a byte within {CLIENT_TIMEOUT:?}, got {count}"
+                );
                 return Err(io::Error::other(message));
             }
-            let seen = look()?;
+            let value = inspect()?;
             let ended = job.progress().0;
             let message = format!("{ended} non-reading clients were disconnected");
-            if ended == 0 { Ok(seen) } else { Err(io::Error::other(message)) }
+            if ended == 0 { Ok(value) } else { Err(io::Error::other(message)) }
         };
-        let (report, seen) = thread::scope(|scope| {
+        let (report, value) = thread::scope(|scope| {
             let running = scope.spawn(|| job.run());
-            let seen = look();
+            let value = inspect();
             job.release();
-            (running.join(), seen)
+            (running.join(), value)
         });
         let report = report.map_err(|_| io::Error::other("the load client panicked"))?;
-        // An error while the clients read nothing is the cause of later errors.
-        let seen = seen?;
-        Ok((self.check(report?)?, seen))
+        // An error of `inspect` comes first: it is the cause of errors in the report.
+        let value = value?;
+        Ok((self.check(report?)?, value))
     }
 
-    /// The port on which the server listens.
+    /// Returns the port on which the server listens.
     pub fn port(&self) -> u16 {
         self.addr.port()
     }
@@ -237,12 +271,16 @@ impl Server {
         self.group.pids()
     }
 
-    /// Reads the memory of the server, in bytes (PSS).
+    /// Returns the memory of the server's processes in bytes (proportional set size, PSS).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server has ended.
     pub fn memory_bytes(&self) -> io::Result<u64> {
         usage::memory_bytes(&self.pids()).ok_or_else(|| self.error("the server ended".to_owned()))
     }
 
-    /// Shuts the server down.
+    /// Shuts the server down with SIGTERM. Kills it if it does not end within [`STOP_TIMEOUT`].
     pub fn stop(mut self) {
         self.group.stop(STOP_TIMEOUT);
     }

@@ -1,8 +1,8 @@
 //! Baselines: minimal servers for comparison.
 //!
 //! A baseline has one thread, serves one client at a time, and has neither a log nor limits. It
-//! reads what a client sends only after the reply. A baseline is an [`Approach`], so that
-//! everything around it is the same as for a sibling.
+//! reads from the client only after it has sent the reply. A baseline is an [`Approach`], so that
+//! the suites start and measure it in the same way as a sibling.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -14,19 +14,19 @@ use serve_core::{Approach, Server};
 
 use super::PREAMBLE;
 
-/// Writes chunks from memory to the socket: copy mode without a file.
+/// The baseline for copy mode, which writes chunks from memory to the socket and reads no file.
 pub const BASELINE_MEMORY: Approach = Approach {
-    name: "floor-memory",
+    name: "baseline-memory",
     summary: "A baseline that writes from memory to the socket.",
     has_workers: false,
     max_connections: 1,
     run: run_memory,
 };
 
-/// Calls `sendfile` in a loop: zero-copy mode without a server.
+/// The baseline for zero-copy mode, which calls `sendfile` in a loop.
 #[cfg(target_os = "linux")]
 pub const BASELINE_SENDFILE: Approach = Approach {
-    name: "floor-sendfile",
+    name: "baseline-sendfile",
     summary: "A baseline that calls sendfile in a loop.",
     has_workers: false,
     max_connections: 1,
@@ -70,7 +70,7 @@ fn serve(
     thread::scope(|scope| {
         scope.spawn(|| {
             server.shutdown.wait();
-            // A connection ends `accept`.
+            // This connection makes `accept` return.
             drop(TcpStream::connect(addr));
         });
         loop {
@@ -78,7 +78,7 @@ fn serve(
             if server.shutdown.is_requested() {
                 return Ok(());
             }
-            // The next client is served even if this one fails.
+            // An error of one client must not prevent the server from serving the next client.
             if let Ok((stream, _)) = accepted {
                 let _ = send(&stream).and_then(|()| drain(&stream));
             }
@@ -86,8 +86,8 @@ fn serve(
     })
 }
 
-/// Shuts down the write half and drains. If unread data remained, `close` would reset the
-/// connection, and the client could lose a part of the reply.
+/// Shuts down the write half and drains. If data of the client were unread, closing the socket
+/// would reset the connection, and the client could lose a part of the reply.
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     let mut buffer = [0; 4096];

@@ -1,4 +1,4 @@
-//! A server in this process, and its clients.
+//! Runs a server in this process, and clients that measure it.
 
 use std::fs;
 use std::io;
@@ -13,19 +13,20 @@ use serve_core::{Approach, Config, EventLog, Server, bind};
 use super::{PREAMBLE, WORKERS};
 use crate::load::{self, Expected, Plan, socket};
 
-/// The maximum time without a byte.
+/// The maximum time that a client waits for data.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The maximum size of the kernel's receive buffer (`net.ipv4.tcp_rmem`).
+/// The maximum number of bytes per read, which is the default maximum size of the kernel's receive
+/// buffer (`net.ipv4.tcp_rmem`).
 const READ_BYTES: usize = 8 * 1024 * 1024;
 
-/// How a server sends its file.
+/// The mode in which a server sends its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// Copy mode.
     Copy,
-    /// Copy mode that reads the file only in the blocking pool, as on systems other than Linux,
-    /// where a server cannot find out whether data is in the page cache.
+    /// Copy mode in which only threads of the blocking pool read the file. This is the behavior on
+    /// systems other than Linux, where a server cannot detect whether data is in the page cache.
     BlockingPool,
     /// Zero-copy mode (Linux).
     ZeroCopy,
@@ -34,16 +35,20 @@ pub enum Mode {
 /// A server that runs in this process until it is dropped.
 pub struct Target {
     addr: SocketAddr,
-    /// The expected length of a reply, preamble included.
+    /// The expected length of a reply in bytes, including the preamble.
     pub reply_bytes: u64,
     server: Arc<Server>,
     thread: Option<JoinHandle<io::Result<()>>>,
-    /// Capacity for received data.
+    /// The buffer for received data. Only its spare capacity is used.
     buffer: Vec<u8>,
 }
 
 impl Target {
     /// Starts a server, and verifies the content of one reply. Later clients only count bytes.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be started or if the reply is incorrect.
     pub fn start(
         approach: &'static Approach,
         file: &Path,
@@ -62,6 +67,10 @@ impl Target {
     }
 
     /// Starts a server like [`start`](Self::start), but does not verify its reply.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server cannot be started.
     pub fn start_unverified(
         approach: &'static Approach,
         file: &Path,
@@ -95,18 +104,19 @@ impl Target {
     ///
     /// # Panics
     ///
-    /// Panics if the length of the reply is incorrect, so that the bench fails.
+    /// Panics if the length of the reply is incorrect, so that the benchmark fails.
     pub fn fetch(&mut self) -> Duration {
         let expected = self.reply_bytes;
         let received = self.receive();
-        let (actual, first_byte) =
-            received.unwrap_or_else(|error| panic!("expected {expected} bytes: {error}"));
+        let (actual, first_byte) = received
+            .unwrap_or_else(|error| panic!("expected {expected} bytes, got an error: {error}"));
         assert!(actual == expected, "expected {expected} bytes, got {actual}");
         first_byte
     }
 
-    /// Returns the length of the reply, and the time from `connect` to the first byte. On Linux the
-    /// kernel discards the data, so that the server has a larger share of the measured time.
+    /// Receives one reply. Returns its length in bytes, and the time from `connect` to the first
+    /// byte. On Linux, the kernel discards the data, so that the server has a larger share of the
+    /// measured time.
     fn receive(&mut self) -> io::Result<(u64, Duration)> {
         let start = Instant::now();
         let stream = TcpStream::connect(self.addr)?;
@@ -128,11 +138,11 @@ impl Target {
         }
     }
 
-    /// Receives `total` replies, at most `open` at the same time. Returns the time for all of them.
+    /// Receives `total` replies, at most `open` at the same time. Returns the total time.
     ///
     /// # Panics
     ///
-    /// Panics if the length of a reply is incorrect, so that the bench fails.
+    /// Panics if the length of a reply is incorrect, so that the benchmark fails.
     pub fn fetch_by_many(&mut self, total: u64, open: u64) -> Duration {
         run(self.plan(total, open)).unwrap_or_else(|error| panic!("{error}"))
     }
@@ -147,7 +157,7 @@ impl Target {
     }
 }
 
-/// Runs a load in which no connection may fail. Returns its time.
+/// Executes a plan in which no connection may fail. Returns the total time.
 fn run(plan: Plan) -> io::Result<Duration> {
     let report = load::run(plan)?;
     match report.failed_examples.first() {
@@ -155,7 +165,7 @@ fn run(plan: Plan) -> io::Result<Duration> {
         Some(example) => {
             let failed = report.failed_count();
             let total = failed + report.completed;
-            Err(io::Error::other(format!("{failed} of {total} replies are incorrect: {example}")))
+            Err(io::Error::other(format!("{failed} of {total} replies are incorrect; {example}")))
         }
     }
 }

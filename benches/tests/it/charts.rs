@@ -1,4 +1,4 @@
-//! The charts of the report.
+//! Tests the charts of the report.
 
 use std::fs;
 
@@ -6,8 +6,8 @@ use benches::report;
 use harness::TempFolder;
 use harness::record::{Amount, Measurement, Record, Run};
 
-/// Returns the file of a chart of some measurements: their paths and values. A value of the suites
-/// is in bytes or clients per second.
+/// Returns the file of the chart `name`. `values` contains the paths and values of measurements.
+/// Values of the suites are in bytes or clients per second.
 fn chart(name: &str, values: &[(String, f64)]) -> String {
     let mut runs: Vec<Run> = Vec::new();
     for (path, value) in values {
@@ -37,7 +37,7 @@ fn values(values: &[(&str, f64)]) -> Vec<(String, f64)> {
     values.iter().map(|(path, value)| ((*path).to_owned(), *value)).collect()
 }
 
-/// Returns the texts with these attributes.
+/// Returns the content of all text elements with these attributes.
 fn texts<'a>(svg: &'a str, attributes: &str) -> Vec<&'a str> {
     let texts = svg.split("<text ").filter(|text| text.starts_with(attributes));
     texts.map(|text| text.split(['>', '<']).nth(1).unwrap()).collect()
@@ -77,7 +77,7 @@ fn names_do_not_overlap() {
 
 #[test]
 fn lines_have_names_and_marks() {
-    let mut all = values(&[("suites/throughput/floor-memory/64MiB", 1e9)]);
+    let mut all = values(&[("suites/throughput/baseline-memory/64MiB", 1e9)]);
     for size in ["1B", "64KiB"] {
         all.push((format!("suites/chunk_size/tokio/{size}"), 1e6));
         all.push((format!("suites/chunk_size/smol/{size}"), 1e6));
@@ -91,7 +91,7 @@ fn lines_have_names_and_marks() {
     for name in ["tokio", "Node", "baseline", "by pool"] {
         assert!(svg.contains(&format!(">{name}<")), "{name}: {svg}");
     }
-    // The line of smol is in the background, without a name.
+    // The line of smol is in the background and has no name.
     assert!(!svg.contains(">smol<") && svg.contains("<path class=\"line dim\""), "{svg}");
     assert_eq!(svg.matches("<path class=\"line").count(), 5);
     assert!(svg.contains("<path class=\"c1 mark\" d=\"M"), "{svg}");
@@ -109,16 +109,16 @@ fn values_have_units() {
         ["100 B/s", "10 kB/s", "10 MB/s", "1 GB/s"]
     );
     let memory = [
-        ("footprint/held-1/std/memory_bytes", 524_288.0),
-        ("footprint/held-1024/std/memory_bytes", 104_857_600.0),
+        ("footprint/non-reading-1/std/memory_bytes", 524_288.0),
+        ("footprint/non-reading-1024/std/memory_bytes", 104_857_600.0),
     ];
     let svg = chart("memory", &values(&memory));
-    assert_eq!(texts(&svg, X_AXIS), ["1", "1,024", "clients that read nothing"]);
+    assert_eq!(texts(&svg, X_AXIS), ["1", "1,024", "non-reading clients"]);
     assert_eq!(texts(&svg, Y_AXIS), ["0.1 MiB", "1 MiB", "10 MiB", "100 MiB", "1,000 MiB"]);
 }
 
 #[test]
-fn bars_are_sorted_and_both_modes_have_one_style() {
+fn bars_are_sorted_and_both_modes_have_the_same_style() {
     let speeds = [
         ("race/large/nginx/gb_per_s", 4.0),
         ("race/large/tokio/gb_per_s", 2.5),

@@ -1,4 +1,4 @@
-//! The load client, with servers that are correct or incorrect in a known way.
+//! Tests the load client with correct and incorrect servers.
 
 use std::io::{ErrorKind, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::in_time;
 use crate::servers::{BARE, Sibling, scripted, send_all, send_and_reset};
 
-/// Returns content in which no part repeats.
+/// Returns content of a file in which no sequence repeats.
 pub fn content(bytes: u32) -> Vec<u8> {
     (0..bytes.div_ceil(4)).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
@@ -29,7 +29,7 @@ pub fn plan_for(addr: SocketAddr, content: &[u8]) -> Plan {
     plan
 }
 
-/// Returns the report about a server that sends `parts` to one client.
+/// Returns the report about a server that sends `parts` to one client. `change` changes the plan.
 fn report_of(parts: &[&[u8]], content: &[u8], change: impl FnOnce(&mut Plan)) -> Report {
     let owned: Vec<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
     let addr = scripted(1, move |_, stream| {
@@ -48,7 +48,7 @@ fn assert_failed(report: &Report, kind: Kind, message: &str) {
 }
 
 #[test]
-fn replies_of_correct_servers_are_correct() {
+fn replies_of_correct_servers_pass() {
     let content = content(300_000);
     for approach in approaches::ALL {
         let sibling = Sibling::start(approach, &content);
@@ -66,7 +66,7 @@ fn replies_of_correct_servers_are_correct() {
 }
 
 #[test]
-fn there_may_be_more_threads_than_connections() {
+fn more_threads_than_connections_are_possible() {
     let content = content(1000);
     let sibling = Sibling::start(approaches::ALL[0], &content);
     let mut plan = plan_for(sibling.addr, &content).with_connections(20, 2);
@@ -76,7 +76,7 @@ fn there_may_be_more_threads_than_connections() {
 }
 
 #[test]
-fn the_expected_reply_of_a_file_is_its_content() {
+fn the_expected_length_and_hash_are_those_of_the_file() {
     let content = content(3_000_000);
     let sibling = Sibling::start(approaches::ALL[0], &content);
     assert_eq!(Expected::of_file(&sibling.file()).unwrap(), expected(&content));
@@ -110,7 +110,7 @@ fn an_incorrect_byte_changes_the_hash() {
     let mut other = content.clone();
     other[77_777] ^= 1;
     let report = report_of(&[BARE, &other], &content, |_| {});
-    assert_failed(&report, Kind::Hash, "the content is not");
+    assert_failed(&report, Kind::Hash, "the content differs from the file");
 }
 
 #[cfg(target_os = "linux")]
@@ -141,8 +141,8 @@ fn preambles_are_verified() {
     assert_failed(&report_of(&[&content], &content, |_| {}), Kind::Preamble, "--preamble none");
     let report = report_of(&[b"HTTP/1.1 404 Not Found\r\n\r\n"], &content, |_| {});
     assert_failed(&report, Kind::Status, "not 200");
-    assert_failed(&report_of(&[b"HTTP/1"], &content, |_| {}), Kind::Short, "got 6 bytes of it");
-    assert_failed(&report_of(&[], &content, |_| {}), Kind::Short, "got 0 bytes of it");
+    assert_failed(&report_of(&[b"HTTP/1"], &content, |_| {}), Kind::Short, "got 6 bytes");
+    assert_failed(&report_of(&[], &content, |_| {}), Kind::Short, "got 0 bytes");
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn a_reset_is_reported() {
 }
 
 #[test]
-fn a_server_that_does_not_run_ends_the_load() {
+fn a_load_ends_if_no_server_listens() {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let addr = listener.local_addr().unwrap();
     drop(listener);
@@ -184,9 +184,9 @@ fn a_server_that_stops_sending_times_out() {
     assert!(report.wall_s >= 0.1, "{report}");
 }
 
-/// Writes until the client's kernel accepts no more data. Returns the number of bytes.
+/// Writes until the kernel accepts no more data. Returns the number of accepted bytes.
 fn write_until_full(mut stream: &TcpStream, bytes: &[u8]) -> usize {
-    // A client that reads would make space within this time.
+    // If the client read, send-buffer space would become available within this time.
     stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
     let mut written = 0;
     while written < bytes.len() {
@@ -203,7 +203,7 @@ fn write_until_full(mut stream: &TcpStream, bytes: &[u8]) -> usize {
 }
 
 #[test]
-fn clients_of_a_hold_read_nothing_until_they_are_released() {
+fn non_reading_clients_read_after_release() {
     let content = Arc::new(content(16_000_000));
     let reply = [BARE, &content].concat();
     let (sender, receiver) = mpsc::channel();
@@ -234,7 +234,10 @@ fn clients_of_a_hold_read_nothing_until_they_are_released() {
         thread::scope(|scope| {
             let report = scope.spawn(move || running.run());
             for written in receiver.recv().unwrap() {
-                assert!(written > 0 && written < 16_000_000, "{written} bytes were accepted");
+                assert!(
+                    written > 0 && written < 16_000_000,
+                    "expected 1 to 15999999 accepted bytes, got {written}"
+                );
             }
             assert_eq!((job.non_reading_clients(), job.progress()), (2, (0, 0)));
             assert!(!job.wait_for_non_reading_clients(Duration::ZERO));
@@ -250,7 +253,7 @@ fn clients_of_a_hold_read_nothing_until_they_are_released() {
 }
 
 #[test]
-fn a_hold_can_end_after_a_time() {
+fn non_reading_clients_read_after_the_hold_time() {
     let content = content(200_000);
     for (approach, threads) in approaches::ALL.into_iter().zip([1, 2, 1, 3]) {
         let sibling = Sibling::start(approach, &content);
@@ -287,7 +290,7 @@ fn servers_continue_after_resets() {
 fn a_reply_that_ends_before_the_reset_is_short() {
     let content = content(1000);
     let report = report_of(&[BARE, &content], &content, |plan| plan.reset_after_bytes = Some(2000));
-    assert_failed(&report, Kind::Short, "expected 2000 bytes or more, got 1010");
+    assert_failed(&report, Kind::Short, "expected at least 2000 bytes, got 1010");
 }
 
 #[test]

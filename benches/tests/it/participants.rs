@@ -1,4 +1,4 @@
-//! The servers of the race and the footprint: their commands, their start, their CPU time.
+//! Tests the servers of the race and the footprint: their commands, their start and their CPU time.
 
 use std::fs;
 use std::path::Path;
@@ -24,23 +24,23 @@ fn launcher() -> Launcher {
 }
 
 #[test]
-fn names_are_unique_and_each_sibling_has_two() {
+fn names_are_unique_and_each_sibling_has_two_names() {
     let names: Vec<String> = Participant::all().into_iter().map(|it| it.name).collect();
     assert_eq!(names[..4], ["std", "std-zero-copy", "tokio", "tokio-zero-copy"]);
-    assert_eq!(names[8..], ["nginx", "node", "floor"]);
+    assert_eq!(names[8..], ["nginx", "node", "baseline"]);
 }
 
 #[test]
-fn a_sibling_is_this_program() {
+fn a_sibling_is_started_with_this_program() {
     let all = Participant::all();
-    let [std, tokio, floor] =
+    let [std, tokio, baseline] =
         [0, 3, 10].map(|index: usize| command(&all[index], Path::new("/")).join("|"));
     let expected = "measure|serve-tokio|/a b/file.bin|--host|127.0.0.1|--log|json|--port|7|\
                     --zero-copy|--chunk-size|1|--workers|2";
     assert_eq!(tokio, expected);
     // std has no worker threads.
     assert!(std.ends_with("|--chunk-size|1"), "{std}");
-    assert!(floor.starts_with("measure|serve-floor|/a b/file.bin|"), "{floor}");
+    assert!(baseline.starts_with("measure|serve-baseline|/a b/file.bin|"), "{baseline}");
 }
 
 #[test]
@@ -70,12 +70,12 @@ fn all_files_of_nginx_are_in_its_folder() {
         &format!("  access_log \"{place}/nginx-access.log\";"),
         &format!("pid \"{place}/nginx.pid\";"),
     ] {
-        assert!(text.lines().any(|other| other == line), "{line} is not in {text}");
+        assert!(text.lines().any(|other| other == line), "expected {line}, got {text}");
     }
     assert_eq!(text.matches('{').count(), text.matches('}').count());
 }
 
-/// Does nothing if nginx is not installed.
+/// This test does nothing if nginx is not installed.
 #[test]
 fn nginx_accepts_its_configuration() {
     let folder = TempFolder::new().unwrap();
@@ -85,7 +85,7 @@ fn nginx_accepts_its_configuration() {
 }
 
 #[test]
-fn a_file_is_made_once() {
+fn a_file_is_written_once() {
     let mut launcher = launcher();
     launcher.file(2_100_003).unwrap();
     let path = launcher.folder().join("2100003.bin");
@@ -108,7 +108,7 @@ fn a_server_that_cannot_start_is_an_error() {
     assert_eq!(error, "`/no/such/server` is not installed");
     let script = "echo first >&2; echo Error: x >&2; echo last >&2; exit 3";
     let error = start(&format!("a=sh -c '{script}' {{file}} {{port}}"));
-    assert_eq!(error, "the server ended with exit code 3; its stderr: Error: x");
+    assert_eq!(error, "the server ended with exit code 3; stderr: Error: x");
 }
 
 #[test]

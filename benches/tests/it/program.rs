@@ -1,4 +1,4 @@
-//! The programs: their command lines, output and exit codes.
+//! Tests the command line, the output and the exit codes of `measure`.
 
 use std::io::Read;
 #[cfg(target_os = "linux")]
@@ -129,7 +129,7 @@ fn short_help_has_one_line_per_flag_within_80_columns() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_small_race_is_run_and_recorded() {
+fn a_race_writes_a_record() {
     use harness::record::{Record, Run};
 
     let folder = TempFolder::new().unwrap();
@@ -138,31 +138,35 @@ fn a_small_race_is_run_and_recorded() {
     let footprint = Run { program: "footprint".to_owned(), ..Run::default() };
     Record::new([footprint.clone()]).write(&record).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
-    command.args(["race", "--measure", "river,held,log", "--server", "floor,std,tokio"]);
-    command.args(["--rounds", "1", "--river-clients", "4", "--held-clients", "20"]);
+    command.args(["race", "--scenario", "river,non-reading,log", "--server", "baseline,std,tokio"]);
+    command.args(["--rounds", "1", "--river-clients", "4", "--non-reading-clients", "20"]);
     command.args(["--large-size", "1MiB", "--job-time", "50ms"]);
     command.args(["--server-cmd", "gone=/no/such/server {file} {port}"]);
     command.arg("--record").arg(&record).env("CARGO_TARGET_DIR", &target);
     let output = in_time(move || command.output().unwrap());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let table = text(&output.stdout);
-    assert!(table.contains("river: 157 kB, 4 clients at once"), "{table}");
-    let absent = "absent: gone: `/no/such/server` is not installed";
-    assert!(table.contains(absent), "{table}");
+    assert!(table.contains("river: 157 kB, 4 clients at a time"), "{table}");
+    let problem = "gone was not measured: `/no/such/server` is not installed";
+    assert!(table.contains(problem), "{table}");
 
     let run = Run::read(&target.join("measure/race.json")).unwrap().unwrap();
-    assert_eq!(run.problems, [absent]);
+    assert_eq!(run.problems, [problem]);
     let value = |id: &str| run.get(id).unwrap().samples[0].unwrap();
-    for server in ["floor", "std", "tokio"] {
+    for server in ["baseline", "std", "tokio"] {
         assert!(value(&format!("river/{server}/connections_per_s")) > 1.0, "{run:?}");
         assert!(value(&format!("river/{server}/server_cpu_s")) > 0.0, "{run:?}");
     }
     for server in ["std", "tokio"] {
-        assert_eq!(value(&format!("held/{server}/served_whole")), 20.0, "{run:?}");
-        assert!(value(&format!("held/{server}/kib_per_client")) > 1.0, "{run:?}");
+        assert_eq!(value(&format!("non-reading/{server}/complete_replies")), 20.0, "{run:?}");
         assert!(value(&format!("log/{server}/large_ratio")) > 0.0, "{run:?}");
     }
-    assert!(!run.measurements.iter().any(|it| it.id.starts_with("held/floor")), "{run:?}");
+    // Tokio needs so little memory that 20 clients do not show it.
+    assert!(value("non-reading/std/kib_per_client") > 1.0, "{run:?}");
+    assert!(
+        !run.measurements.iter().any(|it| it.id.starts_with("non-reading/baseline")),
+        "{run:?}"
+    );
     assert_eq!(Record::read(&record).unwrap(), Record::new([run, footprint]));
     let markdown = std::fs::read_to_string(record.join("race.md")).unwrap();
     assert!(markdown.contains("| server | clients/s | × Node |"), "{markdown}");
@@ -171,11 +175,11 @@ fn a_small_race_is_run_and_recorded() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_small_footprint_is_measured_and_saved() {
+fn a_footprint_is_measured_and_saved() {
     let folder = TempFolder::new().unwrap();
     let file = folder.path().join("footprint.json");
     let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
-    command.args(["footprint", "--server", "smol", "--chunk-size", "64KiB", "--no-held"]);
+    command.args(["footprint", "--server", "smol", "--chunk-size", "64KiB", "--skip-non-reading"]);
     command.args(["--no-strace", "--job-time", "10ms", "--out"]).arg(&file);
     command.env("CARGO_TARGET_DIR", folder.path());
     let output = in_time(move || command.output().unwrap());
@@ -223,7 +227,7 @@ fn errors_of_reports_include_help() {
     }
 }
 
-/// Runs `measure` with a folder in which it finds no program and saves its results.
+/// Runs `measure` with an empty folder, in which it searches for programs and saves its results.
 #[cfg(target_os = "linux")]
 fn measure_within(folder: &Path, args: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
@@ -238,19 +242,20 @@ fn a_server_that_is_not_installed_is_reported() {
     let run = |args: &str| measure_within(folder.path(), args);
     let race = run("race --server node --no-record");
     assert_eq!(race.status.code(), Some(2), "{race:?}");
-    let expected = "absent: node: `node` is not installed\nerror: no server could be started\n";
+    let expected = "node was not measured: `node` is not installed\n\
+                    error: no server could be started; the lines above state the reasons\n";
     assert_eq!(text(&race.stderr), expected);
 
-    let footprint = run("footprint --server node --chunk-size 1B --no-held");
+    let footprint = run("footprint --server node --chunk-size 1B --skip-non-reading");
     assert_eq!(footprint.status.code(), Some(1), "{footprint:?}");
-    let expected = "system calls are not counted: strace is not installed (apt install strace)\n\
-                    failed: node with chunks of 1B: `node` is not installed\n";
+    let expected = "system calls are not counted: `strace` is not installed (apt install strace)\n\
+                    node with chunks of 1B could not be measured: `node` is not installed\n";
     assert_eq!(text(&footprint.stdout), expected);
 }
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_part_of_the_footprint_can_be_selected() {
+fn measurements_of_the_footprint_can_be_selected() {
     let folder = TempFolder::new().unwrap();
     let steps_of = |args: &str| {
         let output = measure_within(folder.path(), &format!("footprint --no-strace {args}"));
@@ -258,7 +263,7 @@ fn a_part_of_the_footprint_can_be_selected() {
         stderr.lines().filter(|line| line.starts_with('[')).map(str::to_owned).collect::<Vec<_>>()
     };
     let expected = ["[1/2] std with chunks of 1B", "[2/2] node with chunks of 1B"];
-    let few = steps_of("--server node,std --chunk-size 1B --no-held --job-time 1ms");
+    let few = steps_of("--server node,std --chunk-size 1B --skip-non-reading --job-time 1ms");
     assert_eq!(few, expected);
     // Six chunk sizes and four numbers of clients.
     let of_node = steps_of("--server node");
@@ -268,19 +273,21 @@ fn a_part_of_the_footprint_can_be_selected() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_part_of_the_race_can_be_selected() {
+fn scenarios_and_servers_of_the_race_can_be_selected() {
     let folder = TempFolder::new().unwrap();
     let run = |args: &str| measure_within(folder.path(), &format!("race --no-record {args}"));
     let output = run("--measure river,large --server nginx,tokio-zero-copy --server-cmd \
                       old={file}:{port} --rounds 2 --large-size 1MiB --job-time 1ms");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    assert!(text(&output.stderr).contains("measurements per round: 2\n"), "{output:?}");
+    assert!(text(&output.stderr).contains("2 measurements per round\n"), "{output:?}");
     let race = folder.path().join("measure/race.json");
     let race = harness::record::Run::read(&race).unwrap().unwrap();
-    assert_eq!(race.options["measures"], serde_json::json!(["large", "river"]));
+    assert_eq!(race.options["scenarios"], serde_json::json!(["large", "river"]));
     assert_eq!(race.options["servers"], serde_json::json!(["tokio-zero-copy"]));
     let [nginx, old] = &race.problems[..] else { panic!("{:?}", race.problems) };
-    assert!(nginx.starts_with("absent: nginx: ") && old.starts_with("absent: old: "));
+    assert!(
+        nginx.starts_with("nginx was not measured: ") && old.starts_with("old was not measured: ")
+    );
     for incorrect in ["--server apache", "--measure rivers", "--server-cmd old=x", "--rounds 0"] {
         assert_eq!(run(incorrect).status.code(), Some(2), "{incorrect}");
     }
@@ -288,12 +295,12 @@ fn a_part_of_the_race_can_be_selected() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn by_default_the_whole_race_is_run() {
+fn the_default_race_is_complete() {
     let help = text(&measure(&["race", "-h"]).stdout);
     let default_of = |flag: &str| {
         let line = help.lines().find(|line| line.contains(flag)).unwrap();
         line.rsplit("[default: ").next().unwrap().trim_end_matches(']').to_owned()
     };
-    let flags = ["--measure", "--server", "--rounds", "--large-size", "--held-clients"];
+    let flags = ["--scenario", "--server", "--rounds", "--large-size", "--non-reading-clients"];
     assert_eq!(flags.map(default_of), ["all", "all", "7", "1GiB", "9900"]);
 }

@@ -1,4 +1,4 @@
-//! The page, from a record to the files that a browser reads.
+//! Tests the page and the charts that are generated from a record.
 
 use benches::report;
 use benches::suite::CHUNK_SIZES;
@@ -19,7 +19,7 @@ fn run(program: &str, measurements: Vec<Measurement>) -> Run {
 }
 
 fn suites() -> Run {
-    let mut benchmarks = vec![benchmark("throughput/floor-memory/64MiB".to_owned(), 1e5)];
+    let mut benchmarks = vec![benchmark("throughput/baseline-memory/64MiB".to_owned(), 1e5)];
     for (index, approach) in approaches::ALL.iter().enumerate() {
         let name = approach.name;
         for (size, _) in CHUNK_SIZES {
@@ -49,14 +49,14 @@ fn footprint() -> Run {
             measurements.push(Measurement::single(format!("64KiB/{server}/{quantity}"), value));
         }
     }
-    for id in ["held-1/tokio", "held-256/tokio", "held-1/node"] {
+    for id in ["non-reading-1/tokio", "non-reading-256/tokio", "non-reading-1/node"] {
         measurements.push(Measurement::single(format!("{id}/memory_bytes"), 1_048_576.0));
     }
     let problems = vec!["a <reason>".to_owned()];
     Run { problems, ..run("footprint", measurements) }
 }
 
-/// Returns the page, and the names of all files.
+/// Returns the page, and the names of all files that were written.
 fn page(runs: impl IntoIterator<Item = Run>) -> (String, Vec<String>) {
     let folder = TempFolder::new().unwrap();
     let path = report::write(&Record::new(runs), folder.path()).unwrap();
@@ -68,7 +68,7 @@ fn page(runs: impl IntoIterator<Item = Run>) -> (String, Vec<String>) {
 }
 
 #[test]
-fn the_page_loads_nothing_else() {
+fn the_page_loads_nothing_from_the_network() {
     let race = run("race", vec![Measurement::single("large/nginx/gb_per_s", 4.0)]);
     let (page, files) = page([race, footprint(), suites()]);
     for part in ["http:", "https:", "src=", "url(", "@import", "<script", "<link rel=\"style"] {
@@ -85,19 +85,19 @@ fn the_page_loads_nothing_else() {
         "suites 2026-11-25",
         "race 2026-11-25",
         "prefers-color-scheme: dark",
-        "Tokio 33 µs per byte instead of 6.2 µs",
-        "Why smol's file type is not used",
+        "Tokio then needs 33 µs per byte instead of 6.2 µs",
+        "Why the smol sibling does not use",
         ">nginx<",
         "<caption>large: 0 B, one client</caption>",
-        "<caption>Time of one iteration, with its 95% interval</caption>",
-        "Not measured: a &lt;reason&gt;.",
+        "<caption>Time per iteration, with the 95% confidence interval</caption>",
+        "Problem: a &lt;reason&gt;.",
     ] {
         assert!(page.contains(part), "{part}");
     }
 }
 
 #[test]
-fn a_part_of_the_results_is_a_page_too() {
+fn a_page_can_be_generated_from_one_program() {
     let (of_suites, _) = page([suites()]);
     assert!(of_suites.contains("just footprint") && !of_suites.contains("CPU-seconds"));
     let (of_footprint, files) = page([footprint()]);
@@ -105,7 +105,7 @@ fn a_part_of_the_results_is_a_page_too() {
     assert!(files.contains(&"memory.svg".to_owned()), "{files:?}");
 }
 
-/// A record of one benchmark, with half the width of its interval.
+/// Returns a record of one benchmark. `spread` is half the width of the confidence interval.
 fn record_of(point: f64, spread: f64) -> Record {
     let measurement = Measurement {
         interval: Some([point - spread, point + spread]),

@@ -1,4 +1,4 @@
-//! The parts of the suites: an incorrect server fails its bench, and a correct one does not.
+//! Tests that incorrect servers make their benchmarks fail, and that correct servers do not.
 
 use std::any::Any;
 use std::io::Write;
@@ -16,10 +16,10 @@ use serve_core::{Approach, Server};
 
 use crate::in_time;
 
-/// A server that omits the last byte.
+/// A server that does not send the last byte of the file.
 static ONE_TOO_FEW: Approach = Approach {
     name: "one-too-few",
-    summary: "A server that omits the last byte.",
+    summary: "A server that does not send the last byte of the file.",
     has_workers: false,
     max_connections: 1,
     run: run_one_too_few,
@@ -48,21 +48,25 @@ fn folder() -> TempFolder {
     TempFolder::within(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
 }
 
-/// Returns Criterion with the settings of the suites, but much shorter.
+/// Returns Criterion with settings for benchmarks that take only milliseconds.
 fn quick(results: &Path) -> Criterion {
     let criterion = Criterion::default().output_directory(results).without_plots();
     let criterion = criterion.sample_size(10).nresamples(1001);
     criterion.warm_up_time(Duration::from_millis(1)).measurement_time(Duration::from_millis(10))
 }
 
-/// Runs a bench. Returns the message with which it failed.
-fn bench(mut target: Target, work: fn(&mut Target)) -> Result<(), String> {
+/// Runs a benchmark.
+///
+/// # Errors
+///
+/// Returns the message with which the benchmark failed.
+fn run_benchmark(mut target: Target, work: fn(&mut Target)) -> Result<(), String> {
     in_time(move || {
         let results = TempFolder::new().unwrap();
-        let benched = panic::catch_unwind(AssertUnwindSafe(|| {
+        let result = panic::catch_unwind(AssertUnwindSafe(|| {
             quick(results.path()).bench_function("b", |b| b.iter(|| work(&mut target)));
         }));
-        benched.map_err(|panic| message(&*panic))
+        result.map_err(|panic| message(&*panic))
     })
 }
 
@@ -75,24 +79,24 @@ fn names_of_chunk_sizes_are_their_sizes() {
     for (name, chunk_bytes) in CHUNK_SIZES {
         assert_eq!(harness::text::bytes(name), Ok(chunk_bytes as u64));
         let file_bytes = file_bytes_for(chunk_bytes);
-        assert_eq!(file_bytes % chunk_bytes as u64, 0, "the last chunk must be whole");
+        assert_eq!(file_bytes % chunk_bytes as u64, 0, "the last chunk must be complete");
     }
     assert_eq!(file_bytes_for(1), 16_384);
 }
 
 #[test]
-fn a_server_that_sends_one_byte_too_few_fails_its_bench() {
+fn a_server_that_sends_one_byte_too_few_fails_its_benchmark() {
     let works: [fn(&mut Target); 2] =
         [|target| _ = target.fetch(), |target| _ = target.fetch_by_many(4, 2)];
     let expected = [
         "expected 100010 bytes, got 100009",
-        "4 of 4 replies are incorrect: connection 1: short: expected 100000 bytes, got 99999",
+        "4 of 4 replies are incorrect; connection 1: short: expected 100000 bytes, got 99999",
     ];
     for (work, expected) in works.into_iter().zip(expected) {
         let folder = folder();
         let path = noise_file(folder.path(), 100_000).unwrap();
         let target = Target::start_unverified(&ONE_TOO_FEW, &path, Mode::Copy, 65_536).unwrap();
-        let failed = bench(target, work).unwrap_err();
+        let failed = run_benchmark(target, work).unwrap_err();
         assert!(failed.contains(expected), "{failed}");
     }
 }
@@ -100,7 +104,7 @@ fn a_server_that_sends_one_byte_too_few_fails_its_bench() {
 #[test]
 fn an_incorrect_server_does_not_start() {
     let path = noise_file(folder().path(), 100_000).unwrap();
-    // The folder was deleted with the temporary value.
+    // The temporary folder was dropped and therefore deleted, so that the file is missing.
     assert!(Target::start(&BASELINE_MEMORY, &path, Mode::Copy, 65_536).is_err());
     let folder = folder();
     let path = noise_file(folder.path(), 100_000).unwrap();
@@ -117,10 +121,10 @@ fn siblings_and_baselines_pass() {
     for approach in approaches::ALL.into_iter().chain([&BASELINE_MEMORY]) {
         let target = Target::start(approach, &path, Mode::Copy, 4096).unwrap();
         assert_eq!(target.reply_bytes, file_bytes_for(1) + 10);
-        bench(target, |target| _ = target.fetch()).unwrap();
+        run_benchmark(target, |target| _ = target.fetch()).unwrap();
     }
     let target = Target::start(approaches::ALL[0], &path, Mode::Copy, 4096).unwrap();
-    bench(target, |target| {
+    run_benchmark(target, |target| {
         assert!(target.fetch() > Duration::ZERO);
         assert!(target.fetch_by_many(8, 4) > Duration::ZERO);
     })

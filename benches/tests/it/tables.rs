@@ -1,4 +1,4 @@
-//! The tables that race and footprint compute from a run.
+//! Tests the tables of the race and of the footprint.
 
 use benches::footprint::{self, Cost};
 use benches::race;
@@ -7,7 +7,7 @@ use harness::table::Table;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// A run with one sample per value.
+/// Returns a run with one sample per value.
 fn run_of(values: &[(&str, f64)]) -> Run {
     let single = |&(id, value): &(&str, f64)| Measurement::single(id, value);
     Run { measurements: values.iter().map(single).collect(), ..Run::default() }
@@ -25,12 +25,12 @@ fn large_run() -> Run {
     run.options = [("rounds", 3), ("large_bytes", 1 << 30)]
         .map(|(name, value)| (name.to_owned(), value.into()))
         .into();
-    run.problems.push("absent: node: `node` is not installed".to_owned());
+    run.problems.push("node was not measured: `node` is not installed".to_owned());
     run
 }
 
 #[test]
-fn the_race_has_medians_and_ratios() {
+fn tables_of_the_race_contain_medians_and_ratios() {
     let tables = race::tables(&large_run());
     assert_eq!(tables.len(), 3);
     let expected = "\
@@ -68,35 +68,35 @@ fn assert_fits(table: &Table) {
 
 #[test]
 fn every_table_of_the_race_fits_into_80_columns() {
-    let figures = [
+    let values = [
         ("large", "gb_per_s", 123.4),
         ("large", "gb_per_cpu_s", 123.4),
         ("river", "connections_per_s", 123_456.0),
         ("river", "connections_per_cpu_s", 123_456.0),
         ("bytes", "wall_s", 12.345),
         ("bytes", "server_cpu_s", 12.345),
-        ("held", "clients", 9_900.0),
-        ("held", "served_whole", 9_900.0),
-        ("held", "kib_per_client", 123.4),
-        ("held", "fresh_idle_ms", 123.45),
-        ("held", "fresh_held_ms", 123.45),
-        ("held", "fresh_ms_ratio", 12.34),
-        ("held", "tcp_pressure", 0.25),
+        ("non-reading", "clients", 9_900.0),
+        ("non-reading", "complete_replies", 9_900.0),
+        ("non-reading", "kib_per_client", 123.4),
+        ("non-reading", "latency_without_ms", 123.45),
+        ("non-reading", "latency_with_ms", 123.45),
+        ("non-reading", "latency_ratio", 12.34),
+        ("non-reading", "tcp_pressure", 0.25),
         ("log", "large_ratio", 1.0),
         ("log", "river_ratio", 1.0),
         ("log", "json_gb_per_s", 123.4),
         ("log", "json_connections_per_s", 123_456.0),
     ];
     let mut run = Run::default();
-    for (measure, figure, value) in figures {
+    for (scenario, quantity, value) in values {
         for (server, part) in [("async-std-zero-copy", 1.0), ("nginx", 1.1), ("node", 0.03)] {
-            let id = format!("{measure}/{server}/{figure}");
+            let id = format!("{scenario}/{server}/{quantity}");
             let samples = vec![Some(value * part), Some(value * part * 0.9)];
             run.measurements.push(Measurement { id, samples, ..Measurement::default() });
         }
     }
     let tables = race::tables(&run);
-    assert_eq!(tables.len(), 8);
+    assert_eq!(tables.len(), 9);
     for table in tables {
         assert_fits(&table);
         assert!(table.rows.iter().all(|row| row.len() == table.headers.len()), "{table}");
@@ -109,7 +109,7 @@ fn every_table_of_the_records_fits_into_80_columns() {
         let record = benches::records::load(name).unwrap();
         let race = race::tables(record.run("race").unwrap());
         let footprint = footprint::tables(record.run("footprint").unwrap());
-        assert!(race.len() == 8 && footprint.len() == 9, "{race:?} {footprint:?}");
+        assert!(race.len() == 9 && footprint.len() == 9, "{race:?} {footprint:?}");
         for table in race.iter().chain(&footprint) {
             assert_fits(table);
         }
@@ -117,11 +117,11 @@ fn every_table_of_the_records_fits_into_80_columns() {
 }
 
 #[test]
-fn each_round_starts_with_another_server() {
-    let measures = ["large", "large", "large", "river", "river", "river"];
-    assert_eq!(race::order(&measures, 1), [1, 2, 0, 4, 5, 3]);
-    assert_eq!(race::order(&measures, 2), [2, 0, 1, 5, 3, 4]);
-    assert_eq!(race::order(&measures, 3), [0, 1, 2, 3, 4, 5]);
+fn each_round_starts_with_a_different_server() {
+    let scenarios = ["large", "large", "large", "river", "river", "river"];
+    assert_eq!(race::order(&scenarios, 1), [1, 2, 0, 4, 5, 3]);
+    assert_eq!(race::order(&scenarios, 2), [2, 0, 1, 5, 3, 4]);
+    assert_eq!(race::order(&scenarios, 3), [0, 1, 2, 3, 4, 5]);
 }
 
 #[test]
@@ -137,7 +137,7 @@ fn a_failed_round_has_no_sample() {
 }
 
 #[test]
-fn the_order_of_targets_is_that_of_the_siblings() {
+fn targets_are_in_the_order_of_the_siblings() {
     let names: Vec<&str> = approaches::ALL.iter().map(|approach| approach.name).collect();
     assert_eq!(names, ["std", "tokio", "async-std", "smol"]);
 }
@@ -149,8 +149,8 @@ fn a_target_is_met_or_missed() {
         ("river/smol-zero-copy/connections_per_cpu_s", 90.0),
         ("river/nginx/connections_per_cpu_s", 100.0),
         ("river/std-zero-copy/connections_per_cpu_s", 50.0),
-        ("held/smol/kib_per_client", 5.0),
-        ("held/std-zero-copy/kib_per_client", 41.0),
+        ("non-reading/smol/kib_per_client", 5.0),
+        ("non-reading/std-zero-copy/kib_per_client", 41.0),
     ]);
     let table = race::tables(&run).pop().unwrap();
     assert_eq!(table.title, "targets: 2 of 4 met");
@@ -158,8 +158,8 @@ fn a_target_is_met_or_missed() {
     let expected = [
         "tokio-zero-copy river, speed/CPU-s × nginx | ≥ 1.1 | 1.10 (1.10–1.10) | met",
         "smol-zero-copy river, speed/CPU-s × nginx | ≥ 0.95 | 0.90 (0.90–0.90) | missed",
-        "std-zero-copy held, KiB per client | ≤ 40 | 41.0 (41.0–41.0) | missed",
-        "smol held, KiB per client | ≤ 6 | 5.00 (5.00–5.00) | met",
+        "std-zero-copy non-reading, KiB/client | ≤ 40 | 41.0 (41.0–41.0) | missed",
+        "smol non-reading, KiB/client | ≤ 6 | 5.00 (5.00–5.00) | met",
     ];
     assert_eq!(rows, expected);
 }
@@ -169,11 +169,11 @@ fn the_page_of_the_race_contains_tables_and_problems() {
     let page = race::markdown(&large_run());
     assert!(page.contains("\n### large: 1.0 GiB, one client\n\n| server | GB/s |"), "{page}");
     assert!(page.contains("| tokio-zero-copy | 37.02 | 1.50 (1.50–1.50) |"), "{page}");
-    assert!(page.ends_with("\n- absent: node: `node` is not installed\n"), "{page}");
+    assert!(page.ends_with("\n- node was not measured: `node` is not installed\n"), "{page}");
 }
 
 #[test]
-fn costs_are_per_byte_and_calls_are_of_one_client() {
+fn costs_are_relative_to_bytes_and_calls_to_one_client() {
     let mut run = run_of(&[
         ("64KiB/tokio/fetches", 1024.0),
         ("64KiB/tokio/file_bytes", MIB),
@@ -204,12 +204,12 @@ fn costs_are_per_byte_and_calls_are_of_one_client() {
 }
 
 #[test]
-fn rows_are_servers_and_columns_are_cases() {
+fn rows_are_servers_and_columns_are_sizes() {
     let run = run_of(&[
-        ("held-1/tokio/memory_bytes", 5.0 * MIB),
-        ("held-1/tokio/threads", 4.0),
-        ("held-1/node/memory_bytes", 60.0 * MIB),
-        ("held-16/tokio/memory_bytes", 20.0 * MIB),
+        ("non-reading-1/tokio/memory_bytes", 5.0 * MIB),
+        ("non-reading-1/tokio/threads", 4.0),
+        ("non-reading-1/node/memory_bytes", 60.0 * MIB),
+        ("non-reading-16/tokio/memory_bytes", 20.0 * MIB),
         ("1KiB/tokio/threads", 4.0),
     ]);
     let text: Vec<String> = footprint::tables(&run).iter().map(ToString::to_string).collect();
@@ -222,13 +222,13 @@ fn rows_are_servers_and_columns_are_cases() {
 }
 
 #[test]
-fn a_failed_round_and_an_absent_server_have_no_value() {
+fn failed_rounds_and_missing_servers_have_no_value() {
     let mut run = large_run();
     for measurement in &mut run.measurements {
         measurement.samples.push(measurement.id.starts_with("large/nginx").then_some(99.0));
     }
     let rows = &race::tables(&run)[0].rows;
-    // The second round has no ratio.
+    // In the second round only nginx has a value, so there is no ratio.
     assert_eq!(rows[0].join(" | "), "std | 12.34 | 0.50 (0.50–0.50) | –");
     assert_eq!(rows[2].join(" | "), "nginx | 61.84 | – | –");
     assert!(rows.iter().all(|row| row[0] != "node"));

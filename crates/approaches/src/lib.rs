@@ -1,5 +1,5 @@
-//! The table of all siblings. Tests, benchmarks and checks iterate over it, so that a new sibling
-//! needs only one more line here.
+//! The table of all siblings. Tests, benchmarks and checks iterate over this table, so that a
+//! new sibling needs only one more line in it.
 
 use std::env;
 use std::process::ExitCode;
@@ -24,8 +24,8 @@ pub fn by_name(name: &str) -> Option<&'static Approach> {
 /// Returns `None` if the first argument is not the name of a sibling's program.
 ///
 /// A test or a benchmark that needs a sibling as a process calls this function first, and starts
-/// its own executable. The server then always has the version of the sibling with which the
-/// executable was built.
+/// its own executable. Therefore, the server always runs the version of the sibling with
+/// which the executable was built.
 #[must_use]
 pub fn main_of_server() -> Option<ExitCode> {
     let name = env::args_os().nth(1)?.into_string().ok()?;

@@ -26,15 +26,16 @@ const CHUNK_BYTES: u64 = 4096;
 const FEW_CHUNKS: u64 = 100;
 const MANY_CHUNKS: u64 = 5000;
 
-/// The maximum number of additional allocations for a longer file. They are caused by the longer
-/// connection, not by its chunks: for example by a timer, or by a list that grows once.
+/// The maximum number of additional allocations for a longer file. The duration of the connection
+/// causes such allocations, not its chunks: for example, for a timer, or for a list that grows
+/// once.
 const ADDITIONAL_ALLOCATIONS_MAX: usize = 100;
 
 #[test]
 fn chunks_need_no_allocation() {
     for approach in approaches::ALL {
         for zero_copy in [false, true] {
-            // This connection includes the allocations that happen once per process.
+            // The first connection includes the allocations that occur once per process.
             allocations_of(approach, zero_copy, FEW_CHUNKS);
             let few = allocations_of(approach, zero_copy, FEW_CHUNKS);
             let many = allocations_of(approach, zero_copy, MANY_CHUNKS);
@@ -55,7 +56,7 @@ fn allocations_of(approach: &Approach, zero_copy: bool, chunks: u64) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     File::create(&path).unwrap().set_len(chunks * CHUNK_BYTES).unwrap();
-    // The holes of a sparse file are in the page cache only after they were read.
+    // The holes of a sparse file are in the page cache only after they have been read.
     std::io::copy(&mut File::open(&path).unwrap(), &mut std::io::sink()).unwrap();
     let mut config = Config::new(path);
     config.host = "127.0.0.1".to_owned();

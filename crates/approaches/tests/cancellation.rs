@@ -35,7 +35,7 @@ const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 /// The maximum time of one step. No step takes this long, even on a slow machine.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The maximum number of polls. No connection in this test needs as many.
+/// The maximum number of polls. No connection in this test needs this many polls.
 const POLLS_MAX: usize = 2_000;
 
 /// The socket of the connection that is tested, for [`observe`].
@@ -91,8 +91,8 @@ const CLIENTS: [Client; 8] = [
     Client::FindsNoFile,
 ];
 
-/// A future that ends with `true` when its inner future completes, and with `false` after the inner
-/// future's nth poll.
+/// A future that returns `true` when its inner future completes, or `false` if the inner future has
+/// not completed after a number of polls.
 struct PollLimit<F> {
     future: Pin<Box<F>>,
     polls_left: usize,
@@ -127,7 +127,7 @@ fn a_connection_can_be_canceled_at_every_poll() {
                 // The first connection makes the runtime open the descriptors that it keeps.
                 assert!(
                     run(&tokio, runtime, mode, client, &path, POLLS_MAX),
-                    "expected completion"
+                    "expected the connection to complete"
                 );
                 let descriptors = open_descriptors();
                 let polls = (0..POLLS_MAX)
@@ -165,16 +165,16 @@ fn run(
     let case = format!("{runtime:?}, {mode:?}, {client:?}, canceled after {polls} polls");
     client_end
         .recv_timeout(DEADLINE)
-        .unwrap_or_else(|_| panic!("{case}: expected a closed connection"));
+        .unwrap_or_else(|_| panic!("{case}: expected the connection to end within {DEADLINE:?}"));
     let events = server.log.events();
     let disconnected = events.iter().filter(|event| event.kind.name() == "disconnected").count();
     assert_eq!(disconnected, 1, "{case}: {events:?}");
     assert!(
         !WAS_CLOSED_LATE.load(Ordering::SeqCst),
-        "{case}: expected a close before `disconnected`"
+        "{case}: expected the socket to be closed before `disconnected`"
     );
     let acquired = pin!(server.acquire()).poll(&mut Context::from_waker(Waker::noop()));
-    assert!(acquired.is_ready(), "{case}: expected a returned permit");
+    assert!(acquired.is_ready(), "{case}: expected the permit to be available again");
     is_complete
 }
 

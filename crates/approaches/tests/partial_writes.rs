@@ -48,13 +48,13 @@ enum Mode {
 
 const MODES: [Mode; 4] = [Mode::Copied, Mode::CopiedCold, Mode::BlockingPool, Mode::ZeroCopy];
 
-/// The tests count the bytes that the process reads, so they run one after the other.
-static TURN: Mutex<()> = Mutex::new(());
+/// The tests count the bytes that the process reads, so only one of them may run at a time.
+static SERIAL: Mutex<()> = Mutex::new(());
 
 /// A client that sends data and reads nothing wakes the connection's task with each packet.
 #[test]
 fn data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     fs::write(&path, random_bytes(FILE_BYTES)).unwrap();
@@ -63,7 +63,8 @@ fn data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again()
             let server = Running::start(approach, mode, 64 * 1024, &path);
             let mut client = server.connect();
             let read_before = bytes_read_by_process();
-            // The buffers are so small that the server reads almost everything meanwhile.
+            // The buffers are so small that the server has read almost all of these bytes when the
+            // call returns.
             client.write_all(&[0; UPLOAD_BYTES]).unwrap();
             let read_bytes = bytes_read_by_process() - read_before;
             let case = format!("{}, {mode:?}", approach.name);
@@ -79,7 +80,7 @@ fn data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again()
 
 #[test]
 fn partial_writes_lose_and_repeat_no_byte() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     let content = random_bytes(FILE_BYTES);
@@ -98,7 +99,7 @@ fn partial_writes_lose_and_repeat_no_byte() {
     }
 }
 
-/// Returns `WouldBlock` for a quarter of all sends. The kernel accepts a random part of the others.
+/// Returns `WouldBlock` for a quarter of all sends, and a random limit for each of the others.
 fn limit(bytes: usize) -> io::Result<usize> {
     match random() % 4 {
         0 => Err(io::ErrorKind::WouldBlock.into()),
@@ -180,9 +181,9 @@ impl Running {
     }
 }
 
-/// Receives until EOF. A second thread sends a byte when nothing arrives for 200 µs, because the
-/// kernel does not return the `WouldBlock` that the limit causes. After it, only another event on
-/// the socket makes Tokio try again.
+/// Receives until EOF. If nothing arrives for 200 µs, a second thread sends a byte: the kernel does
+/// not know of the `WouldBlock` that the limit causes, so Tokio tries again only after another
+/// event on the socket.
 fn receive(stream: &TcpStream) -> Vec<u8> {
     let (mut received, reads) = (Vec::new(), AtomicU64::new(0));
     thread::scope(|scope| {
@@ -191,7 +192,7 @@ fn receive(stream: &TcpStream) -> Vec<u8> {
             loop {
                 thread::sleep(PAUSE);
                 let reads = reads.load(Ordering::Relaxed);
-                // The write fails when the other thread has shut the socket down.
+                // The write fails when the other thread has shut down the socket.
                 if reads == reads_before && (&*stream).write_all(b"x").is_err() {
                     break;
                 }
@@ -226,7 +227,7 @@ fn random_bytes(count: usize) -> Vec<u8> {
     std::iter::repeat_with(|| random() as u8).take(count).collect()
 }
 
-/// A xorshift generator, which all threads share.
+/// Returns the next number of a xorshift generator that all threads share.
 fn random() -> u64 {
     static STATE: AtomicU64 = AtomicU64::new(0x2545_f491_4f6c_dd1d);
     let next = |mut state: u64| {

@@ -3,7 +3,7 @@
 use crate::stage::Stage;
 use crate::verdict::Outcome;
 
-/// A check: a requirement of the contract, and a test whether a server meets it.
+/// A check: one requirement of the contract, and a test of whether a server meets it.
 #[derive(Debug)]
 pub struct Check {
     /// The name of the check, as in `--only`.
@@ -24,14 +24,14 @@ pub struct Check {
 /// The test of a check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Run {
-    /// It mostly waits, so that many of them can run at the same time.
+    /// The test mostly waits, so that many such tests can run concurrently.
     Light(fn(&Stage) -> Outcome),
-    /// It measures something or needs a lot of resources. Heavy checks run after all others.
+    /// The test measures something or needs many resources. Heavy checks run after all others.
     Heavy(fn(&Stage) -> Outcome),
 }
 
 impl Check {
-    /// Returns whether the check measures something or needs a lot of resources.
+    /// Returns whether the check measures something or needs many resources.
     #[must_use]
     pub fn is_heavy(&self) -> bool {
         matches!(self.run, Run::Heavy(_))

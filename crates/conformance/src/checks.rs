@@ -13,7 +13,7 @@ mod shutdown;
 
 use crate::check::Check;
 
-/// All checks, in groups of related ones.
+/// All checks, in groups by subject.
 pub static ALL: &[&[Check]] = &[
     bytes::CHECKS,
     files::CHECKS,
@@ -24,7 +24,7 @@ pub static ALL: &[&[Check]] = &[
     events::CHECKS,
 ];
 
-/// Names of checks in earlier versions, and their names today. Commands accept both.
+/// The names of checks in earlier versions, and their current names. Commands accept both.
 pub static RENAMED: &[(&str, &str)] = &[
     ("opened-anew", "replaced-file"),
     ("nothing-else", "request-ignored"),

@@ -20,10 +20,11 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 /// The time limit for the first byte, and for the server to read anything while a client sends.
 const PROMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long one write waits for space in the send buffer before [`PROMPT_TIMEOUT`] is checked.
+/// The maximum time that one write waits for send-buffer space. Afterwards, [`PROMPT_TIMEOUT`] is
+/// checked.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The segment size that every network can carry (RFC 9293, 3.7.1).
+/// The segment size that every IPv4 network can carry, in bytes (RFC 9293, 3.7.1).
 #[cfg(unix)]
 const SMALL_SEGMENT_BYTES: u32 = 536;
 
@@ -36,7 +37,7 @@ pub struct Client {
     silence_timeout: Duration,
 }
 
-/// How a connection ended.
+/// The end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// The server shut down its write half.
@@ -138,14 +139,15 @@ impl Client {
         let (got, ending) = self.read(count, REPLY_TIMEOUT);
         match ending {
             None => Ok(got),
-            Some(ending) => Err(Stop::fail(format!(
-                "expected {count} or more bytes, got {}; then {ending}",
-                got.len()
-            ))),
+            Some(ending) => {
+                let (unit, got) = (if count == 1 { "byte" } else { "bytes" }, got.len());
+                let message = format!("expected at least {count} {unit}, got {got}; then {ending}");
+                Err(Stop::fail(message))
+            }
         }
     }
 
-    /// Reads `count` times, `bytes` bytes every 0.1 s.
+    /// Reads `bytes` bytes every 0.1 s, `count` times.
     pub fn read_slowly(&self, count: usize, bytes: usize) -> Result<Vec<u8>, Stop> {
         let mut got = Vec::new();
         for _ in 0..count {
@@ -155,7 +157,7 @@ impl Client {
         Ok(got)
     }
 
-    /// Expects that the first byte arrives soon, without reading it.
+    /// Expects that the first byte arrives within [`PROMPT_TIMEOUT`]. Does not read it.
     pub fn expect_first_byte(&self) -> Outcome {
         let timeout = self.prompt_timeout();
         self.first_byte(timeout).map_err(|ending| {
@@ -164,7 +166,8 @@ impl Client {
         })
     }
 
-    /// Waits for the first byte, without reading it. Fails if it does not arrive in time.
+    /// Waits for the first byte, but does not read it. Fails if it does not arrive within
+    /// `timeout`.
     pub fn first_byte(&self, timeout: Duration) -> Result<(), Ending> {
         let set = self.stream.set_read_timeout(Some(timeout));
         match set.and_then(|()| self.stream.peek(&mut [0])) {
@@ -203,7 +206,7 @@ impl Client {
             let silent = since_last_byte.unwrap_or(waited);
             let left =
                 timeout.saturating_sub(waited).min(self.silence_timeout.saturating_sub(silent));
-            // A timeout of zero would mean none.
+            // `set_read_timeout` does not accept a timeout of zero.
             let is_set = self.stream.set_read_timeout(Some(left.max(Duration::from_millis(1))));
             if left.is_zero() || is_set.is_err() {
                 return (got, Some(Ending::Timeout { waited, since_last_byte }));
@@ -228,6 +231,7 @@ impl Client {
     }
 
     /// Reads the rest of a reply, and expects the same as [`expect_whole`](Self::expect_whole).
+    /// `got` is the part that was already read.
     pub fn expect_rest(&self, mut got: Vec<u8>, content: &[u8]) -> Outcome {
         let (rest, ending) = self.read_reply();
         got.extend(rest);

@@ -1,4 +1,4 @@
-//! The comparison of what a server sends with what it should send.
+//! Compares the bytes that a server sent with the expected bytes.
 
 use std::cmp::Ordering;
 

@@ -2,8 +2,8 @@
 //!
 //! A [`Target`] is a command with placeholders. Each [`Check`] starts the command on a separate
 //! port and in a separate folder, tests one requirement of the contract, and returns a [`Verdict`].
-//! Therefore checks cannot influence each other, they can run in parallel, and each of them can run
-//! alone.
+//! Therefore, checks cannot influence each other. They can run concurrently, and each of them can
+//! run alone.
 //!
 //! A server that ended early, a refused connection, or a check that could not run never counts as a
 //! pass.
@@ -24,9 +24,9 @@ mod verdict;
 
 pub use check::Check;
 pub use checks::{ALL, RENAMED};
-pub use measure::{Counted, Load, Measure, measure, reply_time};
+pub use measure::{Load, Measure, MeasuredValue, measure, reply_time};
 #[cfg(feature = "program")]
-pub use report::{Format, print};
+pub use report::{Format, render};
 pub use runner::{
     Filter, HEAVY_JOBS, LIGHT_JOBS, Progress, Record, preflight, run, run_one, run_pairs,
 };

@@ -13,17 +13,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 const EXAMPLES: &str = "\
 Examples:
   conformance --approach tokio                      one of the kit's own servers
-  conformance --all                                 all of them, side by side
+  conformance --all                                 all of the kit's servers
   conformance -- node server.mjs {file} {port}      any command
   conformance --only half-close -- ./mine {file} {port}
 
-Each check replaces {file} and {port}, and, if the command contains them, {chunk}
-(the chunk size in bytes), {preamble} (bare, http or none), {stall} (the stall
-timeout in seconds) and {limit} (the connection limit). A check that needs a
-placeholder that the command lacks is skipped. After --approach or --all,
-the arguments after -- are further flags of the servers.
+Each check replaces {file} and {port} in the command, and these optional
+placeholders: {chunk} (chunk size in bytes), {preamble} (bare, http or none),
+{stall} (stall timeout in seconds) and {limit} (connection limit). If a check
+needs a placeholder that the command lacks, it is skipped. After --approach or
+--all, the arguments after -- are additional flags of the servers.
 
-Exit code: 0 if all checks passed, 1 if a check failed, 2 if the checks could not
+Exit code: 0 if no check failed, 1 if a check failed, 2 if the checks could not
 run.";
 
 /// The exit code if a check failed.
@@ -117,7 +117,7 @@ fn run(arguments: &Arguments) -> Result<Vec<Record>> {
     };
     let records = conformance::run(&targets, &checks, progress);
     bar.finish_and_clear();
-    print(conformance::print(arguments.format, &targets, &records)?);
+    print(conformance::render(arguments.format, &targets, &records)?);
     Ok(records)
 }
 

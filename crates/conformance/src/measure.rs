@@ -20,10 +20,10 @@ const READ_BYTES: u64 = 1 << 20;
 /// The default length of a file that clients do not read: more than the kernel accepts for them.
 const UNREAD_BYTES: u64 = 64 << 20;
 
-/// The pause before a measurement with clients, in which the server fills their buffers.
+/// The pause before a measurement with clients. During this pause, the server fills the buffers.
 const SETTLING_TIME: Duration = Duration::from_millis(300);
 
-/// How long the CPU time of an idle server is measured.
+/// The duration of a measurement of an idle server's CPU time.
 const IDLE_TIME: Duration = Duration::from_secs(1);
 
 /// The quantity to measure. Only Linux provides these values.
@@ -61,7 +61,7 @@ impl Default for Load {
 
 /// A measured value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Counted {
+pub enum MeasuredValue {
     /// A number.
     Number(u64),
     /// The names of the system calls in which any thread waits.
@@ -74,7 +74,7 @@ pub enum Counted {
 ///
 /// Returns a verdict if the value cannot be determined: the server failed, or the system does not
 /// provide the value.
-pub fn measure(target: &Target, what: Measure, load: Load) -> Result<Counted, Verdict> {
+pub fn measure(target: &Target, what: Measure, load: Load) -> Result<MeasuredValue, Verdict> {
     Ok(on_stage(CHECK_TIMEOUT, target, move |stage| match what {
         Measure::ReadCalls => used_by_reply(stage, load, usage::read_calls),
         Measure::CpuMs if load.clients == 0 => used_by_reply(stage, load, cpu_ms),
@@ -82,7 +82,7 @@ pub fn measure(target: &Target, what: Measure, load: Load) -> Result<Counted, Ve
     })?)
 }
 
-/// Measures how long a server takes to send a file to one client.
+/// Measures the time that a server takes to send a file to one client.
 ///
 /// # Errors
 ///
@@ -113,16 +113,20 @@ fn used_by_reply(
     stage: &Stage,
     load: Load,
     value: fn(&[u32]) -> Option<u64>,
-) -> Result<Counted, Stop> {
+) -> Result<MeasuredValue, Stop> {
     let content = content(load);
     let server = serve(stage, load, content)?;
     let before = server.usage(value)?;
     server.expect_whole(content)?;
-    Ok(Counted::Number(server.usage(value)?.saturating_sub(before)))
+    Ok(MeasuredValue::Number(server.usage(value)?.saturating_sub(before)))
 }
 
-fn with_non_reading_clients(stage: &Stage, what: Measure, load: Load) -> Result<Counted, Stop> {
-    // The first client is not measured: for it, a runtime may allocate memory once.
+fn with_non_reading_clients(
+    stage: &Stage,
+    what: Measure,
+    load: Load,
+) -> Result<MeasuredValue, Stop> {
+    // The first client is not measured, because a runtime may allocate memory for it only once.
     let first = noise(1000);
     let server = serve(stage, load, first)?;
     server.expect_whole(first)?;
@@ -131,16 +135,16 @@ fn with_non_reading_clients(stage: &Stage, what: Measure, load: Load) -> Result<
     let clients = server.connect_non_reading(load.clients.max(1))?;
     thread::sleep(SETTLING_TIME);
     let counted = match what {
-        Measure::Threads => Counted::Number(server.usage(usage::threads)?),
+        Measure::Threads => MeasuredValue::Number(server.usage(usage::threads)?),
         Measure::MemoryKib => {
             let now = server.usage(usage::anonymous_memory_bytes)?;
-            Counted::Number(now.saturating_sub(memory_before) / 1024)
+            MeasuredValue::Number(now.saturating_sub(memory_before) / 1024)
         }
-        Measure::BlockedIn => Counted::Calls(server.usage(usage::waiting_calls)?),
+        Measure::BlockedIn => MeasuredValue::Calls(server.usage(usage::waiting_calls)?),
         Measure::CpuMs | Measure::ReadCalls => {
             let before = server.usage(cpu_ms)?;
             thread::sleep(IDLE_TIME);
-            Counted::Number(server.usage(cpu_ms)?.saturating_sub(before))
+            MeasuredValue::Number(server.usage(cpu_ms)?.saturating_sub(before))
         }
     };
     server.expect_alive()?;

@@ -11,29 +11,30 @@ use std::time::{Duration, Instant};
 use harness::text::error_line;
 use harness::{Group, Signal, describe_exit};
 
-/// The minimum interval between two checks of a condition that the system does not report. It grows
-/// with the time that has passed, because listing all sockets costs CPU time.
+/// The minimum interval between two polls of a condition that the system does not report. The
+/// interval grows with the time that has passed, because listing all sockets costs CPU time.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The time limit for a process to exit after its connections have closed. It also limits how long
 /// its last output is read, because another process may keep the pipe open.
 const ENDING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How many lines of stderr are kept. The line that states the error may be above a long backtrace.
+/// The maximum number of lines of stderr that are kept. The line that states the error may be above
+/// a long backtrace.
 const STDERR_LINES_MAX: usize = 1000;
 
-/// How many lines of stdout are kept: several times as many as any check causes.
+/// The maximum number of lines of stdout that are kept: several times as many as any check causes.
 const STDOUT_LINES_MAX: usize = 500_000;
 
-/// What happens to a server's stdout.
+/// The treatment of a server's stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stdout {
-    /// Its lines are read and kept.
+    /// The lines of stdout are read and kept.
     #[default]
     Read,
-    /// It is a pipe that nothing reads.
+    /// Stdout is a pipe that nothing reads.
     Unread,
-    /// It is a pipe whose read end is closed.
+    /// Stdout is a pipe whose read end is closed.
     Closed,
 }
 
@@ -72,11 +73,12 @@ impl Process {
 
     /// Waits until the process ends. Returns `None` if the timeout expires first.
     pub fn wait(&self, timeout: Duration) -> Option<ExitStatus> {
-        // The lock is released between two checks.
+        // The lock is released between two polls.
         poll(timeout, || lock(&self.group).status())
     }
 
-    /// Describes how the process ended, if it has ended. All its output has been read then.
+    /// Describes how the process ended, if it has ended. In that case, all its output has been
+    /// read.
     pub fn ended(&self) -> Option<String> {
         let status = lock(&self.group).status()?;
         let outputs = [&self.stdout, &self.stderr].into_iter().flatten();
@@ -92,7 +94,8 @@ impl Process {
         if self.is_asked_to_end.load(Ordering::Relaxed) {
             return None;
         }
-        // The line is read first. Later ones may be about the clients that the check has dropped.
+        // The line is read first, because later lines may concern clients that the check has
+        // dropped.
         let line = self.error_line();
         self.wait(ENDING_TIMEOUT);
         self.ended().map(|ended| format!("the server's process ended: {ended}")).or(line)
@@ -173,7 +176,7 @@ impl Output {
     }
 }
 
-/// Makes a pipe as small as the system allows, so that it is soon full.
+/// Makes a pipe as small as the system allows, so that it becomes full soon.
 #[cfg(target_os = "linux")]
 fn shrink_pipe(pipe: &std::process::ChildStdout) {
     const PAGE_BYTES: usize = 4096;

@@ -28,7 +28,7 @@ pub enum Format {
 /// # Errors
 ///
 /// Fails if a verdict contains characters that XML does not allow.
-pub fn print(
+pub fn render(
     format: Format,
     targets: &[Target],
     records: &[Record],
@@ -123,8 +123,9 @@ fn details(target: &Target, check: &Check, actual: &str) -> String {
         }
     }
     // The command is not wrapped, so that it can be copied.
-    let command = format!("cargo run -p conformance -- --only {} {}", check.id, target.spelled);
-    push(&mut out, format_args!("  {:9} {command}\n", "again"));
+    let program = harness::invocation("conformance", "cargo run -p conformance --");
+    let command = format!("{program} --only {} {}", check.id, target.arguments);
+    push(&mut out, format_args!("  {:9} {command}\n", "rerun"));
     out
 }
 

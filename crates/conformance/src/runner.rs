@@ -13,16 +13,16 @@ use crate::stage::{Stage, Start};
 use crate::target::Target;
 use crate::verdict::{Stop, Verdict};
 
-/// How many light checks run at the same time. They mostly wait.
+/// The number of light checks that run concurrently. They mostly wait.
 pub const LIGHT_JOBS: usize = 16;
 
-/// How many heavy checks run at the same time: the number of cores of the smallest machine.
+/// The number of heavy checks that run concurrently: the number of cores of a small machine.
 pub const HEAVY_JOBS: usize = 2;
 
 /// The time limit for a check. No check takes longer, even if each of its own time limits expires.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// How long a check that exceeded its time limit may take to notice that its server was killed.
+/// The time in which a check that exceeded its time limit must notice that its server was killed.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The result of one check on one target.
@@ -42,14 +42,15 @@ pub struct Record {
 pub type Progress<'a> = &'a (dyn Fn(&Record) + Sync);
 
 /// A predicate that is called before a check starts, with the index of the target and the check. If
-/// it returns `false`, the check is left out: an earlier verdict may have made it superfluous.
+/// it returns `false`, the check is omitted. For example, an earlier verdict may have made the
+/// check unnecessary.
 pub type Filter<'a> = &'a (dyn Fn(usize, &Check) -> bool + Sync);
 
-/// Starts a target once, so that the reason why it cannot start is reported once, and soon.
+/// Starts a target once, so that a target that cannot start is reported early and only once.
 ///
 /// # Errors
 ///
-/// Returns the reason why it does not listen.
+/// Returns the reason why the target does not listen.
 pub fn preflight(target: &Target) -> Result<(), String> {
     let started = on_stage(CHECK_TIMEOUT, target, |stage| {
         stage.write(b"preflight")?;
@@ -66,8 +67,8 @@ pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>
     run_pairs(targets, &pairs, &|_, _| true, progress)
 }
 
-/// Runs pairs of a target and a check, except those that the filter leaves out. Returns the records
-/// in the order of the pairs.
+/// Runs pairs of a target and a check, except those that the filter omits. Returns the records in
+/// the order of the pairs.
 #[must_use]
 pub fn run_pairs(
     targets: &[Target],
@@ -122,7 +123,7 @@ pub fn run_one(target: &Target, check: &'static Check) -> Verdict {
     on_stage(CHECK_TIMEOUT, target, |stage| check.run(stage)).into()
 }
 
-/// Runs a function with a stage of its own and a time limit.
+/// Runs a function with a new stage and a time limit.
 pub fn on_stage<T: Send + 'static>(
     timeout: Duration,
     target: &Target,
@@ -146,7 +147,7 @@ pub fn on_stage<T: Send + 'static>(
     })
 }
 
-/// Adds to a failure how the server's process ended, or a line of its stderr.
+/// Adds an explanation to a failure: how the server's process ended, or a line of its stderr.
 fn with_explanation(stop: Stop, stage: &Stage) -> Stop {
     match (stop, stage.explanation()) {
         (Stop::Fail(message), Some(why)) if !message.contains(&why) => {
@@ -163,7 +164,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn a_check_that_exceeds_its_time_limit_leaves_nothing() {
+    fn a_check_that_exceeds_its_time_limit_leaves_nothing_behind() {
         let pids = tempfile::NamedTempFile::new().unwrap();
         let script = format!("echo $$ >> {}; sleep 600 & wait", pids.path().display());
         let words = ["sh", "-c", &script, "{file}", "{port}"].map(str::to_owned);
@@ -176,7 +177,7 @@ mod tests {
             thread::sleep(ENDING_TIMEOUT / 2);
             let _ = stage.write(b"");
             let _ = stage.start(Start::default());
-            // It is not even over if the program ends.
+            // The check continues even after the time limit for its end.
             thread::sleep(ENDING_TIMEOUT * 2);
             Ok(())
         });

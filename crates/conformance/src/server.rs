@@ -15,7 +15,7 @@ use crate::client::{self, Client};
 use crate::process::{Process, poll};
 use crate::verdict::{Context, Outcome, Stop};
 
-/// A server that listens. Its stage ends it.
+/// A server that is listening. Its stage ends it.
 #[derive(Debug)]
 pub struct Server {
     pub addr: SocketAddr,
@@ -52,8 +52,8 @@ impl Server {
         Ok(self)
     }
 
-    /// Returns whether a client can connect. It reads the whole reply and closes normally, so that
-    /// it does not disturb the server.
+    /// Returns whether a client can connect. The client reads the whole reply and closes the
+    /// connection normally, so that it does not disturb the server.
     fn replies(&self) -> bool {
         let Ok(client) = self.connect() else { return false };
         let _ = client.read_until_end(Duration::from_secs(2));
@@ -75,8 +75,8 @@ impl Server {
         (0..count).map(|_| self.connect_small()).collect()
     }
 
-    /// Connects several clients with small receive buffers, which read nothing, and waits until
-    /// each of them is served: its first byte has arrived.
+    /// Connects several clients with small receive buffers, which read nothing, and waits until the
+    /// first byte for each of them has arrived.
     pub fn connect_non_reading(&self, count: usize) -> Result<Vec<Client>, Stop> {
         let clients = self.connect_many(count)?;
         for (index, client) in clients.iter().enumerate() {
@@ -113,7 +113,7 @@ impl Server {
         client.expect_reply(&got, content, ending)
     }
 
-    /// Expects that the process still runs.
+    /// Expects that the process is still running.
     pub fn expect_alive(&self) -> Outcome {
         match self.process.ended() {
             None => Ok(()),
@@ -121,7 +121,7 @@ impl Server {
         }
     }
 
-    /// Expects that the process ends. All its output has been read then.
+    /// Expects that the process ends within `limit`. Afterwards, all its output has been read.
     pub fn expect_end(&self, limit: Duration) -> Result<ExitStatus, Stop> {
         let status = self.process.wait(limit).ok_or_else(|| {
             let s = limit.as_secs();
@@ -141,9 +141,9 @@ impl Server {
     }
 
     /// Expects that the server uses almost no CPU time, although clients are connected. On a busy
-    /// computer, a server that loops gets little CPU time, so its run-queue wait counts too. But a
-    /// server that only wakes up also waits for a core then. Therefore, several intervals may have
-    /// too much wait, but not all of them.
+    /// computer, a server in a busy loop gets little CPU time, so its run-queue wait is included.
+    /// But a server that only wakes up briefly also waits for a core. Therefore, the wait may be
+    /// too long in some of the intervals, but not in all of them.
     pub fn expect_idle(&self) -> Outcome {
         const MS_MAX: u128 = 400;
         const INTERVALS: u32 = 4;
@@ -170,7 +170,7 @@ impl Server {
     }
 
     /// Returns the events that the server has printed so far, or `None` if it prints other text. A
-    /// line that is not an event becomes one without a name.
+    /// line that is not an event is returned as an event without a name.
     pub fn events(&self) -> Option<Vec<Value>> {
         let lines = self.process.lines();
         let parse = |line: &String| serde_json::from_str(line).unwrap_or_default();
@@ -178,7 +178,7 @@ impl Server {
         events.first().is_some_and(|event| event["event"].is_string()).then_some(events)
     }
 
-    /// Waits until the events meet a condition. Returns false if they do not in time.
+    /// Waits until the events meet a condition. Returns false if the timeout expires first.
     pub fn wait_for_events(&self, timeout: Duration, is_met: impl Fn(&[Value]) -> bool) -> bool {
         poll(timeout, || self.events().filter(|events| is_met(events))).is_some()
     }

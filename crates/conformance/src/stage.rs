@@ -28,7 +28,7 @@ pub struct Stage {
     processes: Mutex<Option<Vec<Arc<Process>>>>,
 }
 
-/// How a server is started.
+/// The options with which a server is started.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Start {
     pub settings: Settings,
@@ -52,8 +52,8 @@ impl Stage {
         last?.explanation()
     }
 
-    /// Kills all servers and removes the folder, although the check still runs. Afterwards, it can
-    /// start no other server.
+    /// Kills all servers and removes the folder, although the check is still running. Afterwards,
+    /// the check cannot start another server.
     pub fn close(&self) {
         let processes = lock(&self.processes).take();
         processes.iter().flatten().for_each(|process| process.kill());
@@ -70,7 +70,7 @@ impl Stage {
         fs::write(self.file(), content)
     }
 
-    /// Sets the length of the file. Zeros that this adds occupy no disk space.
+    /// Sets the length of the file. Added zeros occupy no disk space.
     pub fn set_len(&self, bytes: u64) -> io::Result<()> {
         File::options().create(true).append(true).open(self.file())?.set_len(bytes)
     }
@@ -107,9 +107,9 @@ impl Stage {
     }
 
     fn spawn(&self, words: &[OsString], start: Start) -> Result<Arc<Process>, Stop> {
-        // Closing the stage has to wait until the process is in the list.
+        // The lock ensures that `close` waits until the process is in the list.
         let mut processes = lock(&self.processes);
-        let processes = processes.as_mut().ok_or_else(|| Stop::fail("the check is over"))?;
+        let processes = processes.as_mut().ok_or_else(|| Stop::fail("the check has ended"))?;
         let process = Process::spawn(&mut command(words, start.descriptors), start.stdout);
         let process = Arc::new(process.map_err(|error| {
             Stop::fail(format!("cannot start `{}`: {error}", words[0].to_string_lossy()))
@@ -118,8 +118,8 @@ impl Stage {
         Ok(process)
     }
 
-    /// Requires that this system has signals; otherwise the check is skipped.
-    pub fn needs_signals(&self) -> Outcome {
+    /// Skips the check if this system has no signals.
+    pub fn require_signals(&self) -> Outcome {
         match Signal::EXIST {
             true => Ok(()),
             false => Err(Stop::skip("this system has no signals")),
@@ -138,7 +138,7 @@ fn command(words: &[OsString], descriptors: Option<u64>) -> Command {
             shell
         }
     };
-    // Users rarely set this variable, and it would hide a missing flush in Python.
+    // Users rarely set this variable, and it would conceal a missing flush in Python.
     command.env_remove("PYTHONUNBUFFERED");
     command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

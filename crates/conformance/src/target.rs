@@ -13,21 +13,22 @@ pub const DEFAULT_CHUNK_BYTES: usize = 64 * 1024;
 /// The default of [`Target::silence_timeout`]. No correct server pauses that long within a reply.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The default of [`Target::start_timeout`]. It is sufficient for the start of a virtual machine.
+/// The default of [`Target::start_timeout`]. It is sufficient for language runtimes that start
+/// slowly.
 const FIRST_START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How late a time limit may be on a busy computer.
+/// The additional time that a server gets on a busy computer.
 const SLACK: Duration = Duration::from_secs(4);
 
 /// A command that starts a server. It contains the placeholders `{file}` and `{port}`, and
 /// optionally `{chunk}` (bytes), `{preamble}` (bare, http, none), `{stall}` (seconds) and `{limit}`
-/// (clients). Each check replaces them by its values.
+/// (clients). Each check replaces them with its values.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The name in tables.
     pub name: String,
     /// The arguments of `conformance` that select this target.
-    pub spelled: String,
+    pub arguments: String,
     /// The linger timeout of the server.
     pub linger: Duration,
     /// The grace period of the server.
@@ -81,15 +82,16 @@ impl Target {
     /// Fails if there are no words, quotes are unbalanced, or `{file}` or `{port}` is missing.
     pub fn of_command(words: &[String]) -> io::Result<Self> {
         let words = match words {
-            [one] => {
-                shell_words::split(one).map_err(|error| invalid(format!("`{one}`: {error}")))?
-            }
+            [one] => shell_words::split(one)
+                .map_err(|error| invalid(format!("cannot parse the command `{one}`: {error}")))?,
             several => several.to_vec(),
         };
         // `{cap}` was the placeholder's name in earlier versions.
         let words: Vec<_> = words.iter().map(|word| word.replace("{cap}", "{limit}")).collect();
         let Some(first) = words.first() else {
-            return Err(invalid("no command\nhelp: conformance -- CMD {file} {port}"));
+            return Err(invalid(
+                "no command to check\nhelp: specify one, as in `conformance -- CMD {file} {port}`",
+            ));
         };
         for placeholder in ["{file}", "{port}"] {
             if !words.iter().any(|word| word.contains(placeholder)) {
@@ -98,9 +100,9 @@ impl Target {
             }
         }
         let name = Path::new(first).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let spelled = format!("-- {}", shell_words::join(&words));
+        let arguments = format!("-- {}", shell_words::join(&words));
         // The defaults of the contract.
-        Ok(Self::new(name, spelled, Duration::from_secs(5), words))
+        Ok(Self::new(name, arguments, Duration::from_secs(5), words))
     }
 
     /// Returns a target for a sibling, which this program runs itself (see
@@ -113,7 +115,7 @@ impl Target {
     pub fn of_approach(approach: &serve_core::Approach, flags: &[String]) -> io::Result<Self> {
         let program = std::env::current_exe()?.into_os_string().into_string();
         let program = program.map_err(|path| {
-            invalid(format!("`{}`: the path is not Unicode", path.to_string_lossy()))
+            invalid(format!("the path `{}` is not valid Unicode", path.to_string_lossy()))
         })?;
         let arguments = format!(
             "serve-{} {{file}} --host 127.0.0.1 --port {{port}} --chunk-size {{chunk}} \
@@ -123,17 +125,17 @@ impl Target {
         );
         let arguments = arguments.split(' ').map(str::to_owned).chain(flags.iter().cloned());
         let words = [program].into_iter().chain(arguments).collect();
-        let mut spelled = format!("--approach {}", approach.name);
+        let mut arguments = format!("--approach {}", approach.name);
         if !flags.is_empty() {
-            spelled = format!("{spelled} -- {}", shell_words::join(flags));
+            arguments = format!("{arguments} -- {}", shell_words::join(flags));
         }
-        Ok(Self::new(approach.name.to_owned(), spelled, Duration::from_secs(2), words))
+        Ok(Self::new(approach.name.to_owned(), arguments, Duration::from_secs(2), words))
     }
 
-    fn new(name: String, spelled: String, timeout: Duration, words: Vec<String>) -> Self {
+    fn new(name: String, arguments: String, timeout: Duration, words: Vec<String>) -> Self {
         Self {
             name,
-            spelled,
+            arguments,
             linger: timeout,
             grace: timeout,
             silence_timeout: SILENCE_TIMEOUT,
@@ -157,15 +159,15 @@ impl Target {
         self.words.iter().any(|word| word.contains(placeholder))
     }
 
-    /// Requires a placeholder; without it, the check is skipped.
-    pub(crate) fn needs(&self, placeholder: &str) -> Outcome {
+    /// Skips the check if the command lacks a placeholder.
+    pub(crate) fn require(&self, placeholder: &str) -> Outcome {
         match self.has(placeholder) {
             true => Ok(()),
             false => Err(Stop::skip(format!("the command has no {placeholder}"))),
         }
     }
 
-    /// Returns the words of the command for one run.
+    /// Returns the words of the command for one run, with the values of the placeholders.
     pub(crate) fn words(&self, file: &Path, port: u16, settings: Settings) -> Vec<OsString> {
         let values = [
             ("{port}", port.to_string()),
@@ -173,7 +175,7 @@ impl Target {
             ("{preamble}", settings.preamble.to_owned()),
             ("{stall}", settings.stall_s.to_string()),
             ("{limit}", settings.connection_limit.to_string()),
-            // The last one, because the name of a folder may look like a placeholder.
+            // The file is the last one, because the name of a folder may contain a placeholder.
             ("{file}", file.display().to_string()),
         ];
         let replace = |word: String, (place, value): &(&str, String)| word.replace(place, value);

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitStatus;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::{env, fs, thread};
 
 use harness::{port, text, usage};
 use regex::Regex;
@@ -15,6 +15,10 @@ use regex::Regex;
 use crate::console;
 use crate::markers::Error;
 use crate::process::{Process, Snapshot};
+
+/// The folder for files that the commands of a page create. Git ignores it. Readers create it before
+/// they begin, and every page must also run alone.
+const SCRATCH: &str = "scratch";
 
 /// The maximum duration of a build, which does not count as the command's own time.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -26,7 +30,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// none.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A program that has printed nothing for this long has no more to print for now.
+/// The time without output after which a program has printed everything for now.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// How long the log waits for clients to disconnect.
@@ -63,7 +67,7 @@ pub struct Stage {
     root: PathBuf,
     server: Option<Server>,
     built: BTreeSet<String>,
-    /// Held while a server runs, so that no other run of this program has one.
+    /// The lock while a server runs, so that no other run of this program starts a server.
     server_lock: Option<File>,
 }
 
@@ -100,7 +104,7 @@ impl Stage {
         if !has_ended {
             let seconds = timeout.as_secs();
             let what = format!("it did not end within {seconds} s; {}", last_line(&output));
-            let help = "make it shorter, or give it more time: `within SECONDS`";
+            let help = "shorten the command, or raise its limit: `within SECONDS`";
             return Err((what, help.to_owned()));
         }
         Ok(Ran { code: status.map_or(-1, code_of), output })
@@ -131,6 +135,11 @@ impl Stage {
     }
 
     fn start(&self, command: &str) -> Result<Process, Error> {
+        let scratch = self.root.join(SCRATCH);
+        fs::create_dir_all(&scratch).map_err(|error| {
+            let what = format!("cannot create the folder `{}`: {error}", scratch.display());
+            (what, "make the repository writable".to_owned())
+        })?;
         Process::start(command, &self.root).map_err(|error| {
             (format!("cannot start bash: {error}"), "install bash, or add it to PATH".to_owned())
         })
@@ -183,7 +192,7 @@ impl Stage {
     /// Waits until no other run of this program has a server, because they use the same ports.
     fn lock_server(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
         if self.server_lock.is_none() {
-            // All runs share this folder. A file in it would remain.
+            // All runs share this folder. A separate lock file would not be deleted.
             let path = env::temp_dir();
             let locked = lock_folder(&path, || {
                 progress("  waiting until the server of another `docs-tool` ends");
@@ -209,7 +218,7 @@ impl Stage {
             let count = |of: &Regex| of.find_iter(&output).count();
             is_quiet(now) && (now.has_ended || count(&CONNECTED) <= count(&DISCONNECTED))
         };
-        // A client may be meant to stay connected.
+        // On some pages, a client stays connected.
         process.wait_until(deadline, is_idle);
         let output = match process.snapshot().has_ended {
             true => process.end().1,

@@ -1,9 +1,10 @@
 //! The file server in async-std: one task per connection, on a few worker threads.
 //!
-//! async-std gave async Rust the API of std. Its authors discontinued it in 2025 and recommend smol
-//! (RUSTSEC-2025-0052). This sibling is kept as history, because much existing code looks like it.
-//! The process has one executor, which cannot be dropped, so the server disconnects clients through
-//! a channel. The sockets do not expose their readiness: a program can only read and write them.
+//! async-std offers the API of std to async code. Its authors discontinued it in 2025 and recommend
+//! smol instead (RUSTSEC-2025-0052). This sibling is kept because much existing code uses
+//! async-std. The process has one executor, which cannot be dropped. Therefore, the server cancels
+//! its tasks through a channel. The sockets do not expose their readiness: a program can only read
+//! from them and write to them.
 //!
 //! Run `cargo run -p serve-async-std` and open <http://localhost:4000/> in a browser.
 
@@ -38,7 +39,7 @@ pub const APPROACH: Approach = Approach {
 ///
 /// # Errors
 ///
-/// This function never fails. The `Result` is part of the signature that all siblings share.
+/// This function never fails. It returns a `Result` because all siblings have the same signature.
 ///
 /// # Panics
 ///
@@ -58,7 +59,7 @@ pub fn run(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<(
     task::block_on(accepting.cancel());
     // ANCHOR: stop
     server.wait_until_idle(server.config.grace);
-    // A canceled task drops its socket, and then its connection.
+    // A canceled task drops its socket and then its `Connection`.
     drop(stop);
     server.wait_until_idle(Duration::MAX);
     // ANCHOR_END: stop
@@ -92,8 +93,8 @@ async fn accept_loop(listener: TcpListener, server: Arc<Server>, stopped: Receiv
 /// Serves one client. Dropping the future, even before its first poll, closes the socket and then
 /// logs `disconnected`.
 pub async fn handle_connection(stream: TcpStream, conn: Connection) {
-    // A future that was never polled drops its parameters from first to last. A polled future drops
-    // its variables from last to first.
+    // A future that was never polled drops its parameters from first to last. A future that was
+    // polled drops its variables from last to first.
     let (conn, stream) = (conn, stream);
     let result = serve(&conn, &stream).await;
     conn.finish(result, &stream);
@@ -133,15 +134,14 @@ async fn send_file(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
 }
 // ANCHOR_END: send
 
-// ANCHOR: copy
 async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> io::Result<u64> {
     let mut chunks = ChunkReader::new(body, conn.server());
     let mut time_slice = TimeSlice::new();
     while let Some(chunk_bytes) = chunks.next_chunk() {
         let started = conn.chunk_started();
         while chunks.remaining() > 0 {
-            // If the send buffer is full, `poll_write` returns `Pending`. Then the rest of the
-            // piece is dropped before the wait, and read again after it.
+            // If the send buffer is full, `poll_write` returns `Pending`. In that case, the rest of
+            // the piece is dropped before the wait, and read again after it.
             // ANCHOR: piece
             let write = poll_fn(|cx| {
                 let Some(mut piece) = chunks.try_read_cached()? else {
@@ -187,7 +187,6 @@ async fn write_bytes(
     }
     Ok(())
 }
-// ANCHOR_END: copy
 
 // ANCHOR: zero_copy
 async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -> io::Result<u64> {
@@ -198,8 +197,8 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -
         while remaining > 0 {
             remaining -= match body.sendfile(stream, remaining) {
                 Ok(sent) => conn.record_sent(sent),
-                // Only a read or a write can wait for the socket, so the task writes one byte of
-                // the file.
+                // A task can wait for a socket of async-std only in a read or a write. Therefore,
+                // this task writes one byte of the file.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut byte = [0];
                     body.file.read_exact(&mut byte)?;

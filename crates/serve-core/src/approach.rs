@@ -9,11 +9,11 @@ use crate::server::Server;
 /// An approach: one way to write the server.
 #[derive(Debug)]
 pub struct Approach {
-    /// The name in events, tables and commands: `tokio` for the package `serve-tokio`.
+    /// The name in events, tables and commands, for example `tokio` for the package `serve-tokio`.
     pub name: &'static str,
     /// A description in one sentence, for the help text.
     pub summary: &'static str,
-    /// Whether the approach has worker threads, whose number `--workers` sets.
+    /// Whether the approach has worker threads. Their number is set by `--workers`.
     pub has_workers: bool,
     /// The default of `--max-connections`.
     pub max_connections: usize,
@@ -23,8 +23,7 @@ pub struct Approach {
     ///
     /// # Errors
     ///
-    /// Returns an error if the approach cannot start because a thread or a file descriptor is
-    /// missing.
+    /// Returns an error if a thread cannot be started or no file descriptor is left.
     pub run: fn(TcpListener, Arc<Server>) -> io::Result<()>,
 }
 

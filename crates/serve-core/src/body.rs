@@ -9,10 +9,10 @@ use socket2::SockRef;
 use crate::config::Config;
 use crate::send;
 
-/// An open file, and its length at the time it was opened.
+/// An open file, and its length when it was opened.
 #[derive(Debug)]
 pub struct Body {
-    /// The file. Its position is at the beginning.
+    /// The file, positioned at its beginning.
     pub file: File,
     /// The number of bytes to send, even if the file's length changes later.
     pub bytes: u64,
@@ -29,8 +29,8 @@ impl Body {
         Self::from_file(open_options().open(path)?)
     }
 
-    /// Opens a regular file if that needs no disk access (Linux only). Returns `None` if opening
-    /// might need disk access, or if it failed. In that case, call [`open`](Self::open).
+    /// Opens a regular file if this requires no disk access (Linux only). Returns `None` if opening
+    /// might require disk access, or if it failed. In that case, call [`open`](Self::open).
     pub(crate) fn open_cached(path: &Path) -> Option<Self> {
         Self::from_file(open_cached(path)?).ok()
     }
@@ -66,7 +66,8 @@ impl Body {
     }
 }
 
-/// The lengths of a file's chunks, in bytes. Only the last chunk may be shorter than the chunk size.
+/// The lengths of a file's chunks, in bytes. Only the last chunk may be shorter than the chunk
+/// size.
 #[derive(Debug)]
 pub struct Chunks {
     file_remaining: u64,
@@ -101,7 +102,7 @@ fn open_options() -> OpenOptions {
 }
 
 // ANCHOR: open_cached
-/// Opens a file if the kernel has all data for this in memory (Linux 5.12 or later).
+/// Opens a file if the kernel has the necessary data in memory (Linux 5.12 or later).
 #[cfg(target_os = "linux")]
 fn open_cached(path: &Path) -> Option<File> {
     use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};

@@ -1,8 +1,8 @@
 //! Reads a file for copy mode, in pieces that can be read again.
 //!
-//! A client that does not read must not occupy a buffer. A sibling therefore reads a piece of the
-//! file only when it is about to write it, and drops the bytes that the kernel did not accept. They
-//! are read again when the socket is writable, usually from the page cache. Each thread has one
+//! A non-reading client must not occupy a buffer. Therefore, a sibling reads a piece of the file
+//! only when it is about to write it, and discards the bytes that the kernel did not accept. It
+//! reads them again when the socket is writable, usually from the page cache. Each thread has one
 //! buffer.
 //!
 //! A read from the page cache returns immediately. A read from a disk may take a long time. On
@@ -19,15 +19,15 @@ use crate::body::{Body, Chunks};
 use crate::server::Server;
 
 /// The maximum length of a piece, in bytes: 128 KiB. Reading rejected bytes again costs at most
-/// this much, whatever the chunk size is.
+/// this much, regardless of the chunk size.
 const PIECE_BYTES_MAX: usize = 128 * 1024;
 
 /// The minimum length to which pieces are shortened, in bytes: one page. Reading less saves
 /// nothing.
 const PIECE_BYTES_MIN: usize = 4 * 1024;
 
-/// How many more bytes may be discarded than were sent: 64 KiB. With this limit, the server reads
-/// less than three times the length of a large file, however small the send buffer is.
+/// The maximum number of discarded bytes in excess of the bytes sent: 64 KiB. With this limit, the
+/// server reads less than three times the length of a large file, however small the send buffer is.
 const DISCARDED_BYTES_FREE: u64 = 64 * 1024;
 
 thread_local! {
@@ -39,13 +39,13 @@ thread_local! {
 #[derive(Debug)]
 pub struct ChunkReader {
     file: File,
-    /// The position of the next byte to send in the file, which is also the number of bytes sent.
+    /// The position in the file of the next byte to send. It equals the number of bytes sent.
     position: u64,
     /// The number of bytes that were read, but not accepted by the kernel.
     discarded_bytes: u64,
     /// Whether the kernel accepted nothing of the last piece.
     is_blocked: bool,
-    /// The number of bytes of the current chunk that are not sent yet.
+    /// The number of bytes of the current chunk that have not been sent yet.
     chunk_remaining: usize,
     /// The chunks after the current one.
     chunks: Chunks,
@@ -84,16 +84,16 @@ impl ChunkReader {
         self.position
     }
 
-    /// The number of bytes of the current chunk that are not sent yet.
+    /// The number of bytes of the current chunk that have not been sent yet.
     #[must_use]
     pub fn remaining(&self) -> usize {
         self.chunk_remaining
     }
 
     // ANCHOR: try_read_cached
-    /// Reads the next piece of the chunk if that needs no disk access. Returns `None` if the piece
-    /// is not in the page cache. In that case, call [`fetch`](Self::fetch) on a thread that may
-    /// block, then call this method again.
+    /// Reads the next piece of the chunk if this requires no disk access. Returns `None` if the
+    /// piece is not in the page cache. In that case, call [`fetch`](Self::fetch) on a thread that
+    /// may block, then call this method again.
     ///
     /// # Errors
     ///
@@ -151,10 +151,10 @@ impl ChunkReader {
     }
 
     // ANCHOR: piece_bytes
-    /// The length of the next piece. Pieces are short only if the client's socket accepts few bytes
-    /// at a time. A task may be polled for another reason than send-buffer space, for example because
-    /// the client sent something. So after a piece of which the kernel accepted nothing, one byte
-    /// finds out whether there is space.
+    /// Returns the length of the next piece. Pieces are short only if the client's socket accepts
+    /// few bytes at a time. A task may be polled although there is no send-buffer space, for
+    /// example because the client sent data. Therefore, after a piece of which the kernel accepted
+    /// nothing, the next piece is a single byte, which shows whether there is space.
     fn piece_bytes(&self) -> usize {
         if self.is_blocked {
             return 1;
@@ -167,8 +167,8 @@ impl ChunkReader {
 }
 
 // ANCHOR: piece
-/// A piece of a chunk, in a buffer of this thread. The piece dereferences to the bytes that are not
-/// sent yet. Dropping the piece discards them, and the next piece contains them again.
+/// A piece of a chunk, in a buffer of this thread. The piece dereferences to the bytes that have
+/// not been sent yet. Dropping the piece discards them, and the next piece contains them again.
 #[derive(Debug)]
 pub struct Piece<'a> {
     reader: &'a mut ChunkReader,

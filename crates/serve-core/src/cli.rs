@@ -54,7 +54,7 @@ pub(crate) enum Request {
 ///
 /// # Errors
 ///
-/// Returns a single line that describes the error and how to correct it.
+/// Returns a message of two lines: the error, and help.
 pub(crate) fn parse(
     approach: &Approach,
     connections_max: usize,
@@ -64,7 +64,7 @@ pub(crate) fn parse(
     match command(approach, default_connections).try_get_matches_from(args) {
         Ok(matches) => config(&matches, default_connections).map(Request::Serve),
         Err(error) if error.exit_code() == 0 => Ok(Request::Print(error.render().to_string())),
-        Err(error) => Err(one_line(&error.render().to_string())),
+        Err(error) => Err(error_and_help(&error.render().to_string())),
     }
 }
 
@@ -168,8 +168,8 @@ fn log_args() -> [Arg; 2] {
     ]
 }
 
-/// Returns an option with a value. The help texts contain their own line breaks, for 80 columns,
-/// because clap's feature `wrap_help` would make the first build two seconds longer.
+/// Returns an option with a value. The help texts contain line breaks for 80 columns, because
+/// clap's feature `wrap_help` would make the first build two seconds longer.
 fn option(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
     let arg = Arg::new(name).long(name).value_name(value).help(help.into());
     // With this setting, the error for `-3` names the option and its value.
@@ -184,7 +184,7 @@ fn config(matches: &ArgMatches, default_connections: usize) -> Result<Config, St
     let zero_copy = matches.get_flag("zero-copy");
     if zero_copy && !cfg!(target_os = "linux") {
         let help = "omit it to copy the file through a buffer";
-        return Err(format!("--zero-copy requires Linux; {help}"));
+        return Err(format!("`--zero-copy` requires Linux\nhelp: {help}"));
     }
     let default = Config::new(value_of(matches, "FILE").unwrap_or_else(default_file));
     let default_chunk_bytes = if zero_copy { ZERO_COPY_CHUNK_BYTES } else { default.chunk_bytes };
@@ -209,8 +209,8 @@ fn value_of<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) 
     matches.get_one(name).cloned()
 }
 
-/// Returns the path of the picture in this repository. It is an absolute path that is determined at
-/// build time, so that the program finds the picture from any working directory.
+/// Returns the path of the picture in this repository. The absolute path is determined at build
+/// time, so that the program finds the picture from any working directory.
 fn default_file() -> PathBuf {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = crate_folder.ancestors().nth(2).unwrap_or(crate_folder);
@@ -245,7 +245,7 @@ fn count(text: &str, max: usize) -> Result<usize, String> {
     }
 }
 
-/// Returns a parser that accepts names, and returns the value that belongs to the name.
+/// Returns a parser that accepts only these names, and returns the value of the name.
 fn one_of<T: Copy + Send + Sync + 'static>(
     values: [(&'static str, T); 3],
 ) -> impl TypedValueParser<Value = T> {
@@ -256,14 +256,16 @@ fn one_of<T: Copy + Send + Sync + 'static>(
     })
 }
 
-/// Returns an error message of clap on one line: the error, its possible values and its tips,
-/// without the usage.
-fn one_line(message: &str) -> String {
-    let lines = message.lines().map(str::trim).filter(|line| {
+/// Returns an error message of clap in two lines: the error, and its possible values and tips as
+/// help. Omits the usage.
+fn error_and_help(message: &str) -> String {
+    let mut lines = message.lines().map(str::trim).filter(|line| {
         !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")
     });
-    let line = lines.collect::<Vec<_>>().join("; ");
-    format!("{}; see --help for all flags", line.trim_start_matches("error: "))
+    let error = lines.next().unwrap_or_default().trim_start_matches("error: ");
+    let tips = lines.map(|line| line.trim_start_matches("tip: "));
+    let help: Vec<&str> = tips.chain(["see --help for all flags"]).collect();
+    format!("{error}\nhelp: {}", help.join("; "))
 }
 
 #[cfg(test)]
@@ -321,7 +323,6 @@ mod tests {
         for invalid in ["0", "banana", "", "1.5.2KiB", "KiB", "2GiB", "99999999999999999999"] {
             let error = bytes(invalid).unwrap_err();
             assert!(error.contains("--chunk-size <SIZE>"), "{error}");
-            assert!(!error.contains('\n'), "{error}");
         }
         let alias = parsed(&["--high-water-mark", "1"]).unwrap();
         assert_eq!(alias.chunk_bytes, 1);
@@ -354,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_one_line_and_include_help() {
+    fn an_error_has_a_second_line_with_help() {
         for (args, part) in [
             (&["--port", "99999"][..], "0..=65535"),
             (&["--preamble", "htp"], "bare, http, none"),
@@ -365,8 +366,9 @@ mod tests {
             (&["a", "b"], "'b'"),
         ] {
             let error = parsed(args).unwrap_err();
-            assert!(error.contains(part), "{args:?}: {error}");
-            assert!(!error.contains('\n'), "{args:?}: {error}");
+            assert!(error.contains(part), "{args:?}: expected `{part}`, got {error}");
+            assert_eq!(error.lines().count(), 2, "{args:?}: {error}");
+            assert!(error.contains("\nhelp: "), "{args:?}: {error}");
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) const CHUNK_BYTES_MAX: u64 = 1 << 30;
 pub struct Config {
     /// The file to serve. It is opened for each client.
     pub file: PathBuf,
-    /// The address or name to listen on.
+    /// The IP address or host name to listen on.
     pub host: String,
     /// The port to listen on. If it is 0, the system selects a free port.
     pub port: u16,
@@ -32,13 +32,14 @@ pub struct Config {
     /// The connection limit. At the limit, the server accepts no further connection until an open
     /// one ends.
     pub max_connections: usize,
-    /// The stall timeout: the server disconnects a client that acknowledges no byte for this long.
+    /// The stall timeout: the server disconnects a client that acknowledges no data for this long.
     pub stall_timeout: Duration,
-    /// How long the server waits for the FIN of a client that received the whole reply.
+    /// The linger timeout: the maximum time that the server waits for the FIN of a client that has
+    /// received the whole reply.
     pub linger_timeout: Duration,
-    /// The grace period: how long a shutdown waits for open connections.
+    /// The grace period: the maximum time that a shutdown waits for open connections.
     pub grace: Duration,
-    /// How events are written to stdout.
+    /// The format of the events on stdout.
     pub log: LogFormat,
     /// Whether each chunk is logged as an event.
     pub log_chunks: bool,
@@ -85,7 +86,7 @@ pub enum Preamble {
     None,
 }
 
-/// How events are written to stdout.
+/// The format of the events on stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     /// One readable line per event.

@@ -14,8 +14,9 @@ use crate::server::Server;
 use crate::stall::{self, Progress};
 use crate::text;
 
-/// The minimum time between two `data` events of a connection. At most nine such events fit into
-/// one second. With the final event, they are ten, which is the limit of clause 5 of the contract.
+/// The minimum time between two `data` events of a connection. With this interval, at most nine
+/// such events occur per second. The final event makes ten, which is the limit in clause 5 of the
+/// contract.
 const DATA_INTERVAL: Duration = Duration::from_millis(120);
 
 impl Server {
@@ -39,7 +40,8 @@ impl Server {
     }
 }
 
-/// The right to have one more connection open. Dropping the permit returns it to the server.
+/// The right to accept one connection and keep it open. Dropping the permit returns it to the
+/// server.
 #[derive(Debug)]
 pub struct Permit {
     server: Arc<Server>,
@@ -86,7 +88,7 @@ pub struct Connection {
     permit: Permit,
 }
 
-/// The data that the client sent since the last `data` event.
+/// The data that the client has sent since the last `data` event.
 #[derive(Debug, Default)]
 struct Unreported {
     bytes: u64,
@@ -120,8 +122,8 @@ impl Connection {
         bytes
     }
 
-    /// Counts data that the client sent. The first data is logged immediately. Later data is summed
-    /// up before it is logged, so that no client can fill the log.
+    /// Counts data that the client sent. The first data is logged immediately. Later data is logged
+    /// at intervals, with the total number of bytes, so that no client can fill the log.
     pub fn record_received(&self, bytes: &[u8]) {
         self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if bytes.is_empty() || self.server().log.is_off() {
@@ -137,7 +139,8 @@ impl Connection {
         }
     }
 
-    /// How long one write may wait before [`check_stall`](Self::check_stall) is due.
+    /// Returns the time for which one write may wait before [`check_stall`](Self::check_stall) must
+    /// be called.
     #[must_use]
     pub fn stall_check_interval(&self) -> Duration {
         stall::check_interval(self.server().config.stall_timeout)
@@ -163,7 +166,7 @@ impl Connection {
     }
 
     /// Returns the time at which the first write of a chunk starts, or `None` if chunks are not
-    /// logged. Reading the clock once more per chunk would slow down chunks of one byte by 2%.
+    /// logged. One more clock reading per chunk would make chunks of one byte 2% slower.
     #[must_use]
     pub fn chunk_started(&self) -> Option<Instant> {
         let server = self.server();
@@ -212,13 +215,14 @@ impl Connection {
     // ANCHOR_END: linger_expired
 
     // ANCHOR: finish
-    /// Records the result of the connection, and decides how dropping the socket closes it. Usually
-    /// the server closes with a FIN. It resets two kinds of clients:
+    /// Records the result of the connection, and decides how dropping the socket closes it: usually
+    /// with a FIN, but with a RST for two kinds of clients:
     ///
-    /// - A client that stalled. Otherwise the kernel would keep the unacknowledged data for minutes.
-    /// - A client that has the whole reply and still sends when the linger timeout expires. Its next
-    ///   data would cause a reset anyway, but if it waits for receive-buffer space, a FIN alone would
-    ///   not end that wait.
+    /// - A client that stalled. Otherwise, the kernel would keep the unacknowledged data for
+    ///   minutes.
+    /// - A client that has the whole reply and still sends data when the linger timeout expires.
+    ///   Its next data would cause a reset anyway. But if the client waits for space in the
+    ///   server's receive buffer, a FIN alone would not end that wait.
     pub fn finish<'s>(&self, result: io::Result<()>, socket: impl Into<SockRef<'s>>) {
         let socket = socket.into();
         let must_reset = match result {
@@ -238,7 +242,8 @@ impl Connection {
     }
     // ANCHOR_END: finish
 
-    /// Returns true if the client acknowledged everything, as far as the system reports it.
+    /// Returns whether the client acknowledged all data. Returns false if the system does not
+    /// report acknowledgements.
     fn is_complete(&self, socket: &SockRef<'_>) -> bool {
         self.server().reports_acknowledgements
             && stall::unacknowledged_bytes(socket).is_ok_and(|bytes| bytes == 0)

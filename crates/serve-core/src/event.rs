@@ -11,7 +11,7 @@ use crate::text::{printable, push_json_string};
 pub struct Event {
     /// Microseconds since the start of the server, from a monotonic clock.
     pub at_us: u64,
-    /// What happened.
+    /// The kind of the event, and its fields.
     pub kind: EventKind,
 }
 
@@ -44,9 +44,9 @@ pub enum EventKind {
 pub enum ErrorKind {
     /// The file does not exist.
     NotFound,
-    /// The path leads to a directory, a pipe or a device.
+    /// The path is that of a directory, a pipe or a device.
     NotAFile,
-    /// The server may not read the file.
+    /// The server is not permitted to read the file.
     PermissionDenied,
     /// No file descriptor is left.
     NoDescriptors,
@@ -81,7 +81,7 @@ impl ErrorKind {
         }
     }
 
-    /// The name of the kind in events.
+    /// Returns the name of the kind in events.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -154,7 +154,7 @@ impl Event {
 }
 
 impl EventKind {
-    /// The event's name.
+    /// Returns the name of the event.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -170,7 +170,7 @@ impl EventKind {
         }
     }
 
-    /// The number of the connection to which the event belongs.
+    /// Returns the number of the connection to which the event belongs.
     #[must_use]
     pub fn conn(&self) -> Option<u64> {
         match self {

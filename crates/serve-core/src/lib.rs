@@ -1,14 +1,14 @@
 //! The code that all Highwater servers share, so that a sibling contains only its approach.
 //!
 //! A server sends one file to every client: a preamble, then the file chunk by chunk, while it
-//! reads what the client sends. docs/CONTRACT.md specifies that behavior. This crate implements the
-//! parts that need neither a thread nor a runtime, and it depends on no async runtime. Waits
-//! ([`Server::acquire`], [`Shutdown`]) have a blocking and an async form.
+//! reads and discards what the client sends. docs/CONTRACT.md specifies this behavior. This crate
+//! implements the parts that need neither a thread nor a runtime, and it depends on no async
+//! runtime. Waits ([`Server::acquire`], [`Shutdown`]) have a blocking and an async form.
 //!
 //! One connection passes through the types of this crate as follows:
 //!
-//! 1. [`Server::acquire`] waits for a [`Permit`], which the connection limit issues (clause 9 of the
-//!    contract).
+//! 1. [`Server::acquire`] waits for a [`Permit`], which the connection limit issues (clause 9 of
+//!    the contract).
 //! 2. The sibling accepts a connection, and [`Permit::connected`] turns the permit into a
 //!    [`Connection`] (event `connected`).
 //! 3. [`Reply::open`] opens the file. The sibling sends it and records its progress in the

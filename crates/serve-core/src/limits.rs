@@ -4,9 +4,9 @@
 /// The number of descriptors per connection: its socket and its file.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
-/// The number of descriptors of the server itself: for the standard streams, the listener and the
-/// signals, and those that the runtime opens. The largest measured number is 11, with async-std on
-/// Linux. The remaining descriptors are a reserve for those that the parent process left open.
+/// The number of descriptors that the server itself needs: for the standard streams, the listener,
+/// the signal handler and the runtime. The largest measured number is 11, with async-std on Linux.
+/// The rest is a reserve for descriptors that the parent process left open.
 const DESCRIPTORS_OF_SERVER: u64 = 20;
 // ANCHOR_END: descriptors
 
@@ -22,7 +22,7 @@ pub(crate) fn connections_max() -> usize {
 }
 // ANCHOR_END: connections_max
 
-/// Returns the maximum, because Windows has no limit on descriptors.
+/// Returns the maximum of `usize`, because Windows has no limit on descriptors.
 #[cfg(not(unix))]
 pub(crate) fn connections_max() -> usize {
     usize::MAX

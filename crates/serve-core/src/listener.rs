@@ -8,8 +8,8 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::config::Config;
 
 /// The backlog: the maximum number of connections that wait for `accept`. 4096 is the default limit
-/// of Linux since version 5.4 (`net.core.somaxconn`). With std's backlog of 128, a burst of clients
-/// loses connections (clause 1 of the contract).
+/// of Linux since version 5.4 (`net.core.somaxconn`). With std's backlog of 128, the kernel
+/// would drop SYN segments in a burst of clients (clause 1 of the contract).
 const BACKLOG: i32 = 4096;
 
 /// Binds the configured address and listens. If a host name has several addresses, the first one
@@ -17,8 +17,8 @@ const BACKLOG: i32 = 4096;
 ///
 /// # Errors
 ///
-/// Returns an error if the name is unknown or no address can be bound. It is the error of the last
-/// address.
+/// Returns an error if the host name is unknown, or the error of the last address if no address can
+/// be bound.
 pub fn bind(config: &Config) -> io::Result<TcpListener> {
     let mut last_error = None;
     for addr in (config.host.as_str(), config.port).to_socket_addrs()? {

@@ -1,10 +1,10 @@
 //! The event log, which writes events to stdout, keeps them in memory for tests, or discards them.
 //!
 //! A connection never waits for the program that reads the log. It only adds its event to a bounded
-//! queue. A separate thread, the writer, takes all events of the queue at once, at most 100 times
-//! per second. If the log is not read, the queue becomes full. Further events are dropped and
-//! counted, and an event `dropped` reports their number when the log is read again (clause 11 of
-//! the contract).
+//! queue. A separate thread, the writer, takes all events from the queue at most 100 times per
+//! second. If the log is not read, the queue becomes full. Further events are dropped and counted,
+//! and an event `dropped` reports their number when the log is read again (clause 11 of the
+//! contract).
 
 use std::fmt;
 use std::io::{self, Write};
@@ -18,16 +18,16 @@ use crate::config::LogFormat;
 use crate::event::{Event, EventKind};
 
 /// The maximum number of events in the queue. An event needs about 200 bytes: 88 for the event
-/// itself, and the remaining ones for a preview or a message. The queue therefore needs at most about 3 MB.
+/// itself, and the rest for a preview or a message. Therefore, the queue needs at most about 3 MB.
 const QUEUE_EVENTS_MAX: usize = 16_384;
 
-/// How long the writer collects events after a write. One write per batch needs less CPU time than
-/// a wakeup and a write per event. At 10,000 connections per second, an interval of 2 ms costs 5%
-/// more CPU time than no log, and an interval of 10 ms almost none. A delay of 10 ms is not
-/// noticeable.
+/// The time for which the writer collects events after a write. One write per batch needs less CPU
+/// time than a wakeup and a write per event. At 10,000 connections per second, an interval of 2 ms
+/// costs 5% more CPU time than no log, and an interval of 10 ms almost none. A delay of 10 ms is
+/// not noticeable.
 const BATCH_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long [`EventLog::finish`] waits for a write to complete.
+/// The time limit for each write while [`EventLog::finish`] waits.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The maximum length of one write, in bytes: the capacity of a pipe on Linux.
@@ -49,7 +49,7 @@ enum Sink {
     Writer(Arc<Queue>),
 }
 
-/// The events so far, for tests.
+/// The recorded events, for tests.
 #[derive(Debug, Default)]
 struct Memory {
     events: Mutex<Vec<Event>>,
@@ -68,7 +68,7 @@ struct Queue {
 
 #[derive(Debug, Default)]
 struct QueueState {
-    /// The events that the writer has not taken yet.
+    /// The events that the writer has not yet taken.
     events: Vec<Event>,
     /// The number of events that were dropped since the last event `dropped`.
     dropped: u64,
@@ -84,7 +84,7 @@ enum Phase {
 }
 
 impl EventLog {
-    /// Returns a log that writes to stdout in a format.
+    /// Returns a log that writes to stdout.
     ///
     /// # Errors
     ///
@@ -132,7 +132,8 @@ impl EventLog {
         Ok(Self { started, sink: Sink::Writer(queue) })
     }
 
-    /// Adds an event with the current time. Never waits for the program that reads the log.
+    /// Adds an event with the current time. This method never waits for the program that reads the
+    /// log.
     pub fn record(&self, kind: EventKind) {
         match &self.sink {
             Sink::Off => {}
@@ -164,7 +165,7 @@ impl EventLog {
         }
     }
 
-    /// Returns true if events are discarded, so that the caller need not create them.
+    /// Returns whether events are discarded, so that the caller does not have to create them.
     pub(crate) fn is_off(&self) -> bool {
         matches!(self.sink, Sink::Off)
     }
@@ -187,7 +188,7 @@ impl EventLog {
         }
     }
 
-    /// Returns the events so far of a [`memory`](Self::memory) log, and no events of other logs.
+    /// Returns the events in a [`memory`](Self::memory) log. Returns no events for other logs.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         match &self.sink {
@@ -196,8 +197,8 @@ impl EventLog {
         }
     }
 
-    /// Waits until the events of a [`memory`](Self::memory) log satisfy a condition. Returns false
-    /// if they do not within `timeout`.
+    /// Waits until the events in a [`memory`](Self::memory) log meet a condition. Returns false if
+    /// they do not meet it within `timeout`.
     #[must_use]
     pub fn wait_until(&self, timeout: Duration, condition: impl Fn(&[Event]) -> bool) -> bool {
         let Sink::Memory(memory) = &self.sink else { return false };
@@ -214,8 +215,8 @@ fn micros_since(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Locks a mutex even if a thread panicked while it held the lock, so that the log continues. The
-/// guarded data is always valid.
+/// Locks a mutex even if a thread panicked while it held the lock, so that the log continues to
+/// work. The data is always valid.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -249,7 +250,7 @@ fn write_events(
             push_line(&event, &mut lines).expect("writing to a String cannot fail");
             lines.push('\n');
         }
-        // After an error (stdout is closed, for example), the server continues without a log.
+        // After an error, for example because stdout is closed, the server continues without a log.
         can_write =
             can_write && write_and_flush(&mut writer, lines.as_bytes(), &queue.writes).is_ok();
         lines.clear();
@@ -261,9 +262,8 @@ fn write_events(
     queue.changed.notify_all();
 }
 
-/// Writes all bytes and flushes, even if the writer is non-blocking, because another program that
-/// shares stdout can make it non-blocking. In that case, a write to a full pipe returns
-/// `WouldBlock` and is repeated.
+/// Writes all bytes and flushes the writer. Another program that shares stdout can make it
+/// non-blocking. In that case, a write to a full pipe returns `WouldBlock`, and is repeated.
 fn write_and_flush(
     writer: &mut impl Write,
     mut bytes: &[u8],
@@ -311,7 +311,7 @@ mod tests {
     fn a_full_non_blocking_stdout_loses_no_data() {
         let mut accepted: Vec<u8> = Vec::new();
         let mut is_full = false;
-        // Rejects every other write, and accepts three bytes of the others.
+        // Rejects every second write, and accepts at most three bytes of each of the others.
         let mut writer = WriteFn(|bytes: &[u8]| {
             is_full = !is_full;
             if is_full {
@@ -335,7 +335,7 @@ mod tests {
     fn finish_waits_for_a_slow_reader() {
         let (sender, receiver) = mpsc::channel();
         let writer = WriteFn(move |bytes: &[u8]| {
-            // The writes together take longer than the timeout, a single write does not.
+            // All writes together take longer than the timeout, but a single write does not.
             thread::sleep(FINISH_TIMEOUT / 4);
             let _ = sender.send(bytes.len());
             Ok(bytes.len())

@@ -20,15 +20,15 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Opens the configured file, regardless of what the client sent. The call blocks. If the disk
-    /// is slow, it takes longer than a worker thread may block.
+    /// Opens the configured file, regardless of what the client sent. The call blocks, and with a
+    /// slow disk it takes longer than a worker thread may be blocked.
     #[must_use]
     pub fn open(server: &Server) -> Self {
         Self::with_body(&server.config, Body::open(&server.config.file))
     }
 
-    /// Opens the configured file if that needs no disk access. Returns `None` if opening might need
-    /// disk access, or if it failed. In that case, call [`open`](Self::open).
+    /// Opens the configured file if this requires no disk access. Returns `None` if opening might
+    /// require disk access, or if it failed. In that case, call [`open`](Self::open).
     #[must_use]
     pub fn open_cached(server: &Server) -> Option<Self> {
         let body = server.reads_page_cache.then(|| Body::open_cached(&server.config.file))??;
@@ -36,9 +36,8 @@ impl Reply {
     }
 
     /// Sends the preamble to a socket, so that it shares a TCP segment with the first data of the
-    /// file (`MSG_MORE` on Linux). Returns how many bytes the kernel accepted. Usually it accepts
-    /// all, because the send buffer of a new connection is empty. If the send buffer is full, it
-    /// accepts 0.
+    /// file (`MSG_MORE` on Linux). Returns how many bytes the kernel accepted: usually all of them,
+    /// because the send buffer of a new connection is empty, or 0 if the send buffer is full.
     ///
     /// # Errors
     ///

@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use socket2::SockRef;
 
-/// The maximum number of bytes that one `sendfile` call moves: 1 MiB. It limits how long one call
-/// occupies a worker thread, whatever the chunk size is.
+/// The maximum number of bytes that one `sendfile` call moves: 1 MiB. This limits the time for
+/// which one call occupies a worker thread, regardless of the chunk size.
 #[cfg(target_os = "linux")]
 const SENDFILE_BYTES_MAX: usize = 1 << 20;
 

@@ -11,8 +11,8 @@ use crate::log::EventLog;
 use crate::shutdown::Shutdown;
 use crate::stall::REPORTS_ACKNOWLEDGEMENTS;
 
-/// How long the server waits before it calls `accept` again after an error that is likely to
-/// persist (clause 9 of the contract).
+/// The pause before the server calls `accept` again after an error that is likely to persist
+/// (clause 9 of the contract).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A server: its settings, its event log, its connection limit and its shutdown.
@@ -22,13 +22,14 @@ pub struct Server {
     pub config: Config,
     /// The event log.
     pub log: EventLog,
-    /// Whether the server should stop. Call [`Server::shut_down`] to stop it.
+    /// The shutdown request. To make it, call [`Server::shut_down`].
     pub shutdown: Shutdown,
-    /// Whether the operating system reports which data is acknowledged. Only Linux does. A test can
-    /// set it to false to run the code for other systems.
+    /// Whether the operating system reports which data has been acknowledged. Only Linux does. A
+    /// test can set this field to false to run the code for other systems.
     pub reports_acknowledgements: bool,
-    /// Whether files are read from the page cache before a thread blocks on them. Only Linux can do
-    /// so. A test or a benchmark can set it to false to run the code for other systems.
+    /// Whether the server tries to read files from the page cache before it blocks a thread to read
+    /// them. Only Linux supports this. A test or a benchmark can set this field to false to run the
+    /// code for other systems.
     pub reads_page_cache: bool,
     pub(crate) limit: ConnectionLimit,
     /// The number of connections that were accepted so far.
@@ -67,8 +68,8 @@ impl Server {
     }
 
     /// Records that the grace period is over. If a connection fails afterwards, the server itself
-    /// disconnected it, and no `error` is logged. An approach calls this before it shuts down the
-    /// sockets of its connections.
+    /// has disconnected it, and logs no `error`. An approach calls this method before it shuts down
+    /// the sockets of its connections.
     pub fn disconnect_all(&self) {
         self.is_disconnecting.store(true, Ordering::SeqCst);
     }
@@ -93,7 +94,7 @@ impl Server {
     // ANCHOR_END: accept_failed
 }
 
-/// Returns true if an error of `accept` concerns the connection that it would have returned. Linux
+/// Returns whether an error of `accept` concerns the connection that it would have returned. Linux
 /// also reports network errors that were pending on that connection (accept(2), "Error handling").
 fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{

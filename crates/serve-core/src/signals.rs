@@ -1,5 +1,5 @@
-//! Handles Ctrl-C and `kill`. The first signal shuts the server down, and the second one ends the
-//! process.
+//! Handles SIGINT (Ctrl-C) and SIGTERM. The first signal shuts the server down, and the second one
+//! ends the process.
 
 use std::io;
 use std::process;

@@ -1,4 +1,4 @@
-//! Detects clients that acknowledge no data any more (clause 8 of the contract).
+//! Detects clients that no longer acknowledge data (clause 8 of the contract).
 //!
 //! A full send buffer does not prove that a client is stalled: Linux reports a socket as writable
 //! only when about a third of its send buffer is free, which takes minutes with a slow client. Only
@@ -17,10 +17,10 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-/// How many times a connection is checked within the stall timeout.
+/// The number of times that a connection is checked within the stall timeout.
 const CHECKS_PER_TIMEOUT: u32 = 8;
 
-/// Whether the operating system reports how many bytes are not acknowledged yet.
+/// Whether the operating system reports how many bytes have not been acknowledged yet.
 pub(crate) const REPORTS_ACKNOWLEDGEMENTS: bool =
     cfg!(any(target_os = "linux", target_os = "android"));
 
@@ -37,10 +37,10 @@ impl Progress {
     }
 
     // ANCHOR: is_stalled
-    /// Returns true if the client acknowledged nothing within the timeout. Where the operating
-    /// system does not report how many bytes are `unacknowledged`, progress is measured in bytes
-    /// that the kernel accepted. The client then also looks stalled if the disk returns no data
-    /// for that long.
+    /// Returns true if the client acknowledged nothing within the timeout. If the operating system
+    /// does not report how many bytes are `unacknowledged`, progress is measured in bytes that the
+    /// kernel accepted. In that case, a client is also considered stalled if the disk returns no
+    /// data for that long.
     pub(crate) fn is_stalled(
         &mut self,
         sent: u64,
@@ -57,7 +57,7 @@ impl Progress {
     // ANCHOR_END: is_stalled
 }
 
-/// How long to wait between two checks of a connection.
+/// Returns the interval between two checks of a connection.
 pub(crate) fn check_interval(stall_timeout: Duration) -> Duration {
     (stall_timeout / CHECKS_PER_TIMEOUT).max(Duration::from_millis(1))
 }

@@ -21,8 +21,12 @@ use crate::server::Server;
 use crate::signals;
 use crate::text::printable;
 
-/// The exit code if the command line is incorrect or the server cannot start.
+/// The exit code if the command line is invalid or the server cannot start.
 const EXIT_USAGE: u8 = 2;
+
+/// The maximum number of URLs for other machines in the start message. With this limit, the message
+/// has at most six lines even if containers and virtual machines add network interfaces.
+const LAN_URLS_MAX: usize = 2;
 
 /// Runs a sibling's program with the arguments of the process. Returns exit code 0 after a
 /// shutdown, and 2 if the server cannot start.
@@ -38,7 +42,8 @@ pub fn main_with_args(approach: &Approach, args: impl Iterator<Item = OsString>)
     match run(approach, args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            print_to_stderr(&format!("serve-{}: {}\n", approach.name, printable(&message)));
+            let lines: String = message.lines().map(|line| printable(line) + "\n").collect();
+            print_to_stderr(&format!("error: {lines}"));
             ExitCode::from(EXIT_USAGE)
         }
     }
@@ -56,11 +61,11 @@ fn run(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), 
     };
     if connections_max == 0 {
         let help = "raise it, for example with `ulimit -n 1024`";
-        return Err(format!("the limit on open file descriptors is too low; {help}"));
+        return Err(format!("the limit on open file descriptors is too low\nhelp: {help}"));
     }
     let file_bytes = check_file(&config.file)?;
     let listener = bind(&config).map_err(|error| bind_message(&config, &error))?;
-    let cannot_start = |error: io::Error| format!("cannot start: {error}");
+    let cannot_start = |error: io::Error| format!("cannot start the server: {error}");
     let addr = listener.local_addr().map_err(cannot_start)?;
     let log = EventLog::to_stdout(config.log).map_err(cannot_start)?;
     let server = Arc::new(Server::new(config, log));
@@ -83,13 +88,13 @@ fn check_file(path: &Path) -> Result<u64, String> {
     // Windows reports `PermissionDenied` when a program opens a directory.
     let is_directory = fs::metadata(path).is_ok_and(|metadata| metadata.is_dir());
     if is_directory {
-        return Err(format!("cannot serve `{name}`: it is a directory; specify a file"));
+        return Err(format!("cannot serve `{name}`: it is a directory\nhelp: specify a file"));
     }
     match Body::open(path) {
         Ok(body) => Ok(body.bytes),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let help = "specify an existing file, or omit FILE to serve `assets/river.webp`";
-            Err(format!("cannot serve `{name}`: it does not exist; {help}"))
+            Err(format!("cannot serve `{name}`: it does not exist\nhelp: {help}"))
         }
         Err(error) => Err(format!("cannot serve `{name}`: {error}")),
     }
@@ -98,13 +103,15 @@ fn check_file(path: &Path) -> Result<u64, String> {
 fn bind_message(config: &Config, error: &io::Error) -> String {
     let Config { host, port, .. } = config;
     let help = match error.kind() {
-        io::ErrorKind::AddrInUse => "choose another port with --port, or a free one with --port 0",
-        io::ErrorKind::PermissionDenied => {
-            "ports below 1024 may require privileges, so try --port 4000"
+        io::ErrorKind::AddrInUse => {
+            "use --port to choose another port, or --port 0 to use any free port"
         }
-        _ => "choose an address of this machine with --host",
+        io::ErrorKind::PermissionDenied => {
+            "use --port to choose another port; ports below 1024 may require privileges"
+        }
+        _ => "use --host to choose an address of this machine",
     };
-    format!("cannot listen on `{host}`, port {port}: {error}; {help}")
+    format!("cannot listen on `{host}`, port {port}: {error}\nhelp: {help}")
 }
 
 /// Returns the message that the server prints when it starts: the file, the URLs, and hints.
@@ -123,7 +130,9 @@ fn start_message(
     let urls = match addr.ip() {
         ip if ip.is_unspecified() => {
             let mut urls = vec![format!("http://localhost:{port}/")];
-            urls.extend(lan_addresses().iter().map(|ip| format!("http://{ip}:{port}/")));
+            urls.extend(
+                lan_addresses().iter().take(LAN_URLS_MAX).map(|ip| format!("http://{ip}:{port}/")),
+            );
             urls
         }
         ip if ip == Ipv4Addr::LOCALHOST => vec![format!("http://localhost:{port}/")],
@@ -175,6 +184,8 @@ mod tests {
         assert!(all.contains("http://localhost:4000/"), "{all}");
         assert!(all.contains("--host 127.0.0.1"), "{all}");
         assert!(all.contains("--preamble http"), "{all}");
+        assert!(all.lines().count() <= 6, "{all}");
+        assert!(all.lines().all(|line| line.chars().count() <= 80), "{all}");
 
         let local = start_message_at("127.0.0.1:4000", Preamble::Http);
         assert!(local.contains("http://localhost:4000/"), "{local}");
@@ -185,11 +196,11 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_cannot_be_served_is_an_error_with_help() {
+    fn the_error_for_a_file_that_cannot_be_served_includes_help() {
         let folder = tempfile::tempdir().unwrap();
         let missing = check_file(&folder.path().join("missing")).unwrap_err();
-        assert!(missing.contains("it does not exist; specify an existing file"), "{missing}");
+        assert!(missing.contains("it does not exist\nhelp: specify an existing file"), "{missing}");
         let directory = check_file(folder.path()).unwrap_err();
-        assert!(directory.ends_with("it is a directory; specify a file"), "{directory}");
+        assert!(directory.ends_with("it is a directory\nhelp: specify a file"), "{directory}");
     }
 }

@@ -12,7 +12,8 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
-    /// Makes all waiters check their condition again. Call this method after each change.
+    /// Makes all waiters check their condition again. Call this method after each change of a
+    /// condition.
     pub(crate) fn notify(&self) {
         self.event.notify(usize::MAX);
     }
@@ -46,7 +47,7 @@ impl Waiters {
             }
             match deadline {
                 Some(deadline) => listener.wait_deadline(deadline)?,
-                // `Instant` cannot represent such a late deadline, so there is none.
+                // `Instant` cannot represent a deadline this late, so wait without a deadline.
                 None => listener.wait(),
             }
         }

@@ -1,9 +1,9 @@
 //! The file server in smol: one task per connection, on an executor that is an ordinary value.
 //!
-//! smol is a set of small crates. An [`Executor`] runs on the threads that call its `run`, and
-//! dropping it drops its tasks. [`Async`] makes any socket of std asynchronous: its calls wait for
-//! the reactor instead of blocking. smol does not limit how long a task may run, so a task that
-//! never waits must yield.
+//! smol is a set of small crates. An [`Executor`] runs its tasks on the threads that call its
+//! method `run`, and dropping the executor drops its tasks. [`Async`] makes a socket of std
+//! asynchronous: a call suspends the task until the reactor reports that the socket is ready. smol
+//! does not limit how long a task may run, so a task that never waits must yield.
 //!
 //! Run `cargo run -p serve-smol` and open <http://localhost:4000/> in a browser.
 
@@ -38,12 +38,12 @@ pub const APPROACH: Approach = Approach {
 /// Returns an error if a worker thread cannot be started, or if the listener cannot be registered
 /// with the reactor.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
-    // Dropping the executor drops all tasks. Each task drops its socket, and then its connection.
+    // Dropping the executor drops all tasks. Each task drops its socket and then its `Connection`.
     let executor = Arc::new(Executor::new());
     let listener = Async::new(listener)?;
     let accepting =
         executor.spawn(accept_loop(listener, Arc::clone(&server), Arc::clone(&executor)));
-    // No message is ever sent. Dropping `stop` closes the channel, which ends the workers.
+    // No message is ever sent. Dropping `stop` closes the channel, which ends the worker threads.
     let (stop, stopped) = channel::bounded::<()>(1);
     thread::scope(|scope| {
         let _stop = stop;
@@ -91,8 +91,8 @@ async fn accept_loop(
 /// Serves one client. Dropping the future, even before its first poll, closes the socket and then
 /// logs `disconnected`.
 pub async fn handle_connection(stream: Async<TcpStream>, conn: Connection) {
-    // A future that was never polled drops its parameters from first to last. A polled future drops
-    // its variables from last to first.
+    // A future that was never polled drops its parameters from first to last. A future that was
+    // polled drops its variables from last to first.
     let (conn, stream) = (conn, stream);
     let result = serve(&conn, &stream).await;
     conn.finish(result, &stream);
@@ -139,8 +139,8 @@ async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -
     while let Some(chunk_bytes) = chunks.next_chunk() {
         let started = conn.chunk_started();
         while chunks.remaining() > 0 {
-            // If the send buffer is full, `send` returns `WouldBlock`. Then the rest of the piece
-            // is dropped before the wait, and read again after it.
+            // If the send buffer is full, `send` returns `WouldBlock`. In that case, the rest of
+            // the piece is dropped before the wait, and read again after it.
             // ANCHOR: piece
             let write = stream.write_with(|stream| {
                 let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
@@ -227,8 +227,8 @@ async fn drain(conn: &Connection, mut stream: &Async<TcpStream>) -> io::Result<(
 // ANCHOR_END: drain
 
 // ANCHOR: timeout
-/// Waits for a future, but not longer than `limit`. smol provides the parts: a timer, and `or`,
-/// which returns the output of the future that completes first.
+/// Waits for a future, but at most for `limit`. smol provides the parts: a timer, and `or`, which
+/// returns the output of the future that completes first.
 async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Instant> {
     or(async { Ok(work.await) }, async { Err(Timer::after(limit).await) }).await
 }

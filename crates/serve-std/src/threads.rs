@@ -1,5 +1,5 @@
-//! The parts that a runtime would provide: threads that start, that read while another thread
-//! writes, and that can be ended.
+//! The parts that a runtime would provide: starting threads, reading in one thread while another
+//! writes, and ending threads.
 
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind};
@@ -14,16 +14,16 @@ use socket2::SockRef;
 
 use crate::drain;
 
-/// The stack size of a thread, in bytes. Pages that are not touched need no memory, but std's
-/// default of 2 MiB would use up the address space of a 32-bit machine with a thousand connections.
+/// The stack size of a thread, in bytes: 128 KiB. A stack occupies memory only for the pages that
+/// are used. But with std's default of 2 MiB, a thousand connections would exhaust the address
+/// space of a 32-bit machine.
 const STACK_BYTES: usize = 128 * 1024;
 
-/// How long a connection writes before its reader thread starts. If the kernel accepts the whole
-/// reply sooner, the first thread reads the client's data afterwards, and no second thread is
-/// needed.
+/// The time that a connection writes before its reader thread starts. If the kernel accepts the
+/// whole reply sooner, the first thread reads the client's data afterwards, and no second thread is
+/// necessary.
 const READER_DELAY: Duration = Duration::from_millis(10);
 
-// ANCHOR: spawn
 /// Starts a thread with a small stack, which the scope joins.
 pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
@@ -31,22 +31,20 @@ pub(crate) fn spawn<'scope, T: Send + 'scope>(
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
     thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)
 }
-// ANCHOR_END: spawn
 
-/// Returns true if a call ended because of its timeout, for which Unix and Windows have different
-/// errors, or because of a signal.
+/// Returns whether a call ended because of a timeout or a signal. Unix and Windows report a timeout
+/// as different errors.
 pub(crate) fn is_timeout(error: &io::Error) -> bool {
     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 }
 
-/// Makes dropping the socket close the connection with a reset.
+/// Configures a socket so that dropping it resets the connection.
 pub(crate) fn reset_on_close(stream: &TcpStream) {
     // The call fails if the connection is already closed. In that case there is nothing to reset.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-// ANCHOR: accept_waker
 /// Returns a function that ends a blocking `accept`. The function needs neither the network nor a
 /// new file descriptor, because both may be unavailable.
 #[cfg(target_os = "linux")]
@@ -54,7 +52,6 @@ pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() +
     let listener = listener.try_clone()?;
     Ok(move || drop(SockRef::from(&listener).shutdown(Shutdown::Both)))
 }
-// ANCHOR_END: accept_waker
 
 /// Returns a function that ends a blocking `accept`. Other systems do not support `shutdown` on a
 /// listener, so the function connects to the listener.
@@ -65,7 +62,7 @@ pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() +
 
     let mut addr = listener.local_addr()?;
     if addr.ip().is_unspecified() {
-        // A listener on all addresses can be reached at the loopback address.
+        // A listener on all addresses also accepts connections to the loopback address.
         match addr.is_ipv4() {
             true => addr.set_ip(Ipv4Addr::LOCALHOST.into()),
             false => addr.set_ip(Ipv6Addr::LOCALHOST.into()),
@@ -82,7 +79,7 @@ pub(crate) struct ReaderThread<'scope, 'env> {
     conn: &'scope Connection,
     stream: &'scope TcpStream,
     due_at: Instant,
-    /// Receives the result of the thread. The cell is empty until the thread is started.
+    /// Receives the result of the thread. The cell is empty until the thread has been started.
     result: OnceCell<Receiver<io::Result<()>>>,
 }
 
@@ -98,7 +95,8 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
     }
 
     // ANCHOR: start_if_due
-    /// Starts the thread if writing takes longer than the delay. Call this before each write.
+    /// Starts the thread if writing takes longer than [`READER_DELAY`]. Call this method before
+    /// each write.
     pub(crate) fn start_if_due(&self) -> io::Result<()> {
         if self.result.get().is_some() || Instant::now() < self.due_at {
             return Ok(());
@@ -112,8 +110,8 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
     }
     // ANCHOR_END: start_if_due
 
-    /// Drains until EOF or the linger timeout. If the reader thread is started, it drains;
-    /// otherwise the calling thread does.
+    /// Drains until EOF or the linger timeout. If the reader thread has been started, it drains the
+    /// socket. Otherwise, the calling thread does.
     pub(crate) fn drain(&self, linger: Duration) -> io::Result<()> {
         match self.result.get() {
             Some(result) => {
@@ -127,7 +125,7 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
 impl Drop for ReaderThread<'_, '_> {
     fn drop(&mut self) {
         if self.result.get().is_some() {
-            // Wakes the thread if it still reads.
+            // Wakes the thread if it is still reading.
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
@@ -141,7 +139,7 @@ impl OpenStreams {
     pub(crate) fn add(&self, stream: TcpStream) -> Arc<TcpStream> {
         let stream = Arc::new(stream);
         let mut streams = self.lock();
-        // Before the list grows, the closed sockets are removed.
+        // Before the list grows, remove the closed sockets.
         if streams.len() == streams.capacity() {
             streams.retain(|stream| stream.strong_count() > 0);
         }

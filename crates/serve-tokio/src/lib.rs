@@ -1,8 +1,8 @@
 //! The file server in Tokio: one task per connection, on a few worker threads.
 //!
-//! A waiting task needs a few hundred bytes of memory, whereas a thread needs a stack. In return, a
-//! task must not block its worker thread. Tokio's reactor reports when a socket is ready, but no
-//! reactor reports this for files. Data that is not in the page cache is therefore read on the
+//! A waiting task needs a few hundred bytes of memory, whereas a thread needs a stack. However, a
+//! task must not block its worker thread. Tokio's reactor reports when a socket is ready, but it
+//! cannot report this for files. Therefore, data that is not in the page cache is read on the
 //! blocking pool.
 //!
 //! Run `cargo run -p serve-tokio` and open <http://localhost:4000/> in a browser.
@@ -34,15 +34,15 @@ pub const APPROACH: Approach = Approach {
 ///
 /// # Errors
 ///
-/// Returns an error if the runtime cannot be built because a file descriptor or a thread is
-/// missing.
+/// Returns an error if the runtime cannot be built: no file descriptor is left, or a thread cannot
+/// be started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     // ANCHOR: start
     let workers = server.config.workers;
     let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     // ANCHOR_END: start
-    // The accept loop is a task, too. A worker thread keeps the tasks that it spawns, but tasks
-    // that this thread spawns would have to be passed to a worker thread.
+    // The accept loop runs in a task, too. A worker thread keeps the tasks that it spawns, whereas
+    // the current thread would have to pass each new task to a worker thread.
     runtime.block_on(runtime.spawn(async move {
         let mut connections = JoinSet::new();
         tokio::select! {
@@ -52,7 +52,7 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
         // ANCHOR: stop
         let all_finished = async { while connections.join_next().await.is_some() {} };
         let _ = timeout(server.config.grace, all_finished).await;
-        // Aborting a task drops its socket, and then its connection.
+        // Aborting a task drops its socket and then its `Connection`.
         connections.shutdown().await;
         // ANCHOR_END: stop
         Ok(())
@@ -82,7 +82,7 @@ async fn accept_loop(
                 }
             }
         }
-        // The set keeps finished tasks until they are joined.
+        // The set keeps a finished task until it is joined.
         while connections.try_join_next().is_some() {}
     }
 }
@@ -92,8 +92,8 @@ async fn accept_loop(
 /// Serves one client. Dropping the future, even before its first poll, closes the socket and then
 /// logs `disconnected`.
 pub async fn handle_connection(stream: TcpStream, conn: Connection) {
-    // A future that was never polled drops its parameters from first to last. A polled future drops
-    // its variables from last to first.
+    // A future that was never polled drops its parameters from first to last. A future that was
+    // polled drops its variables from last to first.
     let (conn, mut stream) = (conn, stream);
     let result = serve(&conn, &mut stream).await;
     conn.finish(result, &stream);
@@ -136,14 +136,14 @@ async fn send_file(conn: &Connection, stream: &mut tcp::WriteHalf<'_>) -> io::Re
 // ANCHOR: copy
 async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<u64> {
     let mut chunks = ChunkReader::new(body, conn.server());
-    // `try_io` does not spend the cooperative budget.
+    // `try_io` does not consume Tokio's cooperative budget.
     let mut time_slice = TimeSlice::new();
     while let Some(chunk_bytes) = chunks.next_chunk() {
         let started = conn.chunk_started();
         while chunks.remaining() > 0 {
-            // If the send buffer is full, `send` returns `WouldBlock`. Then the rest of the piece
-            // is dropped before the wait, and read again after it. With a `timeout` around each
-            // write, chunks of one byte would be 15% to 20% slower.
+            // If the send buffer is full, `send` returns `WouldBlock`. In that case, the rest of
+            // the piece is dropped before the wait, and read again after it. With a `timeout`
+            // around each write, chunks of one byte would be 15% to 20% slower.
             // ANCHOR: piece
             let result = stream.try_io(Interest::WRITABLE, || {
                 let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
@@ -189,7 +189,7 @@ async fn write_bytes(
 
 // ANCHOR: zero_copy
 async fn send_zero_copy(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<u64> {
-    // The cooperative budget alone is not enough: one of its 128 operations may send 1 MiB.
+    // The cooperative budget is not sufficient: each of its 128 operations may send 1 MiB.
     let mut time_slice = TimeSlice::new();
     for chunk_bytes in body.chunks(conn.config()) {
         let started = conn.chunk_started();

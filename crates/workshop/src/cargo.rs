@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// The result of a build.
 #[derive(Debug, Default)]
-pub struct Built {
+pub struct BuildOutput {
     /// The paths of the programs, by target name.
     pub programs: BTreeMap<String, PathBuf>,
     /// The compiler's warnings and errors.
@@ -30,7 +30,7 @@ pub struct CompilerMessage {
 }
 
 /// Builds targets of the exercises' workspace. If `is_shown`, prints the compiler's messages.
-pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<Built> {
+pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<BuildOutput> {
     let format = match console::colors_enabled_stderr() && is_shown {
         true => "json-diagnostic-rendered-ansi",
         false => "json",
@@ -40,7 +40,7 @@ pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<Built>
     if !is_shown {
         cargo.stderr(Stdio::null());
     }
-    let mut built = Built::default();
+    let mut built = BuildOutput::default();
     built.is_complete = wait_for(cargo, |line| {
         if let Ok(message) = serde_json::from_str(line) {
             built.take(&message, is_shown);
@@ -51,7 +51,7 @@ pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<Built>
 
 /// Builds targets without output, even if some of them do not compile. If cargo fails for another
 /// reason, runs it again with its own output, which shows the reason.
-pub fn build_all(folder: &Path, arguments: &[&str]) -> Result<Built> {
+pub fn build_all(folder: &Path, arguments: &[&str]) -> Result<BuildOutput> {
     let built = build(folder, arguments, false)?;
     if !built.is_complete && !built.has_errors() {
         run(folder, "build", arguments)?;
@@ -67,7 +67,7 @@ pub fn run(folder: &Path, name: &str, arguments: &[&str]) -> Result<()> {
     Ok(())
 }
 
-impl Built {
+impl BuildOutput {
     fn take(&mut self, message: &Value, is_shown: bool) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let target = text(&message["target"]["name"]);

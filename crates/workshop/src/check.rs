@@ -8,27 +8,27 @@ use anyhow::{Context, Error, Result, bail};
 use conformance::{Target, Verdict};
 use console::Style;
 
-use crate::cargo::{self, Built};
+use crate::cargo::{self, BuildOutput};
+use crate::course::{Course, called_as, command_for, display_path};
 use crate::exercise::Exercise;
-use crate::grade::{self, Explanation, Graded, Job, Subject};
+use crate::grade::{self, Explanation, GradedItem, Job, Subject};
 use crate::output;
-use crate::place::{Place, called_as, command_for, shown};
 use crate::progress::Progress;
 
-/// How long a client waits for the next byte. The timeout is short because the server runs on this
-/// computer.
+/// The maximum time that a client waits for the next byte. It is short because the server runs on
+/// this computer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// How long a learner's program can take until it listens.
+/// The time limit for a learner's program to start listening.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Checks one exercise: the learner's server, or the one that `command` starts. Returns whether all
 /// checks pass.
-pub fn check(place: &Place, exercise: &Exercise, command: Option<&str>) -> Result<bool> {
+pub fn check(course: &Course, exercise: &Exercise, command: Option<&str>) -> Result<bool> {
     let subject = match command {
-        Some(command) => foreign_subject(place, exercise, command)?,
+        Some(command) => foreign_subject(course, exercise, command)?,
         None => {
-            let Some(built) = build(place, exercise)? else { return Ok(false) };
+            let Some(built) = build(course, exercise)? else { return Ok(false) };
             built_subject(exercise, &built, &exercise.package(), exercise.main_file())?
         }
     };
@@ -41,12 +41,12 @@ pub fn check(place: &Place, exercise: &Exercise, command: Option<&str>) -> Resul
     output::line("");
     let name_width = exercise.graded_names().map(str::len).max().unwrap_or(0);
     let printed = AtomicUsize::new(0);
-    let print_until = |end: usize, all: &[Graded]| {
+    let print_until = |end: usize, all: &[GradedItem]| {
         let start = printed.fetch_max(end, Ordering::Relaxed);
         all[start.min(end)..end].iter().for_each(|graded| print_verdict(graded, name_width));
     };
     // Print each verdict as soon as all earlier ones are known.
-    let report = |all: &[Graded]| {
+    let report = |all: &[GradedItem]| {
         let unknown = all.iter().position(|graded| graded.verdict.is_none());
         print_until(unknown.unwrap_or(all.len()), all);
     };
@@ -54,23 +54,23 @@ pub fn check(place: &Place, exercise: &Exercise, command: Option<&str>) -> Resul
     let graded = grade::grade(&[job], Some(&report)).remove(0);
     print_until(graded.len(), &graded);
     if graded.iter().any(|graded| graded.verdict.is_none()) {
-        output::line("  (later: runs when the checks above pass)");
+        output::line("  (later: runs only if all of the above pass)");
     }
     output::line("");
     if let Some(explanation) = grade::explain(exercise, &graded) {
-        print_failure(place, exercise, &explanation, command.is_none());
+        print_failure(course, exercise, &explanation, command.is_none());
         return Ok(false);
     }
-    let mut progress = Progress::read(&place.folder)?;
-    progress.record_done(&exercise.name)?;
-    print_pass(place, exercise, &graded, &progress);
+    let mut progress = Progress::read(&course.folder)?;
+    progress.record_done(&exercise.number)?;
+    print_pass(course, exercise, &graded, &progress);
     Ok(true)
 }
 
-/// Builds the learner's program. If it does not compile, prints what to do and returns `None`.
+/// Builds the learner's program. If it does not compile, prints the next steps and returns `None`.
 /// Fails if cargo fails for a reason other than a compiler error.
-pub fn build(place: &Place, exercise: &Exercise) -> Result<Option<Built>> {
-    if !place.folder.join("target/workshop").exists() {
+pub fn build(course: &Course, exercise: &Exercise) -> Result<Option<BuildOutput>> {
+    if !course.folder.join("target/workshop").exists() {
         output::line("The first build takes a while; later builds take a second or two.");
     }
     let (package, starter) = (exercise.package(), exercise.starter_program());
@@ -78,7 +78,7 @@ pub fn build(place: &Place, exercise: &Exercise) -> Result<Option<Built>> {
     if let Some(starter) = &starter {
         arguments.extend(["--example", starter]);
     }
-    let built = cargo::build(&place.folder, &arguments, true)?;
+    let built = cargo::build(&course.folder, &arguments, true)?;
     if built.is_complete {
         return Ok(Some(built));
     }
@@ -86,13 +86,13 @@ pub fn build(place: &Place, exercise: &Exercise) -> Result<Option<Built>> {
     if !built.has_errors() {
         let warm = called_as("warm");
         bail!(
-            "cargo could not build the exercise\nhelp: if it needs the network, fetch everything \
-             once while you are connected:\n  {warm}"
+            "cargo could not build the exercise\nhelp: if cargo needs the network, run this \
+             command once while you are connected:\n  {warm}"
         );
     }
-    output::bad("Your server does not compile yet.");
+    output::failure("Your server does not compile yet.");
     output::text(
-        "Start with the first compiler error above: the other errors often follow from it.",
+        "Start with the first compiler error above. It is often the cause of the other errors.",
     );
     output::rows(&next_steps(exercise, true));
     Ok(None)
@@ -101,7 +101,7 @@ pub fn build(place: &Place, exercise: &Exercise) -> Result<Option<Built>> {
 /// Returns a built program, by target name, as the subject of the checks.
 pub fn built_subject(
     exercise: &Exercise,
-    built: &Built,
+    built: &BuildOutput,
     name: &str,
     source: PathBuf,
 ) -> Result<Subject> {
@@ -111,13 +111,13 @@ pub fn built_subject(
 }
 
 /// Returns the server that a command starts as the subject of the checks.
-fn foreign_subject(place: &Place, exercise: &Exercise, command: &str) -> Result<Subject> {
+fn foreign_subject(course: &Course, exercise: &Exercise, command: &str) -> Result<Subject> {
     let mut server = Target::of_command(&[command.to_owned()]).map_err(Error::msg)?;
     server.silence_timeout = TIMEOUT;
     let mut subject = Subject { target: server, source: None, starter: None };
     if let Some(name) = exercise.starter_program() {
         let arguments = ["-p", &exercise.package(), "--example", &name];
-        let built = cargo::build(&place.folder, &arguments, true)?;
+        let built = cargo::build(&course.folder, &arguments, true)?;
         subject.starter = Some(target(exercise, built.program(&name)?)?);
     }
     Ok(subject)
@@ -135,7 +135,7 @@ fn target(exercise: &Exercise, program: &Path) -> Result<Target> {
 }
 
 /// Prints one verdict.
-fn print_verdict(graded: &Graded, name_width: usize) {
+fn print_verdict(graded: &GradedItem, name_width: usize) {
     let mut title = graded.title.clone();
     let (word, style) = match &graded.verdict {
         Some(Verdict::Pass) => ("pass", Style::new().green()),
@@ -150,9 +150,14 @@ fn print_verdict(graded: &Graded, name_width: usize) {
     output::wrapped_row(&label, name_width + 9, &title);
 }
 
-fn print_failure(place: &Place, exercise: &Exercise, explanation: &Explanation<'_>, is_own: bool) {
-    let Explanation { graded, actual, say, .. } = explanation;
-    output::bad(&format!("{}: {}", graded.name, graded.title));
+fn print_failure(
+    course: &Course,
+    exercise: &Exercise,
+    explanation: &Explanation<'_>,
+    is_learners: bool,
+) {
+    let Explanation { graded, actual, text, .. } = explanation;
+    output::failure(&format!("{}: {}", graded.name, graded.title));
     let mut rows = Vec::new();
     if let Some(check) = exercise.checks.iter().find(|check| check.id == graded.name) {
         rows.extend([("stimulus", check.stimulus), ("expected", check.expected)]);
@@ -160,26 +165,26 @@ fn print_failure(place: &Place, exercise: &Exercise, explanation: &Explanation<'
     rows.push(("actual", actual));
     output::wrapped_rows(&rows);
     output::line("");
-    output::text(say);
+    output::text(text);
     output::line("");
-    let progress = Progress::read(&place.folder).unwrap_or_default();
-    output::line(match progress.is_done(&exercise.name) {
+    let progress = Progress::read(&course.folder).unwrap_or_default();
+    output::line(match progress.is_done(&exercise.number) {
         true => "This exercise passed before. Next steps:",
         false => "Every exercise fails at first. Next steps:",
     });
-    output::rows(&next_steps(exercise, is_own));
+    output::rows(&next_steps(exercise, is_learners));
 }
 
-/// The learner's source file, and the line where the learner starts.
+/// Returns the path of the learner's source file, and the line where the learner starts.
 pub fn edited_line(exercise: &Exercise) -> String {
     let line = exercise.your_turn_line().map_or_else(String::new, |line| format!(":{line}"));
-    format!("{}{line}", shown(&exercise.main_file()))
+    format!("{}{line}", display_path(&exercise.main_file()))
 }
 
-/// The commands that help after a failure.
-fn next_steps(exercise: &Exercise, is_own: bool) -> Vec<(&'static str, String)> {
+/// Returns the next steps after a failure, as rows of a label and a command or path.
+fn next_steps(exercise: &Exercise, is_learners: bool) -> Vec<(&'static str, String)> {
     let hint = ("a hint", command_for(exercise, "hint"));
-    match is_own {
+    match is_learners {
         true => {
             let run = command_for(exercise, "run");
             vec![("your file", edited_line(exercise)), hint, ("try it", run)]
@@ -188,21 +193,21 @@ fn next_steps(exercise: &Exercise, is_own: bool) -> Vec<(&'static str, String)> 
     }
 }
 
-fn print_pass(place: &Place, exercise: &Exercise, graded: &[Graded], progress: &Progress) {
-    let is_skipped = |one: &&Graded| matches!(one.verdict, Some(Verdict::Skipped(_)));
+fn print_pass(course: &Course, exercise: &Exercise, graded: &[GradedItem], progress: &Progress) {
+    let is_skipped = |one: &&GradedItem| matches!(one.verdict, Some(Verdict::Skipped(_)));
     let skipped = graded.iter().filter(is_skipped).count();
     if skipped > 0 {
-        output::line(format!("{skipped} of {} cannot run on this system.", graded.len()));
+        output::line(format!("{skipped} of {} could not run, and were skipped.", graded.len()));
     }
-    let (number, all) = (&exercise.number, place.exercises.len());
-    let done = place.exercises.iter().filter(|other| progress.is_done(&other.name)).count();
-    output::good(&format!("Passed: exercise {number} is done, {done} of {all}."));
-    let next = match place.next(progress) {
+    let (number, all) = (&exercise.number, course.exercises.len());
+    let done = course.exercises.iter().filter(|other| progress.is_done(&other.number)).count();
+    output::success(&format!("Passed. Exercise {number} is done ({done} of {all} exercises)."));
+    let next = match course.next(progress) {
         Some(Exercise { number, plan, .. }) => {
             let brief = format!("{number}, {}: {} minutes", plan.title, plan.minutes);
             format!("{}   ({brief})", called_as("next"))
         }
-        None => "none: you have done all exercises".to_owned(),
+        None => "none; you have done all exercises".to_owned(),
     };
     output::rows(&[("compare", command_for(exercise, "solution")), ("next", next)]);
 }

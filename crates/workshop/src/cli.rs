@@ -6,46 +6,48 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
 
 use crate::check;
+use crate::course::Course;
 use crate::exercise::Exercise;
 use crate::learn;
-use crate::place::Place;
 use crate::progress::Progress;
 use crate::proofs::{self, Kinds};
 use crate::watch;
 
 const AFTER_HELP: &str = "\
-Without a command, this program prints what to do next. Name an exercise by its
-number (5, 05) or its folder (05-survive-errors). The default is the first
-exercise that is not done.
+Without a command, this program prints what to do next. To choose an exercise,
+use its number (5, 05) or its folder (05-survive-errors). The default is the
+first exercise that is not done.
 
-Every exercise fails at first. Before a command overwrites your work, it makes
-a copy.
+Every exercise fails at first. Before a command overwrites your work, it copies
+your work to another folder.
 
-Exit code: 0 passed, 1 failed, 2 the command could not run.";
+Exit code: 0 if all checks passed, 1 if a check failed, 2 if the command could
+not run.";
 
 const CHECK_HELP: &str = "\
 Examples:
   workshop check 05
   workshop check 05 --cmd 'node my.mjs {file} {port}'
 
-For a server in another language, --cmd is the command that starts it in the
-current folder. Its placeholders are those of conformance: {file}, {port}, and,
-if exercise.toml contains them, {chunk}, {preamble}, {stall} and {limit}.";
+Use --cmd to check a server in another language. The command starts the server
+in the current folder. It must contain {file} and {port}, and, if exercise.toml
+contains them, {chunk}, {preamble}, {stall} and {limit}. The checks replace them
+with values.";
 
 const WARM_HELP: &str = "\
-Run this command before a class, while you have a network. It runs `cargo fetch`
-for the kit and for the exercises, and builds every exercise with all its
-dependencies. Afterwards, a build on this computer needs no network.
+Run this command before a class, while you are connected to the network. It runs
+`cargo fetch` for the kit and for the exercises, and builds every exercise with
+its dependencies. Afterwards, a build on this computer needs no network.
 
-To copy the sources to other computers, run `cargo vendor` in both folders (the
-kit's and lessons/exercises). It writes the sources into a folder, and prints
-the lines for .cargo/config.toml that use this folder.";
+To copy the sources of the dependencies to other computers, run `cargo vendor`
+in the root folder of the kit and in lessons/exercises. It writes the sources
+into a folder, and prints the lines that .cargo/config.toml needs to use it.";
 
-/// Exercises in which you fix servers, graded by what clients receive
+/// Run the exercises of the kit, and check your solutions
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP, max_term_width = 80, disable_help_subcommand = true)]
 struct Options {
-    /// Folder of the exercises [default: the kit's own]
+    /// Folder of the exercises [default: lessons/exercises]
     #[arg(long, value_name = "FOLDER", global = true)]
     dir: Option<PathBuf>,
     #[command(subcommand)]
@@ -56,7 +58,7 @@ struct Options {
 enum Command {
     /// Print what to do next
     Next,
-    /// List all exercises and their state
+    /// List all exercises and your progress
     List,
     /// Build and grade an exercise
     #[command(after_help = CHECK_HELP)]
@@ -72,7 +74,7 @@ enum Command {
         #[command(flatten)]
         kinds: Kinds,
     },
-    /// Check now, and again after each save
+    /// Check an exercise now, and again after each save
     Watch(Selection),
     /// Print the next of three hints
     Hint {
@@ -100,11 +102,11 @@ enum Command {
     },
     /// Restore the starter of an exercise, and keep a copy of your work
     Reset {
-        /// Number or folder
+        /// Number or folder of the exercise
         #[arg(value_name = "NN")]
         exercise: String,
     },
-    /// Fetch and build everything, so that no network is needed
+    /// Fetch and build everything, to work without a network afterwards
     #[command(after_help = WARM_HELP)]
     Warm,
     /// Copy src/ to starter/ (for authors)
@@ -114,50 +116,51 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct Selection {
-    /// Number or folder
+    /// Number or folder of the exercise
     #[arg(value_name = "NN")]
     exercise: Option<String>,
 }
 
 impl Selection {
     /// Returns the exercise that the command line names.
-    fn named<'p>(&self, place: &'p Place) -> Result<Option<&'p Exercise>> {
-        self.exercise.as_ref().map(|name| place.find(name)).transpose()
+    fn named<'p>(&self, course: &'p Course) -> Result<Option<&'p Exercise>> {
+        self.exercise.as_ref().map(|name| course.find(name)).transpose()
     }
 
-    /// Returns the named exercise, or by default the first one that is not done.
-    fn find<'p>(&self, place: &'p Place) -> Result<&'p Exercise> {
-        let progress = Progress::read(&place.folder)?;
-        let first = self.named(place)?.or_else(|| place.next(&progress));
-        Ok(first.or(place.exercises.last()).expect("a place has exercises"))
+    /// Returns the named exercise. The default is the first exercise that is not done, or else the
+    /// last one.
+    fn find<'p>(&self, course: &'p Course) -> Result<&'p Exercise> {
+        let progress = Progress::read(&course.folder)?;
+        let first = self.named(course)?.or_else(|| course.next(&progress));
+        Ok(first.or(course.exercises.last()).expect("a course has at least one exercise"))
     }
 }
 
-/// Runs the command on the command line. Returns whether everything passed.
+/// Runs the command that the command line names. Returns whether everything passed.
 pub fn run() -> Result<bool> {
     let options = Options::parse();
     harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
-    let place = Place::open(options.dir)?;
+    let course = Course::open(options.dir)?;
     match options.command.unwrap_or(Command::Next) {
-        Command::Next => learn::next(&place),
-        Command::List => learn::list(&place),
+        Command::Next => learn::next(&course),
+        Command::List => learn::list(&course),
         Command::Check { selection, all, kinds, .. } if all || kinds != Kinds::default() => {
-            proofs::prove(&place, selection.named(&place)?, kinds)
+            proofs::prove(&course, selection.named(&course)?, kinds)
         }
         Command::Check { selection, cmd, .. } => {
-            check::check(&place, selection.find(&place)?, cmd.as_deref())
+            check::check(&course, selection.find(&course)?, cmd.as_deref())
         }
-        Command::Watch(selection) => watch::watch(&place, selection.find(&place)?),
-        Command::Hint { selection, again } => learn::hint(&place, selection.find(&place)?, again),
+        Command::Watch(selection) => watch::watch(&course, selection.find(&course)?),
+        Command::Hint { selection, again } => learn::hint(&course, selection.find(&course)?, again),
         Command::Solution { selection, yes } => {
-            learn::solution(&place, selection.find(&place)?, yes)
+            learn::solution(&course, selection.find(&course)?, yes)
         }
-        Command::Run { selection, port } => learn::run(&place, selection.find(&place)?, port),
-        Command::Reset { exercise } => learn::reset(&place, place.find(&exercise)?),
-        Command::Warm => learn::warm(&place),
-        Command::Keep(selection) => learn::keep(match selection.named(&place)? {
+        Command::Run { selection, port } => learn::run(&course, selection.find(&course)?, port),
+        Command::Reset { exercise } => learn::reset(&course, course.find(&exercise)?),
+        Command::Warm => learn::warm(&course),
+        Command::Keep(selection) => learn::keep(match selection.named(&course)? {
             Some(exercise) => std::slice::from_ref(exercise),
-            None => &place.exercises,
+            None => &course.exercises,
         }),
     }
 }

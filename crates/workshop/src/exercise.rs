@@ -28,7 +28,7 @@ pub struct Exercise {
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub title: String,
-    /// How long the exercise takes a learner who has read the lesson.
+    /// The time that a learner who has read the lesson needs, in minutes.
     pub minutes: u32,
     /// The file name of its lesson, in `lessons/`.
     pub lesson: String,
@@ -40,12 +40,12 @@ pub struct Plan {
     /// The names of the checks of `conformance` that grade it. Failures are explained in this
     /// order.
     checks: Vec<String>,
-    /// `[starter]`: how the starter fails.
+    /// `[starter]`: the failure that the starter must show.
     pub starter: ExpectedFailure,
     /// `[[diagnosis]]`: explanations of failures. The first one that matches is printed.
     #[serde(default, rename = "diagnosis")]
     pub diagnoses: Vec<Diagnosis>,
-    /// `[[wrong]]`: wrong answers.
+    /// `[[wrong]]`: plausible but incorrect answers.
     #[serde(default, rename = "wrong")]
     pub wrong_answers: Vec<WrongAnswer>,
     /// `[[measure]]`: measurements, taken when all checks pass.
@@ -76,15 +76,15 @@ pub struct Diagnosis {
     /// empty, every failure of `check` matches.
     #[serde(default)]
     pub words: String,
-    /// The text that the learner reads.
-    pub say: String,
+    /// The text that is printed for the learner.
+    pub explanation: String,
 }
 
-/// A plausible but wrong answer: `wrong/ID.rs`.
+/// A plausible but incorrect answer, in the file `wrong/ID.rs`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrongAnswer {
-    /// The name of the file, and the end of the name of its target in Cargo.toml: `wrong-NN-ID`.
+    /// The name of the file without `.rs`. The name of its target in Cargo.toml is `wrong-NN-ID`.
     pub id: String,
     /// The id of the diagnosis, or the name of the measurement, that must explain it.
     pub diagnosis: String,
@@ -108,7 +108,8 @@ pub struct MeasurePlan {
     pub is: Option<String>,
     /// For `source-lacks`: the word that the source must not contain.
     pub word: Option<String>,
-    pub say: String,
+    /// The text that is printed for the learner if the value is outside the limits.
+    pub explanation: String,
 }
 
 /// The kind of a measurement.
@@ -126,9 +127,9 @@ pub enum MeasureKind {
     CpuMs,
     /// The system call in which one of the server's threads waits while clients are connected.
     BlockedIn,
-    /// The speed of sending the file, as a multiple of the starter's (the example `starter-NN`).
+    /// The speed of sending the file, as a multiple of the speed of the example `starter-NN`.
     TimesStarter,
-    /// Whether `src/main.rs` does not contain a word.
+    /// The absence of a word in `src/main.rs`.
     SourceLacks,
 }
 
@@ -163,7 +164,7 @@ impl Exercise {
         };
         let checks = plan.checks.iter().map(find).collect::<Result<_>>().with_context(invalid)?;
         let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let number = name.split('-').next().unwrap_or_default().to_owned();
+        let number = number_of(&name).to_owned();
         let exercise = Self { number, name, folder: folder.to_owned(), plan, checks };
         exercise.validate().with_context(invalid)?;
         Ok(exercise)
@@ -172,9 +173,9 @@ impl Exercise {
     /// Checks the conditions that the types do not express.
     fn validate(&self) -> Result<()> {
         let plan = &self.plan;
-        for place in ["{file}", "{port}"] {
-            let is_contained = plan.arguments.contains(place);
-            ensure!(is_contained, "`arguments` lacks the placeholder {place}");
+        for placeholder in ["{file}", "{port}"] {
+            let is_contained = plan.arguments.contains(placeholder);
+            ensure!(is_contained, "`arguments` lacks the placeholder {placeholder}");
         }
         let diagnoses = plan.diagnoses.iter().map(|diagnosis| diagnosis.check.as_str());
         for name in diagnoses.chain([plan.starter.check.as_str()]) {
@@ -193,7 +194,7 @@ impl Exercise {
         plan.measures.iter().try_for_each(MeasurePlan::validate)
     }
 
-    /// The names of the checks, then of the measurements.
+    /// The names of the checks, followed by those of the measurements.
     pub fn graded_names(&self) -> impl Iterator<Item = &'static str> {
         let measures = self.plan.measures.iter().map(|plan| plan.what.name());
         self.checks.iter().map(|check| check.id).chain(measures)
@@ -227,13 +228,13 @@ impl Exercise {
         self.folder.join("solution/main.rs")
     }
 
-    /// The number of the line where the learner starts, if the marker is still there.
+    /// Returns the number of the line where the learner starts, if the file contains the marker.
     pub fn your_turn_line(&self) -> Option<usize> {
         let text = fs::read_to_string(self.main_file()).ok()?;
         text.lines().position(|line| line.contains(YOUR_TURN)).map(|index| index + 1)
     }
 
-    /// Reads the three hints. Fails if there are not three of them, or if one is empty.
+    /// Reads the three hints. Fails if a hint is missing or empty.
     pub fn hints(&self) -> Result<Vec<String>> {
         let path = self.folder.join("hints.md");
         let text = fs::read_to_string(&path);
@@ -244,7 +245,8 @@ impl Exercise {
             parts.map(|(heading, hint)| (heading.trim(), hint.trim().to_owned())).unzip();
         ensure!(
             headings == ["1", "2", "3"],
-            "`{}`: the headings are {headings:?}\nhelp: write ## 1, ## 2 and ## 3, in this order",
+            "`{}`: expected the headings 1, 2 and 3, got {headings:?}\nhelp: start each hint with \
+             its heading: ## 1, ## 2, ## 3",
             path.display()
         );
         if let Some(index) = hints.iter().position(String::is_empty) {
@@ -252,6 +254,11 @@ impl Exercise {
         }
         Ok(hints)
     }
+}
+
+/// Returns the number in the name of an exercise's folder.
+pub fn number_of(name: &str) -> &str {
+    name.split_once('-').map_or(name, |(number, _)| number)
 }
 
 impl MeasurePlan {
@@ -263,23 +270,17 @@ impl MeasurePlan {
             _ => (has_bound && self.is.is_none(), "at_most or at_least"),
         };
         let name = self.what.name();
-        ensure!(is_complete, "measurement `{name}` needs {help}, and no other limit");
+        ensure!(is_complete, "measurement `{name}` requires {help}, and no other limit");
         Ok(())
     }
 
     /// Describes the expected value in one line.
     pub fn title(&self) -> String {
         let with_clients = match self.clients {
-            0 | 1 => "with a client that does not read".to_owned(),
-            several => format!("with {several} clients that do not read"),
+            0 | 1 => "with one non-reading client".to_owned(),
+            several => format!("with {several} non-reading clients"),
         };
         let bytes = self.bytes.unwrap_or(1 << 20);
-        let bound = match (self.at_least, self.at_most) {
-            (Some(least), Some(most)) => format!("{least} to {most}"),
-            (Some(least), None) => format!("at least {least}"),
-            (None, Some(most)) => format!("at most {most}"),
-            (None, None) => String::new(),
-        };
         let subject = match self.what {
             MeasureKind::Threads => format!("Threads {with_clients}"),
             MeasureKind::ReadCalls => format!("System calls that read a file of {bytes} bytes"),
@@ -288,17 +289,31 @@ impl MeasurePlan {
                 format!("CPU time in ms to send {bytes} bytes")
             }
             MeasureKind::CpuMs => format!("CPU time in ms per second {with_clients}"),
-            MeasureKind::TimesStarter => "Speed as a multiple of the starter's".to_owned(),
+            MeasureKind::TimesStarter => "Speed, as a multiple of the starter's speed".to_owned(),
             MeasureKind::BlockedIn => {
-                let calls: Vec<&str> = self.calls().collect();
-                return format!("A thread waits in {} {with_clients}", calls.join(" or "));
+                return format!("A thread waits in {} {with_clients}", self.expected_calls());
             }
             MeasureKind::SourceLacks => {
                 let word = self.word.as_deref().unwrap_or_default();
                 return format!("The source does not contain `{word}`");
             }
         };
-        format!("{subject}: {bound}")
+        format!("{subject}: {}", self.limits())
+    }
+
+    /// Describes the limits of a number.
+    pub fn limits(&self) -> String {
+        match (self.at_least, self.at_most) {
+            (Some(least), Some(most)) => format!("{least} to {most}"),
+            (Some(least), None) => format!("at least {least}"),
+            (None, Some(most)) => format!("at most {most}"),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// Describes the expected system calls, for `blocked-in`.
+    pub fn expected_calls(&self) -> String {
+        self.calls().collect::<Vec<_>>().join(" or ")
     }
 
     /// The expected system calls, for `blocked-in`.

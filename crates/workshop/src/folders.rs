@@ -35,9 +35,9 @@ pub fn write(files: &Files, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Replaces the content of `folder` by `files`.
+/// Replaces the content of `folder` with `files`.
 pub fn replace(files: &Files, folder: &Path) -> io::Result<()> {
-    // Write first: if writing fails, no other file has been removed.
+    // Writes first, so that no file has been removed if writing fails.
     write(files, folder)?;
     for name in read(folder)?.keys().filter(|name| !files.contains_key(*name)) {
         fs::remove_file(folder.join(name))?;
@@ -45,8 +45,8 @@ pub fn replace(files: &Files, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether two folders contain the same files with the same content. Ignores differences between
-/// line endings, which Git and an editor may change.
+/// Returns whether two folders contain the same files with the same content. Ignores differences
+/// in line endings, which Git or an editor may change.
 pub fn are_same(one: &Files, other: &Files) -> bool {
     fn text(file: &[u8]) -> impl Iterator<Item = &u8> {
         file.iter().filter(|byte| **byte != b'\r')

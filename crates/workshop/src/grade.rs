@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use conformance::{Check, Counted, HEAVY_JOBS, Load, Measure, Record, Target, Verdict};
+use conformance::{Check, HEAVY_JOBS, Load, Measure, MeasuredValue, Record, Target, Verdict};
 
 use crate::exercise::{Diagnosis, Exercise, MeasureKind, MeasurePlan};
 
@@ -17,8 +17,8 @@ const JOBS: usize = 8;
 /// The number of rounds in which two programs are measured alternately.
 const ROUNDS: usize = 3;
 
-/// Messages about a server that did not start, and their explanations.
-const NOT_STARTED: &[(&str, &str)] = &[
+/// Parts of messages about a server that did not start, and their explanations.
+const START_FAILURES: &[(&str, &str)] = &[
     (
         "the server ended before it listened",
         "Your server exited at startup, before a client connected. The end of its output is above. \
@@ -27,8 +27,8 @@ const NOT_STARTED: &[(&str, &str)] = &[
     (
         "cannot start `",
         "The server could not be started: the system did not find the program, or has no \
-         permission to run it. Run the command yourself, and replace the placeholders by a file and \
-         a port.",
+         permission to run it. Run the command yourself, and replace the placeholders with a file \
+         and a port.",
     ),
     (
         "no process listens on port",
@@ -37,30 +37,31 @@ const NOT_STARTED: &[(&str, &str)] = &[
     ),
 ];
 
-/// Messages that can occur in every exercise, and their explanations. The first match is printed.
-const IN_GENERAL: &[(&str, &str)] = &[
+/// Parts of messages that can occur in every exercise, and their explanations. The explanation of
+/// the first match is printed.
+const GENERAL_FAILURES: &[(&str, &str)] = &[
     (
         "panicked at",
         "Your server panicked while it served a client. The end of its output is above.",
     ),
     (
         "no verdict within",
-        "The check took too long and was stopped. Does your server wait forever, or for a while \
+        "The check took too long and was stopped. Does your server wait forever, or does it pause \
          for each client?",
     ),
     (
         "extra at the end",
-        "The client received everything, and then more. Your server sends something twice, \
-         pads it, or adds a newline.",
+        "The client received the whole reply, and then more bytes. Your server sends some bytes \
+         twice, pads the file, or adds a newline.",
     ),
     (
         "differs:",
-        "The bytes before this position are correct. (Positions start at 0, and include the \
-         preamble.) Was something changed, omitted, or sent twice?",
+        "The bytes before this position are correct. The first byte of the preamble \
+         has position 0. Does your server change or omit a byte, or send one twice?",
     ),
     (
         "expected a FIN after the last byte",
-        "Every byte arrived, but no FIN. After the last byte, close the connection, or shut \
+        "Every byte arrived, but no FIN. After the last byte, close the connection or shut \
          down its write half.",
     ),
 ];
@@ -69,9 +70,9 @@ const IN_GENERAL: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Subject {
     pub target: Target,
-    /// Its source file, if it is known.
+    /// The path of its source file, if it is known.
     pub source: Option<PathBuf>,
-    /// The original starter, if the server is compared with it.
+    /// The original starter, if a measurement compares the server with it.
     pub starter: Option<Target>,
 }
 
@@ -85,11 +86,11 @@ pub struct Job<'a> {
 }
 
 /// A callback that receives all verdicts of a job after each change, on any thread.
-pub type Report<'a> = &'a (dyn Fn(&[Graded]) + Sync);
+pub type Report<'a> = &'a (dyn Fn(&[GradedItem]) + Sync);
 
-/// The verdict of one check or measurement.
+/// A check or a measurement, and its verdict.
 #[derive(Clone, Debug)]
-pub struct Graded {
+pub struct GradedItem {
     /// The name of the check or of the measurement.
     pub name: &'static str,
     pub title: String,
@@ -100,17 +101,18 @@ pub struct Graded {
 /// The explanation of a failure.
 #[derive(Debug)]
 pub struct Explanation<'a> {
-    pub graded: &'a Graded,
+    pub graded: &'a GradedItem,
     pub actual: &'a str,
     /// The id of the diagnosis, or the name of the measurement, that explains the failure.
     pub id: Option<&'a str>,
-    pub say: &'a str,
+    /// The text that is printed for the learner.
+    pub text: &'a str,
 }
 
-/// Grades servers concurrently. Returns the verdicts of each exercise's checks and measurements.
+/// Grades servers concurrently. Returns the verdicts of each job's checks and measurements.
 ///
-/// With a `report`, as for a learner, no check is started after a failure that has an explanation.
-pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<Graded>> {
+/// With a `report`, no further check of a job starts after a failure that a diagnosis explains.
+pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem>> {
     use Verdict::{Pass, Skipped};
     let pending: Vec<_> = jobs.iter().map(|job| Mutex::new(pending(job.exercise))).collect();
     let lock = |index: usize| pending[index].lock().unwrap_or_else(PoisonError::into_inner);
@@ -135,15 +137,15 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<Graded>> {
     let is_needed = |index: usize, check: &Check| {
         let all = lock(index);
         let explained = explain(jobs[index].exercise, &all).filter(|failure| failure.id.is_some());
-        let place = |name| all.iter().position(|graded| graded.name == name);
-        explained.is_none_or(|failure| place(check.id) < place(failure.graded.name))
+        let position = |name| all.iter().position(|graded| graded.name == name);
+        explained.is_none_or(|failure| position(check.id) < position(failure.graded.name))
             || report.is_none()
     };
     let progress = |one: &Record| record(one.target, one.check.id, one.verdict.clone());
     let _ = conformance::run_pairs(&targets, &pairs, &is_needed, &progress);
     run_concurrently(jobs.len(), HEAVY_JOBS, &|index| {
         let Job { exercise, subject, .. } = &jobs[index];
-        let has_passed = |one: &Graded| matches!(one.verdict, Some(Pass | Skipped(_)));
+        let has_passed = |one: &GradedItem| matches!(one.verdict, Some(Pass | Skipped(_)));
         if lock(index)[..exercise.checks.len()].iter().all(has_passed) {
             for plan in &exercise.plan.measures {
                 let verdict = measure(plan, subject).unwrap_or_else(|verdict| verdict);
@@ -156,10 +158,10 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<Graded>> {
 }
 
 /// Returns all checks and measurements without a verdict.
-fn pending(exercise: &Exercise) -> Vec<Graded> {
+fn pending(exercise: &Exercise) -> Vec<GradedItem> {
     let checks = exercise.checks.iter().map(|check| (check.id, check.title.to_owned()));
     let measures = exercise.plan.measures.iter().map(|plan| (plan.what.name(), plan.title()));
-    let graded = |(name, title)| Graded { name, title, verdict: None };
+    let graded = |(name, title)| GradedItem { name, title, verdict: None };
     checks.chain(measures).map(graded).collect()
 }
 
@@ -183,27 +185,27 @@ fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
         MeasureKind::BlockedIn => Measure::BlockedIn,
         MeasureKind::SourceLacks => return Ok(judge_source(plan, subject)),
         MeasureKind::TimesStarter => {
-            let why = "there is no starter to compare it with";
+            let why = "there is no starter to compare the speed with";
             let starter = subject.starter.as_ref().ok_or(Verdict::Skipped(why.to_owned()))?;
             return Ok(judge_number(plan, times_starter(&subject.target, starter, load)?));
         }
     };
     Ok(match conformance::measure(&subject.target, what, load)? {
-        Counted::Number(number) => judge_number(plan, number as f64),
-        Counted::Calls(calls) => judge_calls(plan, &calls),
+        MeasuredValue::Number(number) => judge_number(plan, number as f64),
+        MeasuredValue::Calls(calls) => judge_calls(plan, &calls),
     })
 }
 
-/// Returns the best explanation: of the first failure with a diagnosis, or else of the first one.
-pub fn explain<'a>(exercise: &'a Exercise, all: &'a [Graded]) -> Option<Explanation<'a>> {
+/// Returns the explanation of the first failure that has a diagnosis, or else of the first failure.
+pub fn explain<'a>(exercise: &'a Exercise, all: &'a [GradedItem]) -> Option<Explanation<'a>> {
     let mut failures = all.iter().filter_map(|graded| match &graded.verdict {
         Some(Verdict::Fail(actual)) => Some((graded, actual.as_str())),
         _ => None,
     });
     let (first, first_actual) = failures.clone().next()?;
-    let general = |say| Some(Explanation { graded: first, actual: first_actual, id: None, say });
-    if let Some(say) = meaning(NOT_STARTED, first_actual) {
-        return general(say);
+    let general = |text| Some(Explanation { graded: first, actual: first_actual, id: None, text });
+    if let Some(text) = general_text(START_FAILURES, first_actual) {
+        return general(text);
     }
     let explained = failures.find_map(|(graded, actual)| {
         let fits = |diagnosis: &&Diagnosis| {
@@ -211,25 +213,26 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [Graded]) -> Option<Explanat
         };
         let diagnosis = exercise.plan.diagnoses.iter().find(fits);
         let measure = exercise.plan.measures.iter().find(|plan| plan.what.name() == graded.name);
-        let (id, say) = diagnosis
-            .map(|diagnosis| (diagnosis.id.as_str(), &diagnosis.say))
-            .or(measure.map(|plan| (graded.name, &plan.say)))?;
-        Some(Explanation { graded, actual, id: Some(id), say })
+        let (id, text) = diagnosis
+            .map(|diagnosis| (diagnosis.id.as_str(), &diagnosis.explanation))
+            .or(measure.map(|plan| (graded.name, &plan.explanation)))?;
+        Some(Explanation { graded, actual, id: Some(id), text })
     });
     explained.or_else(|| {
         let check = exercise.checks.iter().find(|check| check.id == first.name);
-        // The check's own hint describes its purpose, which may not be the cause of this failure.
-        let say = meaning(IN_GENERAL, first_actual).or(check.map(|check| check.hint));
-        general(say.unwrap_or_default())
+        // The check's hint comes last, because it describes the most likely cause of any failure of
+        // the check, and not necessarily the cause of this one.
+        let text = general_text(GENERAL_FAILURES, first_actual).or(check.map(|check| check.hint));
+        general(text.unwrap_or_default())
     })
 }
 
-fn meaning(meanings: &[(&str, &'static str)], actual: &str) -> Option<&'static str> {
-    meanings.iter().find(|(words, _)| actual.contains(words)).map(|&(_, meaning)| meaning)
+fn general_text(texts: &[(&str, &'static str)], actual: &str) -> Option<&'static str> {
+    texts.iter().find(|(words, _)| actual.contains(words)).map(|&(_, text)| text)
 }
 
-/// Whether a message contains `words`. Numbers of seconds are not compared, because they depend on
-/// the timeout of the client.
+/// Returns whether a message contains `words`. Numbers of seconds are not compared, because they
+/// depend on the client's timeout.
 pub fn contains_words(words: &str, actual: &str) -> bool {
     without_seconds(actual).contains(&without_seconds(words))
 }
@@ -252,7 +255,10 @@ fn judge_number(plan: &MeasurePlan, number: f64) -> Verdict {
     let is_high = plan.at_most.is_some_and(|most| number > most);
     match is_low || is_high {
         // More than one decimal digit of a ratio is not significant.
-        true => Verdict::Fail(format!("got {}", (number * 10.0).round() / 10.0)),
+        true => {
+            let actual = (number * 10.0).round() / 10.0;
+            Verdict::Fail(format!("expected {}, got {actual}", plan.limits()))
+        }
         false => Verdict::Pass,
     }
 }
@@ -262,13 +268,17 @@ fn judge_calls(plan: &MeasurePlan, actual: &BTreeSet<String>) -> Verdict {
         return Verdict::Pass;
     }
     let actual: Vec<String> = actual.iter().cloned().collect();
-    Verdict::Fail(format!("got threads that wait in {}", actual.join(", ")))
+    let expected = plan.expected_calls();
+    let actual = actual.join(", ");
+    Verdict::Fail(format!(
+        "expected a thread that waits in {expected}, got threads that wait in {actual}"
+    ))
 }
 
 fn judge_source(plan: &MeasurePlan, subject: &Subject) -> Verdict {
     let word = plan.word.as_deref().unwrap_or_default();
     let Some(path) = &subject.source else {
-        let why = "only the source of the exercise itself is checked";
+        let why = "the source code of this server is unknown";
         return Verdict::Skipped(why.to_owned());
     };
     let text = match fs::read_to_string(path) {
@@ -277,17 +287,20 @@ fn judge_source(plan: &MeasurePlan, subject: &Subject) -> Verdict {
     };
     match text.lines().position(|line| line.contains(word)) {
         None => Verdict::Pass,
-        Some(index) => Verdict::Fail(format!("line {} contains `{word}`", index + 1)),
+        Some(index) => {
+            let line = index + 1;
+            Verdict::Fail(format!("expected no `{word}` in the source, got it in line {line}"))
+        }
     }
 }
 
-/// Returns the speed as a multiple of the starter's: the median of several rounds.
+/// Returns the speed as a multiple of the starter's speed: the median of several rounds.
 fn times_starter(target: &Target, starter: &Target, load: Load) -> Result<f64, Verdict> {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
-        let theirs = conformance::reply_time(starter, load)?;
-        let ours = conformance::reply_time(target, load)?;
-        times.push(theirs.as_secs_f64() / ours.as_secs_f64());
+        let starter_time = conformance::reply_time(starter, load)?;
+        let target_time = conformance::reply_time(target, load)?;
+        times.push(starter_time.as_secs_f64() / target_time.as_secs_f64());
     }
     times.sort_by(f64::total_cmp);
     Ok(times[ROUNDS / 2])

@@ -9,27 +9,28 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use crate::cargo;
 use crate::check;
+use crate::course::{Course, called_as, command_for, display_path};
 use crate::exercise::Exercise;
 use crate::folders;
 use crate::output;
-use crate::place::{Place, called_as, command_for, shown};
 use crate::progress::{self, Progress};
 
 /// The folder for copies of work that `reset` replaces.
 const COPIES: &str = ".copies";
 
-/// Prints all exercises and their state.
-pub fn list(place: &Place) -> Result<bool> {
-    let progress = Progress::read(&place.folder)?;
-    let next = place.next(&progress).map(|next| next.name.as_str());
-    let width = place.exercises.iter().map(|one| one.plan.title.chars().count()).max().unwrap_or(0);
+/// Prints all exercises and the learner's progress.
+pub fn list(course: &Course) -> Result<bool> {
+    let progress = Progress::read(&course.folder)?;
+    let next = course.next(&progress).map(|next| next.number.as_str());
+    let width =
+        course.exercises.iter().map(|one| one.plan.title.chars().count()).max().unwrap_or(0);
     output::line(format!("     {:5} {:width$}  minutes  notes", "", "exercise"));
     let mut done_count = 0;
-    for Exercise { number, name, plan, .. } in &place.exercises {
-        let note = progress.note(name);
+    for Exercise { number, plan, .. } in &course.exercises {
+        let note = progress.note(number);
         let word = match note.done {
             Some(_) => "done",
-            None if next == Some(name) => "next",
+            None if next == Some(number) => "next",
             None => "",
         };
         done_count += usize::from(note.done.is_some());
@@ -41,40 +42,40 @@ pub fn list(place: &Place) -> Result<bool> {
         output::line(row.trim_end());
     }
     output::line("");
-    output::line(format!("{done_count} of {} done.", place.exercises.len()));
+    output::line(format!("{done_count} of {} done.", course.exercises.len()));
     output::rows(&[("continue", called_as("next"))]);
     Ok(true)
 }
 
 /// Prints what to do next.
-pub fn next(place: &Place) -> Result<bool> {
-    let progress = Progress::read(&place.folder)?;
-    let Some(exercise) = place.next(&progress) else {
-        output::good(&format!("You have done all {} exercises.", place.exercises.len()));
+pub fn next(course: &Course) -> Result<bool> {
+    let progress = Progress::read(&course.folder)?;
+    let Some(exercise) = course.next(&progress) else {
+        output::success(&format!("You have done all {} exercises.", course.exercises.len()));
         output::text("You can check any other server against the whole contract:");
-        let check = "cargo run -p conformance -- -- ./your-server {file} {port}";
-        output::rows(&[("", check.to_owned())]);
+        let conformance = harness::invocation("conformance", "cargo run -p conformance --");
+        output::rows(&[("", format!("{conformance} -- ./your-server {{file}} {{port}}"))]);
         return Ok(true);
     };
     if progress.is_empty() {
         output::text(
-            "Welcome. Each exercise is a small server with a gap. You close the gap, and test \
-             clients check the result. Every exercise fails at first, as intended.",
+            "Welcome. Each exercise is a small server that lacks one part. You write that part, \
+             and test clients check the result. Every exercise fails at first, as intended.",
         );
     }
-    print_exercise(place, exercise);
+    print_exercise(course, exercise);
     Ok(true)
 }
 
-/// Prints the subject of an exercise and its commands.
-pub fn print_exercise(place: &Place, exercise: &Exercise) {
+/// Prints the subject of an exercise, its files, and the commands for it.
+pub fn print_exercise(course: &Course, exercise: &Exercise) {
     let Exercise { number, plan, .. } = exercise;
     output::heading(&format!("Exercise {number}, {} ({} minutes)", plan.title, plan.minutes));
     output::text(&plan.idea);
     output::line("");
     output::rows(&[
-        ("read", shown(&place.lessons().join(&plan.lesson))),
-        ("the task", shown(&exercise.folder.join("README.md"))),
+        ("read", display_path(&course.lessons().join(&plan.lesson))),
+        ("the task", display_path(&exercise.folder.join("README.md"))),
         ("edit", check::edited_line(exercise)),
         ("check it", command_for(exercise, "check")),
         ("", format!("{}   (checks again after each save)", command_for(exercise, "watch"))),
@@ -84,12 +85,12 @@ pub fn print_exercise(place: &Place, exercise: &Exercise) {
 }
 
 /// Prints the next hint, or the hints that were already taken.
-pub fn hint(place: &Place, exercise: &Exercise, is_again: bool) -> Result<bool> {
+pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<bool> {
     let hints = exercise.hints()?;
-    let mut progress = Progress::read(&place.folder)?;
-    let taken = progress.note(&exercise.name).hints.min(hints.len());
+    let mut progress = Progress::read(&course.folder)?;
+    let taken = progress.note(&exercise.number).hints.min(hints.len());
     let number = &exercise.number;
-    let range = match is_again || taken == hints.len() {
+    let range = match is_repeated || taken == hints.len() {
         true => 0..taken,
         false => taken..taken + 1,
     };
@@ -103,7 +104,7 @@ pub fn hint(place: &Place, exercise: &Exercise, is_again: bool) -> Result<bool> 
         output::markdown(&hints[index]);
     }
     if last > taken {
-        progress.change(&exercise.name, |note| note.hints = last)?;
+        progress.change(&exercise.number, |note| note.hints = last)?;
     }
     output::rows(&[match last < hints.len() {
         true => ("next hint", command_for(exercise, "hint")),
@@ -113,49 +114,49 @@ pub fn hint(place: &Place, exercise: &Exercise, is_again: bool) -> Result<bool> 
 }
 
 /// Prints the solution, after a confirmation.
-pub fn solution(place: &Place, exercise: &Exercise, is_sure: bool) -> Result<bool> {
+pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Result<bool> {
     let path = exercise.solution_file();
     let text = fs::read_to_string(&path);
-    let text = text.with_context(|| format!("cannot read `{}`", shown(&path)))?;
-    let mut progress = Progress::read(&place.folder)?;
-    let note = progress.note(&exercise.name);
-    if note.done.is_none() && !note.has_seen_solution && !is_sure {
+    let text = text.with_context(|| format!("cannot read `{}`", display_path(&path)))?;
+    let mut progress = Progress::read(&course.folder)?;
+    let note = progress.note(&exercise.number);
+    if note.done.is_none() && !note.has_seen_solution && !is_confirmed {
         output::text(
             "You have not solved this exercise yet. If you read the solution, you can no longer \
              find it yourself.",
         );
-        if !ask("Show it?")? {
+        if !ask("Show the solution?")? {
             output::line("Try a hint instead. There are three:");
             output::rows(&[("a hint", command_for(exercise, "hint"))]);
             return Ok(true);
         }
     }
-    progress.change(&exercise.name, |note| note.has_seen_solution = true)?;
-    output::heading(&format!("One of many solutions: {}", shown(&path)));
+    progress.change(&exercise.number, |note| note.has_seen_solution = true)?;
+    output::heading(&format!("One of many solutions: {}", display_path(&path)));
     output::line("");
     output::line(text.trim_end());
     output::line("");
-    let files = [exercise.main_file(), path].map(|file| shown(&file)).join(" ");
+    let files = [exercise.main_file(), path].map(|file| display_path(&file)).join(" ");
     output::rows(&[("compare", format!("git diff --no-index {files}"))]);
     Ok(true)
 }
 
 /// Restores the starter, and keeps a copy of the learner's work.
-pub fn reset(place: &Place, exercise: &Exercise) -> Result<bool> {
+pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
     let source = exercise.source();
     let name = progress::now().replace(':', "-");
-    let copy = place.folder.join(COPIES).join(&exercise.name).join(name);
+    let copy = course.folder.join(COPIES).join(&exercise.name).join(name);
     let copied = (|| {
         let (work, starter) = (folders::read(&source)?, folders::read(&exercise.starter())?);
         if folders::are_same(&work, &starter) {
             return Ok(None);
         }
-        ensure!(!copy.exists(), "a copy from the same second exists: `{}`", shown(&copy));
+        ensure!(!copy.exists(), "a copy from the same second exists: `{}`", display_path(&copy));
         folders::write(&work, &copy)?;
         Ok(Some(starter))
     })();
     let copied = copied.map_err(|error| {
-        let folder = shown(&exercise.folder);
+        let folder = display_path(&exercise.folder);
         anyhow!("cannot reset `{folder}`: {error}\nhelp: your work was not changed")
     })?;
     let Some(starter) = copied else {
@@ -163,13 +164,16 @@ pub fn reset(place: &Place, exercise: &Exercise) -> Result<bool> {
         return Ok(true);
     };
     folders::replace(&starter, &source).map_err(|error| {
-        let (source, copy) = (shown(&source), shown(&copy));
+        let (source, copy) = (display_path(&source), display_path(&copy));
         anyhow!("cannot replace `{source}`: {error}\nhelp: a copy of your work is in {copy}")
     })?;
-    let mut progress = Progress::read(&place.folder)?;
-    progress.change(&exercise.name, |note| note.done = None)?;
+    let mut progress = Progress::read(&course.folder)?;
+    progress.change(&exercise.number, |note| note.done = None)?;
     output::line(format!("The starter of exercise {} is restored.", exercise.number));
-    output::rows(&[("your work", shown(&copy)), ("edit", shown(&exercise.main_file()))]);
+    output::rows(&[
+        ("your work", display_path(&copy)),
+        ("edit", display_path(&exercise.main_file())),
+    ]);
     Ok(true)
 }
 
@@ -179,24 +183,25 @@ pub fn keep(exercises: &[Exercise]) -> Result<bool> {
         let starter = exercise.starter();
         folders::read(&exercise.source())
             .and_then(|files| folders::replace(&files, &starter))
-            .with_context(|| format!("cannot replace `{}`", shown(&starter)))?;
-        output::line(format!("{} is up to date with src/.", shown(&starter)));
+            .with_context(|| format!("cannot replace `{}`", display_path(&starter)))?;
+        output::line(format!("{} is up to date with src/.", display_path(&starter)));
     }
     Ok(true)
 }
 
 /// Starts the learner's server, so that the learner can connect to it.
-pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool> {
+pub fn run(course: &Course, exercise: &Exercise, port: u16) -> Result<bool> {
     if let Err(error) = TcpListener::bind(("127.0.0.1", port)) {
         let (run, other) = (command_for(exercise, "run"), port.wrapping_add(1));
         bail!(
             "cannot listen on port {port}: {error}\nhelp: try another port:\n  {run} --port {other}"
         );
     }
-    let Some(built) = check::build(place, exercise)? else { return Ok(false) };
+    let Some(built) = check::build(course, exercise)? else { return Ok(false) };
     let program = built.program(&exercise.package())?;
-    let river = place.kit().join("assets/river.webp");
-    let file = shown(&if river.exists() { river } else { exercise.folder.join("README.md") });
+    let river = course.kit().join("assets/river.webp");
+    let file =
+        display_path(&if river.exists() { river } else { exercise.folder.join("README.md") });
     let port_word = port.to_string();
     let values = [
         ("{port}", port_word.as_str()),
@@ -207,32 +212,33 @@ pub fn run(place: &Place, exercise: &Exercise, port: u16) -> Result<bool> {
         ("{limit}", "2000"),
         ("{file}", file.as_str()),
     ];
-    let fill = |word: String, (place, value): &(&str, &str)| word.replace(place, value);
+    let fill = |word: String, (placeholder, value): &(&str, &str)| word.replace(placeholder, value);
     let words = exercise.plan.arguments.split_whitespace();
     let mut command = Command::new(program);
     command.args(words.map(|word| values.iter().fold(word.to_owned(), fill)));
+    let probe = harness::invocation("probe", "cargo run -q -p probe --");
     output::line(format!("serving {file}; press Ctrl-C to stop"));
     output::rows(&[
         ("a browser", format!("http://localhost:{port}/")),
-        ("a client", format!("cargo run -q -p probe -- 127.0.0.1:{port}")),
+        ("a client", format!("{probe} 127.0.0.1:{port}")),
     ]);
     output::line("");
-    hand_over(command).with_context(|| format!("cannot start `{}`", shown(program)))
+    run_in_place(command).with_context(|| format!("cannot start `{}`", display_path(program)))
 }
 
-/// Fetches and builds everything that a class needs, so that it needs no network afterwards.
-pub fn warm(place: &Place) -> Result<bool> {
-    let kit = place.kit();
+/// Fetches and builds everything that a class needs. Afterwards, the exercises need no network.
+pub fn warm(course: &Course) -> Result<bool> {
+    let kit = course.kit();
     output::line("Fetching all dependencies of the kit and of the exercises …");
     if kit.join("Cargo.toml").exists() {
         cargo::run(&kit, "fetch", &["--locked"])?;
     }
-    cargo::run(&place.folder, "fetch", &[])?;
+    cargo::run(&course.folder, "fetch", &[])?;
     output::line("Building all exercises …");
-    // An unfinished exercise need not compile. Its dependencies have been built.
-    cargo::build_all(&place.folder, &["--workspace", "--bins", "--keep-going", "--offline"])?;
+    // If an unfinished exercise does not compile, its dependencies are built nevertheless.
+    cargo::build_all(&course.folder, &["--workspace", "--bins", "--keep-going", "--offline"])?;
     output::line("");
-    output::good("Done. From now on, no exercise needs the network.");
+    output::success("Done. The exercises no longer need the network.");
     Ok(true)
 }
 
@@ -247,13 +253,13 @@ fn ask(question: &str) -> Result<bool> {
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
 }
 
-/// Replaces this process by the server, so that the server receives Ctrl-C directly.
+/// Replaces this process with the server, so that the server receives Ctrl-C directly.
 #[cfg(unix)]
-fn hand_over(mut command: Command) -> io::Result<bool> {
+fn run_in_place(mut command: Command) -> io::Result<bool> {
     Err(std::os::unix::process::CommandExt::exec(&mut command))
 }
 
 #[cfg(not(unix))]
-fn hand_over(mut command: Command) -> io::Result<bool> {
+fn run_in_place(mut command: Command) -> io::Result<bool> {
     Ok(command.status()?.success())
 }

@@ -3,12 +3,12 @@
 mod cargo;
 mod check;
 mod cli;
+mod course;
 mod exercise;
 mod folders;
 mod grade;
 mod learn;
 mod output;
-mod place;
 mod progress;
 mod proofs;
 mod watch;

@@ -45,7 +45,8 @@ pub fn markdown(source: &str) {
     }
 }
 
-/// Prints rows of a label and a command or path. Does not wrap them, so that they can be copied.
+/// Prints rows of a label and a command or path. Commands and paths are not wrapped, so that they
+/// can be copied.
 pub fn rows(rows: &[(&str, String)]) {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in rows {
@@ -77,7 +78,7 @@ pub fn heading(text: &str) {
     styled(text, &Style::new().bold());
 }
 
-/// Prints an error to stderr. Does not wrap lines that contain two spaces, such as commands.
+/// Prints an error to stderr. Lines that contain two spaces, such as commands, are not wrapped.
 pub fn error(error: &Error) {
     for part in format!("error: {error:#}").lines() {
         let lines = match part.contains("  ") {
@@ -88,13 +89,13 @@ pub fn error(error: &Error) {
     }
 }
 
-/// Prints a text in green.
-pub fn good(text: &str) {
+/// Prints a text in green, for a success.
+pub fn success(text: &str) {
     styled(text, &Style::new().green().bold());
 }
 
-/// Prints a text in red.
-pub fn bad(text: &str) {
+/// Prints a text in red, for a failure.
+pub fn failure(text: &str) {
     styled(text, &Style::new().red().bold());
 }
 

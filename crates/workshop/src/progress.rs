@@ -7,14 +7,17 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, anyhow};
 
+use crate::exercise::number_of;
+
 const FILE: &str = ".progress";
 
-const EXPLANATION: &str = "\
-# Your progress in the exercises, written by `workshop`. It is plain text: edit or delete it if you
-# like. Each line names an exercise, then its notes: done, hints taken, solution seen.
+const HEADER: &str = "\
+# Your progress in the exercises, written by `workshop`. You can edit or delete this file. Each line
+# contains the number of an exercise, then `done` and the time, `hints` and their number, and
+# `solution` if you have seen it.
 ";
 
-/// The progress in all exercises.
+/// The progress in all exercises, by their numbers.
 #[derive(Debug, Default)]
 pub struct Progress {
     path: PathBuf,
@@ -24,9 +27,9 @@ pub struct Progress {
 /// The progress in one exercise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
-    /// When all checks passed for the first time.
+    /// The time at which all checks passed for the first time, in UTC.
     pub done: Option<String>,
-    /// The number of hints that were taken.
+    /// The number of hints that the learner has taken.
     pub hints: usize,
     pub has_seen_solution: bool,
 }
@@ -36,45 +39,46 @@ impl Progress {
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path).unwrap_or_default();
-        let mut notes = BTreeMap::new();
+        let mut notes: BTreeMap<String, Note> = BTreeMap::new();
         for (index, line) in text.lines().enumerate() {
             let mut words = line.split_whitespace();
             let Some(name) = words.next().filter(|name| !name.starts_with('#')) else { continue };
-            let note = Note::parse(words).with_context(|| {
+            // In earlier versions, a line began with the name of the exercise's folder.
+            let note = notes.entry(number_of(name).to_owned()).or_default();
+            note.read(words).with_context(|| {
                 let (path, line_number) = (path.display(), index + 1);
                 format!("{path}:{line_number}: invalid line \"{line}\"\nhelp: fix or delete it")
             })?;
-            notes.insert(name.to_owned(), note);
         }
         Ok(Self { path, notes })
     }
 
-    /// The progress in one exercise.
-    pub fn note(&self, name: &str) -> Note {
-        self.notes.get(name).cloned().unwrap_or_default()
+    /// Returns the progress in one exercise.
+    pub fn note(&self, number: &str) -> Note {
+        self.notes.get(number).cloned().unwrap_or_default()
     }
 
-    /// Whether an exercise is done.
-    pub fn is_done(&self, name: &str) -> bool {
-        self.note(name).done.is_some()
+    /// Returns whether an exercise is done.
+    pub fn is_done(&self, number: &str) -> bool {
+        self.note(number).done.is_some()
     }
 
-    /// Whether there is no progress yet.
+    /// Returns whether there is no progress yet.
     pub fn is_empty(&self) -> bool {
         self.notes.is_empty()
     }
 
     /// Records that an exercise is done.
-    pub fn record_done(&mut self, name: &str) -> Result<()> {
-        self.change(name, |note| note.done = note.done.take().or_else(|| Some(now())))
+    pub fn record_done(&mut self, number: &str) -> Result<()> {
+        self.change(number, |note| note.done = note.done.take().or_else(|| Some(now())))
     }
 
     /// Changes the progress in an exercise, and writes the file.
-    pub fn change(&mut self, name: &str, change: impl FnOnce(&mut Note)) -> Result<()> {
-        change(self.notes.entry(name.to_owned()).or_default());
-        let mut text = EXPLANATION.to_owned();
-        for (name, note) in self.notes.iter().filter(|(_, note)| **note != Note::default()) {
-            text.push_str(&format!("{name}{}\n", note.to_text()));
+    pub fn change(&mut self, number: &str, change: impl FnOnce(&mut Note)) -> Result<()> {
+        change(self.notes.entry(number.to_owned()).or_default());
+        let mut text = HEADER.to_owned();
+        for (number, note) in self.notes.iter().filter(|(_, note)| **note != Note::default()) {
+            text.push_str(&format!("{number}{}\n", note.to_text()));
         }
         let path = self.path.display();
         fs::write(&self.path, text).map_err(|error| {
@@ -84,17 +88,17 @@ impl Progress {
 }
 
 impl Note {
-    fn parse<'w>(mut words: impl Iterator<Item = &'w str>) -> Option<Self> {
-        let mut note = Self::default();
+    /// Adds the notes of one line. Returns `None` if the line is invalid.
+    fn read<'w>(&mut self, mut words: impl Iterator<Item = &'w str>) -> Option<()> {
         while let Some(word) = words.next() {
             match word {
-                "done" => note.done = Some(words.next()?.to_owned()),
-                "hints" => note.hints = words.next()?.parse().ok()?,
-                "solution" => note.has_seen_solution = true,
+                "done" => self.done = Some(words.next()?.to_owned()),
+                "hints" => self.hints = self.hints.max(words.next()?.parse().ok()?),
+                "solution" => self.has_seen_solution = true,
                 _ => return None,
             }
         }
-        Some(note)
+        Some(())
     }
 
     fn to_text(&self) -> String {
@@ -105,7 +109,7 @@ impl Note {
     }
 }
 
-/// The current time in UTC, with a precision of one second.
+/// Returns the current time in UTC, with a precision of one second (RFC 3339).
 pub fn now() -> String {
     humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }

@@ -1,4 +1,5 @@
-//! `check --all`: proves that starters fail, solutions pass and wrong answers are explained.
+//! `check --all`: proves that each starter fails, each solution passes, and each wrong answer is
+//! explained by its diagnosis.
 
 use std::fmt::{self, Display, Formatter};
 use std::fs;
@@ -10,16 +11,16 @@ use anyhow::Result;
 use clap::Args;
 use conformance::{Check, Verdict};
 
-use crate::cargo::{self, Built};
+use crate::cargo::{self, BuildOutput};
 use crate::check;
+use crate::course::{Course, command_for, display_path};
 use crate::exercise::{Diagnosis, Exercise, WrongAnswer};
 use crate::folders;
-use crate::grade::{self, Graded, Job, Subject};
+use crate::grade::{self, GradedItem, Job, Subject};
 use crate::output;
-use crate::place::{Place, command_for, shown};
 
-/// How long a client waits for the next byte. The timeout is longer than in `check`, because
-/// many programs run.
+/// The maximum time that a client waits for the next byte. It is longer than in `check`, because
+/// many programs run concurrently.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The kinds of proofs to run. If none is set, all of them run.
@@ -56,7 +57,7 @@ enum Kind<'a> {
     Starter,
     /// Passes.
     Solution,
-    /// Fails, and is explained by the diagnosis of this wrong answer.
+    /// Fails, and the diagnosis of this wrong answer explains the failure.
     Wrong(&'a WrongAnswer),
 }
 
@@ -70,40 +71,40 @@ impl Display for Kind<'_> {
     }
 }
 
-/// A violation of what an exercise must fulfill.
+/// A requirement that an exercise does not meet.
 #[derive(Debug)]
 struct Error {
-    place: String,
-    what: String,
+    path: String,
+    message: String,
     help: String,
 }
 
 impl Error {
-    fn new(path: &Path, what: impl ToString, help: impl ToString) -> Self {
-        Self { place: shown(path), what: what.to_string(), help: help.to_string() }
+    fn new(path: &Path, message: impl ToString, help: impl ToString) -> Self {
+        Self { path: display_path(path), message: message.to_string(), help: help.to_string() }
     }
 }
 
-/// Runs the proofs for one exercise or for all. Returns whether there was no error.
-pub fn prove(place: &Place, only: Option<&Exercise>, kinds: Kinds) -> Result<bool> {
+/// Runs the proofs for one exercise or for all of them. Returns whether there was no error.
+pub fn prove(course: &Course, only: Option<&Exercise>, kinds: Kinds) -> Result<bool> {
     let started = Instant::now();
     let kinds = match kinds == Kinds::default() {
         true => Kinds { starters: true, solutions: true, wrongs: true, links: true },
         false => kinds,
     };
-    let exercises = only.map_or(place.exercises.as_slice(), slice::from_ref);
+    let exercises = only.map_or(course.exercises.as_slice(), slice::from_ref);
     let mut errors: Vec<Error> = exercises.iter().flat_map(file_errors).collect();
     if kinds.links {
-        errors.extend(exercises.iter().flat_map(|exercise| link_errors(place, exercise)));
+        errors.extend(exercises.iter().flat_map(|exercise| link_errors(course, exercise)));
     }
     let claims: Vec<Claim<'_>> = exercises.iter().flat_map(|one| claims_of(one, kinds)).collect();
     if !claims.is_empty() {
-        errors.extend(prove_programs(place, only, &claims)?);
+        errors.extend(prove_programs(course, only, &claims)?);
     }
-    for Error { place, what, help } in &errors {
+    for Error { path, message, help } in &errors {
         output::line("");
-        output::line(place);
-        output::wrapped_rows(&[("what", what), ("help", help)]);
+        output::line(path);
+        output::wrapped_rows(&[("error", message), ("help", help)]);
     }
     output::line("");
     let count = match errors.len() {
@@ -115,7 +116,7 @@ pub fn prove(place: &Place, only: Option<&Exercise>, kinds: Kinds) -> Result<boo
     let links = if kinds.links { ", links" } else { "" };
     let took = started.elapsed().as_secs_f32();
     let summary = format!("{count} in {programs} ({of_exercises}){links}; {took:.0} s");
-    let print = if errors.is_empty() { output::good } else { output::bad };
+    let print = if errors.is_empty() { output::success } else { output::failure };
     print(&summary);
     Ok(errors.is_empty())
 }
@@ -144,7 +145,7 @@ fn file_errors(exercise: &Exercise) -> Vec<Error> {
     }
     let main_file = exercise.main_file();
     if exercise.your_turn_line().is_none() {
-        let what = "no line marks where the learner starts";
+        let what = "no comment marks the line where the learner starts";
         errors.push(Error::new(&main_file, what, "add a comment `// Your turn: …`"));
     }
     let [keep, reset] = ["keep", "reset"].map(|command| command_for(exercise, command));
@@ -173,12 +174,12 @@ fn file_errors(exercise: &Exercise) -> Vec<Error> {
 }
 
 /// Returns the missing links between the lesson, the exercise and the list of exercises.
-fn link_errors(place: &Place, exercise: &Exercise) -> Vec<Error> {
+fn link_errors(course: &Course, exercise: &Exercise) -> Vec<Error> {
     let (name, lesson) = (&exercise.name, &exercise.plan.lesson);
     let links = [
-        (place.lessons().join(lesson), format!("exercises/{name}/README.md")),
+        (course.lessons().join(lesson), format!("exercises/{name}/README.md")),
         (exercise.folder.join("README.md"), format!("../../{lesson}")),
-        (place.folder.join("README.md"), format!("{name}/README.md")),
+        (course.folder.join("README.md"), format!("{name}/README.md")),
     ];
     let missing = links.into_iter().filter_map(|(path, link)| {
         let what = match fs::read_to_string(&path) {
@@ -193,7 +194,7 @@ fn link_errors(place: &Place, exercise: &Exercise) -> Vec<Error> {
 
 /// Builds all programs, then grades them concurrently.
 fn prove_programs(
-    place: &Place,
+    course: &Course,
     only: Option<&Exercise>,
     claims: &[Claim<'_>],
 ) -> Result<Vec<Error>> {
@@ -204,7 +205,7 @@ fn prove_programs(
         Some(package) => arguments.extend(["-p", package]),
         None => arguments.push("--workspace"),
     }
-    let built = cargo::build_all(&place.folder, &arguments)?;
+    let built = cargo::build_all(&course.folder, &arguments)?;
     let (mut errors, mut ready, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
     for claim in claims {
         match built_subject(claim, &built) {
@@ -221,11 +222,11 @@ fn prove_programs(
     for ((claim, job), graded) in ready.into_iter().zip(&jobs).zip(grade::grade(&jobs, None)) {
         let mut verdict = judge(claim, &graded);
         // On a busy computer, a correct server can be too slow. A learner does not run many
-        // programs concurrently, so that the verdict of a program that runs alone decides.
+        // programs concurrently, so the verdict of a separate run decides.
         if let Err(first) = &verdict {
             let alone = judge(claim, &grade::grade(slice::from_ref(job), None)[0]);
             if alone.is_ok() {
-                output::wrapped_rows(&[("concurrently", &first.what), ("alone", "as expected")]);
+                output::wrapped_rows(&[("concurrently", &first.message), ("alone", "as expected")]);
             }
             verdict = alone;
         }
@@ -237,7 +238,7 @@ fn prove_programs(
 }
 
 /// Returns the program to grade, or an error if the compiler reported an error or a warning.
-fn built_subject(claim: &Claim<'_>, built: &Built) -> Result<Subject, Error> {
+fn built_subject(claim: &Claim<'_>, built: &BuildOutput) -> Result<Subject, Error> {
     if let Some(message) = built.messages.iter().find(|one| one.target == claim.program) {
         let help = if message.is_error { "fix the error" } else { "fix the warning" };
         return Err(Error::new(&claim.source, message.text.trim_end(), help));
@@ -251,7 +252,7 @@ fn built_subject(claim: &Claim<'_>, built: &Built) -> Result<Subject, Error> {
     Ok(subject)
 }
 
-/// Returns the checks that decide a claim: the decisive check and those before it.
+/// Returns the decisive check of a claim, and the checks before it.
 fn required_checks<'a>(claim: &Claim<'a>) -> &'a [&'static Check] {
     let checks = &claim.exercise.checks;
     let last = match claim.kind {
@@ -270,7 +271,7 @@ fn diagnosis<'a>(exercise: &'a Exercise, wrong: &WrongAnswer) -> Option<&'a Diag
 }
 
 /// Returns an error if the verdicts differ from those that the claim expects.
-fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Result<(), Error> {
+fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
     let exercise = claim.exercise;
     let skipped = graded.iter().find_map(|graded| match &graded.verdict {
         Some(Verdict::Skipped(why)) => Some((graded.name, why)),
@@ -280,7 +281,7 @@ fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Result<(), Error> {
         (Kind::Solution, None) => match skipped {
             Some((name, why)) if cfg!(target_os = "linux") => (
                 format!("{name} was skipped: {why}"),
-                "change `arguments` in exercise.toml, or use another check",
+                "change `arguments` in exercise.toml, or choose another check",
             ),
             _ => return Ok(()),
         },
@@ -291,7 +292,7 @@ fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Result<(), Error> {
         // A skipped check cannot fail.
         (Kind::Starter | Kind::Wrong(_), None) if skipped.is_some() => return Ok(()),
         (Kind::Starter, None) => {
-            ("the starter passes".to_owned(), "leave a gap that a check detects")
+            ("the starter passes".to_owned(), "omit a part whose absence a check detects")
         }
         (Kind::Starter, Some(_)) => {
             let expected = &exercise.plan.starter;
@@ -302,7 +303,7 @@ fn judge(claim: &Claim<'_>, graded: &[Graded]) -> Result<(), Error> {
                     return Ok(());
                 }
                 Some(Verdict::Fail(actual)) => (
-                    format!("{name} fails with another message: {actual}"),
+                    format!("{name}: expected a failure with `{}`, got `{actual}`", expected.words),
                     "change `starter.words` in exercise.toml",
                 ),
                 _ => (format!("{name} does not fail"), "change `starter.check` in exercise.toml"),

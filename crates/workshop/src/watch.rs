@@ -9,22 +9,22 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::check;
+use crate::course::{Course, display_path};
 use crate::exercise::Exercise;
 use crate::folders::{self, Files};
 use crate::learn;
 use crate::output;
-use crate::place::{Place, shown};
 use crate::progress::Progress;
 
-/// The interval between two checks of the files. Reading a few small files costs less than a
-/// millisecond. Reading also works in folders without change notifications, such as those that a
-/// container shares.
+/// The interval at which the files are read. Reading a few small files takes less than a
+/// millisecond. It also works in folders without change notifications, such as folders that a
+/// container shares with its host.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Checks an exercise now and after every change, until the learner quits.
-pub fn watch<'a>(place: &'a Place, first: &'a Exercise) -> Result<bool> {
+pub fn watch<'a>(course: &'a Course, first: &'a Exercise) -> Result<bool> {
     let (sender, input) = mpsc::channel();
-    // If stdin ends, the channel stays open, so that `recv_timeout` still waits.
+    // Keeps the channel open after stdin has ended, so that `recv_timeout` still waits.
     let input_sender = sender.clone();
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
@@ -34,14 +34,14 @@ pub fn watch<'a>(place: &'a Place, first: &'a Exercise) -> Result<bool> {
     let mut exercise = first;
     loop {
         let checked = sources(exercise);
-        if let Err(error) = check::check(place, exercise, None) {
+        if let Err(error) = check::check(course, exercise, None) {
             output::error(&error);
         }
         print_waiting(exercise);
-        match wait(place, exercise, &checked, &input)? {
+        match wait(course, exercise, &checked, &input)? {
             Some(next) if next.name != exercise.name => {
                 exercise = next;
-                learn::print_exercise(place, exercise);
+                learn::print_exercise(course, exercise);
             }
             Some(_) => {}
             None => return Ok(true),
@@ -49,10 +49,10 @@ pub fn watch<'a>(place: &'a Place, first: &'a Exercise) -> Result<bool> {
     }
 }
 
-/// Waits for a change of the files or for a line of input. Returns the exercise to check, or `None`
-/// if the learner quits.
+/// Waits until a file changes or the learner enters a line. Returns the exercise to check, or
+/// `None` if the learner quits.
 fn wait<'a>(
-    place: &'a Place,
+    course: &'a Course,
     exercise: &'a Exercise,
     checked: &Files,
     input: &Receiver<String>,
@@ -61,8 +61,8 @@ fn wait<'a>(
     loop {
         let Ok(line) = input.recv_timeout(POLL_INTERVAL) else {
             let now = sources(exercise);
-            // An editor may write a file in several steps, or write a new file and rename it. So
-            // the files count as saved when they have not changed between two polls.
+            // An editor may write a file in several steps, or write a new file and rename it.
+            // Therefore, the files count as saved if they have not changed between two polls.
             if now != *checked && now == last && now.contains_key(Path::new("main.rs")) {
                 output::line("Saved: checking again.");
                 return Ok(Some(exercise));
@@ -73,8 +73,8 @@ fn wait<'a>(
         match line.trim() {
             "" => return Ok(Some(exercise)),
             "q" => return Ok(None),
-            "h" => drop(learn::hint(place, exercise, false)?),
-            "n" => match next_after(place, exercise)? {
+            "h" => drop(learn::hint(course, exercise, false)?),
+            "n" => match next_after(course, exercise)? {
                 Some(next) => return Ok(Some(next)),
                 None => output::line("All other exercises are done."),
             },
@@ -86,20 +86,21 @@ fn wait<'a>(
 
 fn print_waiting(exercise: &Exercise) {
     output::line("");
-    output::line(format!("Waiting for changes of {}", shown(&exercise.main_file())));
-    output::line("Enter: check again;  h Enter: hint;  n Enter: next exercise;  q Enter: quit");
+    output::line(format!("Waiting for changes to {}", display_path(&exercise.main_file())));
+    output::line("Press Enter to check again, or enter h (hint), n (next exercise) or q (quit).");
 }
 
-/// Returns the next exercise that is not done: the first later one, or else the first one.
-fn next_after<'a>(place: &'a Place, exercise: &Exercise) -> Result<Option<&'a Exercise>> {
-    let progress = Progress::read(&place.folder)?;
-    let is_open = |other: &&Exercise| other.name != exercise.name && !progress.is_done(&other.name);
-    let mut open = place.exercises.iter().filter(is_open);
+/// Returns the first exercise after this one that is not done, or else the first one of all.
+fn next_after<'a>(course: &'a Course, exercise: &Exercise) -> Result<Option<&'a Exercise>> {
+    let progress = Progress::read(&course.folder)?;
+    let is_open =
+        |other: &&Exercise| other.name != exercise.name && !progress.is_done(&other.number);
+    let mut open = course.exercises.iter().filter(is_open);
     let first = open.clone().next();
     Ok(open.find(|other| other.name > exercise.name).or(first))
 }
 
-/// Returns the source files of the program, as far as they can be read now.
+/// Returns the source files of the program that can be read at the moment.
 fn sources(exercise: &Exercise) -> Files {
     let mut files = folders::read(&exercise.source()).unwrap_or_default();
     // Ignore an editor's temporary files.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use benches::footprint::{Footprints, HELD_CLIENTS, tables, why_no_strace};
+use benches::footprint::{Footprints, NON_READING_CLIENTS, tables, why_no_strace};
 use benches::records;
 use benches::servers::Participant;
 use benches::suite::{CHUNK_SIZES, file_bytes_for};
@@ -21,14 +21,15 @@ use crate::results;
 const EXAMPLES: &str = "\
 Examples:
   just footprint
-      All servers, chunk sizes from 1 B to 1 MiB, and non-reading clients.
-  just footprint --server tokio,node --chunk-size 1B,64KiB --no-held
-      A first impression.
+      Measure all servers, with chunks of 1 B to 1 MiB and with non-reading
+      clients.
+  just footprint --server tokio,node --chunk-size 1B,64KiB --skip-non-reading
+      Take a few measurements only.
 
-Each server is a process of its own, and all servers have the same job. Times
-come from a run without strace, and system calls from a run with it.
+Each server is a separate process, and all servers do the same work. Times are
+measured without strace. System calls are counted with strace in another run.
 
-Exit codes: 0 if everything was measured, 1 if a measurement failed, 2 if the
+Exit codes: 0 if all measurements succeeded, 1 if a measurement failed, 2 if the
 program could not run.";
 
 /// Measure the cost of each server as a process
@@ -37,7 +38,8 @@ program could not run.";
 pub struct Args {
     /// Servers, separated by commas [default: all]
     ///
-    /// std, tokio, async-std, smol, each of them also with -zero-copy; and node
+    /// std, tokio, async-std and smol, each of them also with the suffix -zero-copy; or
+    /// node
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = PossibleValuesParser::new(participants().map(|it| it.name)))]
     server: Vec<String>,
@@ -49,17 +51,17 @@ pub struct Args {
     #[arg(value_parser = PossibleValuesParser::new(CHUNK_SIZES.map(|size| size.0)))]
     chunk_size: Vec<String>,
 
-    /// Approximate duration of a timed job
+    /// Approximate duration of each job
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = text::duration)]
     job_time: Duration,
 
-    /// Count no system calls
+    /// Do not count system calls
     #[arg(long)]
     no_strace: bool,
 
-    /// Connect no non-reading clients
-    #[arg(long)]
-    no_held: bool,
+    /// Do not measure memory with non-reading clients
+    #[arg(long, alias = "no-held")]
+    skip_non_reading: bool,
 
     /// File for the values
     ///
@@ -68,12 +70,12 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// Returns all servers that have a chunk size.
+/// Returns all servers whose chunk size can be set.
 fn participants() -> impl Iterator<Item = Participant> {
     Participant::all().into_iter().filter(Participant::has_chunk_size)
 }
 
-/// The description of a measurement, and a function that takes it.
+/// The description of a measurement, and the function that takes it.
 type Step = (String, Box<dyn Fn(&mut Footprints) -> io::Result<Vec<Measurement>>>);
 
 pub fn run(args: Args) -> anyhow::Result<bool> {
@@ -84,7 +86,7 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
     let mut problems: Vec<String> =
         no_strace.iter().map(|why| format!("system calls are not counted: {why}")).collect();
     problems.iter().for_each(note);
-    // The files are on a disk: some file systems in memory do not support RWF_NOWAIT.
+    // The files must be on a disk, because some in-memory file systems do not support `RWF_NOWAIT`.
     let folder = records::target_folder().join("measure");
     let footprints =
         Footprints::new(env::current_exe()?, &folder, args.job_time, no_strace.is_none());
@@ -101,7 +103,7 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
         match measure(&mut footprints) {
             Ok(values) => measurements.extend(values),
             Err(error) => {
-                problems.push(format!("failed: {name}: {error}"));
+                problems.push(format!("{name} could not be measured: {error}"));
                 is_complete = false;
             }
         }
@@ -129,13 +131,13 @@ impl Args {
                 (name, Box::new(move |to| to.measure_chunks(&it, chunk, file_bytes)))
             })
         });
-        let clients = HELD_CLIENTS.into_iter().filter(|_| !self.no_held);
-        let held = clients.flat_map(|clients| {
+        let clients = NON_READING_CLIENTS.into_iter().filter(|_| !self.skip_non_reading);
+        let non_reading = clients.flat_map(|clients| {
             participants().map(move |it| -> Step {
                 let name = format!("{} with {clients} non-reading clients", it.name);
-                (name, Box::new(move |to| to.measure_held(&it, clients)))
+                (name, Box::new(move |to| to.measure_non_reading(&it, clients)))
             })
         });
-        chunks.chain(held).collect()
+        chunks.chain(non_reading).collect()
     }
 }

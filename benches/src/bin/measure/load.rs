@@ -18,27 +18,29 @@ use crate::output::print;
 const EXAMPLES: &str = "\
 Examples:
   just load localhost:4000 --expect assets/river.webp
-      One client receives the picture, and every byte of it is verified.
+      Let one client receive the picture, and verify every byte.
   just load localhost:4000 --total 10000 --connections 16 --expect big.bin
-      16 clients at a time connect as fast as the server serves them.
+      Let 16 clients at a time connect as fast as the server serves them.
   just load localhost:4000 --rate 500 --duration 10s
-      500 clients connect per second, even if the server cannot keep up. Times
-      are measured from when a client was due, so they include the queue.
+      Start 500 connections per second, even if the server cannot keep up.
+      Times are measured from the planned start of a connection, so they include
+      the wait for the server.
   just load localhost:4000 --connections 5000 --hold 10s --max-segment 536
-      5,000 clients read nothing for 10 s, and then everything.
+      Let 5000 clients read nothing for 10 s, and then the whole reply.
   just load localhost:4000 --connections 100 --slow 20KiB
-      100 clients read 20 KiB per second each.
+      Let each of 100 clients read 20 KiB per second.
   just load localhost:4000 --total 1000 --connections 50 --reset-after 64KiB
-      Each client resets its connection in the middle of the reply.
+      Let each client reset its connection in the middle of the reply.
   just load localhost:4000 --discard --expect big.bin
-      The client copies no data, so that the server is the bottleneck.
+      Do not copy the data to the client, so that the server is the bottleneck.
 
 SIZE is a number of bytes, or has a unit: 536, 64KiB, 1GiB.
 TIME is a number of seconds, or has a unit: 5, 500ms, 2m.
 
-Exit codes: 0 if all replies were correct, 1 if some were not, 2 if the load
-could not run.";
+Exit codes: 0 if all replies were correct, 1 if a connection failed or a reply
+was incorrect, 2 if the load could not run.";
 
+/// The interval between two updates of the progress bar.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Send load to a server and verify its replies
@@ -50,31 +52,31 @@ pub struct Args {
     #[arg(value_name = "HOST:PORT", value_parser = resolve)]
     server: SocketAddr,
 
-    /// Connections at the same time [default: 1]
+    /// Maximum number of open connections [default: 1]
     ///
-    /// With --rate, the default is the limit of file descriptors, so that the
-    /// client is never the reason for a late connection.
+    /// With --rate, the default is the file descriptor limit, so that this maximum
+    /// does not delay connections.
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     #[arg(help_heading = "Amount")]
     connections: Option<u64>,
 
-    /// Connections in total [default: --connections]
+    /// Total number of connections [default: --connections]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     #[arg(conflicts_with_all = ["duration", "hold"], help_heading = "Amount")]
     total: Option<u64>,
 
-    /// Start new connections for this long
+    /// Time during which new connections are started
     ///
     /// Connections that are open at the end of this time are completed.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(conflicts_with = "hold", help_heading = "Amount")]
     duration: Option<Duration>,
 
-    /// Start this many connections per second
+    /// Number of connections to start per second
     ///
-    /// The rate does not depend on the server. All times are measured from the
-    /// moment at which a connection was due, so that a server which delays its
-    /// clients cannot hide the delay.
+    /// The rate does not depend on the speed of the server. All times are measured
+    /// from the planned start of a connection, so that they include delays that the
+    /// server causes.
     #[arg(long, value_name = "N", requires = "end", allow_negative_numbers = true)]
     #[arg(help_heading = "Amount")]
     rate: Option<f64>,
@@ -86,66 +88,65 @@ pub struct Args {
     #[arg(value_parser = value_parser!(u16).range(1..=256))]
     threads: u16,
 
-    /// Connect all clients, wait, then read
+    /// Let all clients connect, then wait before they read
     ///
-    /// No client reads until TIME has passed since the last client got the first
-    /// byte of its reply. Then all of them read everything.
+    /// TIME starts when the last client has received the first byte of its reply. When
+    /// it has passed, all clients read the whole reply.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(help_heading = "Client")]
     hold: Option<Duration>,
 
-    /// Maximum number of bytes to read per second
-    ///
-    /// The maximum applies to each client, and not to all of them together.
+    /// Maximum rate of each client in bytes per second
     #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Client")]
     slow: Option<u64>,
 
     /// Reset each connection after this many bytes
     ///
-    /// With 0, each client resets its connection as soon as it is connected.
+    /// With 0, each client resets its connection immediately after connecting.
     #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Client")]
     reset_after: Option<u64>,
 
-    /// Maximum time without a byte
+    /// Maximum time without data
     ///
-    /// A connection fails if no data arrives for this long.
+    /// A connection fails when no data has arrived for this time.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(default_value = "30s", help_heading = "Client")]
     timeout: Duration,
 
     /// Local address of the clients
     ///
-    /// Linux remembers metrics of earlier connections between two addresses. They
-    /// affect how much data it accepts for later connections, so a measurement of
-    /// non-reading clients should use a new address, such as 127.0.0.77.
+    /// Linux remembers metrics of earlier connections between two addresses. These
+    /// metrics affect how much data it accepts for later connections. For measurements
+    /// with non-reading clients, use an unused address, such as 127.0.0.77.
     #[arg(long, value_name = "IP", help_heading = "Socket")]
     source: Option<IpAddr>,
 
     /// Size of the receive buffer (SO_RCVBUF)
     ///
-    /// With --hold, the buffer becomes larger when the clients start to read.
+    /// With --hold, the client enlarges the buffer when it starts to read.
     #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Socket")]
     receive_buffer: Option<u64>,
 
     /// Maximum size of a TCP segment in bytes
     ///
-    /// On loopback a segment has up to 64 KiB, so that the kernel accepts megabytes
-    /// for a client that reads nothing. 536 is typical of a network.
+    /// On loopback, a segment contains up to 64 KiB, so that the kernel accepts
+    /// megabytes for a client that reads nothing. Every network supports a segment
+    /// size of 536 bytes.
     #[arg(long, value_name = "SIZE", value_parser = value_parser!(u32).range(88..=32_767))]
     #[arg(help_heading = "Socket")]
     max_segment: Option<u32>,
 
-    /// Let the kernel discard the data (Linux)
+    /// Let the kernel discard the data (Linux only)
     ///
-    /// With MSG_TRUNC, the kernel does not copy the data to the client. The length of
-    /// each reply is verified, but its content is not.
+    /// With the flag MSG_TRUNC, the kernel does not copy the data to the client. The
+    /// client verifies the length of each reply, but not its content.
     #[arg(long, help_heading = "Socket")]
     discard: bool,
 
     /// Request to send [default: GET / HTTP/1.0]
     ///
-    /// The escapes \r, \n, \t, \\ and \xNN are replaced. An empty text sends nothing.
-    /// The default ends with an empty line.
+    /// TEXT can contain the escapes \r, \n, \t, \\ and \xNN. If TEXT is empty, the
+    /// client sends nothing. The default request ends with an empty line.
     #[arg(long, value_name = "TEXT", value_parser = unescape)]
     #[arg(default_value = r"GET / HTTP/1.0\r\n\r\n", hide_default_value = true)]
     #[arg(help_heading = "Reply")]
@@ -153,7 +154,7 @@ pub struct Args {
 
     /// File that each reply must contain
     ///
-    /// The length and the hash of each reply are verified, without the preamble.
+    /// The client verifies the length and the hash of each reply without its preamble.
     #[arg(long, value_name = "FILE", help_heading = "Reply")]
     expect: Option<PathBuf>,
 
@@ -168,16 +169,16 @@ pub struct Args {
 }
 
 const PREAMBLES: &str = "\
-The preamble of each reply:
+Expected preamble of each reply:
 - auto: bare or http
 - bare: `HTTP/1.1` and two line feeds
 - http: an HTTP header with status 200
-- none: the reply starts with the file";
+- none: no preamble; the reply starts with the file";
 
 type Request = Vec<u8>;
 
 fn resolve(text: &str) -> Result<SocketAddr, String> {
-    let help = "expected a host and a port, such as localhost:4000";
+    let help = "pass a host and a port, such as localhost:4000";
     let addresses = text.to_socket_addrs().map_err(|error| format!("{error}; {help}"))?;
     // By default, the kit's servers listen on IPv4.
     let first = addresses.min_by_key(|address| !address.is_ipv4());
@@ -232,7 +233,7 @@ impl Args {
     }
 }
 
-/// Creates a bar that is drawn on stderr if stderr is a terminal.
+/// Creates a progress bar. It is visible only if stderr is a terminal.
 fn progress_bar(plan: &Plan) -> ProgressBar {
     let (bar, template) = match plan.amount {
         Amount::Total(total) => (ProgressBar::new(total), "{bar:30} {pos}/{len} {elapsed} {msg}"),

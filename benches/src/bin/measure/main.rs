@@ -1,4 +1,4 @@
-//! `measure`: the program that measures servers.
+//! `measure`: measures servers, and generates pages from the results.
 
 #[cfg(target_os = "linux")]
 mod footprint;
@@ -23,7 +23,7 @@ use unsupported::{self as footprint, self as race};
 /// The exit code if a measurement failed, or if a reply was incorrect.
 const EXIT_FAILED: u8 = 1;
 
-/// The exit code if nothing could be measured. clap uses it for incorrect arguments.
+/// The exit code if the program could not run. clap uses the same code for invalid arguments.
 const EXIT_ERROR: u8 = 2;
 
 /// Measure servers
@@ -44,7 +44,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // Measurements start this program again as a server: `measure serve-tokio …`.
+    // To measure a sibling, the program starts itself again as a server: `measure serve-tokio …`.
     #[cfg(target_os = "linux")]
     if let Some(exit_code) = benches::servers::main_of_server() {
         return exit_code;
@@ -53,14 +53,14 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAILED),
         Err(error) => {
-            // The help of an error, if any, is a second line of its message: `help: …`.
+            // Some messages have a second line: `help: …`.
             output::note(format_args!("error: {error:#}"));
             ExitCode::from(EXIT_ERROR)
         }
     }
 }
 
-/// Returns whether everything succeeded.
+/// Runs a subcommand. Returns whether all measurements succeeded and all replies were correct.
 fn run(command: Command) -> anyhow::Result<bool> {
     harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     match command {

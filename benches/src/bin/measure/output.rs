@@ -1,13 +1,15 @@
-//! Output of the program. A closed stdout or stderr is not an error.
+//! Prints to stdout and stderr. If they are closed, this is not an error.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
+/// Prints text to stdout immediately.
 pub fn print(text: impl Display) {
     let mut stdout = io::stdout().lock();
     let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());
 }
 
+/// Prints a line to stderr.
 pub fn note(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }

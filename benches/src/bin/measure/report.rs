@@ -1,4 +1,4 @@
-//! `measure report` and `measure diff`: a page of results, and the differences between two records.
+//! `measure report` generates a page of results. `measure diff` compares two records.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -13,20 +13,20 @@ use crate::output::print;
 const EXAMPLES: &str = "\
 Examples:
   just report
-      A page with the results of the last runs, in target/report.
+      Generate a page in target/report from the results of the last runs.
   just record --machine my-laptop
-      The results and the page are saved in benches/records/DATE-my-laptop.
+      Save the results and the page in benches/records/DATE-my-laptop.
   just report --from benches/records/2026-11-25-linux-2-cores
-      The page of a record is generated again.
+      Generate the page of a record again.
 
-Exit codes: 0 success, 2 error.";
+Exit codes: 0 if the page was written, 2 otherwise.";
 
 const DIFF_EXAMPLES: &str = "\
 Example:
   just bench-diff 2026-11-25-linux-2-cores now
-      The last runs on this machine are compared with a record.
+      Compare a record with the last runs on this machine.
 
-Exit codes: 0 success, 2 error.";
+Exit codes: 0 if the records were compared, 2 otherwise.";
 
 const HELP: &str = "help: run `just bench-quick`, `just footprint` or both";
 
@@ -34,17 +34,17 @@ const HELP: &str = "help: run `just bench-quick`, `just footprint` or both";
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Save a record: the results, the page and the charts
+    /// Save the results, the page and the charts in a record
     #[arg(long)]
     record: bool,
 
-    /// Machine's name in the record
+    /// Name of the machine
     ///
-    /// The name of the folder is DATE-MACHINE.
+    /// The folder of the record is named DATE-MACHINE.
     #[arg(long, value_name = "NAME", default_value = "linux-2-cores", value_parser = machine_name)]
     machine: String,
 
-    /// Generate the page of this record
+    /// Use the results of this record instead of the last runs
     #[arg(long, value_name = "DIR", conflicts_with = "record")]
     from: Option<PathBuf>,
 
@@ -55,7 +55,7 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// Compare two records and mark what is noise
+/// Compare two records, and mark the differences that are noise
 #[derive(clap::Args)]
 #[command(after_long_help = DIFF_EXAMPLES)]
 pub struct DiffArgs {
@@ -66,12 +66,12 @@ pub struct DiffArgs {
     b: String,
 }
 
-/// Accepts names that can be part of the name of a folder on every system.
+/// Accepts only names that can be part of a folder's name on every system.
 fn machine_name(name: &str) -> Result<String, String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     match !name.is_empty() && name.chars().all(is_allowed) {
         true => Ok(name.to_owned()),
-        false => Err("a name consists of letters, digits, `-` and `.`: my-laptop".to_owned()),
+        false => Err("use only letters, digits, `-` and `.`, for example my-laptop".to_owned()),
     }
 }
 
@@ -82,7 +82,8 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
             let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
             let folder = records::folder_of(&now, &args.machine);
             let mut runs = load(NOW)?;
-            // `measure race` writes its own record. The last race may be a partial run.
+            // `measure race` writes its own record. The last race may have measured only some
+            // servers.
             runs.runs.retain(|run| run.program != "race");
             if runs.runs.is_empty() {
                 bail!("there are no results to save\n{HELP}");
@@ -112,11 +113,11 @@ pub fn diff(args: DiffArgs) -> anyhow::Result<bool> {
 
 fn load(name: &str) -> anyhow::Result<Record> {
     let record = records::load(name).map_err(|error| {
-        let help = "`ls benches/records` lists the records; `now` is the last runs";
+        let help = "`ls benches/records` lists the records; `now` stands for the last runs";
         anyhow!("cannot read the record {error}\nhelp: {help}")
     })?;
     if record.runs.is_empty() {
-        bail!("`{name}` has no results\n{HELP}");
+        bail!("`{name}` contains no results\n{HELP}");
     }
     Ok(record)
 }

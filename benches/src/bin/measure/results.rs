@@ -1,4 +1,4 @@
-//! The results of the race and the footprint, and the progress until then.
+//! The progress bar and the results of the race and of the footprint.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::{note, print};
 
-/// Creates a bar that is drawn on stderr if stderr is a terminal.
+/// Creates a progress bar. It is visible only if stderr is a terminal.
 pub fn progress_bar(steps: usize) -> ProgressBar {
     let template = "{bar:20} {pos}/{len} {elapsed}, {eta} left, {msg}";
     let style = ProgressStyle::with_template(template).expect("the template is valid");
@@ -20,14 +20,14 @@ pub fn progress_bar(steps: usize) -> ProgressBar {
     bar
 }
 
-/// Prints the tables of a run, and what could not be measured. Writes the run to a file. The
-/// default is `target/measure/PROGRAM.json`.
+/// Prints the tables and the problems of a run, and writes the run to a file. The default path is
+/// `target/measure/PROGRAM.json`.
 pub fn save(run: &Run, tables: &[Table], path: Option<PathBuf>) -> anyhow::Result<()> {
     tables.iter().for_each(|table| print(format_args!("{table}\n")));
     run.problems.iter().for_each(|problem| print(format_args!("{problem}\n")));
     let path = path.unwrap_or_else(|| records::measured_file(&run.program));
     fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
     run.write(&path)?;
-    note(format_args!("saved: {}", path.display()));
+    note(format_args!("saved the values in `{}`", path.display()));
     Ok(())
 }

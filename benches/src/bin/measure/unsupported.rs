@@ -1,4 +1,4 @@
-//! Subcommands that this system does not support.
+//! Replaces the subcommands that this system does not support.
 
 use std::ffi::OsString;
 
@@ -9,10 +9,10 @@ pub struct Args {
     args: Vec<OsString>,
 }
 
-/// Explains why the subcommand does not run.
+/// Fails with an explanation why this system does not support the subcommand.
 pub fn run(_: Args) -> anyhow::Result<bool> {
     anyhow::bail!(
-        "only Linux reports the CPU time and the memory of other processes\n\
-         help: use Linux, for example in a virtual machine; `measure load` runs everywhere"
+        "this measurement needs Linux, which reports the CPU time and memory of other processes\n\
+         help: use Linux, for example in a virtual machine; `measure load` runs on every system"
     )
 }

@@ -53,8 +53,8 @@ fn no_client_waits_for_a_non_reading_client(sibling: Sibling) {
         // On a busy machine, it may take a minute until the last client reads.
         config.stall_timeout = Duration::from_secs(300);
     });
-    // Three of four clients read nothing until all the others have received the whole file. The
-    // others read in the reverse order of their connections.
+    // Three out of four clients read nothing until all other clients have received the whole file.
+    // The other clients read in the reverse order of their connections.
     let connect_one = |index| match index % 4 {
         0 => connect(running.addr),
         _ => connect_with_small_buffer(running.addr),
@@ -149,9 +149,12 @@ fn shutdown_disconnects_clients_after_the_grace_period(sibling: Sibling) {
     let took = started.elapsed();
     assert!(
         took >= Duration::from_millis(300),
-        "expected a shutdown of at least 300 ms, got {took:?}"
+        "expected the shutdown to take at least 300 ms, got {took:?}"
     );
-    assert!(took < Duration::from_secs(5), "expected a shutdown of less than 5 s, got {took:?}");
+    assert!(
+        took < Duration::from_secs(5),
+        "expected the shutdown to take less than 5 s, got {took:?}"
+    );
     assert_eq!(count_named(&events, "file_ended"), 0);
     for stream in streams {
         let (got, _) = read_until_end(&stream);

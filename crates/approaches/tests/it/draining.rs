@@ -123,7 +123,7 @@ fn a_flooding_client_neither_fills_the_log_nor_blocks_others(sibling: Sibling) {
     assert_eq!(errors_of(&events, 1), []);
     assert!(
         data_events <= data_events_max,
-        "expected at most {data_events_max} events `data` in {elapsed_us} us, got {data_events}"
+        "expected at most {data_events_max} `data` events in {elapsed_us} us, got {data_events}"
     );
 }
 

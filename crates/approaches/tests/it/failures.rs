@@ -24,7 +24,10 @@ pub const FILE_TESTS: &[(&str, Test)] = &[
 
 /// The other tests.
 pub const TESTS: &[(&str, Test)] = &[
-    ("fifty_resets_and_fifty_early_closes", fifty_resets_and_fifty_early_closes),
+    (
+        "resets_and_early_closes_end_only_their_connections",
+        resets_and_early_closes_end_only_their_connections,
+    ),
     (
         "a_stalled_client_is_reset_without_acknowledgement_info",
         a_stalled_client_is_reset_without_acknowledgement_info,
@@ -32,7 +35,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a_flooding_client_that_never_reads_is_reset", a_flooding_client_that_never_reads_is_reset),
 ];
 
-fn fifty_resets_and_fifty_early_closes(sibling: Sibling) {
+fn resets_and_early_closes_end_only_their_connections(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, |_| {});
     for index in 0..50 {
         let stream = running.connect();
@@ -85,7 +88,7 @@ fn a_stalled_client_is_reset(sibling: Sibling) {
     assert_reset_when_stalled(running);
 }
 
-/// Tests the code for macOS and Windows, which do not report what is acknowledged.
+/// Tests the code for macOS and Windows, which do not report acknowledgements.
 fn a_stalled_client_is_reset_without_acknowledgement_info(sibling: Sibling) {
     let mut ready = Ready::new(b"", |config| config.stall_timeout = Duration::from_secs(1));
     ready.server.reports_acknowledgements = false;
@@ -101,7 +104,7 @@ fn assert_reset_when_stalled(running: Running) {
     let took = started.elapsed();
     assert!(
         took >= Duration::from_millis(900),
-        "expected a reset after at least 900 ms, got one after {took:?}"
+        "expected a reset after at least 900 ms, got a reset after {took:?}"
     );
     let (got, ended) = read_until_end(&stream);
     assert!((got.len() as u64) < LONG_FILE_BYTES);

@@ -61,7 +61,7 @@ fn shutdown_needs_no_network(sibling: Sibling) {
     let (_folder, path) = long_file();
     let unshare = ["unshare", "--net"];
     if !can_run(&unshare) {
-        return skip("network namespaces are not allowed here");
+        return skip("this process may not create a network namespace");
     }
     let grace = Duration::from_secs(1);
     // 127.0.0.1 cannot be bound while the interface is down. Nothing can connect to this server.
@@ -73,7 +73,7 @@ fn shutdown_needs_no_network(sibling: Sibling) {
     let elapsed = started.elapsed();
     assert!(
         elapsed <= grace + Duration::from_secs(1),
-        "expected a shutdown of at most 2 s, got {elapsed:?}"
+        "expected the shutdown to take at most 2 s, got {elapsed:?}"
     );
 }
 
@@ -85,19 +85,20 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     }
     let (folder, path) = long_file();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    // No other process may have this user, also if several of these tests run at the same time.
+    // No other process may run as this user, even if several of these tests run concurrently.
     let user = 1_000_000 + 2 * std::process::id() + u32::from(sibling.mode == SendMode::ZeroCopy);
     let user = format!("--reuid={user}");
     let user = ["setpriv", &user, "--clear-groups"];
     let program = env::current_exe().unwrap();
     if !can_run(&[&user[..], &[program.to_str().unwrap(), "serve-std", "--help"]].concat()) {
-        return skip("the server cannot be started as another user here");
+        return skip("this process may not start a server as another user");
     }
     let limit = [&user[..], &["prlimit", "--nproc=12"]].concat();
     let process = Process::spawn(prefixed(&limit, &server_command(sibling, &path, &[])));
     let clients: Vec<_> = (0..20).map(|_| connect_with_small_buffer(process.addr)).collect();
     process.wait_for(5, "disconnected");
-    // In this order, so that the error of each of these connections is included.
+    // The `disconnected` events are read first, so that the errors of their connections are
+    // included.
     let disconnected = process.events_named("disconnected");
     let failed = process.events_named("error");
     assert!(
@@ -108,12 +109,13 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
         let conn = &disconnected["conn"];
         assert!(
             failed.iter().any(|event| event["conn"] == *conn),
-            "expected an `error` of #{conn}, got {failed:?}"
+            "expected an `error` event of #{conn}, got {failed:?}"
         );
         let connected = process.events_named("connected");
         let peer = connected.iter().find(|event| event["conn"] == *conn).unwrap()["peer"].clone();
         let client = clients.iter().find(|client| client.local_addr().unwrap().to_string() == peer);
-        // The socket is closed, so the connection ends when the client has read the data in transit.
+        // The socket is closed, so the connection ends when the client has read the data in
+        // transit.
         let _ = read_until_end(client.unwrap());
     }
     drop(clients);
@@ -122,7 +124,7 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     // The threads of the other connections end only after their last event.
     let started = Instant::now();
     while !read_until_end(&connect(process.addr)).0.ends_with(b"alive") {
-        assert!(started.elapsed() < DEADLINE, "expected a reply after the other clients are gone");
+        assert!(started.elapsed() < DEADLINE, "expected the whole reply within {DEADLINE:?}");
     }
 }
 

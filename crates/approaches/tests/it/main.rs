@@ -1,8 +1,8 @@
 //! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table must pass
-//! the same tests:
+//! the same tests.
 //!
-//! - `sending`, `draining`, `failures` and `accepting` test what the server does. The server runs in
-//!   this process.
+//! - `sending`, `draining`, `failures` and `accepting` test what the server does. The server runs
+//!   in this process.
 //! - `program`, `descriptors` and `linux` run the server as a process. They test its signals, exit
 //!   codes and output, and what it needs from the system.
 //!

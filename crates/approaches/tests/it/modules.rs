@@ -42,8 +42,8 @@ impl Modules {
         self.contents.insert(module, tokens);
     }
 
-    /// Returns each module with the modules that it uses. References to a module that contains the
-    /// user are not included, because a child module is a part of its parent.
+    /// Returns each module with the modules that it uses. References to a module that contains
+    /// the using module are not included, because a child module is a part of its parent.
     pub fn uses(&self) -> Uses {
         let uses = self.contents.iter().map(|(module, tokens)| {
             let mut used = BTreeSet::new();
@@ -54,7 +54,7 @@ impl Modules {
         uses.collect()
     }
 
-    /// Finds the paths in a module that lead to a module of this crate.
+    /// Finds the paths in a module that refer to a module of this crate.
     fn find_uses(&self, tokens: &[TokenTree], here: &ModulePath, used: &mut BTreeSet<ModulePath>) {
         let mut at = 0;
         while at < tokens.len() {
@@ -83,8 +83,8 @@ impl Modules {
         }
     }
 
-    /// Returns the module to which a path in the module `here` leads, or `None` if the path leads
-    /// to another crate or is a single name.
+    /// Returns the module to which a path in the module `here` refers. Returns `None` if the path
+    /// refers to another crate or is a single name.
     fn resolve(&self, path: &[String], here: &ModulePath) -> Option<ModulePath> {
         let [first, _, ..] = path else { return None };
         let is_child = self.contents.contains_key(&[here.as_slice(), &path[..1]].concat());

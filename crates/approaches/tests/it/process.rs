@@ -58,7 +58,7 @@ impl Process {
         let tail = &events[events.len().saturating_sub(20)..];
         assert!(
             !timeout.timed_out(),
-            "expected {count} events `{name}` within {DEADLINE:?}, got these events: {tail:?}"
+            "expected {count} `{name}` events within {DEADLINE:?}, got these events: {tail:?}"
         );
     }
 
@@ -147,7 +147,7 @@ pub fn spawn(mut command: Command) -> (Child, BufReader<ChildStdout>, SocketAddr
     (child, stdout, addr)
 }
 
-/// Waits until a process has ended, and kills it after the deadline.
+/// Waits until a process has ended. Kills the process if the deadline expires first.
 pub fn wait(child: &mut Child) -> ExitStatus {
     let pid = pid_of(child);
     let (sender, receiver) = mpsc::channel::<()>();

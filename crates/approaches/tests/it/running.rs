@@ -27,7 +27,7 @@ pub struct Running {
     folder: TempDir,
 }
 
-/// A server with a bound listener that is not started yet.
+/// A server with a bound listener that has not been started yet.
 pub struct Ready {
     pub server: Server,
     pub addr: SocketAddr,
@@ -100,7 +100,8 @@ impl Running {
         assert_reply(&self.connect(), content);
     }
 
-    /// Waits until the events satisfy a condition. Panics with the last events if they do not.
+    /// Waits until the events meet a condition. Panics with the last events if the deadline expires
+    /// first.
     pub fn wait_until(&self, what: &str, condition: impl Fn(&[Event]) -> bool) {
         if !self.server.log.wait_until(DEADLINE, condition) {
             let events = self.server.log.events();
@@ -113,7 +114,7 @@ impl Running {
 
     /// Waits until the log contains at least `count` events with a name.
     pub fn wait_for(&self, count: usize, name: &str) {
-        self.wait_until(&format!("{count} events `{name}`"), |events| {
+        self.wait_until(&format!("{count} `{name}` events"), |events| {
             count_named(events, name) >= count
         });
     }
@@ -171,19 +172,24 @@ pub fn format_events(events: &[Event]) -> String {
     tail.iter().map(|event| format!("\n{event}")).collect()
 }
 
-/// The counts from the events of an open connection.
+/// The numbers that are counted in the events of an open connection.
 #[derive(Default)]
 struct Counts {
     received: u64,
     file_ended: u64,
 }
 
-/// Panics if the events violate clause 11 of the contract, or if their counts do not add up.
+/// Panics if the events violate clause 11 of the contract, or if the sizes in the `data` events do
+/// not add up.
 fn check_events(events: &[Event]) {
     let mut open: HashMap<u64, Counts> = HashMap::new();
     let mut last_at_us = 0;
     for event in events {
-        assert!(event.at_us >= last_at_us, "expected increasing times: {}", format_events(events));
+        assert!(
+            event.at_us >= last_at_us,
+            "expected times that do not decrease: {}",
+            format_events(events)
+        );
         last_at_us = event.at_us;
         match &event.kind {
             EventKind::Connected { conn, .. } => {
@@ -195,20 +201,21 @@ fn check_events(events: &[Event]) {
                 assert_eq!(
                     counts.received,
                     *received,
-                    "the sizes in `data` of #{conn}: {}",
+                    "the sum of the sizes in the `data` events of #{conn}: {}",
                     format_events(events)
                 );
             }
             kind => {
                 let Some(conn) = kind.conn() else { continue };
-                let counts =
-                    open.get_mut(&conn).expect("an event of a connection comes while it is open");
+                let counts = open
+                    .get_mut(&conn)
+                    .expect("an event of a connection is logged while it is open");
                 match kind {
                     EventKind::Data { bytes, preview, .. } => {
                         counts.received += bytes;
                         assert!(
                             preview.len() <= 80 && preview.is_ascii(),
-                            "preview of #{conn}: {preview}"
+                            "#{conn}: expected at most 80 ASCII characters, got {preview}"
                         );
                     }
                     EventKind::FileEnded { .. } => {
@@ -216,7 +223,7 @@ fn check_events(events: &[Event]) {
                         assert_eq!(
                             counts.file_ended,
                             1,
-                            "the number of `file_ended` of #{conn}: {}",
+                            "the number of `file_ended` events of #{conn}: {}",
                             format_events(events)
                         );
                     }
@@ -227,7 +234,7 @@ fn check_events(events: &[Event]) {
     }
     assert!(
         open.is_empty(),
-        "expected `disconnected` of {:?}: {}",
+        "expected a `disconnected` event of each connection, got none of {:?}: {}",
         open.keys(),
         format_events(events)
     );

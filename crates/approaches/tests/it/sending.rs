@@ -1,5 +1,5 @@
-//! Tests of the reply: the preamble, the chunks and the length of the file (clauses 2 to 4 and 12 of
-//! docs/CONTRACT.md).
+//! Tests of the reply: the preamble, the chunks and the length of the file (clauses 2 to 4 and 12
+//! of docs/CONTRACT.md).
 
 use std::fs;
 
@@ -21,7 +21,7 @@ pub const FILE_TESTS: &[(&str, Test)] = &[
         "sizes_around_the_chunk_size_are_sent_completely",
         sizes_around_the_chunk_size_are_sent_completely,
     ),
-    ("chunks_of_one_byte", chunks_of_one_byte),
+    ("a_file_is_sent_in_chunks_of_one_byte", a_file_is_sent_in_chunks_of_one_byte),
     ("a_chunk_of_1_gib_is_sent_in_pieces", a_chunk_of_1_gib_is_sent_in_pieces),
     (
         "a_growing_file_is_sent_with_its_original_length",
@@ -36,7 +36,7 @@ pub const FILE_TESTS: &[(&str, Test)] = &[
 /// The other tests.
 pub const TESTS: &[(&str, Test)] = &[
     ("a_silent_client_is_served_immediately", a_silent_client_is_served_immediately),
-    ("http_preamble_and_no_preamble", http_preamble_and_no_preamble),
+    ("the_http_and_none_preambles_are_exact", the_http_and_none_preambles_are_exact),
     ("a_request_does_not_select_a_file", a_request_does_not_select_a_file),
 ];
 
@@ -60,7 +60,7 @@ fn the_file_is_opened_for_each_client(sibling: Sibling) {
     running.stop();
 }
 
-fn http_preamble_and_no_preamble(sibling: Sibling) {
+fn the_http_and_none_preambles_are_exact(sibling: Sibling) {
     let content = random_bytes(70_000);
     let header = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\n\
                   Content-Length: 70000\r\nConnection: close\r\n\r\n";
@@ -92,7 +92,7 @@ fn sizes_around_the_chunk_size_are_sent_completely(sibling: Sibling) {
     }
 }
 
-fn chunks_of_one_byte(sibling: Sibling) {
+fn a_file_is_sent_in_chunks_of_one_byte(sibling: Sibling) {
     let content = random_bytes(2000);
     let running = Running::start_with(sibling, &content, |config| {
         config.chunk_bytes = 1;
@@ -168,8 +168,8 @@ fn a_replaced_file_is_sent_as_it_was_opened(sibling: Sibling) {
     running.stop();
 }
 
-/// The kernel lists this file with a length of 4,096 bytes, but every read of it fails. It
-/// simulates a disk that fails.
+/// Serves a file that the kernel lists with a length of 4,096 bytes, but every read of which fails.
+/// It simulates a defective disk.
 #[cfg(target_os = "linux")]
 fn a_file_that_cannot_be_read_is_an_error(sibling: Sibling) {
     const UNREADABLE: &str = "/sys/class/net/lo/speed";

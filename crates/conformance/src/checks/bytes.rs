@@ -24,7 +24,7 @@ pub const CHECKS: &[Check] = &[
         clause: 2,
         stimulus: "five clients connect one after another and send nothing",
         expected: "the fastest client receives its first byte within 0.2 s",
-        hint: "Do not wait for a request, not even for a short time.",
+        hint: "Do not wait for a request before you reply, not even for a short time.",
         run: Heavy(at_once),
     },
     Check {
@@ -34,15 +34,15 @@ pub const CHECKS: &[Check] = &[
         stimulus: "the server is started with {preamble} = http; a client sends a GET request",
         expected: "HTTP/1.1 200, Content-Type, Content-Length (the length of the file) and \
                    Connection: close, all lines with \\r\\n at the end; then the file",
-        hint: "Header lines end with \\r\\n, an empty line ends the header, and Content-Length is \
-               the length of the file without the header.",
+        hint: "End each header line with \\r\\n, and the header with an empty line. Content-Length \
+               is the length of the file, without the header.",
         run: Light(preamble_http),
     },
     Check {
         id: "preamble-none",
-        title: "With the preamble none, the reply is only the file",
+        title: "With the none preamble, the reply is only the file",
         clause: 2,
-        stimulus: "the server is started with {preamble} = none",
+        stimulus: "the server is started with {preamble} = none; a client connects and reads",
         expected: "the bytes of the file, and nothing before them",
         hint: "With none, send nothing before the file, not even an empty line.",
         run: Light(preamble_none),
@@ -62,7 +62,7 @@ pub const CHECKS: &[Check] = &[
         clause: 2,
         stimulus: "a client sends GET / HTTP/1.1 with header fields, and reads",
         expected: "preamble, file, FIN",
-        hint: "Read and discard what the client sends. It does not change the reply.",
+        hint: "Read and discard what the client sends. The reply does not depend on it.",
         run: Light(|stage| {
             stage.serve(noise(300_000))?.expect_whole_after(REQUEST, noise(300_000))
         }),
@@ -100,7 +100,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "the file has 8 MiB of pseudorandom bytes",
         expected: "preamble, file, FIN",
-        hint: "One write may accept only a part of the data. Write the rest, too.",
+        hint: "A write may accept only a part of the data. Write the remaining bytes, too.",
         run: Light(|stage| stage.serve(noise(8 * MIB))?.expect_whole(noise(8 * MIB))),
     },
     Check {
@@ -109,7 +109,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "the file contains all 256 byte values, NUL, \\r\\n, \\n\\r and the preamble",
         expected: "preamble, file, FIN",
-        hint: "Read and write bytes, not text: do not convert encodings or line ends.",
+        hint: "Read and write bytes, not text: do not convert encodings or line endings.",
         run: Light(binary),
     },
     Check {
@@ -118,7 +118,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "the server is started with {chunk} = 1; the file has 5000 bytes",
         expected: "preamble, file, FIN; if the server logs chunk events, each is for 1 byte",
-        hint: "The chunk size is the number of bytes that one read requests and one write sends.",
+        hint: "The chunk size is the number of bytes that are read and then written at a time.",
         run: Light(one_byte_chunks),
     },
     Check {
@@ -127,7 +127,7 @@ pub const CHECKS: &[Check] = &[
         clause: 12,
         stimulus: "clients request /secret, /../secret and an absolute path; a file named secret \
                    is in the directory of the served file",
-        expected: "always the served file",
+        expected: "each client gets the served file",
         hint: "The path of the file comes only from the command line. Ignore what the client \
                sends.",
         run: Light(request_ignored),
@@ -154,7 +154,7 @@ fn at_once(stage: &Stage) -> Outcome {
         fastest = fastest.min(started.elapsed());
         client.read_until_end(Duration::from_secs(5));
     }
-    // On a busy computer some clients are slow. If the server waits, all of them are.
+    // On a busy computer, some clients are slow. If the server waits, all clients are slow.
     let ms = fastest.as_millis();
     demand!(
         ms < 200,
@@ -164,10 +164,10 @@ fn at_once(stage: &Stage) -> Outcome {
 }
 
 fn preamble_http(stage: &Stage) -> Outcome {
-    stage.target.needs("{preamble}")?;
+    stage.target.require("{preamble}")?;
     let settings = Settings { preamble: "http", ..Settings::default() };
     let server = stage.serve_with(settings, noise(70_000))?;
-    // After the first reply, a length that was determined only once is incorrect.
+    // A server that determines the length only once sends an incorrect length with the second file.
     for content in [noise(70_000), noise(2000)] {
         stage.write(content)?;
         let header = expect_http(&server, "200", content)?;
@@ -178,7 +178,7 @@ fn preamble_http(stage: &Stage) -> Outcome {
 }
 
 fn preamble_none(stage: &Stage) -> Outcome {
-    stage.target.needs("{preamble}")?;
+    stage.target.require("{preamble}")?;
     let settings = Settings { preamble: "none", ..Settings::default() };
     stage.serve_with(settings, noise(70_000))?.expect_whole(noise(70_000))
 }
@@ -200,12 +200,12 @@ fn binary(stage: &Stage) -> Outcome {
 }
 
 fn one_byte_chunks(stage: &Stage) -> Outcome {
-    stage.target.needs("{chunk}")?;
+    stage.target.require("{chunk}")?;
     let content = noise(5000);
     let settings = Settings { chunk_bytes: 1, ..Settings::default() };
     let server = stage.serve_with(settings, content)?;
     server.expect_whole(content)?;
-    // A server that has printed nothing yet may still print its first event.
+    // A server that has not printed anything yet may still print its first event.
     let prints_text = server.events().is_none() && !server.process.lines().is_empty();
     if prints_text || !server.wait_for_events(Duration::from_secs(1), |events| !events.is_empty()) {
         return Ok(());

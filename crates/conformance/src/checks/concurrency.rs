@@ -21,8 +21,8 @@ pub const CHECKS: &[Check] = &[
         clause: 9,
         stimulus: "eight clients read nothing of a large file; other clients connect",
         expected: "each of the others gets the whole file within 5 s",
-        hint: "A write for one client must not block the thread that serves others. Make no \
-               blocking call on an executor, or use a thread or a task for each client.",
+        hint: "A write for one client must not block the thread that serves others. Use one \
+               thread or task per client, and make no blocking call on an executor.",
         run: Light(few_stalled),
     },
     Check {
@@ -32,7 +32,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "200 clients read nothing of a large file; another client connects",
         expected: "it gets the whole file within 5 s",
         hint: "A thread pool serves as many clients as it has threads, and waiting clients occupy \
-               all of them. Use a thread or a task for each client.",
+               all of them. Use one thread or task per client.",
         run: Heavy(many_stalled),
     },
     Check {
@@ -48,10 +48,10 @@ pub const CHECKS: &[Check] = &[
         id: "hundred-clients",
         title: "100 concurrent clients get the whole file",
         clause: 9,
-        stimulus: "100 clients connect at once; 25 of them do not read until the others have \
+        stimulus: "100 clients connect; 25 of them do not read until the others have \
                    finished",
         expected: "each gets the whole file",
-        hint: "No client may depend on what another client does.",
+        hint: "What one client does must not affect another client.",
         run: Heavy(hundred_clients),
     },
     Check {
@@ -94,16 +94,16 @@ pub const CHECKS: &[Check] = &[
                    clients connect, read nothing for 1.5 s, and disconnect",
         expected: "the server uses less than a third of a core; the next client gets the whole \
                    file",
-        hint: "If accept fails with EMFILE, wait 100 ms and try again. Without the pause, it fails \
-               a million times per second. With `?` or an uncaught error, the server no longer \
-               accepts. (Older versions of Python's asyncio retry too often by themselves.)",
+        hint: "If accept fails with EMFILE, wait 100 ms and try again. Without the pause, \
+               the loop occupies a core. With `?` or an uncaught error, the server accepts no \
+               further client. (Older versions of Python's asyncio retry too often on their own.)",
         run: Heavy(few_descriptors),
     },
 ];
 
 fn backlog(stage: &Stage) -> Outcome {
     const CLIENTS: usize = 1000;
-    stage.needs_signals()?;
+    stage.require_signals()?;
     if !cfg!(target_os = "linux") {
         return Err(Stop::skip("this system may limit the backlog further"));
     }
@@ -115,7 +115,8 @@ fn backlog(stage: &Stage) -> Outcome {
     while burst.len() < CLIENTS {
         let before = Instant::now();
         let client = server.connect();
-        // If the accept queue is full, the SYN is dropped, and sent again after a second.
+        // If the accept queue is full, the kernel drops the SYN, and the client sends it again
+        // after a second.
         if client.is_err() || before.elapsed() > Duration::from_millis(900) {
             break;
         }
@@ -145,7 +146,7 @@ fn few_stalled(stage: &Stage) -> Outcome {
 
 fn many_stalled(stage: &Stage) -> Outcome {
     const CLIENTS: usize = 200;
-    /// Many times as much as 200 threads or tasks need to start.
+    /// Many times the time that 200 threads or tasks need to start.
     const LIMIT: Duration = Duration::from_secs(30);
     let server = stage.serve(noise(2 * MIB))?;
     let started = Instant::now();
@@ -203,7 +204,7 @@ fn flooding_client(stage: &Stage) -> Outcome {
                 server.expect_whole_in_time(noise(8 * MIB))?;
             }
             let sender = server.connect_small()?;
-            // More than the kernel's buffers hold.
+            // These bytes do not fit into the kernel's buffers.
             for _ in 0..8 {
                 sender.send(noise(1_000_000))?;
             }
@@ -216,7 +217,7 @@ fn flooding_client(stage: &Stage) -> Outcome {
 }
 
 fn reset_before_accept(stage: &Stage) -> Outcome {
-    stage.needs_signals()?;
+    stage.require_signals()?;
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
     for _ in 0..3 {
@@ -231,7 +232,7 @@ fn reset_before_accept(stage: &Stage) -> Outcome {
 }
 
 fn connection_limit(stage: &Stage) -> Outcome {
-    stage.target.needs("{limit}")?;
+    stage.target.require("{limit}")?;
     let settings = Settings { connection_limit: 3, ..Settings::default() };
     let server = stage.serve_with(settings, noise(MIB))?;
     let first = server.connect_non_reading(3)?;
@@ -241,7 +242,7 @@ fn connection_limit(stage: &Stage) -> Outcome {
         demand!(!is_served, "connection limit 3: expected no reply to a further client, got one");
     }
     drop(first);
-    // Each client that has its reply disconnects, so that the server can accept the next one.
+    // Each client disconnects after its reply, so that the server can accept the next one.
     waiting.into_iter().try_for_each(|client| client.expect_whole(noise(MIB)))
 }
 

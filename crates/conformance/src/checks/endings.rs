@@ -80,7 +80,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client with a small buffer reads 100 kB of 8 MiB, pauses for 8 s, and \
                    continues",
         expected: "preamble, file, FIN",
-        hint: "If a client does not read, a write waits. That is not an error. Skip no data.",
+        hint: "If a client does not read, a write waits. That is not an error. Do not skip data.",
         run: Light(pause_and_resume),
     },
     Check {
@@ -100,8 +100,8 @@ fn half_close(stage: &Stage) -> Outcome {
     let client = server.connect()?;
     client.half_close()?;
     client.expect_whole(noise(8 * MIB))?;
-    // The server may have sent everything to that client before it received the FIN. This client
-    // has a small buffer and a pause, so that it detects a server that stops a little later.
+    // The server may have sent everything to that client before it received the FIN. The next
+    // client has a small buffer and pauses, so that it detects a server that stops sending later.
     let client = server.connect_small()?;
     client.half_close()?;
     thread::sleep(Duration::from_millis(2500));
@@ -111,7 +111,8 @@ fn half_close(stage: &Stage) -> Outcome {
 fn upload_first(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(16 * MIB))?;
     let client = server.connect_small()?;
-    // The client's buffer is full afterwards, so a server that reads between two writes is blocked.
+    // Afterwards, the client's buffer is full, so that a server that reads between two writes is
+    // blocked.
     thread::sleep(Duration::from_millis(300));
     for _ in 0..20 {
         client.send(noise(1_000_000))?;
@@ -124,7 +125,7 @@ fn unread_request(stage: &Stage) -> Outcome {
     for _ in 0..3 {
         let client = server.connect_small()?;
         client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
-        // A server that closes immediately does it during this pause.
+        // A server that closes without draining does so during this pause.
         thread::sleep(Duration::from_millis(500));
         client.expect_whole(noise(2_000_000))?;
     }
@@ -143,7 +144,8 @@ fn data_after_fin(stage: &Stage) -> Outcome {
     thread::sleep(stage.target.linger.mul_f32(0.4));
     let is_open = !client.is_closed_by_server();
     demand!(is_open, "expected no reset before the linger timeout, got a reset");
-    // If a server keeps the socket open but does not read, there is no reset, but the buffers fill.
+    // If a server keeps the socket open but does not read, there is no reset, but the buffers fill
+    // up.
     let client = server.connect_small()?;
     client.expect_whole(noise(1000))?;
     for _ in 0..4 {
@@ -186,7 +188,7 @@ fn flood_disconnect(stage: &Stage) -> Outcome {
             is_in_time,
             "expected the end of the connection within {s} s, got an open connection"
         );
-        // A hundred messages per second are enough.
+        // A hundred messages per second are sufficient.
         thread::sleep(Duration::from_millis(10));
     }
     server.expect_whole(noise(MIB))

@@ -20,7 +20,7 @@ pub const CHECKS: &[Check] = &[
         expected: "listening first; for each conn: connected, …, disconnected, each once; \
                    file_ended at most once, and only for whole files; sent and received are the \
                    numbers of bytes on the wire; shutdown",
-        hint: "Log disconnected in one place that is on every path, after the socket is closed.",
+        hint: "Log disconnected in one place that every path reaches, after the socket is closed.",
         run: Light(events),
     },
     Check {
@@ -38,14 +38,15 @@ pub const CHECKS: &[Check] = &[
         title: "A client cannot fill the log",
         clause: 5,
         stimulus: "a client sends 2000 short messages within 2 s",
-        expected: "one data event immediately, then at most ten per second, with the correct sum",
-        hint: "After a client's first data event, count what arrives, and log it every 100 ms.",
+        expected: "one data event immediately, then at most ten per second; the sum of their bytes \
+                   is correct",
+        hint: "After a client's first data event, count the bytes that arrive, and log the count \
+               every 100 ms.",
         run: Light(events_flood),
     },
 ];
 
-/// Starts a server, and lets it serve one client. The check is skipped if the server logs no
-/// JSON events.
+/// Starts a server, which serves one client. Skips the check if the server logs no JSON events.
 fn server_with_events(stage: &Stage, content: &[u8]) -> Result<Server, Stop> {
     let server = stage.serve(content)?;
     server.expect_whole(content)?;
@@ -99,7 +100,7 @@ fn events(stage: &Stage) -> Outcome {
     expect_values(&events, &server, content.len() as u64)
 }
 
-/// Checks the values of the events of [`events`], in which the first three clients got whole files,
+/// Checks the values of the events that [`events`] causes. Its first three clients got whole files,
 /// and only the third one sent data.
 fn expect_values(events: &[Value], server: &Server, file_bytes: u64) -> Outcome {
     let (listening, port) = (&events[0], format!(":{}", server.addr.port()));
@@ -126,7 +127,7 @@ fn expect_values(events: &[Value], server: &Server, file_bytes: u64) -> Outcome 
     Ok(())
 }
 
-/// Checks that the log contains no raw data from a client, whatever its format is.
+/// Checks that the log contains no raw data from a client, regardless of its format.
 fn expect_nothing_raw(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     server.expect_whole_after("\x1b[31m\x07\nforged line\n", noise(1000))?;

@@ -20,7 +20,7 @@ pub const CHECKS: &[Check] = &[
         clause: 8,
         stimulus: "50 clients close the connection, immediately or in the middle of the file",
         expected: "the next client gets the whole file",
-        hint: "A client that closes with unread data causes a reset. Expect it at every write.",
+        hint: "A client that closes with unread data causes a reset. Any write may fail.",
         run: Light(|stage| after_fifty(stage, drop)),
     },
     Check {
@@ -96,7 +96,7 @@ fn idle_while_waiting(stage: &Stage) -> Outcome {
 }
 
 fn with_short_stall(stage: &Stage, content: &[u8]) -> Result<Server, Stop> {
-    stage.target.needs("{stall}")?;
+    stage.target.require("{stall}")?;
     stage.serve_with(Settings { stall_s: 1, ..Settings::default() }, content)
 }
 
@@ -128,13 +128,13 @@ fn slow_not_reset(stage: &Stage) -> Outcome {
 }
 
 fn descriptors_closed(stage: &Stage) -> Outcome {
-    /// A runtime may open some more at any time.
+    /// The number of descriptors that a runtime may open in addition.
     const SPARE: u64 = 8;
-    const RETURN_TIMEOUT: Duration = Duration::from_secs(12);
+    const CLOSING_TIMEOUT: Duration = Duration::from_secs(12);
     let server = stage.serve(noise(100_000))?;
     let descriptors = || server.usage(usage::descriptors);
     descriptors()?;
-    // Those that a runtime opens for the first clients do not count.
+    // The descriptors that a runtime opens for the first clients are not counted.
     read_all_and_close(&server, 5)?;
     thread::sleep(Duration::from_millis(300));
     let max = descriptors()? + SPARE;
@@ -148,7 +148,7 @@ fn descriptors_closed(stage: &Stage) -> Outcome {
         }
     }
     server.expect_alive()?;
-    poll(RETURN_TIMEOUT, || descriptors().is_ok_and(|open| open <= max).then_some(()));
+    poll(CLOSING_TIMEOUT, || descriptors().is_ok_and(|open| open <= max).then_some(()));
     let actual = descriptors()?;
     demand!(
         actual <= max,

@@ -5,7 +5,8 @@ use std::fs;
 use super::common::*;
 use super::header::expect_http;
 
-/// Many times as much as the kernel accepts for a client with a small buffer.
+/// The length of a file that is many times longer than the kernel's buffers for a client with a
+/// small buffer.
 const FILE_BYTES: u64 = 8 << 20;
 
 pub const CHECKS: &[Check] = &[
@@ -43,7 +44,7 @@ pub const CHECKS: &[Check] = &[
         clause: 8,
         stimulus: "the file is moved away; a client sends a request; the file is moved back",
         expected: "the preamble alone, then FIN; the next client is served",
-        hint: "If the file cannot be opened, this concerns only one client. Send the preamble, end \
+        hint: "If the file cannot be opened, only one client is affected. Send the preamble, end \
                the connection as usual, and continue to accept.",
         run: Light(missing_file),
     },
@@ -63,7 +64,8 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a directory replaces the file; a client connects; the directory is removed; a \
                    client connects; the file is restored",
         expected: "at most the preamble, then FIN; the next client is served",
-        hint: "Some systems open a directory, and reading fails. Both errors end one connection.",
+        hint: "On some systems, opening a directory succeeds, and reading it fails. Both errors \
+               end only one connection.",
         run: Light(folder_instead),
     },
     Check {
@@ -97,8 +99,8 @@ fn replaced_file(stage: &Stage) -> Outcome {
     server.expect_whole(new)
 }
 
-/// Connects a client, changes the length of the file after the client's first byte of it, and reads
-/// the rest. Returns the number of bytes of the file.
+/// Connects a client, changes the length of the file after the client has received the file's first
+/// byte, and reads the rest. Returns the number of bytes of the file that the client received.
 fn change_length(
     stage: &Stage,
     server: &Server,
@@ -148,7 +150,7 @@ fn missing_file(stage: &Stage) -> Outcome {
 }
 
 fn missing_file_http(stage: &Stage) -> Outcome {
-    stage.target.needs("{preamble}")?;
+    stage.target.require("{preamble}")?;
     let settings = Settings { preamble: "http", ..Settings::default() };
     let server = stage.serve_with(settings, noise(1000))?;
     fs::remove_file(stage.file())?;
@@ -176,8 +178,8 @@ fn expect_at_most_preamble(server: &Server) -> Outcome {
     }
 }
 
-/// Starts a server for a short file, and lets it serve one client, for which a runtime may allocate
-/// memory once. Then makes the file longer. Returns the server and its memory in bytes.
+/// Starts a server for a short file, which serves one client, because a runtime may allocate memory
+/// for its first client. Then extends the file. Returns the server and its memory in bytes.
 fn serve_with_memory(stage: &Stage, bytes: u64) -> Result<(Server, u64), Stop> {
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
@@ -209,7 +211,7 @@ fn memory(stage: &Stage) -> Outcome {
 }
 
 fn memory_of_upload(stage: &Stage) -> Outcome {
-    // The client reads nothing, so the server still sends while it receives all this.
+    // The client reads nothing, so the server is still sending when it receives the upload.
     let (server, before) = serve_with_memory(stage, FILE_BYTES)?;
     let client = server.connect_small()?;
     for _ in 0..128 {

@@ -18,8 +18,8 @@ pub const CHECKS: &[Check] = &[
         clause: 10,
         stimulus: "a client is served and disconnects; then SIGTERM",
         expected: "exit code 0 within 4 s, and no process listens on the port",
-        hint: "Handle SIGTERM: stop accepting, let clients finish, and exit with 0. Without a \
-               handler, the signal itself ends the process, which is not exit code 0.",
+        hint: "Handle SIGTERM: stop accepting, wait until clients have finished, and exit with 0. \
+               Without a handler, the signal ends the process, and there is no exit code 0.",
         run: Light(|stage| expect_idle_exit(stage, Signal::Terminate)),
     },
     Check {
@@ -28,16 +28,17 @@ pub const CHECKS: &[Check] = &[
         clause: 10,
         stimulus: "a client is served and disconnects; then SIGINT",
         expected: "exit code 0 within 4 s, and no process listens on the port",
-        hint: "Handle both signals in the same way.",
+        hint: "Handle SIGINT and SIGTERM in the same way.",
         run: Light(|stage| expect_idle_exit(stage, Signal::Interrupt)),
     },
     Check {
         id: "second-signal",
         title: "A second signal ends the server immediately",
         clause: 10,
-        stimulus: "a client reads nothing of a large file; SIGTERM, and again 0.3 s later",
+        stimulus: "a client reads nothing of a large file; the server gets SIGTERM, and another \
+                   SIGTERM 0.3 s later",
         expected: "the process ends within 1 s",
-        hint: "A user who sends a second signal does not want to wait for the grace period.",
+        hint: "At the second signal, exit without waiting for the grace period.",
         run: Light(second_signal),
     },
     Check {
@@ -58,7 +59,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "three clients read nothing of a large file at SIGTERM; two of them disconnect \
                    one after another",
         expected: "exit code 0 after the grace period (default: 5 s); if the server logs JSON \
-                   events, one disconnected for each client",
+                   events, one disconnected per client",
         hint: "Limit the time that you wait for connections to end. Then close them.",
         run: Light(sigterm_disconnect),
     },
@@ -95,7 +96,7 @@ fn expect_exit_0(server: &Server, limit: Duration) -> Outcome {
 }
 
 fn expect_idle_exit(stage: &Stage, signal: Signal) -> Outcome {
-    stage.needs_signals()?;
+    stage.require_signals()?;
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
     server.process.signal(signal);
@@ -107,7 +108,7 @@ fn expect_idle_exit(stage: &Stage, signal: Signal) -> Outcome {
 }
 
 fn second_signal(stage: &Stage) -> Outcome {
-    stage.needs_signals()?;
+    stage.require_signals()?;
     let server = stage.serve_zeros(LONG_BYTES)?;
     let stalled = server.connect_small()?;
     stalled.read_exactly(1)?;
@@ -119,7 +120,7 @@ fn second_signal(stage: &Stage) -> Outcome {
 }
 
 fn sigterm_finish(stage: &Stage) -> Outcome {
-    stage.needs_signals()?;
+    stage.require_signals()?;
     let server = stage.serve(noise(4 * MIB))?;
     let client = server.connect_small()?;
     let mut got = client.read_exactly(100_000)?;
@@ -141,7 +142,7 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
 }
 
 fn sigterm_disconnect(stage: &Stage) -> Outcome {
-    stage.needs_signals()?;
+    stage.require_signals()?;
     let server = stage.serve_zeros(LONG_BYTES)?;
     let mut stalled = server.connect_non_reading(3)?;
     let limit = stage.target.grace_limit();
@@ -160,8 +161,8 @@ fn sigterm_disconnect(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-/// Expects that clients are served, whatever happens to stdout. Each client causes a line in the
-/// log, and all lines are more than a program buffers.
+/// Expects that clients are served, regardless of the state of stdout. Each client causes at least
+/// one line in the log, and the lines of all clients do not fit into a program's buffer.
 fn expect_independence(stage: &Stage, stdout: Stdout, clients: usize) -> Outcome {
     const REPLY_LIMIT: Duration = Duration::from_secs(5);
     const LIMIT: Duration = Duration::from_secs(30);

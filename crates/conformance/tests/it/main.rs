@@ -1,5 +1,8 @@
-//! Every check on every sibling, each as a test with its own name; the mutants; and the program
-//! itself, with commands that it cannot check.
+//! Tests of the checks and of the program:
+//!
+//! - every sibling passes every check,
+//! - each mutant fails the checks that must detect its bug,
+//! - the program reports commands that it cannot check.
 
 mod mutants;
 mod program;
@@ -55,7 +58,7 @@ fn trial((approach, check): (&'static Approach, &'static Check)) -> Trial {
     })
 }
 
-/// Returns tests that fail by a panic.
+/// Returns a module's tests, which fail by panicking.
 fn trials(module: &str, tests: &[(&str, fn())]) -> Vec<Trial> {
     let trial = |&(name, test): &(&str, fn())| {
         Trial::test(format!("{module}::{name}"), move || -> Result<(), Failed> {

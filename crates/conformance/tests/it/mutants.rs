@@ -10,21 +10,21 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::checks;
 
-/// Each mutant, a check that must fail for it, and a part of the expected message.
+/// The name of a mutant, a check that must fail for it, and a part of the expected message.
 const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("small-backlog", "backlog", "expected 1000 clients in the accept queue, got"),
-    ("accept-then-wait", "preamble", "expected the first byte within 2 s, got a timeout"),
-    ("accept-then-wait", "silent-client", "expected 300010 bytes, got none"),
-    ("waits-a-little", "at-once", "expected the first byte of the fastest of five clients"),
+    ("waits-for-request", "preamble", "expected the first byte within 2 s, got a timeout"),
+    ("waits-for-request", "silent-client", "expected 300010 bytes, got none"),
+    ("waits-briefly", "at-once", "expected the first byte of the fastest of five clients"),
     ("file-read-once", "replaced-file", "byte 10 differs"),
     ("wrong-newline", "preamble", "byte 8 differs: expected \"\\n\\n\", got \"\\r\\n\""),
     ("http-without-length", "preamble-http", "\"content-length: 70000\", got no such field"),
     ("wrong-length", "preamble-http", "\"content-length: 70000\", got \"content-length: 70001\""),
     ("whole-file-in-memory", "memory", "while four clients read nothing"),
-    ("whole-writes-instead-of-chunk", "one-byte-chunks", "of 1 byte, got one of 5000 bytes"),
+    ("whole-file-as-one-chunk", "one-byte-chunks", "of 1 byte, got one of 5000 bytes"),
     ("loses-last-partial-chunk", "size-around-chunk", "4095 bytes: expected 4105 bytes, got 10"),
     ("loses-last-partial-chunk", "size-1", "expected 11 bytes, got 10, all correct"),
-    ("pads", "shrunk-file", "of the shortened file, got 8388608"),
+    ("pads-shrunk-file", "shrunk-file", "of the shortened file, got 8388608"),
     ("follows-growth", "grown-file", "expected 8388608 bytes of the file, got 9388608"),
     ("never-reads", "upload-first", "the server read nothing for 5 s"),
     ("floods-log", "events-flood", "data events in"),
@@ -34,19 +34,19 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("write-and-close", "unread-request", "then a reset"),
     ("no-fin", "fin-in-time", "after the last byte, got a timeout"),
     ("no-fin", "silent-client", "expected a FIN after the last byte"),
-    ("never-disconnects", "idle-disconnect", "got an open connection"),
-    ("never-disconnects", "flood-disconnect", "got an open connection"),
-    ("dies-on-reset", "resets", "the server's process ended"),
+    ("no-linger-timeout", "idle-disconnect", "got an open connection"),
+    ("no-linger-timeout", "flood-disconnect", "got an open connection"),
+    ("exits-on-reset", "resets", "the server's process ended"),
     ("leaks-descriptors", "descriptors-closed", "open file descriptors after 150 clients, got"),
     ("no-stall-timeout", "stalled-reset", "within 6 s while sending, got an open connection"),
     ("resets-slow-readers", "slow-not-reset", "then a reset"),
-    ("missing-file-kills", "missing-file", "the server's process ended"),
-    ("missing-file-kills", "folder-instead", "the server's process ended"),
-    ("missing-file-hangs", "missing-file", "expected 10 bytes, got none; then a timeout"),
+    ("exits-on-missing-file", "missing-file", "the server's process ended"),
+    ("exits-on-missing-file", "folder-instead", "the server's process ended"),
+    ("hangs-on-missing-file", "missing-file", "expected 10 bytes, got none; then a timeout"),
     ("sequential", "reverse-order", "client 10 of 10: expected 4194314 bytes, got none"),
     ("pool-of-threads", "many-stalled", "of 200: expected the first byte within 5 s"),
     ("blocking-on-executor", "few-stalled", " of 8: expected the first byte within"),
-    ("question-mark-in-accept", "few-descriptors", "could not connect"),
+    ("accept-error-ends-loop", "few-descriptors", "could not connect"),
     ("busy-accept", "few-descriptors", "ms of CPU time"),
     ("ignores-limit", "connection-limit", "expected no reply to a further client"),
     ("drops-at-limit", "connection-limit", "got none"),
@@ -58,7 +58,7 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("disconnected-twice", "events", "expected no event after disconnected"),
     ("file-ended-too-early", "events", "expected file_ended for the 3 whole files, got 5"),
     ("waits-for-log", "unread-stdout", "a timeout after 5 s"),
-    ("dies-on-closed-stdout", "closed-stdout", "ended"),
+    ("exits-on-closed-stdout", "closed-stdout", "ended"),
     ("request-chooses-file", "request-ignored", "secret"),
     ("unescaped-log", "events-escaped", "expected no unescaped data from the client"),
     ("stores-everything", "memory-of-upload", "while a client sent 128 MiB"),
@@ -66,12 +66,12 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
 
 /// Returns the trials of the light checks and those of the heavy checks.
 pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
-    // Other systems do not provide enough information about processes to detect all mutants.
+    // Other systems do not provide enough data about processes to detect all mutants.
     if !cfg!(target_os = "linux") {
         return (Vec::new(), Vec::new());
     }
-    let mut light = vec![Trial::test("mutants::a_check_detects_every_mutant", || {
-        a_check_detects_every_mutant();
+    let mut light = vec![Trial::test("mutants::every_mutant_is_detected_by_a_check", || {
+        every_mutant_is_detected_by_a_check();
         Ok(())
     })];
     let mut heavy = Vec::new();
@@ -115,7 +115,7 @@ fn assert_passes(check: &'static Check) -> Result<(), Failed> {
     }
 }
 
-fn a_check_detects_every_mutant() {
+fn every_mutant_is_detected_by_a_check() {
     let output = Command::new(env!("CARGO_BIN_EXE_mutants")).arg("--list").output();
     let list = String::from_utf8(output.expect("the program starts").stdout).expect("UTF-8");
     let mutants: BTreeSet<&str> = list.lines().filter_map(|line| line.split(' ').next()).collect();

@@ -7,22 +7,27 @@ use serde_json::Value;
 
 pub fn trials() -> Vec<Trial> {
     let tests: &[(&str, fn())] = &[
-        ("a_command_that_exits_cannot_be_checked", a_command_that_exits_cannot_be_checked),
-        ("a_missing_command_cannot_be_checked", a_missing_command_cannot_be_checked),
+        ("a_command_that_exits_is_an_error", a_command_that_exits_is_an_error),
+        ("a_missing_command_is_an_error", a_missing_command_is_an_error),
         ("a_command_without_placeholders_is_an_error", a_command_without_placeholders_is_an_error),
-        ("a_check_that_passes_results_in_exit_code_0", a_check_that_passes_results_in_exit_code_0),
+        ("the_exit_code_is_0_if_all_checks_pass", the_exit_code_is_0_if_all_checks_pass),
+        #[cfg(target_os = "linux")]
+        (
+            "a_failure_names_a_command_that_repeats_the_check",
+            a_failure_names_a_command_that_repeats_the_check,
+        ),
         ("json_contains_the_check_and_the_verdict", json_contains_the_check_and_the_verdict),
         ("junit_is_xml_with_a_test_case", junit_is_xml_with_a_test_case),
         ("earlier_names_are_accepted_but_not_shown", earlier_names_are_accepted_but_not_shown),
         #[cfg(unix)]
-        (
-            "a_server_on_another_port_cannot_be_checked",
-            unix::a_server_on_another_port_cannot_be_checked,
-        ),
+        ("a_server_on_another_port_is_an_error", unix::a_server_on_another_port_is_an_error),
         #[cfg(unix)]
         ("an_interrupt_leaves_no_server_behind", unix::an_interrupt_leaves_no_server_behind),
         #[cfg(target_os = "linux")]
-        ("an_interrupt_at_any_moment_leaves_nothing", an_interrupt_at_any_moment_leaves_nothing),
+        (
+            "an_interrupt_at_any_moment_leaves_nothing_behind",
+            an_interrupt_at_any_moment_leaves_nothing_behind,
+        ),
     ];
     crate::trials("program", tests)
 }
@@ -45,13 +50,13 @@ fn assert_unable(output: &Output, why: &str) {
     assert!(more.iter().all(|line| line.starts_with("help: ")), "{stderr}");
 }
 
-fn a_command_that_exits_cannot_be_checked() {
-    // Wherever tests run, there is cargo, which has no such subcommand.
+fn a_command_that_exits_is_an_error() {
+    // Cargo exists wherever tests run, and has no such subcommand.
     let output = conformance(&["--", env!("CARGO"), "no-such-subcommand", "{file}", "{port}"]);
     assert_unable(&output, "ended before it listened");
 }
 
-fn a_missing_command_cannot_be_checked() {
+fn a_missing_command_is_an_error() {
     let output = conformance(&["--", "no-such-command-anywhere", "{file}", "{port}"]);
     assert_unable(&output, "cannot start `no-such-command-anywhere`");
 }
@@ -61,11 +66,31 @@ fn a_command_without_placeholders_is_an_error() {
     assert_unable(&conformance(&[]), "no command");
 }
 
-fn a_check_that_passes_results_in_exit_code_0() {
+fn the_exit_code_is_0_if_all_checks_pass() {
     let output = conformance(&["--approach", "std", "--only", "preamble"]);
     let stdout = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{stdout}");
     assert!(stdout.contains("1 passed, 0 failed, 0 skipped"), "{stdout}");
+}
+
+/// Without cargo, as with a program of a release, the command contains the path of this program.
+#[cfg(target_os = "linux")]
+fn a_failure_names_a_command_that_repeats_the_check() {
+    let program = env!("CARGO_BIN_EXE_conformance");
+    let mutant = env!("CARGO_BIN_EXE_mutants");
+    let server = ["--bug", "write-and-close", "{file}", "{port}"];
+    let stdout = |is_cargo: bool| {
+        let mut command = Command::new(program);
+        command.args(["--only", "unread-request", "--", mutant]).args(server).stdin(Stdio::null());
+        if !is_cargo {
+            command.env_remove("CARGO");
+        }
+        text(&command.output().expect("the program starts").stdout)
+    };
+    for (is_cargo, start) in [(true, "cargo run -p conformance --"), (false, program)] {
+        let (stdout, start) = (stdout(is_cargo), format!("{start} --only unread-request -- "));
+        assert!(stdout.contains(&start), "expected \"{start}\" in:\n{stdout}");
+    }
 }
 
 fn json_contains_the_check_and_the_verdict() {
@@ -100,9 +125,9 @@ fn earlier_names_are_accepted_but_not_shown() {
     }
 }
 
-/// The server starts a session of its own, so that killing its process group is not sufficient.
+/// The server starts a new session, so that killing its process group is not sufficient.
 #[cfg(target_os = "linux")]
-fn an_interrupt_at_any_moment_leaves_nothing() {
+fn an_interrupt_at_any_moment_leaves_nothing_behind() {
     harness::testing::interrupt(std::time::Duration::from_millis(1300), || {
         let program = env!("CARGO_BIN_EXE_conformance");
         let server = "serve-std {file} --host 127.0.0.1 --port {port} --log json";
@@ -124,9 +149,9 @@ mod unix {
     use super::{assert_unable, conformance};
 
     /// The time limit for a server that never listens.
-    const DEAD_LIMIT: Duration = Duration::from_secs(15);
+    const LISTEN_LIMIT: Duration = Duration::from_secs(15);
 
-    pub fn a_server_on_another_port_cannot_be_checked() {
+    pub fn a_server_on_another_port_is_an_error() {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
         let port = free.local_addr().expect("its address").port();
         drop(free);
@@ -136,7 +161,11 @@ mod unix {
         let command = format!("sh -c 'exec \"$0\" {server}' {} {{port}}", this.display());
         let started = Instant::now();
         assert_unable(&conformance(&["--", &command]), "no process listens on port");
-        assert!(started.elapsed() < DEAD_LIMIT, "after {:?}", started.elapsed());
+        let elapsed = started.elapsed();
+        assert!(
+            elapsed < LISTEN_LIMIT,
+            "expected an error within {LISTEN_LIMIT:?}, got {elapsed:?}"
+        );
     }
 
     pub fn an_interrupt_leaves_no_server_behind() {
@@ -167,7 +196,7 @@ mod unix {
     fn wait_until(what: &str, holds: impl Fn() -> bool) {
         let started = Instant::now();
         while !holds() {
-            assert!(started.elapsed() < Duration::from_secs(10), "{what}: expected within 10 s");
+            assert!(started.elapsed() < Duration::from_secs(10), "expected within 10 s: {what}");
             std::thread::yield_now();
         }
     }

@@ -23,7 +23,7 @@ fn of(command: &str) -> io::Result<Target> {
 fn a_command_consists_of_words() {
     let target = of("/usr/bin/node 'my server.mjs' {file} --port={port}").expect("a valid command");
     assert_eq!(target.name, "node");
-    assert_eq!(target.spelled, "-- /usr/bin/node 'my server.mjs' {file} '--port={port}'");
+    assert_eq!(target.arguments, "-- /usr/bin/node 'my server.mjs' {file} '--port={port}'");
 }
 
 fn placeholders_are_required() {
@@ -35,9 +35,9 @@ fn placeholders_are_required() {
 }
 
 fn flags_are_passed_to_an_approach() {
-    let spelled = |flags: &[String]| {
-        Target::of_approach(approaches::ALL[0], flags).expect("this program has a path").spelled
+    let arguments = |flags: &[String]| {
+        Target::of_approach(approaches::ALL[0], flags).expect("this program has a path").arguments
     };
-    assert_eq!(spelled(&[]), "--approach std");
-    assert_eq!(spelled(&["--zero-copy".to_owned()]), "--approach std -- --zero-copy");
+    assert_eq!(arguments(&[]), "--approach std");
+    assert_eq!(arguments(&["--zero-copy".to_owned()]), "--approach std -- --zero-copy");
 }

@@ -9,7 +9,7 @@ use crate::file_with;
 
 const PATTERN: [u8; 7] = *b"seven b";
 
-/// Returns a server of a file of `bytes` bytes, which repeat [`PATTERN`].
+/// Returns a server for a file of `bytes` bytes, in which [`PATTERN`] is repeated.
 fn server(bytes: usize, chunk_bytes: usize, reads_page_cache: bool) -> (TempDir, Server) {
     let content: Vec<u8> = PATTERN.into_iter().cycle().take(bytes).collect();
     let (folder, path) = file_with("file", &content);
@@ -24,8 +24,8 @@ fn reader(server: &Server) -> ChunkReader {
     ChunkReader::new(Body::open(&server.config.file).unwrap(), server)
 }
 
-/// Reads everything, while the kernel accepts at most `accepted_max` bytes of each piece.
-/// Returns the chunks, and how many bytes were read.
+/// Reads the whole file. A simulated kernel accepts at most `accepted_max` bytes of each piece.
+/// Returns the chunks, and the number of bytes that were read.
 fn read_all(mut reader: ChunkReader, accepted_max: usize) -> io::Result<(Vec<Vec<u8>>, usize)> {
     let (mut chunks, mut read_bytes) = (Vec::new(), 0);
     while let Some(chunk_bytes) = reader.next_chunk() {

@@ -85,7 +85,7 @@ fn every_event_has_its_text_form() {
 }
 
 #[test]
-fn io_errors_map_to_kinds() {
+fn io_errors_are_mapped_to_kinds() {
     let of = |kind: io::ErrorKind| ErrorKind::of(&io::Error::from(kind));
     assert_eq!(of(io::ErrorKind::NotFound), ErrorKind::NotFound);
     assert_eq!(of(io::ErrorKind::UnexpectedEof), ErrorKind::FileShrank);

@@ -31,7 +31,8 @@ fn a_burst_of_1024_clients_fits_into_the_backlog() {
     rlimit::increase_nofile_limit(2048).unwrap();
     let listener = bind(&loopback()).unwrap();
     let addr = listener.local_addr().unwrap();
-    // No thread accepts. A dropped SYN would be sent again after a second.
+    // No thread calls `accept`. If the kernel dropped a SYN, the client would send it again after a
+    // second, and the timeout would expire first.
     let connect = |_| TcpStream::connect_timeout(&addr, Duration::from_millis(900)).unwrap();
     let burst: Vec<TcpStream> = (0..1024).map(connect).collect();
     assert_eq!(burst.len(), 1024);

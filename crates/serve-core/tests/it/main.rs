@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-/// Creates a file with this name and content. The folder is removed when its value is dropped.
+/// Creates a file with this name and content. Dropping the `TempDir` removes the folder.
 fn file_with(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);

@@ -9,9 +9,10 @@ use harness::testing::interrupt;
 
 use crate::sample::{Sample, server};
 
+/// The interrupts occur within this time after the start.
 const SPAN: Duration = Duration::from_secs(1);
 
-/// The learner's server: it never replies, so that the checks take longer than `SPAN`.
+/// A reply of the learner's server: it sends nothing, so that the checks take longer than `SPAN`.
 const NO_REPLY: &str = "std::thread::sleep(std::time::Duration::MAX);";
 
 /// A compiler that creates a temporary folder and does not remove it, as a killed compiler does.

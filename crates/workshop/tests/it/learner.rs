@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use crate::sample::{CORRECT, Sample, server};
+use crate::sample::{CORRECT, PROGRAM, Sample, server, wait_for_exit};
 use crate::{assert_contains, wait_for};
 
 #[test]
@@ -18,7 +18,7 @@ fn a_learner_solves_an_exercise_with_hints() {
     let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1, "{output}");
     let failure =
-        ["FAIL   size-1", "actual", "byte 0 differs", "The file arrives, but nothing before it."];
+        ["FAIL     size-1", "actual", "byte 0 differs", "The file arrives, but nothing before it."];
     assert_contains(&output, &failure);
     assert_contains(&output, &["Every exercise fails at first", "just exercise hint 01"]);
 
@@ -36,7 +36,7 @@ fn a_learner_solves_an_exercise_with_hints() {
     assert_eq!(code, 0, "{output}");
     assert_contains(
         &output,
-        &["Passed: exercise 01 is done, 1 of 2.", "(02, Send it first: 5 minutes)"],
+        &["Passed. Exercise 01 is done (1 of 2 exercises).", "(02, Send it first: 5 minutes)"],
     );
     assert_contains(
         &sample.run(&["list"]).1,
@@ -45,7 +45,7 @@ fn a_learner_solves_an_exercise_with_hints() {
     assert_contains(&sample.run(&["next"]).1, &["Exercise 02"]);
     assert_contains(
         &sample.read(".progress"),
-        &["It is plain text", "01-send-it done 2", "hints 2"],
+        &["You can edit or delete this file", "01 done 2", "hints 2"],
     );
 }
 
@@ -57,7 +57,7 @@ fn a_diagnosis_explains_a_failure_of_a_later_check() {
     assert_eq!(code, 1);
     assert_contains(
         &output,
-        &["pass   size-1", "FAIL   preamble", "A line must end with a bare newline"],
+        &["pass     size-1", "FAIL     preamble", "A line must end with a bare newline"],
     );
 }
 
@@ -79,7 +79,10 @@ fn a_server_that_never_listens_is_stopped() {
     sample.learner_writes("fn main() { loop { std::thread::park() } }");
     let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1);
-    assert_contains(&output, &["FAIL   size-1", "no process listens on port", "later  preamble"]);
+    assert_contains(
+        &output,
+        &["FAIL     size-1", "no process listens on port", "later    preamble"],
+    );
     assert_contains(&output, &["does not listen where the checks connect"]);
 }
 
@@ -93,7 +96,12 @@ fn a_failure_without_a_diagnosis_has_a_general_explanation() {
     assert_eq!(code, 1);
     assert_contains(
         &output,
-        &["pass   size-1", "FAIL   preamble", "byte 9 differs", "The bytes before this position"],
+        &[
+            "pass     size-1",
+            "FAIL     preamble",
+            "byte 9 differs",
+            "The bytes before this position",
+        ],
     );
 }
 
@@ -120,22 +128,23 @@ fn measurements_are_graded() {
         ("source-lacks", "word = \"thread::spawn\""),
     ];
     for (what, bounds) in measures {
-        let measure = format!("[[measure]]\nwhat = \"{what}\"\n{bounds}\nsay = \"Of {what}.\"\n");
+        let measure =
+            format!("[[measure]]\nwhat = \"{what}\"\n{bounds}\nexplanation = \"Of {what}.\"\n");
         sample.append("01-send-it/exercise.toml", &measure);
     }
     let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1);
     let verdicts = [
-        "pass   preamble",
-        "FAIL   threads        Threads with 4 clients that do not read: at most 2",
-        "FAIL   memory-kib",
-        "FAIL   read-calls",
-        "pass   cpu-ms",
-        "pass   blocked-in     A thread waits in write or sendto",
-        "pass   times-starter",
-        "FAIL   source-lacks",
-        // One thread per client, and the one that accepts.
-        "got 5",
+        "pass     preamble",
+        "FAIL     threads        Threads with 4 non-reading clients: at most 2",
+        "FAIL     memory-kib",
+        "FAIL     read-calls",
+        "pass     cpu-ms",
+        "pass     blocked-in     A thread waits in write or sendto",
+        "pass     times-starter",
+        "FAIL     source-lacks",
+        // One thread per client, and the main thread.
+        "expected at most 2, got 5",
         "Of threads.",
     ];
     assert_contains(&output, &verdicts);
@@ -174,26 +183,39 @@ fn progress_is_written_and_read_back() {
     let sample = Sample::new();
     sample.write(
         "lessons/exercises/.progress",
-        "# words\n01-send-it done 2026-01-31T12:00:00Z hints 2\n",
+        "# a comment\n01 done 2026-01-31T12:00:00Z hints 2\n",
     );
     sample.run(&["hint", "02"]);
-    let expected = ["01-send-it done 2026-01-31T12:00:00Z hints 2\n", "02-again hints 1\n"];
+    let expected = ["\n01 done 2026-01-31T12:00:00Z hints 2\n", "\n02 hints 1\n"];
     assert_contains(&sample.read(".progress"), &expected);
     assert_contains(&sample.run(&["list"]).1, &[" 01  done", "2 hints", " 02  next"]);
 }
 
 #[test]
-fn an_invalid_line_of_the_progress_is_reported() {
+fn progress_under_an_earlier_folder_name_counts() {
     let sample = Sample::new();
-    sample.write("lessons/exercises/.progress", "# words\n01-send-it dome\n");
-    let (code, output) = sample.run(&["list"]);
-    assert_eq!(code, 2, "{output}");
-    let output = output.replace('\n', " ");
-    assert_contains(&output, &["error: ", ".progress:2: invalid line \"01-send-it dome\" help:"]);
+    sample.write(
+        "lessons/exercises/.progress",
+        "01-earlier-name done 2026-01-31T12:00:00Z hints 2\n01-send-it hints 1 solution\n",
+    );
+    assert_contains(&sample.run(&["list"]).1, &[" 01  done", "2 hints, solution seen"]);
+    sample.run(&["hint", "02-earlier-name"]);
+    let expected = ["\n01 done 2026-01-31T12:00:00Z hints 2 solution\n", "\n02 hints 1\n"];
+    assert_contains(&sample.read(".progress"), &expected);
 }
 
 #[test]
-fn a_solution_needs_a_confirmation() {
+fn an_invalid_line_of_the_progress_file_is_reported() {
+    let sample = Sample::new();
+    sample.write("lessons/exercises/.progress", "# a comment\n01 dome\n");
+    let (code, output) = sample.run(&["list"]);
+    assert_eq!(code, 2, "{output}");
+    let output = output.replace('\n', " ");
+    assert_contains(&output, &["error: ", ".progress:2: invalid line \"01 dome\" help:"]);
+}
+
+#[test]
+fn a_solution_requires_confirmation() {
     let sample = Sample::new();
     let (code, output) = sample.run(&["solution", "1"]);
     assert_eq!(code, 2);
@@ -204,6 +226,25 @@ fn a_solution_needs_a_confirmation() {
         &["One of many solutions", CORRECT],
     );
     assert_contains(&sample.run(&["list"]).1, &["solution seen"]);
+}
+
+/// As with a program of a release, in a clone of the kit on a computer without Rust.
+#[test]
+fn without_cargo_the_current_folder_is_used_and_a_command_is_graded() {
+    let sample = Sample::new();
+    sample.learner_writes(&server(CORRECT));
+    assert_eq!(sample.run(&["check", "01"]).0, 0);
+    let server = sample.path("target/workshop/debug/exercise-01");
+    let server = format!("'{}' {{file}} {{port}}", server.display());
+    let run = |arguments: &[&str]| {
+        let mut command = sample.installed_command();
+        wait_for_exit(command.args(arguments).spawn().unwrap())
+    };
+    assert_contains(&run(&["next"]).1, &["Exercise 02", &format!("{PROGRAM} check 02")]);
+    let (code, output) = run(&["check", "02", "--cmd", &server]);
+    assert_eq!(code, 0, "{output}");
+    assert_contains(&output, &["Exercise 02 is done"]);
+    assert_contains(&run(&["check", "02"]).1, &["cannot start cargo", "https://rustup.rs"]);
 }
 
 #[test]
@@ -226,14 +267,14 @@ fn watch_checks_after_each_save() {
         }
     });
     let expect = |words: &str| wait_for(words, || text.lock().unwrap().contains(words));
-    expect("FAIL   size-1");
-    expect("Waiting for changes");
-    // Saves like an editor that writes a new file and renames it.
+    expect("FAIL     size-1");
+    expect("Waiting for changes to");
+    // Saves as some editors do: writes a new file and renames it.
     sample.write("lessons/exercises/01-send-it/src/main.rs.new", &server(CORRECT));
     let main = sample.path("01-send-it/src/main.rs");
     std::fs::rename(sample.path("01-send-it/src/main.rs.new"), main).unwrap();
     expect("Saved: checking again.");
-    expect("Passed: exercise 01 is done");
+    expect("Passed. Exercise 01 is done");
     let mut stdin = watch.stdin.take().unwrap();
     stdin.write_all(b"n\n").unwrap();
     expect("Exercise 02, Send it first: 2 checks");
@@ -254,7 +295,8 @@ mod signals {
         Command::new("kill").args([name, pid]).output().unwrap().status.success()
     }
 
-    /// Returns false for a zombie, which this process adopts if other tests run `interrupt`.
+    /// Returns whether a process runs. A zombie does not count: this process adopts zombies if
+    /// other tests run `interrupt`.
     fn is_running(pid: &str) -> bool {
         let ps = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
         !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
@@ -277,7 +319,7 @@ mod signals {
     }
 
     #[test]
-    fn run_serves_the_learner_until_an_interrupt() {
+    fn run_starts_the_learners_server_until_an_interrupt() {
         let sample = Sample::new();
         sample.learner_writes(&server(CORRECT));
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -294,12 +336,12 @@ mod signals {
         let run = run.env("PID_FILE", &pid_file).spawn().unwrap();
         // The server has replaced the runner's process.
         assert_eq!(read_when_written(&pid_file), run.id().to_string());
-        let mut got = Vec::new();
+        let mut reply = Vec::new();
         wait_for("a reply", || {
             let stream = TcpStream::connect(("127.0.0.1", port));
-            stream.and_then(|mut stream| stream.read_to_end(&mut got)).is_ok()
+            stream.and_then(|mut stream| stream.read_to_end(&mut reply)).is_ok()
         });
-        assert!(got.starts_with(b"HTTP/1.1\n\n"));
+        assert!(reply.starts_with(b"HTTP/1.1\n\n"), "expected the preamble, got {reply:?}");
         assert!(signal("-INT", &run.id().to_string()));
         wait_for_exit(run);
     }

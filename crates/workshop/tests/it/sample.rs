@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-/// Longer than any step of these tests takes, also on a busy computer.
+/// The path of the program.
+pub const PROGRAM: &str = env!("CARGO_BIN_EXE_workshop");
+
+/// The time limit for each step of a test, even on a busy computer.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A server whose `REPLY` is replaced. It writes its process id to the file in `PID_FILE`.
@@ -70,20 +73,21 @@ words = "byte 0 differs"
 id = "line-ends"
 check = "preamble"
 words = '\r\n'
-say = "A line must end with a bare newline."
+explanation = "A line must end with a bare newline."
 
 [[diagnosis]]
 id = "nothing-first"
 check = "size-1"
-say = "The file arrives, but nothing before it."
+explanation = "The file arrives, but nothing before it."
 
 [[wrong]]
 id = "crlf"
 diagnosis = "line-ends"
 "#;
 
-/// The preamble of a correct server, and that of an incorrect one.
+/// The learner's code in a correct server.
 pub const CORRECT: &str = r#"stream.write_all(b"HTTP/1.1\n\n")?;"#;
+/// The learner's code in an incorrect server, which fails only for files of more than one byte.
 const CRLF: &str =
     r#"stream.write_all(if content.len() == 1 { b"HTTP/1.1\n\n" } else { b"HTTP/1.1\r\n" })?;"#;
 
@@ -151,14 +155,23 @@ impl Sample {
 
     pub fn replace(&self, file: &str, from: &str, to: &str) {
         let text = self.read(file);
-        assert!(text.contains(from), "{file} lacks {from}");
+        assert!(text.contains(from), "expected `{from}` in {file}, got:\n{text}");
         fs::write(self.path(file), text.replace(from, to)).unwrap();
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_workshop"));
+        let mut command = Command::new(PROGRAM);
         command.arg("--dir").arg(self.path("")).args(arguments);
         command.env("WORKSHOP_CALLED_AS", "just exercise").env_remove("PID_FILE");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// The program in the folder of the lessons, without cargo.
+    pub fn installed_command(&self) -> Command {
+        let mut command = Command::new(PROGRAM);
+        command.current_dir(self.folder.path().join("lessons"));
+        command.env_remove("CARGO").env_remove("WORKSHOP_CALLED_AS").env("PATH", "");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
@@ -180,7 +193,7 @@ pub fn wait_for_exit(child: Child) -> (i32, String) {
     let id = child.id();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
     let Ok(output) = receiver.recv_timeout(TIMEOUT) else {
-        panic!("process {id} did not end within {TIMEOUT:?}");
+        panic!("expected process {id} to end within {TIMEOUT:?}, but it still runs");
     };
     let Output { status, stdout, stderr } = output.unwrap();
     let text = [stdout, stderr].concat();

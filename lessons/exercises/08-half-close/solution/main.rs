@@ -40,7 +40,7 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
         });
         let drained = drain(&stream);
         if drained.is_err() {
-            // The client reset the connection. Stop the sender, which would wait in vain.
+            // The client reset the connection. Stop the sender, which would wait forever.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sending.join().expect("sending does not panic").and(drained)

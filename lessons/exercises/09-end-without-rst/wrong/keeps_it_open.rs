@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
-/// How long the client can keep the connection open after the file.
+/// The time that the client can keep the connection open after the file.
 const LINGER: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {

@@ -16,7 +16,7 @@ use smol::{Executor, Timer, Unblock, future};
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 const CHUNK_BYTES: usize = 64 * 1024;
 const CONNECTION_LIMIT: usize = 1000;
-/// The linger timeout: how long the server drains after it has sent the file.
+/// The linger timeout: the time that the server drains after the file.
 const LINGER: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {

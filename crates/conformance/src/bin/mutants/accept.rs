@@ -13,7 +13,7 @@ use crate::handle::{STACK_BYTES, handle_connection};
 use crate::mutant::Mutant;
 use crate::reply::Client;
 
-/// The sockets of all connections. They are closed when the threads that use them end.
+/// The sockets of all connections. A socket is closed when the threads that use it have ended.
 #[derive(Default)]
 pub struct Sockets(Mutex<Vec<Weak<TcpStream>>>);
 
@@ -44,13 +44,13 @@ pub fn accept_loop(
     while let Some(permit) = server.acquire_blocking() {
         let served = match listener.accept() {
             Ok((stream, _)) if server.shutdown.is_requested() => {
-                // The connection was accepted too late; closing it resets it.
+                // The connection was accepted too late. Dropping the stream resets it.
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 continue;
             }
             Ok(_) if Mutant::DropsAtLimit.is_active() && sockets.open().len() >= limit => continue,
             Ok((stream, peer)) => serve(permit, stream, peer, sockets),
-            Err(error) if Mutant::QuestionMarkInAccept.is_active() => return Err(error),
+            Err(error) if Mutant::AcceptErrorEndsLoop.is_active() => return Err(error),
             Err(error) => Err(error),
         };
         if let Some(pause) = served.err().and_then(|error| server.accept_failed(&error)) {
@@ -62,7 +62,7 @@ pub fn accept_loop(
     Ok(())
 }
 
-/// Serves a client in a thread.
+/// Serves a client in a new thread.
 fn serve(permit: Permit, stream: TcpStream, peer: SocketAddr, sockets: &Sockets) -> io::Result<()> {
     let stream = Arc::new(stream);
     sockets.open().push(Arc::downgrade(&stream));
@@ -72,6 +72,7 @@ fn serve(permit: Permit, stream: TcpStream, peer: SocketAddr, sockets: &Sockets)
         return Ok(());
     }
     let work = move || handle_connection(client);
-    // If this fails, dropping the closure closes the connection. A later call may succeed.
+    // If no thread can be started, dropping the closure closes the connection. A later call may
+    // succeed.
     thread::Builder::new().stack_size(STACK_BYTES).spawn(work).map(drop)
 }

@@ -12,29 +12,30 @@ use serve_core::{Connection, ErrorKind, EventKind};
 use crate::mutant::{self, Mutant};
 use crate::reply::{Client, send_file};
 
-/// The stack size of a thread. std's default of 2 MiB is more than a thread needs to copy bytes.
+/// The stack size of a thread, in bytes. std's default of 2 MiB is more than a thread needs to copy
+/// bytes.
 pub const STACK_BYTES: usize = 128 * 1024;
 
-/// Serves one connection from the first byte to its end.
+/// Serves one connection, and logs its end.
 pub fn handle_connection(client: Client) {
     let Client { stream, conn, .. } = &client;
     match mutant::active() {
-        Some(Mutant::AcceptThenWait) => _ = stream.peek(&mut [0]),
-        Some(Mutant::WaitsALittle) => {
+        Some(Mutant::WaitsForRequest) => _ = stream.peek(&mut [0]),
+        Some(Mutant::WaitsBriefly) => {
             let _ = stream.set_read_timeout(Some(Duration::from_millis(330)));
             let _ = stream.peek(&mut [0]);
             let _ = stream.set_read_timeout(None);
         }
         // The thread that prints the events holds the lock while the pipe is full.
         Some(Mutant::WaitsForLog) => drop(io::stdout().lock()),
-        Some(Mutant::DiesOnClosedStdout) if writeln!(io::stdout(), "connected").is_err() => {
+        Some(Mutant::ExitsOnClosedStdout) if writeln!(io::stdout(), "connected").is_err() => {
             process::exit(101);
         }
         _ => {}
     }
     let ended = serve(&client);
     let is_reset = |error: &io::Error| ErrorKind::of(error) == ErrorKind::ConnectionReset;
-    if Mutant::DiesOnReset.is_active() && ended.as_ref().is_err_and(is_reset) {
+    if Mutant::ExitsOnReset.is_active() && ended.as_ref().is_err_and(is_reset) {
         process::exit(1);
     }
     conn.finish(ended, &**stream);
@@ -78,7 +79,7 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
         Some(Mutant::NoFin) => return drained.recv().unwrap_or(Ok(())),
         _ => client.stream.shutdown(Shutdown::Write)?,
     }
-    if Mutant::NeverDisconnects.is_active() {
+    if Mutant::NoLingerTimeout.is_active() {
         return drained.recv().unwrap_or(Ok(()));
     }
     let linger_timeout = client.conn.config().linger_timeout;
@@ -89,30 +90,31 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
 /// client sends no more data; the reply continues.
 fn drain(client: &Client) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
-    let mut remembered = Vec::new();
+    let mut stored = Vec::new();
     loop {
         match (&*client.stream).read(&mut buffer) {
             Ok(0) => match mutant::active() {
                 Some(Mutant::HalfCloseAsDisconnect) => {
                     return client.stream.shutdown(Shutdown::Both);
                 }
-                // The loop would never end. Ten seconds are long enough for the check.
+                // Without a limit, the loop would never end. Ten seconds are sufficient for the
+                // check.
                 Some(Mutant::SpinsAfterFin)
                     if client.connected_at.elapsed() < Duration::from_secs(10) => {}
                 _ => return Ok(()),
             },
-            Ok(read) => record_received(&client.conn, &buffer[..read], &mut remembered),
+            Ok(read) => record_received(&client.conn, &buffer[..read], &mut stored),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-fn record_received(conn: &Connection, bytes: &[u8], remembered: &mut Vec<u8>) {
+fn record_received(conn: &Connection, bytes: &[u8], stored: &mut Vec<u8>) {
     conn.record_received(bytes);
     let text = || String::from_utf8_lossy(bytes);
     match mutant::active() {
-        Some(Mutant::StoresEverything) => remembered.extend(bytes),
+        Some(Mutant::StoresEverything) => stored.extend(bytes),
         Some(Mutant::UnescapedLog) => _ = writeln!(io::stdout(), "data: \"{}\"", text()),
         Some(Mutant::FloodsLog) => {
             let (id, bytes, preview) = (conn.id(), bytes.len() as u64, text().into_owned());

@@ -1,6 +1,6 @@
 //! A small correct file server, and its mutants. The server fulfills the whole contract with
-//! blocking std I/O and two threads per connection. `--bug NAME` gives it one deliberate bug, at
-//! the place that names the [`Mutant`], so that correct and incorrect code are next to each other.
+//! blocking std I/O and two threads per connection. `--bug NAME` gives it one deliberate bug. The
+//! code of a bug is next to the correct code, and names its [`Mutant`].
 //!
 //! `mutants --list` lists the mutants; `mutants --bug never-reads river.webp 4000` runs one of
 //! them.
@@ -28,13 +28,13 @@ use mutant::Mutant;
 
 /// Serve a file correctly, or with one deliberate bug
 #[derive(Clone, Debug, Parser)]
-#[command(name = "mutants", after_help = "`mutants --list` lists all bugs.")]
+#[command(name = "mutants", after_help = "To list all bugs, run `mutants --list`.")]
 struct Arguments {
     /// File to serve
     file: PathBuf,
     /// Port to listen on
     port: u16,
-    /// Bug of the server
+    /// Name of the bug
     #[arg(long = "bug", value_name = "NAME", hide_possible_values = true)]
     mutant: Option<Mutant>,
     /// Chunk size in bytes
@@ -67,7 +67,7 @@ fn preamble(text: &str) -> Result<Preamble, String> {
         "bare" => Ok(Preamble::Bare),
         "http" => Ok(Preamble::Http),
         "none" => Ok(Preamble::None),
-        _ => Err("the preamble is bare, http or none".to_owned()),
+        _ => Err("expected bare, http or none".to_owned()),
     }
 }
 
@@ -120,8 +120,8 @@ fn run(arguments: Arguments) -> Result<()> {
         SockRef::from(&listener).listen(5)?;
     }
     let addr = listener.local_addr()?;
-    // A connection to itself wakes `accept` at shutdown. The socket is created now because no file
-    // descriptor may be left then.
+    // At shutdown, the server connects to itself, which wakes `accept`. The socket is created now,
+    // because no file descriptor may be left at that time.
     let waker = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     let server = Arc::new(Server::new(config, EventLog::to_stdout(LogFormat::Json)?));
     stop_on_signals(&server)?;

@@ -1,38 +1,38 @@
-//! The mutants: their names, and the bug that each one has.
+//! The mutants: their names and their bugs.
 
 use std::sync::OnceLock;
 
 static ACTIVE: OnceLock<Option<Mutant>> = OnceLock::new();
 
-/// Gives this program its bug, or none.
+/// Selects the bug of this program, or none.
 pub fn activate(mutant: Option<Mutant>) {
     ACTIVE.get_or_init(|| mutant);
 }
 
-/// Returns the bug of this program.
+/// Returns the bug of this program, or `None` if the program is the correct server.
 pub fn active() -> Option<Mutant> {
     ACTIVE.get().copied().flatten()
 }
 
 impl Mutant {
-    /// Whether this program has this bug.
+    /// Returns whether this program has this bug.
     pub fn is_active(self) -> bool {
         active() == Some(self)
     }
 }
 
-/// A server with one deliberate bug. `mutants --list` prints the documentation of the variants:
-/// what the server does, and the effect. The variants are in the order of the contract's clauses.
+/// A server with one deliberate bug. `mutants --list` prints the documentation of the variants: the
+/// server's behavior, and its effect. The variants are in the order of the contract's clauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mutant {
     // 1. Bind.
-    /// Listens with a backlog of 5: in a burst, the kernel drops SYNs, and clients wait a second
+    /// Listens with a backlog of 5: in a burst, the kernel drops SYNs, and clients wait for 1 s
     SmallBacklog,
     // 2. Immediate reply.
     /// Writes nothing until the client sends something: a silent client gets no bytes
-    AcceptThenWait,
+    WaitsForRequest,
     /// Waits a third of a second for a request: a silent client gets the whole file, but late
-    WaitsALittle,
+    WaitsBriefly,
     /// Reads the file once, at startup: clients never get the new content of a replaced file
     FileReadOnce,
     /// Ends the bare preamble with CRLF CRLF: the reply has two extra bytes
@@ -42,15 +42,15 @@ pub enum Mutant {
     /// Sends a Content-Length that is one byte too large: a client waits for that byte
     WrongLength,
     // 3. Chunks.
-    /// Reads the whole file for each connection: each slow client needs memory of the file's length
+    /// Reads the whole file for each connection: each slow client occupies that much memory
     WholeFileInMemory,
     /// Sends the whole file as one chunk and ignores `--chunk`: one `chunk` event, one huge write
-    WholeWritesInsteadOfChunk,
+    WholeFileAsOneChunk,
     /// Does not send the last chunk unless it is full: the end of the file is missing
     LosesLastPartialChunk,
     // 4. Length.
     /// Sends zeros if the file has shrunk: the length is correct, but the content is not
-    Pads,
+    PadsShrunkFile,
     /// Reads to the current end of the file: if it has grown, the client gets too many bytes
     FollowsGrowth,
     // 5. Reading while sending.
@@ -71,20 +71,20 @@ pub enum Mutant {
     /// Never shuts down its write half: the client gets all bytes, but no end of file
     NoFin,
     /// Has no linger timeout: a connection that the client never closes stays open forever
-    NeverDisconnects,
+    NoLingerTimeout,
     // 8. Errors end one connection.
     /// Exits when a client resets its connection: all other clients are disconnected
-    DiesOnReset,
-    /// Keeps the file open when its client disconnects early: in the end no descriptor is left
+    ExitsOnReset,
+    /// Keeps the file open when its client disconnects early: eventually no descriptor is left
     LeaksDescriptors,
     /// Waits forever for a non-reading client: it occupies a socket, a file and two threads
     NoStallTimeout,
     /// Measures the stall timeout from the start of the connection: slow clients are disconnected
     ResetsSlowReaders,
     /// Exits when the file is missing: from then on every connection is refused
-    MissingFileKills,
+    ExitsOnMissingFile,
     /// Hangs when the file is missing: a client gets no byte and no end of file
-    MissingFileHangs,
+    HangsOnMissingFile,
     // 9. Accepting connections.
     /// Serves one client at a time: the next client gets nothing until the previous one has left
     Sequential,
@@ -93,12 +93,12 @@ pub enum Mutant {
     /// Sends as a blocking call on the only thread of an executor: one client blocks all others
     BlockingOnExecutor,
     /// Uses `accept()?`: the first error ends the accept loop, and new connections are refused
-    QuestionMarkInAccept,
+    AcceptErrorEndsLoop,
     /// Retries immediately when no descriptor is left: a full core, and an `error` per attempt
     BusyAccept,
     /// Releases a permit as soon as its client is accepted: there is no connection limit
     IgnoresLimit,
-    /// Closes new connections at the connection limit: new clients get no bytes, just end of file
+    /// Closes new connections at the connection limit: new clients get no bytes, only end of file
     DropsAtLimit,
     // 10. Shutdown.
     /// Ignores SIGTERM and SIGINT: only SIGKILL ends it
@@ -110,14 +110,14 @@ pub enum Mutant {
     /// Has no grace period: at SIGTERM every connected client loses the rest of the file
     DisconnectsAtShutdown,
     // 11. Events.
-    /// Logs `disconnected` twice: connections seem to end that never existed
+    /// Logs `disconnected` twice: the log reports the end of more connections than there were
     DisconnectedTwice,
     /// Logs `file_ended` whenever it stops sending the file, even if the client disconnected early
     FileEndedTooEarly,
     /// Waits until its log is read: if nothing reads stdout, all clients are blocked
     WaitsForLog,
     /// Exits when stdout is closed, as `println!` does: all clients are disconnected
-    DiesOnClosedStdout,
+    ExitsOnClosedStdout,
     // 12. Nothing else is served.
     /// Serves the file that the request names: every file in the same directory is public
     RequestChoosesFile,

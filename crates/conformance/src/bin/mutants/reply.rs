@@ -16,10 +16,11 @@ use crate::mutant::{self, Mutant};
 /// The content of the file at startup, for [`Mutant::FileReadOnce`].
 pub static STARTUP_CONTENT: OnceLock<Vec<u8>> = OnceLock::new();
 
-/// Held by the only client that [`Mutant::BlockingOnExecutor`] sends to.
+/// Locked while [`Mutant::BlockingOnExecutor`] sends to a client, so that it sends to one at a
+/// time.
 static ONLY_THREAD: Mutex<()> = Mutex::new(());
 
-/// A client that is connected. Dropping it closes the socket, and then logs `disconnected`.
+/// A connected client. Dropping it closes the socket and then logs `disconnected`.
 pub struct Client {
     pub stream: Arc<TcpStream>,
     pub conn: Connection,
@@ -37,8 +38,8 @@ pub fn send_file(client: &Client) -> io::Result<()> {
         Some(Mutant::RequestChoosesFile) => {
             reply.body = Body::open(&path_of_request(&conn.config().file, stream));
         }
-        Some(Mutant::MissingFileKills) if reply.body.is_err() => process::exit(1),
-        Some(Mutant::MissingFileHangs) if reply.body.is_err() => loop {
+        Some(Mutant::ExitsOnMissingFile) if reply.body.is_err() => process::exit(1),
+        Some(Mutant::HangsOnMissingFile) if reply.body.is_err() => loop {
             thread::park();
         },
         _ => {}
@@ -73,7 +74,7 @@ fn path_of_request(default: &Path, stream: &TcpStream) -> PathBuf {
     }
 }
 
-/// Returns the preamble, which some mutants change.
+/// Returns the preamble, which some mutants modify.
 fn preamble(kind: Preamble, reply: &Reply) -> Vec<u8> {
     let bytes = reply.body.as_ref().map_or(0, |body| body.bytes);
     let length = format!("Content-Length: {bytes}\r\n");
@@ -112,7 +113,7 @@ fn send_copied(client: &Client, file: &mut dyn Read, bytes: u64) -> io::Result<(
     let conn = &client.conn;
     let whole = usize::try_from(bytes).unwrap_or(usize::MAX);
     let chunk_bytes = match mutant::active() {
-        Some(Mutant::WholeWritesInsteadOfChunk) => whole.max(1),
+        Some(Mutant::WholeFileAsOneChunk) => whole.max(1),
         _ => conn.config().chunk_bytes,
     };
     let mut buffer = vec![0; chunk_bytes.min(whole)];
@@ -123,7 +124,7 @@ fn send_copied(client: &Client, file: &mut dyn Read, bytes: u64) -> io::Result<(
         }
         let chunk = &mut buffer[..left.min(chunk_bytes as u64) as usize];
         match file.read_exact(chunk) {
-            Err(_) if Mutant::Pads.is_active() => chunk.fill(0),
+            Err(_) if Mutant::PadsShrunkFile.is_active() => chunk.fill(0),
             read => read?,
         }
         let started = conn.chunk_started();

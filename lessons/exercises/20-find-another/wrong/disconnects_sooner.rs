@@ -80,7 +80,7 @@ fn handle_connection(
         scope.spawn(|| drain(stream));
         let sent = send_file(stream, file);
         if sent.is_err() {
-            // The reply failed, so that nothing has to be drained any more.
+            // The reply failed, so there is nothing to drain.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sent

@@ -1,28 +1,29 @@
-//! The folder of the exercises, and the spelling of this program's commands.
+//! The folder of the exercises, and the commands of this program as the learner enters them.
 
 use std::path::{self, Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use crate::exercise::Exercise;
+use crate::exercise::{Exercise, number_of};
 use crate::progress::Progress;
 
-/// The folder of the exercises, and the exercises in it.
+/// The exercises, and the folder that contains them.
 #[derive(Debug)]
-pub struct Place {
+pub struct Course {
     pub folder: PathBuf,
     pub exercises: Vec<Exercise>,
 }
 
-impl Place {
-    /// Reads all exercises of a folder, by default of this kit's own.
+impl Course {
+    /// Reads all exercises in a folder. The default is the folder in this kit.
     pub fn open(folder: Option<PathBuf>) -> Result<Self> {
-        let folder = path::absolute(folder.unwrap_or_else(own_folder))?;
+        let folder = path::absolute(folder.unwrap_or_else(default_folder))?;
         let shown = folder.display();
         let entries = fs::read_dir(&folder).map_err(|error| {
             anyhow!(
-                "cannot read `{shown}`: {error}\nhelp: pass the folder of the exercises as --dir"
+                "cannot read `{shown}`: {error}\nhelp: run this program in the folder of the kit, \
+                 or pass the folder of the exercises as --dir"
             )
         })?;
         let mut exercises = Vec::new();
@@ -42,21 +43,22 @@ impl Place {
     pub fn find(&self, name: &str) -> Result<&Exercise> {
         let name = name.trim_end_matches(['/', '\\']);
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-        let is_named = |exercise: &&Exercise| {
-            exercise.name == name || format!("{name:0>2}") == exercise.number
-        };
+        // Only the number counts: the rest of a folder's name may differ in earlier versions.
+        let number = format!("{:0>2}", number_of(name));
+        let is_named = |exercise: &&Exercise| exercise.number == number;
         self.exercises.iter().find(is_named).with_context(|| {
             let last = self.exercises.last().map_or("", |exercise| &exercise.number);
             let list = called_as("list");
             format!(
-                "there is no exercise `{name}`\nhelp: use 01 to {last}; to list them:\n  {list}"
+                "there is no exercise `{name}`\nhelp: use a number from 01 to {last}; to list all \
+                 exercises:\n  {list}"
             )
         })
     }
 
     /// The first exercise that is not done.
     pub fn next(&self, progress: &Progress) -> Option<&Exercise> {
-        self.exercises.iter().find(|exercise| !progress.is_done(&exercise.name))
+        self.exercises.iter().find(|exercise| !progress.is_done(&exercise.number))
     }
 
     /// The folder of the lessons.
@@ -70,29 +72,30 @@ impl Place {
     }
 }
 
-/// A command of this program, spelled as the user starts it.
+/// Returns a command of this program as the learner enters it.
 pub fn called_as(command: &str) -> String {
-    let program = env::var("WORKSHOP_CALLED_AS");
-    let program = program.unwrap_or_else(|_| "cargo run -q -p workshop --".to_owned());
+    let program = env::var("WORKSHOP_CALLED_AS")
+        .unwrap_or_else(|_| harness::invocation("workshop", "cargo run -q -p workshop --"));
     format!("{program} {command}").trim_end().to_owned()
 }
 
-/// A command of this program about an exercise.
+/// Returns a command of this program for an exercise, as the learner enters it.
 pub fn command_for(exercise: &Exercise, command: &str) -> String {
     called_as(&format!("{command} {}", exercise.number))
 }
 
-/// A path, relative to the current folder if it is below that folder.
-pub fn shown(path: &Path) -> String {
+/// Returns a path for display. If it is below the current folder, it is relative to that folder.
+pub fn display_path(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
-fn own_folder() -> PathBuf {
-    let here = Path::new("lessons/exercises");
-    if here.is_dir() {
-        return here.to_owned();
-    }
-    let kit = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
-    kit.expect("this package is in crates/").join(here)
+/// Returns the folder of the exercises in the kit that contains the current folder, or otherwise in
+/// the kit from which this program was built.
+fn default_folder() -> PathBuf {
+    let exercises = Path::new("lessons/exercises");
+    let here = env::current_dir().unwrap_or_default();
+    let kit = here.ancestors().find(|folder| folder.join(exercises).is_dir());
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2);
+    kit.or(built_in).expect("this package is in crates/").join(exercises)
 }

@@ -1,4 +1,4 @@
-//! The measurements of the race.
+//! Runs the scenarios of the race.
 
 use std::collections::HashMap;
 use std::fs;
@@ -8,104 +8,115 @@ use std::thread;
 use std::time::Duration;
 
 use benches::load::Report;
-use benches::race::Figures;
-use benches::servers::{Kind, Launcher, Participant, Served, Server, Settings};
+use benches::race::Values;
+use benches::servers::{Kind, Launcher, Participant, ServedFile, Server, Settings};
 use clap::ValueEnum;
 use harness::{port, text, usage};
 
-/// What is measured, by its name in the command line and in records.
+/// A kind of load. The command line and the records contain its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Measure {
+pub enum Scenario {
+    /// One client receives the large file.
     Large,
+    /// Several clients at a time receive `river.webp`.
     River,
+    /// One client receives a file in chunks of one byte.
     Bytes,
-    Held,
+    /// Many clients read nothing. Then they receive the whole reply.
+    #[value(alias = "held")]
+    NonReading,
+    /// `Large` and `River`, with and without a log.
     Log,
 }
 
-const BYTES_BYTES: u64 = 100_000;
+/// The length of the file in [`Scenario::Bytes`].
+const ONE_BYTE_CHUNKS: u64 = 100_000;
 
-/// More bytes than the kernel accepts for a client that reads nothing, so that the server always
-/// has something left to send. With [`HELD_BUFFER_BYTES`] and small segments, the kernel accepts
-/// 107 kB and uses 121 KiB of memory (Linux 6.18, 9,900 clients). Each measurement checks that the
-/// server has something left.
-const HELD_BYTES: u64 = 192 * 1024;
+/// The length of the file for non-reading clients. The kernel accepts less for each of them, so
+/// that the server always has unsent data: with [`RECEIVE_BUFFER_BYTES`] and small segments, it
+/// accepts 107 kB and uses 121 KiB of memory (Linux 6.18, 9,900 clients). Each measurement checks
+/// that the server has unsent data.
+const FILE_BYTES: u64 = 192 * 1024;
 
-/// The same for few clients, for each of which the kernel may accept more: up to 260 kB in a test.
-const HELD_BYTES_OF_FEW: u64 = 512 * 1024;
+/// The length of the file for the non-reading clients of std. If there are fewer clients, the
+/// kernel may accept more data for each of them: up to 260 kB in a test.
+const STD_FILE_BYTES: u64 = 512 * 1024;
 
-/// The receive buffer of a non-reading client, which the kernel doubles. With small segments, the
-/// kernel drops hardly any segment. With twice the buffer, or segments of 800 bytes and more, it
-/// dropped tens of thousands of the first ones. If BBR is the congestion control of the system, a
-/// few clients nevertheless need longer at the end, because BBR estimates a low bandwidth.
-const HELD_BUFFER_BYTES: usize = 4 * 1024;
+/// The size of the receive buffer that a non-reading client requests. The kernel doubles it.
+///
+/// With this size and small segments, the kernel drops hardly any segment. With a buffer of twice
+/// this size, or with segments of at least 800 bytes, it dropped tens of thousands of segments at
+/// the start. If the system's congestion control is BBR, a few clients nevertheless need more time
+/// to receive the end of the reply, because BBR estimates a low bandwidth.
+const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 
-/// The maximum number of rounds of `held`. It takes longest, and memory hardly changes between
-/// rounds.
-const HELD_ROUNDS: usize = 5;
+/// The maximum number of rounds of [`Scenario::NonReading`]. This scenario takes longest, and
+/// memory hardly changes between rounds.
+const NON_READING_ROUNDS: usize = 5;
 
-/// The maximum number of clients if the server has two threads per client. The number of mappings
-/// per process is limited.
-const HELD_CLIENTS_WITH_THREADS: u64 = 2_000;
+/// The maximum number of non-reading clients of std, which has two threads per client. Linux limits
+/// the number of memory areas per process, and each thread needs some for its stack.
+const STD_CLIENTS_MAX: u64 = 2_000;
 
-/// Connections in addition to those of the non-reading clients.
+/// The number of connections that a server permits in addition to the non-reading clients.
 const OTHER_CLIENTS: u64 = 50;
 
-/// The time after which a server has done all its work for new clients.
+/// The time after which a server has done all its work for clients that have just connected.
 const SETTLE_TIME: Duration = Duration::from_millis(300);
 
-/// The number of new clients, one after the other, whose median latency is measured.
+/// The number of new clients that connect one after another. Their median latency is measured.
 const NEW_CLIENTS: u64 = 15;
 
-/// Connections from whose duration the number of connections is computed.
+/// The number of connections in the warm-up of [`Job::River`]. Their duration determines how many
+/// connections a measurement has.
 const RIVER_WARM_UP: u64 = 300;
 
-/// The maximum number of fetches of the large file.
+/// The maximum number of times that a client receives the large file per measurement.
 const LARGE_FETCHES_MAX: u64 = 20;
 
-/// How much is measured.
+/// The sizes of files, the numbers of clients, and the duration of jobs.
 #[derive(Clone, Copy, Debug, clap::Args)]
 pub struct Sizes {
     /// Size of the large file
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = text::positive_bytes)]
     pub large_size: u64,
 
-    /// Clients at the same time
+    /// Number of concurrent clients
     ///
-    /// This is the number of clients of the measurements `river` and `log`.
+    /// This number applies to the scenarios `river` and `log`.
     #[arg(long, value_name = "N", default_value = "16")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub river_clients: u64,
 
-    /// Non-reading clients
+    /// Number of non-reading clients
     ///
-    /// std has at most 2000, because it has two threads per client.
-    #[arg(long, value_name = "N", default_value = "9900")]
+    /// For std, the number is at most 2000, because std has two threads per client.
+    #[arg(long, alias = "held-clients", value_name = "N", default_value = "9900")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
-    pub held_clients: u64,
+    pub non_reading_clients: u64,
 
-    /// Approximate duration of a timed job
+    /// Approximate duration of each job
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = text::duration)]
     pub job_time: Duration,
 }
 
-impl Measure {
+impl Scenario {
     pub fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Returns in how many rounds this is measured.
+    /// Returns the number of rounds of this scenario in a race of `all` rounds.
     pub fn rounds(self, all: usize) -> usize {
-        if self == Self::Held { all.min(HELD_ROUNDS) } else { all }
+        if self == Self::NonReading { all.min(NON_READING_ROUNDS) } else { all }
     }
 
-    /// Whether this can be measured for a server.
+    /// Returns whether a server supports this scenario.
     pub fn applies_to(self, participant: &Participant) -> bool {
         match self {
             Self::Large | Self::River => true,
             Self::Bytes => participant.has_chunk_size(),
             // The baseline serves one client at a time.
-            Self::Held => !matches!(participant.kind, Kind::Baseline),
+            Self::NonReading => !matches!(participant.kind, Kind::Baseline),
             Self::Log => participant.approach().is_some(),
         }
     }
@@ -120,21 +131,22 @@ enum Job {
     River,
 }
 
-/// The files and the sizes of the race, and how often each server does each job.
+/// Starts the servers and runs the scenarios.
 #[derive(Debug)]
-pub struct Course {
+pub struct Runner {
     sizes: Sizes,
     launcher: Launcher,
-    river: Served,
+    river: ServedFile,
+    /// The number of connections with which each server needs the job time, from the warm-up.
     counts: HashMap<(Job, String), u64>,
 }
 
-impl Course {
+impl Runner {
     pub fn new(launcher: Launcher, sizes: Sizes) -> io::Result<Self> {
         let river = launcher.folder().join("river.webp");
         let assets = Path::new(env!("CARGO_MANIFEST_DIR")).join("../assets");
         fs::copy(assets.join("river.webp"), &river)?;
-        Ok(Self { sizes, launcher, river: Served::new(river)?, counts: HashMap::new() })
+        Ok(Self { sizes, launcher, river: ServedFile::new(river)?, counts: HashMap::new() })
     }
 
     /// Checks that a server starts and sends a file.
@@ -142,11 +154,12 @@ impl Course {
         self.start(participant, &self.river, Settings::default(), true).map(|_| ())
     }
 
-    /// Starts a server. One client verifies the hash of the reply, or only its length.
+    /// Starts a server. One client then verifies the hash of the reply or, without `verifies_hash`,
+    /// only its length.
     fn start(
         &self,
         participant: &Participant,
-        served: &Served,
+        served: &ServedFile,
         settings: Settings<'_>,
         verifies_hash: bool,
     ) -> io::Result<Server> {
@@ -157,13 +170,13 @@ impl Course {
         Ok(server)
     }
 
-    /// Runs the jobs of a measurement once, and computes how often the server does them.
-    pub fn warm_up(&mut self, measure: Measure, participant: &Participant) -> io::Result<()> {
-        let jobs: &[Job] = match measure {
-            Measure::Large => &[Job::Large],
-            Measure::River => &[Job::River],
-            Measure::Log => &[Job::Large, Job::River],
-            Measure::Bytes | Measure::Held => &[],
+    /// Runs the jobs of a scenario once, and computes how many connections a measurement has.
+    pub fn warm_up(&mut self, scenario: Scenario, participant: &Participant) -> io::Result<()> {
+        let jobs: &[Job] = match scenario {
+            Scenario::Large => &[Job::Large],
+            Scenario::River => &[Job::River],
+            Scenario::Log => &[Job::Large, Job::River],
+            Scenario::Bytes | Scenario::NonReading => &[],
         };
         for &job in jobs {
             let key = (job, participant.name.clone());
@@ -188,12 +201,13 @@ impl Course {
         Ok(())
     }
 
-    /// Returns how many times a server does a job within the job time.
+    /// Returns the number of connections with which a server needs approximately the job time.
     fn count(&self, job: Job, participant: &Participant) -> u64 {
         self.counts.get(&(job, participant.name.clone())).copied().unwrap_or(1)
     }
 
-    /// Runs a job with a number of connections. Also returns the server's CPU time in seconds.
+    /// Runs a job with `connections` connections. Returns the client's report and the server's CPU
+    /// time in seconds.
     fn run(
         &mut self,
         job: Job,
@@ -209,22 +223,26 @@ impl Course {
         server.time(server.plan().with_connections(connections, at_once))
     }
 
-    /// Measures a server, which is started for this measurement.
+    /// Starts a server and measures it in one round of a scenario.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the server does not start, or if a reply is incorrect.
     pub fn measure(
         &mut self,
-        measure: Measure,
+        scenario: Scenario,
         participant: &Participant,
         round: usize,
-    ) -> io::Result<Figures> {
+    ) -> io::Result<Values> {
         let settings = (Settings::default(), true);
-        match measure {
-            Measure::Large | Measure::River => {
-                let job = if measure == Measure::Large { Job::Large } else { Job::River };
+        match scenario {
+            Scenario::Large | Scenario::River => {
+                let job = if scenario == Scenario::Large { Job::Large } else { Job::River };
                 let connections = self.count(job, participant);
                 let (report, cpu_s) = self.run(job, participant, settings, connections)?;
                 let Report { gb_per_s, connections_per_s, completed, bytes, .. } = report;
-                let mut figures = figures(&report, cpu_s);
-                figures.extend(match job {
+                let mut values = values(&report, cpu_s);
+                values.extend(match job {
                     Job::Large => {
                         [("gb_per_s", gb_per_s), ("gb_per_cpu_s", bytes as f64 / 1e9 / cpu_s)]
                     }
@@ -233,25 +251,25 @@ impl Course {
                         ("connections_per_cpu_s", completed as f64 / cpu_s),
                     ],
                 });
-                Ok(figures)
+                Ok(values)
             }
-            Measure::Bytes => {
+            Scenario::Bytes => {
                 let settings = Settings { chunk_bytes: Some(1), ..Settings::default() };
-                let served = self.launcher.file(BYTES_BYTES)?;
+                let served = self.launcher.file(ONE_BYTE_CHUNKS)?;
                 let server = self.start(participant, &served, settings, true)?;
                 let (report, cpu_s) = server.time(server.plan())?;
-                Ok(figures(&report, cpu_s))
+                Ok(values(&report, cpu_s))
             }
-            Measure::Held => self.measure_held(participant),
-            Measure::Log => self.measure_log(participant, round),
+            Scenario::NonReading => self.measure_non_reading(participant),
+            Scenario::Log => self.measure_log(participant, round),
         }
     }
 
-    fn measure_held(&mut self, participant: &Participant) -> io::Result<Figures> {
+    fn measure_non_reading(&mut self, participant: &Participant) -> io::Result<Values> {
         let has_threads = participant.approach().is_some_and(|approach| !approach.has_workers);
         let (clients, bytes) = match has_threads {
-            true => (self.sizes.held_clients.min(HELD_CLIENTS_WITH_THREADS), HELD_BYTES_OF_FEW),
-            false => (self.sizes.held_clients, HELD_BYTES),
+            true => (self.sizes.non_reading_clients.min(STD_CLIENTS_MAX), STD_FILE_BYTES),
+            false => (self.sizes.non_reading_clients, FILE_BYTES),
         };
         let served = self.launcher.file(bytes)?;
         let connections_max = Some(clients + OTHER_CLIENTS);
@@ -259,28 +277,28 @@ impl Course {
         let server = self.start(participant, &served, settings, true)?;
         let latency_without_ms = latency_ms(&server)?;
         let bytes_without = server.memory_bytes()? as f64;
-        let look = || look_at_held(&server);
-        let amount = (clients, HELD_BUFFER_BYTES);
+        let inspect = || inspect_server(&server);
+        let amount = (clients, RECEIVE_BUFFER_BYTES);
         let (report, (bytes_with, latency_with_ms, tcp_memory)) =
-            server.with_non_reading_clients(amount, server.plan(), look)?;
-        let mut figures = Figures::from([
+            server.with_non_reading_clients(amount, server.plan(), inspect)?;
+        let mut values = Values::from([
             ("clients", clients as f64),
-            ("served_whole", report.completed as f64),
+            ("complete_replies", report.completed as f64),
             ("kib_per_client", (bytes_with as f64 - bytes_without) / 1024.0 / clients as f64),
-            ("idle_mib", bytes_without / 1024.0 / 1024.0),
-            ("fresh_idle_ms", latency_without_ms),
-            ("fresh_held_ms", latency_with_ms),
-            ("fresh_ms_ratio", latency_with_ms / latency_without_ms),
-            ("whole_job_s", report.wall_s),
+            ("memory_without_mib", bytes_without / 1024.0 / 1024.0),
+            ("latency_without_ms", latency_without_ms),
+            ("latency_with_ms", latency_with_ms),
+            ("latency_ratio", latency_with_ms / latency_without_ms),
+            ("wall_s", report.wall_s),
         ]);
-        figures.extend(tcp_memory.map(|ratio| ("tcp_pressure", ratio)));
-        Ok(figures)
+        values.extend(tcp_memory.map(|ratio| ("tcp_pressure", ratio)));
+        Ok(values)
     }
 
-    /// Runs each job with and without a log. The order changes in each round.
-    fn measure_log(&mut self, participant: &Participant, round: usize) -> io::Result<Figures> {
+    /// Runs each job with and without a log. Every other round reverses the order of the two.
+    fn measure_log(&mut self, participant: &Participant, round: usize) -> io::Result<Values> {
         let order = if round % 2 == 0 { [false, true] } else { [true, false] };
-        let mut figures = Figures::new();
+        let mut values = Values::new();
         for job in [Job::Large, Job::River] {
             let (min, [json, off, ratio]) = match job {
                 Job::Large => (1, ["json_gb_per_s", "off_gb_per_s", "large_ratio"]),
@@ -295,40 +313,42 @@ impl Course {
                 let (report, _) = self.run(job, participant, settings, connections)?;
                 let is_large = job == Job::Large;
                 let speed = if is_large { report.gb_per_s } else { report.connections_per_s };
-                figures.insert(if is_quiet { off } else { json }, speed);
+                values.insert(if is_quiet { off } else { json }, speed);
             }
-            figures.insert(ratio, figures[json] / figures[off]);
+            values.insert(ratio, values[json] / values[off]);
         }
-        Ok(figures)
+        Ok(values)
     }
 }
 
-/// Returns the figures of every timed job. They show whether the client was the bottleneck.
-fn figures(report: &Report, cpu_s: f64) -> Figures {
-    let mut figures = Figures::from([
+/// Returns the values that all timed jobs have. They show whether the client was the bottleneck.
+fn values(report: &Report, cpu_s: f64) -> Values {
+    let mut values = Values::from([
         ("wall_s", report.wall_s),
         ("server_cpu_s", cpu_s),
         ("connections", report.completed as f64),
     ]);
-    figures.extend(report.cpu_s.map(|cpu_s| ("client_cpu_s", cpu_s)));
-    figures
+    values.extend(report.cpu_s.map(|cpu_s| ("client_cpu_s", cpu_s)));
+    values
 }
 
-/// Returns the memory of the server, the latency of a new client, and the used part of the TCP
-/// memory of the system while clients read nothing.
-fn look_at_held(server: &Server) -> io::Result<(u64, f64, Option<f64>)> {
+/// Measures a server while clients read nothing. Returns the memory of the server in bytes, the
+/// latency of a new client in milliseconds, and the used part of the system's TCP memory.
+fn inspect_server(server: &Server) -> io::Result<(u64, f64, Option<f64>)> {
     thread::sleep(SETTLE_TIME);
     let bytes = server.memory_bytes()?;
     let tcp_memory = usage::tcp_memory_pressure();
     let complete = port::unacknowledged(server.port());
     if complete > 0 {
-        let message = format!("the kernel accepted the whole file for {complete} clients");
+        let message =
+            format!("the kernel accepted the whole reply for {complete} non-reading clients");
         return Err(io::Error::other(message));
     }
     Ok((bytes, latency_ms(server)?, tcp_memory))
 }
 
-/// Returns the median latency of clients that read immediately, one after the other.
+/// Returns the median time, in milliseconds, from connecting to the end of the reply, for clients
+/// that connect one after another and read immediately.
 fn latency_ms(server: &Server) -> io::Result<f64> {
     let report = server.load(server.plan().with_connections(NEW_CLIENTS, 1))?;
     let median = report.end_us.ok_or_else(|| io::Error::other("no client was served"))?;

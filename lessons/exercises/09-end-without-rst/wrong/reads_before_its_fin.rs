@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
-/// How long the server waits for the client's FIN after it has sent the file.
+/// The time that the server waits for the client's FIN after the file.
 const LINGER: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {

@@ -36,9 +36,9 @@ fn record() -> Record {
         ("1B/std/calls/sendto", 1_016_385.0),
         ("1B/std/calls/close", 2.0),
         ("1B/node/calls/sendto", 10_163_870.0),
-        ("held-1024/std/memory_bytes", 4_718_592.0),
-        ("held-1024/std/threads", 1026.0),
-        ("held-1024/tokio/threads", 2.0),
+        ("non-reading-1024/std/memory_bytes", 4_718_592.0),
+        ("non-reading-1024/std/threads", 1026.0),
+        ("non-reading-1024/tokio/threads", 2.0),
     ]);
     let suites = single(&[
         ("connect/tokio", 45_210.0),
@@ -53,9 +53,9 @@ fn record() -> Record {
 fn repository(queries: &[&str]) -> Repository {
     let repository = Repository::new();
     record().write(&repository.path().join("benches/records/2026-01-02-b")).unwrap();
-    let figure = |query: &&str| format!("A <!-- figure: {query} -->?<!-- /figure -->.\n\n");
-    let figures: String = queries.iter().map(figure).collect();
-    repository.write("lessons/01-a.md", &format!("# A\n\n{figures}"));
+    let value = |query: &&str| format!("A <!-- figure: {query} -->?<!-- /figure -->.\n\n");
+    let values: String = queries.iter().map(value).collect();
+    repository.write("lessons/01-a.md", &format!("# A\n\n{values}"));
     repository
 }
 
@@ -66,8 +66,8 @@ fn check(expected: &[(&str, &str)]) {
     repository.notes(&["fill"], 0);
     let page = repository.read("lessons/01-a.md");
     for (query, value) in expected {
-        let figure = format!("<!-- figure: {query} -->{value}<!-- /figure -->");
-        assert!(page.contains(&figure), "{figure}: {page}");
+        let filled = format!("<!-- figure: {query} -->{value}<!-- /figure -->");
+        assert!(page.contains(&filled), "{filled}: {page}");
     }
 }
 
@@ -85,8 +85,11 @@ fn footprints_and_suites_are_found() {
         ("footprint/1B/std/calls", "1,016,387"),
         ("footprint/1B/std/calls/sendto", "1,016,385"),
         ("footprint/1B/node/calls / std", "10.0"),
-        ("footprint/held-1024/std/threads / tokio round 0", "513"),
-        ("footprint/held-1024/std/threads / footprint/held-1024/tokio/threads", "513.0"),
+        ("footprint/non-reading-1024/std/threads / tokio round 0", "513"),
+        (
+            "footprint/non-reading-1024/std/threads / footprint/non-reading-1024/tokio/threads",
+            "513.0",
+        ),
         ("suites/chunk_size/std/1KiB", "24.9 ms"),
     ]);
 }
@@ -96,7 +99,7 @@ fn numbers_have_a_suitable_form() {
         ("race/river/tokio/connections_per_s", "19,349"),
         ("race/bytes/tokio/wall_s", "0.156"),
         ("race/bytes/tokio/wall_s round 1", "0.2"),
-        ("footprint/held-1024/std/memory_mib", "4.5"),
+        ("footprint/non-reading-1024/std/memory_mib", "4.5"),
         ("suites/connect/std", "999 ns"),
         ("suites/connect/tokio", "45.2 µs"),
         ("suites/connect/tokio round 0", "45 µs"),
@@ -116,7 +119,7 @@ fn errors_list_what_exists() {
             "the record has no measurement `x`; help: there are large, river, bytes, log",
         ),
         ("race/large/tokio/x", "the record has no quantity `x`; help: there are gb_per_s"),
-        ("footprint/held-1000/std/memory_mib", "help: did you mean `held-1024`?"),
+        ("footprint/non-reading-1000/std/memory_mib", "help: did you mean `non-reading-1024`?"),
         ("footprint/1B/std/memory", "help: did you mean `memory_mib`?"),
         ("footprint/1B/std/calls/sendt", "no system call `sendt`; help: did you mean `sendto`?"),
         ("footprint/1B/std", "`footprint/1B/std` lacks the quantity; help: there are calls"),
