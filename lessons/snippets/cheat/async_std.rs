@@ -27,14 +27,14 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port)).await
 }
 
-// ANCHOR: create_server
 async fn create_server(listener: TcpListener) -> io::Result<()> {
+    // ANCHOR: create_server
     loop {
         let (stream, _peer) = listener.accept().await?;
         task::spawn(serve(stream));
     }
+    // ANCHOR_END: create_server
 }
-// ANCHOR_END: create_server
 
 async fn serve(stream: TcpStream) {
     if let Err(error) = reply(stream).await {
@@ -91,12 +91,12 @@ async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
     }
 }
 
-// ANCHOR: pipeline
 async fn pipeline(mut file: File, mut stream: TcpStream) -> io::Result<()> {
+    // ANCHOR: pipeline
     io::copy(&mut file, &mut stream).await?;
     stream.shutdown(Shutdown::Write)
+    // ANCHOR_END: pipeline
 }
-// ANCHOR_END: pipeline
 
 async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
@@ -104,6 +104,6 @@ async fn uncaught() {
     let task = task::spawn(async { panic!("a bug") });
     // Awaiting the task raises the panic again.
     assert!(AssertUnwindSafe(task).catch_unwind().await.is_err());
-    println!("one task has ended, and the process continues");
     // ANCHOR_END: uncaught
+    println!("one task has ended, and the process continues");
 }

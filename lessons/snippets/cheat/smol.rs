@@ -27,14 +27,14 @@ async fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port)).await
 }
 
-// ANCHOR: create_server
 async fn create_server(listener: TcpListener) -> io::Result<()> {
+    // ANCHOR: create_server
     loop {
         let (stream, _peer) = listener.accept().await?;
         smol::spawn(serve(stream)).detach();
     }
+    // ANCHOR_END: create_server
 }
-// ANCHOR_END: create_server
 
 async fn serve(stream: TcpStream) {
     if let Err(error) = reply(stream).await {
@@ -73,11 +73,12 @@ async fn pipe(mut file: File, stream: &mut TcpStream) -> io::Result<u64> {
     io::copy(&mut file, stream).await
 }
 
-// ANCHOR: high_water_mark
 /// Opens a file that reads ahead by at most one chunk. smol's `File` reads up to 8 MiB ahead.
 async fn open_with_high_water_mark(path: &'static str) -> io::Result<Unblock<std::fs::File>> {
+    // ANCHOR: high_water_mark
     let file = smol::unblock(move || std::fs::File::open(path)).await?;
     Ok(Unblock::with_capacity(64 * 1024, file))
+    // ANCHOR_END: high_water_mark
 }
 
 async fn read_chunk(file: &mut Unblock<std::fs::File>) -> io::Result<Vec<u8>> {
@@ -86,7 +87,6 @@ async fn read_chunk(file: &mut Unblock<std::fs::File>) -> io::Result<Vec<u8>> {
     chunk.truncate(read);
     Ok(chunk)
 }
-// ANCHOR_END: high_water_mark
 
 async fn send_chunks(mut file: Unblock<std::fs::File>, stream: &mut TcpStream) -> io::Result<()> {
     loop {
@@ -99,12 +99,12 @@ async fn send_chunks(mut file: Unblock<std::fs::File>, stream: &mut TcpStream) -
     }
 }
 
-// ANCHOR: pipeline
 async fn pipeline(mut file: File, mut stream: TcpStream) -> io::Result<()> {
+    // ANCHOR: pipeline
     io::copy(&mut file, &mut stream).await?;
     stream.shutdown(Shutdown::Write)
+    // ANCHOR_END: pipeline
 }
-// ANCHOR_END: pipeline
 
 async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
@@ -112,6 +112,6 @@ async fn uncaught() {
     let task = smol::spawn(async { panic!("a bug") });
     // Awaiting the task raises the panic again. `detach` would discard it.
     assert!(AssertUnwindSafe(task).catch_unwind().await.is_err());
-    println!("one task has ended, and the process continues");
     // ANCHOR_END: uncaught
+    println!("one task has ended, and the process continues");
 }
