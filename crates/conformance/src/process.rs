@@ -26,7 +26,7 @@ const STDERR_LINES_MAX: usize = 1000;
 /// The maximum number of lines of stdout that are kept: several times as many as any check causes.
 const STDOUT_LINES_MAX: usize = 500_000;
 
-/// The treatment of a server's stdout.
+/// The handling of a server's stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stdout {
     /// The lines of stdout are read and kept.
@@ -88,8 +88,9 @@ impl Process {
         Some(format!("{}{line}", describe_exit(status)))
     }
 
-    /// Returns how the process ended by itself, or else the line of its stderr that probably
-    /// states the error: a server may report an error that the client only sees as a reset.
+    /// Returns how the process ended without a signal from the check, or else the line of its
+    /// stderr that probably states the error. A server may report an error that a client only
+    /// observes as a reset.
     pub fn explanation(&self) -> Option<String> {
         if self.is_asked_to_end.load(Ordering::Relaxed) {
             return None;

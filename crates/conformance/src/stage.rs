@@ -32,7 +32,7 @@ pub struct Stage {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Start {
     pub settings: Settings,
-    /// Whether the target has not listened before, so that its own time limit applies.
+    /// Whether this is the target's first start, to which [`Target::start_timeout`] applies.
     pub is_first: bool,
     /// The limit of file descriptors, which a shell sets.
     pub descriptors: Option<u64>,
@@ -45,8 +45,8 @@ impl Stage {
         Ok(Self { target: target.clone(), folder, processes: Mutex::new(Some(Vec::new())) })
     }
 
-    /// Returns how the last server ended by itself, or else the line of its stderr that probably
-    /// states the error.
+    /// Returns how the last server ended without a signal from the check, or else the line of its
+    /// stderr that probably states the error.
     pub fn explanation(&self) -> Option<String> {
         let last = lock(&self.processes).as_ref()?.last().cloned();
         last?.explanation()

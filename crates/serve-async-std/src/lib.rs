@@ -27,7 +27,7 @@ use serve_core::{
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
     name: "async-std",
-    summary: "In async-std, which is discontinued: one task per connection, on a few worker threads.",
+    summary: "async-std (discontinued), one task per connection on worker threads",
     has_workers: true,
     max_connections: 10_000,
     run,

@@ -11,7 +11,7 @@ use crate::server::Server;
 pub struct Approach {
     /// The name in events, tables and commands, for example `tokio` for the package `serve-tokio`.
     pub name: &'static str,
-    /// A description in one sentence, for the help text.
+    /// A noun phrase that describes the approach, for the help text.
     pub summary: &'static str,
     /// Whether the approach has worker threads. Their number is set by `--workers`.
     pub has_workers: bool,
@@ -31,7 +31,7 @@ pub struct Approach {
 #[cfg(test)]
 pub(crate) const TEST: Approach = Approach {
     name: "test",
-    summary: "A test.",
+    summary: "a test",
     has_workers: true,
     max_connections: 2_000,
     run: |_, _| Ok(()),

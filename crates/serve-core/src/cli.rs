@@ -72,7 +72,7 @@ fn command(approach: &Approach, default_connections: usize) -> Command {
     let name = format!("serve-{}", approach.name);
     Command::new(name.clone())
         .version(env!("CARGO_PKG_VERSION"))
-        .about(format!("Sends a file to every client that connects.\n{}", approach.summary))
+        .about(format!("Send a file to every client that connects\nApproach: {}", approach.summary))
         .after_help(EXAMPLES.replace("{bin}", &name))
         .arg(
             Arg::new("FILE")

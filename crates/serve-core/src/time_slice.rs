@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-/// The time that a task may run before it yields. It is so long that yielding has no measurable
-/// cost, and so short that other clients notice no delay.
+/// The time that a task may run before it yields. It is long enough that yielding has no
+/// measurable cost, and short enough that other clients notice no delay.
 const TIME_SLICE: Duration = Duration::from_millis(1);
 
 /// The time slice of a task on a worker thread. If a client keeps up with the server, its task

@@ -23,7 +23,7 @@ use threads::{OpenStreams, ReaderThread, accept_waker, is_timeout, reset_on_clos
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
     name: "std",
-    summary: "In blocking std: one thread per connection.",
+    summary: "blocking std, one thread per connection",
     has_workers: false,
     max_connections: 2_000,
     run,

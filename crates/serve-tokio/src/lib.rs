@@ -23,7 +23,7 @@ use tokio::time::{sleep, timeout};
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
     name: "tokio",
-    summary: "In Tokio: one task per connection, on a few worker threads.",
+    summary: "Tokio, one task per connection on a few worker threads",
     has_workers: true,
     max_connections: 10_000,
     run,

@@ -21,7 +21,7 @@ pub struct BuildOutput {
     pub is_complete: bool,
 }
 
-/// One message of the compiler about a target.
+/// A message of the compiler about a target.
 #[derive(Debug)]
 pub struct CompilerMessage {
     pub target: String,
@@ -63,7 +63,7 @@ pub fn build_all(folder: &Path, arguments: &[&str]) -> Result<BuildOutput> {
 pub fn run(folder: &Path, name: &str, arguments: &[&str]) -> Result<()> {
     let mut cargo = command(folder, name);
     cargo.args(arguments);
-    ensure!(wait_for(cargo, |_| {})?, "cargo {name} failed in `{}`", folder.display());
+    ensure!(wait_for(cargo, |_| {})?, "`cargo {name}` failed in `{}`", folder.display());
     Ok(())
 }
 
@@ -107,11 +107,11 @@ fn command(folder: &Path, name: &str) -> Command {
 /// Runs a command until it exits. Passes each line of its stdout, if that is a pipe, to `act`.
 /// Returns whether it succeeded.
 fn wait_for(mut command: Command, mut act: impl FnMut(&str)) -> Result<bool> {
-    // A compiler that is killed leaves its temporary files.
+    // A compiler that is killed does not remove its temporary files.
     let temporary = TempFolder::new().context("cannot create a temporary folder")?;
     command.env("TMPDIR", temporary.path());
     let mut group = Group::spawn(command.stdin(Stdio::null())).map_err(|error| {
-        anyhow!("cannot start cargo: {error}\nhelp: install it from https://rustup.rs")
+        anyhow!("cannot start `cargo`: {error}\nhelp: install it from https://rustup.rs")
     })?;
     if let Some(stdout) = group.child().stdout.take() {
         BufReader::new(stdout).lines().map_while(Result::ok).for_each(|line| act(&line));

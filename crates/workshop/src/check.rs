@@ -98,7 +98,7 @@ pub fn build(course: &Course, exercise: &Exercise) -> Result<Option<BuildOutput>
     Ok(None)
 }
 
-/// Returns a built program, by target name, as the subject of the checks.
+/// Returns the subject of the checks for a program that was built. `name` is its target name.
 pub fn built_subject(
     exercise: &Exercise,
     built: &BuildOutput,
@@ -110,7 +110,7 @@ pub fn built_subject(
     Ok(Subject { target: target(exercise, built.program(name)?)?, source: Some(source), starter })
 }
 
-/// Returns the server that a command starts as the subject of the checks.
+/// Returns the subject of the checks for a server that a command starts.
 fn foreign_subject(course: &Course, exercise: &Exercise, command: &str) -> Result<Subject> {
     let mut server = Target::of_command(&[command.to_owned()]).map_err(Error::msg)?;
     server.silence_timeout = TIMEOUT;

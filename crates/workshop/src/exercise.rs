@@ -19,7 +19,7 @@ pub struct Exercise {
     pub name: String,
     pub folder: PathBuf,
     pub plan: Plan,
-    /// The checks that grade it, in this order.
+    /// The checks that grade it, in the order of the exercise.
     pub checks: Vec<&'static Check>,
 }
 

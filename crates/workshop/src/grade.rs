@@ -237,7 +237,7 @@ pub fn contains_words(words: &str, actual: &str) -> bool {
     without_seconds(actual).contains(&without_seconds(words))
 }
 
-/// Replaces each number before the unit `s` by `N`.
+/// Replaces each number before the unit `s` with `N`.
 fn without_seconds(text: &str) -> String {
     let mut words: Vec<&str> = text.split(' ').collect();
     for index in 1..words.len() {

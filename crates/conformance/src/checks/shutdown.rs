@@ -68,7 +68,7 @@ pub const CHECKS: &[Check] = &[
         title: "A closed stdout does not stop the server",
         clause: 11,
         stimulus: "the reader of the server's stdout has ended; 300 clients send requests",
-        expected: "each gets the whole file; SIGTERM ends the server without an error",
+        expected: "each client gets the whole file; SIGTERM ends the server without an error",
         hint: "A write to a closed pipe fails, or ends the process (SIGPIPE, a panic in \
                println!). Ignore the signal and the error.",
         run: Light(|stage| expect_independence(stage, Stdout::Closed, 300)),
@@ -78,7 +78,7 @@ pub const CHECKS: &[Check] = &[
         title: "An unread stdout does not block clients",
         clause: 11,
         stimulus: "nothing reads the server's stdout, which is a pipe; 1000 clients send requests",
-        expected: "each gets the whole file; SIGTERM ends the server without an error",
+        expected: "each client gets the whole file; SIGTERM ends the server without an error",
         hint: "Printing to a full pipe blocks the thread that prints. Put the lines into a queue \
                of limited length, and count those that do not fit.",
         run: Heavy(|stage| expect_independence(stage, Stdout::Unread, 1000)),

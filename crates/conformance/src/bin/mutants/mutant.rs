@@ -64,7 +64,7 @@ pub enum Mutant {
     /// Closes the connection at the client's FIN: a client that half-closes gets a partial file
     HalfCloseAsDisconnect,
     // 7. Lingering close.
-    /// Closes right after the last byte: the RST for later data destroys what was not read yet
+    /// Closes right after the last byte: the RST for later data destroys data in transit
     CloseWithoutDrain,
     /// Writes, closes, and never reads: the RST for an unread request destroys the end of the file
     WriteAndClose,
