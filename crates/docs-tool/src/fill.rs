@@ -48,7 +48,10 @@ impl<'a> Sources<'a> {
         let Some(anchor) = anchor else { return Ok(anchors::whole(&text)) };
         let quoted = anchors::quote(&text, anchor)
             .map_err(|(what, help)| (format!("{what} in `{path}`"), help))?;
-        self.quoted.insert((path.to_owned(), anchor.to_owned()));
+        // The book links an excerpt to the page of its outermost anchor.
+        for name in [anchor, anchors::outermost(&text, anchor)] {
+            self.quoted.insert((path.to_owned(), name.to_owned()));
+        }
         Ok(quoted)
     }
 }
