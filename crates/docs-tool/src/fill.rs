@@ -48,10 +48,7 @@ impl<'a> Sources<'a> {
         let Some(anchor) = anchor else { return Ok(anchors::whole(&text)) };
         let quoted = anchors::quote(&text, anchor)
             .map_err(|(what, help)| (format!("{what} in `{path}`"), help))?;
-        // The book links an excerpt to the page of its outermost anchor.
-        for name in [anchor, anchors::outermost(&text, anchor)] {
-            self.quoted.insert((path.to_owned(), name.to_owned()));
-        }
+        self.quoted.insert((path.to_owned(), anchor.to_owned()));
         Ok(quoted)
     }
 }
