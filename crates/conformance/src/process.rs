@@ -151,7 +151,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 struct Output {
     lines: Arc<Mutex<VecDeque<String>>>,
-    /// The thread that reads them.
+    /// The thread that reads the lines.
     reader: JoinHandle<()>,
 }
 

@@ -131,7 +131,7 @@ impl Server {
         Ok(status)
     }
 
-    /// Reads a value of the server's processes that the operating system provides.
+    /// Returns a value that the operating system provides about the server's processes.
     pub fn usage<T>(&self, read: impl Fn(&[u32]) -> Option<T>) -> Result<T, Stop> {
         if let Some(value) = read(&self.process.pids()) {
             return Ok(value);
