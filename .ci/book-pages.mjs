@@ -1,5 +1,5 @@
 // Controls the browser for .ci/book-pages, which lists the checks.
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { extname, join, relative, resolve } from 'node:path';
@@ -13,7 +13,7 @@ const BOOK = resolve('target/book');
 const SIDE_BY_SIDE = 2;
 const DEADLINE_MS = 15_000;
 const PHONE = { width: 400, height: 800 };
-const DESK = { width: 1280, height: 900 };
+const DESK = { width: 1600, height: 900 };
 const TYPES = {
   '.css': 'text/css',
   '.html': 'text/html; charset=utf-8',
@@ -27,8 +27,8 @@ const TYPES = {
 // Slow checks run on one page of each kind: the first page that exists.
 const KINDS = {
   introduction: [/^index\.html$/],
-  lesson: [/^lessons\/05-.*\.html$/, /^lessons\/\d\d-.*\.html$/],
-  'lesson with siblings': [/^lessons\/12-.*\.html$/, /^lessons\/06-.*\.html$/],
+  lesson: [/^lessons\/\d\d-endings\.html$/, /^lessons\/\d\d-.*\.html$/],
+  'lesson with siblings': [/^lessons\/\d\d-side-by-side\.html$/, /^lessons\/\d\d-cancellation\.html$/],
   'cheat sheet': [/^lessons\/cheat-sheet\.html$/],
   lessons: [/^lessons\/index\.html$/],
   exercises: [/^lessons\/exercises\/index\.html$/],
@@ -97,7 +97,7 @@ async function serve() {
 }
 
 /** Opens a tab of the browser that reports all errors of its pages. */
-async function tab(browser, base, options = {}) {
+async function openTab(browser, base, options = {}) {
   const context = await browser.newContext({ viewport: PHONE, ...options });
   context.setDefaultTimeout(DEADLINE_MS);
   // The page for printing opens the print dialog.
@@ -130,7 +130,7 @@ async function tab(browser, base, options = {}) {
 }
 
 /** Returns the widths and the element if a page scrolls horizontally. */
-function sideways(page) {
+function overflow(page) {
   return page.evaluate(() => {
     const room = document.documentElement.clientWidth;
     const width = Math.max(document.documentElement.scrollWidth, document.body.scrollWidth);
@@ -143,7 +143,7 @@ function sideways(page) {
 }
 
 /** Returns a box that scrolls but that the keyboard cannot reach, or that has no name. */
-function unreachable(page) {
+function unreachableBox(page) {
   return page.evaluate(() => {
     const boxes = [...document.querySelectorAll('main *')].filter(
       (e) => e.scrollWidth > e.clientWidth + 1 && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX),
@@ -158,7 +158,7 @@ function nextFrame(page) {
 }
 
 /** Checks the keys of the first tabs on a page: right, left, End and Home. */
-async function tabsByKeyboard(page, name) {
+async function checkTabKeys(page, name) {
   const list = page.locator('.hw-siblings [role="tablist"]').first();
   const isThere = (await list.count()) === 1;
   check(name, isThere, 'there are no tabs on a narrow screen', 'see docs/book/highwater.js');
@@ -184,27 +184,29 @@ async function tabsByKeyboard(page, name) {
 }
 
 /** Checks a page with the width of a phone and of a desktop. Returns its ids and links. */
-async function look({ page, open }, name) {
+async function checkPage({ page, open }, name) {
   await page.setViewportSize(PHONE);
   await open(name);
   // Folded text is checked, too. The script measures the boxes in the next frame.
   await page.evaluate(() => document.querySelectorAll('details').forEach((e) => (e.open = true)));
   await nextFrame(page);
-  const narrow = await sideways(page);
+  const narrow = await overflow(page);
   check(name, narrow === null, `the page scrolls horizontally at 400 px: ${narrow}`, 'make the box scroll, or break the word, in docs/book/highwater.css');
-  const box = await unreachable(page);
+  const box = await unreachableBox(page);
   check(name, box === null, `the keyboard cannot reach a box that scrolls: ${box}`, 'see docs/book/highwater.js');
   const hasSiblings = (await page.locator('.hw-siblings').count()) > 0;
-  if (hasSiblings) await tabsByKeyboard(page, name);
+  if (hasSiblings) await checkTabKeys(page, name);
   const titles = await page.locator('main h1').count();
   check(name, titles === 1, `expected 1 heading of level 1, got ${titles}`, 'fix the headings of the page');
   await page.setViewportSize(DESK);
   await nextFrame(page);
-  const wide = await sideways(page);
-  check(name, wide === null, `the page scrolls horizontally at 1280 px: ${wide}`, 'see docs/book/highwater.css');
+  const wide = await overflow(page);
+  check(name, wide === null, `the page scrolls horizontally at 1600 px: ${wide}`, 'see docs/book/highwater.css');
   if (hasSiblings) {
     const shown = await page.locator('.hw-siblings').first().locator('.hw-sibling:visible').count();
-    check(name, shown === 4, `expected 4 siblings at 1280 px, got ${shown}`, 'see docs/book/highwater.css');
+    check(name, shown === 4, `expected 4 siblings at 1600 px, got ${shown}`, 'see docs/book/highwater.css');
+    const wideCode = await page.locator('.hw-sibling > pre > code[tabindex]').count();
+    check(name, wideCode === 0, `the code of ${wideCode} siblings scrolls horizontally at 1600 px`, 'see COLUMNS_MAX in crates/docs-tool/src/book/siblings.rs');
   }
   return page.evaluate(() => ({
     ids: [...document.querySelectorAll('[id]')].map((e) => e.id),
@@ -213,7 +215,7 @@ async function look({ page, open }, name) {
 }
 
 /** Reports broken links in the built book. */
-function dead(base, found) {
+function checkLinks(base, found) {
   for (const [name, { links }] of found) {
     checks += 1;
     for (const link of new Set(links)) {
@@ -230,7 +232,7 @@ function dead(base, found) {
 }
 
 /** Collects the violations that axe finds, once for all pages with the same violation. */
-async function axe({ page, open }, name, scheme, violations) {
+async function checkAccessibility({ page, open }, name, scheme, violations) {
   for (const [size, viewport] of Object.entries({ phone: PHONE, desk: DESK })) {
     await page.setViewportSize(viewport);
     await open(name);
@@ -253,18 +255,18 @@ async function axe({ page, open }, name, scheme, violations) {
   }
 }
 
-async function themes(browser, base, kinds, screenshots) {
+async function checkThemes(browser, base, kinds, screenshots) {
   const violations = new Map();
   const inScheme = async (colorScheme) => {
-    const tabOfScheme = await tab(browser, base, { colorScheme });
+    const tabOfScheme = await openTab(browser, base, { colorScheme });
     for (const [kind, name] of kinds) {
-      await attempt(name, () => axe(tabOfScheme, name, colorScheme, violations));
+      await attempt(name, () => checkAccessibility(tabOfScheme, name, colorScheme, violations));
       const isDark = await tabOfScheme.page.evaluate(() => {
         const [r, g, b] = getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g).map(Number);
         return r + g + b < 384;
       });
       check(name, isDark === (colorScheme === 'dark'), `the page is not ${colorScheme}, but the system is`, 'see docs/book/book.toml');
-      if (screenshots) await pictures(tabOfScheme, kind, name, colorScheme, screenshots);
+      if (screenshots) await saveScreenshots(tabOfScheme, kind, name, colorScheme, screenshots);
     }
     await tabOfScheme.context.close();
   };
@@ -274,16 +276,16 @@ async function themes(browser, base, kinds, screenshots) {
   }
 }
 
-async function pictures({ page, open }, kind, name, scheme, folder) {
-  for (const [size, viewport] of [['400', PHONE], ['1280', DESK]]) {
+async function saveScreenshots({ page, open }, kind, name, scheme, folder) {
+  for (const [size, viewport] of [['400', PHONE], ['1600', DESK]]) {
     await page.setViewportSize(viewport);
     await open(name);
     await page.screenshot({ path: join(folder, `${kind.replaceAll(' ', '-')}-${size}-${scheme}.png`) });
   }
 }
 
-async function search(browser, base) {
-  const { context, page, open } = await tab(browser, base, { viewport: DESK });
+async function checkSearch(browser, base) {
+  const { context, page, open } = await openTab(browser, base, { viewport: DESK });
   await open('index.html');
   await page.keyboard.press('s');
   await page.locator('#mdbook-searchbar').pressSequentially('backpressure');
@@ -300,8 +302,8 @@ async function search(browser, base) {
 }
 
 /** Checks that the tab that was selected on one page is selected on the next one. */
-async function remembers(browser, base, names) {
-  const { context, page, open } = await tab(browser, base);
+async function checkStoredTab(browser, base, names) {
+  const { context, page, open } = await openTab(browser, base);
   await open(names[0]);
   await page.getByRole('tab', { name: 'smol' }).first().click();
   await open(names.at(-1));
@@ -311,8 +313,8 @@ async function remembers(browser, base, names) {
 }
 
 /** Checks that the copied text of a console block contains only its commands. */
-async function copies(browser, base, name) {
-  const { context, page, open } = await tab(browser, base, { viewport: DESK });
+async function checkCopying(browser, base, name) {
+  const { context, page, open } = await openTab(browser, base, { viewport: DESK });
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
   await open(name);
   const block = page.locator('pre:has(code.language-console)').first();
@@ -327,16 +329,38 @@ async function copies(browser, base, name) {
   await context.close();
 }
 
-async function withoutScript(browser, base, name) {
-  const { context, page, open } = await tab(browser, base, { javaScriptEnabled: false });
+async function checkWithoutScript(browser, base, name) {
+  const { context, page, open } = await openTab(browser, base, { javaScriptEnabled: false });
   await open(name);
   const shown = await page.locator('.hw-sibling:visible').count();
   check(name, shown >= 4, `expected at least 4 siblings without JavaScript, got ${shown}`, 'see docs/book/highwater.css');
   await context.close();
 }
 
-async function print(browser, base, hasSiblings) {
-  const { context, page, open } = await tab(browser, base, { viewport: DESK });
+/** Returns the number of folded parts on a page, and the number of those that show their text. */
+function details(page) {
+  return page.evaluate(() => {
+    const folded = [...document.querySelectorAll('main details:not([open])')];
+    // Text that is not shown has no height.
+    const isShown = (e) => e.offsetHeight > 2 * e.querySelector('summary').offsetHeight;
+    return { all: folded.length, shown: folded.filter(isShown).length };
+  });
+}
+
+/** Checks that hints, answers and solutions are folded on the screen, but not on paper. */
+async function checkFolding(browser, base, name) {
+  const { context, page, open } = await openTab(browser, base, { viewport: DESK });
+  await open(name);
+  const onScreen = await details(page);
+  check(name, onScreen.all > 0 && onScreen.shown === 0, `${onScreen.shown} of ${onScreen.all} folded parts show their text`, 'see docs/book/highwater.css');
+  await page.emulateMedia({ media: 'print' });
+  const onPaper = await details(page);
+  check(name, onPaper.shown === onPaper.all, `${onPaper.shown} of ${onPaper.all} folded parts are printed`, 'see @media print in docs/book/highwater.css');
+  await context.close();
+}
+
+async function checkPrint(browser, base, hasSiblings) {
+  const { context, page, open } = await openTab(browser, base, { viewport: DESK });
   await open('print.html');
   await page.emulateMedia({ media: 'print' });
   const seen = await page.evaluate(() => ({
@@ -351,9 +375,34 @@ async function print(browser, base, hasSiblings) {
   await context.close();
 }
 
+/** Saves a picture of the siblings side by side, which the README shows, in the format WebP. */
+async function savePicture(browser, base, file) {
+  const { context, page, open } = await openTab(browser, base, { viewport: { width: 1400, height: 900 } });
+  await open('lessons/index.html');
+  await page.locator('main a', { hasText: 'Side by side' }).first().click();
+  const heading = page.locator('h3:has(+ .hw-siblings)').first();
+  await heading.evaluate((element) => {
+    element.scrollIntoView();
+    scrollBy(0, -90); // The menu bar covers the top of the page.
+  });
+  await nextFrame(page);
+  const png = (await page.screenshot()).toString('base64');
+  // The browser saves screenshots only as PNG and JPEG, but a canvas also as WebP.
+  const webp = await page.evaluate(async (png) => {
+    const image = new Image();
+    image.src = `data:image/png;base64,${png}`;
+    await image.decode();
+    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
+    canvas.getContext('2d').drawImage(image, 0, 0);
+    return canvas.toDataURL('image/webp', 0.9).split(',')[1];
+  }, png);
+  writeFileSync(file, Buffer.from(webp, 'base64'));
+  await context.close();
+}
+
 async function main() {
   const { values } = parseArgs({
-    options: { only: { type: 'string', default: '' }, screenshots: { type: 'string' } },
+    options: { only: { type: 'string', default: '' }, screenshots: { type: 'string' }, picture: { type: 'string' } },
   });
   const began = Date.now();
   const since = () => `${((Date.now() - began) / 1000).toFixed(0)} s`;
@@ -368,14 +417,18 @@ async function main() {
   const { server, base } = await serve();
   const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
   try {
+    if (values.picture) {
+      await savePicture(browser, base, values.picture);
+      return 0;
+    }
     report(`opening ${names.length} of ${all.length} pages`);
     const found = new Map();
     const waiting = [...names];
     let done = 0;
     const work = async () => {
-      const worker = await tab(browser, base);
+      const worker = await openTab(browser, base);
       for (let name = waiting.shift(); name; name = waiting.shift()) {
-        const seen = await attempt(name, () => look(worker, name));
+        const seen = await attempt(name, () => checkPage(worker, name));
         if (seen) found.set(name, seen);
         done += 1;
         if (done % 50 === 0) report(`${done} of ${names.length} opened`);
@@ -383,23 +436,25 @@ async function main() {
       await worker.context.close();
     };
     await Promise.all(Array.from({ length: SIDE_BY_SIDE }, work));
-    if (names.length === all.length) dead(base, found);
+    if (names.length === all.length) checkLinks(base, found);
     const kinds = Object.entries(KINDS).flatMap(([kind, patterns]) => {
       const name = patterns.map((pattern) => names.find((name) => pattern.test(name))).find(Boolean);
       return name ? [[kind, name]] : [];
     });
     report(`checking light and dark mode on ${kinds.length} kinds of pages`);
-    await themes(browser, base, kinds, values.screenshots);
+    await checkThemes(browser, base, kinds, values.screenshots);
     report('checking search, printing, and a page without JavaScript');
     const siblings = names.filter((name) => name.startsWith('siblings/') && !name.endsWith('index.html'));
-    await attempt('index.html', () => search(browser, base));
-    const lesson = names.find((name) => name.startsWith('lessons/05-'));
-    if (lesson) await attempt(lesson, () => copies(browser, base, lesson));
+    await attempt('index.html', () => checkSearch(browser, base));
+    const lesson = kinds.find(([kind]) => kind === 'lesson')?.[1];
+    if (lesson) await attempt(lesson, () => checkCopying(browser, base, lesson));
     if (siblings.length > 0) {
-      await attempt(siblings[0], () => remembers(browser, base, siblings));
-      await attempt(siblings[0], () => withoutScript(browser, base, siblings[0]));
+      await attempt(siblings[0], () => checkStoredTab(browser, base, siblings));
+      await attempt(siblings[0], () => checkWithoutScript(browser, base, siblings[0]));
     }
-    await attempt('print.html', () => print(browser, base, siblings.length > 0));
+    const folded = names.find((name) => readFileSync(join(BOOK, name), 'utf8').includes('<details>'));
+    for (const name of ['print.html', ...(folded ? [folded] : [])]) await attempt(name, () => checkFolding(browser, base, name));
+    await attempt('print.html', () => checkPrint(browser, base, siblings.length > 0));
   } finally {
     await browser.close();
     server.close();

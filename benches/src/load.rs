@@ -5,8 +5,8 @@
 //! and let non-reading clients start to read.
 //!
 //! Each thread runs one event loop for its share of the connections, and reads from all of them
-//! into one buffer. The client therefore needs much less CPU time than a server. The report contains
-//! the client's CPU time.
+//! into one buffer. The client therefore needs much less CPU time than a server. The report
+//! contains the client's CPU time.
 
 mod connection;
 mod failure;

@@ -22,8 +22,8 @@ enum Quantity {
     Value(&'static str),
     /// The ratio of this quantity to the same quantity of another server.
     Ratio(&'static str, &'static str),
-    /// The speed relative to another server: the other server's duration, divided by the duration of
-    /// this server.
+    /// The speed relative to another server: the other server's duration, divided by the duration
+    /// of this server.
     Speed(&'static str, &'static str),
 }
 
@@ -34,8 +34,8 @@ enum Cell {
     Range(Quantity),
 }
 
-/// The columns of all tables: the scenario and the subject of the table, the header, and the content
-/// of the cells. The lines of each table have at most 80 characters.
+/// The columns of all tables: the scenario and the subject of the table, the header, and the
+/// content of the cells. The lines of each table have at most 80 characters.
 const COLUMNS: [(&str, &str, Cell); 23] = {
     use Cell::{Median, Range};
     use Quantity::{Ratio, Speed};
@@ -55,7 +55,7 @@ const COLUMNS: [(&str, &str, Cell); 23] = {
         ("non-reading, memory", "clients", Median("clients", 0)),
         ("non-reading, memory", "complete replies", Median("complete_replies", 0)),
         ("non-reading, memory", "KiB per client", Median("kib_per_client", 1)),
-        ("non-reading, memory", "TCP memory used", Median("tcp_pressure", 2)),
+        ("non-reading, memory", "TCP memory ratio", Median("tcp_pressure", 2)),
         ("non-reading, latency of a new client", "ms without", Median("latency_without_ms", 2)),
         ("non-reading, latency of a new client", "ms with", Median("latency_with_ms", 2)),
         ("non-reading, latency of a new client", "with/without", Median("latency_ratio", 2)),
@@ -112,9 +112,9 @@ const TARGETS: [(Subject, (&str, [f64; 4])); 11] = {
     ]
 };
 
-/// Returns the indexes of the steps in the order in which a round executes them. `scenarios` contains
-/// the scenario of each step. Within a group of consecutive steps with the same scenario, each round
-/// starts with a different step.
+/// Returns the indexes of the steps in the order in which a round executes them. `scenarios`
+/// contains the scenario of each step. Within a group of consecutive steps with the same scenario,
+/// each round starts with a different step.
 pub fn order<T: PartialEq>(scenarios: &[T], round: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scenarios.len()).collect();
     for of_scenario in order.chunk_by_mut(|&a, &b| scenarios[a] == scenarios[b]) {
@@ -146,11 +146,12 @@ pub fn tables(run: &Run) -> Vec<Table> {
 pub fn markdown(run: &Run) -> String {
     let rounds = run.options.get("rounds").unwrap_or(&Value::Null);
     let mut page = format!(
-        "# Race, {}\n\nEach value is the median of {rounds} rounds. A ratio is computed within each \
-         round; the tables show the median, the minimum and the maximum of these ratios. All servers \
-         ran in turns on this machine, over loopback, and the client discarded the data. A \
-         CPU-second is a second of the server's CPU time. [The methodology](../../../docs/METHODOLOGY.md#the-race) \
-         explains how the race works, and `summary.json` contains all values.\n\n\
+        "# Race, {}\n\nEach value is the median of {rounds} rounds. A ratio is computed within \
+         each round; the tables show the median, the minimum and the maximum of these ratios. All \
+         servers ran in turns on this machine, over loopback, and the client discarded the data. A \
+         CPU-second is a second of the server's CPU time. [The methodology]\
+         (../../../docs/METHODOLOGY.md#the-race) explains how the race works, and `summary.json` \
+         contains all values.\n\n\
          | | |\n| --- | --- |\n",
         day(&run.date)
     );

@@ -1,8 +1,8 @@
 //! The parts of the suites: servers in this process, a client, and files.
 //!
-//! A server runs in the same way as in its own program, but without a log: the suites call the `run`
-//! function of its [`Approach`](serve_core::Approach) with a listener on a free port. They measure
-//! times that the client observes. The client counts the bytes of every reply.
+//! A server runs in the same way as in its own program, but without a log: the suites call the
+//! `run` function of its [`Approach`](serve_core::Approach) with a listener on a free port. They
+//! measure times that the client observes. The client counts the bytes of every reply.
 
 mod baseline;
 mod target;
@@ -32,17 +32,17 @@ pub const CHUNK_SIZES: [(&str, usize); 6] = [
     ("1MiB", 1024 * 1024),
 ];
 
-/// Returns the length of the file for a chunk size, in bytes: 16,384 chunks, but at most 16 MiB. With
-/// this length, files in chunks of one byte do not take too long, and files in large chunks take long
-/// enough.
+/// Returns the length of the file for a chunk size, in bytes: 16,384 chunks, but at most 16 MiB.
+/// With this length, files in chunks of one byte do not take too long, and files in large chunks
+/// take long enough.
 pub fn file_bytes_for(chunk_bytes: usize) -> u64 {
     const CHUNKS: u64 = 16 * 1024;
     const BYTES_MAX: u64 = 16 * 1024 * 1024;
     (chunk_bytes as u64 * CHUNKS).min(BYTES_MAX)
 }
 
-/// Returns the path of a file with this length, in bytes. Writes the file to `folder` if it does not
-/// exist.
+/// Returns the path of a file with this length, in bytes. Writes the file to `folder` if it does
+/// not exist.
 ///
 /// The folder should be on a disk. Some in-memory file systems, such as `/tmp` on some machines, do
 /// not support `RWF_NOWAIT`, so that every read would be a call on the blocking pool.

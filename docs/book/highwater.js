@@ -5,9 +5,9 @@
 (() => {
   const SHOWN = 'highwater.shown'; // The sibling of the selected tab.
   const HIDDEN = 'highwater.hidden'; // The siblings that the columns omit.
-  const blocks = [...document.querySelectorAll('.hw-siblings')].map(prepared);
+  const blocks = [...document.querySelectorAll('.hw-siblings')].map(prepare);
 
-  function prepared(element, number) {
+  function prepare(element, number) {
     const columns = element.querySelector('.hw-columns');
     const parts = [...columns.querySelectorAll('.hw-sibling')];
     const choice = document.createElement('div');
@@ -18,17 +18,17 @@
       button.textContent = part.dataset.sibling;
       button.id = `hw-choice-${number}-${part.dataset.sibling}`;
       part.id = `hw-part-${number}-${part.dataset.sibling}`;
-      button.addEventListener('click', () => chosen(part.dataset.sibling));
+      button.addEventListener('click', () => choose(part.dataset.sibling));
       choice.append(button);
       return button;
     });
-    choice.addEventListener('keydown', moved);
+    choice.addEventListener('keydown', moveFocus);
     columns.before(choice);
     return { element, columns, parts, choice, buttons, isTabs: undefined };
   }
 
   // A browser can deny storage, for example in a private window.
-  function remembered(key) {
+  function readSetting(key) {
     try {
       return localStorage.getItem(key);
     } catch {
@@ -36,28 +36,28 @@
     }
   }
 
-  function remember(key, value) {
+  function saveSetting(key, value) {
     try {
       localStorage.setItem(key, value);
     } catch {}
   }
 
-  function chosen(sibling) {
+  function choose(sibling) {
     const isTabs = blocks.some((block) => block.isTabs);
     if (isTabs) {
-      remember(SHOWN, sibling);
+      saveSetting(SHOWN, sibling);
       shown = sibling;
     } else {
       hidden = hidden.includes(sibling) ? hidden.filter((name) => name !== sibling) : [...hidden, sibling];
       // At least one sibling is shown.
       if (hidden.length === 4) hidden = hidden.filter((name) => name !== sibling);
-      remember(HIDDEN, hidden.join(' '));
+      saveSetting(HIDDEN, hidden.join(' '));
     }
     blocks.forEach(show);
   }
 
   // The keys of tabs according to the ARIA Authoring Practices Guide.
-  function moved(event) {
+  function moveFocus(event) {
     const buttons = [...event.currentTarget.children];
     const at = buttons.indexOf(document.activeElement);
     if (event.currentTarget.getAttribute('role') !== 'tablist' || at < 0) return;
@@ -70,8 +70,8 @@
     buttons[to].click();
   }
 
-  let shown = remembered(SHOWN) ?? 'std';
-  let hidden = (remembered(HIDDEN) ?? '').split(' ').filter((name) => name !== '');
+  let shown = readSetting(SHOWN) ?? 'std';
+  let hidden = (readSetting(HIDDEN) ?? '').split(' ').filter((name) => name !== '');
 
   function show(block) {
     const names = block.parts.map((part) => part.dataset.sibling);
@@ -94,7 +94,7 @@
     });
     const count = block.parts.filter((part) => !part.hidden).length;
     columns.style.gridTemplateColumns = `repeat(min(var(--hw-count), ${count}), minmax(0, 1fr))`;
-    block.parts.forEach((part) => boxesIn(part).forEach(reachable));
+    block.parts.forEach((part) => boxesIn(part).forEach(makeReachable));
   }
 
   function set(element, name, value) {
@@ -123,7 +123,7 @@
     return [...element.querySelectorAll('pre > code, .table-wrapper')];
   }
 
-  function reachable(box) {
+  function makeReachable(box) {
     const scrolls = box.scrollWidth > box.clientWidth + 1;
     const kind = box.matches('code') ? 'Code' : 'Table';
     set(box, 'tabindex', scrolls ? '0' : null);
@@ -131,7 +131,7 @@
     set(box, 'aria-label', scrolls ? `${kind}, scrolls horizontally` : null);
   }
 
-  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => reachable(entry.target)));
+  const sizes = new ResizeObserver((entries) => entries.forEach((entry) => makeReachable(entry.target)));
   boxesIn(document).forEach((box) => {
     sizes.observe(box);
     box.addEventListener('keydown', (event) => {
@@ -185,14 +185,4 @@
   });
   const dark = document.getElementById('mdbook-theme-navy');
   if (dark) dark.textContent = 'Dark';
-
-  // Unfold everything for printing.
-  let folded = [];
-  addEventListener('beforeprint', () => {
-    folded = [...document.querySelectorAll('details:not([open])')];
-    folded.forEach((details) => (details.open = true));
-  });
-  addEventListener('afterprint', () => {
-    folded.forEach((details) => (details.open = false));
-  });
 })();

@@ -18,8 +18,8 @@ use crate::suite::WORKERS;
 /// The numbers of non-reading clients with which memory is measured.
 pub const NON_READING_CLIENTS: [u64; 4] = [1, 16, 256, 1024];
 
-/// The length of the file for non-reading clients. The kernel accepts less for each of them, so that
-/// the server always has unsent data.
+/// The length of the file for non-reading clients. The kernel accepts less for each of them, so
+/// that the server always has unsent data.
 const NON_READING_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The size of the receive buffer that a non-reading client requests. The kernel doubles it.
@@ -66,9 +66,9 @@ impl Footprints {
         Ok(Self { launcher, without_client: HashMap::new(), job_time, is_tracing })
     }
 
-    /// Measures a server that sends a file of `file_bytes` bytes to one client at a time. `chunk` is
-    /// the chunk size, such as `64KiB`. Then counts the system calls of another process of the same
-    /// server, which serves one client.
+    /// Measures a server that sends a file of `file_bytes` bytes to one client at a time. `chunk`
+    /// is the chunk size, such as `64KiB`. Then counts the system calls of another process of the
+    /// same server, which serves one client.
     ///
     /// # Errors
     ///

@@ -30,7 +30,8 @@ pub fn why_no_strace() -> Option<String> {
     }
 }
 
-/// Returns a command prefix that runs a program and writes the counts of its system calls to a file.
+/// Returns a command prefix that runs a program and writes the counts of its system calls to a
+/// file.
 pub(super) fn command(counts: &Path) -> Vec<OsString> {
     let words = ["strace", "-f", "-c", "-U", "name,calls,errors", "-o"];
     words.into_iter().map(OsString::from).chain([counts.into()]).collect()

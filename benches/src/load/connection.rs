@@ -21,8 +21,8 @@ const READS_MAX: usize = 8;
 /// The number of reads per second of a slow client. A larger number would cost more CPU time.
 const SLOW_READS_PER_S: u64 = 10;
 
-/// Whether a read that does not fill the buffer has read all available data. This is true for epoll,
-/// and saves the read that would return `WouldBlock`.
+/// Whether a read that does not fill the buffer has read all available data. This is true for
+/// epoll, and saves the read that would return `WouldBlock`.
 const PARTIAL_READ_IS_LAST: bool = cfg!(target_os = "linux");
 
 pub(super) struct Connection {
@@ -57,7 +57,7 @@ pub(super) struct Connection {
 pub(super) enum Step {
     /// Wait for an event.
     Wait,
-    /// Read again after the other connections have had their turn.
+    /// Read again after the other connections.
     Continue,
     /// Close the connection.
     End(Result<(), Failure>),
@@ -91,8 +91,8 @@ impl Connection {
         })
     }
 
-    /// Sends the request until the kernel accepts no more data. Returns whether the whole request was
-    /// sent.
+    /// Sends the request until the kernel accepts no more data. Returns whether the whole request
+    /// was sent.
     ///
     /// On loopback, the connection is established as soon as `connect` returns. A successful write
     /// proves this, and costs less than a query.
@@ -115,9 +115,9 @@ impl Connection {
         Ok(true)
     }
 
-    /// Records that a write failed because the server reset the connection. The client can still read
-    /// data that arrived earlier. The kernel reports the error only once, so that this data seems to
-    /// end with a FIN.
+    /// Records that a write failed because the server reset the connection. The client can still
+    /// read data that arrived earlier. The kernel reports the error only once, so that this data
+    /// seems to end with a FIN.
     fn record_reset(&mut self, plan: &Plan) {
         self.is_connected = true;
         self.is_reset = true;
@@ -231,8 +231,8 @@ impl Connection {
         }
     }
 
-    /// Fails as soon as the reply is longer than the file, so that the client does not read an endless
-    /// reply.
+    /// Fails as soon as the reply is longer than the file, so that the client does not read an
+    /// endless reply.
     fn check_length(&self, plan: &Plan) -> Result<(), Failure> {
         match plan.expected {
             Some(expected) if self.body_bytes > expected.bytes => Err(Failure::new(

@@ -11,8 +11,8 @@ use super::plan::{Amount, Hold, Plan};
 use super::report::Tally;
 
 /// The maximum number of non-reading clients that wait for their first byte at the same time. It is
-/// less than 511, the backlog of nginx and Node: if the accept queue is full, the kernel retries the
-/// handshake of a client after one second.
+/// less than 511, the backlog of nginx and Node: if the accept queue is full, the kernel retries
+/// the handshake of a client after one second.
 const UNANSWERED_MAX: u64 = 256;
 
 /// The time after which more clients start, even if no waiting client has received its first byte.
@@ -58,8 +58,8 @@ impl Job {
         (self.tally().ended(), self.bytes.load(Ordering::Relaxed))
     }
 
-    /// Returns the number of clients that have received the first byte of their reply and do not read
-    /// yet.
+    /// Returns the number of clients that have received the first byte of their reply and do not
+    /// read yet.
     pub fn non_reading_clients(&self) -> u64 {
         if self.is_holding() { self.tally().non_reading } else { 0 }
     }
@@ -82,8 +82,8 @@ impl Job {
         self.is_released.store(true, Ordering::Release);
     }
 
-    /// Prevents further connections, and lets non-reading clients start to read. Open connections are
-    /// completed.
+    /// Prevents further connections, and lets non-reading clients start to read. Open connections
+    /// are completed.
     pub(super) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Release);
     }
@@ -119,8 +119,8 @@ impl Job {
         tally.record_end(number, due, result);
     }
 
-    /// Returns the number of clients that have received their first byte or failed, and the time since
-    /// the last of these events.
+    /// Returns the number of clients that have received their first byte or failed, and the time
+    /// since the last of these events.
     fn answered(&self) -> (u64, Duration) {
         let tally = self.tally();
         let last = tally.last_event.unwrap_or(self.start);
@@ -133,16 +133,16 @@ impl Job {
         if let Hold::For(time) = hold {
             let (answered, since_last) = self.answered();
             if answered >= self.plan.connections && since_last >= time {
-                // Without this call, the hold would resume: the clients that now read reset the time
-                // since the last event.
+                // Without this call, the hold would resume: the clients that now read reset the
+                // time since the last event.
                 self.release();
             }
         }
         !self.is_stopped() && !self.is_released.load(Ordering::Acquire)
     }
 
-    /// Returns whether another client may start. Limits the number of non-reading clients that wait for
-    /// their first byte, so that the server's accept queue is not full.
+    /// Returns whether another client may start. Limits the number of non-reading clients that wait
+    /// for their first byte, so that the server's accept queue is not full.
     pub(super) fn may_start(&self) -> bool {
         if self.plan.hold.is_none() {
             return true;
@@ -152,8 +152,8 @@ impl Job {
         unanswered < UNANSWERED_MAX || since_last >= UNANSWERED_TIMEOUT
     }
 
-    /// Claims the next connection for the calling thread. Returns the index and the planned start of
-    /// the connection, or `None` if all connections have been claimed.
+    /// Claims the next connection for the calling thread. Returns the index and the planned start
+    /// of the connection, or `None` if all connections have been claimed.
     pub(super) fn next(&self, now: Instant) -> Option<(u64, Instant)> {
         let number = self.claimed.fetch_add(1, Ordering::Relaxed);
         let after = match self.plan.rate_per_s {

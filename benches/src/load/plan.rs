@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::preamble::PreambleKind;
 
-/// The number of file descriptors that are reserved for other purposes than connections: the standard
-/// streams, and the event loop of each thread.
+/// The number of file descriptors that are reserved for other purposes than connections: the
+/// standard streams, and the event loop of each thread.
 const OTHER_DESCRIPTORS: u64 = 20;
 
 /// The settings of the clients.
@@ -23,8 +23,8 @@ pub struct Plan {
     pub connections: u64,
     /// The total number of connections.
     pub amount: Amount,
-    /// The number of connections to start per second. The rate does not depend on the server's speed.
-    /// `None` starts connections as soon as others have ended.
+    /// The number of connections to start per second. The rate does not depend on the server's
+    /// speed. `None` starts connections as soon as others have ended.
     pub rate_per_s: Option<f64>,
     /// The event after which non-reading clients start to read. With `None`, all clients read
     /// immediately.

@@ -12,8 +12,8 @@ use super::plan::Plan;
 /// The maximum number of failures that the report describes.
 const EXAMPLES_MAX: usize = 5;
 
-/// The minimum duration of a load, in seconds, for a warning about the client's CPU time. In shorter
-/// loads, the client spends most of its CPU time on startup.
+/// The minimum duration of a load, in seconds, for a warning about the client's CPU time. In
+/// shorter loads, the client spends most of its CPU time on startup.
 const SHORT_S: f64 = 0.1;
 
 /// The results of a load.
@@ -35,7 +35,8 @@ pub struct Report {
     pub verified: Verified,
     /// The number of received bytes, including preambles.
     pub bytes: u64,
-    /// The time in seconds from the start of the first connection to the end of the last connection.
+    /// The time in seconds from the start of the first connection to the end of the last
+    /// connection.
     pub wall_s: f64,
     /// The received data per second, in 10⁹ bytes.
     pub gb_per_s: f64,

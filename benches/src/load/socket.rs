@@ -55,8 +55,8 @@ fn is_in_progress(error: &io::Error) -> bool {
     return error.kind() == io::ErrorKind::WouldBlock;
 }
 
-/// Returns whether the connection is established. An event does not prove this, because the event may
-/// belong to an earlier socket with the same token.
+/// Returns whether the connection is established. An event does not prove this, because the event
+/// may belong to an earlier socket with the same token.
 pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     if let Some(error) = stream.take_error()? {
         return Err(error);
@@ -69,8 +69,8 @@ pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// Reads into spare capacity, and returns the number of bytes. On Linux, the kernel discards the data
-/// ([`DISCARD`]), so that the capacity remains unused.
+/// Reads into spare capacity, and returns the number of bytes. On Linux, the kernel discards the
+/// data ([`DISCARD`]), so that the capacity remains unused.
 pub(crate) fn discard<'s, S>(stream: &'s S, spare: &mut [MaybeUninit<u8>]) -> io::Result<usize>
 where
     SockRef<'s>: From<&'s S>,

@@ -18,12 +18,12 @@ use super::socket;
 /// The maximum number of events per call of `poll`.
 const EVENTS_MAX: usize = 1024;
 
-/// The maximum number of bytes per read. This much data fits into the cache of a core, from which it
-/// is then hashed.
+/// The maximum number of bytes per read. This much data fits into the cache of a core, from which
+/// it is then hashed.
 const READ_BYTES: usize = 256 * 1024;
 
-/// The maximum number of bytes per read that discards data, which is the default maximum size of the
-/// kernel's receive buffer (`net.ipv4.tcp_rmem`).
+/// The maximum number of bytes per read that discards data, which is the default maximum size of
+/// the kernel's receive buffer (`net.ipv4.tcp_rmem`).
 const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 
 /// The interval between two checks of the timeouts.
@@ -239,8 +239,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Lets all clients read when a hold ends. Their data may have arrived earlier, so that no further
-    /// event may occur.
+    /// Lets all clients read when a hold ends. Their data may have arrived earlier. In that
+    /// case, no further event occurs.
     fn check_hold(&mut self) {
         if !self.is_holding || self.job.is_holding() {
             return;

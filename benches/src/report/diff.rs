@@ -7,8 +7,8 @@ use crate::records::day;
 
 use super::time_text;
 
-/// The minimum relative difference of times that is not noise. Smaller differences are noise even if
-/// the intervals do not overlap: an interval describes only one run, and two runs differ more.
+/// The minimum relative difference of times that is not noise. Smaller differences are noise even
+/// if the intervals do not overlap: an interval describes only one run, and two runs differ more.
 const TIME_NOISE: f64 = 0.05;
 
 /// The minimum relative difference of counts that is not noise. The numbers of calls for readiness

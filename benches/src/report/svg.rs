@@ -196,8 +196,8 @@ fn text(attributes: &str, x: f64, y: f64, content: &str) -> String {
     format!("<text{space}{attributes} x=\"{x:.1}\" y=\"{y:.1}\">{content}</text>")
 }
 
-/// Moves positions apart that are too close to each other. Keeps their order, and keeps them between
-/// `top` and `bottom`.
+/// Moves positions apart that are too close to each other. Keeps their order, and keeps them
+/// between `top` and `bottom`.
 fn apart(ideal: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     let mut places = ideal.to_vec();
     let mut min = top;

@@ -31,12 +31,12 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 const SETTLE_TIME: Duration = Duration::from_millis(50);
 
 /// The maximum segment size of a non-reading client, in bytes. Every network supports segments of
-/// this size (RFC 9293, 3.7.1). On loopback, the kernel would accept megabytes per client with larger
-/// segments.
+/// this size (RFC 9293, 3.7.1). On loopback, the kernel would accept megabytes per client with
+/// larger segments.
 const SEGMENT_BYTES: u32 = 536;
 
-/// The maximum time until all non-reading clients have connected, and the maximum time that a client
-/// waits for data.
+/// The maximum time until all non-reading clients have connected, and the maximum time that a
+/// client waits for data.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A file that servers send, and the expected reply.
@@ -171,8 +171,8 @@ impl Server {
         })
     }
 
-    /// Returns a plan for one client that verifies the whole reply. The request contains the name of
-    /// the file because nginx needs it. All servers get the same request.
+    /// Returns a plan for one client that verifies the whole reply. The request contains the name
+    /// of the file because nginx needs it. All servers get the same request.
     pub fn plan(&self) -> Plan {
         let name = self.served.path.file_name().unwrap_or_default().to_string_lossy();
         let mut plan = Plan::new(self.addr);
@@ -240,7 +240,7 @@ impl Server {
             if !job.wait_for_non_reading_clients(CLIENT_TIMEOUT) {
                 let count = job.non_reading_clients();
                 let message = format!(
-                    "expected {clients} clients to receive a byte within {CLIENT_TIMEOUT:?}, got {count}"
+                    "expected {clients} clients with a byte within {CLIENT_TIMEOUT:?}, got {count}"
                 );
                 return Err(io::Error::other(message));
             }

@@ -1,8 +1,8 @@
 //! Baselines: minimal servers for comparison.
 //!
 //! A baseline has one thread, serves one client at a time, and has neither a log nor limits. It
-//! reads from the client only after it has sent the reply. A baseline is an [`Approach`], so that the
-//! suites start and measure it in the same way as a sibling.
+//! reads from the client only after it has sent the reply. A baseline is an [`Approach`], so that
+//! the suites start and measure it in the same way as a sibling.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -86,8 +86,8 @@ fn serve(
     })
 }
 
-/// Shuts down the write half and drains. If data of the client were unread, closing the socket would
-/// reset the connection, and the client could lose a part of the reply.
+/// Shuts down the write half and drains. If data of the client were unread, closing the socket
+/// would reset the connection, and the client could lose a part of the reply.
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     let mut buffer = [0; 4096];

@@ -114,9 +114,9 @@ impl Target {
         first_byte
     }
 
-    /// Receives one reply. Returns its length in bytes, and the time from `connect` to the first byte.
-    /// On Linux, the kernel discards the data, so that the server has a larger share of the measured
-    /// time.
+    /// Receives one reply. Returns its length in bytes, and the time from `connect` to the first
+    /// byte. On Linux, the kernel discards the data, so that the server has a larger share of the
+    /// measured time.
     fn receive(&mut self) -> io::Result<(u64, Duration)> {
         let start = Instant::now();
         let stream = TcpStream::connect(self.addr)?;

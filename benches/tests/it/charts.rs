@@ -1,4 +1,4 @@
-//! The charts of the report.
+//! Tests the charts of the report.
 
 use std::fs;
 
@@ -6,8 +6,8 @@ use benches::report;
 use harness::TempFolder;
 use harness::record::{Amount, Measurement, Record, Run};
 
-/// Returns the file of a chart of some measurements: their paths and values. A value of the suites
-/// is in bytes or clients per second.
+/// Returns the file of the chart `name`. `values` contains the paths and values of measurements.
+/// Values of the suites are in bytes or clients per second.
 fn chart(name: &str, values: &[(String, f64)]) -> String {
     let mut runs: Vec<Run> = Vec::new();
     for (path, value) in values {
@@ -37,7 +37,7 @@ fn values(values: &[(&str, f64)]) -> Vec<(String, f64)> {
     values.iter().map(|(path, value)| ((*path).to_owned(), *value)).collect()
 }
 
-/// Returns the texts with these attributes.
+/// Returns the content of all text elements with these attributes.
 fn texts<'a>(svg: &'a str, attributes: &str) -> Vec<&'a str> {
     let texts = svg.split("<text ").filter(|text| text.starts_with(attributes));
     texts.map(|text| text.split(['>', '<']).nth(1).unwrap()).collect()
@@ -91,7 +91,7 @@ fn lines_have_names_and_marks() {
     for name in ["tokio", "Node", "baseline", "by pool"] {
         assert!(svg.contains(&format!(">{name}<")), "{name}: {svg}");
     }
-    // The line of smol is in the background, without a name.
+    // The line of smol is in the background and has no name.
     assert!(!svg.contains(">smol<") && svg.contains("<path class=\"line dim\""), "{svg}");
     assert_eq!(svg.matches("<path class=\"line").count(), 5);
     assert!(svg.contains("<path class=\"c1 mark\" d=\"M"), "{svg}");
@@ -118,7 +118,7 @@ fn values_have_units() {
 }
 
 #[test]
-fn bars_are_sorted_and_both_modes_have_one_style() {
+fn bars_are_sorted_and_both_modes_have_the_same_style() {
     let speeds = [
         ("race/large/nginx/gb_per_s", 4.0),
         ("race/large/tokio/gb_per_s", 2.5),

@@ -1,4 +1,5 @@
-//! The counts that the contract fixes (clause 3): one read and one write per chunk.
+//! Tests the numbers of calls and events that the contract specifies (clause 3), and the memory of
+//! non-reading clients.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -11,10 +12,11 @@ use serve_core::{Config, EventLog, Server, bind};
 
 use crate::in_time;
 
-/// The preamble, and possibly a partial write.
+/// The maximum number of writes in addition to one per chunk: the preamble, and a partial write.
 const ADDITIONAL_WRITES: f64 = 2.0;
 
-/// Reads of std if its start and end differ from those without a client.
+/// The maximum number of reads in addition to one per chunk. In std, the numbers of reads at
+/// startup and shutdown may differ from those without a client.
 const ADDITIONAL_READS: f64 = 4.0;
 
 fn footprints(is_tracing: bool) -> Footprints {
@@ -93,7 +95,7 @@ fn a_chunk_is_one_event() {
 }
 
 #[test]
-fn a_job_has_costs() {
+fn a_job_has_a_cost() {
     let (participant, _) = siblings().next().unwrap();
     let name = participant.name.clone();
     let run = measure(participant, "1KiB", 1024 * 1024);
@@ -118,8 +120,8 @@ fn non_reading_clients_need_memory() {
         "non-reading-64/std/threads",
     ];
     assert_eq!(ids, expected);
-    // std needs one piece of the file and two stacks per client. The async siblings need so little
-    // that 64 clients do not show it.
+    // Per client, std needs memory for a piece of the file and two stacks. The async siblings need
+    // so little that 64 clients do not show it.
     let memory_bytes = [&few, &many].map(|values| values[0].samples[0].unwrap());
     let each = (memory_bytes[1] - memory_bytes[0]) / 63.0;
     assert!((20_000.0..300_000.0).contains(&each), "{each} bytes per client: {few:?} {many:?}");

@@ -1,4 +1,4 @@
-//! A measurement that is interrupted leaves neither a process nor a file.
+//! Tests that an interrupted measurement leaves neither a process nor a file.
 
 use std::fs;
 use std::process::Command;
@@ -9,11 +9,11 @@ use harness::testing::interrupt;
 
 const MEASURE: &str = env!("CARGO_BIN_EXE_measure");
 
-/// Long enough for the warm-up and some measurements.
+/// The maximum time until an interrupt. It is long enough for the warm-up and some measurements.
 const SPAN: Duration = Duration::from_millis(1200);
 
-/// Interrupts `measure` with these arguments. Its files are in the folder for temporary files and
-/// in the folder of the build.
+/// Runs `measure` and interrupts it. Its files are in the folder for temporary files and in Cargo's
+/// target folder.
 fn interrupt_measure(args: &[&str]) {
     let target = TempFolder::new().unwrap();
     interrupt(SPAN, || {
@@ -22,12 +22,12 @@ fn interrupt_measure(args: &[&str]) {
         command
     });
     let files = fs::read_dir(target.path().join("measure")).into_iter().flatten();
-    assert_eq!(files.count(), 0, "files remain in `target/measure`");
+    assert_eq!(files.count(), 0, "expected no files in `target/measure`");
 }
 
 #[test]
 fn an_interrupted_race_leaves_nothing() {
-    // `setsid` starts the server in a session of its own, and waits for it.
+    // `setsid` starts the server in a new session, and waits for it.
     let daemon = format!(
         "daemon=setsid --wait {MEASURE} serve-tokio {{file}} --host 127.0.0.1 --port {{port}}"
     );

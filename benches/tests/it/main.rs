@@ -1,6 +1,6 @@
-//! The tests of the benchmarks: the load client, the suites and the programs.
+//! Tests the load client, the suites, and the program `measure`.
 
-#![allow(clippy::unwrap_used, reason = "a panic is the result of a test that fails")]
+#![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 
 mod charts;
 #[cfg(target_os = "linux")]
@@ -24,10 +24,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// Longer than any test takes on a slow machine.
+/// The maximum duration of a test, which is sufficient on slow machines.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Returns the result of `act`, which must end within [`DEADLINE`].
+/// Calls `act` and returns its result. Panics if `act` does not end within [`DEADLINE`].
 fn in_time<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, ended) = mpsc::channel();
     let worker = thread::spawn(move || {
@@ -36,6 +36,6 @@ fn in_time<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
         result
     });
     let waited = ended.recv_timeout(DEADLINE);
-    assert_ne!(waited, Err(RecvTimeoutError::Timeout), "no end within {DEADLINE:?}");
+    assert_ne!(waited, Err(RecvTimeoutError::Timeout), "the test did not end within {DEADLINE:?}");
     worker.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
 }

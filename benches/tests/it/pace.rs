@@ -1,4 +1,4 @@
-//! The load client's times: slow clients, rates and durations.
+//! Tests the load client's timing: slow clients, rates and durations.
 
 use std::io::Write;
 use std::thread;
@@ -11,14 +11,14 @@ use crate::load::{content, plan_for};
 use crate::servers::{BARE, Sibling, scripted, send_all};
 
 #[test]
-fn slow_clients_keep_their_pace() {
+fn slow_clients_read_at_their_rate() {
     let content = content(100_000);
     let sibling = Sibling::start(approaches::ALL[0], &content);
     let mut plan = plan_for(sibling.addr, &content).with_connections(8, 8);
     plan.slow_bytes_per_s = Some(200_000);
     let report = in_time(move || run(plan)).unwrap();
     assert_eq!((report.completed, report.failed_count()), (8, 0), "{report}");
-    // At the start, a client may read a tenth of a second's share immediately.
+    // At the start, a client may immediately read a tenth of the bytes per second.
     let end_us = report.end_us.unwrap();
     assert!(end_us.p50 >= 400_000, "too fast: {report}");
     assert!(end_us.p50 <= 1_500_000, "too slow: {report}");
@@ -38,7 +38,8 @@ fn a_slow_client_does_not_catch_up_after_a_pause() {
     plan.slow_bytes_per_s = Some(50_000);
     let report = in_time(move || run(plan)).unwrap();
     assert_eq!((report.completed, report.failed_count()), (1, 0), "{report}");
-    // The last 20,000 bytes are four reads, of which two may happen immediately after the pause.
+    // The client reads the last 20,000 bytes with four reads. Two of them may follow the pause
+    // immediately.
     assert!(report.end_us.unwrap().p50 >= 650_000, "{report}");
 }
 
@@ -68,9 +69,9 @@ fn a_rate_is_kept() {
 }
 
 #[test]
-fn a_server_cannot_hide_a_delay_from_a_rate() {
-    // Each client takes 20 ms, and a new one is due every 10 ms. So the twentieth is due at 190 ms
-    // and served at 400 ms.
+fn times_at_a_rate_include_delays_of_the_server() {
+    // The server needs 20 ms per client, and a new client is due every 10 ms. So the twentieth
+    // client is due at 190 ms and is served at 400 ms.
     let service = Duration::from_millis(20);
     let addr = scripted(20, move |_, stream| {
         let began = Instant::now();

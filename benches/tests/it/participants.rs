@@ -1,4 +1,4 @@
-//! The servers of the race and the footprint: their commands, their start, their CPU time.
+//! Tests the servers of the race and the footprint: their commands, their start and their CPU time.
 
 use std::fs;
 use std::path::Path;
@@ -24,14 +24,14 @@ fn launcher() -> Launcher {
 }
 
 #[test]
-fn names_are_unique_and_each_sibling_has_two() {
+fn names_are_unique_and_each_sibling_has_two_names() {
     let names: Vec<String> = Participant::all().into_iter().map(|it| it.name).collect();
     assert_eq!(names[..4], ["std", "std-zero-copy", "tokio", "tokio-zero-copy"]);
     assert_eq!(names[8..], ["nginx", "node", "baseline"]);
 }
 
 #[test]
-fn a_sibling_is_this_program() {
+fn a_sibling_is_started_with_this_program() {
     let all = Participant::all();
     let [std, tokio, baseline] =
         [0, 3, 10].map(|index: usize| command(&all[index], Path::new("/")).join("|"));
@@ -70,12 +70,12 @@ fn all_files_of_nginx_are_in_its_folder() {
         &format!("  access_log \"{place}/nginx-access.log\";"),
         &format!("pid \"{place}/nginx.pid\";"),
     ] {
-        assert!(text.lines().any(|other| other == line), "{line} is not in {text}");
+        assert!(text.lines().any(|other| other == line), "expected {line}, got {text}");
     }
     assert_eq!(text.matches('{').count(), text.matches('}').count());
 }
 
-/// Does nothing if nginx is not installed.
+/// This test does nothing if nginx is not installed.
 #[test]
 fn nginx_accepts_its_configuration() {
     let folder = TempFolder::new().unwrap();
@@ -85,7 +85,7 @@ fn nginx_accepts_its_configuration() {
 }
 
 #[test]
-fn a_file_is_made_once() {
+fn a_file_is_written_once() {
     let mut launcher = launcher();
     launcher.file(2_100_003).unwrap();
     let path = launcher.folder().join("2100003.bin");

@@ -1,4 +1,4 @@
-//! The preambles that the load client accepts.
+//! Tests the preambles that the load client accepts and rejects.
 
 use benches::load::{Kind, Plan, PreambleKind, run};
 
@@ -6,8 +6,9 @@ use crate::in_time;
 use crate::load::plan_for;
 use crate::servers::{scripted, send_all};
 
-/// Returns why the load client rejects a reply whose file is `file`, or `None` if it accepts the
-/// reply. The result must not depend on whether the reply arrives at once or byte by byte.
+/// Returns the reason for which the load client rejects a reply, or `None` if it accepts the reply.
+/// `file` is the expected content. The result must not depend on whether the reply arrives in one
+/// piece or byte by byte.
 fn failure(preamble: PreambleKind, reply: &[u8], file: &[u8]) -> Option<Kind> {
     let failure_in_chunks = |chunk_bytes: usize| {
         let reply = reply.to_vec();

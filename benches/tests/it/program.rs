@@ -1,4 +1,4 @@
-//! The programs: their command lines, output and exit codes.
+//! Tests the command line, the output and the exit codes of `measure`.
 
 use std::io::Read;
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! The results of the last runs, and the records.
+//! Tests the results of the last runs, and the records.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use harness::TempFolder;
 use harness::record::{Amount, Measurement, PROGRAMS, Record, Run};
 
 #[test]
-fn the_results_of_criterion_are_gathered() {
+fn the_results_of_criterion_are_read() {
     let folder = TempFolder::new().unwrap();
     assert_eq!(suites(folder.path()).unwrap(), None);
     let write = |path: &str, throughput: &str| {
@@ -56,7 +56,7 @@ fn new_runs_are_added_to_a_record() {
 }
 
 #[test]
-fn a_record_has_a_name_or_a_folder() {
+fn a_record_is_found_by_its_name_or_its_folder() {
     let by_name = load("2026-11-29-linux-2-cores").unwrap();
     let folder = records_folder().join("2026-11-29-linux-2-cores");
     assert_eq!(load(&folder.to_string_lossy()).unwrap(), by_name);
@@ -65,7 +65,7 @@ fn a_record_has_a_name_or_a_folder() {
 }
 
 #[test]
-fn a_record_that_is_written_again_has_the_same_bytes() {
+fn writing_a_record_again_does_not_change_it() {
     let (folder, name) = (TempFolder::new().unwrap(), "2026-11-29-linux-2-cores");
     add(folder.path(), &load(name).unwrap()).unwrap();
     let bytes = |folder: &Path| fs::read(folder.join("summary.json")).unwrap();

@@ -1,4 +1,4 @@
-//! Servers in this process: the siblings, and small servers that follow the script of a test.
+//! Runs servers in this process: the siblings, and small servers whose behavior a test defines.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -14,7 +14,7 @@ use socket2::SockRef;
 
 pub const BARE: &[u8] = b"HTTP/1.1\n\n";
 
-/// A sibling that runs until it is dropped.
+/// A sibling that runs in this process until it is dropped.
 pub struct Sibling {
     pub addr: SocketAddr,
     server: Arc<Server>,
@@ -53,7 +53,7 @@ impl Drop for Sibling {
     }
 }
 
-/// Starts a server that calls `answer` for each of `clients` clients, one after another. Then it
+/// Starts a server that calls `answer` for each of `clients` clients, one after another, and then
 /// stops listening.
 pub fn scripted(
     clients: usize,
@@ -71,7 +71,7 @@ pub fn scripted(
     addr
 }
 
-/// Sends `parts`, shuts down the write half, and drains, so that no byte is lost.
+/// Sends `parts`, shuts down the write half, and drains, so that the client receives all bytes.
 pub fn send_all(mut stream: &TcpStream, parts: &[&[u8]]) {
     for part in parts {
         if stream.write_all(part).is_err() {

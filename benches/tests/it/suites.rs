@@ -63,10 +63,10 @@ fn quick(results: &Path) -> Criterion {
 fn run_benchmark(mut target: Target, work: fn(&mut Target)) -> Result<(), String> {
     in_time(move || {
         let results = TempFolder::new().unwrap();
-        let benched = panic::catch_unwind(AssertUnwindSafe(|| {
+        let result = panic::catch_unwind(AssertUnwindSafe(|| {
             quick(results.path()).bench_function("b", |b| b.iter(|| work(&mut target)));
         }));
-        benched.map_err(|panic| message(&*panic))
+        result.map_err(|panic| message(&*panic))
     })
 }
 

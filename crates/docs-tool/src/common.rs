@@ -1,4 +1,4 @@
-//! Definitions that most modules use: the siblings, the output of this program, regular
+//! Definitions that most modules use: the siblings, the output of this program, counts, regular
 //! expressions.
 
 use std::fmt::Display;
@@ -27,4 +27,9 @@ pub fn report(line: impl Display) {
 /// Returns a regular expression of this program.
 pub fn pattern(expression: &str) -> Regex {
     Regex::new(expression).expect("the expressions of this program are well-formed")
+}
+
+/// Returns a number and a noun, in the plural if necessary.
+pub fn counted(count: usize, of: &str) -> String {
+    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
 }

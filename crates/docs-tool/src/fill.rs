@@ -6,7 +6,6 @@ use std::ops::Range;
 use crate::anchors;
 use crate::common::SIBLINGS;
 use crate::excerpts;
-use crate::figures::Records;
 use crate::markers::{Error, Marker, parse};
 use crate::output::first_difference;
 use crate::page::{Block, Comment, Fence, Page, fenced};
@@ -15,6 +14,7 @@ use crate::paths;
 use crate::repo::Repo;
 use crate::runs::{Output, Runs};
 use crate::stage::Stage;
+use crate::values::Records;
 
 /// The sources of the texts in pages.
 #[derive(Debug)]
@@ -29,13 +29,13 @@ pub struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    /// The sources for lessons. Without a stage, commands are skipped.
+    /// Returns the sources for lessons. Without a stage, commands are skipped.
     pub fn of(repo: &'a Repo, stage: Option<Stage>) -> Self {
         let (records, runs) = (Records::of(repo), Runs::on(stage));
         Self { repo, records, runs, needs_markers: true, quoted: BTreeSet::new() }
     }
 
-    /// The sources for all pages of the book, without commands.
+    /// Returns the sources for all pages of the book, without commands.
     pub fn for_book(repo: &'a Repo) -> Self {
         Self { needs_markers: false, ..Self::of(repo, None) }
     }
@@ -64,7 +64,7 @@ pub fn sibling_files(pattern: Option<&str>) -> [(&'static str, String); 4] {
 /// A page that was filled in.
 #[derive(Debug, Default)]
 pub struct Filled {
-    /// The text with all sources filled in.
+    /// The text with the content of all sources.
     pub text: String,
     /// The differences between the page and its sources.
     pub drifts: Vec<PageError>,
@@ -80,7 +80,7 @@ pub fn fill(page: &Page, sources: &mut Sources<'_>) -> Filled {
     let filled = Filled { errors: page.errors.clone(), ..Filled::default() };
     let mut filler = Filler { page, sources, edits: Vec::new(), filled };
     filler.blocks();
-    filler.figures();
+    filler.values();
     let Filler { sources, mut edits, mut filled, .. } = filler;
     sources.runs.end();
     edits.sort_by_key(|(range, _)| range.start);
@@ -167,7 +167,7 @@ impl Filler<'_, '_, '_> {
         Ok(())
     }
 
-    /// Whether a code block is right below a marker and has a language that the marker can have.
+    /// Returns whether a code block is right below a marker and has a language that the marker can have.
     fn belongs_to(&self, comment: &Comment, marker: &Marker, fence: &Fence) -> bool {
         let between = &self.page.text[comment.range.end..fence.range.start];
         let is_right_below = between.trim().is_empty() && between.matches('\n').count() <= 2;
@@ -262,20 +262,20 @@ impl Filler<'_, '_, '_> {
         Ok(())
     }
 
-    fn figures(&mut self) {
-        for figure in &self.page.figures {
-            match self.sources.records.figure(&figure.query) {
-                Ok(value) => {
-                    let shown = &self.page.text[figure.range.clone()];
-                    if shown != value {
-                        let query = &figure.query;
+    fn values(&mut self) {
+        for value in &self.page.values {
+            match self.sources.records.value(&value.query) {
+                Ok(expected) => {
+                    let shown = &self.page.text[value.range.clone()];
+                    if shown != expected {
+                        let query = &value.query;
                         let what =
-                            format!("expected {value} for `{query}`, the page shows `{shown}`");
-                        self.drift(figure.line, &what);
-                        self.edits.push((figure.range.clone(), value));
+                            format!("expected {expected} for `{query}`, the page shows `{shown}`");
+                        self.drift(value.line, &what);
+                        self.edits.push((value.range.clone(), expected));
                     }
                 }
-                Err(error) => self.add_error(figure.line, error),
+                Err(error) => self.add_error(value.line, error),
             }
         }
     }

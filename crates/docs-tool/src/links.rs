@@ -32,7 +32,7 @@ pub fn resolve<'a>(page: &Page, target: &'a str) -> Option<(String, &'a str)> {
     Some((file, fragment))
 }
 
-/// Whether a fragment names a line of a file, as GitHub does.
+/// Returns whether a fragment names a line of a file, as GitHub does.
 pub fn is_line(fragment: &str) -> bool {
     fragment.strip_prefix('L').is_some_and(|rest| rest.starts_with(char::is_numeric))
 }
@@ -58,7 +58,7 @@ impl<'a> Links<'a> {
         let Some((file, fragment)) = resolve(page, target) else { return Ok(()) };
         if file.is_empty() {
             let what = format!("the link `{target}` leads out of the repository");
-            return Err((what, "link to a file in it, or write a URL".to_owned()));
+            return Err((what, "link to a file in the repository, or write a URL".to_owned()));
         }
         if file != page.file && !self.repo.path(&file).exists() {
             let what = format!("the link `{target}` is broken: there is no `{file}`");

@@ -15,8 +15,8 @@ pub enum Marker {
         anchor: Option<String>,
     },
     /// The code of all siblings at an anchor. The path has `{}` in place of the sibling's name;
-    /// `None` stands for the siblings' own files. In a table, two siblings are beside each other on
-    /// GitHub, too.
+    /// `None` stands for the siblings' own files. A table shows two siblings beside each other on
+    /// GitHub.
     Siblings {
         pattern: Option<String>,
         anchor: Option<String>,
@@ -112,7 +112,7 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
 /// Reports a comment that is probably meant to be a marker.
 fn other_comment(kind: &str, inside: &str) -> Result<Option<Marker>, Error> {
     if kind == "figure" {
-        let what = "a figure at the start of a line hides that line on GitHub";
+        let what = "the marker `figure` at the start of a line hides that line on GitHub";
         return error(what, "put a word of the line before it");
     }
     let first = kind.split_whitespace().next().unwrap_or("");

@@ -133,7 +133,8 @@ pub fn first_difference(
     Some((same + 1, what))
 }
 
-/// The words of each shown line have to occur in one actual line.
+/// Returns the first shown line whose words do not all occur in one actual line, and its number of
+/// lines below the start of the code block.
 fn shape_difference(shown: &[String], actual: &[String]) -> Option<(usize, String)> {
     let words = |line: &str| -> BTreeSet<String> {
         // A time can have another unit in the next run.

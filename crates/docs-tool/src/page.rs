@@ -34,9 +34,9 @@ pub struct Fence {
     pub range: Range<usize>,
     /// The number of its first line, counted from 1. The content starts below it.
     pub line: usize,
-    /// The spaces before each line.
+    /// The spaces at the start of each line.
     pub indent: String,
-    /// The language and the text behind it.
+    /// The text behind the opening fence, which starts with the language.
     pub info: String,
     /// The lines of the content.
     pub shown: Vec<String>,
@@ -66,9 +66,9 @@ pub fn fenced(indent: &str, info: &str, lines: &[String]) -> String {
     out + indent + &ticks
 }
 
-/// `<!-- figure: QUERY -->VALUE<!-- /figure -->`.
+/// A value from a record: `<!-- figure: QUERY -->VALUE<!-- /figure -->`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Figure {
+pub struct Value {
     /// The number of the line where it starts, counted from 1.
     pub line: usize,
     pub query: String,
@@ -93,7 +93,7 @@ pub struct Page {
     /// The text of the first heading.
     pub title: String,
     pub blocks: Vec<Block>,
-    pub figures: Vec<Figure>,
+    pub values: Vec<Value>,
     pub links: Vec<Link>,
     /// The fragments that a link to the page can have: GitHub's names of the headings, and ids.
     pub fragments: Vec<String>,
@@ -104,7 +104,7 @@ pub struct Page {
     pub errors: Vec<PageError>,
 }
 
-static FIGURE: LazyLock<Regex> = LazyLock::new(|| {
+static VALUE: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"<!--\s*figure:\s*([^>]*?)\s*-->([^<]*)<!--\s*/figure\s*-->|<!--\s*/?figure\b")
 });
 static HTML_ID: LazyLock<Regex> = LazyLock::new(|| pattern(r#"<[^>]*\b(?:id|name)="([^"]+)""#));
@@ -156,7 +156,7 @@ impl Page {
             }
         }
         page.links.sort_by_key(|link| link.range.start);
-        page.add_figures(&text);
+        page.add_values(&text);
         page
     }
 
@@ -179,7 +179,7 @@ impl Page {
         self.prose.replace_range(range.clone(), &blank);
     }
 
-    /// Adds a link. Its target is the last part of its text, apart from a title.
+    /// Adds a link. Its target is the last occurrence of `target` in its text.
     fn add_link(&mut self, range: &Range<usize>, target: &str) {
         // A target with an escaped character is not found. No page has one.
         let Some(at) = self.text[range.clone()].rfind(target) else { return };
@@ -231,18 +231,18 @@ impl Page {
         }
     }
 
-    fn add_figures(&mut self, text: &str) {
-        for found in FIGURE.captures_iter(text) {
+    fn add_values(&mut self, text: &str) {
+        for found in VALUE.captures_iter(text) {
             let start = found.get(0).map_or(0, |whole| whole.start());
             if !self.inline_comments.iter().any(|comment| comment.start == start) {
                 continue;
             }
             if let (Some(query), Some(value)) = (found.get(1), found.get(2)) {
                 let (line, query) = (self.line_at(start), query.as_str().to_owned());
-                self.figures.push(Figure { line, query, range: value.range() });
+                self.values.push(Value { line, query, range: value.range() });
             } else {
                 let help = "write `<!-- figure: QUERY -->VALUE<!-- /figure -->`";
-                self.add_error(start, "the figure is incomplete", help);
+                self.add_error(start, "the marker `figure` is incomplete", help);
             }
         }
     }

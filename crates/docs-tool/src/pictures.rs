@@ -23,7 +23,7 @@ use crate::repo::Repo;
 /// The folder of the pictures and their sources.
 const FOLDER: &str = "lessons/pictures";
 
-/// How to draw the pictures.
+/// The command that draws the pictures.
 const DRAW: &str = "cargo run -p docs-tool -- pictures";
 
 const EXAMPLES: &str = "\
@@ -84,7 +84,7 @@ pub fn errors(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<PageError>> {
     for picture in repo.files_below(FOLDER, &[".svg"]) {
         if names.is_empty() && !sources.contains(&picture) {
             let what = "the picture has no source";
-            errors.push(PageError::new(picture, 1, what, "delete it, or add a source"));
+            errors.push(PageError::new(picture, 1, what, "delete the picture, or add a source"));
         }
     }
     Ok(errors)

@@ -22,7 +22,7 @@ pub struct Process {
     output: Arc<Mutex<Output>>,
 }
 
-/// What a command has printed to stdout and stderr.
+/// The output of a command on stdout and stderr.
 #[derive(Clone, Debug)]
 struct Output {
     bytes: Vec<u8>,
@@ -33,9 +33,9 @@ struct Output {
 /// The state of a command at one moment.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// Everything that it has printed.
+    /// The complete output so far.
     pub output: Vec<u8>,
-    /// The time since it printed something.
+    /// The time since the last output.
     pub quiet: Duration,
     pub has_ended: bool,
 }
@@ -89,7 +89,7 @@ impl Process {
         self.group.signal_all(Signal::Interrupt);
     }
 
-    /// Kills what still runs, and returns the exit status of the command and its whole output.
+    /// Kills the processes that still run, and returns the exit status of the command and its whole output.
     pub fn end(&mut self) -> (Option<ExitStatus>, Vec<u8>) {
         let status = self.group.kill();
         let deadline = Instant::now() + CLOSE_TIMEOUT;

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow, bail};
 
 use crate::anchors;
-use crate::common::{print, report};
+use crate::common::{counted, print, report};
 use crate::fill::{Sources, fill};
 use crate::links::Links;
 use crate::page::Page;
 use crate::page_error::PageError;
 use crate::pictures;
+use crate::reading_time;
 use crate::references::Known;
 use crate::repo::Repo;
 use crate::stage::Stage;
@@ -143,6 +144,7 @@ impl Refresh<'_> {
         self.errors.extend(self.links.errors(page));
         if self.is_check {
             self.errors.extend(filled.drifts);
+            self.errors.extend(reading_time::errors(self.repo, page));
         } else if filled.text != page.text {
             let written = self.repo.replace(&page.file, &filled.text);
             written.with_context(|| format!("cannot write `{}`", page.file))?;
@@ -191,10 +193,6 @@ impl Refresh<'_> {
         }
         self.errors.is_empty()
     }
-}
-
-fn counted(count: usize, of: &str) -> String {
-    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Returns the lessons, the pages in `docs` and the README.

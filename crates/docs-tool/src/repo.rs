@@ -18,16 +18,16 @@ const PAGE_BYTES_MAX: u64 = 100_000;
 /// The types of files that a browser shows.
 const SHOWN_BY_BROWSERS: [&str; 7] = ["svg", "webp", "png", "jpg", "gif", "html", "pdf"];
 
-/// What the book does with a path of the repository.
+/// The kind of a path in the repository, which determines what the book does with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// It converts a Markdown file.
+    /// A Markdown file, which it converts.
     Markdown,
-    /// It makes a page that shows a text file.
+    /// A text file, which it shows on a page.
     Code,
-    /// It copies any other file.
+    /// Any other file, which it copies.
     Asset,
-    /// It makes a page that lists a folder.
+    /// A folder, which it lists on a page.
     Folder,
 }
 
@@ -90,7 +90,7 @@ impl Repo {
         Some(inside.to_string_lossy().replace('\\', "/"))
     }
 
-    /// Returns what the book does with a path, or `None` if the path does not exist.
+    /// Returns the kind of a path, or `None` if the path does not exist.
     pub fn kind(&self, path: &str) -> Option<Kind> {
         let metadata = fs::metadata(self.path(path)).ok()?;
         let is_shown = || SHOWN_BY_BROWSERS.contains(&paths::ending(path));

@@ -30,7 +30,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// none.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A program that has printed nothing for this long has no more to print for now.
+/// The time without output after which a program has printed everything for now.
 const QUIET: Duration = Duration::from_millis(300);
 
 /// How long the log waits for clients to disconnect.
@@ -67,7 +67,7 @@ pub struct Stage {
     root: PathBuf,
     server: Option<Server>,
     built: BTreeSet<String>,
-    /// Held while a server runs, so that no other run of this program has one.
+    /// The lock while a server runs, so that no other run of this program starts a server.
     server_lock: Option<File>,
 }
 
@@ -104,7 +104,7 @@ impl Stage {
         if !has_ended {
             let seconds = timeout.as_secs();
             let what = format!("it did not end within {seconds} s; {}", last_line(&output));
-            let help = "make it shorter, or give it more time: `within SECONDS`";
+            let help = "shorten the command, or raise its limit: `within SECONDS`";
             return Err((what, help.to_owned()));
         }
         Ok(Ran { code: status.map_or(-1, code_of), output })
@@ -192,7 +192,7 @@ impl Stage {
     /// Waits until no other run of this program has a server, because they use the same ports.
     fn lock_server(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
         if self.server_lock.is_none() {
-            // All runs share this folder. A file in it would remain.
+            // All runs share this folder. A separate lock file would not be deleted.
             let path = env::temp_dir();
             let locked = lock_folder(&path, || {
                 progress("  waiting until the server of another `docs-tool` ends");
@@ -218,7 +218,7 @@ impl Stage {
             let count = |of: &Regex| of.find_iter(&output).count();
             is_quiet(now) && (now.has_ended || count(&CONNECTED) <= count(&DISCONNECTED))
         };
-        // A client may be meant to stay connected.
+        // On some pages, a client stays connected.
         process.wait_until(deadline, is_idle);
         let output = match process.snapshot().has_ended {
             true => process.end().1,

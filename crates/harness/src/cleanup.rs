@@ -1,4 +1,5 @@
-//! Ends everything that this program started when it is interrupted.
+//! When this program is interrupted, kills all processes that it started and removes its temporary
+//! folders.
 
 use std::io;
 use std::process::{self, Child, Command};
@@ -9,7 +10,8 @@ use crate::processes;
 use crate::registry;
 use crate::signal::{self, Signal};
 
-/// How long killed processes may take to disappear before the folders are removed.
+/// The maximum time to wait until killed processes have disappeared, before the folders are
+/// removed.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Ends this program on Ctrl-C and SIGTERM, and on SIGHUP if it has a terminal. Before that, kills
@@ -49,8 +51,8 @@ pub fn on_interrupt() -> io::Result<()> {
     ctrlc::set_handler(|| end_all(130)).map_err(io::Error::other)
 }
 
-/// Starts a command without a group of its own, so that Ctrl-C reaches it. After an interrupt,
-/// nothing is started: the calling thread waits until the program has ended.
+/// Starts a command in the process group of this program, so that Ctrl-C also reaches the command.
+/// After an interrupt, this function starts nothing, and waits until the program has ended.
 ///
 /// # Errors
 ///
@@ -61,12 +63,12 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
 }
 
 fn end_all(exit_code: i32) {
-    // The lock is never released.
+    // The program ends while it holds this lock, so that no thread can start anything.
     let registry = registry::lock();
     for &group in &registry.groups {
         signal::send_to_group(group, Signal::Kill);
     }
-    // Other programs, such as cargo, were started without a group.
+    // `spawn` starts commands, such as cargo, without a separate group.
     let descendants = || processes::running_trees(|process| process.parent == process::id());
     kill_all(descendants, KILL_TIMEOUT);
     registry.remove_folders();

@@ -1,4 +1,4 @@
-//! Quantities that are computed from the measurements of a run.
+//! Computes quantities from the measurements of a run.
 
 use crate::record::{Amount, Measurement, Record, Run};
 
@@ -6,12 +6,12 @@ const MIB: f64 = 1024.0 * 1024.0;
 const GIB: f64 = 1024.0 * MIB;
 const NS_PER_S: f64 = 1e9;
 
-/// The computed quantities that pages use most, for error messages.
+/// The computed quantities that pages use most. Error messages list them.
 pub const EXAMPLES: [&str; 5] =
     ["calls", "calls_per_mib", "memory_mib", "peak_memory_mib", "switches_per_mib"];
 
 impl Measurement {
-    /// Returns the bytes or clients per second of a benchmark.
+    /// Returns the number of bytes or clients per second of a benchmark.
     #[must_use]
     pub fn per_s(&self) -> Option<f64> {
         let (Amount::Bytes(amount) | Amount::Clients(amount)) = self.amount?;
@@ -20,7 +20,8 @@ impl Measurement {
 }
 
 impl Record {
-    /// Returns a value by the name of its program and its id, as [`Run::value`] does.
+    /// Returns a value by its path, which consists of the name of the program and the id. See
+    /// [`Run::value`].
     #[must_use]
     pub fn value(&self, path: &str) -> Option<f64> {
         let (program, id) = path.split_once('/')?;
@@ -29,17 +30,18 @@ impl Record {
 }
 
 impl Run {
-    /// Returns the median of a measurement. If there is no measurement with this id, the last part
-    /// of the id is the name of a quantity that is computed from other measurements:
+    /// Returns the median of a measurement. If there is no measurement with this id, computes the
+    /// quantity that the last part of the id names from other measurements:
     ///
     /// | quantity | value |
     /// | --- | --- |
-    /// | `calls`, `errors` | all system calls of one request, and those that failed |
-    /// | `switches` | voluntary and involuntary context switches |
+    /// | `calls`, `errors` | the number of system calls per request, and of those that failed |
+    /// | `switches` | the number of voluntary and involuntary context switches |
     /// | `NAME_mib` | `NAME_bytes` in MiB |
-    /// | `NAME_per_fetch`, `NAME_per_mib`, `NAME_per_gib` | per request, per MiB or GiB of the file |
-    /// | `bytes_per_s` | the speed of the footprint's client |
-    /// | `per_s` | bytes or clients per second of a benchmark |
+    /// | `NAME_per_fetch` | `NAME` per request |
+    /// | `NAME_per_mib`, `NAME_per_gib` | `NAME` per MiB or GiB of the file |
+    /// | `bytes_per_s` | the number of bytes per second that the client of the footprint received |
+    /// | `per_s` | the number of bytes or clients per second of a benchmark |
     #[must_use]
     pub fn value(&self, id: &str) -> Option<f64> {
         if let Some(measurement) = self.get(id) {
@@ -54,9 +56,9 @@ impl Run {
             "per_s" => self.get(case)?.per_s(),
             _ => match quantity.rsplit_once("_per_") {
                 Some((name, unit)) => {
-                    // System calls are counted for one request.
-                    let is_of_one = matches!(name, "calls" | "errors");
-                    let fetches = if is_of_one { 1.0 } else { value("fetches")? };
+                    // The numbers of system calls belong to one request.
+                    let is_per_request = matches!(name, "calls" | "errors");
+                    let fetches = if is_per_request { 1.0 } else { value("fetches")? };
                     let amount = match unit {
                         "fetch" => fetches,
                         "mib" => fetches * value("file_bytes")? / MIB,

@@ -1,4 +1,4 @@
-//! The files that are served.
+//! The files that the servers send.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 /// The maximum length of [`noise`], in bytes.
 pub const NOISE_BYTES_MAX: usize = 16 << 20;
 
-/// Returns bytes that do not repeat, including NUL, CR and LF. The bytes are the same in every run.
+/// Returns a sequence of pseudorandom bytes that does not repeat and that contains NUL, CR and LF.
+/// The sequence is the same in every run.
 ///
 /// # Panics
 ///
@@ -24,7 +25,7 @@ pub fn noise(bytes: usize) -> &'static [u8] {
     &noise[..bytes]
 }
 
-/// Writes a file of `bytes` bytes of noise, and waits until it is on the disk, so that
+/// Writes a file that contains `bytes` bytes of noise. Waits until the file is on the disk, so that
 /// the system does not write it during a measurement.
 ///
 /// # Errors
@@ -39,7 +40,7 @@ pub fn write_noise(path: &Path, bytes: u64) -> io::Result<()> {
     file.into_inner()?.sync_all()
 }
 
-/// A xorshift generator with a period of 2⁶⁴ - 1 words.
+/// A xorshift generator, whose period is 2⁶⁴ − 1 words.
 fn words() -> impl Iterator<Item = [u8; 8]> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     std::iter::repeat_with(move || {

@@ -10,35 +10,36 @@ use crate::processes;
 use crate::registry;
 use crate::signal::{self, Signal};
 
-/// The environment variable by which a group recognizes a process that left it with `setsid`.
+/// The environment variable by which a group recognizes a process that left the process group with
+/// `setsid`.
 const VARIABLE: &str = "HIGHWATER_GROUP";
 
 /// The interval between two checks of a condition that the system does not report.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How long killed processes may take to disappear.
+/// The maximum time to wait until killed processes have disappeared.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The number of empty lists of processes in a row after which no process is left. A list lacks a
-/// child whose parent ended while the list was read.
+/// The number of consecutive empty lists of processes after which no process remains. A single list
+/// may lack a child whose parent ended while the list was read.
 const EMPTY_COUNT: usize = 3;
 
-/// A command that runs in a process group of its own, with all the processes that it starts.
+/// A command in its own process group, and all processes that the command starts.
 ///
-/// Dropping the group kills them all. On Linux, this includes processes that left the group with
-/// `setsid`: this program becomes the parent of processes that lost theirs (a child subreaper), and
-/// recognizes them by an environment variable. Other Unix systems only kill the process group, and
-/// Windows only kills the command itself.
+/// Dropping the group kills all of these processes. On Linux, this includes processes that left the
+/// process group with `setsid`. When the parent of such a process ends, this program becomes the
+/// parent (it is a child subreaper), and recognizes the process by an environment variable. On
+/// other Unix systems, only the process group is killed, and on Windows only the command.
 #[derive(Debug)]
 pub struct Group {
     child: Child,
     variable: String,
-    /// Set when the group has been killed.
+    /// The exit status of the command, after the group has been killed.
     status: Option<ExitStatus>,
 }
 
 impl Group {
-    /// Starts a command in a process group of its own.
+    /// Starts a command in a new process group.
     ///
     /// # Errors
     ///
@@ -56,22 +57,24 @@ impl Group {
         Ok(Self { child, variable: format!("{VARIABLE}={value}"), status: None })
     }
 
-    /// Returns the command's process, for its pipes. Use [`Group::status`] to wait for it.
+    /// Returns the command's process, whose pipes the caller may take. To wait for the process, use
+    /// [`Group::status`].
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// Returns the process id of the command, which is also the id of the process group.
+    /// Returns the process id of the command. The process group has the same id.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Returns the ids of all running processes of the group. Only Linux provides them.
+    /// Returns the ids of all running processes of the group. Returns an empty list on systems
+    /// other than Linux.
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         let (id, this) = (self.id(), process::id());
-        // A process may have overwritten its environment, as nginx does.
+        // Some programs, such as nginx, overwrite their environment.
         let is_only_group = registry::lock().groups.iter().eq([&id]);
         let session = processes::session(this);
         processes::running_trees(|process| {
@@ -82,8 +85,8 @@ impl Group {
         })
     }
 
-    /// Returns how the command ended, if it has ended. Its process id stays reserved, so that a
-    /// signal to the group cannot reach another process.
+    /// Returns the exit status of the command, or `None` if it is running. The process id remains
+    /// reserved, so that a signal to the group cannot reach another process.
     #[cfg(unix)]
     pub fn status(&mut self) -> Option<ExitStatus> {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -99,13 +102,14 @@ impl Group {
         Some(std::os::unix::process::ExitStatusExt::from_raw(raw))
     }
 
-    /// Returns how the command ended, if it has ended.
+    /// Returns the exit status of the command, or `None` if it is running.
     #[cfg(not(unix))]
     pub fn status(&mut self) -> Option<ExitStatus> {
         self.status.or_else(|| self.child.try_wait().ok().flatten())
     }
 
-    /// Waits until the command ends. Returns `None` if the timeout expires first.
+    /// Waits until the command ends, and returns its exit status. Returns `None` if the timeout
+    /// expires first.
     pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let started = Instant::now();
         loop {
@@ -131,14 +135,14 @@ impl Group {
         }
     }
 
-    /// Asks the group to end with SIGTERM, and kills what still runs after the timeout.
+    /// Sends SIGTERM to the group, and kills the processes that still run after the timeout.
     pub fn stop(&mut self, timeout: Duration) -> Option<ExitStatus> {
         self.signal_all(Signal::Terminate);
         self.wait(timeout);
         self.kill()
     }
 
-    /// Kills all processes of the group, and returns how the command ended.
+    /// Kills all processes of the group. Returns the exit status of the command.
     pub fn kill(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
             signal::send_to_group(self.id(), Signal::Kill);
@@ -159,7 +163,7 @@ impl Drop for Group {
     }
 }
 
-/// Kills processes until none is left, or the timeout expires.
+/// Kills processes until none remains, or until the timeout expires.
 pub(crate) fn kill_all(running: impl Fn() -> Vec<u32>, timeout: Duration) {
     let deadline = Instant::now() + timeout;
     let mut empty_count = 0;
@@ -171,8 +175,8 @@ pub(crate) fn kill_all(running: impl Fn() -> Vec<u32>, timeout: Duration) {
     }
 }
 
-/// Reaps adopted processes that have ended: those of this group, except
-/// the command, and those that started a session of their own.
+/// Reaps adopted processes that have ended: the processes of this group, except the command, and
+/// processes that started a new session.
 #[cfg(target_os = "linux")]
 fn reap_orphans(group: u32) {
     let (all, this) = (processes::all(), process::id());

@@ -1,18 +1,19 @@
-//! How the user starts the programs of the kit, for commands in messages.
+//! Creates the beginning of commands that messages suggest to the user.
 
 use std::env;
 use std::env::consts::EXE_SUFFIX;
 use std::path::PathBuf;
 
-/// Returns the start of a command that runs a program of the kit.
+/// Returns the beginning of a command that runs `program`, which belongs to the kit.
 ///
-/// If cargo started this process, this is `with_cargo`. Otherwise, it is the path of this program
-/// as it was written on the command line, with the name of `program`, which is installed beside it.
+/// If cargo started this process, returns `with_cargo`. Otherwise, returns the path with which the
+/// user started this process, and replaces the file name with `program`: installed programs of the
+/// kit are in the same folder.
 #[must_use]
 pub fn invocation(program: &str, with_cargo: &str) -> String {
     if env::var_os("CARGO").is_some() {
         return with_cargo.to_owned();
     }
-    let own = PathBuf::from(env::args_os().next().unwrap_or_default());
-    own.with_file_name(format!("{program}{EXE_SUFFIX}")).display().to_string()
+    let this = PathBuf::from(env::args_os().next().unwrap_or_default());
+    this.with_file_name(format!("{program}{EXE_SUFFIX}")).display().to_string()
 }

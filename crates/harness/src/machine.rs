@@ -1,4 +1,4 @@
-//! The machine on which measurements were made.
+//! Describes the machine on which measurements were taken.
 
 use std::fs;
 use std::io;
@@ -8,24 +8,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::cleanup;
 
-/// The machine on which measurements were made. It has no name, so that a record can be published.
+/// The machine on which measurements were taken. It contains no host name, so that records can be
+/// published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The number of cores that this program may use.
     pub cores: usize,
     /// The model of the CPU.
     pub cpu: String,
-    /// The size of the memory.
+    /// The size of the memory in GiB.
     pub memory_gib: f64,
     /// The release of the operating system.
     pub kernel: String,
-    /// The version of rustc that a build here uses.
+    /// The version of rustc with which Cargo builds on this machine.
     pub rustc: String,
     /// The version of nginx, or `none`.
     pub nginx: String,
     /// The version of Node, or `none`.
     pub node: String,
-    /// The commit of the kit, with a `+` if files have changed since.
+    /// The commit of the kit, followed by a `+` if files have changed since the commit.
     pub commit: String,
 }
 
@@ -47,7 +48,7 @@ impl Machine {
         }
     }
 
-    /// Returns labels and descriptions of the machine's properties, for a report.
+    /// Returns pairs of a label and a property of the machine, for a report.
     #[must_use]
     pub fn facts(&self) -> [(&'static str, String); 6] {
         [
@@ -61,7 +62,7 @@ impl Machine {
     }
 }
 
-/// Returns the value of a line `name : value`.
+/// Returns the value in the first line of the form `name : value`.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
@@ -73,7 +74,7 @@ fn memory_gib() -> Option<f64> {
     Some(kib / 1024.0 / 1024.0)
 }
 
-/// Returns the release, without the suffix of the distribution.
+/// Returns the release of the kernel without the suffix that distributions add.
 fn kernel() -> String {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     match release.trim().split('-').next() {
@@ -88,7 +89,8 @@ fn output(program: &str, args: &[&str]) -> io::Result<Output> {
     cleanup::spawn(&mut command)?.wait_with_output()
 }
 
-/// Returns the first line that a program prints about its version. nginx prints it to stderr.
+/// Runs a program, and returns the line that contains its version. nginx prints this line to
+/// stderr.
 fn version(program: &str, flag: &str) -> String {
     let Ok(output) = output(program, &[flag]) else { return "none".to_owned() };
     let text = [output.stdout, output.stderr].concat();

@@ -1,4 +1,4 @@
-//! Ports, addresses, and the sockets that use them.
+//! Finds free ports, and the sockets that use a port.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -9,16 +9,16 @@ use std::sync::atomic::{AtomicU16, Ordering};
 /// Whether a port of this machine has a listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listening {
-    /// A socket listens, and can be reached at this address.
+    /// A socket listens, and clients can connect to it at this address.
     At(IpAddr),
     /// No socket listens.
     No,
-    /// This system reports listening sockets only to clients that connect.
+    /// This system provides no list of listening sockets.
     Unknown,
 }
 
-/// Finds a free port. It is below the ports that systems assign to clients (from 32768 on Linux,
-/// from 49152 elsewhere), so that no client can take it before the server does.
+/// Finds a free port. The port is below the ports that systems assign to clients (from 32768 on
+/// Linux, from 49152 on other systems), so that no client can take it before the server does.
 ///
 /// # Errors
 ///
@@ -27,7 +27,7 @@ pub fn free() -> io::Result<u16> {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Programs that run at the same time start at different ports.
+    // Concurrent programs start their search at different ports.
     let start = (std::process::id() * 331 % u32::from(COUNT)) as u16;
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
@@ -39,17 +39,17 @@ pub fn free() -> io::Result<u16> {
     Err(io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))
 }
 
-/// Returns a random address in 127.0.0.0/8, which has probably not been used yet. Linux remembers
+/// Returns a random address in 127.0.0.0/8, which was probably not used before. Linux remembers
 /// metrics of the connections between two addresses (`ip tcp_metrics`), and may accept several
 /// times as much data at once for later connections. Other systems usually have only 127.0.0.1.
 #[must_use]
 pub fn unused_loopback() -> IpAddr {
-    // A hasher of the standard library has random keys.
+    // The hashers of the standard library have random keys.
     let [second, third, fourth, ..] = RandomState::new().hash_one(()).to_ne_bytes();
     Ipv4Addr::new(127, second.max(1), third, fourth.clamp(1, 254)).into()
 }
 
-/// Looks for a listening socket without connecting to it.
+/// Finds a listening socket without connecting to it.
 #[must_use]
 pub fn listening(port: u16) -> Listening {
     let Some(sockets) = sockets() else { return Listening::Unknown };
@@ -59,8 +59,8 @@ pub fn listening(port: u16) -> Listening {
     ips.first().map_or(Listening::No, |&ip| Listening::At(ip))
 }
 
-/// Returns the loopback address at which a socket with this address can be reached, if there is
-/// one.
+/// Returns the loopback address at which clients can connect to a socket with this local address,
+/// or `None` if they cannot.
 fn local(ip: IpAddr, port: u16) -> Option<IpAddr> {
     const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
@@ -81,22 +81,22 @@ fn local(ip: IpAddr, port: u16) -> Option<IpAddr> {
     }
 }
 
-/// Returns the ports on which a socket listens, and the inode of each socket. Returns nothing on
-/// systems other than Linux.
+/// Returns the port and the inode of each listening socket. Returns an empty list on systems other
+/// than Linux.
 pub(crate) fn listeners() -> Vec<(u16, u64)> {
     let sockets = sockets().unwrap_or_default();
     sockets.iter().filter(|it| it.is_listening()).map(|it| (it.port, it.inode)).collect()
 }
 
-/// Whether a socket listens on this port, at any address. Returns false on systems other than
-/// Linux.
+/// Returns whether a socket listens on this port, at any address. Returns false on systems other
+/// than Linux.
 #[must_use]
 pub fn is_taken(port: u16) -> bool {
     listeners().iter().any(|listener| listener.0 == port)
 }
 
-/// Counts the connections of a server that has written everything and closed its write half, but
-/// whose client has not acknowledged everything (state FIN_WAIT1).
+/// Returns the number of connections of a server in the state FIN_WAIT1: the server has sent all
+/// data and shut down the write half, but the client has not acknowledged all data.
 #[must_use]
 pub fn unacknowledged(port: u16) -> usize {
     const FIN_WAIT1: u8 = 4;
@@ -104,7 +104,7 @@ pub fn unacknowledged(port: u16) -> usize {
     sockets.iter().filter(|it| it.port == port && it.state == FIN_WAIT1).count()
 }
 
-/// A TCP socket, as `/proc/net/tcp` describes it.
+/// A line of `/proc/net/tcp`, which describes a TCP socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Socket {
     ip: IpAddr,
@@ -123,7 +123,7 @@ impl Socket {
 /// Returns all TCP sockets of this machine, or `None` if the system does not provide them.
 fn sockets() -> Option<Vec<Socket>> {
     let v4 = fs::read_to_string("/proc/net/tcp").ok()?;
-    // Systems without IPv6 lack this file.
+    // This file does not exist on systems without IPv6.
     let v6 = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
     Some(v4.lines().chain(v6.lines()).filter_map(parse).collect())
 }

@@ -1,16 +1,16 @@
-//! The processes of this machine, from `/proc`. Only Linux has it; on other systems, the functions
-//! return nothing.
+//! Reads the processes of this machine from `/proc`, which only Linux has. On other systems, the
+//! functions return empty lists, `None` or false.
 
 use std::fs;
 
-/// A process, as `/proc/PID/stat` describes it.
+/// A process, from `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process {
     pub pid: u32,
     pub parent: u32,
     pub group: u32,
     pub session: u32,
-    /// Whether it has ended, but its parent has not read its exit status.
+    /// Whether the process has ended, but its parent has not read its exit status.
     pub is_zombie: bool,
 }
 
@@ -28,7 +28,7 @@ pub(crate) fn session(pid: u32) -> Option<u32> {
 
 fn read(pid: u32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name is in parentheses and may contain anything, also spaces and parentheses.
+    // The name is in parentheses. It may contain any character, including spaces and parentheses.
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
     let is_zombie = matches!(fields.next()?, "Z" | "X");
@@ -52,7 +52,7 @@ pub(crate) fn running_trees(is_root: impl Fn(&Process) -> bool) -> Vec<u32> {
     found
 }
 
-/// Whether a process was started with an environment that contains this variable.
+/// Returns whether the initial environment of a process contains this variable.
 pub(crate) fn has_variable(pid: u32, variable: &str) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
     environment.split(|&byte| byte == 0).any(|entry| entry == variable.as_bytes())

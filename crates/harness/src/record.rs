@@ -1,8 +1,9 @@
 //! The format of all measurements.
 //!
-//! A [`Run`] contains what one program measured: `race`, `footprint` or `suites`. A [`Record`] is a
-//! folder `benches/records/DATE-MACHINE` whose `summary.json` contains one run of each program. The
-//! lessons, the README, the report and the comparison of records take all values from it.
+//! A [`Run`] contains the measurements of one program: `race`, `footprint` or `suites`. A
+//! [`Record`] is a folder `benches/records/DATE-MACHINE`, whose `summary.json` contains one run of
+//! each program. All values in the lessons, the README, the report and the comparison of records
+//! come from it.
 //!
 //! ```json
 //! {
@@ -13,7 +14,7 @@
 //!       "date": "2026-11-29T11:22:09Z",
 //!       "machine": { "cores": 2, "cpu": "…" },
 //!       "options": { "rounds": 5, "large_bytes": 1073741824 },
-//!       "problems": ["nginx: `nginx` is not installed"],
+//!       "problems": ["nginx was not measured: `nginx` is not installed"],
 //!       "measurements": [
 //!         { "id": "large/tokio/gb_per_s", "samples": [3.1, null, 3.2] }
 //!       ]
@@ -22,10 +23,11 @@
 //! }
 //! ```
 //!
-//! The id of a measurement names the case, the server and the quantity, whose name ends in its
-//! unit: `large/tokio/gb_per_s` (race), `64KiB/tokio/cpu_s` (footprint). The ids of the suites are
-//! those of Criterion; their unit is nanoseconds per iteration. In the race, a sample is the value
-//! of one round; `null` means that the round failed.
+//! The id of a measurement names the scenario or the size, the server, and the quantity. The name
+//! of the quantity ends in its unit: `large/tokio/gb_per_s` (race), `64KiB/tokio/cpu_s`
+//! (footprint). The suites use the ids of Criterion, and the unit of their values is nanoseconds
+//! per iteration. In the race, each sample is the value of one round, and `null` means that the
+//! round failed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,10 +39,10 @@ use serde_json::Value;
 
 use crate::machine::Machine;
 
-/// The version of the format. It changes if older programs cannot read a record.
+/// The version of the format. It increases when older programs cannot read new records.
 pub const SCHEMA: u32 = 1;
 
-/// The name of the file in the folder of a record.
+/// The name of the file that contains the values of a record.
 pub const SUMMARY: &str = "summary.json";
 
 /// The programs, in the order in which records contain them.
@@ -62,11 +64,12 @@ pub struct Run {
     pub program: String,
     /// The start of the run, in UTC (RFC 3339).
     pub date: String,
-    /// The machine on which the run was made.
+    /// The machine on which the program ran.
     pub machine: Machine,
-    /// The settings of the run that concern all measurements.
+    /// The settings that apply to all measurements of the run.
     pub options: BTreeMap<String, Value>,
-    /// The measurements that failed, each with the reason.
+    /// The descriptions of failed measurements, which state the reasons. They do not end in a
+    /// period.
     pub problems: Vec<String>,
     /// All values.
     pub measurements: Vec<Measurement>,
@@ -75,32 +78,32 @@ pub struct Run {
 /// One measured quantity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// Names the case, the server and the quantity, or is the id of a benchmark.
+    /// The scenario or the size, the server and the quantity; or the id of a benchmark.
     pub id: String,
-    /// The values; several if the measurement was repeated.
+    /// The values. A repeated measurement has several values.
     pub samples: Vec<Option<f64>>,
-    /// The 95% confidence interval of the suites.
+    /// The 95% confidence interval of the median. Only the suites have one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    /// What one iteration of a suite transfers: `{"bytes": 16384}` or `{"clients": 64}`.
+    /// The amount of work per iteration of a benchmark: `{"bytes": 16384}` or `{"clients": 64}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<Amount>,
 }
 
-/// What one iteration of a benchmark transfers.
+/// The amount of work per iteration of a benchmark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Amount {
     /// A number of bytes.
     Bytes(u64),
-    /// A number of clients that are served.
+    /// A number of clients that receive a reply.
     Clients(u64),
 }
 
 /// The median, minimum and maximum of several values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The middle value, or the mean of the two middle ones.
+    /// The middle value, or the mean of the two middle values.
     pub median: f64,
     /// The smallest value.
     pub min: f64,
@@ -109,7 +112,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Returns `None` if there are no values.
+    /// Computes the median, minimum and maximum. Returns `None` if there are no values.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -124,20 +127,21 @@ impl Spread {
 }
 
 impl Measurement {
-    /// A measurement that was made once.
+    /// Creates a measurement with a single value.
     #[must_use]
     pub fn single(id: impl Into<String>, value: f64) -> Self {
         Self { id: id.into(), samples: vec![Some(value)], ..Self::default() }
     }
 
-    /// The spread of all samples. Returns `None` if all rounds failed.
+    /// Returns the spread of all samples, or `None` if all rounds failed.
     #[must_use]
     pub fn spread(&self) -> Option<Spread> {
         Spread::of(self.samples.iter().copied().flatten())
     }
 
-    /// The ratios of this measurement to another one, round by round. A machine that is slower in
-    /// one round slows both, so that the ratio hardly changes.
+    /// Returns the spread of the ratios of this measurement to another measurement. The ratios are
+    /// computed within each round. A machine that is slower in one round affects both values, so
+    /// that their ratio hardly changes.
     #[must_use]
     pub fn ratio(&self, baseline: &Self) -> Option<Spread> {
         let pairs = self.samples.iter().zip(&baseline.samples);
@@ -155,7 +159,7 @@ impl Run {
         self.measurements.iter().find(|measurement| measurement.id == id)
     }
 
-    /// Reads a run from a file. Returns `None` if there is no file.
+    /// Reads a run from a file. Returns `None` if the file does not exist.
     ///
     /// # Errors
     ///
@@ -168,7 +172,7 @@ impl Run {
         }
     }
 
-    /// Writes the run to a file. Each measurement is on a line of its own.
+    /// Writes the run to a file, with one line per measurement.
     ///
     /// # Errors
     ///
@@ -179,7 +183,7 @@ impl Run {
 }
 
 impl Record {
-    /// Makes a record of some runs.
+    /// Creates a record from runs.
     #[must_use]
     pub fn new(runs: impl IntoIterator<Item = Run>) -> Self {
         Self { schema: SCHEMA, runs: runs.into_iter().collect() }
@@ -189,18 +193,18 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// Fails if the folder contains no record, or one in another format.
+    /// Fails if the folder contains no record, or if the record has another format.
     pub fn read(folder: &Path) -> io::Result<Self> {
         let path = folder.join(SUMMARY);
         let bytes = fs::read(&path).map_err(|error| at(&path, error))?;
         let record: Self = serde_json::from_slice(&bytes).map_err(|error| at(&path, error))?;
         match record.schema {
             SCHEMA => Ok(record),
-            other => Err(at(&path, format!("unknown schema {other}, expected {SCHEMA}"))),
+            other => Err(at(&path, format!("expected schema {SCHEMA}, got {other}"))),
         }
     }
 
-    /// Writes the record to a folder, which is created if necessary.
+    /// Writes the record to a folder. Creates the folder if necessary.
     ///
     /// # Errors
     ///
@@ -224,12 +228,12 @@ impl Record {
     }
 }
 
-/// Returns the folder of the newest record that contains a run of each program. Names of records
-/// begin with their date.
+/// Returns the folder of the newest record that contains a run of each program. The name of each
+/// record begins with its date.
 ///
 /// # Errors
 ///
-/// Fails if there is none.
+/// Fails if there is no such record.
 pub fn newest(records: &Path) -> io::Result<PathBuf> {
     let entries = fs::read_dir(records).map_err(|error| at(records, error))?;
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -247,13 +251,13 @@ fn at(path: &Path, error: impl std::fmt::Display) -> io::Error {
     io::Error::other(format!("`{}`: {error}", path.display()))
 }
 
-/// Writes JSON with the elements of `measurements` on one line each.
+/// Writes JSON in which each measurement is on one line.
 fn write(path: &Path, value: &Value) -> io::Result<()> {
     fs::write(path, pretty(value, 0) + "\n").map_err(|error| at(path, error))
 }
 
-/// Formats JSON with a line per field and per element, but a measurement on one line. The depth is
-/// the number of enclosing values.
+/// Formats JSON with one line per field and per element. Each measurement is on one line. `depth`
+/// is the number of enclosing values.
 fn pretty(value: &Value, depth: usize) -> String {
     let (open, items, close) = match value {
         Value::Object(fields) if !fields.is_empty() && !fields.contains_key("samples") => {

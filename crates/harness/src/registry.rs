@@ -1,4 +1,4 @@
-//! Everything that must not outlive this program: process groups and temporary folders.
+//! The process groups and temporary folders that must not outlive this program.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -13,9 +13,9 @@ const REMOVALS_MAX: usize = 100;
 
 /// The process groups and folders of this program.
 ///
-/// A group or a folder is created and registered under the lock, and a folder is removed under it,
-/// so that an interrupt cannot come in between. The interrupt handler never releases the lock, so
-/// that nothing new is started.
+/// The program holds the lock while it creates and registers a group or a folder, and while it
+/// removes a folder, so that the interrupt handler cannot run in between. The interrupt handler
+/// never releases the lock, so that nothing new is started.
 #[derive(Debug)]
 pub(crate) struct Registry {
     pub groups: BTreeSet<u32>,
@@ -30,7 +30,8 @@ pub(crate) fn lock() -> MutexGuard<'static, Registry> {
 }
 
 impl Registry {
-    /// Removes all folders. Another thread may create a file while its folder is removed.
+    /// Removes all folders. Repeats failed attempts, because another thread may create a file in a
+    /// folder at the same time.
     pub fn remove_folders(&self) {
         for folder in &self.folders {
             let is_removed = |_: &usize| fs::remove_dir_all(folder).is_ok() || !folder.exists();
@@ -39,12 +40,12 @@ impl Registry {
     }
 }
 
-/// A temporary folder. It is removed when it is dropped, and when the program is interrupted.
+/// A temporary folder. It is removed when the value is dropped, or when the program is interrupted.
 #[derive(Debug)]
 pub struct TempFolder(TempDir);
 
 impl TempFolder {
-    /// Creates a folder in the system's folder for temporary files.
+    /// Creates a temporary folder in the system's folder for temporary files.
     ///
     /// # Errors
     ///
@@ -53,7 +54,7 @@ impl TempFolder {
         Self::within(&std::env::temp_dir())
     }
 
-    /// Creates a folder in another folder, which is created if necessary.
+    /// Creates a temporary folder in another folder. Creates the other folder if necessary.
     ///
     /// # Errors
     ///
@@ -75,7 +76,7 @@ impl TempFolder {
 
 impl Drop for TempFolder {
     fn drop(&mut self) {
-        // Until the lock is released, the interrupt handler does not end the program.
+        // The interrupt handler cannot end the program while this thread holds the lock.
         let mut registry = lock();
         registry.folders.remove(self.path());
         let _ = fs::remove_dir_all(self.path());

@@ -1,4 +1,4 @@
-//! Signals, and how a process ended.
+//! Sends signals, and describes how processes ended.
 
 use std::process::ExitStatus;
 
@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 pub enum Signal {
     /// SIGKILL
     Kill,
-    /// SIGINT, which Ctrl-C sends
+    /// SIGINT, which Ctrl-C sends.
     Interrupt,
     /// SIGTERM
     Terminate,
@@ -18,7 +18,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Whether this system has signals.
+    /// Returns whether this system has signals.
     pub const EXIST: bool = cfg!(unix);
 }
 

@@ -1,4 +1,4 @@
-//! Tables for the terminal and for Markdown.
+//! Formats tables for the terminal and for Markdown.
 
 use std::fmt;
 
@@ -23,13 +23,13 @@ impl Table {
         Self { title: title.into(), headers, rows: Vec::new() }
     }
 
-    /// Adds a row. A cell without a value is a dash.
+    /// Adds a row. A cell without a value becomes a dash.
     pub fn push(&mut self, name: &str, cells: impl IntoIterator<Item = Option<String>>) {
         let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| NO_VALUE.to_owned()));
         self.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
     }
 
-    /// Whether any cell behind the first column has a value.
+    /// Returns whether any cell has a value. Ignores the first column, which contains names.
     #[must_use]
     pub fn has_values(&self) -> bool {
         self.rows.iter().any(|row| row[1..].iter().any(|cell| cell != NO_VALUE))
@@ -47,8 +47,8 @@ impl Table {
     }
 }
 
-/// Prints the title and the columns. The first column is aligned to the left, the others to the
-/// right.
+/// Prints the title and the columns. The first column is left-aligned, and the other columns are
+/// right-aligned.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = || std::iter::once(&self.headers).chain(&self.rows);

@@ -10,28 +10,28 @@ use crate::group::POLL_INTERVAL;
 use crate::processes;
 use crate::{Group, Signal, TempFolder};
 
-/// The environment variable by which the processes of an interrupted program are found.
+/// The environment variable that marks all processes of an interrupted program.
 const VARIABLE: &str = "HIGHWATER_INTERRUPTED";
 
 /// The number of interrupts with each signal.
 const INTERRUPTS: u32 = 10;
 
-/// How many programs run at the same time.
+/// The number of programs that run at the same time.
 const THREADS: u32 = 4;
 
-/// How long a program may take to end after a signal.
+/// The maximum time until a program ends after a signal.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// How long a killed process may take to disappear after the program has ended.
+/// The maximum time until killed processes have disappeared after the program has ended.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Starts a program, interrupts it at random moments within `span`, ten times with SIGINT and ten
-/// times with SIGTERM, and checks that it leaves neither a process nor a file in the folder for
-/// temporary files. The program has to run longer than `span`.
+/// Starts a program 20 times, and interrupts it at a random moment within `span`: ten times with
+/// SIGINT, and ten times with SIGTERM. Checks that afterwards neither a process nor a temporary
+/// file remains. The program must run for longer than `span`.
 ///
 /// # Panics
 ///
-/// Panics if something is left, and reports the moment of the interrupt.
+/// Panics if a process or a file remains. The message contains the moment of the interrupt.
 pub fn interrupt(span: Duration, command: impl Fn() -> Command + Sync) {
     thread::scope(|scope| {
         for index in 0..THREADS {
@@ -55,7 +55,10 @@ fn interrupt_once(command: &mut Command, signal: Signal, moment: Duration) {
     assert_eq!(program.wait(moment), None, "the program ended before {moment:?}");
     program.signal(signal);
     let status = program.wait(END_TIMEOUT);
-    assert!(status.is_some(), "{signal:?} after {moment:?}: the program did not end");
+    assert!(
+        status.is_some(),
+        "{signal:?} after {moment:?}: the program did not end within {END_TIMEOUT:?}"
+    );
     let marker = format!("{VARIABLE}={value}");
     let deadline = Instant::now() + EXIT_TIMEOUT;
     let running = || {
@@ -72,9 +75,9 @@ fn interrupt_once(command: &mut Command, signal: Signal, moment: Duration) {
     assert!(files.is_empty(), "{signal:?} after {moment:?}: {files:?} remain");
 }
 
-/// Returns a random duration up to `span`.
+/// Returns a random duration of at most `span`.
 fn random_moment(span: Duration) -> Duration {
-    // A hasher of the standard library has random keys.
+    // The hashers of the standard library have random keys.
     let random = RandomState::new().hash_one(()) as f64 / u64::MAX as f64;
     span.mul_f64(random)
 }

@@ -1,27 +1,27 @@
-//! Sizes, durations and bytes, as people write and read them.
+//! Parses and formats sizes, durations and bytes.
 
 use std::time::Duration;
 
 use bytesize::ByteSize;
 
-/// The number of bytes in a line of [`hex`].
+/// The number of bytes per line of [`hex`].
 const HEX_LINE_BYTES: usize = 16;
 
-/// Parses a size in bytes: `10`, `64KiB`.
+/// Parses a size, such as `10` or `64KiB`. Returns it in bytes.
 ///
 /// # Errors
 ///
-/// Describes the format.
+/// Returns a description of the format if the text is invalid.
 pub fn bytes(text: &str) -> Result<u64, String> {
-    let help = "a size is a whole number of bytes, or has a unit: 536, 64KiB, 20MB";
+    let help = "pass a number of bytes, or a size with a unit: 536, 64KiB, 20MB";
     text.trim().parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| help.to_owned())
 }
 
-/// Parses a size in bytes that is not zero.
+/// Parses a size that is not zero. Returns it in bytes.
 ///
 /// # Errors
 ///
-/// Describes the format.
+/// Returns a description of the format if the text is invalid.
 pub fn positive_bytes(text: &str) -> Result<u64, String> {
     match bytes(text)? {
         0 => Err("the minimum is 1".to_owned()),
@@ -29,24 +29,24 @@ pub fn positive_bytes(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Parses a duration in seconds or with a unit: `3`, `0.5`, `500ms`.
+/// Parses a duration in seconds or with a unit, such as `3`, `0.5` or `500ms`.
 ///
 /// # Errors
 ///
-/// Describes the format.
+/// Returns a description of the format if the text is invalid.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let help = "a duration is a number of seconds, or has a unit: 3, 0.5, 500ms, 2m";
+    let help = "pass a number of seconds, or a duration with a unit: 3, 0.5, 500ms, 2m";
     match text.trim().parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| help.to_owned()),
         Err(_) => humantime::parse_duration(text).map_err(|_| help.to_owned()),
     }
 }
 
-/// Replaces the escapes `\r`, `\n`, `\t`, `\\` and `\xNN` by the bytes that they stand for.
+/// Replaces the escapes `\r`, `\n`, `\t`, `\\` and `\xNN` with the bytes that they represent.
 ///
 /// # Errors
 ///
-/// Lists the escapes.
+/// Returns a list of the escapes if the text contains another escape.
 pub fn unescape(text: &str) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     let mut chars = text.chars();
@@ -64,16 +64,20 @@ pub fn unescape(text: &str) -> Result<Vec<u8>, String> {
                 let mut digit = || chars.next().and_then(|char| char.to_digit(16));
                 match (digit(), digit()) {
                     (Some(high), Some(low)) => (high * 16 + low) as u8,
-                    _ => return Err("\\x must be followed by two digits: \\x0a".to_owned()),
+                    _ => {
+                        return Err(
+                            "`\\x` must be followed by two hexadecimal digits: `\\x0a`".to_owned()
+                        );
+                    }
                 }
             }
-            _ => return Err("\\ must be followed by r, n, t, \\ or xNN".to_owned()),
+            _ => return Err("`\\` must be followed by r, n, t, \\ or xNN".to_owned()),
         });
     }
     Ok(out)
 }
 
-/// Returns a number of bytes with its unit: `156926 bytes`, `1 byte`.
+/// Returns a number of bytes with its unit, such as `156926 bytes` or `1 byte`.
 #[must_use]
 pub fn count_bytes(bytes: u64) -> String {
     match bytes {
@@ -82,7 +86,7 @@ pub fn count_bytes(bytes: u64) -> String {
     }
 }
 
-/// Returns a whole number with thousands separators: `156,926`.
+/// Returns a whole number with thousands separators for prose, such as `156,926`.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -96,7 +100,8 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-/// Returns a value with three significant digits: `0.012`, `1.00`, `12.3`, `1,234,567`.
+/// Returns a value with at least two significant digits, such as `0.012`, `1.00`, `12.3` or
+/// `1234567`.
 #[must_use]
 pub fn significant(value: f64) -> String {
     match value.abs() {
@@ -105,16 +110,16 @@ pub fn significant(value: f64) -> String {
         ..0.1 => format!("{value:.3}"),
         ..10.0 => format!("{value:.2}"),
         ..100.0 => format!("{value:.1}"),
-        _ => grouped(value.round() as u64),
+        _ => format!("{value:.0}"),
     }
 }
 
-/// Returns a duration with a suitable unit: `0.4 ms`, `250 ms`, `3.0 s`.
+/// Returns a duration in a suitable unit, such as `0.4 ms`, `250 ms` or `3.0 s`.
 #[must_use]
 pub fn elapsed(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1e3;
     match ms {
-        // The limits take rounding into account.
+        // These limits take rounding into account: 9.96 becomes `10`, and not `10.0`.
         ..9.95 => format!("{ms:.1} ms"),
         ..999.5 => format!("{ms:.0} ms"),
         _ => format!("{:.1} s", ms / 1e3),
@@ -137,14 +142,14 @@ pub fn hex(bytes: &[u8], has_more: bool) -> String {
         let visible = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' };
         let chars: String = line.iter().map(visible).collect();
         let more = if has_more && index == last { " …" } else { "" };
-        // Two digits and a space per byte, and the gap in the middle.
+        // A line has two digits and a space per byte, and a gap in the middle.
         out.push_str(&format!("{digits:width$} {chars}{more}\n", width = HEX_LINE_BYTES * 3 + 1));
     }
     out
 }
 
-/// Returns the line of a program's output that explains best why the program ended: the first one
-/// with an error or a panic, or else the last one. Removes control characters.
+/// Returns the line of a program's output that explains best why the program ended: the first line
+/// that contains an error or a panic, or else the last line. Removes control characters.
 #[must_use]
 pub fn error_line(output: &str) -> Option<String> {
     let mut lines = output.lines().filter(|line| !line.trim().is_empty());
@@ -164,7 +169,7 @@ pub fn error_line(output: &str) -> Option<String> {
     Some(line.trim().chars().filter(|char| !char.is_control()).collect())
 }
 
-/// Breaks a text into lines of at most `width` characters, between words.
+/// Breaks a text between words into lines of at most `width` characters.
 #[must_use]
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];

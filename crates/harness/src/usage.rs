@@ -1,4 +1,5 @@
-//! What processes use: threads, file descriptors, memory, CPU time, system calls.
+//! Reads the resource usage of processes: threads, file descriptors, memory, CPU time and system
+//! calls.
 //!
 //! All functions take process ids, usually [`crate::Group::pids`], and return `None` if no process
 //! provides the value. Only Linux provides these values, in `/proc`.
@@ -13,7 +14,7 @@ fn sum(pids: &[u32], of_one: impl Fn(u32) -> Option<u64>) -> Option<u64> {
     (!values.is_empty()).then(|| values.iter().sum())
 }
 
-/// Returns the number behind a name in a file of `/proc/PID`, such as `VmHWM:     1784 kB`.
+/// Returns the number that follows a name in a file of `/proc/PID`, such as `VmHWM:     1784 kB`.
 fn field(pid: u32, file: &str, name: &str) -> Option<u64> {
     number(&fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?, name)
 }
@@ -41,20 +42,20 @@ pub fn descriptors(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64))
 }
 
-/// Returns the memory in RAM that belongs to no file, in bytes.
+/// Returns the resident anonymous memory, which belongs to no file, in bytes.
 #[must_use]
 pub fn anonymous_memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "status", "RssAnon")? * 1024))
 }
 
-/// Returns the memory in RAM, in bytes. Memory that several processes share is divided among them
-/// (proportional set size).
+/// Returns the proportional set size (PSS) in bytes: the resident memory, in which memory that
+/// several processes share is divided among them.
 #[must_use]
 pub fn memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "smaps_rollup", "Pss")? * 1024))
 }
 
-/// Returns the most memory that each process has ever had in RAM, in bytes.
+/// Returns the peak resident memory in bytes: the sum of the peaks of all processes.
 #[must_use]
 pub fn peak_memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "status", "VmHWM")? * 1024))
@@ -67,7 +68,7 @@ pub fn cpu_time(pids: &[u32]) -> Option<Duration> {
 }
 
 /// Returns the CPU time of all running threads, plus their run-queue wait. On a busy computer, even
-/// a busy loop gets little CPU time, so the time for which it waits counts too.
+/// a busy loop gets little CPU time, so the time for which it waits is added.
 #[must_use]
 pub fn cpu_time_and_wait(pids: &[u32]) -> Option<Duration> {
     scheduled(pids, 2)
@@ -87,15 +88,15 @@ fn scheduled(pids: &[u32], numbers: usize) -> Option<Duration> {
     ns.map(Duration::from_nanos)
 }
 
-/// Returns the number of system calls that read from files (`read`, `pread64`, `preadv2`, …). A
-/// call that receives from a socket counts only if it is one of these.
+/// Returns the number of system calls that can read from files (`read`, `pread64`, `preadv2`, …). A
+/// call that receives from a socket is included only if it is one of these.
 #[must_use]
 pub fn read_calls(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| field(pid, "io", "syscr"))
 }
 
-/// Returns the voluntary and the involuntary context switches of all running threads, since each
-/// thread started.
+/// Returns the numbers of voluntary and involuntary context switches of all running threads since
+/// they started.
 #[must_use]
 pub fn context_switches(pids: &[u32]) -> Option<[u64; 2]> {
     let of_task =
@@ -105,13 +106,13 @@ pub fn context_switches(pids: &[u32]) -> Option<[u64; 2]> {
     Some([switches("voluntary_ctxt_switches")?, switches("nonvoluntary_ctxt_switches")?])
 }
 
-/// Returns the names of the system calls in which threads wait at this moment.
+/// Returns the names of the system calls in which the threads currently wait.
 #[must_use]
 pub fn waiting_calls(pids: &[u32]) -> Option<BTreeSet<String>> {
     let tasks: Vec<PathBuf> = pids.iter().filter_map(|&pid| tasks(pid)).flatten().collect();
     let mut calls = None;
     for task in tasks {
-        // The number and the arguments of the call in which the thread waits, or else "running".
+        // The file contains the number and the arguments of the call, or `running`.
         let Ok(call) = fs::read_to_string(task.join("syscall")) else { continue };
         let calls = calls.get_or_insert_with(BTreeSet::new);
         let number = call.split_whitespace().next().and_then(|word| word.parse().ok());
@@ -122,7 +123,7 @@ pub fn waiting_calls(pids: &[u32]) -> Option<BTreeSet<String>> {
 
 #[cfg(target_os = "linux")]
 fn call_name(number: i64) -> String {
-    /// The calls in which servers usually wait.
+    /// The numbers and names of the system calls in which servers usually wait.
     const NAMES: &[(i64, &str)] = &[
         (libc::SYS_accept4, "accept4"),
         (libc::SYS_clock_nanosleep, "clock_nanosleep"),
@@ -153,7 +154,7 @@ fn call_name(number: i64) -> String {
     format!("system call {number}")
 }
 
-/// Whether one of these processes has a listening TCP socket.
+/// Returns whether one of these processes has a listening TCP socket.
 #[must_use]
 pub fn listens(pids: &[u32]) -> bool {
     let listeners = crate::port::listeners().into_iter();
@@ -166,9 +167,9 @@ pub fn listens(pids: &[u32]) -> bool {
     })
 }
 
-/// Returns how much of the memory limit of all TCP connections is in use (`tcp_mem`, second value).
-/// At a value of 1 or more, the kernel shrinks the buffers of connections, so that measurements
-/// show this limit and not the server.
+/// Returns the ratio of the memory that all TCP connections use to its limit (the second value of
+/// `tcp_mem`). If the ratio is at least 1, the kernel shrinks the buffers of connections, so that
+/// measurements show this limit and not the server.
 #[must_use]
 pub fn tcp_memory_pressure() -> Option<f64> {
     let used = fs::read_to_string("/proc/net/sockstat").ok()?;

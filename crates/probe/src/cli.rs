@@ -8,36 +8,39 @@ use clap::Parser;
 
 use harness::text;
 
+/// The text below the options in the long help.
 const EXAMPLES: &str = r#"Examples (start a server first: cargo run -p serve-tokio):
   probe localhost:4000
-      send nothing, and read until the end
+      send nothing, and read until EOF
   probe localhost:4000 --expect assets/river.webp
-      also compare every byte with the file
+      compare the reply with the file, byte by byte
   probe localhost:4000 --send "GET / HTTP/1.1\r\n\r\n" --hex
-      send a request like a browser, and print the first 64 bytes of the reply
+      send an HTTP request, and print the first 64 bytes of the reply
   probe localhost:4000 --send hello --half-close
-      send a word and a FIN, and continue to read
+      send a word, half-close, and continue to read
   probe localhost:4000 --small --wait 3
-      read nothing for 3 s
+      read nothing for 3 s, then read the whole reply
   probe localhost:4000 --small --slow 20KiB
-      read slowly
+      read 20 KiB per second
   probe localhost:4000 --read 10 --reset
-      disconnect during the reply with a RST
+      read 10 bytes, then reset the connection
 
-On its connection, the client sends the text, uploads, half-closes, waits, reads,
-stays and ends, always in this order. Times count from the connection's start.
+The client follows the options in this order: --send, --upload, --half-close,
+--wait, --read, --stay, and then --reset or --close. Times are measured from the
+moment at which the connection was established.
 
 Sizes are in bytes or have a unit: 10, 64KiB, 20MB. Times are in seconds or have
 a unit: 3, 0.5, 500ms. The escapes in TEXT are \r \n \t \\ \xNN.
 
-Exit code: 0 the server sent its FIN, or the client ended the connection as
-requested; 1 the connection ended differently, or the reply is not the file of
---expect; 2 the client could not connect."#;
+Exit codes: 0 if the server sent its FIN, or the client ended the connection as
+requested; 1 if the connection ended differently, or the reply differs from the
+file of --expect; 2 if the client could not connect."#;
 
-/// Bytes to send. The alias hides the `Vec` from clap, which would accept several values.
+/// Bytes to send. For a field with the type `Vec`, clap would accept several values, so the alias
+/// hides the type.
 type Text = Vec<u8>;
 
-/// Open one connection, and print what it receives, with timestamps
+/// Open a connection, and print the received data and events with timestamps
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 80, after_long_help = EXAMPLES)]
 pub struct Options {
@@ -47,16 +50,16 @@ pub struct Options {
     /// Send this text first
     #[arg(long, alias = "say", value_name = "TEXT", value_parser = text::unescape)]
     pub send: Option<Text>,
-    /// Then send this many zeros, before anything is read
+    /// Then send this many zero bytes, before reading
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = text::bytes)]
     pub upload: u64,
-    /// Then shut down the write half: send a FIN, and continue to read
+    /// Then shut down the write half, and continue to read
     #[arg(long)]
     pub half_close: bool,
-    /// Read nothing for this long, then start to read
+    /// Wait for this time before reading
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = text::duration)]
     pub wait: Duration,
-    /// Read this many bytes, then close; or continue with --stay, --reset or --close
+    /// Read this many bytes, then close, or continue with --stay or --reset
     #[arg(long, value_name = "BYTES", value_parser = text::bytes)]
     pub read: Option<u64>,
     /// Read at most this many bytes per second
@@ -64,30 +67,30 @@ pub struct Options {
     pub slow: Option<u64>,
     /// Use a small receive buffer and small segments
     ///
-    /// The kernel then accepts little data for a client that does not read. On Linux, a client of a
-    /// server on the same computer also uses an address that no earlier client used.
+    /// The kernel then accepts little data for a client that does not read. If the server runs on
+    /// the same Linux computer, the client also uses an address that no earlier client used.
     #[arg(long)]
     pub small: bool,
-    /// Maximum time to wait for the next byte, or for space to send one
+    /// Maximum time to wait for data, or until data can be sent
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = text::duration)]
     pub timeout: Duration,
-    /// Stay connected for this long without reading, after --read; then read the rest, or end
+    /// Wait for this time after --read, then read the rest of the reply
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = text::duration)]
     pub stay: Duration,
-    /// End the connection with a RST, after --read, --wait or --stay
+    /// Reset the connection after --read, --wait or --stay
     #[arg(long, conflicts_with = "close")]
     pub reset: bool,
-    /// End the connection by closing the socket; if data is unread, the kernel sends a RST
+    /// Close the socket after --read, --wait or --stay; unread data causes a RST
     #[arg(long)]
     pub close: bool,
     /// Compare the reply with a preamble and this file
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
-    /// Print this many of the reply's first bytes; without a number, 64
+    /// Number of leading bytes to print; 64 if BYTES is missing
     #[arg(long, value_name = "BYTES", num_args = 0..=1, value_parser = text::bytes)]
     #[arg(default_value = "16", default_missing_value = "64")]
     pub hex: u64,
-    /// Print each read: its time, and the number of bytes
+    /// Print the time and the number of bytes of each read
     #[arg(long)]
     pub times: bool,
 }

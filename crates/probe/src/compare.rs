@@ -1,4 +1,4 @@
-//! Compares a reply with a preamble and a file, while the reply arrives.
+//! Compares a reply with a preamble and a file while the reply arrives.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -9,14 +9,15 @@ use anyhow::{Context, Result, ensure};
 
 use harness::text::count_bytes;
 
-/// The preamble of the original note.
+/// The preamble from the original note.
 const BARE: &[u8] = b"HTTP/1.1\n\n";
 
 /// The beginning and the end of a response header.
 const HTTP: &[u8] = b"HTTP/1.";
 const HEADER_END: &[u8] = b"\r\n\r\n";
 
-/// If the first bytes of a reply do not contain the end of a header, it has no header.
+/// The maximum length of an HTTP header in bytes. A reply without the end of a header in these
+/// bytes has no header.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// The comparison of a reply with a file.
@@ -25,18 +26,19 @@ pub struct Comparison {
     path: PathBuf,
     file: BufReader<File>,
     file_bytes: u64,
-    /// The beginning of the reply, until the length of the preamble is known.
+    /// The received part of the reply, until the length of the preamble is known.
     head: Vec<u8>,
     /// `None` until enough of the reply has arrived.
     preamble_bytes: Option<usize>,
-    /// The number of bytes of the file that arrived and are correct.
+    /// The number of received bytes that match the file, up to the first difference.
     correct_bytes: u64,
-    /// The first byte that differs from the file, and the byte of the file, if there is one.
+    /// The first received byte that differs from the file, and the byte of the file at its
+    /// position. The latter is `None` at the end of the file.
     difference: Option<(u8, Option<u8>)>,
 }
 
 impl Comparison {
-    /// Opens the file to compare with.
+    /// Opens the file with which the reply is compared.
     ///
     /// # Errors
     ///
@@ -74,14 +76,16 @@ impl Comparison {
         }
     }
 
-    /// Returns the verdict about the complete reply in one line, and whether the reply is correct.
+    /// Returns a line that describes the result, and whether the reply is correct. Call this method
+    /// after the end of the reply.
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be read.
     pub fn verdict(mut self) -> Result<(String, bool)> {
         if self.preamble_bytes.is_none() {
-            // The reply ended within its preamble, or is the beginning of a file like a header.
+            // Either the reply ended within its preamble, or it has no preamble, and the file
+            // begins like an HTTP header.
             let is_preamble = BARE.starts_with(&self.head);
             self.end_preamble(if is_preamble { self.head.len() } else { 0 })?;
         }
@@ -125,7 +129,7 @@ impl Comparison {
     }
 }
 
-/// Returns the length of the preamble, or `None` if more of the reply is needed.
+/// Returns the length of the preamble in bytes, or `None` until enough of the reply has arrived.
 fn preamble_bytes(head: &[u8]) -> Option<usize> {
     if head.starts_with(BARE) {
         return Some(BARE.len());

@@ -1,4 +1,4 @@
-//! One connection, from `connect` to its end, with a line of output for each event.
+//! Opens a connection, follows the options, and prints a line for each event.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
@@ -13,18 +13,18 @@ use crate::cli::Options;
 use crate::compare::Comparison;
 use harness::text::{count_bytes, elapsed, hex};
 
-/// The maximum time until a server accepts the connection.
+/// The maximum time until the connection is established.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The maximum number of bytes per read or write.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// The size of the receive buffer with `--small`. The kernel may double it.
+/// The size of the receive buffer with `--small`, in bytes. Linux doubles it.
 const SMALL_BUFFER_BYTES: usize = 4096;
 
-/// The segment size that every network supports (RFC 9293, 3.7.1). On loopback, segments have 64
-/// KiB. With these, the kernel accepts 3 MB for a client that does not read; with small segments,
-/// 100 kB (Linux 6.18).
+/// The segment size with `--small`, in bytes. Every network supports it (RFC 9293, 3.7.1). On
+/// loopback, segments have up to 64 KiB, and the kernel accepts 3 MB for a client that does not
+/// read. With small segments, it accepts 100 kB (Linux 6.18).
 #[cfg(unix)]
 const SMALL_SEGMENT_BYTES: u32 = 536;
 
@@ -34,24 +34,24 @@ const RESET_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 /// The interval between two lines that show the number of received bytes.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// A pause of at least this length is announced.
+/// The minimum length of a pause that the client announces.
 const LONG_PAUSE: Duration = Duration::from_secs(5);
 
-/// The number of reads per second of a slow reader.
+/// The number of reads per second with `--slow`.
 const SLOW_READS_PER_S: u64 = 10;
 
-/// Opens a connection and uses it as requested. Returns whether it ended as intended, with the
-/// expected reply.
+/// Opens a connection and follows the options. Returns whether the connection ended as intended,
+/// with the expected reply.
 ///
 /// # Errors
 ///
-/// Fails if the client cannot connect, or cannot read the file to compare with.
+/// Fails if the client cannot connect, or cannot read the file of `--expect`.
 pub fn run(options: &Options) -> Result<bool> {
     let comparison = options.expect.as_deref().map(Comparison::open).transpose()?;
     let (stream, is_reset) = connect(options).map_err(|error| {
         let help = match error.kind() {
             ErrorKind::ConnectionRefused => "start a server first (cargo run -p serve-tokio)",
-            _ => "check the address, and whether a firewall drops the packets",
+            _ => "check the address, and check whether a firewall drops the packets",
         };
         anyhow!("cannot connect to `{}`: {error}\nhelp: {help}", options.server)
     })?;
@@ -89,7 +89,7 @@ struct Connection<'a> {
     comparison: Option<Comparison>,
 }
 
-/// How the connection ends.
+/// The reason for the end of the connection.
 #[derive(Debug)]
 enum End {
     /// The server sent its FIN.
@@ -113,7 +113,7 @@ impl From<io::Error> for End {
         use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::ReadTimeout,
-            // A reset can make a write fail with a broken pipe.
+            // After a reset, a write can fail with `BrokenPipe`.
             ConnectionReset | BrokenPipe | ConnectionAborted | NotConnected => Self::Reset,
             _ => Self::Failed(error.into()),
         }
@@ -121,7 +121,7 @@ impl From<io::Error> for End {
 }
 
 impl Connection<'_> {
-    /// Does everything that the options request, in their order.
+    /// Follows the options in their order. Returns the reason for the end of the connection.
     fn communicate(&mut self) -> Result<End, End> {
         let options = self.options;
         self.send()?;
@@ -140,19 +140,19 @@ impl Connection<'_> {
         if options.reset {
             return Ok(End::OwnReset);
         }
-        // Without another request, `--read` ends the connection.
+        // Without `--stay`, the connection ends after `--read`.
         if options.close || (options.read.is_some() && options.stay.is_zero()) {
             return Ok(End::OwnClose);
         }
         if options.small && options.slow.is_none() {
-            // With a small buffer, the timers of the kernel would limit the speed from here on.
+            // With a small buffer, the timers of the kernel would limit the speed of further reads.
             let _ = SockRef::from(&self.stream).set_recv_buffer_size(BUFFER_BYTES);
         }
         self.read(u64::MAX)?;
         Ok(End::Fin)
     }
 
-    /// Sends the text, then the upload.
+    /// Sends the text and the upload.
     fn send(&mut self) -> Result<(), End> {
         if let Some(text) = &self.options.send {
             self.write_all(text)?;
@@ -191,7 +191,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Reads nothing for a while, or until the server resets the connection.
+    /// Reads nothing for some time, or until the server resets the connection.
     fn read_nothing(&mut self, time: Duration) {
         if time.is_zero() || self.is_reset {
             return;
@@ -208,7 +208,7 @@ impl Connection<'_> {
     fn pause_until(&mut self, end: Instant) {
         while Instant::now() < end && !self.is_reset {
             thread::sleep((end - Instant::now()).min(RESET_CHECK_INTERVAL));
-            // This removes the error from the socket: a later read would report an end of file.
+            // This call removes the error from the socket. Later reads return 0 (EOF).
             if let Ok(Some(_)) = SockRef::from(&self.stream).take_error() {
                 self.record_reset();
             }
@@ -221,7 +221,7 @@ impl Connection<'_> {
         line(format_args!("the server reset the connection (RST), noticed after {time}"));
     }
 
-    /// Reads until the reply has this many bytes.
+    /// Reads until `bytes_max` bytes of the reply have arrived.
     fn read(&mut self, bytes_max: u64) -> Result<(), End> {
         let slow = self.options.slow;
         let read_bytes_max = slow.map_or(u64::MAX, |rate| (rate / SLOW_READS_PER_S).max(1));
@@ -264,7 +264,8 @@ impl Connection<'_> {
         self.comparison.as_mut().map_or(Ok(()), |comparison| comparison.add(bytes))
     }
 
-    /// Ends the connection, and prints how it ended. Returns whether everything was as intended.
+    /// Ends the connection, and prints the reason. Returns whether the connection ended as
+    /// intended, with the expected reply.
     fn finish(self, end: End) -> Result<bool> {
         let is_intended = matches!(end, End::Fin | End::OwnClose | End::OwnReset);
         let (received, time) = (count_bytes(self.received_bytes), self.time());
@@ -286,7 +287,7 @@ impl Connection<'_> {
             }
             End::OwnClose => format!("{received}, then closed by the client after {time}"),
             End::OwnReset => {
-                // `drop` sends the RST.
+                // Because of this option, closing the socket sends a RST.
                 SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
                 format!("{received}, then reset by the client (RST) after {time}")
             }
@@ -300,7 +301,7 @@ impl Connection<'_> {
         Ok(is_intended && is_correct)
     }
 
-    /// The time since the connection was established.
+    /// Returns the time since the connection was established, as text.
     fn time(&self) -> String {
         elapsed(self.started.elapsed())
     }
@@ -309,7 +310,7 @@ impl Connection<'_> {
 /// Connects. Returns the connection, and whether the server has already reset it.
 fn connect(options: &Options) -> io::Result<(TcpStream, bool)> {
     let socket = Socket::new(Domain::for_address(options.server), Type::STREAM, None)?;
-    // Set options first: after a reset, they may fail.
+    // Set the options before connecting, because they may fail after a reset.
     let timeout = Some(options.timeout.max(Duration::from_millis(1)));
     socket.set_read_timeout(timeout)?;
     socket.set_write_timeout(timeout)?;
@@ -324,7 +325,8 @@ fn connect(options: &Options) -> io::Result<(TcpStream, bool)> {
     }
     match socket.connect_timeout(&options.server.into(), CONNECT_TIMEOUT) {
         Ok(()) => Ok((socket.into(), false)),
-        // The server accepted the connection before the reset: otherwise it would be refused.
+        // The server accepted the connection and then reset it. Otherwise the error would be
+        // `ConnectionRefused`.
         Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok((socket.into(), true)),
         Err(error) => Err(error),
     }
@@ -335,7 +337,7 @@ fn line(text: impl Display) {
     print(format_args!("{text}\n"));
 }
 
-/// Prints to stdout, which may be closed.
+/// Prints to stdout. If stdout is closed, this is not an error.
 fn print(text: impl Display) {
     let mut stdout = io::stdout().lock();
     let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());

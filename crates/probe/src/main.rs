@@ -11,9 +11,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// The exit code if the connection did not end as intended, or if the reply is not the file.
+/// The exit code if the connection did not end as intended, or if the reply differs from the file.
 const EXIT_FAILED: u8 = 1;
-/// The exit code if the program could not start or continue.
+/// The exit code if the client could not connect, or could not continue.
 const EXIT_UNABLE: u8 = 2;
 
 fn main() -> ExitCode {

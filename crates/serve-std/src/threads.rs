@@ -24,7 +24,6 @@ const STACK_BYTES: usize = 128 * 1024;
 /// necessary.
 const READER_DELAY: Duration = Duration::from_millis(10);
 
-// ANCHOR: spawn
 /// Starts a thread with a small stack, which the scope joins.
 pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
@@ -32,7 +31,6 @@ pub(crate) fn spawn<'scope, T: Send + 'scope>(
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
     thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)
 }
-// ANCHOR_END: spawn
 
 /// Returns whether a call ended because of a timeout or a signal. Unix and Windows report a timeout
 /// as different errors.
@@ -47,7 +45,6 @@ pub(crate) fn reset_on_close(stream: &TcpStream) {
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
-// ANCHOR: accept_waker
 /// Returns a function that ends a blocking `accept`. The function needs neither the network nor a
 /// new file descriptor, because both may be unavailable.
 #[cfg(target_os = "linux")]
@@ -55,7 +52,6 @@ pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() +
     let listener = listener.try_clone()?;
     Ok(move || drop(SockRef::from(&listener).shutdown(Shutdown::Both)))
 }
-// ANCHOR_END: accept_waker
 
 /// Returns a function that ends a blocking `accept`. Other systems do not support `shutdown` on a
 /// listener, so the function connects to the listener.

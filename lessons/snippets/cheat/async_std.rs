@@ -23,31 +23,25 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-// ANCHOR: listen
 async fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port)).await
 }
-// ANCHOR_END: listen
 
-// ANCHOR: create_server
 async fn create_server(listener: TcpListener) -> io::Result<()> {
+    // ANCHOR: create_server
     loop {
         let (stream, _peer) = listener.accept().await?;
         task::spawn(serve(stream));
     }
+    // ANCHOR_END: create_server
 }
-// ANCHOR_END: create_server
 
 async fn serve(stream: TcpStream) {
-    // ANCHOR: on_error
     if let Err(error) = reply(stream).await {
         println!("error: {}", error.kind());
     }
-    // ANCHOR_END: on_error
-    // ANCHOR: on_close
     // `reply` owned the stream, so the stream is closed now, even after an error.
     println!("close");
-    // ANCHOR_END: on_close
     client::CLOSED.wait();
 }
 
@@ -59,44 +53,33 @@ async fn reply(mut stream: TcpStream) -> io::Result<()> {
     pipeline(create_read_stream(client::FILE).await?, stream).await
 }
 
-// ANCHOR: on_data
 async fn drain(stream: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 8 * 1024];
     loop {
         let received = stream.read(&mut buffer).await?;
-        // ANCHOR: on_end
         if received == 0 {
             println!("end");
             return Ok(());
         }
-        // ANCHOR_END: on_end
         println!("data: {received} bytes");
     }
 }
-// ANCHOR_END: on_data
 
-// ANCHOR: create_read_stream
 async fn create_read_stream(path: &str) -> io::Result<File> {
     File::open(path).await
 }
-// ANCHOR_END: create_read_stream
 
-// ANCHOR: pipe
 async fn pipe(mut file: File, stream: &mut TcpStream) -> io::Result<u64> {
     io::copy(&mut file, stream).await
 }
-// ANCHOR_END: pipe
 
-// ANCHOR: high_water_mark
 async fn read_chunk(file: &mut File) -> io::Result<Vec<u8>> {
     let mut chunk = vec![0; 64 * 1024];
     let read = file.read(&mut chunk).await?;
     chunk.truncate(read);
     Ok(chunk)
 }
-// ANCHOR_END: high_water_mark
 
-// ANCHOR: backpressure
 async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
     loop {
         let chunk = read_chunk(&mut file).await?;
@@ -107,14 +90,13 @@ async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         stream.write_all(&chunk).await?;
     }
 }
-// ANCHOR_END: backpressure
 
-// ANCHOR: pipeline
 async fn pipeline(mut file: File, mut stream: TcpStream) -> io::Result<()> {
+    // ANCHOR: pipeline
     io::copy(&mut file, &mut stream).await?;
     stream.shutdown(Shutdown::Write)
+    // ANCHOR_END: pipeline
 }
-// ANCHOR_END: pipeline
 
 async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
@@ -122,6 +104,6 @@ async fn uncaught() {
     let task = task::spawn(async { panic!("a bug") });
     // Awaiting the task raises the panic again.
     assert!(AssertUnwindSafe(task).catch_unwind().await.is_err());
-    println!("one task has ended, and the process continues");
     // ANCHOR_END: uncaught
+    println!("one task has ended, and the process continues");
 }

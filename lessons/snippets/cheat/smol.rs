@@ -23,31 +23,25 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-// ANCHOR: listen
 async fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port)).await
 }
-// ANCHOR_END: listen
 
-// ANCHOR: create_server
 async fn create_server(listener: TcpListener) -> io::Result<()> {
+    // ANCHOR: create_server
     loop {
         let (stream, _peer) = listener.accept().await?;
         smol::spawn(serve(stream)).detach();
     }
+    // ANCHOR_END: create_server
 }
-// ANCHOR_END: create_server
 
 async fn serve(stream: TcpStream) {
-    // ANCHOR: on_error
     if let Err(error) = reply(stream).await {
         println!("error: {}", error.kind());
     }
-    // ANCHOR_END: on_error
-    // ANCHOR: on_close
     // `reply` owned the stream, so the stream is closed now, even after an error.
     println!("close");
-    // ANCHOR_END: on_close
     client::CLOSED.wait();
 }
 
@@ -59,39 +53,32 @@ async fn reply(mut stream: TcpStream) -> io::Result<()> {
     pipeline(create_read_stream(client::FILE).await?, stream).await
 }
 
-// ANCHOR: on_data
 async fn drain(stream: &mut TcpStream) -> io::Result<()> {
     let mut buffer = [0; 8 * 1024];
     loop {
         let received = stream.read(&mut buffer).await?;
-        // ANCHOR: on_end
         if received == 0 {
             println!("end");
             return Ok(());
         }
-        // ANCHOR_END: on_end
         println!("data: {received} bytes");
     }
 }
-// ANCHOR_END: on_data
 
-// ANCHOR: create_read_stream
 async fn create_read_stream(path: &str) -> io::Result<File> {
     File::open(path).await
 }
-// ANCHOR_END: create_read_stream
 
-// ANCHOR: pipe
 async fn pipe(mut file: File, stream: &mut TcpStream) -> io::Result<u64> {
     io::copy(&mut file, stream).await
 }
-// ANCHOR_END: pipe
 
-// ANCHOR: high_water_mark
 /// Opens a file that reads ahead by at most one chunk. smol's `File` reads up to 8 MiB ahead.
 async fn open_with_high_water_mark(path: &'static str) -> io::Result<Unblock<std::fs::File>> {
+    // ANCHOR: high_water_mark
     let file = smol::unblock(move || std::fs::File::open(path)).await?;
     Ok(Unblock::with_capacity(64 * 1024, file))
+    // ANCHOR_END: high_water_mark
 }
 
 async fn read_chunk(file: &mut Unblock<std::fs::File>) -> io::Result<Vec<u8>> {
@@ -100,9 +87,7 @@ async fn read_chunk(file: &mut Unblock<std::fs::File>) -> io::Result<Vec<u8>> {
     chunk.truncate(read);
     Ok(chunk)
 }
-// ANCHOR_END: high_water_mark
 
-// ANCHOR: backpressure
 async fn send_chunks(mut file: Unblock<std::fs::File>, stream: &mut TcpStream) -> io::Result<()> {
     loop {
         let chunk = read_chunk(&mut file).await?;
@@ -113,14 +98,13 @@ async fn send_chunks(mut file: Unblock<std::fs::File>, stream: &mut TcpStream) -
         stream.write_all(&chunk).await?;
     }
 }
-// ANCHOR_END: backpressure
 
-// ANCHOR: pipeline
 async fn pipeline(mut file: File, mut stream: TcpStream) -> io::Result<()> {
+    // ANCHOR: pipeline
     io::copy(&mut file, &mut stream).await?;
     stream.shutdown(Shutdown::Write)
+    // ANCHOR_END: pipeline
 }
-// ANCHOR_END: pipeline
 
 async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
@@ -128,6 +112,6 @@ async fn uncaught() {
     let task = smol::spawn(async { panic!("a bug") });
     // Awaiting the task raises the panic again. `detach` would discard it.
     assert!(AssertUnwindSafe(task).catch_unwind().await.is_err());
-    println!("one task has ended, and the process continues");
     // ANCHOR_END: uncaught
+    println!("one task has ended, and the process continues");
 }

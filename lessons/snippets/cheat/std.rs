@@ -19,20 +19,20 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-// ANCHOR: listen
 fn listen(port: u16) -> io::Result<TcpListener> {
+    // ANCHOR: listen
     TcpListener::bind(("127.0.0.1", port))
+    // ANCHOR_END: listen
 }
-// ANCHOR_END: listen
 
-// ANCHOR: create_server
 fn create_server(listener: TcpListener) -> io::Result<()> {
+    // ANCHOR: create_server
     loop {
         let (stream, _peer) = listener.accept()?;
         thread::spawn(move || serve(stream));
     }
+    // ANCHOR_END: create_server
 }
-// ANCHOR_END: create_server
 
 fn serve(stream: TcpStream) {
     // ANCHOR: on_error
@@ -55,8 +55,8 @@ fn reply(mut stream: TcpStream) -> io::Result<()> {
     pipeline(create_read_stream(client::FILE)?, stream)
 }
 
-// ANCHOR: on_data
 fn drain(stream: &mut TcpStream) -> io::Result<()> {
+    // ANCHOR: on_data
     let mut buffer = [0; 8 * 1024];
     loop {
         let received = stream.read(&mut buffer)?;
@@ -68,32 +68,32 @@ fn drain(stream: &mut TcpStream) -> io::Result<()> {
         // ANCHOR_END: on_end
         println!("data: {received} bytes");
     }
+    // ANCHOR_END: on_data
 }
-// ANCHOR_END: on_data
 
-// ANCHOR: create_read_stream
 fn create_read_stream(path: &str) -> io::Result<File> {
+    // ANCHOR: create_read_stream
     File::open(path)
+    // ANCHOR_END: create_read_stream
 }
-// ANCHOR_END: create_read_stream
 
-// ANCHOR: pipe
 fn pipe(mut file: File, stream: &mut TcpStream) -> io::Result<u64> {
+    // ANCHOR: pipe
     io::copy(&mut file, stream)
+    // ANCHOR_END: pipe
 }
-// ANCHOR_END: pipe
 
-// ANCHOR: high_water_mark
 fn read_chunk(file: &mut File) -> io::Result<Vec<u8>> {
+    // ANCHOR: high_water_mark
     let mut chunk = vec![0; 64 * 1024];
     let read = file.read(&mut chunk)?;
     chunk.truncate(read);
+    // ANCHOR_END: high_water_mark
     Ok(chunk)
 }
-// ANCHOR_END: high_water_mark
 
-// ANCHOR: backpressure
 fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
+    // ANCHOR: backpressure
     loop {
         let chunk = read_chunk(&mut file)?;
         if chunk.is_empty() {
@@ -102,21 +102,21 @@ fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
         stream.write_all(&chunk)?;
     }
+    // ANCHOR_END: backpressure
 }
-// ANCHOR_END: backpressure
 
-// ANCHOR: pipeline
 fn pipeline(mut file: File, mut stream: TcpStream) -> io::Result<()> {
+    // ANCHOR: pipeline
     io::copy(&mut file, &mut stream)?;
     stream.shutdown(Shutdown::Write)
+    // ANCHOR_END: pipeline
 }
-// ANCHOR_END: pipeline
 
 fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
     // ANCHOR: uncaught
     let thread = thread::spawn(|| panic!("a bug"));
     assert!(thread.join().is_err());
-    println!("one thread has ended, and the process continues");
     // ANCHOR_END: uncaught
+    println!("one thread has ended, and the process continues");
 }

@@ -22,20 +22,20 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-// ANCHOR: listen
 async fn listen(port: u16) -> io::Result<TcpListener> {
+    // ANCHOR: listen
     TcpListener::bind(("127.0.0.1", port)).await
+    // ANCHOR_END: listen
 }
-// ANCHOR_END: listen
 
-// ANCHOR: create_server
 async fn create_server(listener: TcpListener) -> io::Result<()> {
+    // ANCHOR: create_server
     loop {
         let (stream, _peer) = listener.accept().await?;
         tokio::spawn(serve(stream));
     }
+    // ANCHOR_END: create_server
 }
-// ANCHOR_END: create_server
 
 async fn serve(stream: TcpStream) {
     // ANCHOR: on_error
@@ -43,10 +43,8 @@ async fn serve(stream: TcpStream) {
         println!("error: {}", error.kind());
     }
     // ANCHOR_END: on_error
-    // ANCHOR: on_close
     // `reply` owned the stream, so the stream is closed now, even after an error.
     println!("close");
-    // ANCHOR_END: on_close
     client::CLOSED.wait();
 }
 
@@ -58,45 +56,43 @@ async fn reply(mut stream: TcpStream) -> io::Result<()> {
     pipeline(create_read_stream(client::FILE).await?, stream).await
 }
 
-// ANCHOR: on_data
 async fn drain(stream: &mut TcpStream) -> io::Result<()> {
+    // ANCHOR: on_data
     let mut buffer = [0; 8 * 1024];
     loop {
         let received = stream.read(&mut buffer).await?;
-        // ANCHOR: on_end
         if received == 0 {
             println!("end");
             return Ok(());
         }
-        // ANCHOR_END: on_end
         println!("data: {received} bytes");
     }
+    // ANCHOR_END: on_data
 }
-// ANCHOR_END: on_data
 
-// ANCHOR: create_read_stream
 async fn create_read_stream(path: &str) -> io::Result<File> {
+    // ANCHOR: create_read_stream
     File::open(path).await
+    // ANCHOR_END: create_read_stream
 }
-// ANCHOR_END: create_read_stream
 
-// ANCHOR: pipe
 async fn pipe(mut file: File, stream: &mut TcpStream) -> io::Result<u64> {
+    // ANCHOR: pipe
     tokio::io::copy(&mut file, stream).await
+    // ANCHOR_END: pipe
 }
-// ANCHOR_END: pipe
 
-// ANCHOR: high_water_mark
 async fn read_chunk(file: &mut File) -> io::Result<Vec<u8>> {
+    // ANCHOR: high_water_mark
     let mut chunk = vec![0; 64 * 1024];
     let read = file.read(&mut chunk).await?;
     chunk.truncate(read);
+    // ANCHOR_END: high_water_mark
     Ok(chunk)
 }
-// ANCHOR_END: high_water_mark
 
-// ANCHOR: backpressure
 async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
+    // ANCHOR: backpressure
     loop {
         let chunk = read_chunk(&mut file).await?;
         if chunk.is_empty() {
@@ -105,21 +101,21 @@ async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
         stream.write_all(&chunk).await?;
     }
+    // ANCHOR_END: backpressure
 }
-// ANCHOR_END: backpressure
 
-// ANCHOR: pipeline
 async fn pipeline(mut file: File, mut stream: TcpStream) -> io::Result<()> {
+    // ANCHOR: pipeline
     tokio::io::copy(&mut file, &mut stream).await?;
     stream.shutdown().await
+    // ANCHOR_END: pipeline
 }
-// ANCHOR_END: pipeline
 
 async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
     // ANCHOR: uncaught
     let task = tokio::spawn(async { panic!("a bug") });
     assert!(task.await.is_err());
-    println!("one task has ended, and the process continues");
     // ANCHOR_END: uncaught
+    println!("one task has ended, and the process continues");
 }

@@ -1,4 +1,4 @@
-//! What happens to a future that loses a `select!`: lesson 06.
+//! What happens to a future that loses a `select!`: lesson 07.
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::io;

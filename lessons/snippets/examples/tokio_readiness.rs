@@ -1,4 +1,4 @@
-//! What Tokio's reactor knows about a socket, and what the kernel answers: lesson 06.
+//! What Tokio's reactor knows about a socket, and what the kernel answers: lesson 08.
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::io;

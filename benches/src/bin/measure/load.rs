@@ -96,7 +96,7 @@ pub struct Args {
     #[arg(help_heading = "Client")]
     hold: Option<Duration>,
 
-    /// Maximum number of bytes per second and client
+    /// Maximum rate of each client in bytes per second
     #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Client")]
     slow: Option<u64>,
 

@@ -29,7 +29,7 @@ Examples:
       Node server and a baseline. This takes about 20 minutes and writes a
       record.
   just peers --scenario river --server tokio,nginx --rounds 3 --no-record
-      A quick comparison, for example while you change a server.
+      Compare two servers quickly, for example while you change one of them.
   just peers --scenario large --server tokio --no-record \\
       --server-cmd old='/tmp/old/serve-tokio {file} --port {port} --log json'
       Compare two builds of a server in one race.
@@ -71,8 +71,9 @@ pub struct Args {
 
     /// Another server to measure; can be repeated
     ///
-    /// NAME is its name in the results. The command CMD must contain {file} and {port}, and can contain {chunk}. The program
-    /// replaces them with the path of the file, the port and the chunk size in bytes.
+    /// NAME is its name in the results. The command CMD must contain {file} and {port}, and can
+    /// contain {chunk}. The program replaces them with the path of the file, the port and the chunk
+    /// size in bytes.
     #[arg(long, value_name = "NAME=CMD", value_parser = Participant::from_command)]
     server_cmd: Vec<Participant>,
 

@@ -82,7 +82,8 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
             let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
             let folder = records::folder_of(&now, &args.machine);
             let mut runs = load(NOW)?;
-            // `measure race` writes its own record. The last race may have measured only some servers.
+            // `measure race` writes its own record. The last race may have measured only some
+            // servers.
             runs.runs.retain(|run| run.program != "race");
             if runs.runs.is_empty() {
                 bail!("there are no results to save\n{HELP}");

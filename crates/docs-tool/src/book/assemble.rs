@@ -20,7 +20,7 @@ pub struct Book {
     pub files: BTreeMap<String, Vec<u8>>,
     /// The number of pages.
     pub pages: usize,
-    /// The pages that the search omits: solutions, and text that is on other pages, too.
+    /// The pages that the search omits: solutions, and text that other pages contain.
     pub unsearched: Vec<String>,
     /// The errors in the pages, sorted by file and line.
     pub errors: Vec<PageError>,
@@ -54,7 +54,7 @@ pub fn assemble(repo: &Repo) -> Book {
     finish(site, errors)
 }
 
-/// Returns the pages with which the book starts.
+/// Returns the pages that the book contains even if no page links to them.
 fn contents(repo: &Repo) -> Vec<String> {
     let mut paths = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
     for folder in ["lessons", "docs", EXERCISES] {

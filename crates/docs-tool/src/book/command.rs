@@ -70,8 +70,8 @@ impl Args {
     }
 }
 
-/// Writes the sources for mdBook, and returns their number. Returns nothing if a page has errors
-/// and this is not a draft.
+/// Writes the sources for mdBook, and returns the number of pages. Returns `None` if a page has
+/// errors and this is not a draft.
 fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
     let made = assemble(repo);
     made.errors.iter().for_each(report);

@@ -76,8 +76,12 @@ fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits)
                     let text = site.repo.read(&part.path).unwrap_or_default();
                     let outer = anchors::outermost(&text, &anchor);
                     let own = paths::relative(place, &format!("siblings/{outer}.md"));
+                    let label = match outer == anchor {
+                        true => "This part on its own page",
+                        false => "The complete functions, side by side",
+                    };
                     columns.push_str(&format!(
-                        "\n<p class=\"hw-source\"><a href=\"{own}\">{outer}, on its own page</a></p>\n"
+                        "\n<p class=\"hw-source\"><a href=\"{own}\">{label}</a></p>\n"
                     ));
                     site.add_quote(&format!("#{outer}"), title, place);
                 }

@@ -1,4 +1,4 @@
-//! Pages that are not made from Markdown: the siblings side by side, files, folders, solutions.
+//! Pages whose source is not Markdown: the siblings side by side, files, folders, solutions.
 
 use super::mdbook::not_printed;
 use super::siblings::{self, Part, code_block, side_by_side};
@@ -11,8 +11,8 @@ use crate::repo::Kind;
 /// The place of the page that shows the siblings' whole files.
 pub const WHOLE_FILES: &str = "siblings/whole-files.md";
 
-/// Adds the pages that show the siblings side by side: one per anchor, one of the whole files, and
-/// a table.
+/// Adds the pages that show the siblings side by side: one page per anchor, a page of the whole
+/// files, and a page that lists them.
 pub fn sibling_pages(site: &mut Site) {
     let read = |(_, path): (&str, String)| site.repo.read(&path).ok();
     let texts: Vec<String> = sibling_files(None).into_iter().filter_map(read).collect();
@@ -35,7 +35,7 @@ pub fn sibling_pages(site: &mut Site) {
     let text = format!(
         "# Side by side\n\nAll siblings have the same functions with the same names, in the same \
          order. Each page shows one part of all siblings.\n\n\
-         | part | functions | explained in |\n| --- | --- | --- |\n{rows}\n\
+         | part | explained in |\n| --- | --- |\n{rows}\n\
          One page shows [the whole files](whole-files.md).\n"
     );
     site.insert("siblings/index.md", "Side by side", text);
@@ -52,18 +52,25 @@ fn sibling_page(site: &mut Site, anchor: &str, parts: &[Part]) -> String {
             functions.push(name);
         }
     }
-    let functions = functions.join(", ");
-    let named = if functions.is_empty() { String::new() } else { format!("{functions}.\n") };
+    let title = match functions[..] {
+        [] => capitalized(anchor),
+        _ => functions.join(", "),
+    };
     let quotes = format!("#{anchor}");
     let explained = sentence("Explained in", &site.links_to_quotes(&quotes, &place));
     let columns = side_by_side(anchor, parts, |part| {
         let fragment = part.lines.as_ref().map(|_| format!("#{anchor}")).unwrap_or_default();
         site.link(&place, &part.path) + &fragment
     });
-    let text = format!("# {anchor}, side by side\n\n{named}{explained}\n{columns}");
-    site.insert(&place, anchor, text);
+    let text = format!("# {title}, side by side\n\n{explained}{columns}");
+    site.insert(&place, &title, text);
     let lessons = site.links_to_quotes(&quotes, "siblings/index.md");
-    format!("| [{anchor}]({anchor}.md) | {functions} | {lessons} |\n")
+    format!("| [{title}]({anchor}.md) | {lessons} |\n")
+}
+
+fn capitalized(word: &str) -> String {
+    let (first, rest) = word.split_at(1);
+    first.to_uppercase() + rest
 }
 
 fn sentence(words: &str, links: &str) -> String {
@@ -104,7 +111,7 @@ fn file(path: &str, text: &str, above: &str, own_page: impl Fn(&str) -> Option<S
         if at > 0 || !names.is_empty() {
             let ids = names.iter().map(|name| format!("<a id=\"{name}\"></a>"));
             let links = names.iter().filter_map(|name| {
-                own_page(name).map(|link| format!("[{name}, side by side]({link})"))
+                own_page(name).map(|link| format!("[This part of all siblings]({link})"))
             });
             let (ids, links) = (ids.collect::<String>(), links.collect::<Vec<_>>().join(" "));
             out.push_str(&format!("<div class=\"hw-anchor\">\n\n{ids}{links}\n\n</div>\n\n"));
@@ -114,7 +121,7 @@ fn file(path: &str, text: &str, above: &str, own_page: impl Fn(&str) -> Option<S
     out
 }
 
-/// Splits a text where an anchor starts that is not indented. Returns the anchors that start in
+/// Splits a text before each anchor that is not indented. Returns the anchors that start in
 /// each segment, and its lines.
 fn segments(text: &str) -> Vec<(Vec<&str>, Vec<String>)> {
     let mut segments = vec![(Vec::new(), Vec::new())];

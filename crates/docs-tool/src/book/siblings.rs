@@ -1,9 +1,15 @@
 //! The same part of all siblings: columns on a wide screen, tabs on a narrow one. Without the
-//! script in docs/book, the parts are below each other.
+//! script in docs/book, the parts are one below the other.
 
 use crate::anchors;
+use crate::excerpts;
 use crate::page::fenced;
 use crate::paths;
+use crate::wrap::formatted;
+
+/// The maximum width of code in columns. Code of two siblings with this width fits in a window of
+/// 1,600 pixels, see docs/book/highwater.css.
+const COLUMNS_MAX: usize = 80;
 
 /// A part of one sibling.
 pub struct Part {
@@ -16,9 +22,11 @@ pub struct Part {
 
 /// Returns the HTML and Markdown of the parts. `link` returns the link to the page of a part's file.
 pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String) -> String {
-    let mut out = format!(
-        "<div class=\"hw-siblings\" data-label=\"{label}\">\n<div class=\"hw-columns\">\n\n"
-    );
+    let mut lines = parts.iter().filter_map(|part| part.lines.as_ref()).flatten();
+    let is_narrow = lines.all(|line| line.chars().count() <= excerpts::COLUMNS_MAX);
+    let class = if is_narrow { "hw-siblings hw-narrow" } else { "hw-siblings" };
+    let mut out =
+        format!("<div class=\"{class}\" data-label=\"{label}\">\n<div class=\"hw-columns\">\n\n");
     for part in parts {
         let Part { sibling, path, lines } = part;
         let short = path.strip_prefix("crates/").unwrap_or_else(|| paths::name(path));
@@ -27,8 +35,12 @@ pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String)
             link(part),
         ));
         match lines {
-            Some(lines) => out.push_str(&(code_block(lines, path) + "\n")),
-            None => out.push_str("This sibling has no such part.\n"),
+            Some(lines) => {
+                // Without `rustfmt`, long lines scroll.
+                let lines = formatted(lines, COLUMNS_MAX).unwrap_or_else(|_| lines.clone());
+                out.push_str(&(code_block(&lines, path) + "\n"));
+            }
+            None => out.push_str("This sibling does not have this part.\n"),
         }
         out.push_str("\n</section>\n\n");
     }
@@ -38,7 +50,7 @@ pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String)
 /// Returns a fenced code block that shows lines of a file.
 pub fn code_block(lines: &[String], path: &str) -> String {
     let language = match paths::language(path) {
-        // The highlighter of mdBook does not know just.
+        // The highlighter of mdBook does not support the language of justfiles.
         "just" => "makefile",
         language => language,
     };

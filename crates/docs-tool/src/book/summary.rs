@@ -7,7 +7,8 @@ const PARTS: [&str; 7] =
     ["", "Lessons", "Exercises", "The siblings", "Docs", "Code", "Records and tables"];
 
 /// The docs in the order in which they are read.
-const DOCS: [&str; 5] = [
+const DOCS: [&str; 6] = [
+    "docs/WINDOWS-AND-MACOS.md",
     "docs/INSTRUCTOR.md",
     "docs/CONTRACT.md",
     "docs/METHODOLOGY.md",
@@ -16,8 +17,8 @@ const DOCS: [&str; 5] = [
 ];
 
 /// The parts of the siblings in the order of their code.
-const SIBLINGS: [&str; 9] =
-    ["index", "run", "accept", "serve", "send", "copy", "zero_copy", "drain", "watch"];
+const SIBLINGS: [&str; 10] =
+    ["index", "imports", "run", "accept", "serve", "send", "copy", "zero_copy", "drain", "timeout"];
 
 /// Returns SUMMARY.md for pages with these paths and titles.
 pub fn summary<'a>(pages: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
@@ -42,7 +43,7 @@ pub fn summary<'a>(pages: impl IntoIterator<Item = (&'a str, &'a str)>) -> Strin
 fn position(path: &str) -> (usize, String, usize) {
     let slashes = path.matches('/').count();
     let is_index = path.ends_with("/index.md");
-    // An index is before the pages of its folder.
+    // The page of a folder precedes the pages in it.
     let in_folder = path.strip_suffix("index.md").unwrap_or(path).to_owned();
     let name = paths::name(path).trim_end_matches(".md");
     if path == "index.md" {

@@ -107,8 +107,7 @@ impl View {
         }
     }
 
-    /// Prints code that is the same once, and different code first of one, then of the other
-    /// sibling.
+    /// Prints equal code once. Prints different code first of one sibling, then of the other.
     fn one_below_the_other(&self, rows: &[(bool, &Row)]) {
         let signs: &[char] = if rows[0].1.differs { &['<', '>'] } else { &[' '] };
         for (side, sign) in signs.iter().enumerate() {
@@ -133,7 +132,7 @@ impl View {
         let ops = capture_diff_slices_by_key(Patience, &words[0], &words[1], Match::as_str);
         for (at, op) in ops.iter().enumerate() {
             let is_between_changes = 0 < at && at + 1 < ops.len();
-            // Punctuation between two changes is the same by chance.
+            // Punctuation between two changes is often the same, although the changes are unrelated.
             let is_in_name = |c: char| c.is_alphanumeric() || "_\"'".contains(c);
             let mut old = words[0][op.old_range()].iter();
             let has_name = old.any(|word| word.as_str().starts_with(is_in_name));

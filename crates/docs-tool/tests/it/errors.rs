@@ -5,7 +5,7 @@ use crate::repository::Repository;
 pub const TESTS: &[(&str, fn())] = &[
     ("errors::malformed_markers_are_reported", malformed_markers_are_reported),
     ("errors::other_comments_are_not_markers", other_comments_are_not_markers),
-    ("errors::malformed_figures_are_reported", malformed_figures_are_reported),
+    ("errors::malformed_values_are_reported", malformed_values_are_reported),
     ("errors::unknown_options_are_reported", unknown_options_are_reported),
     ("errors::nested_anchors_are_omitted_and_code_is_dedented", nested_anchors_are_omitted),
     ("errors::malformed_anchors_are_reported", malformed_anchors_are_reported),
@@ -64,10 +64,9 @@ fn other_comments_are_not_markers() {
     has_no_errors("<!-- Written by hand: see below. -->\n\n<!-- to here -->\n");
 }
 
-fn malformed_figures_are_reported() {
+fn malformed_values_are_reported() {
     let start = "<!-- figure: race/large/tokio/gb_per_s -->";
-    let help =
-        "the figure is incomplete; help: write `<!-- figure: QUERY -->VALUE<!-- /figure -->`";
+    let help = "the marker `figure` is incomplete; help: write `<!-- figure: QUERY -->VALUE<!-- /figure -->`";
     has_errors(&[
         (&format!("It is {start}2.50\n\nand\n"), &format!("1: {help}")),
         ("It is\n2.50<!-- /figure -->\n", &format!("2: {help}")),
@@ -152,7 +151,10 @@ fn broken_links_are_reported() {
             "3: the link `#nowhere` names a heading that \
           `lessons/01-a.md` does not have; help: name one of a",
         ),
-        ("[a](../../x.md)\n", "out of the repository; help: link to a file in it, or write a URL"),
+        (
+            "[a](../../x.md)\n",
+            "out of the repository; help: link to a file in the repository, or write a URL",
+        ),
         ("[a](code.rs#x)\n", "but `lessons/code.rs` is not a page; help: remove the fragment"),
     ]);
 }

@@ -6,14 +6,15 @@
 mod book;
 mod comparing;
 mod errors;
-mod figures;
 #[cfg(target_os = "linux")]
 mod output;
 mod pages;
 mod pictures;
+mod reading_time;
 mod repository;
 #[cfg(target_os = "linux")]
 mod runs;
+mod values;
 
 use std::process::ExitCode;
 
@@ -26,8 +27,9 @@ const TESTS: &[Suite] = &[
     pages::TESTS,
     comparing::TESTS,
     errors::TESTS,
-    figures::TESTS,
     pictures::TESTS,
+    reading_time::TESTS,
+    values::TESTS,
     #[cfg(unix)]
     book::TESTS,
     #[cfg(target_os = "linux")]

@@ -5,13 +5,14 @@ use std::process::Command;
 use crate::repository::{Repository, SIBLINGS};
 
 pub const TESTS: &[(&str, fn())] = &[
-    ("code_siblings_and_figures_are_filled_in", code_siblings_and_figures_are_filled_in),
+    ("code_siblings_and_values_are_filled_in", code_siblings_and_values_are_filled_in),
     ("a_changed_line_is_reported", a_changed_line_is_reported),
     ("a_renamed_anchor_is_reported", a_renamed_anchor_is_reported),
-    ("a_changed_figure_is_reported", a_changed_figure_is_reported),
+    ("a_changed_value_is_reported", a_changed_value_is_reported),
     ("a_changed_sibling_is_reported", a_changed_sibling_is_reported),
     ("excerpts_of_siblings_are_in_a_table", excerpts_of_siblings_are_in_a_table),
     ("a_long_excerpt_is_reported", a_long_excerpt_is_reported),
+    ("folded_answers_are_processed", folded_answers_are_processed),
     ("fences_in_lists_are_filled", fences_in_lists_are_filled),
     ("a_fence_is_longer_than_the_fences_inside", a_fence_is_longer_than_the_fences_inside),
     ("every_error_has_its_line_and_help", every_error_has_its_line_and_help),
@@ -35,7 +36,7 @@ It is <!-- figure: race/large/tokio/gb_per_s / node --><!-- /figure --> times as
 (check `half-close`), which holds (test `it_holds`).
 ";
 
-fn code_siblings_and_figures_are_filled_in() {
+fn code_siblings_and_values_are_filled_in() {
     let filled = Repository::new().filled(LESSON);
     let code = "#copy -->\n```rust\nfn copy() {\n    std();\n}\n```\n";
     assert!(filled.contains(code), "{filled}");
@@ -77,7 +78,7 @@ fn a_renamed_anchor_is_reported() {
     assert!(output.contains("lessons/01-a.md:10: there is no anchor `copy`"), "{output}");
 }
 
-fn a_changed_figure_is_reported() {
+fn a_changed_value_is_reported() {
     let (_, output) = output_after(|repository| {
         repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     });
@@ -106,14 +107,14 @@ fn repository_with_excerpts(code: &str) -> Repository {
 }
 
 fn excerpts_of_siblings_are_in_a_table() {
-    let code = "// A comment that is wider than half of a page.\n    \
+    let code = "// A comment that is wider than half of a page on\n    // GitHub.\n    \
                 let result = timeout(server.config.grace, all_finished).await;";
     let repository = repository_with_excerpts(code);
     let filled = repository.filled("# A\n\n<!-- siblings: wait, table -->\n<!-- /siblings -->\n");
     let cell = "<td valign=\"top\">\n\n**[smol](../crates/serve-smol/src/lib.rs)**\n\n\
                 ```rust\n\
                 // A comment that is wider than half of a\n\
-                // page.\n\
+                // page on GitHub.\n\
                 let result = timeout(\n    \
                     server.config.grace,\n    \
                     all_finished,\n\
@@ -133,6 +134,24 @@ fn a_long_excerpt_is_reported() {
                     expected at most 20 lines of 43 columns, got 21 lines; help: put its anchor \
                     around fewer lines, or remove `, table`";
     assert!(output.contains(expected), "{output}");
+}
+
+fn folded_answers_are_processed() {
+    let answers = "<details>\n<summary>Answers</summary>\n\n1. Yes, see [A](#a).\n2. It is <!-- figure: \
+                   race/large/tokio/gb_per_s / node -->0<!-- /figure --> (check `half-close`).\n\n\
+                   </details>\n";
+    let repository = Repository::new();
+    let filled = repository.filled(&format!("# A\n\n{answers}"));
+    assert_eq!(filled, format!("# A\n\n{}", answers.replace("-->0<!--", "-->3.5<!--")));
+    repository.change("lessons/01-a.md", "#a", "#b");
+    repository.change("lessons/01-a.md", "half-close", "half-open");
+    let output = repository.notes(&["check", "lessons/01-a.md"], 1);
+    let expected = [
+        "lessons/01-a.md:6: the link `#b` names a heading that `lessons/01-a.md` does not have; help: name \
+         one of a",
+        "lessons/01-a.md:7: there is no check `half-open`; help: did you mean `half-close`?",
+    ];
+    assert_eq!(output.lines().take(2).collect::<Vec<_>>(), expected, "{output}");
 }
 
 fn fences_in_lists_are_filled() {

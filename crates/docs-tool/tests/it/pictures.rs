@@ -86,7 +86,7 @@ fn an_outdated_picture_is_reported() {
     write("a.svg", &drawn.replace('\n', "\r\n"));
     assert_eq!(outdated(), "");
     write("b.svg", &drawn);
-    assert!(outdated().contains("b.svg:1: the picture has no source; help: delete it"));
+    assert!(outdated().contains("b.svg:1: the picture has no source; help: delete the picture"));
 }
 
 fn an_unknown_picture_is_an_error() {
@@ -199,7 +199,7 @@ fn a_picture_has_no_external_files() {
     assert!(svg.contains("<title id=\"t\">A &amp; B</title>\n<desc id=\"d\">How A &lt; B</desc>"));
     assert!(svg.contains("prefers-color-scheme:dark") && svg.contains("viewBox=\"0 0 480 "));
     assert_eq!(svg.matches("http").count(), 1, "the name space of SVG: {svg}");
-    // Coordinates have at most one decimal, so that all machines write the same.
+    // Coordinates have at most one decimal, so that all machines write the same picture.
     for element in svg.lines().filter(|line| line.starts_with("<path") || line.starts_with("<rect"))
     {
         let decimals = element.split('.').skip(1).map(|it| it.split(|c: char| !c.is_ascii_digit()));

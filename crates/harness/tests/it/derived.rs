@@ -1,4 +1,4 @@
-//! Quantities that are computed from measurements.
+//! Tests the quantities that are computed from measurements.
 
 use harness::record::{Amount, Measurement, Record, Run};
 

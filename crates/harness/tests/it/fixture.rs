@@ -1,16 +1,16 @@
-//! The files that are served.
+//! Tests the files that the servers send.
 
 use harness::fixture::{noise, write_noise};
 
 #[test]
-fn noise_contains_bytes_that_text_does_not() {
+fn noise_contains_bytes_that_text_does_not_contain() {
     for byte in [b'\0', b'\r', b'\n', b'\xff'] {
         assert!(noise(4096).contains(&byte));
     }
 }
 
 #[test]
-fn a_file_of_noise_has_its_length_and_does_not_repeat() {
+fn a_file_of_noise_has_the_requested_length_and_does_not_repeat() {
     let folder = harness::TempFolder::new().unwrap();
     let path = folder.path().join("noise.bin");
     write_noise(&path, 2_100_003).unwrap();

@@ -1,4 +1,4 @@
-//! Groups of processes, and what remains of them: nothing.
+//! Tests that no process of a group and no temporary folder remains.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -12,7 +12,7 @@ use harness::{Group, Signal, TempFolder, cleanup, usage};
 /// The maximum duration of a test.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A shell that starts a child in a session of its own, and waits. Both ignore SIGTERM. The shell
+/// A shell script that starts a child in a new session, and waits. Both ignore SIGTERM. The script
 /// prints the process id of the child's child, whose parent has ended.
 #[cfg(target_os = "linux")]
 const DAEMON: &str = "trap '' TERM; setsid sh -c 'sleep 60 & echo $!'; sleep 60";
@@ -52,7 +52,10 @@ fn a_group_ends_with_a_process_that_left_it() {
     assert!(group.pids().contains(&daemon));
     group.kill();
     assert!(!is_running(daemon));
-    assert!(is_running(other_daemon), "the daemon of another group was killed");
+    assert!(
+        is_running(other_daemon),
+        "expected the daemon of another group to run, but it was killed"
+    );
     drop(other);
     assert!(!is_running(other_daemon));
     assert!(!Path::new(&format!("/proc/{daemon}")).exists(), "a zombie remains");
@@ -61,14 +64,15 @@ fn a_group_ends_with_a_process_that_left_it() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_daemon_without_the_environment_ends_on_interrupt() {
-    // Not tested with `Group::kill`: other groups of this test program are running.
+    // Without the environment variable, `Group::kill` recognizes the daemon only if the program has
+    // no other group. Other tests have groups, so this test interrupts a separate program.
     let script = "setsid env -i sh -c 'sleep 60 & echo $!'; sleep 60";
     interrupt(script, Signal::Terminate, 143);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_panic_leaves_nothing() {
+fn a_panic_leaves_no_process() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let panicked = thread::spawn(move || {
         let folder = TempFolder::new().unwrap();
@@ -93,7 +97,8 @@ fn the_exit_status_is_reported() {
     assert!(Group::spawn(&mut Command::new("/does/not/exist")).is_err());
 }
 
-/// Not a test: the program that the next tests interrupt. It prints the ids of its processes.
+/// The program that the next tests interrupt, which is not a test itself. It prints the ids of its
+/// processes.
 #[test]
 #[ignore = "runs until it is interrupted"]
 #[cfg(target_os = "linux")]
@@ -126,7 +131,8 @@ fn an_interrupt_at_any_moment_leaves_nothing() {
     });
 }
 
-/// Not a test: the program that the next test interrupts. It writes folders and removes them.
+/// The program that the next test interrupts, which is not a test itself. It creates and removes
+/// folders.
 #[test]
 #[ignore = "runs until it is interrupted"]
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! The tests of the library.
+//! Tests the library.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Ports, and the sockets that use them.
+//! Tests that free ports and listening sockets are found.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
@@ -16,10 +16,13 @@ fn a_listening_socket_is_found() {
     };
     assert_eq!(listening(port), expected);
     drop(listener);
-    // A process that another test is starting may have inherited the socket for a moment.
+    // A process that another test starts may inherit the socket for a short time.
     let deadline = Instant::now() + Duration::from_secs(10);
     while listening(port) == Listening::At(Ipv4Addr::LOCALHOST.into()) {
-        assert!(Instant::now() < deadline, "expected no listening socket on port {port}");
+        assert!(
+            Instant::now() < deadline,
+            "expected no listening socket on port {port}, found one"
+        );
         thread::yield_now();
     }
 }

@@ -1,4 +1,4 @@
-//! Records, and the values that are computed from their samples.
+//! Tests records, and the values that are computed from samples.
 
 use std::fs;
 
@@ -15,14 +15,14 @@ fn run(program: &str) -> Run {
     Run {
         program: program.to_owned(),
         options: [("rounds".to_owned(), Value::from(3))].into(),
-        problems: vec!["nginx: is not installed".to_owned()],
+        problems: vec!["nginx was not measured: `nginx` is not installed".to_owned()],
         measurements: vec![measurement(id, &[Some(6.0), Some(3.0), None])],
         ..Run::default()
     }
 }
 
 #[test]
-fn a_median_is_the_middle_or_between_the_two_middle_ones() {
+fn the_median_of_an_even_number_of_values_is_a_mean() {
     assert_eq!(Spread::of([]), None);
     let odd = Spread::of([3.0, 1.0, 2.0]).unwrap();
     assert_eq!((odd.median, odd.min, odd.max), (2.0, 1.0, 3.0));
@@ -31,7 +31,7 @@ fn a_median_is_the_middle_or_between_the_two_middle_ones() {
 
 #[test]
 fn ratios_are_computed_round_by_round() {
-    // Both servers were half as fast in the second round. In the third, one of them failed.
+    // Both servers were half as fast in the second round. In the third round, one of them failed.
     let tokio = measurement("tokio", &[Some(6.0), Some(3.0), None, Some(1.0)]);
     let nginx = measurement("nginx", &[Some(4.0), Some(2.0), Some(9.0), Some(0.0)]);
     let ratio = tokio.ratio(&nginx).unwrap();
@@ -41,7 +41,7 @@ fn ratios_are_computed_round_by_round() {
 }
 
 #[test]
-fn a_record_is_read_as_it_was_written() {
+fn a_written_record_can_be_read() {
     let folder = TempFolder::new().unwrap();
     let record = Record::new(PROGRAMS.map(run));
     record.write(folder.path()).unwrap();
@@ -67,5 +67,5 @@ fn the_newest_complete_record_is_found() {
     let other = r#"{"schema": 2, "runs": []}"#;
     fs::write(at("2026-11-29-b").join(SUMMARY), other).unwrap();
     let error = Record::read(&at("2026-11-29-b")).unwrap_err().to_string();
-    assert!(error.ends_with("unknown schema 2, expected 1"), "{error}");
+    assert!(error.ends_with("expected schema 1, got 2"), "{error}");
 }

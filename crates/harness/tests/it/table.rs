@@ -1,4 +1,4 @@
-//! Tables for the terminal and for Markdown.
+//! Tests the format of tables.
 
 use harness::table::Table;
 

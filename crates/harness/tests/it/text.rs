@@ -1,4 +1,4 @@
-//! Sizes, durations and bytes, as people write and read them.
+//! Tests that sizes, durations and bytes are parsed and formatted.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ fn numbers_and_durations_are_formatted() {
     assert_eq!(count_bytes(156_926), "156926 bytes");
     assert_eq!(grouped(1_000_000), "1,000,000");
     let values = [0.0, 0.0123, 1.0, 12.34, 123.4, 1_234_567.0].map(significant);
-    assert_eq!(values, ["0", "0.012", "1.00", "12.3", "123", "1,234,567"]);
+    assert_eq!(values, ["0", "0.012", "1.00", "12.3", "123", "1234567"]);
     let formatted = |us| elapsed(Duration::from_micros(us));
     assert_eq!(formatted(412), "0.4 ms");
     assert_eq!(formatted(9_949), "9.9 ms");
@@ -59,7 +59,7 @@ fn hex_shows_digits_and_characters() {
 }
 
 #[test]
-fn the_line_that_explains_an_end_is_found() {
+fn the_line_with_the_error_is_found() {
     let line = |output: &str| error_line(output).unwrap_or_default();
     assert_eq!(line("starting\nlast\n\n"), "last");
     assert_eq!(line("error: no file\nhelp: make one\n"), "error: no file");

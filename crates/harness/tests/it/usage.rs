@@ -5,7 +5,7 @@ use std::time::Duration;
 use harness::usage::*;
 
 #[test]
-fn this_process_uses_something() {
+fn the_usage_of_this_process_is_measured() {
     let this = [std::process::id()];
     assert!(threads(&this).unwrap() >= 2);
     assert!(descriptors(&this).unwrap() >= 3);
@@ -15,7 +15,7 @@ fn this_process_uses_something() {
     assert!(cpu_time_and_wait(&this).unwrap() >= cpu_time(&this).unwrap());
     assert!(context_switches(&this).is_some());
     assert!(tcp_memory_pressure().unwrap() >= 0.0);
-    // The main thread of a test program waits for this one.
+    // The main thread of the test program waits for the thread of this test.
     assert!(waiting_calls(&this).unwrap().contains("futex"));
     assert!(read_calls(&this).unwrap() > 0);
     assert_eq!(threads(&[]), None);

@@ -1,4 +1,4 @@
-//! Runs the program against small servers, each with one behavior.
+//! Runs the program with small servers, each of which has one behavior.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use socket2::SockRef;
 
-/// Longer than any run of the program takes.
+/// The maximum duration of a run of the program.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
 const REPLY: &str = "HTTP/1.1\n\nRIFF and more";
@@ -26,17 +26,19 @@ struct Output {
 }
 
 impl Output {
-    /// Asserts the exit code, and that stdout contains these parts in this order.
+    /// Asserts that the program exited with `code`, and that stdout contains the parts in this
+    /// order.
     fn expect(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
         let mut rest = self.stdout.as_str();
         for part in parts {
-            let index = rest.find(part).unwrap_or_else(|| panic!("no {part:?} in {self:?}"));
+            let index =
+                rest.find(part).unwrap_or_else(|| panic!("expected {part:?}, got {self:?}"));
             rest = &rest[index + part.len()..];
         }
     }
 
-    /// Asserts that the program could not start, and that stderr contains a part.
+    /// Asserts that the program exited with code 2, and that stderr contains `part`.
     fn expect_error(&self, part: &str) {
         assert_eq!((self.code, self.stdout.as_str()), (Some(2), ""), "{self:?}");
         assert!(self.stderr.contains(part), "expected {part:?}, got {self:?}");
@@ -142,7 +144,7 @@ fn a_server_that_does_not_read_is_reported() {
 fn a_reset_is_reported() {
     let (address, serving) = server(|mut stream| {
         stream.write_all(REPLY.as_bytes()).unwrap();
-        // The client has read the reply when it sends more.
+        // Wait for the data of the client. Otherwise the client could not send it after the reset.
         stream.read_exact(&mut [0; 2]).unwrap();
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     });
@@ -184,7 +186,7 @@ fn the_client_closes_or_resets_the_connection() {
         (&["--wait", "0.05", "--reset"], true, "0 bytes, then reset by the client (RST) after"),
     ] {
         let (address, serving) = server(|mut stream| {
-            // The client reads everything. Otherwise its close would send a RST.
+            // The client reads all data. Otherwise closing its socket would send a RST.
             stream.write_all(&REPLY.as_bytes()[..10]).unwrap();
             stream.read(&mut [0]).map_err(|error| error.kind())
         });
@@ -195,7 +197,7 @@ fn the_client_closes_or_resets_the_connection() {
 }
 
 #[test]
-fn after_stay_the_client_reads_on() {
+fn the_client_continues_to_read_after_stay() {
     let (address, serving) = server(reply);
     let output = probe(address, &["--read", "10", "--stay", "0.1", "--times"]);
     output
@@ -208,7 +210,7 @@ fn slow_limits_the_rate() {
     let (address, serving) = server(reply);
     let started = Instant::now();
     let output = probe(address, &["--slow", "50", "--times"]);
-    // Five bytes per read, ten reads per second.
+    // At 50 bytes per second, each of the ten reads per second gets five bytes.
     output.expect(0, &["  5 bytes\n", "  5 bytes\n", "  5 bytes\n", "23 bytes, then the"]);
     assert!(started.elapsed() >= Duration::from_millis(400));
     serving.join().unwrap();
@@ -218,14 +220,14 @@ fn slow_limits_the_rate() {
 #[cfg(target_os = "linux")]
 fn the_kernel_accepts_little_for_a_small_client() {
     let (address, serving) = server(|mut stream| {
-        // The kernel remembers for each address how much data its connections accepted.
+        // The client must use a new address, because the kernel stores metrics per address.
         assert!(stream.peer_addr().unwrap().ip().is_loopback());
         assert_ne!(stream.peer_addr().unwrap().ip(), std::net::Ipv4Addr::LOCALHOST);
         stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
         let mut sent = 0;
         while let Ok(count) = stream.write(&[0; 4096]) {
             sent += count;
-            assert!(sent < 156_916, "the kernel accepted {sent} bytes");
+            assert!(sent < 156_916, "expected less than 156916 accepted bytes, got {sent}");
         }
     });
     let output = probe(address, &["--small", "--stay", "0.5", "--read", "10", "--reset"]);
@@ -233,7 +235,8 @@ fn the_kernel_accepts_little_for_a_small_client() {
     output.expect(0, &["10 bytes, then reset by the client"]);
 }
 
-/// Runs the program with `--expect`. The file contains `RIFF and more`. Returns the verdict.
+/// Runs the program with `--expect` and a file that contains `RIFF and more`. Returns the exit code
+/// and the last line of the output.
 fn verdict(parts: &[&'static str]) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
@@ -277,11 +280,11 @@ fn an_incorrect_reply_is_reported() {
 }
 
 #[test]
-fn a_port_alone_is_on_this_computer() {
+fn a_port_without_a_host_is_on_this_computer() {
     for prefix in ["", ":"] {
         let (address, serving) = server(reply);
         let output = run(&[&format!("{prefix}{}", address.port()), "--hex"]);
-        // Without a number, `--hex` prints 64 bytes: the whole reply.
+        // Without a number, `--hex` prints up to 64 bytes, which is the whole reply.
         output.expect(0, &[&format!("connected to {address}\n"), "23 bytes", "HTTP", "d more\n"]);
         serving.join().unwrap();
     }
@@ -296,6 +299,8 @@ fn invalid_arguments_are_reported() {
         (&["4000", "--slow", "0"], "--slow"),
         (&["4000", "--wait", "soon"], "500ms"),
         (&["4000", "--send", "\\q"], "\\"),
+        // The old name of `--send`.
+        (&["4000", "--say", "\\q"], "must be followed by"),
     ] {
         run(arguments).expect_error(part);
     }

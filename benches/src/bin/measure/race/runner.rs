@@ -32,14 +32,14 @@ pub enum Scenario {
 /// The length of the file in [`Scenario::Bytes`].
 const ONE_BYTE_CHUNKS: u64 = 100_000;
 
-/// The length of the file for non-reading clients. The kernel accepts less for each of them, so that
-/// the server always has unsent data: with [`RECEIVE_BUFFER_BYTES`] and small segments, it accepts
-/// 107 kB and uses 121 KiB of memory (Linux 6.18, 9,900 clients). Each measurement checks that the
-/// server has unsent data.
+/// The length of the file for non-reading clients. The kernel accepts less for each of them, so
+/// that the server always has unsent data: with [`RECEIVE_BUFFER_BYTES`] and small segments, it
+/// accepts 107 kB and uses 121 KiB of memory (Linux 6.18, 9,900 clients). Each measurement checks
+/// that the server has unsent data.
 const FILE_BYTES: u64 = 192 * 1024;
 
-/// The length of the file for the non-reading clients of std. If there are fewer clients, the kernel
-/// may accept more data for each of them: up to 260 kB in a test.
+/// The length of the file for the non-reading clients of std. If there are fewer clients, the
+/// kernel may accept more data for each of them: up to 260 kB in a test.
 const STD_FILE_BYTES: u64 = 512 * 1024;
 
 /// The size of the receive buffer that a non-reading client requests. The kernel doubles it.
@@ -50,8 +50,8 @@ const STD_FILE_BYTES: u64 = 512 * 1024;
 /// to receive the end of the reply, because BBR estimates a low bandwidth.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 
-/// The maximum number of rounds of [`Scenario::NonReading`]. This scenario takes longest, and memory
-/// hardly changes between rounds.
+/// The maximum number of rounds of [`Scenario::NonReading`]. This scenario takes longest, and
+/// memory hardly changes between rounds.
 const NON_READING_ROUNDS: usize = 5;
 
 /// The maximum number of non-reading clients of std, which has two threads per client. Linux limits
@@ -347,8 +347,8 @@ fn inspect_server(server: &Server) -> io::Result<(u64, f64, Option<f64>)> {
     Ok((bytes, latency_ms(server)?, tcp_memory))
 }
 
-/// Returns the median time, in milliseconds, from connecting to the end of the reply, for clients that
-/// connect one after another and read immediately.
+/// Returns the median time, in milliseconds, from connecting to the end of the reply, for clients
+/// that connect one after another and read immediately.
 fn latency_ms(server: &Server) -> io::Result<f64> {
     let report = server.load(server.plan().with_connections(NEW_CLIENTS, 1))?;
     let median = report.end_us.ok_or_else(|| io::Error::other("no client was served"))?;

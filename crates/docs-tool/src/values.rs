@@ -14,7 +14,7 @@ pub const RECORDS: &str = "benches/records";
 const FORMS: &str = "a query is `PROGRAM/ID`, for example `race/river/tokio/connections_per_s`; \
                      add `/ SERVER` or `/ PROGRAM/ID` to divide, and `round N` to round";
 
-/// What the parts of an id name, by program.
+/// The names of the parts of an id, by program.
 const PARTS: [(&str, [&str; 4]); 3] = [
     ("race", ["measurement", "server", "quantity", "part"]),
     ("footprint", ["job", "server", "quantity", "system call"]),
@@ -32,7 +32,7 @@ pub struct Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// The records of a repository.
+    /// Returns the records of a repository.
     #[must_use]
     pub fn of(repo: &'a Repo) -> Self {
         Self { repo, record: None }
@@ -43,7 +43,7 @@ impl<'a> Records<'a> {
     /// # Errors
     ///
     /// Returns the first part of the query that does not exist, and the valid alternatives.
-    pub fn figure(&mut self, query: &str) -> Result<String, Error> {
+    pub fn value(&mut self, query: &str) -> Result<String, Error> {
         if self.record.is_none() {
             let record = newest(&self.repo.path(RECORDS)).and_then(|folder| Record::read(&folder));
             let help = "run `just bench`, `just footprint`, `just record` and `just peers`";

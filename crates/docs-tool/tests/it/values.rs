@@ -53,9 +53,9 @@ fn record() -> Record {
 fn repository(queries: &[&str]) -> Repository {
     let repository = Repository::new();
     record().write(&repository.path().join("benches/records/2026-01-02-b")).unwrap();
-    let figure = |query: &&str| format!("A <!-- figure: {query} -->?<!-- /figure -->.\n\n");
-    let figures: String = queries.iter().map(figure).collect();
-    repository.write("lessons/01-a.md", &format!("# A\n\n{figures}"));
+    let value = |query: &&str| format!("A <!-- figure: {query} -->?<!-- /figure -->.\n\n");
+    let values: String = queries.iter().map(value).collect();
+    repository.write("lessons/01-a.md", &format!("# A\n\n{values}"));
     repository
 }
 
@@ -66,8 +66,8 @@ fn check(expected: &[(&str, &str)]) {
     repository.notes(&["fill"], 0);
     let page = repository.read("lessons/01-a.md");
     for (query, value) in expected {
-        let figure = format!("<!-- figure: {query} -->{value}<!-- /figure -->");
-        assert!(page.contains(&figure), "{figure}: {page}");
+        let filled = format!("<!-- figure: {query} -->{value}<!-- /figure -->");
+        assert!(page.contains(&filled), "{filled}: {page}");
     }
 }
 
