@@ -1,4 +1,4 @@
-//! Exercise 09, end without RST: a close can destroy what was sent.
+//! The server of exercise 09, which must close a connection without losing data that it has sent.
 //!
 //! `exercise-09 FILE PORT` listens on 127.0.0.1.
 
@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
+                eprintln!("cannot accept a client: {error}");
                 // If no file descriptor is left, the next `accept` fails immediately, too.
                 thread::sleep(Duration::from_millis(100));
             }
@@ -56,5 +56,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! A smol file server: one task per client, in an executor that the program owns.
+//! A smol file server with one task per client, in an executor that the program owns.
 
 use std::net::{Ipv4Addr, Shutdown};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
                 // Dropping a task cancels it. A detached task keeps running.
                 task.detach();
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // If no file descriptor is left, the next `accept` fails immediately, too.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -52,7 +52,7 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE).await?;
     let file = file.to_owned();
     if let Ok(file) = smol::unblock(|| std::fs::File::open(file)).await {
-        // smol's own file works the same way, but reads up to 8 MiB ahead.
+        // `smol::fs::File` uses the blocking pool, too, but reads up to 8 MiB ahead.
         let mut file = Unblock::with_capacity(CHUNK_BYTES, file);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -77,5 +77,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-14 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

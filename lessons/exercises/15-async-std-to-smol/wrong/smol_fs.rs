@@ -1,4 +1,4 @@
-//! Uses smol's file, which reads up to 8 MiB ahead.
+//! This answer is incorrect because smol's own file reads up to 8 MiB ahead.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 // In smol, dropping a task cancels it.
                 smol::spawn(handle_connection(stream, Arc::clone(&file))).detach();
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // If no file descriptor is left, the next `accept` fails immediately, too.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -71,5 +71,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-15 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

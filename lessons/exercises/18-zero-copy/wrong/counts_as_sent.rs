@@ -1,4 +1,5 @@
-//! Counts the bytes that it requested, not the bytes that were sent.
+//! This answer is incorrect because the server advances an offset that the kernel has already
+//! advanced.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -27,7 +28,7 @@ fn main() -> io::Result<()> {
                 let file = Arc::clone(&file);
                 thread::spawn(move || handle_connection(&stream, &file));
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // If no file descriptor is left, the next `accept` fails immediately, too.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
@@ -90,5 +91,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-18 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

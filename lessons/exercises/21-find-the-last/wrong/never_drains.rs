@@ -1,4 +1,4 @@
-//! Does not drain after the file has been sent.
+//! This answer is incorrect because the server does not drain after it has sent the file.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Shutdown};
@@ -38,9 +38,9 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
                 };
                 executor.spawn(serving).detach();
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // If no file descriptor is left, the next `accept` fails immediately, too.
             Err(error) => {
-                log(format_args!("accept: {error}"));
+                log(format_args!("cannot accept a client: {error}"));
                 Timer::after(Duration::from_millis(100)).await;
             }
         }
@@ -92,5 +92,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-21 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

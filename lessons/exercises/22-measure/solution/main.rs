@@ -34,7 +34,7 @@ async fn main() -> io::Result<()> {
                 let config = Arc::clone(&config);
                 tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // If no file descriptor is left, the next `accept` fails immediately, too.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
@@ -77,7 +77,7 @@ fn config() -> Config {
     let mut next = || arguments.next().expect("usage: exercise-22 FILE PORT CHUNK_BYTES");
     Config {
         file: next().into(),
-        port: next().parse().expect("PORT is a number up to 65535"),
-        chunk_bytes: next().parse().expect("CHUNK_BYTES is a number"),
+        port: next().parse().expect("PORT must be a number up to 65535"),
+        chunk_bytes: next().parse().expect("CHUNK_BYTES must be a number"),
     }
 }
