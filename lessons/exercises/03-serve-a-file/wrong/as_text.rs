@@ -1,4 +1,5 @@
-//! This answer is incorrect because the server reads the file as text, and exits if this fails.
+//! This answer is incorrect because the server reads the file as text, and exits if
+//! the text is not valid UTF-8.
 
 use std::env;
 use std::fs;

@@ -36,7 +36,7 @@ fn main() -> io::Result<()> {
 
 fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     send_file(&stream, path)?;
-    // Your turn: the stream is dropped here, which closes it. What if the client has sent data?
+    // Your turn: dropping the stream closes the socket here. What if the client has sent data?
     Ok(())
 }
 

@@ -52,7 +52,7 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
             let read = file.read(&mut chunk)?;
             drop(guard);
             chunk.truncate(read);
-            // The writing thread failed, and dropped the receiver. `join` returns its error.
+            // The writing thread failed, and dropped the receiver. `join` returns the error.
             if read == 0 || queue.send(chunk).is_err() {
                 drop(queue);
                 return writing.join().expect("the writing thread does not panic");

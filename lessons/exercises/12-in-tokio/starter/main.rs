@@ -31,7 +31,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Your turn: start one task per client, instead of one thread by `thread::spawn`.
+                // Your turn: start one task per client. Use Tokio's counterpart of `thread::spawn`.
                 let _ = handle_connection(stream, &file).await;
             }
             // If no file descriptor is left, the next `accept` fails immediately, too.

@@ -17,7 +17,7 @@ use tokio::time::sleep;
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 const CHUNK_BYTES: usize = 64 * 1024;
 
-// Your turn: eight non-reading clients block all others. Find out why, and fix it.
+// Your turn: eight non-reading clients block all others. Find the cause, and fix it.
 
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
@@ -66,7 +66,7 @@ async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.shutdown().await
 }
 
-/// Writes all bytes. While the send buffer is full, tries again a little later.
+/// Writes all bytes. If the send buffer is full, tries again later.
 async fn write_bytes(writer: &WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match writer.try_write(bytes) {

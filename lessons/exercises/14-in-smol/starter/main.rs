@@ -29,7 +29,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
             Ok((stream, _)) => {
                 let file = Arc::clone(&file);
                 let task = executor.spawn(async move { handle_connection(stream, &file).await });
-                // Dropping a task cancels it. A detached task keeps running.
+                // Dropping a task cancels the task. A detached task keeps running.
                 task.detach();
             }
             // If no file descriptor is left, the next `accept` fails immediately, too.

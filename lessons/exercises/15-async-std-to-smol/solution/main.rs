@@ -24,7 +24,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // In smol, dropping a task cancels it.
+                // In smol, dropping a task cancels the task.
                 smol::spawn(handle_connection(stream, Arc::clone(&file))).detach();
             }
             // If no file descriptor is left, the next `accept` fails immediately, too.
@@ -58,7 +58,7 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
             stream.write_all(&chunk[..bytes]).await?;
         }
     }
-    // In smol, `close` sends a FIN. In async-std, it only flushes.
+    // In smol, `close` sends a FIN. In async-std, `close` only flushes.
     stream.close().await
 }
 

@@ -58,7 +58,7 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
             stream.write_all(&chunk[..bytes]).await?;
         }
     }
-    // In smol, `close` sends a FIN. In async-std, it only flushes.
+    // In smol, `close` sends a FIN. In async-std, `close` only flushes.
     stream.close().await
 }
 

@@ -61,8 +61,8 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     if cfg!(unix) {
         socket.set_reuseaddr(true)?;
     }
-    // A socket is writable when about a third of its send buffer is free. The smaller the buffer,
-    // the sooner the server notices the progress of a slow client.
+    // A socket is writable when about a third of its send buffer is free. With a small buffer, the
+    // server notices the progress of a slow client sooner.
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     socket.listen(BACKLOG)

@@ -1,5 +1,5 @@
 //! The server of exercise 19, a Tokio server that exits every few days for an unknown reason.
-// Your turn: find the line where the error of a single client ends the whole server.
+// Your turn: find the line in which the error of a single client ends the whole server.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
