@@ -19,7 +19,7 @@ fn main() -> io::Result<()> {
 fn handle_connection(stream: TcpStream) -> io::Result<()> {
     // Your turn: write at least one byte to the client. Do not wait for the client to send first.
 
-    // Dropping the stream closes it, and the client receives the server's FIN.
+    // Dropping the stream closes the socket, and the client receives the server's FIN.
     drop(stream);
     Ok(())
 }

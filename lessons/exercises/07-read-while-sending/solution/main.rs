@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }

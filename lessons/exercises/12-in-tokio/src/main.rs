@@ -34,13 +34,13 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 // Your turn: start one task per client. Use Tokio's counterpart of `thread::spawn`.
                 let _ = handle_connection(stream, &file).await;
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
     // Your turn: send and drain concurrently in this task. The server with threads needs two.

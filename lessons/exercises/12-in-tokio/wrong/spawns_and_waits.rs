@@ -35,13 +35,13 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 let task = tokio::spawn(async move { handle_connection(stream, &file).await });
                 let _ = task.await;
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
     // `try_join!` returns at the first error, or after both sides have sent a FIN.

@@ -36,13 +36,13 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 let file = Arc::clone(&file);
                 tokio::spawn(async move { handle_connection(stream, &file).await });
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, file), drain(reader))?;

@@ -35,13 +35,13 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 stream.set_nonblocking(false)?;
                 thread::spawn(move || handle_connection(stream, &file));
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let mut reader = stream.try_clone()?;
     let draining = thread::spawn(move || io::copy(&mut reader, &mut io::sink()));

@@ -33,7 +33,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
                 // Dropping a task cancels the task. A detached task keeps running.
                 task.detach();
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -41,7 +41,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
     // A clone refers to the same socket.
     future::try_zip(send_file(stream.clone(), file), drain(stream)).await?;

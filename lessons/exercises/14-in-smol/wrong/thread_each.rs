@@ -29,7 +29,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 let file = Arc::clone(&file);
                 thread::spawn(move || smol::block_on(handle_connection(stream, &file)));
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -37,7 +37,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
     // A clone refers to the same socket.
     future::try_zip(send_file(stream.clone(), file), drain(stream)).await?;

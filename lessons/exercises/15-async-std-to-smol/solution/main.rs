@@ -27,7 +27,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 // In smol, dropping a task cancels the task.
                 smol::spawn(handle_connection(stream, Arc::clone(&file))).detach();
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -35,7 +35,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: Arc<Path>) -> io::Result<()> {
     // The task continues to drain after the file has been sent, until the client's FIN.
     smol::spawn(drain(stream.clone())).detach();

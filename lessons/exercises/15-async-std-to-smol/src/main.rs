@@ -28,13 +28,13 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
             Ok((stream, _)) => {
                 task::spawn(handle_connection(stream, Arc::clone(&file)));
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => task::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: Arc<Path>) -> io::Result<()> {
     // The task continues to drain after the file has been sent, until the client's FIN.
     task::spawn(drain(stream.clone()));

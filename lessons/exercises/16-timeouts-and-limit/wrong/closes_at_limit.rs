@@ -49,7 +49,7 @@ async fn main() -> io::Result<()> {
                     ended
                 });
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
@@ -68,7 +68,7 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let ended = tokio::try_join!(send_file(writer, config), drain(reader));

@@ -54,7 +54,7 @@ async fn accept_loop(listener: &TcpListener, file: Arc<Path>, connections: &mut 
                     let _ = handle_connection(stream, &file).await;
                 });
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
         // A finished task stays in the set until it is joined.
@@ -62,7 +62,7 @@ async fn accept_loop(listener: &TcpListener, file: Arc<Path>, connections: &mut 
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, file), drain(reader))?;

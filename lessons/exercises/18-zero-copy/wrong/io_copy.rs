@@ -21,13 +21,13 @@ fn main() -> io::Result<()> {
                 let file = Arc::clone(&file);
                 thread::spawn(move || handle_connection(&stream, &file));
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 fn handle_connection(stream: &TcpStream, file: &Path) -> io::Result<()> {
     thread::scope(|scope| {
         scope.spawn(|| drain(stream));

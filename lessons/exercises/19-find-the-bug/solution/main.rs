@@ -31,7 +31,7 @@ async fn accept_loop(listener: TcpListener, file: Arc<Path>) -> io::Result<()> {
         let (stream, peer) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 log(format_args!("cannot accept a client: {error}"));
                 sleep(Duration::from_millis(100)).await;
                 continue;
@@ -55,7 +55,7 @@ impl Connection {
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut connection: Connection, file: Arc<Path>) {
     let (reader, writer) = connection.stream.split();
     let mut draining = pin!(drain(reader));

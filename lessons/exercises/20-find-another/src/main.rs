@@ -29,7 +29,7 @@ fn main() -> io::Result<()> {
                 let (file, registry) = (Arc::clone(&file), Arc::clone(&registry));
                 thread::spawn(move || handle_connection(id, &stream, &file, &registry));
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
@@ -67,7 +67,7 @@ impl Registry {
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 fn handle_connection(
     id: u64,
     stream: &TcpStream,

@@ -40,7 +40,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
                 };
                 executor.spawn(serving).detach();
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(error) => {
                 log(format_args!("cannot accept a client: {error}"));
                 Timer::after(Duration::from_millis(100)).await;
@@ -49,7 +49,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
     let sending = send_file(stream.clone(), file);
     let draining = async {

@@ -35,13 +35,13 @@ async fn main() -> io::Result<()> {
                 let config = Arc::clone(&config);
                 tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // If no file descriptor is left, the next `accept` fails immediately, too.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, config), drain(reader))?;
