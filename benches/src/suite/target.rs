@@ -1,4 +1,4 @@
-//! Runs a server in this process, and clients that measure it.
+//! Runs a server in this process, and clients that measure the server.
 
 use std::fs;
 use std::io;
@@ -174,6 +174,9 @@ impl Drop for Target {
     fn drop(&mut self) {
         self.server.shut_down();
         let result = self.thread.take().map(JoinHandle::join);
-        assert!(thread::panicking() || matches!(result, Some(Ok(Ok(())))), "{result:?}");
+        assert!(
+            thread::panicking() || matches!(result, Some(Ok(Ok(())))),
+            "the server failed: {result:?}"
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Tests the servers of the race and the footprint: their commands, their start and their CPU time.
+//! Tests the commands, the start and the CPU time of the servers in the race and the footprint.
 
 use std::fs;
 use std::path::Path;
@@ -44,7 +44,7 @@ fn a_sibling_is_started_with_this_program() {
 }
 
 #[test]
-fn a_command_has_placeholders() {
+fn placeholders_in_a_command_are_replaced() {
     let old = Participant::from_command("old='./serve old' {file} -p{port}").unwrap();
     assert_eq!(command(&old, Path::new("/")), ["./serve old", "/a b/file.bin", "-p7"]);
     assert!(!old.has_chunk_size());
@@ -52,7 +52,7 @@ fn a_command_has_placeholders() {
     for incorrect in
         ["old", "old=serve {file}", "={file} {port}", "std={file} {port}", "a/b={file} {port}"]
     {
-        assert!(Participant::from_command(incorrect).is_err(), "{incorrect}");
+        assert!(Participant::from_command(incorrect).is_err(), "expected an error: {incorrect}");
     }
 }
 
@@ -96,7 +96,7 @@ fn a_file_is_written_once() {
 }
 
 #[test]
-fn a_server_that_cannot_start_is_an_error() {
+fn a_failed_start_reports_the_reason() {
     let start = |command: &str| {
         let participant = Participant::from_command(command).unwrap();
         let mut launcher = launcher();
