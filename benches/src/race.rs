@@ -124,7 +124,7 @@ pub fn order<T: PartialEq>(scenarios: &[T], round: usize) -> Vec<usize> {
     order
 }
 
-/// Returns one measurement per quantity, whose samples are the values of the rounds. `None` stands
+/// Returns one measurement per quantity. Its samples are the values of the rounds. `None` stands
 /// for a failed round.
 pub fn measurements(id: &str, rounds: &[Option<Values>]) -> Vec<Measurement> {
     let quantities: BTreeSet<_> = rounds.iter().flatten().flat_map(BTreeMap::keys).collect();

@@ -126,8 +126,8 @@ fn benchmarks() -> Vec<Benchmark> {
     for size in CHUNK_SIZES {
         benchmarks.extend(siblings.map(|approach| of_chunk_size(approach, size)));
     }
-    // On other systems, each read is a call on the blocking pool. On Linux, these benchmarks
-    // measure the cost of these calls. Only an approach with a runtime has a blocking pool.
+    // On other systems, each read is a call on the blocking pool. The following benchmarks measure
+    // the cost of these calls on Linux. Only an approach with a runtime has a blocking pool.
     if cfg!(target_os = "linux") {
         for approach in siblings.into_iter().filter(|approach| approach.has_workers) {
             benchmarks.push(Benchmark {

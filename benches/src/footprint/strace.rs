@@ -59,8 +59,8 @@ pub fn counts(path: &Path) -> io::Result<Counts> {
     }
 }
 
-/// Returns the numbers of system calls that a server makes for its client. To compute them,
-/// subtracts the counts of a start and a shutdown (`without_client`) from `counts`.
+/// Returns the numbers of system calls that a server makes for its client. Each number is the
+/// difference between `counts` and the counts of a start and a shutdown (`without_client`).
 pub fn measurements(id: &str, counts: &Counts, without_client: &Counts) -> Vec<Measurement> {
     let measurements = counts.iter().flat_map(|(name, [calls, errors])| {
         let [other_calls, other_errors] = without_client.get(name).copied().unwrap_or_default();

@@ -67,9 +67,9 @@ pub enum Verified {
 pub struct Percentiles {
     /// The median.
     pub p50: u64,
-    /// The 90th percentile: at least 90% of the values are less than or equal to this value.
+    /// The 90th percentile. At least 90% of the values are less than or equal to this value.
     pub p90: u64,
-    /// The 99th percentile: at least 99% of the values are less than or equal to this value.
+    /// The 99th percentile. At least 99% of the values are less than or equal to this value.
     pub p99: u64,
     /// The largest value.
     pub max: u64,

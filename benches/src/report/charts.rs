@@ -77,7 +77,7 @@ fn cost_of_pool(record: &Record, name: &str) -> String {
     let us = |name: &str| Some(1e6 / record.value(&format!("suites/chunk_size/{name}/1B/per_s"))?);
     match (us(&format!("{name}-by-pool")), us(name)) {
         (Some(pool), Some(cached)) => format!("{pool:.0} µs per byte instead of {cached:.1} µs"),
-        _ => "an unknown time, which was not measured".to_owned(),
+        _ => "an amount of time that was not measured".to_owned(),
     }
 }
 

@@ -214,7 +214,7 @@ fn apart(ideal: &[f64], top: f64, bottom: f64) -> Vec<f64> {
 }
 
 /// Returns round values that enclose all positive values. The round values are powers of ten. If
-/// the values span at most two decades, multiples of 2 and 5 are included.
+/// the values span at most two decades, the round values also include 2 and 5 times each power.
 fn ticks(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let positive = values.filter(|value| *value > 0.0);
     let extremes = |(low, high), value| (f64::min(low, value), f64::max(high, value));
@@ -226,7 +226,7 @@ fn ticks(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let decades = low.log10().floor() as i32 - 1..=high.log10().ceil() as i32 + 1;
     let ticks = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)));
     let ticks: Vec<f64> = ticks.collect();
-    // Leave a margin between the lines and the edges.
+    // There must be a margin between the lines and the edges.
     let first = ticks.iter().rposition(|tick| *tick <= low * 0.97).unwrap_or(0);
     let last = ticks.iter().position(|tick| *tick >= high * 1.03).unwrap_or(ticks.len() - 1);
     ticks[first..=last].to_vec()

@@ -241,7 +241,8 @@ impl Server {
             if !job.wait_for_non_reading_clients(CLIENT_TIMEOUT) {
                 let count = job.non_reading_clients();
                 let message = format!(
-                    "expected {clients} clients to get a byte within {CLIENT_TIMEOUT:?}, got {count}"
+                    "expected {clients} clients to receive a byte within {CLIENT_TIMEOUT:?}, \
+                     got {count}"
                 );
                 return Err(io::Error::other(message));
             }

@@ -66,7 +66,7 @@ impl Target {
         start().map_err(|error: io::Error| io::Error::other(format!("{}: {error}", approach.name)))
     }
 
-    /// Starts a server like [`start`](Self::start), but does not verify its reply.
+    /// Starts a server, but does not verify its reply. See also [`start`](Self::start).
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ pub fn plan_for(addr: SocketAddr, content: &[u8]) -> Plan {
     plan
 }
 
-/// Returns the report on a server that sends `parts` to one client. `change` changes the plan.
+/// Returns the report on a server that sends `parts` to one client. `change` modifies the plan.
 fn report_of(parts: &[&[u8]], content: &[u8], change: impl FnOnce(&mut Plan)) -> Report {
     let owned: Vec<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
     let addr = scripted(1, move |_, stream| {
@@ -186,7 +186,7 @@ fn a_server_that_stops_sending_times_out() {
 
 /// Writes until the kernel accepts no more data. Returns the number of accepted bytes.
 fn write_until_full(mut stream: &TcpStream, bytes: &[u8]) -> usize {
-    // If the client read, send-buffer space would become available within this time.
+    // If the client read data, the send buffer would have space again within this time.
     stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
     let mut written = 0;
     while written < bytes.len() {

@@ -18,7 +18,7 @@ fn slow_clients_read_at_their_rate() {
     plan.slow_bytes_per_s = Some(200_000);
     let report = in_time(move || run(plan)).unwrap();
     assert_eq!((report.completed, report.failed_count()), (8, 0), "{report}");
-    // At the start, a client may immediately read as many bytes as later in a tenth of a second.
+    // The first read of a client has no delay, and returns at most 20,000 bytes.
     let median_us = report.end_us.unwrap().p50;
     assert!(
         (400_000..=1_500_000).contains(&median_us),

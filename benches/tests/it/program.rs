@@ -227,7 +227,7 @@ fn errors_from_reports_include_help() {
     };
     let unknown = error(&["diff", "no-record", "now"]);
     assert!(unknown.starts_with("error: cannot read the record `"), "{unknown}");
-    assert!(unknown.contains("\nhelp: `ls benches/records` lists the records"), "{unknown}");
+    assert!(unknown.contains("\nhelp: list the records with `ls benches/records`"), "{unknown}");
     for name in ["", "../x", "a b"] {
         assert!(error(&["report", "--machine", name]).contains("my-laptop"), "{name}");
     }
@@ -250,7 +250,8 @@ fn a_server_that_is_not_installed_is_reported() {
     let race = run("race --server node --no-record");
     assert_eq!(race.status.code(), Some(2), "{race:?}");
     let expected = "node was not measured: `node` is not installed\n\
-                    error: no server could be started; the lines above state the reasons\n";
+                    error: no server could be started\n\
+                    help: fix the problems that are listed above\n";
     assert_eq!(text(&race.stderr), expected);
 
     let footprint = run("footprint --server node --chunk-size 1B --skip-non-reading");

@@ -1,4 +1,4 @@
-//! `measure footprint`: measures the cost of each server as a process.
+//! Implements `measure footprint`, which measures the cost of each server as a process.
 
 use std::env;
 use std::io;

@@ -1,4 +1,4 @@
-//! `measure load`: sends load to a server and verifies the replies.
+//! Implements `measure load`, which sends load to a server and verifies the replies.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -88,7 +88,7 @@ pub struct Args {
     #[arg(value_parser = value_parser!(u16).range(1..=256))]
     threads: u16,
 
-    /// Time that all clients wait before they read their replies
+    /// Time that all clients wait before they read
     ///
     /// The wait starts when the last client has received the first byte of its reply.
     /// After the wait, all clients read the whole reply.

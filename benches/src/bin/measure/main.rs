@@ -1,4 +1,4 @@
-//! `measure`: measures servers, and generates pages from the results.
+//! The program `measure`, which measures servers and generates pages from the results.
 
 #[cfg(target_os = "linux")]
 mod footprint;

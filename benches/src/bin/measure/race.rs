@@ -1,4 +1,5 @@
-//! `measure race`: compares the siblings with nginx, the original Node server and a baseline.
+//! Implements `measure race`, which compares the siblings with nginx, the original Node server and
+//! a baseline.
 
 mod runner;
 
@@ -150,7 +151,7 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
     }
     problems.iter().for_each(note);
     if available.is_empty() {
-        bail!("no server could be started; the lines above state the reasons");
+        bail!("no server could be started\nhelp: fix the problems that are listed above");
     }
     let options = args.options(&scenarios, &available);
     let missing_count = problems.len();

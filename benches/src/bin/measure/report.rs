@@ -114,7 +114,7 @@ pub fn diff(args: DiffArgs) -> anyhow::Result<bool> {
 
 fn load(name: &str) -> anyhow::Result<Record> {
     let record = records::load(name).map_err(|error| {
-        let help = "`ls benches/records` lists the records; `now` stands for the last runs";
+        let help = "list the records with `ls benches/records`, or use `now` for the last runs";
         anyhow!("cannot read the record {error}\nhelp: {help}")
     })?;
     if record.runs.is_empty() {

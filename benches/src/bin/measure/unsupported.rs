@@ -13,6 +13,6 @@ pub struct Args {
 pub fn run(_: Args) -> anyhow::Result<bool> {
     anyhow::bail!(
         "this measurement needs Linux, which reports the CPU time and memory of other processes\n\
-         help: use Linux, for example in a virtual machine; `measure load` runs on every system"
+         help: use Linux, for example in a virtual machine, or run `measure load` on any system"
     )
 }
