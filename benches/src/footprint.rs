@@ -1,5 +1,5 @@
-//! The footprint of a server, which is its cost as a process. It consists of system calls, context
-//! switches, threads, memory and CPU time.
+//! The footprint of a server, which is its cost as a process. This cost consists of system calls,
+//! context switches, threads, memory and CPU time.
 //!
 //! The ids of the values are `CHUNK/SERVER/QUANTITY` and `non-reading-CLIENTS/SERVER/QUANTITY`. The
 //! numbers of system calls (`calls/NAME` and `errors/NAME`) were counted while the server served

@@ -70,7 +70,7 @@ const COLUMNS: [(&str, &str, Cell); 23] = {
 const MIN: &str = "≥";
 const MAX: &str = "≤";
 
-/// The suffixes of the siblings' names in copy mode, in zero-copy mode, and in both.
+/// The suffixes of the siblings' names in copy mode, in zero-copy mode, and in both modes.
 const COPY: &[&str] = &[""];
 const ZERO_COPY: &[&str] = &["-zero-copy"];
 const BOTH: &[&str] = &["-zero-copy", ""];

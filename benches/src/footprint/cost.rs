@@ -7,7 +7,7 @@ use harness::record::Run;
 const RUNTIME_READ: &str = "preadv2";
 
 /// The system calls with which all other servers read a file. Servers read from sockets with
-/// `recvfrom`. Node also makes these calls for wake-ups.
+/// `recvfrom`. Node also makes the calls in this list for wake-ups.
 const READS: [&str; 4] = ["read", "readv", "pread64", "preadv"];
 
 /// The system calls with which the siblings write to a socket. `sendfile` also reads the file.

@@ -1,4 +1,4 @@
-//! Sends the request of one connection, receives the reply, and verifies it.
+//! Sends the request of one connection, and receives and verifies the reply.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};

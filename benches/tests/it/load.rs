@@ -76,7 +76,7 @@ fn a_load_can_have_more_threads_than_connections() {
 }
 
 #[test]
-fn the_expected_length_and_hash_are_those_of_the_file() {
+fn the_expected_length_and_hash_match_the_file() {
     let content = content(3_000_000);
     let sibling = Sibling::start(approaches::ALL[0], &content);
     assert_eq!(Expected::of_file(&sibling.file()).unwrap(), expected(&content));

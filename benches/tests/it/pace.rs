@@ -71,7 +71,7 @@ fn connections_start_at_the_rate() {
 }
 
 #[test]
-fn times_at_a_rate_include_delays_of_the_server() {
+fn times_include_delays_of_the_server() {
     // The server needs 20 ms per client, and a new client is due every 10 ms. So the twentieth
     // client is due at 190 ms and is served at 400 ms.
     let service = Duration::from_millis(20);

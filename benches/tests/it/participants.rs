@@ -31,7 +31,7 @@ fn names_are_unique_and_each_sibling_has_two_names() {
 }
 
 #[test]
-fn a_sibling_is_started_with_this_program() {
+fn measure_starts_itself_as_a_sibling() {
     let all = Participant::all();
     let [std, tokio, baseline] =
         [0, 3, 10].map(|index: usize| command(&all[index], Path::new("/")).join("|"));
@@ -126,7 +126,7 @@ fn the_baseline_sends_its_file() {
 }
 
 #[test]
-fn cpu_time_includes_new_processes_and_fails_for_ended_ones() {
+fn cpu_time_includes_new_processes_and_fails_for_ended_processes() {
     let none = cpu::read(&[]).unwrap();
     let mut group = Group::spawn(Command::new("sh").args(["-c", "while :; do :; done"])).unwrap();
     let pids = [std::process::id(), group.id()];
