@@ -99,7 +99,7 @@ impl Launcher {
     ///
     /// # Errors
     ///
-    /// Fails if the server cannot be started, ends, or does not listen within [`START_TIMEOUT`].
+    /// Fails if the server cannot be started, ends, or does not listen within `START_TIMEOUT`.
     pub fn start(
         &self,
         participant: &Participant,
@@ -284,7 +284,7 @@ impl Server {
     }
 
     /// Shuts the server down with SIGTERM. Kills the server if it does not end within
-    /// [`STOP_TIMEOUT`].
+    /// `STOP_TIMEOUT`.
     pub fn stop(mut self) {
         self.group.stop(STOP_TIMEOUT);
     }
