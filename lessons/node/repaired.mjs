@@ -51,7 +51,7 @@ function handleConnection(socket) {
     });
 }
 
-// Sends the preamble and the file, and closes the connection. It replaces the original server's
+// Sends the preamble and the file, and closes the connection. Replaces the original server's
 // `write` and `pipe`.
 async function sendFile(conn) {
     let opened;
@@ -295,7 +295,7 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
         if (!server.listening) process.exit(130);
         log("shutdown");
         server.close(async () => {
-            // If nothing reads the log, the process exits after one second.
+            // If no program reads the log, the process exits after one second.
             setTimeout(() => process.exit(0), 1_000);
             await Promise.all([...connections].map(({ finished }) => finished));
             await writing;
