@@ -147,7 +147,7 @@ mod tests {
             "siblings_have_the_same_functions",
             "a_second_signal_exits_immediately",
             "shutdown_disconnects_clients_after_the_grace_period",
-            "a_check_detects_every_mutant",
+            "every_mutant_is_detected_by_a_check",
             "ratios_are_computed_round_by_round",
         ];
         for test in tests {

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::anchors;
 use crate::common::{counted, print, report};
-use crate::fill::{Sources, fill};
+use crate::fill::{Sources, fill, sibling_files};
 use crate::links::Links;
 use crate::page::Page;
 use crate::page_error::PageError;
@@ -156,11 +156,16 @@ impl Refresh<'_> {
 
     /// Reports anchors that no page quotes.
     fn check_anchors(&mut self) {
+        let siblings = sibling_files(None).map(|(_, path)| path);
         let folders = ["crates", "lessons"].iter();
         for file in folders.flat_map(|folder| self.repo.files_below(folder, &CODE)) {
             let text = self.repo.read(&file).unwrap_or_default();
             for (line, name) in anchors::names(&text) {
-                if !self.sources.quoted.contains(&(file.clone(), name.to_owned())) {
+                let is_quoted =
+                    |file: &String| self.sources.quoted.contains(&(file.clone(), name.to_owned()));
+                // If a lesson quotes one sibling, the book shows the same part of all siblings.
+                let is_in_book = siblings.contains(&file) && siblings.iter().any(is_quoted);
+                if !is_in_book && !is_quoted(&file) {
                     let what = format!("no lesson quotes the anchor `{name}`");
                     let help = format!("quote it (`<!-- code: {file}#{name} -->`), or remove it");
                     self.errors.push(PageError::new(file.as_str(), line, what, help));

@@ -134,6 +134,7 @@ async fn send_file(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
 }
 // ANCHOR_END: send
 
+// ANCHOR: copy
 async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> io::Result<u64> {
     let mut chunks = ChunkReader::new(body, conn.server());
     let mut time_slice = TimeSlice::new();
@@ -187,6 +188,7 @@ async fn write_bytes(
     }
     Ok(())
 }
+// ANCHOR_END: copy
 
 // ANCHOR: zero_copy
 async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -> io::Result<u64> {

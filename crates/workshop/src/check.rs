@@ -197,7 +197,10 @@ fn print_pass(course: &Course, exercise: &Exercise, graded: &[GradedItem], progr
     let is_skipped = |one: &&GradedItem| matches!(one.verdict, Some(Verdict::Skipped(_)));
     let skipped = graded.iter().filter(is_skipped).count();
     if skipped > 0 {
-        output::line(format!("{skipped} of {} checks and measurements were skipped.", graded.len()));
+        output::line(format!(
+            "{skipped} of {} checks and measurements were skipped.",
+            graded.len()
+        ));
     }
     let (number, all) = (&exercise.number, course.exercises.len());
     let done = course.exercises.iter().filter(|other| progress.is_done(&other.number)).count();

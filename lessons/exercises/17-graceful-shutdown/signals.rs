@@ -1,4 +1,5 @@
-//! The signals that stop a server. While `Signals` exists, a signal no longer ends the process.
+//! The signals that stop a server, SIGINT and SIGTERM. After `Signals::new`, these signals no
+//! longer end the process, because the program handles them.
 
 use std::io;
 

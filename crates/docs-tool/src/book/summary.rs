@@ -17,8 +17,8 @@ const DOCS: [&str; 6] = [
 ];
 
 /// The parts of the siblings in the order of their code.
-const SIBLINGS: [&str; 10] =
-    ["index", "imports", "run", "accept", "serve", "send", "copy", "zero_copy", "drain", "timeout"];
+const SIBLINGS: [&str; 9] =
+    ["index", "run", "accept", "serve", "send", "copy", "zero_copy", "drain", "timeout"];
 
 /// Returns SUMMARY.md for pages with these paths and titles.
 pub fn summary<'a>(pages: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {

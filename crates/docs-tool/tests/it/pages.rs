@@ -233,6 +233,10 @@ fn an_unquoted_anchor_is_reported() {
     assert!(output.starts_with(expected), "{output}");
     // Anchors are checked only with all lessons.
     repository.notes(&["check", "lessons/01-a.md"], 0);
+    // The book shows the same part of the other siblings.
+    repository.write("crates/serve-core/src/lib.rs", "fn a() {}\n");
+    repository.filled("# A\n\n<!-- code: crates/serve-std/src/lib.rs#copy -->\n```\n```\n");
+    repository.notes(&["check"], 0);
 }
 
 #[cfg(unix)]

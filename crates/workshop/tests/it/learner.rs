@@ -244,7 +244,7 @@ fn without_cargo_the_current_folder_is_used_and_a_command_is_graded() {
     let (code, output) = run(&["check", "02", "--cmd", &server]);
     assert_eq!(code, 0, "{output}");
     assert_contains(&output, &["Exercise 02 is done"]);
-    assert_contains(&run(&["check", "02"]).1, &["cannot start cargo", "https://rustup.rs"]);
+    assert_contains(&run(&["check", "02"]).1, &["cannot start `cargo`", "https://rustup.rs"]);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! One answer to exercise 01.
+//! One of many solutions to exercise 01.
 
 use std::env;
 use std::io::{self, Write};
@@ -20,5 +20,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

@@ -1,4 +1,4 @@
-//! Exercise 01, first bytes: a server that sends first.
+//! The server of exercise 01, which must send the first byte.
 //!
 //! `exercise-01 FILE PORT` listens on 127.0.0.1. FILE is not used before exercise 03.
 
@@ -19,12 +19,12 @@ fn main() -> io::Result<()> {
 fn handle_connection(stream: TcpStream) -> io::Result<()> {
     // Your turn: write at least one byte to the client. Do not wait for the client to send first.
 
-    // Dropping the stream closes it, and the client receives the server's FIN.
+    // Dropping the stream closes the socket, and the client receives the server's FIN.
     drop(stream);
     Ok(())
 }
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

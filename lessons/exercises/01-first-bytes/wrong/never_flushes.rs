@@ -1,4 +1,4 @@
-//! Wrong: the reply stays in the buffer of a `BufWriter` that is never flushed.
+//! This answer is incorrect because the reply stays in a `BufWriter` that the server never flushes.
 
 use std::env;
 use std::io::{self, BufWriter, Write};
@@ -24,5 +24,5 @@ fn handle_connection(stream: TcpStream, writers: &mut Vec<BufWriter<TcpStream>>)
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

@@ -1,4 +1,4 @@
-//! Wrong: the server exits after its first client.
+//! This answer is incorrect because the server exits after its first client.
 
 use std::env;
 use std::io::{self, Write};
@@ -18,5 +18,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

@@ -1,4 +1,4 @@
-//! Wrong: the server waits half a second for a request.
+//! This answer is incorrect because the server waits half a second for a request.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -23,5 +23,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

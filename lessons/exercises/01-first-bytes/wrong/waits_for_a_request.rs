@@ -1,4 +1,4 @@
-//! Wrong: the server waits for a request, as in HTTP.
+//! This answer is incorrect because the server waits for a request, as an HTTP server does.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -22,5 +22,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

@@ -1,10 +1,11 @@
-//! One answer to exercise 02.
+//! One of many solutions to exercise 02.
 
 use std::env;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 
-/// Not quite HTTP: a status line without a status and with a bare newline, and an empty line.
+/// The preamble of the original Node server, which is not quite HTTP. The status is missing, and
+/// the lines end with `\n`.
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
 fn main() -> io::Result<()> {
@@ -23,5 +24,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

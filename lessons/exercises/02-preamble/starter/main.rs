@@ -1,4 +1,4 @@
-//! Exercise 02, the preamble: ten bytes, exactly.
+//! The server of exercise 02, which must send exactly ten bytes.
 //!
 //! `exercise-02 FILE PORT` listens on 127.0.0.1. FILE is not used before exercise 03.
 
@@ -23,5 +23,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

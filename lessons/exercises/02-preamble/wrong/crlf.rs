@@ -1,10 +1,10 @@
-//! Wrong: the lines end with `\r\n`, as in HTTP; the original Node server sends `\n`.
+//! This answer is incorrect because the lines end with `\r\n`, while the original Node server sends
+//! `\n`.
 
 use std::env;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 
-/// Not quite HTTP: a status line without a status and with a bare newline, and an empty line.
 const PREAMBLE: &[u8] = b"HTTP/1.1\r\n\r\n";
 
 fn main() -> io::Result<()> {
@@ -23,5 +23,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

@@ -1,10 +1,9 @@
-//! Wrong: a raw string does not interpret backslashes.
+//! This answer is incorrect because a raw string does not interpret backslashes.
 
 use std::env;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 
-/// Not quite HTTP: a status line without a status and with a bare newline, and an empty line.
 const PREAMBLE: &[u8] = br"HTTP/1.1\n\n";
 
 fn main() -> io::Result<()> {
@@ -23,5 +22,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

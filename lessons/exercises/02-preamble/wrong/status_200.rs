@@ -1,10 +1,10 @@
-//! Wrong: a complete status line, which is more than the original Node server sends.
+//! This answer is incorrect because the status line is complete, while the original Node server
+//! sends no status.
 
 use std::env;
 use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 
-/// Not quite HTTP: a status line with a bare newline, and an empty line.
 const PREAMBLE: &[u8] = b"HTTP/1.1 200 OK\n\n";
 
 fn main() -> io::Result<()> {
@@ -23,5 +23,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
-    port.parse().expect("PORT is a number up to 65535")
+    port.parse().expect("PORT must be a number up to 65535")
 }

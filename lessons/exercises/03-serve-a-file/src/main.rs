@@ -1,4 +1,4 @@
-//! Exercise 03, serve a file: bytes, not text, from a file that is opened for each client.
+//! The server of exercise 03, which must send the bytes of a file to each client.
 //!
 //! `exercise-03 FILE PORT` listens on 127.0.0.1.
 
@@ -27,5 +27,5 @@ fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-03 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Exercise 04, chunks: a loop that does what Node's `pipe()` does.
+//! The server of exercise 04, which must send a file in chunks, as Node's `pipe()` does.
 //!
 //! `exercise-04 FILE PORT CHUNK` listens on 127.0.0.1 and sends CHUNK bytes at a time.
 
@@ -23,7 +23,7 @@ fn send_file(mut stream: TcpStream, path: &str, chunk_bytes: usize) -> io::Resul
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = vec![0; chunk_bytes];
-    // Your turn: this sends only the first chunk. Send all chunks, with one in memory at a time.
+    // Your turn: send all chunks, not only the first one. Keep only one chunk in memory at a time.
     let read = file.read(&mut chunk)?;
     stream.write_all(&chunk[..read])
 }
@@ -33,6 +33,6 @@ fn arguments() -> (String, u16, usize) {
     let [file, port, chunk] = arguments.as_slice() else {
         panic!("usage: exercise-04 FILE PORT CHUNK")
     };
-    let port = port.parse().expect("PORT is a number up to 65535");
-    (file.clone(), port, chunk.parse().expect("CHUNK is a number of bytes"))
+    let port = port.parse().expect("PORT must be a number up to 65535");
+    (file.clone(), port, chunk.parse().expect("CHUNK must be a number of bytes"))
 }

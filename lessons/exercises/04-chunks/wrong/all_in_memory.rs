@@ -1,4 +1,5 @@
-//! Wrong: the server reads the file in chunks, but writes only when it has read all of them.
+//! This answer is incorrect because the server reads all chunks of the file before it writes the
+//! first one.
 
 use std::env;
 use std::fs::File;
@@ -36,6 +37,6 @@ fn arguments() -> (String, u16, usize) {
     let [file, port, chunk] = arguments.as_slice() else {
         panic!("usage: exercise-04 FILE PORT CHUNK")
     };
-    let port = port.parse().expect("PORT is a number up to 65535");
-    (file.clone(), port, chunk.parse().expect("CHUNK is a number of bytes"))
+    let port = port.parse().expect("PORT must be a number up to 65535");
+    (file.clone(), port, chunk.parse().expect("CHUNK must be a number of bytes"))
 }

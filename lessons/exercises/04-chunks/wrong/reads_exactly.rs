@@ -1,4 +1,5 @@
-//! Wrong: `read_exact` requires a full chunk, and the last chunk is rarely full.
+//! This answer is incorrect because `read_exact` requires a full chunk, and the last chunk is
+//! rarely full.
 
 use std::env;
 use std::fs::File;
@@ -32,6 +33,6 @@ fn arguments() -> (String, u16, usize) {
     let [file, port, chunk] = arguments.as_slice() else {
         panic!("usage: exercise-04 FILE PORT CHUNK")
     };
-    let port = port.parse().expect("PORT is a number up to 65535");
-    (file.clone(), port, chunk.parse().expect("CHUNK is a number of bytes"))
+    let port = port.parse().expect("PORT must be a number up to 65535");
+    (file.clone(), port, chunk.parse().expect("CHUNK must be a number of bytes"))
 }

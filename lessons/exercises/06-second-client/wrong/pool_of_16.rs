@@ -1,4 +1,5 @@
-//! Wrong: sixteen threads serve sixteen clients, and a non-reading client occupies its thread.
+//! This answer is incorrect because sixteen threads can serve only sixteen clients, and a
+//! non-reading client occupies its thread.
 
 use std::env;
 use std::fs::File;
@@ -19,7 +20,8 @@ fn main() -> io::Result<()> {
         let (receiver, file) = (Arc::clone(&receiver), file.clone());
         thread::spawn(move || {
             loop {
-                let connection = receiver.lock().expect("no thread panics").recv();
+                let connection =
+                    receiver.lock().expect("no thread panics while it holds the lock").recv();
                 let Ok((stream, peer)) = connection else { return };
                 if let Err(error) = handle_connection(stream, &file) {
                     eprintln!("{peer}: {error}");
@@ -31,12 +33,12 @@ fn main() -> io::Result<()> {
     loop {
         match listener.accept() {
             Ok((stream, peer)) => {
-                // An idle thread receives it.
+                // An idle thread receives the connection.
                 let _ = sender.send((stream, peer));
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -59,5 +61,5 @@ fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-06 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

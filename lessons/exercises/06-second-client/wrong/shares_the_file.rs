@@ -1,4 +1,5 @@
-//! Wrong: all clients share one open file, and its lock is held during the write to a client.
+//! This answer is incorrect because all clients share one open file, and the server holds its lock
+//! while it writes to a client.
 
 use std::env;
 use std::fs::File;
@@ -26,8 +27,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -36,7 +37,7 @@ fn main() -> io::Result<()> {
 
 fn handle_connection(mut stream: TcpStream, file: &Mutex<File>) -> io::Result<()> {
     stream.write_all(PREAMBLE)?;
-    let mut file = file.lock().expect("no thread panics");
+    let mut file = file.lock().expect("no thread panics while it holds the lock");
     file.rewind()?;
     let mut chunk = vec![0; 64 * 1024];
     loop {
@@ -51,5 +52,5 @@ fn handle_connection(mut stream: TcpStream, file: &Mutex<File>) -> io::Result<()
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-06 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! One answer to exercise 07.
+//! One of many solutions to exercise 07.
 
 use std::env;
 use std::fs::File;
@@ -24,8 +24,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -36,7 +36,7 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     thread::scope(|scope| {
         scope.spawn(|| drain(&stream));
         let sent = send_file(&stream, path);
-        // Send the server's FIN: the reply is complete.
+        // The reply is complete. Send the server's FIN.
         let ended = stream.shutdown(Shutdown::Write);
         sent.and(ended)
     })
@@ -64,5 +64,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Exercise 07, read while sending: the server reads from the client all the time.
+//! The server of exercise 07, which must read from the client while it sends.
 //!
 //! `exercise-07 FILE PORT` listens on 127.0.0.1.
 
@@ -26,8 +26,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -35,9 +35,9 @@ fn main() -> io::Result<()> {
 }
 
 fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
-    // Your turn: at the same time, read and discard what the client sends.
+    // Your turn: while the server sends, read and discard what the client sends.
     let sent = send_file(&stream, path);
-    // Send the server's FIN: the reply is complete.
+    // The reply is complete. Send the server's FIN.
     let ended = stream.shutdown(Shutdown::Write);
     sent.and(ended)
 }
@@ -58,5 +58,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Exercise 08, half-close: a client that sends a FIN can still read.
+//! The server of exercise 08, which must send the whole file to a client that half-closes.
 //!
 //! `exercise-08 FILE PORT` listens on 127.0.0.1.
 
@@ -26,8 +26,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -43,7 +43,7 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
         // Your turn: has a client that sent a FIN really disconnected?
         let drained = drain(&stream);
         stream.shutdown(Shutdown::Both)?;
-        sending.join().expect("sending does not panic").and(drained)
+        sending.join().expect("the sending thread does not panic").and(drained)
     })
 }
 
@@ -70,5 +70,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-08 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,5 @@
-//! Wrong: the server never reads, so that it notices neither the FIN nor any data.
+//! This answer is incorrect because the server never reads, so it notices neither the client's FIN
+//! nor its data.
 
 use std::env;
 use std::fs::File;
@@ -24,8 +25,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -38,7 +39,7 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
             let sent = send_file(&stream, path);
             sent.and(stream.shutdown(Shutdown::Write))
         });
-        sending.join().expect("sending does not panic")
+        sending.join().expect("the sending thread does not panic")
     })
 }
 
@@ -58,5 +59,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-08 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,5 @@
-//! Wrong: after a FIN every read returns 0 bytes immediately, so that the loop is busy.
+//! This answer is incorrect because every read after the client's FIN returns 0 bytes immediately,
+//! and the loop reads again.
 
 use std::env;
 use std::fs::File;
@@ -24,8 +25,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -40,10 +41,10 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
         });
         let drained = drain(&stream, || sending.is_finished());
         if drained.is_err() {
-            // The client reset the connection. Stop the sender, which would wait forever.
+            // The client reset the connection. Stop the sender, which would otherwise wait forever.
             let _ = stream.shutdown(Shutdown::Both);
         }
-        sending.join().expect("sending does not panic").and(drained)
+        sending.join().expect("the sending thread does not panic").and(drained)
     })
 }
 
@@ -70,5 +71,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-08 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

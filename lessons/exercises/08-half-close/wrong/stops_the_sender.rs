@@ -1,4 +1,5 @@
-//! Wrong: after the client's FIN, a flag stops the sender in the middle of the file.
+//! This answer is incorrect because a flag stops the sender in the middle of the file after the
+//! client's FIN.
 
 use std::env;
 use std::fs::File;
@@ -25,8 +26,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -42,7 +43,7 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
         });
         let drained = drain(&stream);
         has_fin.store(true, Ordering::Relaxed);
-        sending.join().expect("sending does not panic").and(drained)
+        sending.join().expect("the sending thread does not panic").and(drained)
     })
 }
 
@@ -69,5 +70,5 @@ fn send_file(mut stream: &TcpStream, path: &str, has_fin: &AtomicBool) -> io::Re
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-08 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,6 +1,5 @@
-//! Exercise 08, half-close: a client that sends a FIN can still read.
-//!
-//! `exercise-08 FILE PORT` listens on 127.0.0.1.
+//! This answer is incorrect because the server keeps a connection open for 20 seconds after the
+//! client has reset it.
 
 use std::env;
 use std::fs::File;
@@ -26,8 +25,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -41,10 +40,10 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
             sent.and(stream.shutdown(Shutdown::Write))
         });
         if drain(&stream).is_err() {
-            // Wait in case the client comes back.
+            // Wait in case the client still reads.
             thread::sleep(Duration::from_secs(20));
         }
-        sending.join().expect("sending does not panic")
+        sending.join().expect("the sending thread does not panic")
     })
 }
 
@@ -71,5 +70,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-08 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,5 @@
-//! Wrong: two seconds after the client's FIN, the server shuts down the connection.
+//! This answer is incorrect because the server shuts down the connection two seconds after the
+//! client's FIN.
 
 use std::env;
 use std::fs::File;
@@ -24,8 +25,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -39,14 +40,14 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
             sent.and(stream.shutdown(Shutdown::Write))
         });
         let drained = drain(&stream);
-        // Give the sender two more seconds.
+        // Let the sender continue for two seconds.
         let until = Instant::now() + Duration::from_secs(2);
         while !sending.is_finished() && Instant::now() < until {
             thread::sleep(Duration::from_millis(10));
         }
-        // After a reset, this shutdown fails. That error does not matter.
+        // After a reset, this shutdown fails. Ignore its error.
         let _ = stream.shutdown(Shutdown::Both);
-        sending.join().expect("sending does not panic").and(drained)
+        sending.join().expect("the sending thread does not panic").and(drained)
     })
 }
 
@@ -73,5 +74,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-08 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

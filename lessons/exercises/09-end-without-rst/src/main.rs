@@ -1,4 +1,4 @@
-//! Exercise 09, end without RST: a close can destroy what was sent.
+//! The server of exercise 09, which must close a connection without losing data that it has sent.
 //!
 //! `exercise-09 FILE PORT` listens on 127.0.0.1.
 
@@ -26,8 +26,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -36,7 +36,7 @@ fn main() -> io::Result<()> {
 
 fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     send_file(&stream, path)?;
-    // Your turn: the stream is dropped here, which closes it. What if the client has sent data?
+    // Your turn: dropping the stream closes the socket here. What if the client has sent data?
     Ok(())
 }
 
@@ -56,5 +56,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

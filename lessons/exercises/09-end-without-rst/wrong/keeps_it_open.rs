@@ -1,4 +1,4 @@
-//! Wrong: the server keeps the socket open, but does not read from it.
+//! This answer is incorrect because the server keeps the socket open, but does not read from it.
 
 use std::env;
 use std::fs::File;
@@ -27,8 +27,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -37,9 +37,9 @@ fn main() -> io::Result<()> {
 
 fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     send_file(&stream, path)?;
-    // Send the server's FIN: the reply is complete.
+    // The reply is complete. Send the server's FIN.
     stream.shutdown(Shutdown::Write)?;
-    // Close later, so that no data is lost.
+    // Close the socket later, so that no data is lost.
     thread::sleep(LINGER);
     Ok(())
 }
@@ -60,5 +60,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Wrong: each read restarts the linger timeout.
+//! This answer is incorrect because each read restarts the linger timeout.
 
 use std::env;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
-/// The time that the server waits for the client's FIN after the file.
+/// The maximum time that the server waits for the client's FIN after it has sent the file.
 const LINGER: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {
@@ -27,8 +27,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
 
 fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     send_file(&stream, path)?;
-    // Send the server's FIN: the reply is complete.
+    // The reply is complete. Send the server's FIN.
     stream.shutdown(Shutdown::Write)?;
     drain(&stream)
 }
@@ -74,5 +74,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

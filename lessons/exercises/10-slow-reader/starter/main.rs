@@ -1,4 +1,4 @@
-//! Exercise 10, a slow reader: do not hold a lock while you wait for a client.
+//! The server of exercise 10, which must not hold a lock while it waits for a client.
 //!
 //! `exercise-10 FILE PORT` listens on 127.0.0.1. Only one thread at a time may read from the disk.
 
@@ -28,8 +28,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -47,7 +47,7 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
     let mut chunk = vec![0; 64 * 1024];
     loop {
         // Your turn: only one thread at a time reads from the disk. For how long is the lock held?
-        let guard = disk.lock().expect("no thread panics with the lock");
+        let guard = disk.lock().expect("no thread panics while it holds the lock");
         let read = file.read(&mut chunk)?;
         if read == 0 {
             return Ok(());
@@ -60,5 +60,5 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,5 @@
-//! Wrong: a client that blocks a write for more than two seconds is disconnected.
+//! This answer is incorrect because the server disconnects a client that blocks a write for more
+//! than two seconds.
 
 use std::env;
 use std::fs::File;
@@ -26,8 +27,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -45,7 +46,7 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
     loop {
-        let guard = disk.lock().expect("no thread panics with the lock");
+        let guard = disk.lock().expect("no thread panics while it holds the lock");
         let read = file.read(&mut chunk)?;
         // Release the lock before the write, which blocks while the client does not read.
         drop(guard);
@@ -59,5 +60,5 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

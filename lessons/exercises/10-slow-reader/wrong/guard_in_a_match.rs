@@ -1,4 +1,5 @@
-//! Wrong: a guard that is created in the head of a `match` lives until the `match` ends.
+//! This answer is incorrect because a guard that is created in the head of a `match` lives until
+//! the `match` ends.
 
 use std::env;
 use std::fs::File;
@@ -26,8 +27,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -47,7 +48,7 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
         match read_locked(
             &mut file,
             &mut chunk,
-            &disk.lock().expect("no thread panics with the lock"),
+            &disk.lock().expect("no thread panics while it holds the lock"),
         )? {
             0 => return Ok(()),
             read => stream.write_all(&chunk[..read])?,
@@ -67,5 +68,5 @@ fn read_locked(
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Wrong: the lock is held while a whole client is served.
+//! This answer is incorrect because the server holds the lock while it serves a whole client.
 
 use std::env;
 use std::fs::File;
@@ -26,8 +26,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -40,7 +40,7 @@ fn handle_connection(stream: TcpStream, path: &str, disk: &Mutex<()>) -> io::Res
 }
 
 fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result<()> {
-    let _guard = disk.lock().expect("no thread panics with the lock");
+    let _guard = disk.lock().expect("no thread panics while it holds the lock");
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
@@ -56,5 +56,5 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,5 @@
-//! Wrong: the lock is held only for a moment, but the whole file is read into memory.
+//! This answer is incorrect because the server reads the whole file into memory, although it holds
+//! the lock only briefly.
 
 use std::env;
 use std::fs::File;
@@ -26,8 +27,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -43,7 +44,7 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut all = Vec::new();
-    let guard = disk.lock().expect("no thread panics with the lock");
+    let guard = disk.lock().expect("no thread panics while it holds the lock");
     file.read_to_end(&mut all)?;
     drop(guard);
     stream.write_all(&all)
@@ -52,5 +53,5 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Wrong: an unbounded queue keeps what the client does not read.
+//! This answer is incorrect because an unbounded queue keeps the data that the client has not read.
 
 use std::env;
 use std::fs::File;
@@ -26,8 +26,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -48,14 +48,14 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
             scope.spawn(move || chunks.iter().try_for_each(|chunk| stream.write_all(&chunk)));
         loop {
             let mut chunk = vec![0; 64 * 1024];
-            let guard = disk.lock().expect("no thread panics with the lock");
+            let guard = disk.lock().expect("no thread panics while it holds the lock");
             let read = file.read(&mut chunk)?;
             drop(guard);
             chunk.truncate(read);
-            // The receiver is gone, because the writer failed. Joining it returns its error.
+            // The writing thread failed, and dropped the receiver. `join` returns the error.
             if read == 0 || queue.send(chunk).is_err() {
                 drop(queue);
-                return writing.join().expect("writing does not panic");
+                return writing.join().expect("the writing thread does not panic");
             }
         }
     })
@@ -64,5 +64,5 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Exercise 11, HTTP headers: a response that curl accepts.
+//! The server of exercise 11, which must send an HTTP response that curl accepts.
 //!
 //! `exercise-11 FILE PORT PREAMBLE` listens on 127.0.0.1. PREAMBLE is `bare` or `http`.
 
@@ -26,8 +26,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -68,5 +68,5 @@ fn arguments() -> (String, u16, bool) {
     let [file, port, preamble] = arguments.as_slice() else {
         panic!("usage: exercise-11 FILE PORT bare|http")
     };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"), preamble == "http")
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"), preamble == "http")
 }

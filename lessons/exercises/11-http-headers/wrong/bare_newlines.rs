@@ -1,4 +1,4 @@
-//! Wrong: the line breaks in the source code are `\n`, not `\r\n`.
+//! This answer is incorrect because the line breaks in the source code are `\n`, not `\r\n`.
 
 use std::env;
 use std::fs::File;
@@ -24,8 +24,8 @@ fn main() -> io::Result<()> {
                 });
             }
             Err(error) => {
-                eprintln!("accept: {error}");
-                // If no file descriptor is left, the next `accept` fails immediately, too.
+                eprintln!("cannot accept a client: {error}");
+                // Wait, because `accept` fails immediately while no file descriptor is left.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -78,5 +78,5 @@ fn arguments() -> (String, u16, bool) {
     let [file, port, preamble] = arguments.as_slice() else {
         panic!("usage: exercise-11 FILE PORT bare|http")
     };
-    (file.clone(), port.parse().expect("PORT is a number up to 65535"), preamble == "http")
+    (file.clone(), port.parse().expect("PORT must be a number up to 65535"), preamble == "http")
 }

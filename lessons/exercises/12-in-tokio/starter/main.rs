@@ -1,4 +1,4 @@
-//! Exercise 12: the server with threads, ported to Tokio.
+//! The server of exercise 12, a half-finished port of a server with threads to Tokio.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let mut builder = Builder::new_multi_thread();
-    // Two threads for all clients, and at most four for files, since file calls block.
+    // Two worker threads serve all clients. At most four threads run the blocking file calls.
     builder.worker_threads(2).max_blocking_threads(4);
     let runtime = builder.enable_all().build()?;
     runtime.block_on(accept_loop(file.into(), port))
@@ -31,19 +31,19 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Your turn: start one task per client. With threads, this was `thread::spawn`.
+                // Your turn: start one task per client. Use Tokio's counterpart of `thread::spawn`.
                 let _ = handle_connection(stream, &file).await;
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    // Your turn: do both concurrently in this one task. With threads, this took two threads.
+    // Your turn: send and drain concurrently in this task. The server with threads needs two.
     send_file(writer, file).await?;
     drain(reader).await
 }
@@ -75,5 +75,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-12 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

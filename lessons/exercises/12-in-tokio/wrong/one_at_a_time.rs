@@ -1,4 +1,5 @@
-//! Sends and drains concurrently, but the accept loop waits for each client.
+//! This answer is incorrect because the accept loop awaits each client before it accepts the next
+//! one.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let mut builder = Builder::new_multi_thread();
-    // Two threads for all clients, and at most four for files, since file calls block.
+    // Two worker threads serve all clients. At most four threads run the blocking file calls.
     builder.worker_threads(2).max_blocking_threads(4);
     let runtime = builder.enable_all().build()?;
     runtime.block_on(accept_loop(file.into(), port))
@@ -33,16 +34,16 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
             Ok((stream, _)) => {
                 let _ = handle_connection(stream, &file).await;
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    // Ends at the first error, or when both are done: each side has sent its FIN.
+    // `try_join!` returns at the first error, or after both sides have sent a FIN.
     tokio::try_join!(send_file(writer, file), drain(reader))?;
     Ok(())
 }
@@ -74,5 +75,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-12 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

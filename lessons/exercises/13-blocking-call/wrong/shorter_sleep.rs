@@ -1,4 +1,5 @@
-//! Sleeps a thousand times more briefly, but still blocks the thread.
+//! This answer is incorrect because a sleep that is a thousand times shorter still blocks the
+//! thread.
 
 use std::io::{self, ErrorKind};
 use std::net::Ipv4Addr;
@@ -20,7 +21,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let mut builder = Builder::new_multi_thread();
-    // Two threads for all clients, and at most four for files, since file calls block.
+    // Two worker threads serve all clients. At most four threads run the blocking file calls.
     builder.worker_threads(2).max_blocking_threads(4);
     let runtime = builder.enable_all().build()?;
     runtime.block_on(accept_loop(file.into(), port))
@@ -35,13 +36,13 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 let file = Arc::clone(&file);
                 tokio::spawn(async move { handle_connection(stream, &file).await });
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, file), drain(reader))?;
@@ -64,7 +65,7 @@ async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.shutdown().await
 }
 
-/// Writes all bytes. While the send buffer is full, tries again a little later.
+/// Writes all bytes. If the send buffer is full, tries again later.
 async fn write_bytes(writer: &WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match writer.try_write(bytes) {
@@ -89,5 +90,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-13 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Runs the executor, but drops every task, which cancels it.
+//! This answer is incorrect because the server drops every task, which cancels it.
 
 use std::net::{Ipv4Addr, Shutdown};
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
                 let file = Arc::clone(&file);
                 let _task = executor.spawn(async move { handle_connection(stream, &file).await });
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -38,7 +38,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
     // A clone refers to the same socket.
     future::try_zip(send_file(stream.clone(), file), drain(stream)).await?;
@@ -50,7 +50,7 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE).await?;
     let file = file.to_owned();
     if let Ok(file) = smol::unblock(|| std::fs::File::open(file)).await {
-        // smol's own file works the same way, but reads up to 8 MiB ahead.
+        // `smol::fs::File` uses the blocking pool, too, but reads up to 8 MiB ahead.
         let mut file = Unblock::with_capacity(CHUNK_BYTES, file);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -75,5 +75,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-14 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

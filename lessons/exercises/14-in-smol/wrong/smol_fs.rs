@@ -1,4 +1,4 @@
-//! Runs the executor, but uses smol's own file, which reads up to 8 MiB ahead.
+//! This answer is incorrect because smol's own file reads up to 8 MiB ahead.
 
 use std::net::{Ipv4Addr, Shutdown};
 use std::path::{Path, PathBuf};
@@ -30,10 +30,10 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
             Ok((stream, _)) => {
                 let file = Arc::clone(&file);
                 let task = executor.spawn(async move { handle_connection(stream, &file).await });
-                // Dropping a task cancels it. A detached task keeps running.
+                // Dropping a task cancels the task. A detached task keeps running.
                 task.detach();
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -41,7 +41,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
     // A clone refers to the same socket.
     future::try_zip(send_file(stream.clone(), file), drain(stream)).await?;
@@ -75,5 +75,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-14 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

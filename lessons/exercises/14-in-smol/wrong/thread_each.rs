@@ -1,4 +1,5 @@
-//! Starts one thread per client, which blocks on a future.
+//! This answer is incorrect because the server starts one thread per client, which blocks on a
+//! future.
 
 use std::net::{Ipv4Addr, Shutdown};
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 let file = Arc::clone(&file);
                 thread::spawn(move || smol::block_on(handle_connection(stream, &file)));
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -36,7 +37,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
     // A clone refers to the same socket.
     future::try_zip(send_file(stream.clone(), file), drain(stream)).await?;
@@ -48,7 +49,7 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE).await?;
     let file = file.to_owned();
     if let Ok(file) = smol::unblock(|| std::fs::File::open(file)).await {
-        // smol's own file works the same way, but reads up to 8 MiB ahead.
+        // `smol::fs::File` uses the blocking pool, too, but reads up to 8 MiB ahead.
         let mut file = Unblock::with_capacity(CHUNK_BYTES, file);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -73,5 +74,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-14 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,5 @@
-//! Flushes, as async-std's `close` does, but sends no FIN.
+//! This answer is incorrect because the server only flushes, as async-std's `close` does, and sends
+//! no FIN.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -24,10 +25,10 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // In smol, dropping a task cancels it.
+                // In smol, dropping a task cancels the task.
                 smol::spawn(handle_connection(stream, Arc::clone(&file))).detach();
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -35,7 +36,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: Arc<Path>) -> io::Result<()> {
     // The task continues to drain after the file has been sent, until the client's FIN.
     smol::spawn(drain(stream.clone())).detach();
@@ -47,7 +48,7 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE).await?;
     let file = file.to_owned();
     if let Ok(file) = smol::unblock(|| std::fs::File::open(file)).await {
-        // smol's own file would read up to 8 MiB ahead.
+        // `smol::fs::File` would read up to 8 MiB ahead.
         let mut file = Unblock::with_capacity(CHUNK_BYTES, file);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -72,5 +73,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-15 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Sends the FIN, but still uses async-std.
+//! This answer is incorrect because the server still uses async-std, although it now sends the FIN.
 
 use std::net::{Ipv4Addr, Shutdown};
 use std::path::{Path, PathBuf};
@@ -27,13 +27,13 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
             Ok((stream, _)) => {
                 task::spawn(handle_connection(stream, Arc::clone(&file)));
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => task::sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: Arc<Path>) -> io::Result<()> {
     // The task continues to drain after the file has been sent, until the client's FIN.
     task::spawn(drain(stream.clone()));
@@ -67,5 +67,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-15 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,5 @@
-//! Exercise 16: a Tokio server without a connection limit and without a stall timeout.
+//! The server of exercise 16, a Tokio server without a connection limit and without a stall
+//! timeout.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -19,7 +20,7 @@ const BACKLOG: u32 = 1024;
 struct Config {
     file: PathBuf,
     port: u16,
-    /// A client that acknowledges no data for this long is reset.
+    /// The stall timeout. The server resets a client that acknowledges no data for this long.
     stall: Duration,
     /// The maximum number of open connections. Further clients wait in the accept queue.
     connection_limit: usize,
@@ -40,7 +41,7 @@ async fn main() -> io::Result<()> {
                 let config = Arc::clone(&config);
                 tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
@@ -56,7 +57,7 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, config), drain(reader))?;
@@ -100,8 +101,8 @@ fn config() -> Config {
     let mut next = || arguments.next().expect("usage: exercise-16 FILE PORT STALL_SECONDS CLIENTS");
     Config {
         file: next().into(),
-        port: next().parse().expect("PORT is a number up to 65535"),
-        stall: Duration::from_secs(next().parse().expect("STALL_SECONDS is a whole number")),
-        connection_limit: next().parse().expect("CLIENTS is a number"),
+        port: next().parse().expect("PORT must be a number up to 65535"),
+        stall: Duration::from_secs(next().parse().expect("STALL_SECONDS must be a whole number")),
+        connection_limit: next().parse().expect("CLIENTS must be a number"),
     }
 }

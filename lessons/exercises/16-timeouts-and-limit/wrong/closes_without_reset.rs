@@ -1,4 +1,5 @@
-//! Closes a stalled connection without a reset, so that the unsent data stays in the kernel.
+//! This answer is incorrect because the server closes a stalled connection without a reset, so that
+//! the unsent data stays in the kernel.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -21,7 +22,7 @@ const SEND_BUFFER_BYTES: u32 = 16 * 1024;
 struct Config {
     file: PathBuf,
     port: u16,
-    /// A client that acknowledges no data for this long is reset.
+    /// The stall timeout. The server resets a client that acknowledges no data for this long.
     stall: Duration,
     /// The maximum number of open connections. Further clients wait in the accept queue.
     connection_limit: usize,
@@ -37,7 +38,7 @@ async fn main() -> io::Result<()> {
     );
     let permits = Arc::new(Semaphore::new(config.connection_limit));
     loop {
-        // Acquire before `accept`: a client without a permit waits in the accept queue.
+        // Acquire the permit before `accept`, so that further clients wait in the accept queue.
         let permit =
             Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
         match listener.accept().await {
@@ -49,7 +50,7 @@ async fn main() -> io::Result<()> {
                     ended
                 });
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
@@ -61,14 +62,14 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     if cfg!(unix) {
         socket.set_reuseaddr(true)?;
     }
-    // A socket is writable when about a third of its send buffer is free. The smaller the buffer,
-    // the sooner the server notices the progress of a slow client.
+    // A socket is writable when about a third of its send buffer is free. With a small buffer, the
+    // server notices the progress of a slow client sooner.
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     socket.listen(BACKLOG)
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, config), drain(reader))?;
@@ -116,8 +117,8 @@ fn config() -> Config {
     let mut next = || arguments.next().expect("usage: exercise-16 FILE PORT STALL_SECONDS CLIENTS");
     Config {
         file: next().into(),
-        port: next().parse().expect("PORT is a number up to 65535"),
-        stall: Duration::from_secs(next().parse().expect("STALL_SECONDS is a whole number")),
-        connection_limit: next().parse().expect("CLIENTS is a number"),
+        port: next().parse().expect("PORT must be a number up to 65535"),
+        stall: Duration::from_secs(next().parse().expect("STALL_SECONDS must be a whole number")),
+        connection_limit: next().parse().expect("CLIENTS must be a number"),
     }
 }

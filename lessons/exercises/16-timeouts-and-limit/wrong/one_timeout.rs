@@ -1,4 +1,4 @@
-//! Limits the reads, too, so that a silent client is reset.
+//! This answer is incorrect because the server also limits the reads, and so resets silent clients.
 
 use std::env;
 use std::io::{self, ErrorKind};
@@ -22,7 +22,7 @@ const SEND_BUFFER_BYTES: u32 = 16 * 1024;
 struct Config {
     file: PathBuf,
     port: u16,
-    /// A client that acknowledges no data for this long is reset.
+    /// The stall timeout. The server resets a client that acknowledges no data for this long.
     stall: Duration,
     /// The maximum number of open connections. Further clients wait in the accept queue.
     connection_limit: usize,
@@ -38,7 +38,7 @@ async fn main() -> io::Result<()> {
     );
     let permits = Arc::new(Semaphore::new(config.connection_limit));
     loop {
-        // Acquire before `accept`: a client without a permit waits in the accept queue.
+        // Acquire the permit before `accept`, so that further clients wait in the accept queue.
         let permit =
             Arc::clone(&permits).acquire_owned().await.expect("the semaphore is never closed");
         match listener.accept().await {
@@ -50,7 +50,7 @@ async fn main() -> io::Result<()> {
                     ended
                 });
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
@@ -62,19 +62,19 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     if cfg!(unix) {
         socket.set_reuseaddr(true)?;
     }
-    // A socket is writable when about a third of its send buffer is free. The smaller the buffer,
-    // the sooner the server notices the progress of a slow client.
+    // A socket is writable when about a third of its send buffer is free. With a small buffer, the
+    // server notices the progress of a slow client sooner.
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     socket.listen(BACKLOG)
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let ended = tokio::try_join!(send_file(writer, config), drain(reader, config.stall));
     if ended.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut) {
-        // Discard the unsent data and reset the connection when it is closed.
+        // When the socket is closed, the kernel discards the unsent data and sends a reset.
         stream.set_zero_linger()?;
     }
     ended.map(|_| ())
@@ -121,8 +121,8 @@ fn config() -> Config {
     let mut next = || arguments.next().expect("usage: exercise-16 FILE PORT STALL_SECONDS CLIENTS");
     Config {
         file: next().into(),
-        port: next().parse().expect("PORT is a number up to 65535"),
-        stall: Duration::from_secs(next().parse().expect("STALL_SECONDS is a whole number")),
-        connection_limit: next().parse().expect("CLIENTS is a number"),
+        port: next().parse().expect("PORT must be a number up to 65535"),
+        stall: Duration::from_secs(next().parse().expect("STALL_SECONDS must be a whole number")),
+        connection_limit: next().parse().expect("CLIENTS must be a number"),
     }
 }

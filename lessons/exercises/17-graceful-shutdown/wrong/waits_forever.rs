@@ -1,4 +1,4 @@
-//! Waits for its clients without a time limit.
+//! This answer is incorrect because the server waits for its clients without a time limit.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -41,7 +41,7 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Accepts clients forever. Dropping this future stops accepting, but not the connections.
+/// Accepts clients forever. Dropping the future does not affect open connections.
 async fn accept_loop(listener: &TcpListener, file: Arc<Path>, connections: &mut JoinSet<()>) {
     loop {
         match listener.accept().await {
@@ -51,7 +51,7 @@ async fn accept_loop(listener: &TcpListener, file: Arc<Path>, connections: &mut 
                     let _ = handle_connection(stream, &file).await;
                 });
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
         // A finished task stays in the set until it is joined.
@@ -59,7 +59,7 @@ async fn accept_loop(listener: &TcpListener, file: Arc<Path>, connections: &mut 
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, file), drain(reader))?;
@@ -93,5 +93,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-17 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

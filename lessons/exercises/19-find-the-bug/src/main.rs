@@ -1,5 +1,5 @@
-//! Exercise 19: a Tokio server. Every few days it exits, and its operators do not know why.
-// Your turn: find the line where the error of a single client ends the whole server.
+//! The server of exercise 19, a Tokio server that exits every few days for an unknown reason.
+// Your turn: find the line in which the error of a single client ends the whole server.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -32,8 +32,8 @@ async fn accept_loop(listener: TcpListener, file: Arc<Path>) -> io::Result<()> {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // For example, no file descriptor is left. Wait a moment and try again.
-                log(format_args!("accept: {error}"));
+                // Wait, because `accept` fails immediately while no file descriptor is left.
+                log(format_args!("cannot accept a client: {error}"));
                 sleep(Duration::from_millis(100)).await;
                 continue;
             }
@@ -57,14 +57,14 @@ impl Connection {
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut connection: Connection, file: Arc<Path>) {
     let (reader, writer) = connection.stream.split();
     let mut draining = pin!(drain(reader));
     let mut sending = pin!(send_file(writer, &file));
     let ended = tokio::select! {
         sent = &mut sending => match sent {
-            // Drain what the client still sends, until the linger timeout expires.
+            // Drain until the client's FIN or the linger timeout.
             Ok(()) => timeout(LINGER, draining).await.unwrap_or(Ok(())),
             Err(error) => Err(error),
         },
@@ -109,5 +109,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-19 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

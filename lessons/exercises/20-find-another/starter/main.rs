@@ -1,4 +1,4 @@
-//! Exercise 20: a server with threads. After some hours, it no longer accepts clients.
+//! The server of exercise 20, a server with threads that accepts no more clients after some hours.
 // Your turn: every client is served, but some connections leave a resource behind. Which one?
 
 use std::collections::HashMap;
@@ -29,7 +29,7 @@ fn main() -> io::Result<()> {
                 let (file, registry) = (Arc::clone(&file), Arc::clone(&registry));
                 thread::spawn(move || handle_connection(id, &stream, &file, &registry));
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
@@ -67,7 +67,7 @@ impl Registry {
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 fn handle_connection(
     id: u64,
     stream: &TcpStream,
@@ -114,5 +114,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-20 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,5 @@
-//! Removes a connection only after a FIN, not after an error.
+//! This answer is incorrect because the server removes a connection only after a FIN, not after an
+//! error.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -28,7 +29,7 @@ fn main() -> io::Result<()> {
                 let (file, registry) = (Arc::clone(&file), Arc::clone(&registry));
                 thread::spawn(move || handle_connection(id, &stream, &file, &registry));
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
@@ -66,7 +67,7 @@ impl Registry {
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 fn handle_connection(
     id: u64,
     stream: &TcpStream,
@@ -116,5 +117,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-20 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

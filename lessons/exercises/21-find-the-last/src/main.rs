@@ -1,4 +1,5 @@
-//! Exercise 21: a smol server. It limits everything, but some connections stay open forever.
+//! The server of exercise 21, a smol server with limits, in which some connections nevertheless
+//! stay open forever.
 // Your turn: one of the limits has no effect. Which one, and for which clients?
 
 use std::io::{self, Write};
@@ -16,7 +17,7 @@ use smol::{Executor, Timer, Unblock, future};
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 const CHUNK_BYTES: usize = 64 * 1024;
 const CONNECTION_LIMIT: usize = 1000;
-/// The linger timeout: the time that the server drains after the file.
+/// The linger timeout, which limits the drain after the end of the file.
 const LINGER: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {
@@ -41,16 +42,16 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
                 };
                 executor.spawn(serving).detach();
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(error) => {
-                log(format_args!("accept: {error}"));
+                log(format_args!("cannot accept a client: {error}"));
                 Timer::after(Duration::from_millis(100)).await;
             }
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
     let sending = send_file(stream.clone(), file);
     let draining = async {
@@ -111,5 +112,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-21 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT is a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number up to 65535"))
 }

@@ -1,4 +1,4 @@
-//! Exercise 22: a Tokio server that is slow with small chunks.
+//! The server of exercise 22, a Tokio server that is slow with small chunks.
 
 use std::env;
 use std::io::{self, SeekFrom};
@@ -33,13 +33,13 @@ async fn main() -> io::Result<()> {
                 let config = Arc::clone(&config);
                 tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, config), drain(reader))?;
@@ -50,8 +50,8 @@ async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result
 async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()> {
     writer.write_all(PREAMBLE).await?;
     if let Ok(mut file) = File::open(&config.file).await {
-        // Your turn: with chunks of one byte, this can be ten times as fast. Find the bottleneck.
-        // Still write each chunk separately.
+        // Your turn: with chunks of one byte, the server can be ten times as fast. Find the
+        // bottleneck. Continue to write each chunk separately.
         let mut chunk = vec![0; config.chunk_bytes];
         let mut offset = 0;
         loop {
@@ -79,7 +79,7 @@ fn config() -> Config {
     let mut next = || arguments.next().expect("usage: exercise-22 FILE PORT CHUNK_BYTES");
     Config {
         file: next().into(),
-        port: next().parse().expect("PORT is a number up to 65535"),
-        chunk_bytes: next().parse().expect("CHUNK_BYTES is a number"),
+        port: next().parse().expect("PORT must be a number up to 65535"),
+        chunk_bytes: next().parse().expect("CHUNK_BYTES must be a number"),
     }
 }

@@ -1,4 +1,5 @@
-//! Keeps the whole file in memory for as long as the client reads.
+//! This answer is incorrect because the server keeps the whole file in memory for as long as the
+//! client reads.
 
 use std::env;
 use std::io;
@@ -32,13 +33,13 @@ async fn main() -> io::Result<()> {
                 let config = Arc::clone(&config);
                 tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // For example, no file descriptor is left. Wait a moment and try again.
+            // Wait, because `accept` fails immediately while no file descriptor is left.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends this connection only.
+/// Serves one client. An error ends only this connection.
 async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, config), drain(reader))?;
@@ -68,7 +69,7 @@ fn config() -> Config {
     let mut next = || arguments.next().expect("usage: exercise-22 FILE PORT CHUNK_BYTES");
     Config {
         file: next().into(),
-        port: next().parse().expect("PORT is a number up to 65535"),
-        chunk_bytes: next().parse().expect("CHUNK_BYTES is a number"),
+        port: next().parse().expect("PORT must be a number up to 65535"),
+        chunk_bytes: next().parse().expect("CHUNK_BYTES must be a number"),
     }
 }
