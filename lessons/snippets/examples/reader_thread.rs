@@ -45,7 +45,7 @@ fn two_threads(stream: &TcpStream, path: &str) -> io::Result<()> {
     thread::scope(|scope| {
         scope.spawn(|| drain(stream));
         let sent = send_file(stream, path);
-        // The server's FIN: the reply is complete.
+        // The reply is complete, so send the server's FIN.
         let ended = stream.shutdown(Shutdown::Write);
         sent.and(ended)
     })
