@@ -1,4 +1,5 @@
-//! Node's calls in async-std: run `cargo run -p snippets --example cheat-async-std`.
+//! Replaces Node's calls with those of async-std. To run this example:
+//! `cargo run -p snippets --example cheat-async-std`.
 
 #![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
@@ -45,7 +46,7 @@ async fn serve(stream: TcpStream) {
     client::CLOSED.wait();
 }
 
-/// Sends the file three times, each time in another way.
+/// Sends the file three times, each time in a different way.
 async fn reply(mut stream: TcpStream) -> io::Result<()> {
     drain(&mut stream).await?;
     pipe(create_read_stream(client::FILE).await?, &mut stream).await?;
@@ -86,7 +87,7 @@ async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
-        // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
+        // Waits until the kernel has accepted the whole chunk. Then the loop reads the next chunk.
         stream.write_all(&chunk).await?;
     }
 }
@@ -102,7 +103,7 @@ async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
     // ANCHOR: uncaught
     let task = task::spawn(async { panic!("a bug") });
-    // Awaiting the task raises the panic again.
+    // Awaiting the task resumes the panic.
     assert!(AssertUnwindSafe(task).catch_unwind().await.is_err());
     // ANCHOR_END: uncaught
     println!("one task has ended, and the process continues");

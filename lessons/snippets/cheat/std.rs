@@ -1,4 +1,5 @@
-//! Node's calls in blocking std: run `cargo run -p snippets --example cheat-std`.
+//! Replaces Node's calls with those of blocking std. To run this example:
+//! `cargo run -p snippets --example cheat-std`.
 
 #![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
@@ -47,7 +48,7 @@ fn serve(stream: TcpStream) {
     client::CLOSED.wait();
 }
 
-/// Sends the file three times, each time in another way.
+/// Sends the file three times, each time in a different way.
 fn reply(mut stream: TcpStream) -> io::Result<()> {
     drain(&mut stream)?;
     pipe(create_read_stream(client::FILE)?, &mut stream)?;
@@ -99,7 +100,7 @@ fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
-        // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
+        // Waits until the kernel has accepted the whole chunk. Then the loop reads the next chunk.
         stream.write_all(&chunk)?;
     }
     // ANCHOR_END: backpressure

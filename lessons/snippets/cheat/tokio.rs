@@ -1,4 +1,5 @@
-//! Node's calls in Tokio: run `cargo run -p snippets --example cheat-tokio`.
+//! Replaces Node's calls with those of Tokio. To run this example:
+//! `cargo run -p snippets --example cheat-tokio`.
 
 #![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
@@ -48,7 +49,7 @@ async fn serve(stream: TcpStream) {
     client::CLOSED.wait();
 }
 
-/// Sends the file three times, each time in another way.
+/// Sends the file three times, each time in a different way.
 async fn reply(mut stream: TcpStream) -> io::Result<()> {
     drain(&mut stream).await?;
     pipe(create_read_stream(client::FILE).await?, &mut stream).await?;
@@ -98,7 +99,7 @@ async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
-        // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
+        // Waits until the kernel has accepted the whole chunk. Then the loop reads the next chunk.
         stream.write_all(&chunk).await?;
     }
     // ANCHOR_END: backpressure
