@@ -135,7 +135,7 @@ impl Plan {
         let available = descriptors();
         let is_positive = |rate: f64| rate > 0.0 && rate.is_finite();
         let message = if !self.rate_per_s.is_none_or(is_positive) {
-            "the rate must be greater than 0".to_owned()
+            "`--rate` must be a finite number greater than 0".to_owned()
         } else if self.is_discarding && !cfg!(target_os = "linux") {
             "the kernel of this system cannot discard data\nhelp: remove `--discard`".to_owned()
         } else if self.max_segment_bytes.is_some() && !cfg!(unix) {

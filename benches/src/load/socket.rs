@@ -10,8 +10,8 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::plan::Plan;
 
-/// The size of the receive buffer that a client requests after a hold, in bytes. It is twice the
-/// default of `net.ipv4.tcp_rmem` on Linux.
+/// The size in bytes of the receive buffer that a non-reading client requests when it starts to
+/// read. The value is twice the default of `net.ipv4.tcp_rmem` on Linux.
 const RECEIVE_BUFFER_BYTES: usize = 256 * 1024;
 
 /// The flag with which Linux discards the data instead of copying it. Other systems copy the data.

@@ -98,7 +98,10 @@ fn load_exits_with_2_if_it_cannot_run() {
         ("", "<HOST:PORT>"),
         ("127.0.0.1", "such as localhost:4000"),
         ("127.0.0.1:1 --rate 5", "--connections <N>|--total <N>|--duration <TIME>"),
-        ("127.0.0.1:1 --rate -5 --total 1", "error: the rate must be greater than 0"),
+        (
+            "127.0.0.1:1 --rate -5 --total 1",
+            "error: `--rate` must be a finite number greater than 0",
+        ),
         ("127.0.0.1:1 --total 5 --hold 1s", "--hold"),
         ("127.0.0.1:1 --connections 0", "1.."),
         ("127.0.0.1:1 --total 0", "1.."),

@@ -1,4 +1,4 @@
-//! This answer is incorrect because a guard that is created in the head of a `match` lives until
+//! This answer is incorrect because a guard that is created in the expression after `match` lives until
 //! the `match` ends.
 
 use std::env;
