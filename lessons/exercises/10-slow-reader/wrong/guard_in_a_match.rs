@@ -1,5 +1,5 @@
-//! This answer is incorrect because a guard that is created in the expression after `match` lives until
-//! the `match` ends.
+//! This answer is incorrect because a guard that is created in the expression after `match` lives
+//! until the `match` ends.
 
 use std::env;
 use std::fs::File;
