@@ -1,4 +1,6 @@
-//! Node's calls in smol: run `cargo run -p snippets --example cheat-smol`.
+//! A server that uses smol's counterparts to Node's calls.
+//!
+//! Run the server with `cargo run -p snippets --example cheat-smol`.
 
 #![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
@@ -45,7 +47,7 @@ async fn serve(stream: TcpStream) {
     client::CLOSED.wait();
 }
 
-/// Sends the file three times, each time in another way.
+/// Sends the file three times, each time with different calls.
 async fn reply(mut stream: TcpStream) -> io::Result<()> {
     drain(&mut stream).await?;
     pipe(create_read_stream(client::FILE).await?, &mut stream).await?;
@@ -73,7 +75,7 @@ async fn pipe(mut file: File, stream: &mut TcpStream) -> io::Result<u64> {
     io::copy(&mut file, stream).await
 }
 
-/// Opens a file that reads ahead by at most one chunk. smol's `File` reads up to 8 MiB ahead.
+/// Opens a file, and limits reading ahead to 64 KiB. smol's `File` reads up to 8 MiB ahead.
 async fn open_with_high_water_mark(path: &'static str) -> io::Result<Unblock<std::fs::File>> {
     // ANCHOR: high_water_mark
     let file = smol::unblock(move || std::fs::File::open(path)).await?;
@@ -94,7 +96,7 @@ async fn send_chunks(mut file: Unblock<std::fs::File>, stream: &mut TcpStream) -
         if chunk.is_empty() {
             return Ok(());
         }
-        // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
+        // The loop reads the next chunk only after the kernel has accepted this chunk.
         stream.write_all(&chunk).await?;
     }
 }
@@ -110,7 +112,7 @@ async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
     // ANCHOR: uncaught
     let task = smol::spawn(async { panic!("a bug") });
-    // Awaiting the task raises the panic again. `detach` would discard it.
+    // Awaiting the task raises the panic again. `detach` would discard the panic.
     assert!(AssertUnwindSafe(task).catch_unwind().await.is_err());
     // ANCHOR_END: uncaught
     println!("one task has ended, and the process continues");

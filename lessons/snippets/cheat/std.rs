@@ -1,4 +1,6 @@
-//! Node's calls in blocking std: run `cargo run -p snippets --example cheat-std`.
+//! A server that uses std's counterparts to Node's calls.
+//!
+//! Run the server with `cargo run -p snippets --example cheat-std`.
 
 #![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
@@ -47,7 +49,7 @@ fn serve(stream: TcpStream) {
     client::CLOSED.wait();
 }
 
-/// Sends the file three times, each time in another way.
+/// Sends the file three times, each time with different calls.
 fn reply(mut stream: TcpStream) -> io::Result<()> {
     drain(&mut stream)?;
     pipe(create_read_stream(client::FILE)?, &mut stream)?;
@@ -99,7 +101,7 @@ fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
-        // Returns when the kernel has accepted the whole chunk. Until then, nothing is read.
+        // The loop reads the next chunk only after the kernel has accepted this chunk.
         stream.write_all(&chunk)?;
     }
     // ANCHOR_END: backpressure
