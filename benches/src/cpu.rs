@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 /// The CPU time that each process has used since it started, by process id.
 pub type CpuTimes = BTreeMap<u32, Duration>;
 
-/// Reads the clocks of running processes. The times include the threads that have ended.
+/// Reads the clocks of running processes. The times include threads that have ended.
 ///
 /// # Errors
 ///
@@ -19,7 +19,9 @@ pub fn read(pids: &[u32]) -> io::Result<CpuTimes> {
     let read = |&pid: &u32| {
         let raw = i32::try_from(pid).map_err(io::Error::other)?;
         let time = clock_getcpuclockid(Pid::from_raw(raw)).and_then(ClockId::now);
-        let time = time.map_err(|error| io::Error::other(format!("process {pid}: {error}")))?;
+        let time = time.map_err(|error| {
+            io::Error::other(format!("cannot read the CPU time of process {pid}: {error}"))
+        })?;
         Ok((pid, Duration::from(time)))
     };
     pids.iter().map(read).collect()
@@ -29,7 +31,7 @@ pub fn read(pids: &[u32]) -> io::Result<CpuTimes> {
 ///
 /// # Errors
 ///
-/// Fails if a process ended in between, because its CPU time is then unknown.
+/// Fails if a process ended between the two readings, because its CPU time is unknown.
 pub fn seconds_between(before: &CpuTimes, after: &CpuTimes) -> io::Result<f64> {
     if let Some(pid) = before.keys().find(|pid| !after.contains_key(pid)) {
         return Err(io::Error::other(format!("process {pid} ended during the measurement")));

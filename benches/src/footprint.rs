@@ -1,9 +1,10 @@
-//! The footprint: the cost of a server as a process. It consists of system calls, context switches,
-//! threads, memory and CPU time.
+//! The footprint of a server, which is its cost as a process. This cost consists of system calls,
+//! context switches, threads, memory and CPU time.
 //!
 //! The ids of the values are `CHUNK/SERVER/QUANTITY` and `non-reading-CLIENTS/SERVER/QUANTITY`. The
 //! numbers of system calls (`calls/NAME` and `errors/NAME`) were counted while the server served
-//! one client. All other values of a chunk size were measured while it served `fetches` clients.
+//! one client. All other values of a chunk size were measured while the server served `fetches`
+//! clients.
 
 mod cost;
 #[cfg(target_os = "linux")]
@@ -23,13 +24,14 @@ pub use measure::{Footprints, NON_READING_CLIENTS};
 #[cfg(target_os = "linux")]
 pub use strace::{Counts, counts, measurements, why_no_strace};
 
-/// The first part of the ids of values with non-reading clients. The number of clients follows.
+/// The prefix of the ids of values with non-reading clients. The number of clients follows this
+/// prefix.
 const NON_READING_PREFIX: &str = "non-reading-";
 
 type Value = fn(Cost<'_>) -> Option<f64>;
 
-/// The tables with one column per chunk size: the title, and the function that returns the value of
-/// a cell.
+/// The tables with one column per chunk size. Each entry contains the title, and the function that
+/// returns the value of a cell.
 const CHUNK_TABLES: [(&str, Value); 8] = [
     ("MB per second, measured by the client", |cost| Some(cost.get("bytes_per_s")? / 1e6)),
     ("CPU-seconds of the server per GiB", |cost| cost.get("cpu_s_per_gib")),

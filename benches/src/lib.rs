@@ -1,4 +1,4 @@
-//! Measures servers: their speed, CPU time, memory and system calls.
+//! Measures the speed, CPU time, memory and system calls of servers.
 //!
 //! - [`load`] is a client that verifies every reply and needs little CPU time.
 //! - [`suite`] contains the parts of the Criterion suites (`benches/suites`).

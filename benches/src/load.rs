@@ -1,8 +1,8 @@
 //! A load client that verifies the replies.
 //!
 //! A [`Plan`] contains the settings of the clients. [`run`] executes a plan and returns a
-//! [`Report`]. A [`Job`] also executes a plan. In addition, another thread can observe its progress
-//! and let non-reading clients start to read.
+//! [`Report`]. A [`Job`] also executes a plan. While the job runs, another thread can observe its
+//! progress and let non-reading clients start to read.
 //!
 //! Each thread runs one event loop for its share of the connections, and reads from all of them
 //! into one buffer. The client therefore needs much less CPU time than a server. The report

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::records::{day, parts};
 
-/// The values of one server in one round, by the name of the quantity. The name ends in the unit.
+/// The values of one server in one round, by the name of the quantity. Each name ends in the unit.
 pub type Values = BTreeMap<&'static str, f64>;
 
 #[derive(Clone, Copy)]
@@ -22,8 +22,8 @@ enum Quantity {
     Value(&'static str),
     /// The ratio of this quantity to the same quantity of another server.
     Ratio(&'static str, &'static str),
-    /// The speed relative to another server: the other server's duration, divided by the duration
-    /// of this server.
+    /// The speed relative to another server, which is the duration of the other server divided by
+    /// the duration of this server.
     Speed(&'static str, &'static str),
 }
 
@@ -34,8 +34,8 @@ enum Cell {
     Range(Quantity),
 }
 
-/// The columns of all tables: the scenario and the subject of the table, the header, and the
-/// content of the cells. The lines of each table have at most 80 characters.
+/// The columns of all tables. Each entry contains the scenario and the subject of the table, the
+/// header, and the content of the cells. The lines of each table have at most 80 characters.
 const COLUMNS: [(&str, &str, Cell); 23] = {
     use Cell::{Median, Range};
     use Quantity::{Ratio, Speed};
@@ -70,16 +70,17 @@ const COLUMNS: [(&str, &str, Cell); 23] = {
 const MIN: &str = "≥";
 const MAX: &str = "≤";
 
-/// The suffixes of the siblings' names in copy mode, in zero-copy mode, and in both.
+/// The suffixes of the siblings' names in copy mode, in zero-copy mode, and in both modes.
 const COPY: &[&str] = &[""];
 const ZERO_COPY: &[&str] = &["-zero-copy"];
 const BOTH: &[&str] = &["-zero-copy", ""];
 
-/// The subject of a target: the scenario, the label of the quantity, the suffixes of the siblings'
-/// names, and the quantity.
+/// The subject of a target. It consists of the scenario, the label of the quantity, the suffixes of
+/// the siblings' names, and the quantity.
 type Subject = (&'static str, &'static str, &'static [&'static str], Quantity);
 
-/// The targets of the siblings, in the order of `approaches::ALL`. NaN stands for no target.
+/// The targets of the siblings, in the order of `approaches::ALL`. NaN means that there is no
+/// target.
 const TARGETS: [(Subject, (&str, [f64; 4])); 11] = {
     use Quantity::{Ratio, Speed, Value};
     [
@@ -123,7 +124,7 @@ pub fn order<T: PartialEq>(scenarios: &[T], round: usize) -> Vec<usize> {
     order
 }
 
-/// Returns one measurement per quantity, whose samples are the values of the rounds. `None` stands
+/// Returns one measurement per quantity. Its samples are the values of the rounds. `None` stands
 /// for a failed round.
 pub fn measurements(id: &str, rounds: &[Option<Values>]) -> Vec<Measurement> {
     let quantities: BTreeSet<_> = rounds.iter().flatten().flat_map(BTreeMap::keys).collect();
@@ -146,9 +147,9 @@ pub fn tables(run: &Run) -> Vec<Table> {
 pub fn markdown(run: &Run) -> String {
     let rounds = run.options.get("rounds").unwrap_or(&Value::Null);
     let mut page = format!(
-        "# Race, {}\n\nEach value is the median of {rounds} rounds. A ratio is computed within \
-         each round; the tables show the median, the minimum and the maximum of these ratios. All \
-         servers ran in turns on this machine, over loopback, and the client discarded the data. A \
+        "# Race, {}\n\nEach value is the median of {rounds} rounds. Ratios are computed within \
+         each round. The tables show the median, the minimum and the maximum of these ratios. All \
+         servers took turns on this machine, over loopback, and the client discarded the data. A \
          CPU-second is a second of the server's CPU time. [The methodology]\
          (../../../docs/METHODOLOGY.md#the-race) explains how the race works, and `summary.json` \
          contains all values.\n\n\
@@ -221,8 +222,8 @@ fn targets(run: &Run) -> Table {
     table
 }
 
-/// Returns the median, minimum and maximum of a quantity of a server, or `None` if it was not
-/// measured. Ratios are computed within each round.
+/// Returns the median, minimum and maximum of a quantity of a server, or `None` if the quantity was
+/// not measured. Ratios are computed within each round.
 fn spread(run: &Run, scenario: &str, server: &str, quantity: Quantity) -> Option<Spread> {
     let of = |server: &str, quantity: &str| run.get(&format!("{scenario}/{server}/{quantity}"));
     match quantity {

@@ -15,7 +15,7 @@ use serde_json::Value;
 /// The name that stands for the results of the last runs on this machine.
 pub const NOW: &str = "now";
 
-/// Reads the results of the last runs (`now`), or a record by the path or the name of its folder.
+/// Reads the results of the last runs (`now`), or the record whose folder has this path or name.
 ///
 /// # Errors
 ///
@@ -35,7 +35,7 @@ pub fn load(name: &str) -> io::Result<Record> {
     Ok(Record::new(runs.collect::<io::Result<Vec<_>>>()?.into_iter().flatten()))
 }
 
-/// Reads the latest results of Criterion from its folder. Returns `None` if there are none.
+/// Reads the latest results of Criterion from its folder. Returns `None` if there are no results.
 ///
 /// # Errors
 ///
@@ -131,8 +131,8 @@ fn find_results(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Reads a JSON file of Criterion. Returns `null` if the file does not exist, which happens after a
-/// benchmark was interrupted.
+/// Reads a JSON file that Criterion wrote. Returns `null` if the file does not exist, for example
+/// because the benchmark was interrupted.
 fn read(path: &Path) -> io::Result<Value> {
     let at = |error: String| io::Error::other(format!("`{}`: {error}", path.display()));
     match fs::read(path) {

@@ -13,7 +13,7 @@ use crate::suite::BASELINE_SENDFILE;
 pub use participant::{Kind, Participant, Settings};
 pub use process::{Launcher, ServedFile, Server};
 
-/// Runs a sibling or the baseline if the first argument of this process names one, such as
+/// Runs a sibling or the baseline if the first argument of this process names one of them, such as
 /// `serve-tokio`. Returns the exit code of the server, or `None` if the argument names no server.
 pub fn main_of_server() -> Option<ExitCode> {
     let baseline = Approach { name: participant::BASELINE, ..BASELINE_SENDFILE };

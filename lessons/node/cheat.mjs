@@ -31,7 +31,7 @@ async function serve(socket) {
     await once(socket, "end").then(() => reply(socket), () => {});
 }
 
-// Sends the file three times, each time with other calls.
+// Sends the file three times, each time with different calls.
 async function reply(socket) {
     // ANCHOR: create_read_stream
     const stream = createReadStream(file);

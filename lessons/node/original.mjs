@@ -1,7 +1,7 @@
-// The server in the original note: it sends a file over raw TCP, with `pipe`. The bugs are those of
-// the note; repaired.mjs contains a fix for each. Three things are different from the note: the
-// file, the port and the chunk size are command-line arguments, the server listens only on this
-// computer, and comments mark the parts that lessons quote.
+// The server in the original note. It sends a file over raw TCP, with `pipe`. It has the bugs of
+// the note, and repaired.mjs contains a fix for each bug. This file differs from the note in three
+// respects: the file, the port and the chunk size are command-line arguments, the server listens
+// only on this computer, and comments mark the parts that lessons quote.
 //
 //   node original.mjs FILE PORT [CHUNK]
 import { createReadStream } from "node:fs";

@@ -1,7 +1,7 @@
 // The original Node server with its bugs fixed. It sends the same file over raw TCP, and uses only
-// what Node provides. Read it beside original.mjs. A comment that begins with "Original:" describes
-// what the original server does at this point, and the consequence. This server logs each event as
-// one JSON object per line, like the servers in Rust.
+// modules of Node. Read this file beside original.mjs. A comment that begins with "Original:"
+// describes what the original server does at this point, and the consequence. This server logs each
+// event as one JSON object per line, like the servers in Rust.
 //
 //   node repaired.mjs FILE PORT [CHUNK] [bare|http|none]
 import { constants } from "node:fs";
@@ -20,8 +20,9 @@ const LOG_LINES_MAX = 16_384;
 const connections = new Set();
 let lastId = 0;
 
-// Original: net.createServer((socket) => …). By default, Node ends its side of the connection as
-// soon as the client's FIN arrives. A client that half-closes the connection receives ten bytes.
+// Original: the server calls `net.createServer` without options. By default, Node ends its side of
+// the connection as soon as the client's FIN arrives. A client that half-closes the connection
+// receives ten bytes.
 const server = net.createServer({ allowHalfOpen: true }, handleConnection);
 
 function handleConnection(socket) {
@@ -32,8 +33,8 @@ function handleConnection(socket) {
     log("connected", { conn: conn.id, peer: `${remoteAddress}:${remotePort}` });
     drain(conn);
 
-    // Original: the same listener. But `pipe` does not destroy its source, so the file's descriptor
-    // stays open. Here `sendFile` closes the file when the socket is closed.
+    // Original: the socket has an "error" listener, too, but `pipe` does not destroy its source, so
+    // the file's descriptor stays open. Here, `sendFile` closes the file when the socket is closed.
     socket.on("error", (error) => (conn.error ??= error));
     conn.closed = new Promise((resolve) => socket.on("close", resolve));
 
@@ -50,7 +51,7 @@ function handleConnection(socket) {
     });
 }
 
-// Sends the preamble and the file, and closes the connection. It replaces the original server's
+// Sends the preamble and the file, and closes the connection. Replaces the original server's
 // `write` and `pipe`.
 async function sendFile(conn) {
     let opened;
@@ -65,8 +66,7 @@ async function sendFile(conn) {
     const { handle, bytes } = opened;
     try {
         await writeBytes(conn, preambleFor(undefined, bytes));
-        // Original: pipe(socket). If the file grows, it also sends the new bytes. It also reads
-        // ahead.
+        // Original: `pipe` also sends the bytes by which the file grows, and it reads ahead.
         const buffer = Buffer.alloc(Math.min(chunkBytes, Math.max(bytes, 1)));
         for (let remaining = bytes; remaining > 0 && !conn.socket.destroyed; ) {
             const length = Math.min(remaining, buffer.length);
@@ -79,8 +79,8 @@ async function sendFile(conn) {
         await handle.close();
     }
     if (conn.socket.destroyed) return;
-    // Original: at the stream's event "end", when Node has read all bytes. The last ones may still
-    // wait in the socket.
+    // Original: the server logs "File Ended" when Node has read all bytes (the stream's event
+    // "end"). The last bytes may still wait in the socket.
     log("file_ended", { conn: conn.id, bytes });
     await lingeringClose(conn);
 }
@@ -110,9 +110,9 @@ async function writeBytes(conn, bytes) {
 
 // Rejects the promise if the client acknowledges no byte within the stall timeout.
 //
-// Original: no timeout. A client that reads nothing stays connected forever. A long write does not
-// prove that the client is stalled: Linux accepts more data only when a third of the send buffer is
-// free.
+// Original: the server has no timeout, so a client that reads nothing stays connected forever. A
+// long write does not prove that the client is stalled, because Linux accepts more data only when a
+// third of the send buffer is free.
 function watchForStall(socket) {
     let timer;
     const promise = new Promise((_, reject) => {
@@ -130,9 +130,10 @@ function watchForStall(socket) {
     return { promise, stop: () => clearInterval(timer) };
 }
 
-// Returns the number of bytes that the client has not acknowledged, as a hexadecimal text. Node has
-// no function for this. Linux has a table of all connections. On other systems the result is always
-// undefined, so that a write may take at most as long as the stall timeout.
+// Returns the number of bytes that the client has not acknowledged, as a hexadecimal string. Node
+// has no function that returns this number, but Linux has a table of all connections. On other
+// systems, the result is always undefined, so a write may take at most as long as the stall
+// timeout.
 async function unacknowledgedBytes({ localPort, remotePort }) {
     const hex = (port) => Number(port).toString(16).toUpperCase().padStart(4, "0");
     const table = await readFile("/proc/net/tcp", "utf8").catch(() => "");
@@ -145,7 +146,8 @@ async function lingeringClose(conn) {
     const { socket, received } = conn;
     socket.end();
     const linger = setTimeout(() => {
-        // A client that still sends data would wait for the server to read it. A reset ends that.
+        // A client that still sends data would wait for the server to read it. A reset ends this
+        // wait.
         if (conn.received > received) socket.resetAndDestroy();
         else socket.destroy();
     }, LINGER_MS);
@@ -155,8 +157,8 @@ async function lingeringClose(conn) {
 
 // Reads, counts and logs what the client sends.
 //
-// Original: no "data" listener, so Node never reads from the socket. A client that uploads before
-// it reads waits forever, and Node never emits "end" and "close" after unread data.
+// Original: the socket has no "data" listener, so Node never reads from it. A client that uploads
+// before it reads waits forever. If data is unread, Node emits neither "end" nor "close".
 function drain(conn) {
     let bytes = 0;
     let preview;
@@ -230,9 +232,10 @@ function escaped(data) {
     return preview;
 }
 
-// Original: console.log. If stdout is a pipe that is not read, `console.log` blocks, and all
-// clients wait. If the pipe is closed, an error ends the process. Here, lines wait in a queue of
-// limited length, only one write is in progress at a time, and lines that do not fit are counted.
+// Original: the server calls `console.log`. If stdout is a pipe that no program reads,
+// `console.log` blocks, and all clients wait. If the pipe is closed, an error ends the process.
+// Here, lines wait in a queue of limited length, only one write is in progress at a time, and lines
+// that do not fit are counted.
 const out = openStdout();
 out.on("error", () => {});
 let lines = [];
@@ -276,21 +279,23 @@ function exitWithError(message) {
     process.exit(2);
 }
 
-// Original: no listener, so a port in use ends the process with a stack trace. A program cannot
-// change what Node does if no file descriptor is left: Node's library libuv accepts the waiting
-// connections and closes them without sending a byte, and does not notify the program.
+// Original: the server has no "error" listener, so a port in use ends the process with a stack
+// trace. A program cannot change Node's behavior when no file descriptor is left. Node's library
+// libuv accepts the waiting connections, closes them without sending a byte, and does not notify
+// the program.
 server.on("error", (error) => {
     if (!server.listening) exitWithError(error.message);
     logError(error);
 });
 
-// Original: no signal handler. SIGTERM ends the process while clients receive the file.
+// Original: the server has no signal handler, so SIGTERM ends the process while clients receive the
+// file.
 for (const signal of ["SIGINT", "SIGTERM"]) {
     process.on(signal, () => {
         if (!server.listening) process.exit(130);
         log("shutdown");
         server.close(async () => {
-            // If nothing reads the log, the process exits after one second.
+            // If no program reads the log, the process exits after one second.
             setTimeout(() => process.exit(0), 1_000);
             await Promise.all([...connections].map(({ finished }) => finished));
             await writing;
@@ -306,11 +311,12 @@ if (!Number.isInteger(chunkBytes) || chunkBytes < 1) {
 if (!["bare", "http", "none"].includes(preamble)) {
     exitWithError(`invalid preamble \`${preamble}\`: expected bare, http or none`);
 }
-// Original: no such check. If the file is missing, the original server fails when the first client
-// connects.
+// Original: the server does not check the file at startup. If the file is missing, the server fails
+// when the first client connects.
 const { handle, bytes } = await openFile().catch((error) => exitWithError(error.message));
 await handle.close();
-// Original: listen(port, host). Its backlog has the default value, 511 connections.
+// Original: the server calls `listen(port, host)`, so the backlog has the default value, 511
+// connections.
 server.listen({ port: Number(port), host: "127.0.0.1", backlog: 4096 }, () => {
     const { address, port } = server.address();
     const addr = `${address}:${port}`;

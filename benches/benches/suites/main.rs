@@ -1,7 +1,8 @@
 //! Measures the times that clients observe, by file size, chunk size and number of clients.
 //!
-//! `cargo bench -p benches -- --list` lists the benchmarks, and `-- tokio` runs some of them.
-//! docs/METHODOLOGY.md explains why the comparison is fair, and what the results do not show.
+//! `cargo bench -p benches -- --list` lists the benchmarks. `cargo bench -p benches -- tokio` runs
+//! those whose names contain `tokio`. docs/METHODOLOGY.md explains why the comparison is fair, and
+//! what the results do not show.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -20,14 +21,14 @@ const COPY_CHUNK_BYTES: usize = 64 * 1024;
 #[cfg(target_os = "linux")]
 const ZERO_COPY_CHUNK_BYTES: usize = 1024 * 1024;
 
-/// The names of the file sizes in the ids of benchmarks, and the sizes in bytes.
+/// The file sizes, each as its name in the ids of benchmarks and as a number of bytes.
 const FILE_SIZES: [(&str, u64); 3] =
     [("64KiB", 64 * 1024), ("1MiB", 1024 * 1024), ("64MiB", 64 * 1024 * 1024)];
 
 /// The numbers of concurrent clients.
 const CLIENTS: [u64; 3] = [1, 16, 256];
 
-/// The length of the file in bytes for the benchmarks that time only the first byte.
+/// The length of the file, in bytes, in the benchmarks that time only the first byte.
 const CONNECT_FILE_BYTES: u64 = 1024;
 
 struct Benchmark {
@@ -50,16 +51,17 @@ enum File {
 /// The part of the client's work that is timed.
 #[derive(Clone, Copy)]
 enum Work {
-    /// One client, from `connect` to the end of the reply.
+    /// The time of one client from `connect` to the end of the reply.
     Fetch,
-    /// This number of concurrent clients, from the first `connect` to the end of the last reply.
+    /// The time of this number of concurrent clients from the first `connect` to the end of the
+    /// last reply.
     FetchByMany(u64),
-    /// One client, from `connect` to the first byte.
+    /// The time of one client from `connect` to the first byte.
     FirstByte,
 }
 
 fn main() {
-    // The command line may override these values, as `just benchmark-quick` does.
+    // The command line may override these values, as `just bench-quick` does.
     let mut criterion = Criterion::default()
         .without_plots()
         .sample_size(20)
@@ -85,7 +87,7 @@ fn main() {
             let target = target.get_or_insert_with(|| {
                 if shows_progress {
                     let (number, total, s) = (at + 1, benchmarks.len(), start.elapsed().as_secs());
-                    // A closed stderr is not an error.
+                    // The benchmark does not need stderr, so a closed stderr is not an error.
                     let _ = writeln!(io::stderr(), "\n[{number}/{total}, {s} s]");
                 }
                 benchmark.start(folder.path()).unwrap_or_else(|error| panic!("{error}"))
@@ -97,8 +99,8 @@ fn main() {
     criterion.final_summary();
 }
 
-/// Returns all benchmarks. They have the same number of worker threads, because the executor of
-/// async-std belongs to the process: its first server determines the number.
+/// Returns all benchmarks. All of them have the same number of worker threads, because async-std
+/// has one executor per process, and the first server determines the number of its threads.
 fn benchmarks() -> Vec<Benchmark> {
     let siblings = approaches::ALL;
     let mut benchmarks = Vec::new();
@@ -124,8 +126,8 @@ fn benchmarks() -> Vec<Benchmark> {
     for size in CHUNK_SIZES {
         benchmarks.extend(siblings.map(|approach| of_chunk_size(approach, size)));
     }
-    // On Linux, the page cache hides the cost of single bytes on other systems. Only an approach
-    // with a runtime has a blocking pool.
+    // On other systems, each read is a call on the blocking pool. The following benchmarks measure
+    // the cost of these calls on Linux. Only an approach with a runtime has a blocking pool.
     if cfg!(target_os = "linux") {
         for approach in siblings.into_iter().filter(|approach| approach.has_workers) {
             benchmarks.push(Benchmark {

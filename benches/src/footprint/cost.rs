@@ -2,18 +2,18 @@
 
 use harness::record::Run;
 
-/// The system call with which the siblings with a runtime read data from the page cache. They also
-/// call `read`, but only for wake-ups.
+/// The system call with which the siblings with a runtime read data from the page cache. These
+/// siblings also call `read`, but only for wake-ups.
 const RUNTIME_READ: &str = "preadv2";
 
 /// The system calls with which all other servers read a file. Servers read from sockets with
-/// `recvfrom`. In Node, these calls include the calls for wake-ups.
+/// `recvfrom`. Node also makes the calls in this list for wake-ups.
 const READS: [&str; 4] = ["read", "readv", "pread64", "preadv"];
 
 /// The system calls with which the siblings write to a socket. `sendfile` also reads the file.
 const WRITES: [&str; 3] = ["sendto", "sendmsg", "sendfile"];
 
-/// The system calls with which Node writes to a socket. They include the calls for wake-ups.
+/// The system calls with which Node writes to a socket. Node also makes these calls for wake-ups.
 const NODE_WRITES: [&str; 2] = ["write", "writev"];
 
 /// The resources that a server used to send a file in chunks of one size.
@@ -27,13 +27,13 @@ pub struct Cost<'a> {
 }
 
 impl<'a> Cost<'a> {
-    /// Selects the values of a server and of a chunk size, such as `64KiB`, from a run of the
+    /// Selects the values of one server with one chunk size, such as `64KiB`, from a run of the
     /// footprint.
     pub fn new(run: &'a Run, chunk: &'a str, server: &'a str) -> Self {
         Self { run, chunk, server }
     }
 
-    /// Returns the value of a quantity, like [`Run::value`].
+    /// Returns the value of a quantity. See [`Run::value`].
     pub fn get(&self, quantity: &str) -> Option<f64> {
         self.run.value(&format!("{}/{}/{quantity}", self.chunk, self.server))
     }
@@ -48,8 +48,8 @@ impl<'a> Cost<'a> {
     pub fn reads(&self) -> Option<f64> {
         let name = self.server.strip_suffix("-zero-copy").unwrap_or(self.server);
         let has_runtime = approaches::by_name(name).is_some_and(|approach| approach.has_workers);
-        // If the file system does not support `RWF_NOWAIT`, all of these calls fail, and threads of
-        // the blocking pool read the file with other calls.
+        // If the file system does not support `RWF_NOWAIT`, all `preadv2` calls fail, and threads
+        // of the blocking pool read the file with other calls.
         let is_supported = self.get(&format!("calls/{RUNTIME_READ}")).is_none()
             || self.successful(&[RUNTIME_READ])? > 0.0;
         self.successful(if has_runtime && is_supported { &[RUNTIME_READ] } else { &READS })

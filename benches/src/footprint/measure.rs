@@ -18,14 +18,15 @@ use crate::suite::WORKERS;
 /// The numbers of non-reading clients with which memory is measured.
 pub const NON_READING_CLIENTS: [u64; 4] = [1, 16, 256, 1024];
 
-/// The length of the file for non-reading clients. The kernel accepts less for each of them, so
-/// that the server always has unsent data.
+/// The length of the file for non-reading clients, in bytes. The kernel accepts less data per
+/// client, so that the server always has unsent data.
 const NON_READING_FILE_BYTES: u64 = 1024 * 1024;
 
-/// The size of the receive buffer that a non-reading client requests. The kernel doubles it.
+/// The size of the receive buffer that a non-reading client requests, in bytes. The kernel doubles
+/// this size.
 const RECEIVE_BUFFER_BYTES: usize = 16 * 1024;
 
-/// The chunk size of the server with non-reading clients, which is the default of copy mode.
+/// The chunk size of the server with non-reading clients, in bytes. It is the default of copy mode.
 const NON_READING_CHUNK_BYTES: u64 = 64 * 1024;
 
 /// The interval between two measurements of a server's memory. When the memory has grown by at most
@@ -33,17 +34,17 @@ const NON_READING_CHUNK_BYTES: u64 = 64 * 1024;
 const SETTLE_INTERVAL: Duration = Duration::from_millis(200);
 const SETTLED_RATIO: f64 = 1.01;
 
-/// The maximum number of checks whether the memory still grows.
+/// The maximum number of times that the server's memory is checked for growth.
 const SETTLE_CHECKS_MAX: usize = 25;
 
-/// The maximum number of clients per timed job, one after another.
+/// The maximum number of clients per timed job. The clients connect one after another.
 const FETCHES_MAX: u64 = 200;
 
 /// Measures the costs of servers, one server after another.
 #[derive(Debug)]
 pub struct Footprints {
     launcher: Launcher,
-    /// The system calls of a start and a stop without a client, by server.
+    /// The system calls that each server makes for a start and a shutdown without a client.
     without_client: HashMap<String, Counts>,
     job_time: Duration,
     is_tracing: bool,
@@ -67,8 +68,8 @@ impl Footprints {
     }
 
     /// Measures a server that sends a file of `file_bytes` bytes to one client at a time. `chunk`
-    /// is the chunk size, such as `64KiB`. Then counts the system calls of another process of the
-    /// same server, which serves one client.
+    /// is the chunk size, such as `64KiB`. Then counts the system calls of a second process of this
+    /// server, which serves one client.
     ///
     /// # Errors
     ///

@@ -13,7 +13,8 @@ use harness::record::Measurement;
 /// The number of calls and the number of failed calls, by the name of the system call.
 pub type Counts = BTreeMap<String, [u64; 2]>;
 
-/// Returns the reason why system calls cannot be counted on this machine, or `None` if they can.
+/// Returns the reason why system calls cannot be counted on this machine, or `None` if they can be
+/// counted.
 pub fn why_no_strace() -> Option<String> {
     let words = command(Path::new("/dev/null"));
     let mut command = Command::new(&words[0]);
@@ -58,8 +59,8 @@ pub fn counts(path: &Path) -> io::Result<Counts> {
     }
 }
 
-/// Returns the numbers of system calls that a server makes for its client. These are its `counts`
-/// minus the counts of a start and a shutdown `without_client`.
+/// Returns the numbers of system calls that a server makes for its client. Each number is the
+/// difference between `counts` and the counts of a start and a shutdown (`without_client`).
 pub fn measurements(id: &str, counts: &Counts, without_client: &Counts) -> Vec<Measurement> {
     let measurements = counts.iter().flat_map(|(name, [calls, errors])| {
         let [other_calls, other_errors] = without_client.get(name).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Sends the request of one connection, receives the reply, and verifies it.
+//! Sends the request of one connection, and receives and verifies the reply.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -15,14 +15,15 @@ use super::socket;
 /// file. A small value limits how much of the file is copied together with the preamble.
 const PREAMBLE_READ_BYTES: usize = 4096;
 
-/// The maximum number of consecutive reads from one connection, so that all connections progress.
+/// The maximum number of consecutive reads from one connection. With this limit, all connections
+/// make progress.
 const READS_MAX: usize = 8;
 
 /// The number of reads per second of a slow client. A larger number would cost more CPU time.
 const SLOW_READS_PER_S: u64 = 10;
 
-/// Whether a read that does not fill the buffer has read all available data. This is true for
-/// epoll, and saves the read that would return `WouldBlock`.
+/// Is true if a read that does not fill the buffer has read all available data. With epoll, the
+/// client can therefore omit the read that would return `WouldBlock`.
 const PARTIAL_READ_IS_LAST: bool = cfg!(target_os = "linux");
 
 pub(super) struct Connection {
@@ -31,18 +32,19 @@ pub(super) struct Connection {
     pub number: u64,
     /// The planned start of the connection.
     pub due: Instant,
-    /// The time at which data was last received, or at which the connection started.
+    /// The time at which the client last received data or, before the first data, at which it
+    /// connected.
     pub last_active: Instant,
     /// The time from the planned start to the first byte of the reply.
     pub first_byte: Option<Duration>,
     /// The number of received bytes, including the preamble.
     pub received_bytes: u64,
     pub is_connected: bool,
-    /// Whether a read may return data.
+    /// Is true if a read may return data.
     pub is_readable: bool,
-    /// Whether the server's FIN or RST has arrived.
+    /// Is true if the server's FIN or RST has arrived.
     pub is_read_closed: bool,
-    /// Whether the connection is in the worker's queue.
+    /// Is true if the connection is in the worker's queue.
     pub is_queued: bool,
     is_reset: bool,
     sent_bytes: usize,
@@ -55,11 +57,11 @@ pub(super) struct Connection {
 
 /// The next action of the worker for a connection.
 pub(super) enum Step {
-    /// Wait for an event.
+    /// Waits for an event.
     Wait,
-    /// Read again after the other connections.
+    /// Reads again after the other connections.
     Continue,
-    /// Close the connection.
+    /// Closes the connection.
     End(Result<(), Failure>),
 }
 
@@ -95,7 +97,7 @@ impl Connection {
     /// was sent.
     ///
     /// On loopback, the connection is established as soon as `connect` returns. A successful write
-    /// proves this, and costs less than a query.
+    /// proves that the connection is established, and costs less than a query.
     pub fn send_request(&mut self, plan: &Plan) -> Result<bool, Failure> {
         while self.sent_bytes < plan.request.len() {
             match self.stream.write(&plan.request[self.sent_bytes..]) {
@@ -176,7 +178,8 @@ impl Connection {
         }
     }
 
-    /// Reads once. Returns the number of bytes (0 at EOF), or `None` if no data is available.
+    /// Reads once. Returns the number of received bytes (0 at EOF), or `None` if no data is
+    /// available.
     fn read(
         &mut self,
         plan: &Plan,
@@ -226,7 +229,8 @@ impl Connection {
         self.received_bytes += count as u64;
         if let Some(bytes_per_s) = plan.slow_bytes_per_s {
             let pause = Duration::from_secs_f64(count as f64 / bytes_per_s as f64);
-            // After a delay, a slow client makes at most one read ahead of its rate.
+            // If data arrives late, a slow client may read twice without a pause, but does not
+            // catch up further.
             self.next_read = now.max(self.next_read + pause);
         }
     }

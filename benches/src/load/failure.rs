@@ -1,4 +1,4 @@
-//! The reasons for which a connection fails.
+//! The reasons why a connection fails.
 
 use std::fmt;
 use std::io;
@@ -11,7 +11,7 @@ use serde::Serialize;
 pub enum Kind {
     /// No server listens on the port.
     Refused,
-    /// `connect` failed for another reason.
+    /// `connect` failed for a different reason.
     Connect,
     /// No local port is left for another connection to the server.
     NoPorts,
@@ -31,18 +31,18 @@ pub enum Kind {
     Long,
     /// The length is correct, but the content differs from the file.
     Hash,
-    /// `read` failed for another reason.
+    /// `read` failed for a different reason.
     Io,
 }
 
-/// Writes the name that the JSON report contains.
+/// Writes the name of the kind, as in the JSON report.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
     }
 }
 
-/// The reason for which a connection failed. Some messages include help.
+/// The reason why a connection failed. Some messages include help.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub kind: Kind,
@@ -65,9 +65,10 @@ impl Failure {
             AddrInUse, AddrNotAvailable, ConnectionRefused, ConnectionReset, TimedOut,
         };
         let (kind, message) = match error.kind() {
-            ConnectionRefused => {
-                (Kind::Refused, "no server listens on this port, or its accept queue is full")
-            }
+            ConnectionRefused => (
+                Kind::Refused,
+                "no server listens on this port, or the server's accept queue is full",
+            ),
             ConnectionReset => {
                 (Kind::Reset, "the server reset the connection during the handshake")
             }

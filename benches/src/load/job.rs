@@ -1,4 +1,4 @@
-//! The state of a plan during its execution, which all threads share.
+//! The state of a plan during its execution. All threads share this state.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -10,18 +10,18 @@ use super::failure::{Failure, Kind};
 use super::plan::{Amount, Hold, Plan};
 use super::report::Tally;
 
-/// The maximum number of non-reading clients that wait for their first byte at the same time. It is
-/// less than 511, the backlog of nginx and Node: if the accept queue is full, the kernel retries
-/// the handshake of a client after one second.
+/// The maximum number of non-reading clients that wait for their first byte at the same time. This
+/// number is less than 511, which is the backlog of nginx and Node. If the accept queue were full,
+/// the kernel would retry the handshake of a client only after one second.
 const UNANSWERED_MAX: u64 = 256;
 
 /// The time after which more clients start, even if no waiting client has received its first byte.
 const UNANSWERED_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The interval between two checks whether all clients have received their first byte.
+/// The interval at which a job checks whether all clients have received their first byte.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A plan during its execution. Another thread can observe its progress.
+/// A plan that is being executed. Another thread can observe the progress.
 #[derive(Debug)]
 pub struct Job {
     pub(super) plan: Plan,
@@ -35,7 +35,7 @@ pub struct Job {
 }
 
 impl Job {
-    /// Prepares the execution of a plan. Rates and durations start at this call.
+    /// Prepares the execution of a plan. Rates and durations are measured from this call.
     ///
     /// # Errors
     ///
@@ -65,7 +65,7 @@ impl Job {
     }
 
     /// Waits until each non-reading client has received the first byte of its reply, or has failed.
-    /// Returns false if this takes longer than `timeout`.
+    /// Returns false if the wait takes longer than `timeout`.
     pub fn wait_for_non_reading_clients(&self, timeout: Duration) -> bool {
         let deadline = Instant::now() + timeout;
         while self.answered().0 < self.plan.connections && !self.is_stopped() {
@@ -133,8 +133,8 @@ impl Job {
         if let Hold::For(time) = hold {
             let (answered, since_last) = self.answered();
             if answered >= self.plan.connections && since_last >= time {
-                // Without this call, the hold would resume: the clients that now read reset the
-                // time since the last event.
+                // Without this call, the hold would resume, because the clients that now read cause
+                // events, and each event resets `since_last`.
                 self.release();
             }
         }
@@ -142,7 +142,7 @@ impl Job {
     }
 
     /// Returns whether another client may start. Limits the number of non-reading clients that wait
-    /// for their first byte, so that the server's accept queue is not full.
+    /// for their first byte, so that they do not fill the server's accept queue.
     pub(super) fn may_start(&self) -> bool {
         if self.plan.hold.is_none() {
             return true;

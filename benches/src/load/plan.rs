@@ -10,8 +10,8 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::preamble::PreambleKind;
 
-/// The number of file descriptors that are reserved for other purposes than connections: the
-/// standard streams, and the event loop of each thread.
+/// The number of file descriptors that are reserved for purposes other than connections, such as
+/// the standard streams and the event loop of each thread.
 const OTHER_DESCRIPTORS: u64 = 20;
 
 /// The settings of the clients.
@@ -24,7 +24,7 @@ pub struct Plan {
     /// The total number of connections.
     pub amount: Amount,
     /// The number of connections to start per second. The rate does not depend on the server's
-    /// speed. `None` starts connections as soon as others have ended.
+    /// speed. With `None`, a connection starts as soon as another one has ended.
     pub rate_per_s: Option<f64>,
     /// The event after which non-reading clients start to read. With `None`, all clients read
     /// immediately.
@@ -35,8 +35,8 @@ pub struct Plan {
     pub reset_after_bytes: Option<u64>,
     /// The local address of the clients.
     pub source: Option<IpAddr>,
-    /// The size of the receive buffer in bytes (`SO_RCVBUF`). Linux doubles it. Non-reading clients
-    /// enlarge the buffer when they start to read.
+    /// The size of the receive buffer in bytes (`SO_RCVBUF`). Linux doubles this size. Non-reading
+    /// clients enlarge the buffer when they start to read.
     pub receive_buffer_bytes: Option<usize>,
     /// The maximum size of a TCP segment in bytes.
     pub max_segment_bytes: Option<u32>,
@@ -46,9 +46,9 @@ pub struct Plan {
     pub expected: Option<Expected>,
     /// The expected preamble.
     pub preamble: PreambleKind,
-    /// Whether the kernel discards the data instead of copying it to the client (Linux).
+    /// Is true if the kernel discards the data instead of copying it to the client (Linux).
     pub is_discarding: bool,
-    /// The maximum time without data on a connection. The connection then fails.
+    /// The maximum time without data on a connection. After this time, the connection fails.
     pub timeout: Duration,
     /// The number of threads. Each thread runs an event loop.
     pub threads: usize,
@@ -57,9 +57,10 @@ pub struct Plan {
 /// The total number of connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Amount {
-    /// A fixed number.
+    /// A fixed number of connections.
     Total(u64),
-    /// As many as start within this time. Connections that are open at its end are completed.
+    /// All connections that start within this time. Connections that are open at the end of this
+    /// time are completed.
     During(Duration),
 }
 
@@ -125,11 +126,11 @@ impl Plan {
         self
     }
 
-    /// Checks that this machine can execute the plan.
+    /// Checks whether this machine can execute the plan.
     ///
     /// # Errors
     ///
-    /// Fails if it cannot. The message includes help.
+    /// Fails if this machine cannot execute the plan. The message includes help.
     pub(super) fn check(&self) -> io::Result<()> {
         let available = descriptors();
         let is_positive = |rate: f64| rate > 0.0 && rate.is_finite();
@@ -156,10 +157,11 @@ impl Plan {
     }
 }
 
-/// Raises the file descriptor limit, and returns the maximum number of open connections.
+/// Raises the file descriptor limit, and returns the maximum number of open connections that it
+/// permits.
 pub fn descriptors() -> u64 {
     let limit = harness::cleanup::raise_descriptor_limit();
-    // Windows has no such limit, but each connection needs a port.
+    // Windows does not limit file descriptors, but each connection needs a port.
     let limit = if cfg!(unix) { limit } else { u16::MAX.into() };
     limit.saturating_sub(OTHER_DESCRIPTORS)
 }

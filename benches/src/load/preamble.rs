@@ -9,7 +9,7 @@ const STATUS_LINE: &[u8] = b"HTTP/1.x 200";
 const MINOR_VERSION_AT: usize = 7;
 const STATUS_AT: usize = 9;
 
-/// The maximum length of an HTTP header in bytes, from the default of Node's
+/// The maximum length of an HTTP header in bytes. It is the default of Node's
 /// `--max-http-header-size`.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
@@ -70,7 +70,7 @@ impl Preamble {
     }
 }
 
-/// Returns the length of the preamble in bytes, or `None` if it is incomplete.
+/// Returns the length of the preamble in bytes, or `None` if the preamble is incomplete.
 fn preamble_length(kind: PreambleKind, reply: &[u8]) -> Result<Option<usize>, Failure> {
     match kind {
         PreambleKind::None => Ok(Some(0)),

@@ -12,7 +12,7 @@ use super::plan::Plan;
 /// The maximum number of failures that the report describes.
 const EXAMPLES_MAX: usize = 5;
 
-/// The minimum duration of a load, in seconds, for a warning about the client's CPU time. In
+/// The duration of a load, in seconds, above which the report warns about the client's CPU time. In
 /// shorter loads, the client spends most of its CPU time on startup.
 const SHORT_S: f64 = 0.1;
 
@@ -38,7 +38,7 @@ pub struct Report {
     /// The time in seconds from the start of the first connection to the end of the last
     /// connection.
     pub wall_s: f64,
-    /// The received data per second, in 10⁹ bytes.
+    /// The number of bytes received per second, in units of 10⁹ bytes.
     pub gb_per_s: f64,
     /// The number of successful connections per second.
     pub connections_per_s: f64,
@@ -67,9 +67,9 @@ pub enum Verified {
 pub struct Percentiles {
     /// The median.
     pub p50: u64,
-    /// The 90th percentile: at least 90% of the values are less or equal.
+    /// The 90th percentile. At least 90% of the values are less than or equal to this value.
     pub p90: u64,
-    /// The 99th percentile: at least 99% of the values are less or equal.
+    /// The 99th percentile. At least 99% of the values are less than or equal to this value.
     pub p99: u64,
     /// The largest value.
     pub max: u64,

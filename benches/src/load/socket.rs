@@ -55,8 +55,8 @@ fn is_in_progress(error: &io::Error) -> bool {
     return error.kind() == io::ErrorKind::WouldBlock;
 }
 
-/// Returns whether the connection is established. An event does not prove this, because the event
-/// may belong to an earlier socket with the same token.
+/// Returns whether the connection is established. An event is not sufficient proof, because it may
+/// belong to an earlier socket with the same token.
 pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     if let Some(error) = stream.take_error()? {
         return Err(error);
@@ -81,7 +81,7 @@ where
 /// Enlarges the receive buffer of a client that starts to read. With small windows, thousands of
 /// clients would need minutes to receive their replies.
 pub(super) fn enlarge_receive_buffer(stream: &TcpStream) {
-    // If this fails, the client receives the same bytes, but more slowly.
+    // If this call fails, the client receives the same bytes, but more slowly.
     let _ = SockRef::from(stream).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
 }
 

@@ -18,8 +18,8 @@ use super::socket;
 /// The maximum number of events per call of `poll`.
 const EVENTS_MAX: usize = 1024;
 
-/// The maximum number of bytes per read. This much data fits into the cache of a core, from which
-/// it is then hashed.
+/// The maximum number of bytes per read. This amount of data fits into the cache of a core, so that
+/// hashing does not read from main memory.
 const READ_BYTES: usize = 256 * 1024;
 
 /// The maximum number of bytes per read that discards data, which is the default maximum size of
@@ -29,10 +29,10 @@ const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 /// The interval between two checks of the timeouts.
 const TIMEOUT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The interval between two checks whether slow clients may read.
+/// The interval at which a worker checks whether slow clients may read.
 const SLOW_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The interval between two checks whether non-reading clients may read.
+/// The interval at which a worker checks whether non-reading clients may read.
 const HOLD_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Job {
@@ -67,11 +67,12 @@ struct Worker<'a> {
     poll: Poll,
     /// The open connections. Their keys are the tokens of their events.
     connections: Slab<Connection>,
-    /// The maximum number of open connections, or 0 after the last connection was started.
+    /// The maximum number of open connections, or 0 after the last connection has been started.
     connections_max: usize,
     /// The keys of connections that may have more data to read.
     queue: VecDeque<usize>,
-    /// The buffer for reads from all connections. Reads that discard data use its spare capacity.
+    /// The buffer for reads from all connections. Reads that discard data use the spare capacity of
+    /// the buffer.
     buffer: Vec<u8>,
     now: Instant,
     is_holding: bool,
@@ -239,8 +240,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Lets all clients read when a hold ends. Their data may have arrived earlier. In that
-    /// case, no further event occurs.
+    /// Lets all clients read when a hold ends. If the data of a client has arrived earlier, no
+    /// further event occurs for this client.
     fn check_hold(&mut self) {
         if !self.is_holding || self.job.is_holding() {
             return;
@@ -275,7 +276,7 @@ impl<'a> Worker<'a> {
             self.next_check = now + TIMEOUT_INTERVAL.min(timeout);
         }
         let is_expired = |connection: &Connection| connection.last_active + timeout <= now;
-        // Non-reading clients receive no data.
+        // Non-reading clients receive no data, so that their timeouts do not apply.
         for key in self.keys(|it| is_expired(it) && !(is_holding && it.first_byte.is_some())) {
             let connection = &self.connections[key];
             let message = match (connection.is_connected, connection.received_bytes) {

@@ -77,7 +77,7 @@ fn cost_of_pool(record: &Record, name: &str) -> String {
     let us = |name: &str| Some(1e6 / record.value(&format!("suites/chunk_size/{name}/1B/per_s"))?);
     match (us(&format!("{name}-by-pool")), us(name)) {
         (Some(pool), Some(cached)) => format!("{pool:.0} µs per byte instead of {cached:.1} µs"),
-        _ => "an unknown time, which was not measured".to_owned(),
+        _ => "an amount of time that was not measured".to_owned(),
     }
 }
 
@@ -104,7 +104,7 @@ fn values(record: &Record, id: &str) -> Vec<(String, f64)> {
         return Vec::new();
     };
     let prefix = part.trim_end_matches('*');
-    // The first part of the pattern is the name of the program. Ids do not contain it.
+    // The first part of the pattern is the name of the program. Ids do not contain this name.
     let texts = parts(run, |id| id.split('/').nth(index - 1)?.strip_prefix(prefix));
     texts.into_iter().filter_map(value).collect()
 }
@@ -130,7 +130,7 @@ impl ChartTemplate {
         (!values.is_empty()).then(|| bars(name, title, self.unit.text(), &values))
     }
 
-    /// Draws the lines of all siblings. If there is a `focus`, only this sibling has a color.
+    /// Draws the lines of all siblings. If `focus` is set, only this sibling has a color.
     fn lines(&self, record: &Record, focus: Option<(usize, &str)>) -> Option<Chart> {
         let mut lines = Vec::new();
         let mut ticks = BTreeMap::new();
@@ -240,7 +240,7 @@ fn plain(value: f64) -> String {
     if value < 1.0 { round(value) } else { text::grouped(value.round() as u64) }
 }
 
-/// Returns a number without trailing zeros.
+/// Formats a number without trailing zeros.
 fn round(value: f64) -> String {
     format!("{}", (value * 1e6).round() / 1e6)
 }

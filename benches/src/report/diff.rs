@@ -28,7 +28,7 @@ pub fn diff(a: &Record, b: &Record) -> Result<Vec<Table>, String> {
     let tables = suites.into_iter().chain(calls).filter(|table| !table.rows.is_empty());
     let tables: Vec<Table> = tables.collect();
     match tables.is_empty() {
-        true => Err("the records have no measurement in common".to_owned()),
+        true => Err("the records have no measurements in common".to_owned()),
         false => Ok(tables),
     }
 }
@@ -77,7 +77,7 @@ fn calls(a: &Run, b: &Run) -> Table {
     table("System calls per MiB".to_owned(), "chunk size and server", rows)
 }
 
-/// Returns the relative change from `a` to `b`, and the same change as text in percent.
+/// Returns the relative change from `a` to `b` as a number and as text in percent.
 fn change(a: f64, b: f64) -> (f64, String) {
     let change = b / a - 1.0;
     (change, format!("{:+.1}%", change * 100.0))

@@ -21,7 +21,7 @@ const PROGRAMS: [(&str, &str, Tables); 3] = [
     ("race", "peers", race::tables),
 ];
 
-/// Returns the page as HTML. It loads nothing from the network.
+/// Returns the page as HTML. The page loads nothing from the network.
 pub(super) fn page(record: &Record, sections: &[Section]) -> String {
     let mut body = String::new();
     for Section { title, text, charts, .. } in sections {
@@ -41,8 +41,8 @@ pub(super) fn page(record: &Record, sections: &[Section]) -> String {
          <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
          <title>The cost of each approach</title>\n<link rel=\"icon\" href=\"data:,\">\n\
          <style>{STYLE}{PAGE_STYLE}</style>\n</head>\n<body>\n<h1>The cost of each approach</h1>\n\
-         <p>One file server, implemented with several approaches. Compare values within this page \
-         only: they depend on the machine.</p>\n\
+         <p>This page compares implementations of one file server with several approaches. \
+         Compare values only within this page, because they depend on the machine.</p>\n\
          {}<main>\n{body}</main>\n{tables}</body>\n</html>\n",
         facts(record)
     )

@@ -1,7 +1,7 @@
 //! Draws charts in SVG: lines on logarithmic axes, and bars.
 //!
 //! The colors are CSS variables, so that the charts adapt to light and dark mode. Each line is
-//! labeled at its end. No crate for charts supports both.
+//! labeled at its end. No charting crate supports both features.
 
 use super::escaped;
 
@@ -71,8 +71,8 @@ impl Style {
         }
     }
 
-    /// Returns the mark at a point: a circle, square, diamond or triangle for a sibling, and
-    /// otherwise a dash.
+    /// Returns the mark at a point. The mark is a circle, square, diamond or triangle for a
+    /// sibling, and a dash for any other server.
     fn mark(self, x: f64, y: f64) -> String {
         let path = match self {
             Self::Sibling(index) => match index % 4 {
@@ -146,7 +146,7 @@ impl Line {
     }
 }
 
-/// Draws the names of the lines at their ends, so that the names do not overlap.
+/// Draws the name of each line at the end of the line. The names do not overlap.
 fn names_of(lines: &[&Line], x: &Axis, y: &Axis) -> String {
     let mut out = String::new();
     let mut ends = Vec::new();
@@ -196,7 +196,7 @@ fn text(attributes: &str, x: f64, y: f64, content: &str) -> String {
     format!("<text{space}{attributes} x=\"{x:.1}\" y=\"{y:.1}\">{content}</text>")
 }
 
-/// Moves positions apart that are too close to each other. Keeps their order, and keeps them
+/// Moves apart positions that are too close to each other. The positions keep their order, and are
 /// between `top` and `bottom`.
 fn apart(ideal: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     let mut places = ideal.to_vec();
@@ -213,8 +213,8 @@ fn apart(ideal: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     places
 }
 
-/// Returns round values that enclose all positive values: powers of ten, or 1, 2 and 5 times powers
-/// of ten if the values span less than two decades.
+/// Returns round values that enclose all positive values. The round values are powers of ten. If
+/// the values span at most two decades, the round values also include 2 and 5 times each power.
 fn ticks(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let positive = values.filter(|value| *value > 0.0);
     let extremes = |(low, high), value| (f64::min(low, value), f64::max(high, value));
@@ -226,14 +226,15 @@ fn ticks(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let decades = low.log10().floor() as i32 - 1..=high.log10().ceil() as i32 + 1;
     let ticks = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)));
     let ticks: Vec<f64> = ticks.collect();
-    // Leave a margin between the lines and the edges.
+    // There must be a margin between the lines and the edges.
     let first = ticks.iter().rposition(|tick| *tick <= low * 0.97).unwrap_or(0);
     let last = ticks.iter().position(|tick| *tick >= high * 1.03).unwrap_or(ticks.len() - 1);
     ticks[first..=last].to_vec()
 }
 
 impl Chart {
-    /// Returns the chart for the page, which contains the style sheet.
+    /// Returns the chart for the page. The chart does not include the style sheet, because the page
+    /// does.
     pub fn inline(&self) -> String {
         self.svg("", "")
     }

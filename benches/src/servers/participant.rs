@@ -1,4 +1,4 @@
-//! The list of all servers that are measured, and the commands that start them.
+//! Lists all servers that are measured, and creates the commands that start them.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,11 +6,11 @@ use std::{fs, io};
 
 use serve_core::Approach;
 
-/// The name of the baseline: one thread that calls `sendfile` in a loop.
+/// The name of the baseline, which is one thread that calls `sendfile` in a loop.
 pub(super) const BASELINE: &str = "baseline";
 
-/// The chunk size of the baseline, in bytes. It is the maximum, so that each call sends as much as
-/// possible.
+/// The chunk size of the baseline, in bytes. It is the maximum chunk size, so that each call sends
+/// as much data as possible.
 const BASELINE_CHUNK_BYTES: u64 = 1 << 30;
 
 /// A server that is measured.
@@ -29,7 +29,7 @@ pub enum Kind {
     Sibling {
         /// The approach of the sibling.
         approach: &'static Approach,
-        /// Whether the sibling runs with `--zero-copy`.
+        /// Is true if the sibling runs with `--zero-copy`.
         is_zero_copy: bool,
     },
     /// The web server nginx.
@@ -51,7 +51,7 @@ pub struct Settings<'a> {
     pub workers: Option<usize>,
     /// The maximum number of open connections of a sibling.
     pub connections_max: Option<u64>,
-    /// Whether the server writes no log: siblings log nothing, and stdout is discarded.
+    /// Is true if the server writes no log. Siblings log nothing, and stdout is discarded.
     pub is_quiet: bool,
     /// A command, such as strace, that runs the command of the server.
     pub prefix: &'a [OsString],
@@ -74,8 +74,7 @@ impl Participant {
     ///
     /// # Errors
     ///
-    /// Fails if a placeholder is missing, or if the name is already in use. The message contains
-    /// help.
+    /// Fails if a placeholder is missing, or if the name is already in use.
     pub fn from_command(text: &str) -> Result<Self, String> {
         let help = "pass NAME='COMMAND {file} {port}'";
         let (name, command) = text.split_once('=').ok_or(help)?;
@@ -107,8 +106,9 @@ impl Participant {
         }
     }
 
-    /// Returns the command that starts the server. `program` is a program that calls
-    /// [`main_of_server`](super::main_of_server). The server may write files to `folder`.
+    /// Returns the command that starts the server. `program` must call
+    /// [`main_of_server`](super::main_of_server) at its start. The server may write files to
+    /// `folder`.
     ///
     /// # Errors
     ///
@@ -171,7 +171,8 @@ fn sibling(program: &Path, name: &str, file: &Path, port: &str, log: &str) -> Ve
 /// Writes the configuration of nginx to a folder, and returns the command that starts nginx. nginx
 /// writes all of its files to this folder.
 fn nginx(file: &Path, port: &str, folder: &Path) -> io::Result<Vec<OsString>> {
-    // If root starts nginx, its workers by default run as a user that cannot read the folder.
+    // If root starts nginx, its worker processes run by default as a user that cannot read the
+    // folder.
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
     let root = file.parent().unwrap_or(Path::new("/")).display().to_string();
     let configuration = include_str!("nginx.conf").replace("{USER}", user).replace("{PORT}", port);

@@ -20,19 +20,19 @@ use crate::suite::noise_file;
 /// The maximum time until a server listens. strace makes the start slower.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The interval between two checks whether a server listens.
+/// The interval at which the launcher checks whether a server listens.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
 /// The maximum time until a server ends after SIGTERM. strace makes the shutdown slower.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The time between the end of the last connection and the end of the measurement of CPU time. It
-/// includes work that a server postpones, for example writing its log.
+/// The time between the end of the last connection and the end of the measurement of CPU time.
+/// During this time, a server does work that it postponed, such as writing its log.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
 
 /// The maximum segment size of a non-reading client, in bytes. Every network supports segments of
-/// this size (RFC 9293, 3.7.1). On loopback, the kernel would accept megabytes per client with
-/// larger segments.
+/// this size (RFC 9293, 3.7.1). With larger segments, the kernel would accept megabytes per client
+/// on loopback.
 const SEGMENT_BYTES: u32 = 536;
 
 /// The maximum time until all non-reading clients have connected, and the maximum time that a
@@ -67,7 +67,8 @@ pub struct Launcher {
 
 impl Launcher {
     /// Creates a temporary folder in `folder`. `program` must call
-    /// [`main_of_server`](super::main_of_server) at its start. Usually it is the calling program.
+    /// [`main_of_server`](super::main_of_server) at its start. Usually, `program` is the calling
+    /// program.
     ///
     /// # Errors
     ///
@@ -98,7 +99,7 @@ impl Launcher {
     ///
     /// # Errors
     ///
-    /// Fails if the server cannot be started, ends, or does not listen within [`START_TIMEOUT`].
+    /// Fails if the server cannot be started, ends, or does not listen within `START_TIMEOUT`.
     pub fn start(
         &self,
         participant: &Participant,
@@ -130,7 +131,7 @@ impl Launcher {
     }
 }
 
-/// A server that listens. Dropping it kills its processes.
+/// A server that listens. Dropping this value kills the server's processes.
 #[derive(Debug)]
 pub struct Server {
     group: Group,
@@ -161,7 +162,7 @@ impl Server {
         }
     }
 
-    /// Creates an error from a message and the line of stderr that explains best why the server
+    /// Creates an error from a message and the line of stderr that best explains why the server
     /// failed.
     fn error(&self, message: String) -> io::Error {
         let stderr = fs::read_to_string(&self.stderr).unwrap_or_default();
@@ -213,12 +214,12 @@ impl Server {
         Err(self.error(format!("{failed} of {total} connections failed; {example}")))
     }
 
-    /// Connects clients that read nothing until `inspect` has returned. Then they read the whole
-    /// reply. `plan` is the plan of one client.
+    /// Connects clients that read nothing until `inspect` has returned. Then the clients read the
+    /// whole reply. `plan` is the plan of one client.
     ///
     /// The clients have small segments and receive buffers, as on a network, and connect from an
-    /// address that no earlier connection used. Otherwise the kernel would accept megabytes per
-    /// client, and the server would have no unsent data.
+    /// address that no earlier connection used. Without these measures, the kernel would accept
+    /// megabytes per client, and the server would have no unsent data.
     ///
     /// # Errors
     ///
@@ -240,7 +241,8 @@ impl Server {
             if !job.wait_for_non_reading_clients(CLIENT_TIMEOUT) {
                 let count = job.non_reading_clients();
                 let message = format!(
-                    "expected {clients} clients with a byte within {CLIENT_TIMEOUT:?}, got {count}"
+                    "expected {clients} clients to receive a byte within {CLIENT_TIMEOUT:?}, \
+                     got {count}"
                 );
                 return Err(io::Error::other(message));
             }
@@ -256,7 +258,8 @@ impl Server {
             (running.join(), value)
         });
         let report = report.map_err(|_| io::Error::other("the load client panicked"))?;
-        // An error of `inspect` comes first: it is the cause of errors in the report.
+        // An error from `inspect` takes precedence, because it is the cause of errors in the
+        // report.
         let value = value?;
         Ok((self.check(report?)?, value))
     }
@@ -280,7 +283,8 @@ impl Server {
         usage::memory_bytes(&self.pids()).ok_or_else(|| self.error("the server ended".to_owned()))
     }
 
-    /// Shuts the server down with SIGTERM. Kills it if it does not end within [`STOP_TIMEOUT`].
+    /// Shuts the server down with SIGTERM. Kills the server if it does not end within
+    /// `STOP_TIMEOUT`.
     pub fn stop(mut self) {
         self.group.stop(STOP_TIMEOUT);
     }

@@ -78,7 +78,7 @@ fn serve(
             if server.shutdown.is_requested() {
                 return Ok(());
             }
-            // An error of one client must not prevent the server from serving the next client.
+            // An error with one client must not prevent the server from serving the next client.
             if let Ok((stream, _)) = accepted {
                 let _ = send(&stream).and_then(|()| drain(&stream));
             }
@@ -86,8 +86,8 @@ fn serve(
     })
 }
 
-/// Shuts down the write half and drains. If data of the client were unread, closing the socket
-/// would reset the connection, and the client could lose a part of the reply.
+/// Shuts down the write half and drains. If the client's data were unread, closing the socket would
+/// reset the connection, and the client could lose part of the reply.
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     let mut buffer = [0; 4096];

@@ -1,4 +1,4 @@
-//! Runs a server in this process, and clients that measure it.
+//! Runs a server in this process, and clients that measure the server.
 
 use std::fs;
 use std::io;
@@ -66,7 +66,7 @@ impl Target {
         start().map_err(|error: io::Error| io::Error::other(format!("{}: {error}", approach.name)))
     }
 
-    /// Starts a server like [`start`](Self::start), but does not verify its reply.
+    /// Starts a server, but does not verify its reply. See also [`start`](Self::start).
     ///
     /// # Errors
     ///
@@ -174,6 +174,9 @@ impl Drop for Target {
     fn drop(&mut self) {
         self.server.shut_down();
         let result = self.thread.take().map(JoinHandle::join);
-        assert!(thread::panicking() || matches!(result, Some(Ok(Ok(())))), "{result:?}");
+        assert!(
+            thread::panicking() || matches!(result, Some(Ok(Ok(())))),
+            "the server failed: {result:?}"
+        );
     }
 }

@@ -6,8 +6,8 @@ use benches::report;
 use harness::TempFolder;
 use harness::record::{Amount, Measurement, Record, Run};
 
-/// Returns the file of the chart `name`. `values` contains the paths and values of measurements.
-/// Values of the suites are in bytes or clients per second.
+/// Returns the content of the file of the chart `name`. `values` contains the paths and values of
+/// measurements. The values of the suites are in bytes or clients per second.
 fn chart(name: &str, values: &[(String, f64)]) -> String {
     let mut runs: Vec<Run> = Vec::new();
     for (path, value) in values {
@@ -89,7 +89,7 @@ fn lines_have_names_and_marks() {
     let svg = chart("chunk-size-tokio", &all);
     assert_eq!(texts(&svg, "class=\"title\""), ["tokio: bytes per second"]);
     for name in ["tokio", "Node", "baseline", "by pool"] {
-        assert!(svg.contains(&format!(">{name}<")), "{name}: {svg}");
+        assert!(svg.contains(&format!(">{name}<")), "expected the name {name}, got {svg}");
     }
     // The line of smol is in the background and has no name.
     assert!(!svg.contains(">smol<") && svg.contains("<path class=\"line dim\""), "{svg}");

@@ -12,11 +12,12 @@ use serve_core::{Config, EventLog, Server, bind};
 
 use crate::in_time;
 
-/// The maximum number of writes in addition to one per chunk: the preamble, and a partial write.
+/// The maximum number of writes in addition to one per chunk. These writes are the preamble and a
+/// partial write.
 const ADDITIONAL_WRITES: f64 = 2.0;
 
 /// The maximum number of reads in addition to one per chunk. In std, the numbers of reads at
-/// startup and shutdown may differ from those without a client.
+/// startup and shutdown may differ from the numbers without a client.
 const ADDITIONAL_READS: f64 = 4.0;
 
 fn footprints(is_tracing: bool) -> Footprints {
@@ -54,14 +55,18 @@ fn a_chunk_is_one_read_and_one_write() {
             let chunks = cost.chunks().unwrap();
             assert_eq!(chunks, 500.0);
             let (reads, writes) = (cost.reads().unwrap(), cost.writes().unwrap());
-            let context = format!("{name}, {chunks} chunks of {chunk}: {run:?}");
+            let context = format!("{name} with {chunks} chunks of {chunk}: {run:?}");
+            let expected = chunks..=chunks + ADDITIONAL_WRITES;
             assert!(
-                (chunks..=chunks + ADDITIONAL_WRITES).contains(&writes),
-                "{writes} writes; {context}"
+                expected.contains(&writes),
+                "expected {expected:?} writes, got {writes}: {context}"
             );
             let reads_min = if is_zero_copy { 0.0 } else { chunks };
             let expected = reads_min..=reads_min + ADDITIONAL_READS;
-            assert!(expected.contains(&reads), "{reads} reads; {context}");
+            assert!(
+                expected.contains(&reads),
+                "expected {expected:?} reads, got {reads}: {context}"
+            );
         }
     }
 }
@@ -95,7 +100,7 @@ fn a_chunk_is_one_event() {
 }
 
 #[test]
-fn a_job_has_a_cost() {
+fn a_job_has_times_threads_and_memory() {
     let (participant, _) = siblings().next().unwrap();
     let name = participant.name.clone();
     let run = measure(participant, "1KiB", 1024 * 1024);
@@ -121,10 +126,13 @@ fn non_reading_clients_need_memory() {
     ];
     assert_eq!(ids, expected);
     // Per client, std needs memory for a piece of the file and two stacks. The async siblings need
-    // so little that 64 clients do not show it.
+    // so little memory that this test could not measure it.
     let memory_bytes = [&few, &many].map(|values| values[0].samples[0].unwrap());
     let each = (memory_bytes[1] - memory_bytes[0]) / 63.0;
-    assert!((20_000.0..300_000.0).contains(&each), "{each} bytes per client: {few:?} {many:?}");
+    assert!(
+        (20_000.0..300_000.0).contains(&each),
+        "expected 20000 to 300000 bytes per client, got {each}: {few:?} {many:?}"
+    );
 }
 
 #[test]

@@ -9,11 +9,12 @@ use harness::testing::interrupt;
 
 const MEASURE: &str = env!("CARGO_BIN_EXE_measure");
 
-/// The maximum time until an interrupt. It is long enough for the warm-up and some measurements.
+/// The maximum time until an interrupt. This time is long enough for the warm-up and some
+/// measurements.
 const SPAN: Duration = Duration::from_millis(1200);
 
-/// Runs `measure` and interrupts it. Its files are in the folder for temporary files and in Cargo's
-/// target folder.
+/// Runs `measure` and interrupts it. The files of `measure` are in the folder for temporary files
+/// and in Cargo's target folder.
 fn interrupt_measure(args: &[&str]) {
     let target = TempFolder::new().unwrap();
     interrupt(SPAN, || {

@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::in_time;
 use crate::servers::{BARE, Sibling, scripted, send_all, send_and_reset};
 
-/// Returns content of a file in which no sequence repeats.
+/// Returns the content of a file in which no sequence repeats.
 pub fn content(bytes: u32) -> Vec<u8> {
     (0..bytes.div_ceil(4)).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
@@ -29,7 +29,7 @@ pub fn plan_for(addr: SocketAddr, content: &[u8]) -> Plan {
     plan
 }
 
-/// Returns the report about a server that sends `parts` to one client. `change` changes the plan.
+/// Returns the report on a server that sends `parts` to one client. `change` modifies the plan.
 fn report_of(parts: &[&[u8]], content: &[u8], change: impl FnOnce(&mut Plan)) -> Report {
     let owned: Vec<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
     let addr = scripted(1, move |_, stream| {
@@ -66,7 +66,7 @@ fn replies_of_correct_servers_pass() {
 }
 
 #[test]
-fn more_threads_than_connections_are_possible() {
+fn a_load_can_have_more_threads_than_connections() {
     let content = content(1000);
     let sibling = Sibling::start(approaches::ALL[0], &content);
     let mut plan = plan_for(sibling.addr, &content).with_connections(20, 2);
@@ -76,7 +76,7 @@ fn more_threads_than_connections_are_possible() {
 }
 
 #[test]
-fn the_expected_length_and_hash_are_those_of_the_file() {
+fn the_expected_length_and_hash_match_the_file() {
     let content = content(3_000_000);
     let sibling = Sibling::start(approaches::ALL[0], &content);
     assert_eq!(Expected::of_file(&sibling.file()).unwrap(), expected(&content));
@@ -186,7 +186,7 @@ fn a_server_that_stops_sending_times_out() {
 
 /// Writes until the kernel accepts no more data. Returns the number of accepted bytes.
 fn write_until_full(mut stream: &TcpStream, bytes: &[u8]) -> usize {
-    // If the client read, send-buffer space would become available within this time.
+    // If the client read data, the send buffer would have space again within this time.
     stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
     let mut written = 0;
     while written < bytes.len() {

@@ -24,7 +24,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// The maximum duration of a test, which is sufficient on slow machines.
+/// The maximum duration of a test. This time is sufficient on slow machines.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Calls `act` and returns its result. Panics if `act` does not end within [`DEADLINE`].

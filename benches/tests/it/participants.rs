@@ -1,4 +1,4 @@
-//! Tests the servers of the race and the footprint: their commands, their start and their CPU time.
+//! Tests the commands, the start and the CPU time of the servers in the race and the footprint.
 
 use std::fs;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn names_are_unique_and_each_sibling_has_two_names() {
 }
 
 #[test]
-fn a_sibling_is_started_with_this_program() {
+fn measure_starts_itself_as_a_sibling() {
     let all = Participant::all();
     let [std, tokio, baseline] =
         [0, 3, 10].map(|index: usize| command(&all[index], Path::new("/")).join("|"));
@@ -44,7 +44,7 @@ fn a_sibling_is_started_with_this_program() {
 }
 
 #[test]
-fn a_command_has_placeholders() {
+fn placeholders_in_a_command_are_replaced() {
     let old = Participant::from_command("old='./serve old' {file} -p{port}").unwrap();
     assert_eq!(command(&old, Path::new("/")), ["./serve old", "/a b/file.bin", "-p7"]);
     assert!(!old.has_chunk_size());
@@ -52,7 +52,7 @@ fn a_command_has_placeholders() {
     for incorrect in
         ["old", "old=serve {file}", "={file} {port}", "std={file} {port}", "a/b={file} {port}"]
     {
-        assert!(Participant::from_command(incorrect).is_err(), "{incorrect}");
+        assert!(Participant::from_command(incorrect).is_err(), "expected an error: {incorrect}");
     }
 }
 
@@ -96,7 +96,7 @@ fn a_file_is_written_once() {
 }
 
 #[test]
-fn a_server_that_cannot_start_is_an_error() {
+fn a_failed_start_reports_the_reason() {
     let start = |command: &str| {
         let participant = Participant::from_command(command).unwrap();
         let mut launcher = launcher();
@@ -126,7 +126,7 @@ fn the_baseline_sends_its_file() {
 }
 
 #[test]
-fn cpu_time_includes_new_processes_and_fails_for_ended_ones() {
+fn cpu_time_includes_new_processes_and_fails_for_ended_processes() {
     let none = cpu::read(&[]).unwrap();
     let mut group = Group::spawn(Command::new("sh").args(["-c", "while :; do :; done"])).unwrap();
     let pids = [std::process::id(), group.id()];

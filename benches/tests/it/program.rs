@@ -26,7 +26,7 @@ fn text(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn load_exits_with_0_if_all_replies_are_correct_and_otherwise_with_1() {
+fn load_exits_with_1_only_if_a_reply_is_incorrect() {
     let content = vec![7; 100_000];
     let sibling = Sibling::start(approaches::ALL[0], &content);
     let addr = sibling.addr.to_string();
@@ -68,11 +68,14 @@ fn flags_determine_the_load() {
     assert_eq!(report_of("--connections 5 --hold 10ms --timeout 20s"), [5, 5, 1, 5050]);
     assert_eq!(report_of("--total 2 --reset-after 500")[3], 1000);
     let [completed, open, ..] = report_of("--rate 100 --duration 100ms");
-    assert!(completed == 10 && open > 100, "{completed} of {open}");
+    assert!(
+        completed == 10 && open > 100,
+        "expected 10 connections and a limit above 100, got {completed} and {open}"
+    );
 }
 
 #[test]
-fn load_sends_the_request_of_its_flag() {
+fn load_sends_the_request_from_the_command_line() {
     for (flags, expected) in
         [(&[][..], "GET / HTTP/1.0\r\n\r\n"), (&["--request", "\\x41\\n"], "A\n")]
     {
@@ -121,8 +124,11 @@ fn short_help_has_one_line_per_flag_within_80_columns() {
         let subcommand = line.split_whitespace().next().unwrap();
         let help = text(&measure(&[subcommand, "-h"]).stdout);
         for line in help.lines() {
-            assert!(line.chars().count() <= 80, "{line}");
-            assert!(!line.starts_with("          ") || line.contains("--"), "{line}");
+            assert!(line.chars().count() <= 80, "expected at most 80 characters, got {line}");
+            assert!(
+                !line.starts_with("          ") || line.contains("--"),
+                "expected a flag: {line}"
+            );
         }
     }
 }
@@ -161,7 +167,7 @@ fn a_race_writes_a_record() {
         assert_eq!(value(&format!("non-reading/{server}/complete_replies")), 20.0, "{run:?}");
         assert!(value(&format!("log/{server}/large_ratio")) > 0.0, "{run:?}");
     }
-    // Tokio needs so little memory that 20 clients do not show it.
+    // Tokio needs so little memory that this test could not measure it.
     assert!(value("non-reading/std/kib_per_client") > 1.0, "{run:?}");
     assert!(
         !run.measurements.iter().any(|it| it.id.starts_with("non-reading/baseline")),
@@ -187,7 +193,7 @@ fn a_footprint_is_measured_and_saved() {
     let table = text(&output.stdout);
     assert!(table.contains("Threads\nserver  64KiB\nsmol "), "{table}");
     let run = harness::record::Run::read(&file).unwrap().unwrap();
-    assert_eq!(run.problems, ["system calls are not counted: --no-strace"]);
+    assert_eq!(run.problems, ["system calls are not counted: `--no-strace` is set"]);
     assert!(run.get("64KiB/smol/cpu_s").is_some(), "{run:?}");
     assert_eq!(run.get("64KiB/smol/calls/sendto"), None);
 }
@@ -213,7 +219,7 @@ fn a_record_has_a_page_and_can_be_compared() {
 }
 
 #[test]
-fn errors_of_reports_include_help() {
+fn errors_from_reports_include_help() {
     let error = |args: &[&str]| {
         let output = measure(args);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
@@ -221,13 +227,14 @@ fn errors_of_reports_include_help() {
     };
     let unknown = error(&["diff", "no-record", "now"]);
     assert!(unknown.starts_with("error: cannot read the record `"), "{unknown}");
-    assert!(unknown.contains("\nhelp: `ls benches/records` lists the records"), "{unknown}");
+    assert!(unknown.contains("\nhelp: list the records with `ls benches/records`"), "{unknown}");
     for name in ["", "../x", "a b"] {
         assert!(error(&["report", "--machine", name]).contains("my-laptop"), "{name}");
     }
 }
 
-/// Runs `measure` with an empty folder, in which it searches for programs and saves its results.
+/// Runs `measure` with an empty folder. `measure` searches for programs and saves its results only
+/// in this folder.
 #[cfg(target_os = "linux")]
 fn measure_within(folder: &Path, args: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
@@ -243,7 +250,8 @@ fn a_server_that_is_not_installed_is_reported() {
     let race = run("race --server node --no-record");
     assert_eq!(race.status.code(), Some(2), "{race:?}");
     let expected = "node was not measured: `node` is not installed\n\
-                    error: no server could be started; the lines above state the reasons\n";
+                    error: no server could be started\n\
+                    help: fix the problems that are listed above\n";
     assert_eq!(text(&race.stderr), expected);
 
     let footprint = run("footprint --server node --chunk-size 1B --skip-non-reading");
@@ -265,7 +273,7 @@ fn measurements_of_the_footprint_can_be_selected() {
     let expected = ["[1/2] std with chunks of 1B", "[2/2] node with chunks of 1B"];
     let few = steps_of("--server node,std --chunk-size 1B --skip-non-reading --job-time 1ms");
     assert_eq!(few, expected);
-    // Six chunk sizes and four numbers of clients.
+    // The ten steps are six chunk sizes and four numbers of clients.
     let of_node = steps_of("--server node");
     assert_eq!(of_node.last().unwrap(), "[10/10] node with 1024 non-reading clients");
     assert!(steps_of("--server apache").is_empty());

@@ -72,14 +72,14 @@ fn the_page_loads_nothing_from_the_network() {
     let race = run("race", vec![Measurement::single("large/nginx/gb_per_s", 4.0)]);
     let (page, files) = page([race, footprint(), suites()]);
     for part in ["http:", "https:", "src=", "url(", "@import", "<script", "<link rel=\"style"] {
-        assert!(!page.contains(part), "{part}");
+        assert!(!page.contains(part), "the page contains {part}");
     }
     assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
     let charts = files.iter().filter(|file| file.ends_with(".svg")).count();
     assert_eq!(page.matches("<svg").count(), charts);
     assert!(charts >= 11, "{files:?}");
     for file in ["report.html", "chunk-size-tokio.svg", "memory.svg"] {
-        assert!(files.iter().any(|it| it == file), "{file}: {files:?}");
+        assert!(files.iter().any(|it| it == file), "expected {file}, got {files:?}");
     }
     for part in [
         "suites 2026-11-25",
@@ -92,7 +92,7 @@ fn the_page_loads_nothing_from_the_network() {
         "<caption>Time per iteration, with the 95% confidence interval</caption>",
         "Problem: a &lt;reason&gt;.",
     ] {
-        assert!(page.contains(part), "{part}");
+        assert!(page.contains(part), "the page does not contain {part}");
     }
 }
 

@@ -48,7 +48,10 @@ impl Drop for Sibling {
         self.server.shut_down();
         if let Some(running) = self.running.take() {
             let ended = running.join();
-            assert!(thread::panicking() || matches!(ended, Ok(Ok(()))), "{ended:?}");
+            assert!(
+                thread::panicking() || matches!(ended, Ok(Ok(()))),
+                "the server failed: {ended:?}"
+            );
         }
     }
 }

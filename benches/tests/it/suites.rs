@@ -48,7 +48,7 @@ fn folder() -> TempFolder {
     TempFolder::within(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
 }
 
-/// Returns Criterion with settings for benchmarks that take only milliseconds.
+/// Creates a Criterion instance with settings for benchmarks that take only milliseconds.
 fn quick(results: &Path) -> Criterion {
     let criterion = Criterion::default().output_directory(results).without_plots();
     let criterion = criterion.sample_size(10).nresamples(1001);
@@ -59,7 +59,7 @@ fn quick(results: &Path) -> Criterion {
 ///
 /// # Errors
 ///
-/// Returns the message with which the benchmark failed.
+/// Returns the message of the failed benchmark.
 fn run_benchmark(mut target: Target, work: fn(&mut Target)) -> Result<(), String> {
     in_time(move || {
         let results = TempFolder::new().unwrap();
@@ -75,7 +75,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
 }
 
 #[test]
-fn names_of_chunk_sizes_are_their_sizes() {
+fn chunk_sizes_match_their_names() {
     for (name, chunk_bytes) in CHUNK_SIZES {
         assert_eq!(harness::text::bytes(name), Ok(chunk_bytes as u64));
         let file_bytes = file_bytes_for(chunk_bytes);

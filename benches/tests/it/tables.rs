@@ -62,7 +62,7 @@ fn a_shorter_duration_is_a_higher_speed() {
 
 fn assert_fits(table: &Table) {
     for line in table.to_string().lines() {
-        assert!(line.chars().count() <= 80, "{line}");
+        assert!(line.chars().count() <= 80, "expected at most 80 characters, got {line}");
     }
 }
 
@@ -173,7 +173,7 @@ fn the_page_of_the_race_contains_tables_and_problems() {
 }
 
 #[test]
-fn costs_are_relative_to_bytes_and_calls_to_one_client() {
+fn costs_are_per_byte_and_calls_are_per_client() {
     let mut run = run_of(&[
         ("64KiB/tokio/fetches", 1024.0),
         ("64KiB/tokio/file_bytes", MIB),
@@ -228,7 +228,7 @@ fn failed_rounds_and_missing_servers_have_no_value() {
         measurement.samples.push(measurement.id.starts_with("large/nginx").then_some(99.0));
     }
     let rows = &race::tables(&run)[0].rows;
-    // In the second round only nginx has a value, so there is no ratio.
+    // In the second round, only nginx has a value, so that there is no ratio.
     assert_eq!(rows[0].join(" | "), "std | 12.34 | 0.50 (0.50–0.50) | –");
     assert_eq!(rows[2].join(" | "), "nginx | 61.84 | – | –");
     assert!(rows.iter().all(|row| row[0] != "node"));

@@ -104,7 +104,7 @@ async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
     // ANCHOR: uncaught
     let task = task::spawn(async { panic!("a bug") });
-    // Awaiting the task raises the panic again.
+    // Awaiting the task resumes the panic.
     assert!(AssertUnwindSafe(task).catch_unwind().await.is_err());
     // ANCHOR_END: uncaught
     println!("one task has ended, and the process continues");

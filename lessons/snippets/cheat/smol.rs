@@ -112,7 +112,7 @@ async fn uncaught() {
     panic::set_hook(Box::new(|_| println!("panic")));
     // ANCHOR: uncaught
     let task = smol::spawn(async { panic!("a bug") });
-    // Awaiting the task raises the panic again. `detach` would discard the panic.
+    // Awaiting the task resumes the panic. `detach` would discard the panic.
     assert!(AssertUnwindSafe(task).catch_unwind().await.is_err());
     // ANCHOR_END: uncaught
     println!("one task has ended, and the process continues");

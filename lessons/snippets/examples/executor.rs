@@ -1,4 +1,4 @@
-//! A small executor without I/O, which prints each poll and each wake: lesson 06.
+//! A small executor without I/O, which prints each poll and each wake (lesson 06).
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::future::poll_fn;
@@ -31,7 +31,7 @@ fn main() {
 }
 
 // ANCHOR: sleep
-/// A future that completes at its deadline. A thread waits, and then wakes the task.
+/// A future that completes at its deadline. A separate thread waits and then wakes the task.
 struct Sleep {
     deadline: Instant,
 }
@@ -106,7 +106,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 /// A future, and the queue that the task enters when it is woken.
 struct Task {
     name: &'static str,
-    /// The future, until it completes.
+    /// The future, or `None` after it has completed.
     future: Mutex<Option<Pin<Box<dyn Future<Output = ()> + Send>>>>,
     queue: Sender<Arc<Self>>,
 }
@@ -115,7 +115,7 @@ impl Wake for Task {
     fn wake(self: Arc<Self>) {
         println!("wake {}", self.name);
         let queue = self.queue.clone();
-        // Fails only if the executor was dropped. Then the task is dropped, too.
+        // `send` fails only if the executor was dropped. In that case, the task is dropped, too.
         let _ = queue.send(self);
     }
 }
@@ -151,7 +151,7 @@ impl Executor {
         Self { sender, ready }
     }
 
-    /// Creates a task. `run` polls it for the first time.
+    /// Creates a task. The first poll of the task happens in `run`.
     fn spawn(&self, name: &'static str, future: impl Future<Output = ()> + Send + 'static) {
         println!("spawn {name}");
         let future = Mutex::new(Some(Box::pin(future) as _));
@@ -162,7 +162,7 @@ impl Executor {
     /// Polls each task in the queue, and waits while the queue is empty. Returns when no task is
     /// left.
     fn run(self) {
-        // From here on, each sender belongs to a task. Without a task, the loop ends.
+        // Now only tasks have senders. When no task is left, the channel closes and the loop ends.
         drop(self.sender);
         for task in self.ready {
             task.poll();

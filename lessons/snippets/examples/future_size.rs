@@ -1,4 +1,4 @@
-//! Which variables become part of a future: lesson 06.
+//! Shows which variables become part of a future (lesson 06).
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::hint::black_box;

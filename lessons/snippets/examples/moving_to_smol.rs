@@ -1,4 +1,4 @@
-//! Two calls that exist in async-std and in smol, but behave differently (lesson 09).
+//! Shows two calls that exist in both async-std and smol, but behave differently (lesson 09).
 #![allow(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::io::{self, Read};

@@ -1,5 +1,5 @@
-//! A client that sends before it reads, and a server with one or two threads per connection:
-//! lesson 03.
+//! Runs a client that sends before it reads, with servers that have one or two threads per
+//! connection (lesson 03).
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::fs::File;
@@ -45,14 +45,14 @@ fn two_threads(stream: &TcpStream, path: &str) -> io::Result<()> {
     thread::scope(|scope| {
         scope.spawn(|| drain(stream));
         let sent = send_file(stream, path);
-        // The server's FIN: the reply is complete.
+        // The reply is complete, so send the server's FIN.
         let ended = stream.shutdown(Shutdown::Write);
         sent.and(ended)
     })
 }
 // ANCHOR_END: two_threads
 
-/// Describes what happens to a client that uploads before it reads.
+/// Runs a client that uploads before it reads, and describes the result.
 fn upload(handle: Handle, path: String) -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut client = TcpStream::connect(listener.local_addr()?)?;

@@ -1,4 +1,4 @@
-//! How a task that blocks delays another task on the same thread: lesson 06.
+//! Shows that a task that blocks delays another task on the same thread (lesson 06).
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::io;
@@ -23,10 +23,10 @@ fn main() -> io::Result<()> {
 }
 
 // ANCHOR: gap
-/// The time of a read from a slow disk or a network file system.
+/// The simulated duration of a read from a slow disk or a network file system.
 const DISK: Duration = Duration::from_millis(300);
 
-/// Returns the longest delay of a task that wakes every 10 ms, while `work` runs.
+/// Runs `work`, and returns the longest delay of another task that wakes every 10 ms.
 async fn longest_gap(work: impl Future<Output = ()>) -> Duration {
     let other_task = tokio::spawn(async {
         let mut longest = Duration::ZERO;
@@ -37,9 +37,9 @@ async fn longest_gap(work: impl Future<Output = ()>) -> Duration {
         }
         longest
     });
-    // The other task starts first.
+    // Ensure that the other task starts first.
     sleep(Duration::from_millis(50)).await;
     work.await;
-    other_task.await.expect("it neither panics nor is canceled")
+    other_task.await.expect("the task neither panics nor is canceled")
 }
 // ANCHOR_END: gap

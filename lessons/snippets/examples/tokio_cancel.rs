@@ -1,4 +1,4 @@
-//! What happens to a future that loses a `select!`: lesson 07.
+//! Shows that `select!` drops the futures that do not complete first (lesson 07).
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::io;

@@ -1,4 +1,4 @@
-//! Which data a canceled read loses: lesson 07.
+//! Shows which data a canceled read loses (lesson 07).
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::io;

@@ -1,4 +1,4 @@
-//! What Tokio's reactor knows about a socket, and what the kernel answers: lesson 08.
+//! Compares the readiness in Tokio's reactor with the socket's state in the kernel (lesson 08).
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::io;
@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Builder;
 
 fn main() -> io::Result<()> {
-    // There is one thread, so the reactor polls the kernel only when this task waits.
+    // The runtime has one thread, so the reactor polls the kernel only when this task waits.
     Builder::new_current_thread().enable_all().build()?.block_on(ask())
 }
 

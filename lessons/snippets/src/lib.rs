@@ -1,3 +1,3 @@
-//! Small programs that the lessons quote, each an example of its own:
-//! `cargo run -p snippets --example cheat-std`. They are here so that no lesson shows code that does
-//! not compile.
+//! The small programs that the lessons quote. Each program is a separate example, such as
+//! `cargo run -p snippets --example cheat-std`. The lessons quote them so that all code in the
+//! lessons compiles.

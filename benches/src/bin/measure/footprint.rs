@@ -1,4 +1,4 @@
-//! `measure footprint`: measures the cost of each server as a process.
+//! Implements `measure footprint`, which measures the cost of each server as a process.
 
 use std::env;
 use std::io;
@@ -24,10 +24,10 @@ Examples:
       Measure all servers, with chunks of 1 B to 1 MiB and with non-reading
       clients.
   just footprint --server tokio,node --chunk-size 1B,64KiB --skip-non-reading
-      Take a few measurements only.
+      Take only a few measurements.
 
 Each server is a separate process, and all servers do the same work. Times are
-measured without strace. System calls are counted with strace in another run.
+measured without strace. System calls are counted with strace in a separate run.
 
 Exit codes: 0 if all measurements succeeded, 1 if a measurement failed, 2 if the
 program could not run.";
@@ -38,15 +38,15 @@ program could not run.";
 pub struct Args {
     /// Servers, separated by commas [default: all]
     ///
-    /// std, tokio, async-std and smol, each of them also with the suffix -zero-copy; or
-    /// node
+    /// The names are node, std, tokio, async-std and smol. Each of the last four can have
+    /// the suffix -zero-copy.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = PossibleValuesParser::new(participants().map(|it| it.name)))]
     server: Vec<String>,
 
     /// Chunk sizes, separated by commas [default: all]
     ///
-    /// 1B, 64B, 1KiB, 8KiB, 64KiB or 1MiB
+    /// The sizes are 1B, 64B, 1KiB, 8KiB, 64KiB and 1MiB.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = PossibleValuesParser::new(CHUNK_SIZES.map(|size| size.0)))]
     chunk_size: Vec<String>,
@@ -63,7 +63,7 @@ pub struct Args {
     #[arg(long, alias = "no-held")]
     skip_non_reading: bool,
 
-    /// File for the values
+    /// File to write the values to
     ///
     /// The default is target/measure/footprint.json.
     #[arg(long, value_name = "FILE")]
@@ -80,7 +80,7 @@ type Step = (String, Box<dyn Fn(&mut Footprints) -> io::Result<Vec<Measurement>>
 
 pub fn run(args: Args) -> anyhow::Result<bool> {
     let no_strace = match args.no_strace {
-        true => Some("--no-strace".to_owned()),
+        true => Some("`--no-strace` is set".to_owned()),
         false => why_no_strace(),
     };
     let mut problems: Vec<String> =

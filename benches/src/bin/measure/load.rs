@@ -1,4 +1,4 @@
-//! `measure load`: sends load to a server and verifies the replies.
+//! Implements `measure load`, which sends load to a server and verifies the replies.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
@@ -26,7 +26,7 @@ Examples:
       Times are measured from the planned start of a connection, so they include
       the wait for the server.
   just load localhost:4000 --connections 5000 --hold 10s --max-segment 536
-      Let 5000 clients read nothing for 10 s, and then the whole reply.
+      Let 5000 clients read nothing for 10 s, and then read the whole reply.
   just load localhost:4000 --connections 100 --slow 20KiB
       Let each of 100 clients read 20 KiB per second.
   just load localhost:4000 --total 1000 --connections 50 --reset-after 64KiB
@@ -88,15 +88,15 @@ pub struct Args {
     #[arg(value_parser = value_parser!(u16).range(1..=256))]
     threads: u16,
 
-    /// Let all clients connect, then wait before they read
+    /// Time that all clients wait before they read
     ///
-    /// TIME starts when the last client has received the first byte of its reply. When
-    /// it has passed, all clients read the whole reply.
+    /// The wait starts when the last client has received the first byte of its reply.
+    /// After the wait, all clients read the whole reply.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(help_heading = "Client")]
     hold: Option<Duration>,
 
-    /// Maximum rate of each client in bytes per second
+    /// Maximum read rate of each client in bytes per second
     #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Client")]
     slow: Option<u64>,
 
@@ -108,7 +108,7 @@ pub struct Args {
 
     /// Maximum time without data
     ///
-    /// A connection fails when no data has arrived for this time.
+    /// A connection fails if no data arrives within this time.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(default_value = "30s", help_heading = "Client")]
     timeout: Duration,
@@ -116,8 +116,8 @@ pub struct Args {
     /// Local address of the clients
     ///
     /// Linux remembers metrics of earlier connections between two addresses. These
-    /// metrics affect how much data it accepts for later connections. For measurements
-    /// with non-reading clients, use an unused address, such as 127.0.0.77.
+    /// metrics affect how much data Linux accepts for later connections. For
+    /// measurements with non-reading clients, use an unused address, such as 127.0.0.77.
     #[arg(long, value_name = "IP", help_heading = "Socket")]
     source: Option<IpAddr>,
 
@@ -154,7 +154,8 @@ pub struct Args {
 
     /// File that each reply must contain
     ///
-    /// The client verifies the length and the hash of each reply without its preamble.
+    /// The client verifies the length and the hash of each reply. They do not include
+    /// the preamble.
     #[arg(long, value_name = "FILE", help_heading = "Reply")]
     expect: Option<PathBuf>,
 
@@ -233,7 +234,7 @@ impl Args {
     }
 }
 
-/// Creates a progress bar. It is visible only if stderr is a terminal.
+/// Creates a progress bar, which is visible only if stderr is a terminal.
 fn progress_bar(plan: &Plan) -> ProgressBar {
     let (bar, template) = match plan.amount {
         Amount::Total(total) => (ProgressBar::new(total), "{bar:30} {pos}/{len} {elapsed} {msg}"),

@@ -1,4 +1,4 @@
-//! `measure`: measures servers, and generates pages from the results.
+//! The program `measure`, which measures servers and generates pages from the results.
 
 #[cfg(target_os = "linux")]
 mod footprint;
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAILED),
         Err(error) => {
-            // Some messages have a second line: `help: …`.
+            // Some messages have a second line, which starts with `help: `.
             output::note(format_args!("error: {error:#}"));
             ExitCode::from(EXIT_ERROR)
         }

@@ -1,4 +1,4 @@
-//! Prints to stdout and stderr. If they are closed, this is not an error.
+//! Prints to stdout and stderr. A closed stdout or stderr is not an error.
 
 use std::fmt::Display;
 use std::io::{self, Write};

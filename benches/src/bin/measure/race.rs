@@ -1,4 +1,5 @@
-//! `measure race`: compares the siblings with nginx, the original Node server and a baseline.
+//! Implements `measure race`, which compares the siblings with nginx, the original Node server and
+//! a baseline.
 
 mod runner;
 
@@ -35,14 +36,15 @@ Examples:
       Compare two builds of a server in one race.
 
 Scenarios:
-  large        one client receives 1 GiB: bytes per second, and bytes per
-               CPU-second
-  river        16 clients at a time receive river.webp: clients per second, and
-               clients per CPU-second
-  bytes        one client receives 100 kB in chunks of one byte: seconds
-  non-reading  9900 clients read nothing: memory per client, and the latency of
-               a new client
-  log          large and river with and without a log: the ratio of the speeds
+  large        bytes per second and per CPU-second while one client receives
+               1 GiB
+  river        clients per second and per CPU-second while 16 clients at a time
+               receive river.webp
+  bytes        seconds until one client has received 100 kB in chunks of one
+               byte
+  non-reading  memory per client and latency of a new client while 9900 clients
+               read nothing
+  log          ratio of the speeds with and without a log in large and river
 
 Each measurement starts its own server. The servers take turns in each round,
 and ratios are computed within a round.
@@ -50,30 +52,30 @@ and ratios are computed within a round.
 Exit codes: 0 if all measurements succeeded, 1 if a measurement failed, 2 if the
 race could not run.";
 
-/// Compare the servers with nginx, Node and each other
+/// Compare the siblings with nginx, Node and each other
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
     /// Scenarios, separated by commas [default: all]
     ///
-    /// large, river, bytes, non-reading or log
+    /// The scenarios are large, river, bytes, non-reading and log.
     #[arg(long, alias = "measure", value_name = "NAMES", value_delimiter = ',')]
     #[arg(hide_possible_values = true)]
     scenario: Vec<Scenario>,
 
     /// Servers, separated by commas [default: all]
     ///
-    /// std, tokio, async-std and smol, each of them also with the suffix -zero-copy; nginx,
-    /// node or baseline
+    /// The names are nginx, node, baseline, std, tokio, async-std and smol. Each of the
+    /// last four can have the suffix -zero-copy.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = server_names())]
     server: Vec<String>,
 
-    /// Another server to measure; can be repeated
+    /// Another server to measure (can be repeated)
     ///
-    /// NAME is its name in the results. The command CMD must contain {file} and {port}, and can
-    /// contain {chunk}. The program replaces them with the path of the file, the port and the chunk
-    /// size in bytes.
+    /// NAME is the name of the server in the results. The command CMD must contain {file}
+    /// and {port}, and can contain {chunk}. The program replaces these placeholders with
+    /// the path of the file, the port and the chunk size in bytes.
     #[arg(long, value_name = "NAME=CMD", value_parser = Participant::from_command)]
     server_cmd: Vec<Participant>,
 
@@ -88,7 +90,7 @@ pub struct Args {
     /// Folder of the record
     ///
     /// The default is benches/records/DATE-MACHINE. The program writes the values to
-    /// summary.json, in which it keeps the values of the other programs, and the tables
+    /// summary.json, where it keeps the values of other programs, and writes the tables
     /// to race.md.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
@@ -149,7 +151,7 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
     }
     problems.iter().for_each(note);
     if available.is_empty() {
-        bail!("no server could be started; the lines above state the reasons");
+        bail!("no server could be started\nhelp: fix the problems that are listed above");
     }
     let options = args.options(&scenarios, &available);
     let missing_count = problems.len();
@@ -214,7 +216,7 @@ fn check_descriptors(scenarios: &[Scenario], clients: u64) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Measures all servers in turns. Adds a sentence to `problems` for each measurement that fails.
+/// Measures all servers in turn. Adds a sentence to `problems` for each measurement that fails.
 fn race<'a>(
     runner: &mut Runner,
     (scenarios, participants): (&[Scenario], &[&'a Participant]),

@@ -19,14 +19,15 @@ Examples:
   just report --from benches/records/2026-11-25-linux-2-cores
       Generate the page of a record again.
 
-Exit codes: 0 if the page was written, 2 otherwise.";
+Exit codes: 0 if the page was written, 2 if an error occurred.";
 
 const DIFF_EXAMPLES: &str = "\
 Example:
   just bench-diff 2026-11-25-linux-2-cores now
       Compare a record with the last runs on this machine.
 
-Exit codes: 0 if the records were compared, 2 otherwise.";
+Exit codes: 0 if the records were compared, 2 if an error
+occurred.";
 
 const HELP: &str = "help: run `just bench-quick`, `just footprint` or both";
 
@@ -48,7 +49,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "record")]
     from: Option<PathBuf>,
 
-    /// Folder of the page
+    /// Folder to write the page to
     ///
     /// The default is target/report or, with --from, the folder of the record.
     #[arg(long, value_name = "DIR", conflicts_with = "record")]
@@ -62,7 +63,7 @@ pub struct DiffArgs {
     /// Name or folder of a record, or `now` for the last runs
     a: String,
 
-    /// The other record
+    /// Name or folder of the other record
     b: String,
 }
 
@@ -113,7 +114,7 @@ pub fn diff(args: DiffArgs) -> anyhow::Result<bool> {
 
 fn load(name: &str) -> anyhow::Result<Record> {
     let record = records::load(name).map_err(|error| {
-        let help = "`ls benches/records` lists the records; `now` stands for the last runs";
+        let help = "list the records with `ls benches/records`, or use `now` for the last runs";
         anyhow!("cannot read the record {error}\nhelp: {help}")
     })?;
     if record.runs.is_empty() {

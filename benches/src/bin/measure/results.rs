@@ -1,4 +1,4 @@
-//! The progress bar and the results of the race and of the footprint.
+//! Shows the progress of the race and of the footprint, and saves their results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::output::{note, print};
 
-/// Creates a progress bar. It is visible only if stderr is a terminal.
+/// Creates a progress bar, which is visible only if stderr is a terminal.
 pub fn progress_bar(steps: usize) -> ProgressBar {
     let template = "{bar:20} {pos}/{len} {elapsed}, {eta} left, {msg}";
     let style = ProgressStyle::with_template(template).expect("the template is valid");

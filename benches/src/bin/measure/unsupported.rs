@@ -9,10 +9,10 @@ pub struct Args {
     args: Vec<OsString>,
 }
 
-/// Fails with an explanation why this system does not support the subcommand.
+/// Fails with a message that explains why this system does not support the subcommand.
 pub fn run(_: Args) -> anyhow::Result<bool> {
     anyhow::bail!(
         "this measurement needs Linux, which reports the CPU time and memory of other processes\n\
-         help: use Linux, for example in a virtual machine; `measure load` runs on every system"
+         help: use Linux, for example in a virtual machine, or run `measure load` on any system"
     )
 }

@@ -33,7 +33,7 @@ async fn main() -> io::Result<()> {
     let config = Arc::new(config());
     let listener = listen(config.port)?;
     println!(
-        "listening on port {}: {} clients, {:?}",
+        "listening on port {}; at most {} clients; stall timeout {:?}",
         config.port, config.connection_limit, config.stall
     );
     let permits = Arc::new(Semaphore::new(config.connection_limit));

@@ -32,30 +32,31 @@ pub enum Scenario {
 /// The length of the file in [`Scenario::Bytes`].
 const ONE_BYTE_CHUNKS: u64 = 100_000;
 
-/// The length of the file for non-reading clients. The kernel accepts less for each of them, so
-/// that the server always has unsent data: with [`RECEIVE_BUFFER_BYTES`] and small segments, it
-/// accepts 107 kB and uses 121 KiB of memory (Linux 6.18, 9,900 clients). Each measurement checks
-/// that the server has unsent data.
+/// The length of the file for non-reading clients, in bytes. The kernel accepts less data per
+/// client, so that the server always has unsent data. With [`RECEIVE_BUFFER_BYTES`] and small
+/// segments, the kernel accepts 107 kB per client and uses 121 KiB of memory (Linux 6.18, 9,900
+/// clients). Each measurement checks that the server has unsent data.
 const FILE_BYTES: u64 = 192 * 1024;
 
-/// The length of the file for the non-reading clients of std. If there are fewer clients, the
-/// kernel may accept more data for each of them: up to 260 kB in a test.
+/// The length of the file for the non-reading clients of std, in bytes. If there are fewer clients,
+/// the kernel may accept more data per client. In a test, the kernel accepted up to 260 kB.
 const STD_FILE_BYTES: u64 = 512 * 1024;
 
-/// The size of the receive buffer that a non-reading client requests. The kernel doubles it.
+/// The size of the receive buffer that a non-reading client requests, in bytes. The kernel doubles
+/// this size.
 ///
-/// With this size and small segments, the kernel drops hardly any segment. With a buffer of twice
-/// this size, or with segments of at least 800 bytes, it dropped tens of thousands of segments at
-/// the start. If the system's congestion control is BBR, a few clients nevertheless need more time
-/// to receive the end of the reply, because BBR estimates a low bandwidth.
+/// With this size and small segments, the kernel drops hardly any segments. With a buffer of twice
+/// this size, or with segments of at least 800 bytes, the kernel dropped tens of thousands of
+/// segments at the start. If the system's congestion control is BBR, a few clients still need more
+/// time to receive the end of the reply, because BBR estimates a low bandwidth.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 
-/// The maximum number of rounds of [`Scenario::NonReading`]. This scenario takes longest, and
+/// The maximum number of rounds of [`Scenario::NonReading`]. This scenario takes the longest, and
 /// memory hardly changes between rounds.
 const NON_READING_ROUNDS: usize = 5;
 
 /// The maximum number of non-reading clients of std, which has two threads per client. Linux limits
-/// the number of memory areas per process, and each thread needs some for its stack.
+/// the number of memory areas per process, and each thread needs memory areas for its stack.
 const STD_CLIENTS_MAX: u64 = 2_000;
 
 /// The number of connections that a server permits in addition to the non-reading clients.
@@ -137,7 +138,8 @@ pub struct Runner {
     sizes: Sizes,
     launcher: Launcher,
     river: ServedFile,
-    /// The number of connections with which each server needs the job time, from the warm-up.
+    /// The number of connections that each server can serve in the job time, as estimated by the
+    /// warm-up.
     counts: HashMap<(Job, String), u64>,
 }
 
@@ -154,8 +156,8 @@ impl Runner {
         self.start(participant, &self.river, Settings::default(), true).map(|_| ())
     }
 
-    /// Starts a server. One client then verifies the hash of the reply or, without `verifies_hash`,
-    /// only its length.
+    /// Starts a server. One client then verifies the length of the reply and, if `verifies_hash` is
+    /// true, its hash.
     fn start(
         &self,
         participant: &Participant,
@@ -201,12 +203,12 @@ impl Runner {
         Ok(())
     }
 
-    /// Returns the number of connections with which a server needs approximately the job time.
+    /// Returns the number of connections that a server can serve in approximately the job time.
     fn count(&self, job: Job, participant: &Participant) -> u64 {
         self.counts.get(&(job, participant.name.clone())).copied().unwrap_or(1)
     }
 
-    /// Runs a job with `connections` connections. Returns the client's report and the server's CPU
+    /// Runs a job with this number of connections. Returns the client's report and the server's CPU
     /// time in seconds.
     fn run(
         &mut self,
@@ -295,7 +297,8 @@ impl Runner {
         Ok(values)
     }
 
-    /// Runs each job with and without a log. Every other round reverses the order of the two.
+    /// Runs each job with and without a log. In every other round, the job without a log runs
+    /// first.
     fn measure_log(&mut self, participant: &Participant, round: usize) -> io::Result<Values> {
         let order = if round % 2 == 0 { [false, true] } else { [true, false] };
         let mut values = Values::new();
@@ -321,7 +324,8 @@ impl Runner {
     }
 }
 
-/// Returns the values that all timed jobs have. They show whether the client was the bottleneck.
+/// Returns the values that all timed jobs report. These values show whether the client was the
+/// bottleneck.
 fn values(report: &Report, cpu_s: f64) -> Values {
     let mut values = Values::from([
         ("wall_s", report.wall_s),
