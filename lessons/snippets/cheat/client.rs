@@ -1,5 +1,5 @@
-//! The clients of the servers in the cheat sheet, in blocking std. All servers have the same
-//! clients.
+//! The clients of the cheat sheet's servers. All servers have the same clients, which use the
+//! blocking calls of std.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -11,8 +11,8 @@ use socket2::SockRef;
 /// The path of the file that the servers send.
 pub const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../assets/river.webp");
 
-/// The barrier at which the server and the client wait for each other, after the last line that the
-/// server prints for a connection. Therefore the order of the printed lines is always the same.
+/// A barrier that keeps the order of the printed lines the same in every run. After the server has
+/// printed the last line for a connection, the server and the client wait for each other here.
 pub static CLOSED: Barrier = Barrier::new(2);
 
 /// Runs a client that receives the whole reply, and then a client that resets the connection.
@@ -30,7 +30,7 @@ pub fn run(address: SocketAddr) -> io::Result<()> {
     let expected = std::fs::read(FILE)?.repeat(3);
     assert!(
         reply == expected,
-        "expected the file three times ({} bytes), got {} bytes",
+        "expected three copies of the file ({} bytes), got {} bytes with different content",
         expected.len(),
         reply.len()
     );

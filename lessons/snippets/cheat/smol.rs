@@ -1,5 +1,6 @@
-//! Replaces Node's calls with those of smol. To run this example:
-//! `cargo run -p snippets --example cheat-smol`.
+//! A server that uses smol's counterparts to Node's calls.
+//!
+//! Run the server with `cargo run -p snippets --example cheat-smol`.
 
 #![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
@@ -46,7 +47,7 @@ async fn serve(stream: TcpStream) {
     client::CLOSED.wait();
 }
 
-/// Sends the file three times, each time in a different way.
+/// Sends the file three times, each time with different calls.
 async fn reply(mut stream: TcpStream) -> io::Result<()> {
     drain(&mut stream).await?;
     pipe(create_read_stream(client::FILE).await?, &mut stream).await?;
@@ -74,7 +75,7 @@ async fn pipe(mut file: File, stream: &mut TcpStream) -> io::Result<u64> {
     io::copy(&mut file, stream).await
 }
 
-/// Opens a file and limits its read-ahead to one chunk. smol's `File` reads up to 8 MiB ahead.
+/// Opens a file, and limits reading ahead to 64 KiB. smol's `File` reads up to 8 MiB ahead.
 async fn open_with_high_water_mark(path: &'static str) -> io::Result<Unblock<std::fs::File>> {
     // ANCHOR: high_water_mark
     let file = smol::unblock(move || std::fs::File::open(path)).await?;
@@ -95,7 +96,7 @@ async fn send_chunks(mut file: Unblock<std::fs::File>, stream: &mut TcpStream) -
         if chunk.is_empty() {
             return Ok(());
         }
-        // Waits until the kernel has accepted the whole chunk. Then the loop reads the next chunk.
+        // The loop reads the next chunk only after the kernel has accepted this chunk.
         stream.write_all(&chunk).await?;
     }
 }

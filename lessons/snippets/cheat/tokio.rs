@@ -1,5 +1,6 @@
-//! Replaces Node's calls with those of Tokio. To run this example:
-//! `cargo run -p snippets --example cheat-tokio`.
+//! A server that uses Tokio's counterparts to Node's calls.
+//!
+//! Run the server with `cargo run -p snippets --example cheat-tokio`.
 
 #![allow(clippy::print_stdout, reason = "an example may panic if its stdout is closed")]
 
@@ -49,7 +50,7 @@ async fn serve(stream: TcpStream) {
     client::CLOSED.wait();
 }
 
-/// Sends the file three times, each time in a different way.
+/// Sends the file three times, each time with different calls.
 async fn reply(mut stream: TcpStream) -> io::Result<()> {
     drain(&mut stream).await?;
     pipe(create_read_stream(client::FILE).await?, &mut stream).await?;
@@ -99,7 +100,7 @@ async fn send_chunks(mut file: File, stream: &mut TcpStream) -> io::Result<()> {
         if chunk.is_empty() {
             return Ok(());
         }
-        // Waits until the kernel has accepted the whole chunk. Then the loop reads the next chunk.
+        // The loop reads the next chunk only after the kernel has accepted this chunk.
         stream.write_all(&chunk).await?;
     }
     // ANCHOR_END: backpressure
