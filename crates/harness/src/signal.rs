@@ -18,7 +18,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Returns whether this system has signals.
+    /// Indicates whether this system has signals.
     pub const EXIST: bool = cfg!(unix);
 }
 
