@@ -2,7 +2,8 @@
 //!
 //! A lesson is a Markdown file that GitHub shows without further processing. *Markers*, which are
 //! comments, name the source of what a page shows: code between anchors, the output of commands,
-//! measurements from records. `fill` inserts all of it, and `check` reports what is out of date.
+//! measurements from records. `fill` inserts this content, and `check` reports the content that is
+//! out of date.
 
 mod anchors;
 mod book;
@@ -51,11 +52,11 @@ Examples:
 
 Exit code: 0 success, 1 errors in pages or pictures, 2 other errors.";
 
-/// Keep the lessons and pictures up to date, compare siblings, build the book
+/// Keep the lessons and pictures up to date, compare siblings, and build the book
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, max_term_width = 80, propagate_version = true)]
 struct Cli {
-    /// Root of the repository [default: the one around the current directory]
+    /// Root of the repository [default: the repository that contains the current directory]
     #[arg(long, value_name = "FOLDER", global = true)]
     root: Option<PathBuf>,
     #[command(subcommand)]

@@ -1,7 +1,7 @@
 //! Draws the pictures of the lessons from their sources in `lessons/pictures/`.
 //!
-//! `NAME.txt` is a sequence of messages or a diagram of boxes, `NAME.jsonl` is the log of a run.
-//! Each becomes `NAME.svg`. The same source always gives the same picture.
+//! `NAME.txt` is a sequence of messages or a diagram of boxes, and `NAME.jsonl` is the log of a
+//! run. Each source becomes `NAME.svg`. The same source always produces the same picture.
 
 mod diagram;
 mod record;
@@ -44,10 +44,10 @@ pub struct Args {
     /// Pictures to draw [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// Write nothing; fail if a picture is out of date
+    /// Fail if a picture is out of date, and write nothing
     #[arg(long)]
     check: bool,
-    /// Record the logs of the timelines again, then draw
+    /// Record the logs of the timelines again, then draw the pictures
     #[arg(long, conflicts_with_all = ["check", "names"])]
     record_timelines: bool,
 }
@@ -72,11 +72,11 @@ impl Args {
     }
 }
 
-/// Returns an error for each of these pictures that is out of date. Without names, checks all
-/// pictures, and whether each of them has a source.
+/// Returns an error for each named picture that is out of date. Without names, checks all pictures,
+/// and checks that each picture has a source.
 pub fn errors(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<PageError>> {
     let outdated = outdated(repo, names)?.into_iter().map(|(source, _)| {
-        let what = format!("the picture does not show {}", source.path);
+        let what = format!("the picture does not match `{}`", source.path);
         PageError::new(source.picture(), 1, what, format!("run `{DRAW}`"))
     });
     let mut errors: Vec<PageError> = outdated.collect();
@@ -90,7 +90,7 @@ pub fn errors(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<PageError>> {
     Ok(errors)
 }
 
-/// Draws these pictures, or all. Returns those that differ from their files.
+/// Draws the named pictures, or all pictures. Returns the pictures that differ from their files.
 fn outdated(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<(Source, String)>> {
     let sources = sources(repo)?;
     if let Some(name) = names.iter().find(|name| !sources.iter().any(|s| s.name == **name)) {

@@ -37,20 +37,20 @@ CONTRIBUTING.md describes all markers.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct FillArgs {
-    /// Write nothing; the same as `docs-tool check`
+    /// Write nothing, like `docs-tool check`
     #[arg(long)]
     check: bool,
     #[command(flatten)]
     pages: CheckArgs,
 }
 
-/// Report which generated texts and pictures are out of date
+/// Report the generated texts and pictures that are out of date
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
     /// Pages to process [default: all lessons, docs/*.md, README.md]
     #[arg(value_name = "PAGE")]
     pages: Vec<PathBuf>,
-    /// Omit the commands: process only code, values, references and links
+    /// Skip the commands, and process only code, values, references and links
     #[arg(long)]
     no_run: bool,
 }
@@ -108,7 +108,7 @@ struct Refresh<'a> {
 }
 
 impl Refresh<'_> {
-    /// Processes the pages, or all pages if none is given.
+    /// Processes the given pages, or all pages if no page is given.
     fn all(&mut self, files: &[String]) -> anyhow::Result<()> {
         let lessons = lessons(self.repo);
         let is_all = files.is_empty();
@@ -131,7 +131,8 @@ impl Refresh<'_> {
     fn page(&mut self, page: &Page) -> anyhow::Result<()> {
         let mut filled = fill(page, &mut self.sources);
         if self.is_check && filled.has_other_output {
-            // Concurrent programs do not always print in the same order.
+            // The commands run again, because concurrent programs do not always print in the same
+            // order.
             report(format_args!("{}, second run", page.file));
             let again = fill(page, &mut self.sources);
             if !again.has_other_output {
@@ -167,7 +168,8 @@ impl Refresh<'_> {
                 let is_in_book = siblings.contains(&file) && siblings.iter().any(is_quoted);
                 if !is_in_book && !is_quoted(&file) {
                     let what = format!("no lesson quotes the anchor `{name}`");
-                    let help = format!("quote it (`<!-- code: {file}#{name} -->`), or remove it");
+                    let help =
+                        format!("quote the anchor (`<!-- code: {file}#{name} -->`), or remove it");
                     self.errors.push(PageError::new(file.as_str(), line, what, help));
                 }
             }

@@ -1,4 +1,4 @@
-//! The command `compare`: shows two siblings side by side and marks the differences.
+//! The command `compare`, which shows two siblings side by side and marks the differences.
 
 use std::env;
 
@@ -28,7 +28,7 @@ const COLUMNS: u16 = 80;
 /// The minimum width of the output.
 const COLUMNS_MIN: u16 = 20;
 
-/// Show two siblings side by side, with their differences marked
+/// Show two siblings side by side, and mark the differences
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -44,7 +44,8 @@ pub struct Args {
     /// Omit the code that is the same
     #[arg(long)]
     only_differences: bool,
-    /// Width of the output; from 110 on, in two columns [default: the terminal's]
+    /// Width of the output, which has two columns if the width is at least 110 [default: the width
+    /// of the terminal]
     #[arg(long, value_name = "COLUMNS")]
     width: Option<u16>,
 }

@@ -13,7 +13,7 @@ use crate::wrap::wrapped;
 /// The minimum number of columns for showing the siblings side by side.
 const SIDE_BY_SIDE_COLUMNS_MIN: usize = 110;
 
-/// The number of columns between the siblings: the sign and the spaces around it.
+/// The number of columns between the siblings, for the sign and the spaces around the sign.
 const SIGN_COLUMNS: usize = 3;
 
 /// The number of rows that are shown before and after each difference.
@@ -26,7 +26,7 @@ pub struct View {
     pub names: [String; 2],
     /// The width of the terminal.
     pub columns: usize,
-    /// Whether the code that is the same is omitted.
+    /// Indicates whether code that is the same in both siblings is omitted.
     pub only_differences: bool,
 }
 
@@ -107,7 +107,8 @@ impl View {
         }
     }
 
-    /// Prints equal code once. Prints different code first of one sibling, then of the other.
+    /// Prints equal code once. If the code differs, prints the code of the first sibling, then that
+    /// of the second.
     fn one_below_the_other(&self, rows: &[(bool, &Row)]) {
         let signs: &[char] = if rows[0].1.differs { &['<', '>'] } else { &[' '] };
         for (side, sign) in signs.iter().enumerate() {

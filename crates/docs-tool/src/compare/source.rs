@@ -20,7 +20,7 @@ static WORD: LazyLock<Regex> =
 pub struct Section {
     /// The name of the item, or else `docs` or `imports`.
     pub name: String,
-    /// The lines, without those of anchors.
+    /// The lines, without the lines of anchors.
     pub text: String,
 }
 
@@ -80,7 +80,8 @@ fn is_complete(code: &str, line: &str) -> bool {
     }
 }
 
-/// Adds a line to a statement, with the spaces that `rustfmt` would put if there was room.
+/// Adds a line to a statement, with the spaces that `rustfmt` would insert if the line were not too
+/// long.
 fn add_line(code: &mut String, line: &str) {
     let next = line.trim();
     if code.is_empty() {

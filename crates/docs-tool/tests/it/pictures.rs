@@ -1,4 +1,4 @@
-//! Pictures of small sources.
+//! Tests the pictures of small sources.
 
 use std::process::Output;
 
@@ -72,7 +72,7 @@ fn an_outdated_picture_is_reported() {
         errors
     };
     write("a.txt", SOURCE);
-    let expected = "lessons/pictures/a.svg:1: the picture does not show lessons/pictures/a.txt; \
+    let expected = "lessons/pictures/a.svg:1: the picture does not match `lessons/pictures/a.txt`; \
                     help: run `cargo run -p docs-tool -- pictures`\n";
     assert_eq!(outdated(), expected);
     assert!(repository.notes(&["check"], 1).contains(expected));
@@ -81,7 +81,7 @@ fn an_outdated_picture_is_reported() {
     write("a.txt", &SOURCE.replace("one", "two"));
     assert_eq!(outdated(), expected);
     assert_eq!(pictures(&repository, &["a"]).0, Some(0));
-    // Git may convert line ends on Windows.
+    // Git may convert line endings on Windows.
     let drawn = repository.read("lessons/pictures/a.svg");
     write("a.svg", &drawn.replace('\n', "\r\n"));
     assert_eq!(outdated(), "");
@@ -198,7 +198,7 @@ fn a_picture_has_no_external_files() {
     let svg = drawn("a.txt", &source);
     assert!(svg.contains("<title id=\"t\">A &amp; B</title>\n<desc id=\"d\">How A &lt; B</desc>"));
     assert!(svg.contains("prefers-color-scheme:dark") && svg.contains("viewBox=\"0 0 480 "));
-    assert_eq!(svg.matches("http").count(), 1, "the name space of SVG: {svg}");
+    assert_eq!(svg.matches("http").count(), 1, "expected no URL except the SVG namespace: {svg}");
     // Coordinates have at most one decimal, so that all machines write the same picture.
     for element in svg.lines().filter(|line| line.starts_with("<path") || line.starts_with("<rect"))
     {

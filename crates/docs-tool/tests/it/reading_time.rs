@@ -1,4 +1,4 @@
-//! The stated times of lessons.
+//! Tests the times that lessons state.
 
 use crate::repository::Repository;
 

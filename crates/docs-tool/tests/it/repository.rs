@@ -62,7 +62,7 @@ impl Repository {
     /// Replaces words that the file contains.
     pub fn change(&self, file: &str, old: &str, new: &str) {
         let text = self.read(file);
-        assert!(text.contains(old), "{file} has no {old}: {text}");
+        assert!(text.contains(old), "expected `{old}` in `{file}`, got: {text}");
         self.write(file, &text.replace(old, new));
     }
 

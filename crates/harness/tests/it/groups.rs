@@ -116,14 +116,14 @@ fn program() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_interrupt_leaves_nothing() {
+fn an_interrupt_leaves_nothing_behind() {
     interrupt(DAEMON, Signal::Interrupt, 130);
     interrupt(DAEMON, Signal::Terminate, 143);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_interrupt_at_any_moment_leaves_nothing() {
+fn an_interrupt_at_any_moment_leaves_nothing_behind() {
     harness::testing::interrupt(Duration::from_millis(300), || {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "groups::program", "--ignored"]).env("SCRIPT", DAEMON);
@@ -147,7 +147,7 @@ fn program_with_folders() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_interrupt_while_a_folder_is_written_or_removed_leaves_nothing() {
+fn an_interrupt_while_a_folder_is_written_or_removed_leaves_nothing_behind() {
     harness::testing::interrupt(Duration::from_millis(200), || {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "groups::program_with_folders", "--ignored"]);

@@ -281,7 +281,7 @@ fn an_incorrect_reply_is_reported() {
 }
 
 #[test]
-fn a_port_without_a_host_is_on_this_computer() {
+fn a_port_without_a_host_selects_this_computer() {
     for prefix in ["", ":"] {
         let (address, serving) = server(reply);
         let output = run(&[&format!("{prefix}{}", address.port()), "--hex"]);
