@@ -164,7 +164,7 @@ docs:
 compare A B *ARGS:
     @cargo run --quiet -p docs-tool -- compare "$@"
 
-# Fill the lessons with code, output and values; `just notes --check` reports what is out of date
+# Fill in the code, output and values of the lessons; `just notes --check` only compares
 [group('read')]
 [no-exit-message]
 notes *ARGS:

@@ -24,7 +24,8 @@ const TYPES = {
   '.webp': 'image/webp',
   '.woff2': 'font/woff2',
 };
-// Slow checks run on one page of each kind. The first pattern that matches a page selects it.
+// Slow checks run on one page of each kind. The first pattern that matches a page selects that
+// page.
 const KINDS = {
   introduction: [/^index\.html$/],
   lesson: [/^lessons\/\d\d-endings\.html$/, /^lessons\/\d\d-.*\.html$/],
@@ -239,8 +240,8 @@ async function checkAccessibility({ page, open }, name, scheme, violations) {
     // Dark mode changes only the colors, so only the rules about colors run again.
     const builder = new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
     if (scheme === 'dark') builder.withRules(['color-contrast', 'link-in-text-block']);
-    // The table of contents is long. Apart from the entry of this page, it is the same on all
-    // pages.
+    // The table of contents is long. Apart from the entry of the current page, the table is the
+    // same on all pages.
     if (name !== 'index.html') builder.exclude('.chapter > .chapter-item:not(:has(.on-this-page))');
     const found = await builder.analyze();
     checks += 1;

@@ -1,4 +1,4 @@
-//! Converts the output of commands for a page, and compares it with the page.
+//! Converts the output of commands for a page, and compares the output with the page.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -179,7 +179,8 @@ impl Page {
         self.prose.replace_range(range.clone(), &blank);
     }
 
-    /// Adds a link. Its target is the last occurrence of `target` in its text.
+    /// Adds a link. The position of the target is the last occurrence of `target` in the text of
+    /// the link.
     fn add_link(&mut self, range: &Range<usize>, target: &str) {
         // This search does not find a target with an escaped character. No page has such a target.
         let Some(at) = self.text[range.clone()].rfind(target) else { return };

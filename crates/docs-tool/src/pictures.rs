@@ -29,13 +29,13 @@ const DRAW: &str = "cargo run -p docs-tool -- pictures";
 const EXAMPLES: &str = "\
 Examples:
   docs-tool pictures                     draw all pictures
-  docs-tool pictures pipe seq-end        draw these pictures
+  docs-tool pictures pipe seq-end        draw two pictures
   docs-tool pictures --check             fail if a picture is out of date
   docs-tool pictures --record-timelines  run each sibling with four clients, one
-                                         of them slow, and save its log
+                                         of which is slow, and save the log
 
-The sources are in lessons/pictures/: NAME.txt, whose first line states the
-kind of picture (see seq-end.txt and pipe.txt), and NAME.jsonl, a log.";
+The sources are in lessons/pictures. NAME.txt states the kind of picture in its
+first line (see seq-end.txt and pipe.txt). NAME.jsonl is a log.";
 
 /// Draw the pictures of the lessons from their sources
 #[derive(Debug, clap::Args)]

@@ -26,7 +26,7 @@ const CODE_LINES_PER_MINUTE: f64 = 20.0;
 const MINUTES_PER_COMMAND: f64 = 0.5;
 /// Stated times are multiples of this number of minutes.
 const STEP_MINUTES: usize = 5;
-/// The maximum time of a lesson. A longer lesson is split.
+/// The maximum time of a lesson. Split a longer lesson.
 const MINUTES_MAX: usize = 25;
 
 static LESSON: LazyLock<Regex> = LazyLock::new(|| pattern(r"^lessons/\d\d-[^/]*\.md$"));

@@ -1,4 +1,4 @@
-//! The commands `fill` and `check`: fill in pages, or check that they are up to date.
+//! The commands `fill` and `check`, which fill in pages, or check that the pages are up to date.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -23,17 +23,17 @@ const CODE: [&str; 7] = [".rs", ".mjs", ".js", ".toml", ".sh", ".py", ".md"];
 const EXAMPLES: &str = "\
 Examples:
   docs-tool fill                              fill in all lessons
-  docs-tool fill lessons/04-backpressure.md   fill in one of them
+  docs-tool fill lessons/04-backpressure.md   fill in one lesson
 
 In a lesson, a comment alone on its line is a marker for the text below it:
 
   <!-- code: crates/serve-std/src/lib.rs#copy -->   code between anchors
-  <!-- siblings: copy -->  <!-- /siblings -->       the same of all siblings
-  A word, then <!-- figure: race/large/tokio/gb_per_s / node -->3.1<!-- /figure -->
+  <!-- siblings: copy -->  <!-- /siblings -->       code of all siblings
+  A word, then <!-- figure: race/large/tokio/gb_per_s -->3.1<!-- /figure -->
 
 CONTRIBUTING.md describes all markers.";
 
-/// Fill the lessons with code, output and values
+/// Fill in the code, output and values of the lessons
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct FillArgs {
@@ -209,7 +209,7 @@ fn lessons(repo: &Repo) -> Vec<String> {
     lessons.chain(repo.files_below("docs", &[".md"])).chain(readme).collect()
 }
 
-/// Returns the pages of which only the links are checked.
+/// Returns the pages in which only the links are checked.
 fn others(repo: &Repo, lessons: &[String]) -> Vec<String> {
     let below = ["lessons", "benches/records"].map(|folder| repo.files_below(folder, &[".md"]));
     let is_other = |file: &String| !lessons.contains(file) && repo.path(file).is_file();

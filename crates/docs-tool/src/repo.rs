@@ -18,7 +18,7 @@ const PAGE_BYTES_MAX: u64 = 100_000;
 /// The types of files that a browser shows.
 const SHOWN_BY_BROWSERS: [&str; 7] = ["svg", "webp", "png", "jpg", "gif", "html", "pdf"];
 
-/// The kind of a path in the repository, which determines what the book does with it.
+/// The kind of a path in the repository. The kind determines how the book contains the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A Markdown file, which the book converts.

@@ -68,7 +68,8 @@ pub struct Stage {
     root: PathBuf,
     server: Option<Server>,
     built: BTreeSet<String>,
-    /// The lock while a server runs, so that no other run of this program starts a server.
+    /// The lock that is held while a server runs, so that no other run of this program starts a
+    /// server.
     server_lock: Option<File>,
 }
 
@@ -222,7 +223,7 @@ impl Stage {
             let count = |of: &Regex| of.find_iter(&output).count();
             is_quiet(now) && (now.has_ended || count(&CONNECTED) <= count(&DISCONNECTED))
         };
-        // On some pages, a client does not disconnect.
+        // On some pages, a client does not disconnect, so that the timeout expires.
         process.wait_until(deadline, is_idle);
         let output = match process.snapshot().has_ended {
             true => process.end().1,
@@ -233,8 +234,8 @@ impl Stage {
         Ok(new)
     }
 
-    /// Stops the server with SIGINT, like Ctrl-C. The next log still shows the output during the
-    /// shutdown.
+    /// Stops the server with SIGINT, like Ctrl-C. A later `log` marker can still show the output of
+    /// the shutdown.
     pub fn stop(&mut self) -> Result<(), Error> {
         let server = self.server.as_mut().filter(|server| !server.is_stopped);
         let server = server.ok_or_else(no_server)?;

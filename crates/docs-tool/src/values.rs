@@ -21,7 +21,7 @@ const PARTS: [(&str, [&str; 4]); 3] = [
     ("suites", ["benchmark", "approach", "size", "part"]),
 ];
 
-/// The position of the server in a path: `race/river/tokio/connections_per_s`.
+/// The position of the server in a path, such as `race/river/tokio/connections_per_s`.
 const SERVER: usize = 2;
 
 /// The newest record, which is read when the first value is needed.

@@ -20,11 +20,11 @@ use crate::repo::Repo;
 const EXAMPLES: &str = "\
 Examples:
   docs-tool book          build the book, and print its path
-  docs-tool book --open   and open it in a browser
-  docs-tool book --serve  serve it on this machine, and build after each change
+  docs-tool book --open   build the book, and open it in a browser
+  docs-tool book --serve  serve the book, and build it again after each change
 
-The book is in target/book. It needs no network. mdBook 0.5 is taken from the
-PATH, or else installed in target/book-tools by pip or by cargo.";
+The book is in target/book, and needs no network. The program uses mdBook 0.5
+from the PATH, or else installs it in target/book-tools with pip or Cargo.";
 
 /// The interval between two checks for changes with `--serve`.
 const POLL_INTERVAL: Duration = Duration::from_millis(700);

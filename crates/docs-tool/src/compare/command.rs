@@ -19,8 +19,8 @@ Examples:
   docs-tool compare tokio smol --only-differences
 
 Functions, types and constants are compared by name. If the terminal has at
-least 110 columns, the siblings are shown side by side, otherwise one below the
-other.";
+least 110 columns, the siblings are shown side by side. Otherwise, the siblings
+are shown one below the other.";
 
 /// The width of a terminal that does not report its width.
 const COLUMNS: u16 = 80;

@@ -10,7 +10,7 @@ use super::{Compared, Row};
 use crate::common::print;
 use crate::wrap::wrapped;
 
-/// The minimum number of columns for showing the siblings side by side.
+/// The minimum number of columns at which the siblings are shown side by side.
 const SIDE_BY_SIDE_COLUMNS_MIN: usize = 110;
 
 /// The number of columns between the siblings, for the sign and the spaces around the sign.
@@ -35,11 +35,17 @@ impl View {
     pub fn print(&self, compared: &[Compared]) {
         let [first, second] = &self.names;
         let legend = if self.is_side_by_side() {
-            format!("`|` marks different lines, `<` those of {first}, `>` those of {second}.")
+            format!(
+                "`|` marks lines that differ, `<` marks lines of {first}, and `>` marks lines of \
+                 {second}.\n"
+            )
         } else {
-            format!("`<` marks lines of {first}, `>` those of {second}. Other lines are the same.")
+            format!(
+                "`<` marks lines of {first}, and `>` marks lines of {second}.\n\
+                 Other lines are the same. "
+            )
         };
-        print(format_args!("{legend}\nComments and line breaks are not compared."));
+        print(format_args!("{legend}Comments and line breaks are not compared."));
         compared.iter().for_each(|section| self.section(section));
         if compared.len() > 1 {
             self.summary(compared);

@@ -95,12 +95,12 @@ fn add_line(code: &mut String, line: &str) {
     }
 }
 
-/// Returns the places of the names, literals and punctuation in some code, except comments.
+/// Returns the positions of the names, literals and punctuation in code, except in comments.
 pub fn words(code: &str) -> Vec<Match<'_>> {
     WORD.find_iter(code).filter(|word| !word.as_str().starts_with("//")).collect()
 }
 
-/// Returns the names, literals and punctuation of some code, except comments.
+/// Returns the names, literals and punctuation in code, except in comments.
 pub fn texts(code: &str) -> Vec<&str> {
     words(code).iter().map(Match::as_str).collect()
 }

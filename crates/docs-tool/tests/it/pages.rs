@@ -46,7 +46,7 @@ fn code_siblings_and_values_are_filled_in() {
     assert!(filled.contains("gb_per_s / node -->3.5<!-- /figure --> times"), "{filled}");
 }
 
-/// Changes the repository after a lesson was filled in, and returns the output of the check.
+/// Fills in a lesson, changes the repository, and returns the output of the check.
 fn output_after(change: impl Fn(&Repository)) -> (Repository, String) {
     let repository = Repository::new();
     repository.filled(LESSON);
