@@ -62,7 +62,7 @@ pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, Error> {
             (None, true) => {
                 format!("put `ANCHOR: {anchor}` and `ANCHOR_END: {anchor}` around the code")
             }
-            (None, false) => format!("name one of {}", known.join(", ")),
+            (None, false) => format!("use one of {}", known.join(", ")),
         };
         return Err((format!("there is no anchor `{anchor}`"), help));
     }

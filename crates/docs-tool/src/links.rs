@@ -82,7 +82,7 @@ impl<'a> Links<'a> {
         }
         let help = match did_you_mean(fragment, fragments.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `#{near}`?"),
-            None => format!("name one of {}", fragments.join(", ")),
+            None => format!("use one of {}", fragments.join(", ")),
         };
         Err((format!("the link `{target}` names a heading that `{file}` does not have"), help))
     }

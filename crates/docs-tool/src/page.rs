@@ -212,7 +212,11 @@ impl Page {
         };
         self.blocks.push(Block::Fence(fence));
         if !is_closed {
-            self.add_error(range.start, "the code block has no closing fence", "put ``` below it");
+            self.add_error(
+                range.start,
+                "the code block has no closing fence",
+                "put ``` below the code",
+            );
         }
     }
 

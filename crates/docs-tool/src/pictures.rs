@@ -95,7 +95,7 @@ fn outdated(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<(Source, String
     let sources = sources(repo)?;
     if let Some(name) = names.iter().find(|name| !sources.iter().any(|s| s.name == **name)) {
         let known: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-        bail!("there is no picture `{name}`\nhelp: name one of {}", known.join(", "));
+        bail!("there is no picture `{name}`\nhelp: use one of {}", known.join(", "));
     }
     let mut outdated = Vec::new();
     for source in sources {

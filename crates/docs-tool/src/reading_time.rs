@@ -74,7 +74,7 @@ impl Parts {
     }
 }
 
-/// Returns the number of words that a reader sees outside of code blocks.
+/// Returns the number of words that a reader sees outside code blocks.
 fn words(text: &str) -> usize {
     let mut prose = String::new();
     let mut is_in_code = false;
@@ -146,7 +146,8 @@ fn errors_of_table(repo: &Repo, page: &Page) -> Vec<PageError> {
         let Ok(text) = repo.read(&format!("lessons/{name}")) else { continue };
         match stated(&text) {
             None => {
-                let help = "write `| Time | 20 minutes |` in its first table".to_owned();
+                let help =
+                    "write `| Time | 20 minutes |` in the first table of the lesson".to_owned();
                 add(position, format!("`{name}` does not state its time"), help);
             }
             Some((expected, _)) if *actual != expected.to_string() => {

@@ -130,7 +130,7 @@ impl Runs {
         if ran.code != exit {
             let last = last_line(&ran.output);
             let what = format!("expected exit code {exit}, got {}; {last}", ran.code);
-            return Err((what, "fix the command, or write `exit N` in its marker".to_owned()));
+            return Err((what, "fix the command, or write `exit N` in the marker".to_owned()));
         }
         let lines = output::lines(&ran.output, stage.root(), options.lines);
         match lines.iter().find(|line| line.starts_with(console::PROMPT)) {

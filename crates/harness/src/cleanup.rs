@@ -70,7 +70,7 @@ fn end_all(exit_code: i32) {
     for &group in &registry.groups {
         signal::send_to_group(group, Signal::Kill);
     }
-    // `spawn` starts commands, such as cargo, without a separate group.
+    // `spawn` starts commands, such as `cargo`, without a separate group.
     let descendants = || processes::running_trees(|process| process.parent == process::id());
     kill_all(descendants, KILL_TIMEOUT);
     registry.remove_folders();

@@ -41,7 +41,7 @@ pub fn free() -> io::Result<u16> {
 
 /// Returns a random address in 127.0.0.0/8 that has probably not been used before. Linux stores
 /// metrics of the connections between two addresses (`ip tcp_metrics`). For later connections
-/// between these addresses, it may accept several times as much data at a time. Other systems
+/// between these addresses, Linux may accept several times as much data at a time. Other systems
 /// usually have only 127.0.0.1.
 #[must_use]
 pub fn unused_loopback() -> IpAddr {

@@ -220,7 +220,8 @@ impl Record {
         self.runs.iter().find(|run| run.program == program)
     }
 
-    /// Returns a measurement by the name of its program and its id: `race/large/tokio/gb_per_s`.
+    /// Returns a measurement by the name of its program and its id, such as
+    /// `race/large/tokio/gb_per_s`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Measurement> {
         let (program, id) = path.split_once('/')?;

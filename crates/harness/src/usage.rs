@@ -90,7 +90,7 @@ fn scheduled(pids: &[u32], numbers: usize) -> Option<Duration> {
 }
 
 /// Returns the number of system calls that can read from files (`read`, `pread64`, `preadv2`, …). A
-/// call that receives from a socket is included only if it is one of these.
+/// call that receives from a socket is included only if the call is one of these calls.
 #[must_use]
 pub fn read_calls(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| field(pid, "io", "syscr"))

@@ -32,7 +32,7 @@ pub struct Comparison {
     preamble_bytes: Option<usize>,
     /// The number of received bytes that match the file, up to the first difference.
     correct_bytes: u64,
-    /// The first received byte that differs from the file, and the byte of the file at its
+    /// The first received byte that differs from the file, and the byte of the file at the same
     /// position. The latter is `None` at the end of the file.
     difference: Option<(u8, Option<u8>)>,
 }

@@ -19,7 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum number of bytes per read or write.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// The size of the receive buffer with `--small`, in bytes. Linux doubles it.
+/// The size of the receive buffer with `--small`, in bytes. Linux doubles this size.
 const SMALL_BUFFER_BYTES: usize = 4096;
 
 /// The segment size with `--small`, in bytes. Every network supports this size (RFC 9293, 3.7.1).
@@ -311,7 +311,7 @@ impl Connection<'_> {
 /// Connects to the server. Returns the connection, and whether the server has already reset it.
 fn connect(options: &Options) -> io::Result<(TcpStream, bool)> {
     let socket = Socket::new(Domain::for_address(options.server), Type::STREAM, None)?;
-    // Set the options before connecting, because they may fail after a reset.
+    // Set the options before connecting, because setting an option may fail after a reset.
     let timeout = Some(options.timeout.max(Duration::from_millis(1)));
     socket.set_read_timeout(timeout)?;
     socket.set_write_timeout(timeout)?;

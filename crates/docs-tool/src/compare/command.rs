@@ -63,7 +63,7 @@ impl Args {
             if compared.is_empty() {
                 let help = match did_you_mean(function, names.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("name one of {}", names.join(", ")),
+                    None => format!("use one of {}", names.join(", ")),
                 };
                 bail!("neither sibling has a function `{function}`\nhelp: {help}");
             }

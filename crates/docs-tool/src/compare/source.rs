@@ -50,7 +50,7 @@ pub struct Statement {
 }
 
 /// Splits a section into statements. A statement ends at the end of a line, after a semicolon, a
-/// brace, or a comma outside of brackets.
+/// brace, or a comma outside brackets.
 pub fn statements(section: &str) -> Vec<Statement> {
     let mut statements = vec![Statement::default()];
     for line in section.lines() {

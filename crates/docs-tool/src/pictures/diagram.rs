@@ -157,7 +157,7 @@ impl<'a> Diagram<'a> {
                 self.arrows.push(Arrow { class, from, to, text: line.text });
             }
             _ => {
-                let what = format!("`{}` is not a part of a diagram", line.words);
+                let what = format!("`{}` is not part of a diagram", line.words);
                 return Err(source.error(line.number, &what, PARTS));
             }
         }

@@ -71,7 +71,7 @@ impl Sequence<'_> {
         let lane = |name: &str| {
             let actor = self.actors.iter().position(|actor| *actor == name);
             let what = format!("there is no actor `{name}`");
-            let help = format!("name one of {}", self.actors.join(", "));
+            let help = format!("use one of {}", self.actors.join(", "));
             actor.map(|at| self.lanes[at]).ok_or_else(|| self.source.error(number, &what, &help))
         };
         match words.split_whitespace().collect::<Vec<_>>()[..] {

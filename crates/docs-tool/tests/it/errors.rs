@@ -74,7 +74,10 @@ fn malformed_values_are_reported() {
             &format!("a\n{start}2.50<!-- /figure --> is\n"),
             "put a word of the line before the comment",
         ),
-        ("```text\nno end\n", "1: the code block has no closing fence; help: put ``` below it"),
+        (
+            "```text\nno end\n",
+            "1: the code block has no closing fence; help: put ``` below the code",
+        ),
     ]);
     has_no_errors(&format!("It is {start}2.50<!-- /figure --> and `{start}`.\n"));
 }
@@ -96,7 +99,7 @@ fn nested_anchors_are_omitted() {
 fn malformed_anchors_are_reported() {
     has_errors(&[
         ("<!-- code: lessons/code.rs#iner -->\n```\n```\n", "help: did you mean `inner`?"),
-        ("<!-- code: lessons/code.rs#x -->\n```\n```\n", "help: name one of outer, inner"),
+        ("<!-- code: lessons/code.rs#x -->\n```\n```\n", "help: use one of outer, inner"),
         (
             "<!-- code: lessons/broken.sh#a -->\n```\n```\n",
             "help: put `ANCHOR_END: a` below the code",
@@ -155,7 +158,7 @@ fn broken_links_are_reported() {
         (
             "# A\n\n[a](#nowhere)\n",
             "3: the link `#nowhere` names a heading that \
-          `lessons/01-a.md` does not have; help: name one of a",
+          `lessons/01-a.md` does not have; help: use one of a",
         ),
         (
             "[a](../../x.md)\n",

@@ -147,7 +147,7 @@ fn folded_answers_are_processed() {
     repository.change("lessons/01-a.md", "half-close", "half-open");
     let output = repository.notes(&["check", "lessons/01-a.md"], 1);
     let expected = [
-        "lessons/01-a.md:6: the link `#b` names a heading that `lessons/01-a.md` does not have; help: name \
+        "lessons/01-a.md:6: the link `#b` names a heading that `lessons/01-a.md` does not have; help: use \
          one of a",
         "lessons/01-a.md:7: there is no check `half-open`; help: did you mean `half-close`?",
     ];

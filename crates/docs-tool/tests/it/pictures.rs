@@ -94,7 +94,7 @@ fn an_unknown_picture_is_an_error() {
     repository.write("lessons/pictures/a.txt", SOURCE);
     let (code, error) = pictures(&repository, &["--check", "mona-lisa"]);
     assert_eq!(code, Some(2));
-    assert_eq!(error, "error: there is no picture `mona-lisa`\nhelp: name one of a\n");
+    assert_eq!(error, "error: there is no picture `mona-lisa`\nhelp: use one of a\n");
 }
 
 fn an_unknown_kind_is_an_error() {
@@ -105,10 +105,7 @@ fn an_unknown_kind_is_an_error() {
 fn errors_in_a_sequence() {
     let head = SOURCE.replace("x -> y: one\n", "");
     for (text, expected) in [
-        (
-            format!("{head}x -> z: SYN\n"),
-            "a.txt:4: there is no actor `z`; help: name one of x, y\n",
-        ),
+        (format!("{head}x -> z: SYN\n"), "a.txt:4: there is no actor `z`; help: use one of x, y\n"),
         (format!("{head}x - y: SYN\n"), "a.txt:4: `x - y` is not a row; help: write"),
         ("sequence: A\nactors: x\n".to_owned(), "a.txt:1: there is no line `description:`; help"),
         (format!("{head}nothing\n"), "a.txt:4: the line has no colon; help: write `WORDS: TEXT`"),
@@ -125,7 +122,7 @@ fn errors_in_a_diagram() {
         ("box a 1 1: one\nband 1-2: b\n", "a.txt:5: there is no row 2; help"),
         ("box a 1 3: one\n", "a.txt:4: there is no column 3; help"),
         ("arrow a -> b: x\n", "a.txt:4: there is no box `a` above; help: write `box"),
-        ("box a 1 1 pink: x\n", "a.txt:4: `box a 1 1 pink` is not a part of a diagram; help"),
+        ("box a 1 1 pink: x\n", "a.txt:4: `box a 1 1 pink` is not part of a diagram; help"),
     ] {
         let head = "diagram: A\ndescription: b\ncolumns: 2\n";
         let error = error("a.txt", &format!("{head}{rest}"));

@@ -70,8 +70,8 @@ impl Repository {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut docs_tool = Command::new(env!("CARGO_BIN_EXE_docs-tool"));
         docs_tool.args(arguments).arg("--root").arg(self.path()).current_dir(self.path());
-        // All runs with a server lock the temporary folder, so each repository is its own temporary
-        // folder.
+        // All runs with a server lock the temporary folder, so each test uses its repository as the
+        // temporary folder.
         docs_tool.env("TMPDIR", self.path());
         docs_tool
     }
