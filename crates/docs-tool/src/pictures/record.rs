@@ -37,7 +37,7 @@ pub fn timelines(folder: &Path) -> anyhow::Result<()> {
     build
         .args(["build", "--release", "-p", "probe"])
         .args(packages.iter().flat_map(|name| ["-p", name]));
-    ensure!(build.status().context("cannot start cargo")?.success(), "cannot build the servers");
+    ensure!(build.status().context("cannot start `cargo`")?.success(), "cannot build the servers");
     let here = std::env::current_exe()?;
     let target = here.ancestors().nth(2).unwrap_or(&here).join("release");
     let program = |name: &str| target.join(name).with_extension(std::env::consts::EXE_EXTENSION);
