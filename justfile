@@ -38,7 +38,7 @@ run-smol *ARGS:
 probe *ARGS:
     @cargo run --quiet -p probe -- "$@"
 
-# Run all tests, or those of one sibling: `just test -p approaches -- tokio::`
+# Run all tests, or the tests of one sibling: `just test -p approaches -- tokio::`
 [group('check')]
 [no-exit-message]
 test *ARGS:
@@ -52,7 +52,7 @@ exercise *ARGS:
     @[ -e "{{ justfile_directory() }}/target/debug/workshop" ] || [ -e "{{ justfile_directory() }}/target/debug/workshop.exe" ] || echo 'Building the exercise runner; this happens only once.'
     @WORKSHOP_CALLED_AS='just exercise' cargo run --quiet --manifest-path "{{ justfile_directory() }}/Cargo.toml" -p workshop -- "$@"
 
-# Run the conformance checks for a sibling or for all: `just verify tokio`, `just verify --all`
+# Run the conformance checks for one or all siblings: `just verify tokio`, `just verify --all`
 [group('check')]
 [no-exit-message]
 verify APPROACH *ARGS:
@@ -76,13 +76,13 @@ load *ARGS:
 peers *ARGS:
     @cargo run --quiet --release -p benches --bin measure -- race "$@"
 
-# Run all suites, which takes several minutes: `just bench`; run some of them: `just bench tokio`
+# Run all benchmark suites (several minutes), or some of them: `just bench`, `just bench tokio`
 [group('measure')]
 [no-exit-message]
 bench *ARGS:
     @[ "${1:-}" != -- ] || shift; cargo bench -p benches --bench suites -- "$@"
 
-# Run each benchmark briefly, in less than 3 minutes; run some of them: `just bench-quick tokio`
+# Run all benchmarks briefly (less than 3 minutes), or some of them: `just bench-quick tokio`
 [group('measure')]
 [no-exit-message]
 bench-quick *ARGS:
@@ -112,7 +112,7 @@ record *ARGS:
 bench-diff A B:
     @cargo run --quiet --release -p benches --bin measure -- diff "$@"
 
-# Check the format, lint and build the documentation, with warnings as errors
+# Check the format, lint the code, and build the API documentation, with warnings as errors
 [group('check')]
 lint:
     cargo fmt --all --check
@@ -136,7 +136,7 @@ clients *ARGS:
 node-pair *ARGS:
     .ci/node-pair "$@"
 
-# Check advisories, licenses and sources of all dependencies (requires `cargo install cargo-deny`)
+# Check the advisories, licenses and sources of all dependencies (requires `cargo install cargo-deny`)
 [group('check')]
 deny:
     cargo deny check
@@ -158,13 +158,13 @@ pictures *ARGS:
 docs:
     cargo doc --workspace --no-deps --open
 
-# Show two siblings side by side, with their differences marked: `just compare tokio smol`
+# Show two siblings side by side, and mark the differences: `just compare tokio smol`
 [group('read')]
 [no-exit-message]
 compare A B *ARGS:
     @cargo run --quiet -p docs-tool -- compare "$@"
 
-# Fill the lessons with code, output and values; `just notes --check` reports what is out of date
+# Fill in the code, output and values of the lessons; `just notes --check` only compares
 [group('read')]
 [no-exit-message]
 notes *ARGS:

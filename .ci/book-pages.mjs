@@ -24,7 +24,8 @@ const TYPES = {
   '.webp': 'image/webp',
   '.woff2': 'font/woff2',
 };
-// Slow checks run on one page of each kind: the first page that exists.
+// Slow checks run on one page of each kind. The first pattern that matches a page selects that
+// page.
 const KINDS = {
   introduction: [/^index\.html$/],
   lesson: [/^lessons\/\d\d-endings\.html$/, /^lessons\/\d\d-.*\.html$/],
@@ -71,7 +72,7 @@ function filesBelow(folder) {
   });
 }
 
-/** Returns the pages of the book, without the reports of records, which it only links to. */
+/** Returns the pages of the book. The reports of records are not pages: the book only links to them. */
 function pagesOfBook() {
   const html = filesBelow(BOOK).filter((path) => path.endsWith('.html'));
   const own = html.filter((path) => readFileSync(path, 'utf8').includes('id="mdbook-sidebar"'));
@@ -88,7 +89,7 @@ async function serve() {
       return;
     }
     const type = TYPES[extname(path)] ?? 'text/plain; charset=utf-8';
-    // All pages have the same style, script and fonts.
+    // The browser caches files, because all pages share the style, the script and the fonts.
     response.writeHead(200, { 'content-type': type, 'cache-control': 'max-age=3600' });
     createReadStream(path).pipe(response);
   });
@@ -96,11 +97,11 @@ async function serve() {
   return { server, base: `http://127.0.0.1:${server.address().port}/` };
 }
 
-/** Opens a tab of the browser that reports all errors of its pages. */
+/** Opens a browser tab, and reports all errors of the pages in the tab. */
 async function openTab(browser, base, options = {}) {
   const context = await browser.newContext({ viewport: PHONE, ...options });
   context.setDefaultTimeout(DEADLINE_MS);
-  // The page for printing opens the print dialog.
+  // Without this replacement, the page for printing would open the print dialog.
   await context.addInitScript(() => (window.print = () => {}));
   const page = await context.newPage();
   const seen = { name: '' };
@@ -115,7 +116,7 @@ async function openTab(browser, base, options = {}) {
   });
   page.on('requestfailed', (request) => {
     const why = request.failure()?.errorText;
-    if (why !== 'net::ERR_ABORTED') addError(seen.name, `${request.url()}: ${why}`, 'see which element of the page loads it');
+    if (why !== 'net::ERR_ABORTED') addError(seen.name, `${request.url()}: ${why}`, 'find the element of the page that loads this URL');
   });
   page.on('response', (response) => {
     if (response.status() >= 400) {
@@ -129,7 +130,7 @@ async function openTab(browser, base, options = {}) {
   return { context, page, open };
 }
 
-/** Returns the widths and the element if a page scrolls horizontally. */
+/** Describes why a page scrolls horizontally. Returns null if it does not. */
 function overflow(page) {
   return page.evaluate(() => {
     const room = document.documentElement.clientWidth;
@@ -138,11 +139,11 @@ function overflow(page) {
     const clips = (e) => ['auto', 'scroll', 'hidden'].includes(getComputedStyle(e).overflowX);
     const inBox = (e) => e.parentElement && e !== document.body && (clips(e.parentElement) || inBox(e.parentElement));
     const out = [...document.querySelectorAll('main *')].find((e) => e.getBoundingClientRect().right > room + 1 && !inBox(e));
-    return `${width} px in ${room} px${out ? `, because of <${out.tagName.toLowerCase()}> ${out.textContent.slice(0, 40)}` : ''}`;
+    return `expected at most ${room} px, got ${width} px${out ? `, because of <${out.tagName.toLowerCase()}> ${out.textContent.slice(0, 40)}` : ''}`;
   });
 }
 
-/** Returns a box that scrolls but that the keyboard cannot reach, or that has no name. */
+/** Describes a box that scrolls and that the keyboard cannot reach or that has no name, or returns null. */
 function unreachableBox(page) {
   return page.evaluate(() => {
     const boxes = [...document.querySelectorAll('main *')].filter(
@@ -157,11 +158,11 @@ function nextFrame(page) {
   return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }
 
-/** Checks the keys of the first tabs on a page: right, left, End and Home. */
+/** Checks the keys of the first list of tabs on a page: right, left, End and Home. */
 async function checkTabKeys(page, name) {
   const list = page.locator('.hw-siblings [role="tablist"]').first();
   const isThere = (await list.count()) === 1;
-  check(name, isThere, 'there are no tabs on a narrow screen', 'see docs/book/highwater.js');
+  check(name, isThere, 'expected tabs on a narrow screen, got none', 'see docs/book/highwater.js');
   if (!isThere) return;
   const state = () =>
     list.evaluate((element) => {
@@ -179,15 +180,15 @@ async function checkTabKeys(page, name) {
     await page.keyboard.press(key);
     const now = await state();
     const isCorrect = now.at === at && now.isSound && now.focused;
-    check(name, isCorrect, `the tabs are at ${JSON.stringify(now)} after ${key}`, 'see docs/book/highwater.js');
+    check(name, isCorrect, `expected the tab ${at} with the focus after ${key}, got ${JSON.stringify(now)}`, 'see docs/book/highwater.js');
   }
 }
 
-/** Checks a page with the width of a phone and of a desktop. Returns its ids and links. */
+/** Checks a page at the widths of a phone and of a desktop. Returns the page's ids and links. */
 async function checkPage({ page, open }, name) {
   await page.setViewportSize(PHONE);
   await open(name);
-  // Folded text is checked, too. The script measures the boxes in the next frame.
+  // The checks include folded text. The page's script measures the boxes in the next frame.
   await page.evaluate(() => document.querySelectorAll('details').forEach((e) => (e.open = true)));
   await nextFrame(page);
   const narrow = await overflow(page);
@@ -222,7 +223,7 @@ function checkLinks(base, found) {
       if (!link.startsWith(base)) continue;
       const url = new URL(link);
       const path = decodeURIComponent(url.pathname).slice(1) || 'index.html';
-      // The text behind `:~:` is not part of the id.
+      // The text after `:~:` is not part of the id.
       const id = decodeURIComponent(url.hash.slice(1).split(':~:')[0]);
       if (!existsSync(join(BOOK, path))) addError(name, `the link to ${path} is broken`, 'fix the link in the Markdown file');
       const target = found.get(path);
@@ -231,15 +232,16 @@ function checkLinks(base, found) {
   }
 }
 
-/** Collects the violations that axe finds, once for all pages with the same violation. */
+/** Collects the violations that axe finds. Pages with the same violation share one entry. */
 async function checkAccessibility({ page, open }, name, scheme, violations) {
   for (const [size, viewport] of Object.entries({ phone: PHONE, desk: DESK })) {
     await page.setViewportSize(viewport);
     await open(name);
-    // In dark mode, only the colors differ.
+    // Dark mode changes only the colors, so only the rules about colors run again.
     const builder = new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
     if (scheme === 'dark') builder.withRules(['color-contrast', 'link-in-text-block']);
-    // The table of contents is long and the same on all pages, apart from the part of this page.
+    // The table of contents is long. Apart from the entry of the current page, the table is the
+    // same on all pages.
     if (name !== 'index.html') builder.exclude('.chapter > .chapter-item:not(:has(.on-this-page))');
     const found = await builder.analyze();
     checks += 1;
@@ -265,7 +267,7 @@ async function checkThemes(browser, base, kinds, screenshots) {
         const [r, g, b] = getComputedStyle(document.documentElement).backgroundColor.match(/\d+/g).map(Number);
         return r + g + b < 384;
       });
-      check(name, isDark === (colorScheme === 'dark'), `the page is not ${colorScheme}, but the system is`, 'see docs/book/book.toml');
+      check(name, isDark === (colorScheme === 'dark'), `expected a ${colorScheme} page, got a ${isDark ? 'dark' : 'light'} page`, 'see docs/book/book.toml');
       if (screenshots) await saveScreenshots(tabOfScheme, kind, name, colorScheme, screenshots);
     }
     await tabOfScheme.context.close();
@@ -296,7 +298,7 @@ async function checkSearch(browser, base) {
     await first.click();
     await page.waitForLoadState('load');
     const text = await page.locator('main').innerText();
-    check(page.url(), /backpressure/i.test(text), 'the search leads to a page without the word', 'see docs/book/book.toml');
+    check(page.url(), /backpressure/i.test(text), 'expected the first result to contain "backpressure", but it does not', 'see docs/book/book.toml');
   }
   await context.close();
 }
@@ -324,7 +326,7 @@ async function checkCopying(browser, base, name) {
     await block.locator('.clip-button').click();
     const copied = await page.evaluate(() => navigator.clipboard.readText());
     const isCorrect = shown[0] === `$ ${copied.split('\n')[0]}` && !copied.includes('$ ') && shown.length > copied.split('\n').length;
-    check(name, isCorrect, `the copied text of a console block is "${copied.slice(0, 60)}"`, 'see playground_text in docs/book/highwater.js');
+    check(name, isCorrect, `expected only the commands of a console block to be copied, got "${copied.slice(0, 60)}"`, 'see playground_text in docs/book/highwater.js');
   }
   await context.close();
 }
@@ -337,7 +339,7 @@ async function checkWithoutScript(browser, base, name) {
   await context.close();
 }
 
-/** Returns the number of folded parts on a page, and the number of those that show their text. */
+/** Returns the number of folded parts on a page, and the number of folded parts that show their text. */
 function details(page) {
   return page.evaluate(() => {
     const folded = [...document.querySelectorAll('main details:not([open])')];
@@ -352,10 +354,10 @@ async function checkFolding(browser, base, name) {
   const { context, page, open } = await openTab(browser, base, { viewport: DESK });
   await open(name);
   const onScreen = await details(page);
-  check(name, onScreen.all > 0 && onScreen.shown === 0, `${onScreen.shown} of ${onScreen.all} folded parts show their text`, 'see docs/book/highwater.css');
+  check(name, onScreen.all > 0 && onScreen.shown === 0, `expected folded parts that hide their text, got ${onScreen.all}, of which ${onScreen.shown} show their text`, 'see docs/book/highwater.css');
   await page.emulateMedia({ media: 'print' });
   const onPaper = await details(page);
-  check(name, onPaper.shown === onPaper.all, `${onPaper.shown} of ${onPaper.all} folded parts are printed`, 'see @media print in docs/book/highwater.css');
+  check(name, onPaper.shown === onPaper.all, `expected ${onPaper.all} printed folded parts, got ${onPaper.shown}`, 'see @media print in docs/book/highwater.css');
   await context.close();
 }
 
@@ -369,13 +371,13 @@ async function checkPrint(browser, base, hasSiblings) {
     length: document.querySelector('main').innerText.length,
   }));
   check('print.html', seen.siblings.every(Boolean), 'a sibling is not printed', 'see @media print in docs/book/highwater.css');
-  check('print.html', !hasSiblings || seen.siblings.length >= 4, 'the page has no siblings', 'see crates/docs-tool/src/book');
-  check('print.html', !seen.hasCode, 'the page contains whole files', 'see shorten_print in crates/docs-tool/src/book/mdbook.rs');
+  check('print.html', !hasSiblings || seen.siblings.length >= 4, `expected at least 4 siblings, got ${seen.siblings.length}`, 'see crates/docs-tool/src/book');
+  check('print.html', !seen.hasCode, 'the page contains a whole source file', 'see shorten_print in crates/docs-tool/src/book/mdbook.rs');
   check('print.html', seen.length > 50_000, `expected more than 50000 characters, got ${seen.length}`, 'see shorten_print in crates/docs-tool/src/book/mdbook.rs');
   await context.close();
 }
 
-/** Saves a picture of the siblings side by side, which the README shows, in the format WebP. */
+/** Saves a WebP picture of the siblings side by side, which the README shows. */
 async function savePicture(browser, base, file) {
   const { context, page, open } = await openTab(browser, base, { viewport: { width: 1400, height: 900 } });
   await open('lessons/index.html');
@@ -387,7 +389,7 @@ async function savePicture(browser, base, file) {
   });
   await nextFrame(page);
   const png = (await page.screenshot()).toString('base64');
-  // The browser saves screenshots only as PNG and JPEG, but a canvas also as WebP.
+  // The browser can save a screenshot only as PNG or JPEG, but it can save a canvas as WebP.
   const webp = await page.evaluate(async (png) => {
     const image = new Image();
     image.src = `data:image/png;base64,${png}`;
@@ -431,7 +433,7 @@ async function main() {
         const seen = await attempt(name, () => checkPage(worker, name));
         if (seen) found.set(name, seen);
         done += 1;
-        if (done % 50 === 0) report(`${done} of ${names.length} opened`);
+        if (done % 50 === 0) report(`opened ${done} of ${names.length} pages`);
       }
       await worker.context.close();
     };

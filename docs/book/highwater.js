@@ -1,5 +1,5 @@
-// Adds to mdBook: columns or tabs of siblings, code boxes that scroll with the keyboard, and two
-// themes. All pages are complete without this script.
+// Adds columns or tabs of siblings, code boxes that scroll with the keyboard, and two themes to
+// mdBook. All pages are complete without this script.
 'use strict';
 
 (() => {
@@ -49,14 +49,14 @@
       shown = sibling;
     } else {
       hidden = hidden.includes(sibling) ? hidden.filter((name) => name !== sibling) : [...hidden, sibling];
-      // At least one sibling is shown.
+      // The page shows at least one sibling.
       if (hidden.length === 4) hidden = hidden.filter((name) => name !== sibling);
       saveSetting(HIDDEN, hidden.join(' '));
     }
     blocks.forEach(show);
   }
 
-  // The keys of tabs according to the ARIA Authoring Practices Guide.
+  // Implements the keys of tabs according to the ARIA Authoring Practices Guide.
   function moveFocus(event) {
     const buttons = [...event.currentTarget.children];
     const at = buttons.indexOf(document.activeElement);
@@ -65,7 +65,7 @@
     const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[event.key];
     if (to === undefined || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    event.stopPropagation(); // mdBook would open the next page.
+    event.stopPropagation(); // Without this call, mdBook would open the next page.
     buttons[to].focus();
     buttons[to].click();
   }
@@ -118,7 +118,7 @@
     widths.observe(block.element);
   });
 
-  // The keyboard can reach and scroll each box that scrolls, and the box has a name.
+  // The keyboard must be able to reach and scroll each box that scrolls, and the box needs a name.
   function boxesIn(element) {
     return [...element.querySelectorAll('pre > code, .table-wrapper')];
   }
@@ -136,12 +136,12 @@
     sizes.observe(box);
     box.addEventListener('keydown', (event) => {
       const scrolls = box.hasAttribute('tabindex') && ['ArrowLeft', 'ArrowRight'].includes(event.key);
-      if (scrolls) event.stopPropagation(); // mdBook would open the next page.
+      if (scrolls) event.stopPropagation(); // Without this call, mdBook would open the next page.
     });
   });
 
-  // Only the commands of a console block are copied, without the prompt and the output. mdBook calls
-  // this function to get the text.
+  // The copy button of a console block copies only the commands, without the prompt and the output.
+  // mdBook calls this function to get the text.
   const textOf = window.playground_text;
   window.playground_text = (block, ...rest) => {
     const text = textOf(block, ...rest);
@@ -179,7 +179,7 @@
     });
   });
 
-  // The themes are light, dark, and that of the system.
+  // The themes are light, dark, and the theme of the system.
   ['rust', 'coal', 'ayu'].forEach((theme) => {
     document.getElementById(`mdbook-theme-${theme}`)?.parentElement.remove();
   });

@@ -59,15 +59,17 @@ pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, Error> {
         let known: Vec<&str> = names(text).into_iter().map(|(_, name)| name).collect();
         let help = match (did_you_mean(anchor, known.iter().copied()), known.is_empty()) {
             (Some(near), _) => format!("did you mean `{near}`?"),
-            (None, true) => format!("put `ANCHOR: {anchor}` and `ANCHOR_END: {anchor}` around it"),
-            (None, false) => format!("name one of {}", known.join(", ")),
+            (None, true) => {
+                format!("put `ANCHOR: {anchor}` and `ANCHOR_END: {anchor}` around the code")
+            }
+            (None, false) => format!("use one of {}", known.join(", ")),
         };
         return Err((format!("there is no anchor `{anchor}`"), help));
     }
     let inside: Vec<&str> = lines.collect();
     let end = inside.iter().position(|line| mark(line) == Some(Mark::End(anchor)));
     let end = end.ok_or_else(|| {
-        let help = format!("put `ANCHOR_END: {anchor}` below it");
+        let help = format!("put `ANCHOR_END: {anchor}` below the code");
         (format!("the anchor `{anchor}` has no end"), help)
     })?;
     let mut lines = whole(&inside[..end].join("\n"));

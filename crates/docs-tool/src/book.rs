@@ -1,4 +1,4 @@
-//! Builds the book: writes sources for mdBook from the lessons, the exercises, the docs and the
+//! Builds the book. Writes the sources for mdBook from the lessons, the exercises, the docs and the
 //! code that they link to. Paths in the book are paths in the repository.
 
 mod assemble;

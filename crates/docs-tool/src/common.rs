@@ -6,7 +6,7 @@ use std::io::{self, Write};
 
 use regex::Regex;
 
-/// The siblings, in the order in which they are shown, and the folder of each.
+/// The siblings, in the order in which they are shown, each with its folder.
 pub const SIBLINGS: [(&str, &str); 4] = [
     ("std", "crates/serve-std"),
     ("tokio", "crates/serve-tokio"),
@@ -14,7 +14,7 @@ pub const SIBLINGS: [(&str, &str); 4] = [
     ("smol", "crates/serve-smol"),
 ];
 
-/// Prints a line on standard output. A closed pipe is not an error.
+/// Prints a line on standard output. Ignores the error if the pipe is closed.
 pub fn print(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -24,7 +24,7 @@ pub fn report(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// Returns a regular expression of this program.
+/// Compiles a regular expression that is part of this program.
 pub fn pattern(expression: &str) -> Regex {
     Regex::new(expression).expect("the expressions of this program are well-formed")
 }

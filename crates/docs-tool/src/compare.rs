@@ -9,14 +9,14 @@ use similar::{DiffTag, capture_diff_slices, capture_diff_slices_by_key, diff_rat
 
 use source::{Section, Statement, sections, statements, texts};
 
-/// The minimum share of common words with which two statements are compared word by word.
+/// The minimum share of common words at which two statements are compared word by word.
 const SIMILARITY_MIN: f32 = 0.5;
 
 /// A section of two siblings.
 #[derive(Debug)]
 struct Compared {
     name: String,
-    /// Whether the first and the second sibling have this section.
+    /// Indicates whether the first and the second sibling have this section.
     is_in: [bool; 2],
     rows: Vec<Row>,
 }
@@ -35,8 +35,8 @@ struct Row {
     differs: bool,
 }
 
-/// Compares the sections that have the same name. They have the order of the first source. A section
-/// that only the second source has follows its predecessor in that source.
+/// Compares the sections that have the same name. Returns the sections in the order of the first
+/// source. A section that only the second source contains follows its predecessor in that source.
 fn compare(first: &str, second: &str) -> Vec<Compared> {
     let sections = [sections(first), sections(second)];
     let mut names: Vec<&str> = sections[0].iter().map(|section| section.name.as_str()).collect();
@@ -74,7 +74,8 @@ fn rows(first: &str, second: &str) -> Vec<Row> {
     rows
 }
 
-/// Puts the two most similar statements beside each other, then aligns those before and after them.
+/// Puts the two most similar statements beside each other, then aligns the statements before and
+/// after these two.
 fn align(rows: &mut Vec<Row>, first: &[Statement], second: &[Statement]) {
     let places = (0..first.len()).flat_map(|at| (0..second.len()).map(move |other| (at, other)));
     let rated = places.map(|(at, other)| {
@@ -82,7 +83,8 @@ fn align(rows: &mut Vec<Row>, first: &[Statement], second: &[Statement]) {
         let ops = capture_diff_slices(Patience, &one, &two);
         (diff_ratio(&ops, one.len(), two.len()), at, other)
     });
-    // `max_by` returns the last maximum, but the first one preserves more of the order.
+    // `max_by` returns the last maximum. The iterator is reversed, because the first maximum
+    // preserves more of the order of the statements.
     let best = rated.rev().max_by(|one, other| one.0.total_cmp(&other.0));
     if let Some((_, at, other)) = best.filter(|best| best.0 >= SIMILARITY_MIN) {
         align(rows, &first[..at], &second[..other]);

@@ -1,4 +1,4 @@
-//! Code blocks with commands, which start with `$ `, and the output of each command.
+//! Parses code blocks that contain commands, which start with `$ `, and the output of each command.
 
 use std::path::PathBuf;
 
@@ -81,13 +81,13 @@ pub fn builds(text: &str) -> Vec<Vec<String>> {
     builds.collect()
 }
 
-/// Programs that commands call, and that are not installed everywhere.
+/// Programs that commands call and that are not installed on every system.
 const PROGRAMS: [&str; 8] = ["node", "npm", "just", "curl", "wget", "strace", "nginx", "python3"];
 
 /// Returns a program that a command calls and that is in none of the folders.
 pub fn missing(text: &str, folders: &[PathBuf]) -> Option<&'static str> {
     let words = shell_words::split(text).unwrap_or_default();
-    // The argument of a command can be a command.
+    // An argument of a command can itself be a command.
     let first = |word: &String| word.split(' ').next().unwrap_or("").to_owned();
     let called: Vec<String> = words.iter().map(first).collect();
     let is_called = |name: &str| called.iter().any(|it| it.trim_matches(['(', ')', ';']) == name);
@@ -95,7 +95,7 @@ pub fn missing(text: &str, folders: &[PathBuf]) -> Option<&'static str> {
     PROGRAMS.into_iter().find(|name| is_called(name) && !is_installed(name))
 }
 
-/// Returns the arguments of `just` if the command is a recipe.
+/// Returns the arguments of `just` if the command runs a recipe.
 pub fn recipe(text: &str) -> Option<Vec<String>> {
     let mut words = shell_words::split(text).ok()?.into_iter();
     (words.next()? == "just").then(|| words.collect())

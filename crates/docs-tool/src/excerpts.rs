@@ -1,15 +1,17 @@
-//! Short excerpts of the siblings in a table, so that GitHub shows them beside each other.
+//! Puts short excerpts of the siblings into a table, so that GitHub shows the excerpts side by
+//! side.
 
 use crate::markers::Error;
 use crate::wrap::formatted;
 
 /// The number of excerpts in a row of the table.
 const PER_ROW: usize = 2;
-/// The number of columns of a code block that takes half of the width of a page on GitHub, which is
-/// 830 pixels in a window of 1,280 pixels. A character of a code block is 8.2 pixels wide.
+/// The number of columns of a code block that takes half of the width of a page on GitHub. In a
+/// window of 1,280 pixels, a page is 830 pixels wide. A character of a code block is 8.2 pixels
+/// wide.
 pub const COLUMNS_MAX: usize = 43;
-/// The number of lines with which two rows of the table fit in a window of 1,080 pixels. A line is
-/// 20 pixels high.
+/// The maximum number of lines of an excerpt. With this number, two rows of the table fit in a
+/// window of 1,080 pixels. A line is 20 pixels high.
 const LINES_MAX: usize = 20;
 
 /// Fits the lines of an excerpt to the width of the table.
@@ -28,7 +30,7 @@ pub fn narrowed(path: &str, lines: &[String]) -> Result<Vec<String>, Error> {
             "the excerpt of `{path}` is too long: expected at most {LINES_MAX} lines of \
              {COLUMNS_MAX} columns, got {count} lines"
         );
-        return Err((what, "put its anchor around fewer lines, or remove `, table`".to_owned()));
+        return Err((what, "put the anchor around fewer lines, or remove `, table`".to_owned()));
     }
     Ok(lines)
 }

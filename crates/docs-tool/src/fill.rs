@@ -22,9 +22,9 @@ pub struct Sources<'a> {
     repo: &'a Repo,
     records: Records<'a>,
     pub runs: Runs,
-    /// Whether Rust code and console output need a marker.
+    /// Indicates whether Rust code and console output need a marker.
     needs_markers: bool,
-    /// Files and their anchors that pages have quoted.
+    /// The files and anchors that pages have quoted.
     pub quoted: BTreeSet<(String, String)>,
 }
 
@@ -70,7 +70,7 @@ pub struct Filled {
     pub drifts: Vec<PageError>,
     /// The errors.
     pub errors: Vec<PageError>,
-    /// Whether the output of a command differs from the shown output.
+    /// Indicates whether the output of a command differs from the shown output.
     pub has_other_output: bool,
 }
 
@@ -134,7 +134,7 @@ impl Filler<'_, '_, '_> {
                 }
                 Marker::SiblingsEnd => Err((
                     "the marker `/siblings` has no start".to_owned(),
-                    "put `<!-- siblings: ANCHOR -->` above it".to_owned(),
+                    "put `<!-- siblings: ANCHOR -->` above this marker".to_owned(),
                 )),
                 Marker::Stop => self.sources.runs.stop(),
                 marker => match blocks.peek() {
@@ -144,7 +144,7 @@ impl Filler<'_, '_, '_> {
                     }
                     _ => Err((
                         format!("no code block follows the marker {}", comment.text),
-                        "put an empty one, ``` and ```, right below it".to_owned(),
+                        "put an empty code block, ``` and ```, right below the marker".to_owned(),
                     )),
                 },
             };
@@ -167,7 +167,8 @@ impl Filler<'_, '_, '_> {
         Ok(())
     }
 
-    /// Returns whether a code block is right below a marker and has a language that the marker can have.
+    /// Returns whether a code block is right below a marker and has a language that the marker
+    /// permits.
     fn belongs_to(&self, comment: &Comment, marker: &Marker, fence: &Fence) -> bool {
         let between = &self.page.text[comment.range.end..fence.range.start];
         let is_right_below = between.trim().is_empty() && between.matches('\n').count() <= 2;
@@ -186,7 +187,8 @@ impl Filler<'_, '_, '_> {
         if self.sources.needs_markers && ["rust", "rs", "console"].contains(&language) && !is_exempt
         {
             let what = format!("a code block in the language `{language}` has no marker");
-            let help = "put a marker above it (`code`, `run`), or `ignore` behind the language";
+            let help =
+                "put a marker (`code`, `run`) above the code block, or `ignore` after the language";
             self.add_error(fence.line, (what, help.to_owned()));
         }
     }
@@ -231,7 +233,7 @@ impl Filler<'_, '_, '_> {
         is_table: bool,
     ) -> Result<(), Error> {
         let end = end.ok_or_else(|| {
-            let help = "put `<!-- /siblings -->` on a line below it";
+            let help = "put `<!-- /siblings -->` on a line below this marker";
             ("the marker `siblings` has no end".to_owned(), help.to_owned())
         })?;
         let mut parts = Vec::new();
@@ -282,7 +284,7 @@ impl Filler<'_, '_, '_> {
 
     fn drift_of_lines(&mut self, line: usize, shown: &[String], actual: &[String], from: &str) {
         let (at, what) = first_difference(shown, actual, str::to_owned)
-            .unwrap_or_else(|| (0, "the code block has another form".to_owned()));
+            .unwrap_or_else(|| (0, "the code block has a different form".to_owned()));
         self.drift(line + at, &format!("{what} (source: {from})"));
     }
 

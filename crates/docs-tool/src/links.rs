@@ -1,4 +1,4 @@
-//! Links between pages: whether their targets exist.
+//! Checks whether the targets of links between pages exist.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::page_error::{PageError, did_you_mean};
 use crate::paths;
 use crate::repo::Repo;
 
-/// Checks links, and remembers the fragments of pages.
+/// Checks links, and stores the fragments of pages.
 #[derive(Debug)]
 pub struct Links<'a> {
     repo: &'a Repo,
@@ -16,7 +16,7 @@ pub struct Links<'a> {
 }
 
 /// Returns the path and the fragment of a link to the repository. Returns `None` for a link to
-/// another host, and an empty path for a link out of the repository.
+/// another host, and an empty path for a link to a file outside the repository.
 pub fn resolve<'a>(page: &Page, target: &'a str) -> Option<(String, &'a str)> {
     if target.is_empty() || target.contains("://") || target.starts_with("mailto:") {
         return None;
@@ -32,7 +32,7 @@ pub fn resolve<'a>(page: &Page, target: &'a str) -> Option<(String, &'a str)> {
     Some((file, fragment))
 }
 
-/// Returns whether a fragment names a line of a file, as GitHub does.
+/// Returns whether a fragment names a line of a file in GitHub's format.
 pub fn is_line(fragment: &str) -> bool {
     fragment.strip_prefix('L').is_some_and(|rest| rest.starts_with(char::is_numeric))
 }
@@ -82,7 +82,7 @@ impl<'a> Links<'a> {
         }
         let help = match did_you_mean(fragment, fragments.iter().map(String::as_str)) {
             Some(near) => format!("did you mean `#{near}`?"),
-            None => format!("name one of {}", fragments.join(", ")),
+            None => format!("use one of {}", fragments.join(", ")),
         };
         Err((format!("the link `{target}` names a heading that `{file}` does not have"), help))
     }

@@ -1,8 +1,9 @@
 //! `docs-tool` keeps the lessons and pictures up to date, compares siblings and builds the book.
 //!
 //! A lesson is a Markdown file that GitHub shows without further processing. *Markers*, which are
-//! comments, name the source of what a page shows: code between anchors, the output of commands,
-//! measurements from records. `fill` inserts all of it, and `check` reports what is out of date.
+//! comments, name the source of the content of a page: code between anchors, the output of
+//! commands, or measurements from records. `fill` inserts this content, and `check` reports the
+//! content that is out of date.
 
 mod anchors;
 mod book;
@@ -38,24 +39,24 @@ use crate::repo::Repo;
 
 /// The exit code if a page or a picture has errors or is out of date.
 const EXIT_ERRORS: u8 = 1;
-/// The exit code if the program could not do its work.
+/// The exit code for all other errors.
 const EXIT_UNABLE: u8 = 2;
 
 const EXAMPLES: &str = "\
 Examples:
   docs-tool fill                              fill in all lessons
-  docs-tool fill lessons/04-backpressure.md   fill in one of them
-  docs-tool check                             report what is out of date
+  docs-tool fill lessons/04-backpressure.md   fill in one lesson
+  docs-tool check                             check all lessons
   docs-tool compare tokio smol                show two siblings side by side
   docs-tool book --open                       build the book and open it
 
 Exit code: 0 success, 1 errors in pages or pictures, 2 other errors.";
 
-/// Keep the lessons and pictures up to date, compare siblings, build the book
+/// Keep the lessons and pictures up to date, compare siblings, and build the book
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES, max_term_width = 80, propagate_version = true)]
 struct Cli {
-    /// Root of the repository [default: the one around the current directory]
+    /// Root of the repository [default: the repository that contains the current directory]
     #[arg(long, value_name = "FOLDER", global = true)]
     root: Option<PathBuf>,
     #[command(subcommand)]

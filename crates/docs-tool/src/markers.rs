@@ -1,10 +1,11 @@
-//! Markers: comments, alone on their line, that name the source of the text below them.
+//! Parses markers. A marker is a comment, alone on its line, that names the source of the text
+//! below it.
 
 use std::time::Duration;
 
 use crate::page_error::did_you_mean;
 
-/// The time limit of a command, unless its marker contains another one.
+/// The time limit of a command, unless its marker contains a different limit.
 pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,7 +15,7 @@ pub enum Marker {
         path: String,
         anchor: Option<String>,
     },
-    /// The code of all siblings at an anchor. The path has `{}` in place of the sibling's name;
+    /// The code of all siblings at an anchor. The path has `{}` in place of the sibling's name.
     /// `None` stands for the siblings' own files. A table shows two siblings beside each other on
     /// GitHub.
     Siblings {
@@ -33,36 +34,36 @@ pub enum Marker {
     Stop,
 }
 
-/// How output is compared with the page.
+/// The rules for the comparison of output with the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// The exit code of the last command.
     pub exit: i32,
-    /// Whether numbers and the widths of columns can differ.
+    /// Indicates whether numbers and the widths of columns can differ.
     pub vary: bool,
-    /// Whether only the words of each shown line have to occur.
+    /// Indicates whether only the words of each shown line have to occur.
     pub shape: bool,
-    /// Whether the order of the lines can differ.
+    /// Indicates whether the order of the lines can differ.
     pub any_order: bool,
     /// The maximum number of lines that are shown per command.
     pub lines: Option<usize>,
-    /// The time limit of a command, if it is not [`TIME_LIMIT`].
+    /// The time limit of a command, if the limit is not [`TIME_LIMIT`].
     pub limit: Option<Duration>,
 }
 
 const KINDS: [&str; 7] = ["code", "siblings", "/siblings", "run", "serve", "log", "stop"];
 
-const OPTIONS: &str = "the options are `exit N`, `vary`, `shape`, `any order`, `lines N` and \
+const OPTIONS: &str = "use only `exit N`, `vary`, `shape`, `any order`, `lines N` and \
                        `within SECONDS`, separated by commas";
 
-/// The description of an error, and how to fix it.
+/// The description of an error, and the instruction that fixes it.
 pub type Error = (String, String);
 
 fn error<T>(what: impl Into<String>, help: impl Into<String>) -> Result<T, Error> {
     Err((what.into(), help.into()))
 }
 
-/// Parses a comment. Returns `None` if it is not a marker.
+/// Parses a comment. Returns `None` if the comment is not a marker.
 ///
 /// # Errors
 ///
@@ -113,7 +114,7 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
 fn other_comment(kind: &str, inside: &str) -> Result<Option<Marker>, Error> {
     if kind == "figure" {
         let what = "the marker `figure` at the start of a line hides that line on GitHub";
-        return error(what, "put a word of the line before it");
+        return error(what, "put a word of the line before the marker");
     }
     let first = kind.split_whitespace().next().unwrap_or("");
     if KINDS.contains(&first) && first != kind {

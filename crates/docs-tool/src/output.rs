@@ -1,4 +1,4 @@
-//! The output of commands: its form on a page, and its comparison with the page.
+//! Converts the output of commands for a page, and compares the output with the page.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,7 +9,7 @@ use regex::{Captures, Regex};
 use crate::common::pattern;
 use crate::markers::Options;
 
-/// The line in place of omitted lines.
+/// The line that replaces omitted lines.
 const MORE: &str = "…";
 
 static SHELL_LINE: LazyLock<Regex> = LazyLock::new(|| pattern(r"^(\S*bash): (?:-c: )?line \d+: "));
@@ -57,7 +57,7 @@ fn printable(c: char) -> String {
     if c.is_control() && c != '\t' { c.escape_default().to_string() } else { c.to_string() }
 }
 
-/// Compares outputs, apart from parts that differ between runs.
+/// Compares outputs, except for parts that differ between runs.
 #[derive(Debug)]
 pub struct Comparison<'a> {
     pub options: &'a Options,
@@ -66,7 +66,7 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Returns the first difference, and its number of lines below the start of the code block.
+    /// Returns the first difference, and its distance in lines from the start of the code block.
     pub fn difference(&self, shown: &[String], actual: &[String]) -> Option<(usize, String)> {
         if shown.is_empty() || self.options.shape {
             return match shown.is_empty() {
@@ -113,7 +113,7 @@ impl Comparison<'_> {
 }
 
 /// Returns the first difference between the lines of a code block and the actual lines, and its
-/// number of lines below the start of the code block.
+/// distance in lines from the start of the code block.
 pub fn first_difference(
     shown: &[String],
     actual: &[String],
@@ -133,11 +133,11 @@ pub fn first_difference(
     Some((same + 1, what))
 }
 
-/// Returns the first shown line whose words do not all occur in one actual line, and its number of
-/// lines below the start of the code block.
+/// Returns the first shown line whose words do not all occur in one actual line, and its distance
+/// in lines from the start of the code block.
 fn shape_difference(shown: &[String], actual: &[String]) -> Option<(usize, String)> {
     let words = |line: &str| -> BTreeSet<String> {
-        // A time can have another unit in the next run.
+        // A time can have a different unit in the next run.
         let line = TIME_WITH_UNIT.replace_all(line, "");
         WORD.find_iter(&line).map(|word| word.as_str().to_owned()).collect()
     };

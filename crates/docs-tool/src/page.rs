@@ -19,9 +19,9 @@ pub enum Block {
 /// A comment alone on its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
-    /// From the start of its line to the end of the comment.
+    /// The range from the start of the comment's line to the end of the comment.
     pub range: Range<usize>,
-    /// The number of its line, counted from 1.
+    /// The number of the comment's line, counted from 1.
     pub line: usize,
     /// The text from `<!--` to `-->`.
     pub text: String,
@@ -30,13 +30,13 @@ pub struct Comment {
 /// A fenced code block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fence {
-    /// From the start of its first line to the end of its last line.
+    /// The range from the start of the block's first line to the end of the last line.
     pub range: Range<usize>,
-    /// The number of its first line, counted from 1. The content starts below it.
+    /// The number of the block's first line, counted from 1. The content starts on the next line.
     pub line: usize,
     /// The spaces at the start of each line.
     pub indent: String,
-    /// The text behind the opening fence, which starts with the language.
+    /// The text after the opening fence, which starts with the language.
     pub info: String,
     /// The lines of the content.
     pub shown: Vec<String>,
@@ -47,7 +47,7 @@ impl Fence {
         self.info.split([' ', ',', '{']).next().unwrap_or("")
     }
 
-    /// Returns the block with other content, as Markdown.
+    /// Returns the block with different content, as Markdown.
     pub fn filled(&self, info: &str, lines: &[String]) -> String {
         fenced(&self.indent, info, lines)
     }
@@ -69,7 +69,7 @@ pub fn fenced(indent: &str, info: &str, lines: &[String]) -> String {
 /// A value from a record: `<!-- figure: QUERY -->VALUE<!-- /figure -->`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Value {
-    /// The number of the line where it starts, counted from 1.
+    /// The number of the line where the marker starts, counted from 1.
     pub line: usize,
     pub query: String,
     /// The position of the value.
@@ -179,9 +179,10 @@ impl Page {
         self.prose.replace_range(range.clone(), &blank);
     }
 
-    /// Adds a link. Its target is the last occurrence of `target` in its text.
+    /// Adds a link. The position of the target is the last occurrence of `target` in the text of
+    /// the link.
     fn add_link(&mut self, range: &Range<usize>, target: &str) {
-        // A target with an escaped character is not found. No page has one.
+        // This search does not find a target with an escaped character. No page has such a target.
         let Some(at) = self.text[range.clone()].rfind(target) else { return };
         let start = range.start + at;
         self.links.push(Link { range: start..start + target.len(), target: target.to_owned() });
@@ -189,7 +190,8 @@ impl Page {
 
     fn add_fence(&mut self, range: &Range<usize>, info: &str) {
         let line_start = self.line_start(range.start);
-        // In a list, the first line can contain the bullet. The other lines have spaces there.
+        // In a list, the first line can contain the bullet. The other lines have spaces in its
+        // place.
         let indent = " ".repeat(self.text[line_start..range.start].chars().count());
         let whole = self.text[range.clone()].trim_end();
         let mut lines: Vec<&str> = whole.lines().skip(1).collect();
@@ -210,7 +212,11 @@ impl Page {
         };
         self.blocks.push(Block::Fence(fence));
         if !is_closed {
-            self.add_error(range.start, "the code block has no closing fence", "put ``` below it");
+            self.add_error(
+                range.start,
+                "the code block has no closing fence",
+                "put ``` below the code",
+            );
         }
     }
 
@@ -227,7 +233,7 @@ impl Page {
             self.blocks.push(Block::Comment(Comment { range, line, text }));
         } else if html.starts_with("<!--") {
             let what = "a comment at the start of a line hides that line on GitHub";
-            self.add_error(range.start, what, "put a word of the line before it");
+            self.add_error(range.start, what, "put a word of the line before the comment");
         }
     }
 
@@ -255,8 +261,8 @@ impl Page {
         }
     }
 
-    /// Adds the name that GitHub gives to a heading: its letters, and a number if it is not the
-    /// first of its name.
+    /// Adds the name that GitHub gives to a heading. The name consists of the letters of the
+    /// heading, and of a number if an earlier heading has the same letters.
     fn add_heading(&mut self, text: String, level: HeadingLevel, slugs: &mut Vec<String>) {
         let kept = text.trim().chars().filter_map(|c| match c {
             ' ' => Some('-'),

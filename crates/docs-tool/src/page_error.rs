@@ -11,7 +11,7 @@ pub struct PageError {
     pub line: usize,
     /// The description of the error.
     pub what: String,
-    /// How to fix the error.
+    /// The instruction that fixes the error.
     pub help: String,
 }
 

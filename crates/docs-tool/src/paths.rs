@@ -1,4 +1,4 @@
-//! Paths with `/` on every system, from the root of the repository.
+//! Handles paths that start at the root of the repository and contain `/` on every system.
 
 /// Returns the folder of a file. The root is `""`.
 pub fn parent(path: &str) -> &str {
@@ -20,7 +20,7 @@ pub fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-/// Returns the target of a link in a file of `folder`, or `None` if it is outside of the root.
+/// Returns the target of a link in a file of `folder`, or `None` if the target is outside the root.
 pub fn resolve(folder: &str, link: &str) -> Option<String> {
     let folder = if link.starts_with('/') { "" } else { folder };
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();

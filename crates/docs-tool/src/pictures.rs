@@ -1,7 +1,7 @@
 //! Draws the pictures of the lessons from their sources in `lessons/pictures/`.
 //!
-//! `NAME.txt` is a sequence of messages or a diagram of boxes, `NAME.jsonl` is the log of a run.
-//! Each becomes `NAME.svg`. The same source always gives the same picture.
+//! `NAME.txt` is a sequence of messages or a diagram of boxes, and `NAME.jsonl` is the log of a
+//! run. Each source becomes `NAME.svg`. The same source always produces the same picture.
 
 mod diagram;
 mod record;
@@ -29,13 +29,13 @@ const DRAW: &str = "cargo run -p docs-tool -- pictures";
 const EXAMPLES: &str = "\
 Examples:
   docs-tool pictures                     draw all pictures
-  docs-tool pictures pipe seq-end        draw these pictures
+  docs-tool pictures pipe seq-end        draw two pictures
   docs-tool pictures --check             fail if a picture is out of date
   docs-tool pictures --record-timelines  run each sibling with four clients, one
-                                         of them slow, and save its log
+                                         of which is slow, and save the log
 
-The sources are in lessons/pictures/: NAME.txt, whose first line states the
-kind of picture (see seq-end.txt and pipe.txt), and NAME.jsonl, a log.";
+The sources are in lessons/pictures. NAME.txt states the kind of picture in its
+first line (see seq-end.txt and pipe.txt). NAME.jsonl is a log.";
 
 /// Draw the pictures of the lessons from their sources
 #[derive(Debug, clap::Args)]
@@ -44,10 +44,10 @@ pub struct Args {
     /// Pictures to draw [default: all]
     #[arg(value_name = "NAME")]
     names: Vec<String>,
-    /// Write nothing; fail if a picture is out of date
+    /// Fail if a picture is out of date, and write nothing
     #[arg(long)]
     check: bool,
-    /// Record the logs of the timelines again, then draw
+    /// Record the logs of the timelines again, then draw the pictures
     #[arg(long, conflicts_with_all = ["check", "names"])]
     record_timelines: bool,
 }
@@ -72,11 +72,11 @@ impl Args {
     }
 }
 
-/// Returns an error for each of these pictures that is out of date. Without names, checks all
-/// pictures, and whether each of them has a source.
+/// Returns an error for each named picture that is out of date. Without names, checks all pictures,
+/// and checks that each picture has a source.
 pub fn errors(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<PageError>> {
     let outdated = outdated(repo, names)?.into_iter().map(|(source, _)| {
-        let what = format!("the picture does not show {}", source.path);
+        let what = format!("the picture does not match `{}`", source.path);
         PageError::new(source.picture(), 1, what, format!("run `{DRAW}`"))
     });
     let mut errors: Vec<PageError> = outdated.collect();
@@ -90,12 +90,12 @@ pub fn errors(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<PageError>> {
     Ok(errors)
 }
 
-/// Draws these pictures, or all. Returns those that differ from their files.
+/// Draws the named pictures, or all pictures. Returns the pictures that differ from their files.
 fn outdated(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<(Source, String)>> {
     let sources = sources(repo)?;
     if let Some(name) = names.iter().find(|name| !sources.iter().any(|s| s.name == **name)) {
         let known: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
-        bail!("there is no picture `{name}`\nhelp: name one of {}", known.join(", "));
+        bail!("there is no picture `{name}`\nhelp: use one of {}", known.join(", "));
     }
     let mut outdated = Vec::new();
     for source in sources {

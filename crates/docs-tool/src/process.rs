@@ -12,10 +12,10 @@ use harness::{Group, Signal};
 /// The interval between two checks of a condition.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How long the output of an ended command may stay open.
+/// The maximum time for which the output of an ended command may stay open.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A command that runs, or has run. Dropping it kills all its processes.
+/// A command that runs or has ended. Dropping the value kills all processes of the command.
 #[derive(Debug)]
 pub struct Process {
     group: Group,
@@ -58,12 +58,12 @@ impl Process {
         Ok(Self { group, output })
     }
 
-    /// Returns the ids of its running processes.
+    /// Returns the ids of the command's running processes.
     pub fn pids(&self) -> Vec<u32> {
         self.group.pids()
     }
 
-    /// Returns its present state.
+    /// Returns the present state of the command.
     pub fn snapshot(&mut self) -> Snapshot {
         let has_ended = self.group.status().is_some();
         let output = lock(&self.output);
@@ -84,12 +84,13 @@ impl Process {
         }
     }
 
-    /// Sends SIGINT to all its processes, as Ctrl-C does.
+    /// Sends SIGINT, which Ctrl-C sends, to all processes of the command.
     pub fn interrupt(&self) {
         self.group.signal_all(Signal::Interrupt);
     }
 
-    /// Kills the processes that still run, and returns the exit status of the command and its whole output.
+    /// Kills the processes that are still running, and returns the exit status and the whole output
+    /// of the command.
     pub fn end(&mut self) -> (Option<ExitStatus>, Vec<u8>) {
         let status = self.group.kill();
         let deadline = Instant::now() + CLOSE_TIMEOUT;

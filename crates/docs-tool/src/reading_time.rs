@@ -1,4 +1,5 @@
-//! The time that a lesson takes, and whether the lesson and the table of lessons state it.
+//! Estimates the time that a lesson takes, and checks that the lesson and the table of lessons
+//! state this time.
 
 use std::sync::LazyLock;
 
@@ -14,16 +15,18 @@ use crate::repo::Repo;
 /// The page with the table of lessons.
 const LESSONS: &str = "lessons/README.md";
 
-/// Adults read nonfiction at 238 words per minute on average (Brysbaert 2019). Technical prose takes
-/// longer.
+/// The reading speed for prose. Adults read nonfiction at 238 words per minute on average
+/// (Brysbaert 2019). Technical prose takes longer.
 const WORDS_PER_MINUTE: f64 = 200.0;
-/// An assumption: a reader needs three seconds per line of new code.
+/// The reading speed for code. This is an assumption: a reader needs three seconds per line of new
+/// code.
 const CODE_LINES_PER_MINUTE: f64 = 20.0;
-/// An assumption: copying a command, running it, and reading its output takes 30 seconds.
+/// The time per command. This is an assumption: a reader copies and runs a command, and reads its
+/// output, in 30 seconds.
 const MINUTES_PER_COMMAND: f64 = 0.5;
 /// Stated times are multiples of this number of minutes.
 const STEP_MINUTES: usize = 5;
-/// The maximum time of a lesson. A longer lesson is split.
+/// The maximum time of a lesson. Split a longer lesson.
 const MINUTES_MAX: usize = 25;
 
 static LESSON: LazyLock<Regex> = LazyLock::new(|| pattern(r"^lessons/\d\d-[^/]*\.md$"));
@@ -71,7 +74,7 @@ impl Parts {
     }
 }
 
-/// Returns the number of words that a reader sees outside of code blocks.
+/// Returns the number of words that a reader sees outside code blocks.
 fn words(text: &str) -> usize {
     let mut prose = String::new();
     let mut is_in_code = false;
@@ -139,11 +142,12 @@ fn errors_of_table(repo: &Repo, page: &Page) -> Vec<PageError> {
         let (name, actual) = (&row[1], &row[2]);
         let position = row.get(2).map_or(0, |minutes| minutes.start());
         missing.retain(|lesson| *lesson != name);
-        // The check of links reports a lesson that does not exist.
+        // The check of links reports a table row whose lesson does not exist.
         let Ok(text) = repo.read(&format!("lessons/{name}")) else { continue };
         match stated(&text) {
             None => {
-                let help = "write `| Time | 20 minutes |` in its first table".to_owned();
+                let help =
+                    "write `| Time | 20 minutes |` in the first table of the lesson".to_owned();
                 add(position, format!("`{name}` does not state its time"), help);
             }
             Some((expected, _)) if *actual != expected.to_string() => {

@@ -57,7 +57,8 @@ pub fn references(prose: &str) -> Vec<Reference<'_>> {
     references
 }
 
-/// The checks and tests of the repository. Names of tests have no module and no sibling.
+/// The checks and tests of the repository. The names of tests do not include their modules and
+/// siblings.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
     /// The file of each check.
@@ -92,7 +93,8 @@ impl Known {
         known
     }
 
-    /// Returns the file of a check or a test, and the words that a browser finds there.
+    /// Returns the file of a check or a test, and the words that a browser searches for in the
+    /// file.
     pub fn code(&self, reference: &Reference<'_>) -> Option<(&str, String)> {
         let name = last_part(reference.name);
         let check = || Some((self.checks.get(name)?, format!("id: \"{name}\"")));

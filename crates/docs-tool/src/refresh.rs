@@ -1,4 +1,4 @@
-//! The commands `fill` and `check`: fill in pages, or check that they are up to date.
+//! The commands `fill` and `check`, which fill in pages, or check that the pages are up to date.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -23,34 +23,34 @@ const CODE: [&str; 7] = [".rs", ".mjs", ".js", ".toml", ".sh", ".py", ".md"];
 const EXAMPLES: &str = "\
 Examples:
   docs-tool fill                              fill in all lessons
-  docs-tool fill lessons/04-backpressure.md   fill in one of them
+  docs-tool fill lessons/04-backpressure.md   fill in one lesson
 
 In a lesson, a comment alone on its line is a marker for the text below it:
 
   <!-- code: crates/serve-std/src/lib.rs#copy -->   code between anchors
-  <!-- siblings: copy -->  <!-- /siblings -->       the same of all siblings
-  A word, then <!-- figure: race/large/tokio/gb_per_s / node -->3.1<!-- /figure -->
+  <!-- siblings: copy -->  <!-- /siblings -->       code of all siblings
+  A word, then <!-- figure: race/large/tokio/gb_per_s -->3.1<!-- /figure -->
 
 CONTRIBUTING.md describes all markers.";
 
-/// Fill the lessons with code, output and values
+/// Fill in the code, output and values of the lessons
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct FillArgs {
-    /// Write nothing; the same as `docs-tool check`
+    /// Write nothing, like `docs-tool check`
     #[arg(long)]
     check: bool,
     #[command(flatten)]
     pages: CheckArgs,
 }
 
-/// Report which generated texts and pictures are out of date
+/// Report the generated texts and pictures that are out of date
 #[derive(Debug, clap::Args)]
 pub struct CheckArgs {
     /// Pages to process [default: all lessons, docs/*.md, README.md]
     #[arg(value_name = "PAGE")]
     pages: Vec<PathBuf>,
-    /// Omit the commands: process only code, values, references and links
+    /// Skip the commands, and process only code, values, references and links
     #[arg(long)]
     no_run: bool,
 }
@@ -108,7 +108,7 @@ struct Refresh<'a> {
 }
 
 impl Refresh<'_> {
-    /// Processes the pages, or all pages if none is given.
+    /// Processes the given pages, or all pages if no page is given.
     fn all(&mut self, files: &[String]) -> anyhow::Result<()> {
         let lessons = lessons(self.repo);
         let is_all = files.is_empty();
@@ -131,7 +131,8 @@ impl Refresh<'_> {
     fn page(&mut self, page: &Page) -> anyhow::Result<()> {
         let mut filled = fill(page, &mut self.sources);
         if self.is_check && filled.has_other_output {
-            // Concurrent programs do not always print in the same order.
+            // The commands run again, because concurrent programs do not always print in the same
+            // order.
             report(format_args!("{}, second run", page.file));
             let again = fill(page, &mut self.sources);
             if !again.has_other_output {
@@ -167,7 +168,8 @@ impl Refresh<'_> {
                 let is_in_book = siblings.contains(&file) && siblings.iter().any(is_quoted);
                 if !is_in_book && !is_quoted(&file) {
                     let what = format!("no lesson quotes the anchor `{name}`");
-                    let help = format!("quote it (`<!-- code: {file}#{name} -->`), or remove it");
+                    let help =
+                        format!("quote the anchor (`<!-- code: {file}#{name} -->`), or remove it");
                     self.errors.push(PageError::new(file.as_str(), line, what, help));
                 }
             }
@@ -207,7 +209,7 @@ fn lessons(repo: &Repo) -> Vec<String> {
     lessons.chain(repo.files_below("docs", &[".md"])).chain(readme).collect()
 }
 
-/// Returns the pages of which only the links are checked.
+/// Returns the pages in which only the links are checked.
 fn others(repo: &Repo, lessons: &[String]) -> Vec<String> {
     let below = ["lessons", "benches/records"].map(|folder| repo.files_below(folder, &[".md"]));
     let is_other = |file: &String| !lessons.contains(file) && repo.path(file).is_file();

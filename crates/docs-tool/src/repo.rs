@@ -12,22 +12,22 @@ use crate::paths;
 /// Folders of generated files.
 const GENERATED: [&str; 3] = ["target", "node_modules", "scratch"];
 
-/// The size above which the book copies a file and does not show it on a page.
+/// The size above which the book copies a file instead of showing it on a page.
 const PAGE_BYTES_MAX: u64 = 100_000;
 
 /// The types of files that a browser shows.
 const SHOWN_BY_BROWSERS: [&str; 7] = ["svg", "webp", "png", "jpg", "gif", "html", "pdf"];
 
-/// The kind of a path in the repository, which determines what the book does with it.
+/// The kind of a path in the repository. The kind determines how the book contains the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A Markdown file, which it converts.
+    /// A Markdown file, which the book converts.
     Markdown,
-    /// A text file, which it shows on a page.
+    /// A text file, which the book shows on a page.
     Code,
-    /// Any other file, which it copies.
+    /// Any other file, which the book copies.
     Asset,
-    /// A folder, which it lists on a page.
+    /// A folder, which the book lists on a page.
     Folder,
 }
 
@@ -42,7 +42,8 @@ impl Repo {
         Self { root: root.into() }
     }
 
-    /// Returns the repository around the current directory, or else the one of this source file.
+    /// Returns the repository around the current directory, or else the repository that contains
+    /// this source file.
     pub fn found() -> Self {
         let is_root = |folder: &&Path| folder.join("crates/docs-tool/Cargo.toml").is_file();
         let here = env::current_dir().unwrap_or_default();
@@ -75,7 +76,7 @@ impl Repo {
         let path = self.path(from_root);
         let mut beside = NamedTempFile::new_in(path.parent().unwrap_or(&self.root))?;
         beside.write_all(text.as_bytes())?;
-        // Only its owner can read a temporary file.
+        // By default, only the owner of a temporary file can read the file.
         if let Ok(old) = fs::metadata(&path) {
             beside.as_file().set_permissions(old.permissions())?;
         }
@@ -83,7 +84,7 @@ impl Repo {
         Ok(())
     }
 
-    /// Returns the path from the root, or `None` if the file is outside of the repository.
+    /// Returns the path from the root, or `None` if the file is outside the repository.
     pub fn path_of(&self, path: &Path) -> Option<String> {
         let path = path.canonicalize().ok()?;
         let inside = path.strip_prefix(self.root.canonicalize().ok()?).ok()?;
@@ -103,7 +104,7 @@ impl Repo {
         })
     }
 
-    /// Returns the paths in a folder, folders first. Hidden and generated ones are omitted.
+    /// Returns the paths in a folder, folders first. Omits hidden and generated paths.
     pub fn children(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -113,7 +114,7 @@ impl Repo {
         paths
     }
 
-    /// Returns the files below a folder whose names have one of these ends.
+    /// Returns the files below a folder whose names have one of these endings.
     pub fn files_below(&self, folder: &str, endings: &[&str]) -> BTreeSet<String> {
         let mut files = BTreeSet::new();
         for path in self.children(folder) {

@@ -20,19 +20,19 @@ static FIVE_DIGITS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{5}\b"));
 /// The output for a code block.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// The lines that the code block should show. Lines without a relevant difference stay as they
-    /// are shown.
+    /// The lines that the code block should show. Lines without a relevant difference keep the text
+    /// that the page shows.
     pub lines: Vec<String>,
-    /// The differences. Each has its number of lines below the start of the code block.
+    /// The differences. Each difference has its distance in lines from the start of the code block.
     pub drifts: Vec<(usize, String)>,
-    /// The errors, with the same line numbers.
+    /// The errors, each with its distance in lines from the start of the code block.
     pub errors: Vec<(usize, Error)>,
 }
 
 /// Runs the commands of pages.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// The place where commands run. Without it, all commands are skipped.
+    /// The stage on which commands run. Without a stage, all commands are skipped.
     stage: Option<Stage>,
     /// The number of commands and logs.
     pub runs: usize,
@@ -40,7 +40,8 @@ pub struct Runs {
     /// Programs that are not installed. Commands that call them are skipped.
     pub missing: BTreeSet<&'static str>,
     folders: Vec<PathBuf>,
-    /// Whether the server of the page did not start. Then the commands after it are skipped.
+    /// Indicates whether the server of the page failed to start. If the server failed, the later
+    /// commands are skipped.
     has_no_server: bool,
     chosen_ports: BTreeSet<String>,
 }
@@ -57,14 +58,14 @@ impl Runs {
         self.chosen_ports = ports(page);
     }
 
-    /// Ends a page, and its server.
+    /// Ends a page, and stops its server.
     pub fn end(&mut self) {
         if let Some(stage) = &mut self.stage {
             stage.clear();
         }
     }
 
-    /// Returns the place to run a command, or counts it as skipped.
+    /// Returns the stage for a command, or counts the command as skipped.
     fn stage_for(&mut self, command: &str) -> Option<&mut Stage> {
         let missing = console::missing(command, &self.folders);
         if self.stage.is_none() || self.has_no_server || missing.is_some() {
@@ -79,7 +80,7 @@ impl Runs {
     }
 
     /// Adds the lines of a command to the output: the actual lines if they differ from the shown
-    /// lines. A command that was skipped has none.
+    /// lines. A skipped command has no actual lines.
     fn add(
         &self,
         output: &mut Output,
@@ -115,7 +116,7 @@ impl Runs {
         Ok(output)
     }
 
-    /// Returns the lines of a command, or `None` if it was skipped.
+    /// Returns the lines of a command, or `None` if the command was skipped.
     fn run_one(
         &mut self,
         command: &Command,
@@ -129,13 +130,13 @@ impl Runs {
         if ran.code != exit {
             let last = last_line(&ran.output);
             let what = format!("expected exit code {exit}, got {}; {last}", ran.code);
-            return Err((what, "fix the command, or write `exit N` in its marker".to_owned()));
+            return Err((what, "fix the command, or write `exit N` in the marker".to_owned()));
         }
         let lines = output::lines(&ran.output, stage.root(), options.lines);
         match lines.iter().find(|line| line.starts_with(console::PROMPT)) {
             None => Ok(Some(lines)),
             Some(line) => {
-                let what = format!("its output has a line that looks like a command: `{line}`");
+                let what = format!("the output has a line that looks like a command: `{line}`");
                 Err((what, "change that line, for example with `sed 's/^/  /'`".to_owned()))
             }
         }

@@ -1,5 +1,5 @@
-//! Runs the commands of a page, and its server. Commands only run on Linux, because other systems do
-//! not report which process listens.
+//! Runs the commands of a page, and its server. Commands run only on Linux, because other systems
+//! do not report which process listens.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -16,30 +16,31 @@ use crate::console;
 use crate::markers::Error;
 use crate::process::{Process, Snapshot};
 
-/// The folder for files that the commands of a page create. Git ignores it. Readers create it before
-/// they begin, and every page must also run alone.
+/// The folder for files that the commands of a page create. Git ignores this folder. Readers create
+/// the folder before they begin, and the commands of each page must also run without the other
+/// pages.
 const SCRATCH: &str = "scratch";
 
 /// The maximum duration of a build, which does not count as the command's own time.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// How long a server may take until it listens.
+/// The maximum time until a server listens.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The time limit for the start message of a server that is not part of the kit. Some servers print
-/// none.
+/// no start message.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time without output after which a program has printed everything for now.
+/// The time without output after which the program's output counts as complete for now.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// How long the log waits for clients to disconnect.
+/// The maximum time to wait until all clients have disconnected, before the log is shown.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a server may take to shut down.
+/// The maximum time until a server has shut down.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long another program may occupy the server's port.
+/// The maximum time for which another program may use the server's port.
 const PORT_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn regex(expression: &str) -> Regex {
@@ -55,7 +56,7 @@ static PORT: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d{4,5}\b"));
 /// The result of a command.
 #[derive(Debug)]
 pub struct Ran {
-    /// The exit code; for a signal, 128 plus its number, as in a shell.
+    /// The exit code. If a signal ended the command, the code is 128 plus the number of the signal.
     pub code: i32,
     /// The output to stdout and stderr.
     pub output: Vec<u8>,
@@ -67,20 +68,21 @@ pub struct Stage {
     root: PathBuf,
     server: Option<Server>,
     built: BTreeSet<String>,
-    /// The lock while a server runs, so that no other run of this program starts a server.
+    /// The lock that is held while a server runs, so that no other run of this program starts a
+    /// server.
     server_lock: Option<File>,
 }
 
 #[derive(Debug)]
 struct Server {
     process: Process,
-    /// The length of the output that the page shows already.
+    /// The length of the output that the page already shows.
     shown_bytes: usize,
     is_stopped: bool,
 }
 
 impl Stage {
-    /// Whether commands can run on this system.
+    /// Indicates whether commands can run on this system.
     pub const IS_AVAILABLE: bool = cfg!(target_os = "linux");
 
     pub fn at(root: impl Into<PathBuf>) -> Self {
@@ -91,7 +93,7 @@ impl Stage {
         &self.root
     }
 
-    /// Runs a command until it ends, and kills the processes that it leaves.
+    /// Runs a command until it ends, and kills the processes that it leaves behind.
     pub fn run(&mut self, command: &str, timeout: Duration) -> Result<Ran, Error> {
         self.build(command)?;
         self.run_to_end(command, timeout)
@@ -103,14 +105,16 @@ impl Stage {
         let (status, output) = process.end();
         if !has_ended {
             let seconds = timeout.as_secs();
-            let what = format!("it did not end within {seconds} s; {}", last_line(&output));
+            let what =
+                format!("the command did not end within {seconds} s; {}", last_line(&output));
             let help = "shorten the command, or raise its limit: `within SECONDS`";
             return Err((what, help.to_owned()));
         }
         Ok(Ran { code: status.map_or(-1, code_of), output })
     }
 
-    /// Builds what the command runs, so that the build does not count as the command's time.
+    /// Builds the programs that the command runs, so that the build does not count as the command's
+    /// time.
     fn build(&mut self, command: &str) -> Result<(), Error> {
         let mut builds = console::builds(command);
         if let Some(recipe) = console::recipe(command) {
@@ -145,7 +149,7 @@ impl Stage {
         })
     }
 
-    /// Starts a server, and returns what it printed until it listened.
+    /// Starts a server, and returns the output that the server printed until it listened.
     pub fn serve(
         &mut self,
         command: &str,
@@ -153,7 +157,7 @@ impl Stage {
     ) -> Result<Vec<u8>, Error> {
         if self.server.as_ref().is_some_and(|server| !server.is_stopped) {
             let what = "a server is already running".to_owned();
-            return Err((what, "stop it first: add `<!-- stop -->` above".to_owned()));
+            return Err((what, "add `<!-- stop -->` above to stop the running server".to_owned()));
         }
         self.server = None;
         self.build(command)?;
@@ -189,24 +193,25 @@ impl Stage {
         Ok(output)
     }
 
-    /// Waits until no other run of this program has a server, because they use the same ports.
+    /// Waits until no other run of this program has a server, because the servers use the same
+    /// ports.
     fn lock_server(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
         if self.server_lock.is_none() {
-            // All runs share this folder. A separate lock file would not be deleted.
+            // All runs share this folder. A separate lock file would remain.
             let path = env::temp_dir();
             let locked = lock_folder(&path, || {
                 progress("  waiting until the server of another `docs-tool` ends");
             });
             self.server_lock = Some(locked.map_err(|error| {
                 let what = format!("cannot lock `{}`: {error}", path.display());
-                (what, "let TMPDIR name a folder that this user can read".to_owned())
+                (what, "set TMPDIR to a folder that this user can read".to_owned())
             })?);
         }
         Ok(())
     }
 
-    /// Returns what the server has printed since the page showed its output, after all clients have
-    /// disconnected.
+    /// Waits until all clients have disconnected, or until the timeout expires. Returns the output
+    /// of the server that the page has not shown yet.
     pub fn log(&mut self) -> Result<Vec<u8>, Error> {
         let server = self.server.as_mut().ok_or_else(no_server)?;
         let process = &mut server.process;
@@ -218,7 +223,7 @@ impl Stage {
             let count = |of: &Regex| of.find_iter(&output).count();
             is_quiet(now) && (now.has_ended || count(&CONNECTED) <= count(&DISCONNECTED))
         };
-        // On some pages, a client stays connected.
+        // On some pages, a client does not disconnect, so that the timeout expires.
         process.wait_until(deadline, is_idle);
         let output = match process.snapshot().has_ended {
             true => process.end().1,
@@ -229,7 +234,8 @@ impl Stage {
         Ok(new)
     }
 
-    /// Stops the server as Ctrl-C does. The log still shows what it prints then.
+    /// Stops the server with SIGINT, like Ctrl-C. A later `log` marker can still show the output of
+    /// the shutdown.
     pub fn stop(&mut self) -> Result<(), Error> {
         let server = self.server.as_mut().filter(|server| !server.is_stopped);
         let server = server.ok_or_else(no_server)?;
@@ -245,7 +251,7 @@ impl Stage {
         })
     }
 
-    /// Ends the page, and its server.
+    /// Ends the page, and stops its server.
     pub fn clear(&mut self) {
         if self.server.as_ref().is_some_and(|server| !server.is_stopped) {
             let _ = self.stop();
@@ -256,7 +262,7 @@ impl Stage {
 }
 
 fn no_server() -> Error {
-    let help = "start one above: add `<!-- serve -->` and a code block with its command";
+    let help = "add `<!-- serve -->` and a code block with the server's command above";
     ("no server is running".to_owned(), help.to_owned())
 }
 
@@ -280,7 +286,7 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window == word)
 }
 
-/// Removes a last line that has not ended yet.
+/// Removes the last line if it is incomplete.
 fn whole_lines(mut output: Vec<u8>) -> Vec<u8> {
     let end = output.iter().rposition(|&byte| byte == b'\n').map_or(0, |index| index + 1);
     output.truncate(end);

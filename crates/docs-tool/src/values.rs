@@ -1,4 +1,4 @@
-//! Values from the newest record, by the queries in the pages.
+//! Finds the values that the queries in the pages name, in the newest record.
 
 use harness::derived;
 use harness::record::{PROGRAMS, Record, newest};
@@ -11,17 +11,17 @@ use crate::repo::Repo;
 /// The folder that contains the records.
 pub const RECORDS: &str = "benches/records";
 
-const FORMS: &str = "a query is `PROGRAM/ID`, for example `race/river/tokio/connections_per_s`; \
+const FORMS: &str = "write `PROGRAM/ID`, for example `race/river/tokio/connections_per_s`; \
                      add `/ SERVER` or `/ PROGRAM/ID` to divide, and `round N` to round";
 
-/// The names of the parts of an id, by program.
+/// The names of the parts of an id, per program.
 const PARTS: [(&str, [&str; 4]); 3] = [
     ("race", ["measurement", "server", "quantity", "part"]),
     ("footprint", ["job", "server", "quantity", "system call"]),
     ("suites", ["benchmark", "approach", "size", "part"]),
 ];
 
-/// The position of the server in a path: `race/river/tokio/connections_per_s`.
+/// The position of the server in a path, such as `race/river/tokio/connections_per_s`.
 const SERVER: usize = 2;
 
 /// The newest record, which is read when the first value is needed.
@@ -38,7 +38,7 @@ impl<'a> Records<'a> {
         Self { repo, record: None }
     }
 
-    /// Returns the value of a query, as the page shows it.
+    /// Returns the value of a query in the form in which a page shows the value.
     ///
     /// # Errors
     ///
@@ -49,7 +49,7 @@ impl<'a> Records<'a> {
             let help = "run `just bench`, `just footprint`, `just record` and `just peers`";
             self.record = Some(record.map_err(|error| (error.to_string(), help.to_owned()))?);
         }
-        let record = self.record.as_ref().expect("the record was read");
+        let record = self.record.as_ref().expect("the record has been read above");
         let query = Query::parse(query)?;
         query.formatted(record)
     }
@@ -107,7 +107,7 @@ impl Query {
             _ => (other != 0.0).then_some(value / other),
         };
         let ratio = ratio.ok_or_else(|| {
-            let help = "compare servers that took part in the same rounds";
+            let help = "compare servers that ran in the same rounds";
             (format!("no round has a ratio of `{path}` to `{baseline}`"), help.to_owned())
         })?;
         let usual = if ratio < 1.0 { 2 } else { 1 };
@@ -119,7 +119,7 @@ fn value(record: &Record, path: &str) -> Result<f64, Error> {
     record.value(path).ok_or_else(|| unknown(record, path))
 }
 
-/// Describes the first part of a path that does not exist, and lists what exists in its place.
+/// Describes the first part of a path that does not exist, and lists the valid alternatives.
 fn unknown(record: &Record, path: &str) -> Error {
     if record.get(path).is_some() {
         return (format!("all rounds of `{path}` failed"), "use another value".to_owned());
@@ -151,10 +151,10 @@ fn unknown(record: &Record, path: &str) -> Error {
         let help = match did_you_mean(part, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None if known.is_empty() => FORMS.to_owned(),
-            None => format!("there are {}", known.join(", ")),
+            None => format!("use one of {}", known.join(", ")),
         };
         let what = match *part {
-            "" => format!("`{path}` lacks the {kind}"),
+            "" => format!("`{path}` has no {kind}"),
             part => format!("the record has no {kind} `{part}`"),
         };
         return (what, help);

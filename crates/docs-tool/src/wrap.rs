@@ -51,8 +51,8 @@ pub fn wrapped(text: &str, width: usize) -> String {
     wrapped
 }
 
-/// Formats Rust code for `width` columns with `rustfmt`, unless it fits. Splits the lines that
-/// `rustfmt` does not split: comments, the arguments of macros, and incomplete code.
+/// Formats Rust code for `width` columns with `rustfmt`, unless the code already fits. Splits the
+/// lines that `rustfmt` does not split: comments, the arguments of macros, and incomplete code.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! When this program is interrupted, kills all processes that it started and removes its temporary
-//! folders.
+//! Kills all processes that this program started, and removes its temporary folders, if the program
+//! is interrupted.
 
 use std::io;
 use std::process::{self, Child, Command};
@@ -14,19 +14,20 @@ use crate::signal::{self, Signal};
 /// removed.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Ends this program on Ctrl-C and SIGTERM, and on SIGHUP if it has a terminal. Before that, kills
-/// all processes that it started and removes its temporary folders. The exit code is 128 plus the
-/// number of the signal, as in a shell.
+/// Ends this program on Ctrl-C and SIGTERM, and on SIGHUP if stdin is a terminal. First kills all
+/// processes that the program started, and removes its temporary folders. The exit code is 128 plus
+/// the number of the signal, as in a shell.
 ///
 /// # Errors
 ///
-/// Fails if the signals cannot be handled.
+/// Fails if the signal handlers cannot be installed.
 #[cfg(unix)]
 pub fn on_interrupt() -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use std::io::IsTerminal;
 
-    // A process whose parent is killed becomes a child of this program, which kills it, too.
+    // A process whose parent is killed becomes a child of this program, so that `end_all` kills the
+    // process, too.
     crate::group::adopt_orphans();
     let mut numbers = vec![SIGINT, SIGTERM];
     // `nohup` detaches stdin from the terminal.
@@ -45,14 +46,15 @@ pub fn on_interrupt() -> io::Result<()> {
 ///
 /// # Errors
 ///
-/// Fails if Ctrl-C cannot be handled.
+/// Fails if the handler for Ctrl-C cannot be installed.
 #[cfg(not(unix))]
 pub fn on_interrupt() -> io::Result<()> {
     ctrlc::set_handler(|| end_all(130)).map_err(io::Error::other)
 }
 
 /// Starts a command in the process group of this program, so that Ctrl-C also reaches the command.
-/// After an interrupt, this function starts nothing, and waits until the program has ended.
+/// After an interrupt, this function does not start the command, and waits until the program has
+/// ended.
 ///
 /// # Errors
 ///
@@ -63,12 +65,12 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
 }
 
 fn end_all(exit_code: i32) {
-    // The program ends while it holds this lock, so that no thread can start anything.
+    // The program ends while it holds this lock, so that no thread can start another process.
     let registry = registry::lock();
     for &group in &registry.groups {
         signal::send_to_group(group, Signal::Kill);
     }
-    // `spawn` starts commands, such as cargo, without a separate group.
+    // `spawn` starts commands, such as `cargo`, without a separate group.
     let descendants = || processes::running_trees(|process| process.parent == process::id());
     kill_all(descendants, KILL_TIMEOUT);
     registry.remove_folders();
@@ -76,7 +78,7 @@ fn end_all(exit_code: i32) {
 }
 
 /// Raises this program's limit of open file descriptors to the maximum that the system permits, and
-/// returns it. Servers inherit the limit.
+/// returns the new limit. Servers inherit the limit.
 pub fn raise_descriptor_limit() -> u64 {
     #[cfg(unix)]
     return rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256);

@@ -30,12 +30,12 @@ impl Record {
 }
 
 impl Run {
-    /// Returns the median of a measurement. If there is no measurement with this id, computes the
-    /// quantity that the last part of the id names from other measurements:
+    /// Returns the median of a measurement. If there is no measurement with this id, the last part
+    /// of the id names a quantity, which is computed from other measurements:
     ///
     /// | quantity | value |
     /// | --- | --- |
-    /// | `calls`, `errors` | the number of system calls per request, and of those that failed |
+    /// | `calls`, `errors` | the number of system calls, and of failed system calls, per request |
     /// | `switches` | the number of voluntary and involuntary context switches |
     /// | `NAME_mib` | `NAME_bytes` in MiB |
     /// | `NAME_per_fetch` | `NAME` per request |
@@ -56,7 +56,7 @@ impl Run {
             "per_s" => self.get(case)?.per_s(),
             _ => match quantity.rsplit_once("_per_") {
                 Some((name, unit)) => {
-                    // The numbers of system calls belong to one request.
+                    // The recorded numbers of system calls are already per request.
                     let is_per_request = matches!(name, "calls" | "errors");
                     let fetches = if is_per_request { 1.0 } else { value("fetches")? };
                     let amount = match unit {

@@ -20,16 +20,17 @@ pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// The maximum time to wait until killed processes have disappeared.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The number of consecutive empty lists of processes after which no process remains. A single list
-/// may lack a child whose parent ended while the list was read.
+/// The number of consecutive empty process lists after which [`kill_all`] returns. A single list
+/// may omit a child whose parent ended while the list was read.
 const EMPTY_COUNT: usize = 3;
 
 /// A command in its own process group, and all processes that the command starts.
 ///
 /// Dropping the group kills all of these processes. On Linux, this includes processes that left the
 /// process group with `setsid`. When the parent of such a process ends, this program becomes the
-/// parent (it is a child subreaper), and recognizes the process by an environment variable. On
-/// other Unix systems, only the process group is killed, and on Windows only the command.
+/// new parent, because it is a child subreaper. An environment variable identifies the processes of
+/// the group. On other Unix systems, only the process group is killed, and on Windows only the
+/// command.
 #[derive(Debug)]
 pub struct Group {
     child: Child,

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 
 /// Returns the beginning of a command that runs `program`, which belongs to the kit.
 ///
-/// If cargo started this process, returns `with_cargo`. Otherwise, returns the path with which the
-/// user started this process, and replaces the file name with `program`: installed programs of the
-/// kit are in the same folder.
+/// If Cargo started this process, returns `with_cargo`. If not, returns the path with which the
+/// user started this process, with `program` as the file name, because all installed programs of
+/// the kit are in the same folder.
 #[must_use]
 pub fn invocation(program: &str, with_cargo: &str) -> String {
     if env::var_os("CARGO").is_some() {

@@ -1,13 +1,13 @@
 //! Starts, observes, measures and stops the servers that the kit's tools test.
 //!
-//! - [`Group`] is a server with all the processes that it starts. Dropping the group ends all of
-//!   them, also during a panic. An interrupt of the program ends them, too.
+//! - [`Group`] is a server and all the processes that it starts. Dropping the group ends all these
+//!   processes, even during a panic. Interrupting the program also ends them.
 //! - [`cleanup`] ends all groups and removes all [`TempFolder`]s on Ctrl-C and SIGTERM.
 //! - [`port`] finds free ports and listening sockets.
 //! - [`usage`] reads the resource usage of processes.
 //! - [`fixture`] writes the files that the servers send.
-//! - `record` is the format of all measurements, and `derived` computes quantities from them. Both
-//!   need the feature `record`.
+//! - `record` defines the format of all measurements, and `derived` computes quantities from
+//!   measurements. Both modules require the feature `record`.
 //! - `testing` interrupts a program at random moments, and checks that no process and no file
 //!   remains.
 //! - [`table`] and [`text`] print and parse tables, sizes and durations.

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cleanup;
 
-/// The machine on which measurements were taken. It contains no host name, so that records can be
-/// published.
+/// The machine on which measurements were taken. This description contains no host name, so that
+/// records can be published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The number of cores that this program may use.

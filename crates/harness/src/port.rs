@@ -1,4 +1,4 @@
-//! Finds free ports, and the sockets that use a port.
+//! Finds free ports and the sockets that use a port.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -6,7 +6,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
 use std::sync::atomic::{AtomicU16, Ordering};
 
-/// Whether a port of this machine has a listening socket.
+/// The result of the search for a socket that listens on a port of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listening {
     /// A socket listens, and clients can connect to it at this address.
@@ -39,9 +39,10 @@ pub fn free() -> io::Result<u16> {
     Err(io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))
 }
 
-/// Returns a random address in 127.0.0.0/8, which was probably not used before. Linux remembers
-/// metrics of the connections between two addresses (`ip tcp_metrics`), and may accept several
-/// times as much data at once for later connections. Other systems usually have only 127.0.0.1.
+/// Returns a random address in 127.0.0.0/8 that has probably not been used before. Linux stores
+/// metrics of the connections between two addresses (`ip tcp_metrics`). For later connections
+/// between these addresses, Linux may accept several times as much data at a time. Other systems
+/// usually have only 127.0.0.1.
 #[must_use]
 pub fn unused_loopback() -> IpAddr {
     // The hashers of the standard library have random keys.
@@ -60,14 +61,14 @@ pub fn listening(port: u16) -> Listening {
 }
 
 /// Returns the loopback address at which clients can connect to a socket with this local address,
-/// or `None` if they cannot.
+/// or `None` if no loopback address reaches the socket.
 fn local(ip: IpAddr, port: u16) -> Option<IpAddr> {
     const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
     const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
     match ip {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Some(V4),
-        // The socket also accepts IPv4 unless IPV6_V6ONLY is set. In that case, the IPv4 port is
-        // free.
+        // If `IPV6_V6ONLY` is set, the socket does not accept IPv4 connections, and the IPv4 port
+        // is free.
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
             let is_v6_only = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
             Some(if is_v6_only { V6 } else { V4 })
@@ -95,8 +96,8 @@ pub fn is_taken(port: u16) -> bool {
     listeners().iter().any(|listener| listener.0 == port)
 }
 
-/// Returns the number of connections of a server in the state FIN_WAIT1: the server has sent all
-/// data and shut down the write half, but the client has not acknowledged all data.
+/// Returns the number of a server's connections in the state FIN_WAIT1. In this state, the server
+/// has sent all data and shut down the write half, but the client has not acknowledged all data.
 #[must_use]
 pub fn unacknowledged(port: u16) -> usize {
     const FIN_WAIT1: u8 = 4;
@@ -128,7 +129,8 @@ fn sockets() -> Option<Vec<Socket>> {
     Some(v4.lines().chain(v6.lines()).filter_map(parse).collect())
 }
 
-/// Parses a line: `sl local_address rem_address st tx:rx tr:tm retrnsmt uid timeout inode`.
+/// Parses a line with the fields `sl`, `local_address`, `rem_address`, `st`, `tx:rx`, `tr:tm`,
+/// `retrnsmt`, `uid`, `timeout` and `inode`.
 fn parse(line: &str) -> Option<Socket> {
     let mut fields = line.split_whitespace().skip(1);
     let (ip, port) = fields.next()?.split_once(':')?;
@@ -137,7 +139,8 @@ fn parse(line: &str) -> Option<Socket> {
     Some(Socket { ip: parse_ip(ip)?, port: u16::from_str_radix(port, 16).ok()?, state, inode })
 }
 
-/// Parses an address: 32-bit words in hexadecimal, in the byte order of the machine.
+/// Parses an address, which consists of 32-bit words in hexadecimal, in the byte order of the
+/// machine.
 fn parse_ip(text: &str) -> Option<IpAddr> {
     let words = text.as_bytes().chunks(8).map(|word| {
         let word = std::str::from_utf8(word).ok()?;

@@ -10,7 +10,7 @@ pub(crate) struct Process {
     pub parent: u32,
     pub group: u32,
     pub session: u32,
-    /// Whether the process has ended, but its parent has not read its exit status.
+    /// Indicates whether the process has ended while its parent has not yet read the exit status.
     pub is_zombie: bool,
 }
 

@@ -3,7 +3,7 @@
 //! A [`Run`] contains the measurements of one program: `race`, `footprint` or `suites`. A
 //! [`Record`] is a folder `benches/records/DATE-MACHINE`, whose `summary.json` contains one run of
 //! each program. All values in the lessons, the README, the report and the comparison of records
-//! come from it.
+//! come from this file.
 //!
 //! ```json
 //! {
@@ -39,7 +39,7 @@ use serde_json::Value;
 
 use crate::machine::Machine;
 
-/// The version of the format. It increases when older programs cannot read new records.
+/// The version of the format. The version increases when older programs cannot read new records.
 pub const SCHEMA: u32 = 1;
 
 /// The name of the file that contains the values of a record.
@@ -51,7 +51,7 @@ pub const PROGRAMS: [&str; 3] = ["race", "footprint", "suites"];
 /// The saved results of one complete benchmark run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// [`SCHEMA`]
+    /// The version of the format: [`SCHEMA`].
     pub schema: u32,
     /// At most one run of each program.
     pub runs: Vec<Run>,
@@ -78,11 +78,11 @@ pub struct Run {
 /// One measured quantity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// The scenario or the size, the server and the quantity; or the id of a benchmark.
+    /// The scenario or the size, the server and the quantity, or else the id of a benchmark.
     pub id: String,
     /// The values. A repeated measurement has several values.
     pub samples: Vec<Option<f64>>,
-    /// The 95% confidence interval of the median. Only the suites have one.
+    /// The 95% confidence interval of the median. Only measurements of the suites have an interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
     /// The amount of work per iteration of a benchmark: `{"bytes": 16384}` or `{"clients": 64}`.
@@ -193,7 +193,7 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// Fails if the folder contains no record, or if the record has another format.
+    /// Fails if the folder contains no record, or if the record has a different schema.
     pub fn read(folder: &Path) -> io::Result<Self> {
         let path = folder.join(SUMMARY);
         let bytes = fs::read(&path).map_err(|error| at(&path, error))?;
@@ -220,7 +220,8 @@ impl Record {
         self.runs.iter().find(|run| run.program == program)
     }
 
-    /// Returns a measurement by the name of its program and its id: `race/large/tokio/gb_per_s`.
+    /// Returns a measurement by the name of its program and its id, such as
+    /// `race/large/tokio/gb_per_s`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Measurement> {
         let (program, id) = path.split_once('/')?;

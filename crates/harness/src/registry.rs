@@ -15,7 +15,7 @@ const REMOVALS_MAX: usize = 100;
 ///
 /// The program holds the lock while it creates and registers a group or a folder, and while it
 /// removes a folder, so that the interrupt handler cannot run in between. The interrupt handler
-/// never releases the lock, so that nothing new is started.
+/// never releases the lock, so that no thread can start another process.
 #[derive(Debug)]
 pub(crate) struct Registry {
     pub groups: BTreeSet<u32>,
@@ -40,7 +40,8 @@ impl Registry {
     }
 }
 
-/// A temporary folder. It is removed when the value is dropped, or when the program is interrupted.
+/// A temporary folder. The folder is removed when the value is dropped, or when the program is
+/// interrupted.
 #[derive(Debug)]
 pub struct TempFolder(TempDir);
 
@@ -54,7 +55,7 @@ impl TempFolder {
         Self::within(&std::env::temp_dir())
     }
 
-    /// Creates a temporary folder in another folder. Creates the other folder if necessary.
+    /// Creates a temporary folder in `folder`. Creates `folder` if necessary.
     ///
     /// # Errors
     ///
@@ -67,7 +68,7 @@ impl TempFolder {
         Ok(Self(folder))
     }
 
-    /// Returns its path.
+    /// Returns the path of the folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()

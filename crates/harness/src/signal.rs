@@ -18,7 +18,7 @@ pub enum Signal {
 }
 
 impl Signal {
-    /// Returns whether this system has signals.
+    /// Indicates whether this system has signals.
     pub const EXIST: bool = cfg!(unix);
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn send(_pid: u32, _signal: Signal) {}
 #[cfg(not(unix))]
 pub(crate) fn send_to_group(_group: u32, _signal: Signal) {}
 
-/// Describes how a process ended: `exit code 1`, `signal 11 (SIGSEGV)`.
+/// Describes how a process ended, such as `exit code 1` or `signal 11 (SIGSEGV)`.
 #[must_use]
 pub fn describe(status: ExitStatus) -> String {
     #[cfg(unix)]

@@ -12,7 +12,7 @@ pub struct Table {
     pub title: String,
     /// One header per column.
     pub headers: Vec<String>,
-    /// One cell per column.
+    /// The rows, with one cell per column.
     pub rows: Vec<Vec<String>>,
 }
 

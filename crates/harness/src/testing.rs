@@ -13,7 +13,7 @@ use crate::{Group, Signal, TempFolder};
 /// The environment variable that marks all processes of an interrupted program.
 const VARIABLE: &str = "HIGHWATER_INTERRUPTED";
 
-/// The number of interrupts with each signal.
+/// The number of interrupts per signal.
 const INTERRUPTS: u32 = 10;
 
 /// The number of programs that run at the same time.
@@ -26,8 +26,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(20);
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Starts a program 20 times, and interrupts it at a random moment within `span`: ten times with
-/// SIGINT, and ten times with SIGTERM. Checks that afterwards neither a process nor a temporary
-/// file remains. The program must run for longer than `span`.
+/// SIGINT, and ten times with SIGTERM. Checks that neither a process nor a temporary file remains.
+/// The program must run for longer than `span`.
 ///
 /// # Panics
 ///
@@ -69,10 +69,10 @@ fn interrupt_once(command: &mut Command, signal: Signal, moment: Duration) {
     while !running().is_empty() && Instant::now() < deadline {
         thread::sleep(POLL_INTERVAL);
     }
-    assert!(running().is_empty(), "{signal:?} after {moment:?}: {:?} still run", running());
+    assert!(running().is_empty(), "{signal:?} after {moment:?}: {:?} are still running", running());
     let files = fs::read_dir(temporary.path()).expect("the folder can be read");
     let files: Vec<_> = files.flatten().map(|entry| entry.file_name()).collect();
-    assert!(files.is_empty(), "{signal:?} after {moment:?}: {files:?} remain");
+    assert!(files.is_empty(), "{signal:?} after {moment:?}: expected no files, got {files:?}");
 }
 
 /// Returns a random duration of at most `span`.

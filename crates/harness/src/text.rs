@@ -7,7 +7,7 @@ use bytesize::ByteSize;
 /// The number of bytes per line of [`hex`].
 const HEX_LINE_BYTES: usize = 16;
 
-/// Parses a size, such as `10` or `64KiB`. Returns it in bytes.
+/// Parses a size, such as `10` or `64KiB`. Returns the size in bytes.
 ///
 /// # Errors
 ///
@@ -17,7 +17,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     text.trim().parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| help.to_owned())
 }
 
-/// Parses a size that is not zero. Returns it in bytes.
+/// Parses a size that is not zero. Returns the size in bytes.
 ///
 /// # Errors
 ///
@@ -46,7 +46,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 ///
 /// # Errors
 ///
-/// Returns a list of the escapes if the text contains another escape.
+/// Returns a list of the valid escapes if the text contains an invalid one.
 pub fn unescape(text: &str) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     let mut chars = text.chars();
@@ -126,8 +126,8 @@ pub fn elapsed(duration: Duration) -> String {
     }
 }
 
-/// Returns bytes in hexadecimal and as characters, 16 per line. If `has_more`, the last line ends
-/// with an ellipsis.
+/// Returns bytes in hexadecimal and as characters, 16 per line. If `has_more` is true, the last
+/// line ends with an ellipsis.
 #[must_use]
 pub fn hex(bytes: &[u8], has_more: bool) -> String {
     let mut out = String::new();
@@ -148,7 +148,7 @@ pub fn hex(bytes: &[u8], has_more: bool) -> String {
     out
 }
 
-/// Returns the line of a program's output that explains best why the program ended: the first line
+/// Returns the line of a program's output that best explains why the program ended: the first line
 /// that contains an error or a panic, or else the last line. Removes control characters.
 #[must_use]
 pub fn error_line(output: &str) -> Option<String> {
@@ -169,7 +169,7 @@ pub fn error_line(output: &str) -> Option<String> {
     Some(line.trim().chars().filter(|char| !char.is_control()).collect())
 }
 
-/// Breaks a text between words into lines of at most `width` characters.
+/// Breaks text between words into lines of at most `width` characters.
 #[must_use]
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];

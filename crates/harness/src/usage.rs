@@ -48,14 +48,14 @@ pub fn anonymous_memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "status", "RssAnon")? * 1024))
 }
 
-/// Returns the proportional set size (PSS) in bytes: the resident memory, in which memory that
-/// several processes share is divided among them.
+/// Returns the proportional set size (PSS) in bytes. This is the resident memory, with shared
+/// memory divided among the processes that share it.
 #[must_use]
 pub fn memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "smaps_rollup", "Pss")? * 1024))
 }
 
-/// Returns the peak resident memory in bytes: the sum of the peaks of all processes.
+/// Returns the peak resident memory in bytes, which is the sum of the peaks of all processes.
 #[must_use]
 pub fn peak_memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "status", "VmHWM")? * 1024))
@@ -68,14 +68,15 @@ pub fn cpu_time(pids: &[u32]) -> Option<Duration> {
 }
 
 /// Returns the CPU time of all running threads, plus their run-queue wait. On a busy computer, even
-/// a busy loop gets little CPU time, so the time for which it waits is added.
+/// a busy loop gets little CPU time, so this function adds the time for which the threads wait for
+/// a core.
 #[must_use]
 pub fn cpu_time_and_wait(pids: &[u32]) -> Option<Duration> {
     scheduled(pids, 2)
 }
 
-/// Returns the sum of the first numbers in the threads' `schedstat`: the CPU time and the run-queue
-/// wait, in nanoseconds.
+/// Returns the sum of the first `numbers` numbers in the `schedstat` files of all threads. The
+/// first number is the CPU time, and the second one is the run-queue wait, in nanoseconds.
 fn scheduled(pids: &[u32], numbers: usize) -> Option<Duration> {
     let ns = sum(pids, |pid| {
         let of_task = |task: PathBuf| {
@@ -89,7 +90,7 @@ fn scheduled(pids: &[u32], numbers: usize) -> Option<Duration> {
 }
 
 /// Returns the number of system calls that can read from files (`read`, `pread64`, `preadv2`, …). A
-/// call that receives from a socket is included only if it is one of these.
+/// call that receives from a socket is included only if the call is one of these calls.
 #[must_use]
 pub fn read_calls(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| field(pid, "io", "syscr"))
@@ -167,9 +168,9 @@ pub fn listens(pids: &[u32]) -> bool {
     })
 }
 
-/// Returns the ratio of the memory that all TCP connections use to its limit (the second value of
+/// Returns the memory that all TCP connections use, divided by the limit (the second value of
 /// `tcp_mem`). If the ratio is at least 1, the kernel shrinks the buffers of connections, so that
-/// measurements show this limit and not the server.
+/// measurements reflect this limit instead of the server.
 #[must_use]
 pub fn tcp_memory_pressure() -> Option<f64> {
     let used = fs::read_to_string("/proc/net/sockstat").ok()?;

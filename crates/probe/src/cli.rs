@@ -80,7 +80,7 @@ pub struct Options {
     /// Reset the connection after --read, --wait or --stay
     #[arg(long, conflicts_with = "close")]
     pub reset: bool,
-    /// Close the socket after --read, --wait or --stay; unread data causes a RST
+    /// Close the socket after --read, --wait or --stay; unread data causes an RST
     #[arg(long)]
     pub close: bool,
     /// Compare the reply with a preamble and this file

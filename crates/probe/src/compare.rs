@@ -16,8 +16,8 @@ const BARE: &[u8] = b"HTTP/1.1\n\n";
 const HTTP: &[u8] = b"HTTP/1.";
 const HEADER_END: &[u8] = b"\r\n\r\n";
 
-/// The maximum length of an HTTP header in bytes. A reply without the end of a header in these
-/// bytes has no header.
+/// The maximum length of an HTTP header in bytes. If these bytes of a reply do not contain the end
+/// of a header, the reply has no header.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// The comparison of a reply with a file.
@@ -32,7 +32,7 @@ pub struct Comparison {
     preamble_bytes: Option<usize>,
     /// The number of received bytes that match the file, up to the first difference.
     correct_bytes: u64,
-    /// The first received byte that differs from the file, and the byte of the file at its
+    /// The first received byte that differs from the file, and the byte of the file at the same
     /// position. The latter is `None` at the end of the file.
     difference: Option<(u8, Option<u8>)>,
 }
@@ -84,7 +84,7 @@ impl Comparison {
     /// Fails if the file cannot be read.
     pub fn verdict(mut self) -> Result<(String, bool)> {
         if self.preamble_bytes.is_none() {
-            // Either the reply ended within its preamble, or it has no preamble, and the file
+            // Either the reply ended within its preamble, or the reply has no preamble and the file
             // begins like an HTTP header.
             let is_preamble = BARE.starts_with(&self.head);
             self.end_preamble(if is_preamble { self.head.len() } else { 0 })?;

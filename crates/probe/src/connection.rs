@@ -19,11 +19,11 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The maximum number of bytes per read or write.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-/// The size of the receive buffer with `--small`, in bytes. Linux doubles it.
+/// The size of the receive buffer with `--small`, in bytes. Linux doubles this size.
 const SMALL_BUFFER_BYTES: usize = 4096;
 
-/// The segment size with `--small`, in bytes. Every network supports it (RFC 9293, 3.7.1). On
-/// loopback, segments have up to 64 KiB, and the kernel accepts 3 MB for a client that does not
+/// The segment size with `--small`, in bytes. Every network supports this size (RFC 9293, 3.7.1).
+/// On loopback, segments have up to 64 KiB, and the kernel accepts 3 MB for a client that does not
 /// read. With small segments, it accepts 100 kB (Linux 6.18).
 #[cfg(unix)]
 const SMALL_SEGMENT_BYTES: u32 = 536;
@@ -80,7 +80,7 @@ struct Connection<'a> {
     options: &'a Options,
     stream: TcpStream,
     started: Instant,
-    /// Whether the client has noticed that the server reset the connection.
+    /// Indicates whether the client has noticed that the server reset the connection.
     is_reset: bool,
     sent_bytes: u64,
     received_bytes: u64,
@@ -96,9 +96,9 @@ enum End {
     Fin,
     /// The server reset the connection.
     Reset,
-    /// Nothing arrived within the timeout.
+    /// No data arrived within the timeout.
     ReadTimeout,
-    /// Nothing could be sent within the timeout.
+    /// No data could be sent within the timeout.
     WriteTimeout,
     /// The client closes the connection.
     OwnClose,
@@ -121,7 +121,8 @@ impl From<io::Error> for End {
 }
 
 impl Connection<'_> {
-    /// Follows the options in their order. Returns the reason for the end of the connection.
+    /// Follows the options, in the order that the help text states. Returns the reason for the end
+    /// of the connection.
     fn communicate(&mut self) -> Result<End, End> {
         let options = self.options;
         self.send()?;
@@ -191,7 +192,7 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Reads nothing for some time, or until the server resets the connection.
+    /// Reads nothing for `time`, or until the server resets the connection.
     fn read_nothing(&mut self, time: Duration) {
         if time.is_zero() || self.is_reset {
             return;
@@ -287,7 +288,7 @@ impl Connection<'_> {
             }
             End::OwnClose => format!("{received}, then closed by the client after {time}"),
             End::OwnReset => {
-                // Because of this option, closing the socket sends a RST.
+                // Because of this option, closing the socket sends an RST.
                 SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
                 format!("{received}, then reset by the client (RST) after {time}")
             }
@@ -307,10 +308,10 @@ impl Connection<'_> {
     }
 }
 
-/// Connects. Returns the connection, and whether the server has already reset it.
+/// Connects to the server. Returns the connection, and whether the server has already reset it.
 fn connect(options: &Options) -> io::Result<(TcpStream, bool)> {
     let socket = Socket::new(Domain::for_address(options.server), Type::STREAM, None)?;
-    // Set the options before connecting, because they may fail after a reset.
+    // Set the options before connecting, because setting an option may fail after a reset.
     let timeout = Some(options.timeout.max(Duration::from_millis(1)));
     socket.set_read_timeout(timeout)?;
     socket.set_write_timeout(timeout)?;
@@ -325,8 +326,8 @@ fn connect(options: &Options) -> io::Result<(TcpStream, bool)> {
     }
     match socket.connect_timeout(&options.server.into(), CONNECT_TIMEOUT) {
         Ok(()) => Ok((socket.into(), false)),
-        // The server accepted the connection and then reset it. Otherwise the error would be
-        // `ConnectionRefused`.
+        // The server accepted the connection and then reset it. If the server had not accepted the
+        // connection, the error would be `ConnectionRefused`.
         Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok((socket.into(), true)),
         Err(error) => Err(error),
     }
@@ -337,7 +338,7 @@ fn line(text: impl Display) {
     print(format_args!("{text}\n"));
 }
 
-/// Prints to stdout. If stdout is closed, this is not an error.
+/// Prints to stdout. Ignores the error if stdout is closed.
 fn print(text: impl Display) {
     let mut stdout = io::stdout().lock();
     let _ = write!(stdout, "{text}").and_then(|()| stdout.flush());

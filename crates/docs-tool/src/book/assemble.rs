@@ -1,4 +1,4 @@
-//! Assembles the book: starts with the lessons, exercises and docs, and follows their links.
+//! Assembles the book. Starts with the lessons, exercises and docs, and follows their links.
 
 use std::collections::BTreeMap;
 
@@ -147,7 +147,7 @@ impl Assembler<'_> {
         Ok((title, text))
     }
 
-    /// Adds an exercise with its hints and links to its code.
+    /// Adds an exercise, its hints, and links to its code.
     fn add_exercise(&mut self, path: &str, folder: &str) -> Result<(), String> {
         let place = self.site.place(path);
         let (title, mut text) = self.convert(path)?;

@@ -1,4 +1,4 @@
-//! The command `book`: builds the book, or serves it.
+//! The command `book`, which builds the book or serves it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -20,11 +20,11 @@ use crate::repo::Repo;
 const EXAMPLES: &str = "\
 Examples:
   docs-tool book          build the book, and print its path
-  docs-tool book --open   and open it in a browser
-  docs-tool book --serve  serve it on this machine, and build after each change
+  docs-tool book --open   build the book, and open it in a browser
+  docs-tool book --serve  serve the book, and build it again after each change
 
-The book is in target/book. It needs no network. mdBook 0.5 is taken from the
-PATH, or else installed in target/book-tools by pip or by cargo.";
+The book is in target/book, and needs no network. The program uses mdBook 0.5
+from the PATH, or else installs it in target/book-tools with pip or Cargo.";
 
 /// The interval between two checks for changes with `--serve`.
 const POLL_INTERVAL: Duration = Duration::from_millis(700);
@@ -41,7 +41,7 @@ pub struct Args {
     /// Build the book even if links or markers are incorrect
     #[arg(long)]
     draft: bool,
-    /// Serve the book on 127.0.0.1, and build it when a page changes [default port: 3000]
+    /// Serve the book on 127.0.0.1, and build it again when a page changes [default port: 3000]
     #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "3000",
           value_parser = clap::value_parser!(u16).range(1..))]
     serve: Option<u16>,
@@ -99,8 +99,8 @@ fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
     Ok(Some(made.pages))
 }
 
-/// Writes the files into a folder and removes all other files from it. Unchanged files are not
-/// written, so that mdBook does not see a change.
+/// Writes the files into a folder, and removes all other files from the folder. Does not write
+/// unchanged files, so that mdBook does not detect a change.
 fn write_files(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
     for (path, bytes) in files {
         let path = folder.join(path);
@@ -117,7 +117,7 @@ fn write_files(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<(
     Ok(())
 }
 
-/// Lets mdBook serve the book, and updates its sources when a file in the repository changes.
+/// Serves the book with mdBook, and updates the sources when a file in the repository changes.
 fn serve(repo: &Repo, mut mdbook: Command, port: u16, is_draft: bool) -> anyhow::Result<bool> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     if TcpStream::connect(address).is_ok() {

@@ -1,4 +1,4 @@
-//! Converts Markdown for the book: links lead to pages of the book, and markers are removed.
+//! Converts Markdown for the book. Directs links to pages of the book, and removes markers.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ use crate::repo::Kind;
 /// The replacements in a text.
 type Edits = Vec<(Range<usize>, String)>;
 
-/// Returns the text of a page for the book. Adds the files that it links to and quotes.
+/// Returns the text of a page for the book. Adds the files that the page links to or quotes.
 pub fn convert(site: &mut Site, known: &Known, page: &Page, title: &str) -> String {
     let place = site.place(&page.file);
     let mut edits = Edits::new();
@@ -92,7 +92,7 @@ fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits)
     }
 }
 
-/// Applies the edits to a text. An edit inside of another one is omitted.
+/// Applies the edits to a text. Omits an edit inside another edit.
 fn applied(text: &str, mut edits: Edits) -> String {
     edits.sort_by_key(|(range, _)| (range.start, usize::MAX - range.end));
     let mut out = String::with_capacity(text.len());
@@ -107,7 +107,7 @@ fn applied(text: &str, mut edits: Edits) -> String {
     out + &text[position..]
 }
 
-/// Percent-encodes words for a text fragment, in which `-`, `,` and `&` have a meaning.
+/// Percent-encodes words for a text fragment, in which `-`, `,` and `&` have a special meaning.
 fn encoded(words: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
     let bytes = words.bytes().map(|byte| match is_plain(byte) {

@@ -1,4 +1,5 @@
-//! Pages whose source is not Markdown: the siblings side by side, files, folders, solutions.
+//! Generates pages whose source is not Markdown: the siblings side by side, files, folders and
+//! solutions.
 
 use super::mdbook::not_printed;
 use super::siblings::{self, Part, code_block, side_by_side};
@@ -12,7 +13,7 @@ use crate::repo::Kind;
 pub const WHOLE_FILES: &str = "siblings/whole-files.md";
 
 /// Adds the pages that show the siblings side by side: one page per anchor, a page of the whole
-/// files, and a page that lists them.
+/// files, and a page that lists all these pages.
 pub fn sibling_pages(site: &mut Site) {
     let read = |(_, path): (&str, String)| site.repo.read(&path).ok();
     let texts: Vec<String> = sibling_files(None).into_iter().filter_map(read).collect();
@@ -41,7 +42,7 @@ pub fn sibling_pages(site: &mut Site) {
     site.insert("siblings/index.md", "Side by side", text);
 }
 
-/// Adds the page of an anchor. Returns its row in the table.
+/// Adds the page of an anchor. Returns the page's row in the table.
 fn sibling_page(site: &mut Site, anchor: &str, parts: &[Part]) -> String {
     let place = format!("siblings/{anchor}.md");
     let mut functions: Vec<String> = Vec::new();
@@ -94,14 +95,14 @@ pub fn code_pages(site: &mut Site) {
             has_page.then(|| paths::relative(&place, &page))
         };
         let file = file(&path, &text, &(task.unwrap_or_default() + &quotes), own_page);
-        // Files are wider than prose, see docs/book/highwater.css.
+        // Files are wider than prose. See docs/book/highwater.css.
         let made = format!("<div class=\"hw-file\">\n\n{file}\n</div>\n");
         site.insert(&place, paths::name(&path), not_printed(&made));
     }
 }
 
-/// Returns a page that shows a file. It is split at the anchors, so that links can lead to them.
-/// `own_page` returns the link to the page of an anchor of the siblings.
+/// Returns a page that shows a file. The file is split at its anchors, so that links can lead to
+/// the anchors. `own_page` returns the link to the page of an anchor of the siblings.
 fn file(path: &str, text: &str, above: &str, own_page: impl Fn(&str) -> Option<String>) -> String {
     let mut out = format!("# `{path}`\n\n{above}");
     for (at, (names, lines)) in segments(text).into_iter().enumerate() {
@@ -121,8 +122,8 @@ fn file(path: &str, text: &str, above: &str, own_page: impl Fn(&str) -> Option<S
     out
 }
 
-/// Splits a text before each anchor that is not indented. Returns the anchors that start in
-/// each segment, and its lines.
+/// Splits a text before each anchor that is not indented. Returns the segments, each with the
+/// anchors that start in it and with its lines.
 fn segments(text: &str) -> Vec<(Vec<&str>, Vec<String>)> {
     let mut segments = vec![(Vec::new(), Vec::new())];
     for line in text.lines() {
@@ -141,7 +142,8 @@ fn segments(text: &str) -> Vec<(Vec<&str>, Vec<String>)> {
     segments
 }
 
-/// Adds pages that list the folders of the files, and folders that are listed completely.
+/// Adds a page for each folder that contains a shown file, and for each folder that the book lists
+/// completely.
 pub fn listings(site: &mut Site) {
     let mut folders = site.folders.clone();
     for path in site.code.iter().chain(&site.folders) {
@@ -203,7 +205,8 @@ pub fn solution(title: &str, path: &str, text: &str, task: &str) -> String {
     )
 }
 
-/// Returns the hints of an exercise, each folded. Their headings are `## 1`, `## 2`, …
+/// Returns the hints of an exercise, with each hint folded. The headings of the hints are `## 1`,
+/// `## 2`, …
 pub fn folded(hints: &str) -> String {
     let mut out = String::from("\n## Hints\n\n");
     let mut is_open = false;

@@ -13,9 +13,9 @@ use crate::common::report;
 
 /// The version for which the book's style and script are written.
 const VERSION: &str = "0.5.4";
-/// The start of all versions that are compatible.
+/// The beginning of all compatible versions.
 const COMPATIBLE: &str = "0.5.";
-/// The start and the end of a page that is not printed.
+/// The comments at the start and at the end of a page that is not printed.
 const NOT_PRINTED: [&str; 2] = ["<!-- hw: not printed -->", "<!-- hw: printed again -->"];
 
 /// Marks a page that is not printed, because a file on paper cannot be searched.
@@ -34,7 +34,8 @@ pub fn shorten_print(book: &Path) -> io::Result<()> {
     fs::write(path, kept)
 }
 
-/// Returns a compatible mdBook from the PATH or from this folder. Installs it there if necessary.
+/// Returns a compatible mdBook from the PATH or from this folder. Installs mdBook in the folder if
+/// necessary.
 pub fn find_or_install(tools: &Path) -> anyhow::Result<PathBuf> {
     let own = tools.join("bin").join(format!("mdbook{EXE_SUFFIX}"));
     for program in [PathBuf::from("mdbook"), own.clone()] {
@@ -53,7 +54,7 @@ pub fn find_or_install(tools: &Path) -> anyhow::Result<PathBuf> {
             return Ok(own);
         }
     }
-    report("pip has no mdBook for this machine; cargo builds it, which takes minutes");
+    report("pip provides no mdBook for this machine, so Cargo builds it, which takes minutes");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["install", "mdbook", "--version", VERSION, "--locked", "--quiet", "--root"]);
     if cargo.arg(tools).status().is_ok_and(|status| status.success()) && is_compatible(&own) {

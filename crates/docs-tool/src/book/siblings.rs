@@ -1,5 +1,5 @@
-//! The same part of all siblings: columns on a wide screen, tabs on a narrow one. Without the
-//! script in docs/book, the parts are one below the other.
+//! Shows the same part of all siblings, in columns on a wide screen and in tabs on a narrow screen.
+//! Without the script in docs/book, the parts are one below the other.
 
 use crate::anchors;
 use crate::excerpts;
@@ -8,13 +8,13 @@ use crate::paths;
 use crate::wrap::formatted;
 
 /// The maximum width of code in columns. Code of two siblings with this width fits in a window of
-/// 1,600 pixels, see docs/book/highwater.css.
+/// 1,600 pixels. See docs/book/highwater.css.
 const COLUMNS_MAX: usize = 80;
 
 /// A part of one sibling.
 pub struct Part {
     pub sibling: &'static str,
-    /// The path of its file.
+    /// The path of the sibling's file.
     pub path: String,
     /// The code, or `None` if this sibling has no such part.
     pub lines: Option<Vec<String>>,
@@ -68,8 +68,8 @@ fn escaped(line: &str) -> String {
     if is_hidden { format!("{indent}#{code}") } else { line.to_owned() }
 }
 
-/// Returns the anchors of the siblings in order: first those that all siblings have. Anchors inside
-/// of another anchor are omitted.
+/// Returns the anchors of the siblings in order. The anchors that all siblings have come first.
+/// Anchors inside another anchor are omitted.
 pub fn common_anchors(texts: &[String]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for text in texts {

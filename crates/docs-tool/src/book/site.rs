@@ -1,4 +1,4 @@
-//! The pages of the book, and the files of the repository that it needs.
+//! The pages of the book, and the files of the repository that the book needs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -2,7 +2,7 @@
 
 use crate::paths;
 
-/// The names of the parts. The first part, the introduction, has none.
+/// The names of the parts. The first part, which is the introduction, has no name.
 const PARTS: [&str; 7] =
     ["", "Lessons", "Exercises", "The siblings", "Docs", "Code", "Records and tables"];
 
@@ -43,7 +43,7 @@ pub fn summary<'a>(pages: impl IntoIterator<Item = (&'a str, &'a str)>) -> Strin
 fn position(path: &str) -> (usize, String, usize) {
     let slashes = path.matches('/').count();
     let is_index = path.ends_with("/index.md");
-    // The page of a folder precedes the pages in it.
+    // The page of a folder precedes the pages in the folder.
     let in_folder = path.strip_suffix("index.md").unwrap_or(path).to_owned();
     let name = paths::name(path).trim_end_matches(".md");
     if path == "index.md" {

@@ -1,4 +1,4 @@
-//! The command `compare`: shows two siblings side by side and marks the differences.
+//! The command `compare`, which shows two siblings side by side and marks the differences.
 
 use std::env;
 
@@ -19,8 +19,8 @@ Examples:
   docs-tool compare tokio smol --only-differences
 
 Functions, types and constants are compared by name. If the terminal has at
-least 110 columns, the siblings are shown side by side, otherwise one below the
-other.";
+least 110 columns, the siblings are shown side by side. Otherwise, the siblings
+are shown one below the other.";
 
 /// The width of a terminal that does not report its width.
 const COLUMNS: u16 = 80;
@@ -28,7 +28,7 @@ const COLUMNS: u16 = 80;
 /// The minimum width of the output.
 const COLUMNS_MIN: u16 = 20;
 
-/// Show two siblings side by side, with their differences marked
+/// Show two siblings side by side, and mark the differences
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
@@ -44,7 +44,8 @@ pub struct Args {
     /// Omit the code that is the same
     #[arg(long)]
     only_differences: bool,
-    /// Width of the output; from 110 on, in two columns [default: the terminal's]
+    /// Width of the output, which has two columns if the width is at least 110 [default: the width
+    /// of the terminal]
     #[arg(long, value_name = "COLUMNS")]
     width: Option<u16>,
 }
@@ -62,7 +63,7 @@ impl Args {
             if compared.is_empty() {
                 let help = match did_you_mean(function, names.iter().map(String::as_str)) {
                     Some(near) => format!("did you mean `{near}`?"),
-                    None => format!("name one of {}", names.join(", ")),
+                    None => format!("use one of {}", names.join(", ")),
                 };
                 bail!("neither sibling has a function `{function}`\nhelp: {help}");
             }

@@ -10,10 +10,10 @@ use super::{Compared, Row};
 use crate::common::print;
 use crate::wrap::wrapped;
 
-/// The minimum number of columns for showing the siblings side by side.
+/// The minimum number of columns at which the siblings are shown side by side.
 const SIDE_BY_SIDE_COLUMNS_MIN: usize = 110;
 
-/// The number of columns between the siblings: the sign and the spaces around it.
+/// The number of columns between the siblings, for the sign and the spaces around the sign.
 const SIGN_COLUMNS: usize = 3;
 
 /// The number of rows that are shown before and after each difference.
@@ -26,7 +26,7 @@ pub struct View {
     pub names: [String; 2],
     /// The width of the terminal.
     pub columns: usize,
-    /// Whether the code that is the same is omitted.
+    /// Indicates whether code that is the same in both siblings is omitted.
     pub only_differences: bool,
 }
 
@@ -35,11 +35,17 @@ impl View {
     pub fn print(&self, compared: &[Compared]) {
         let [first, second] = &self.names;
         let legend = if self.is_side_by_side() {
-            format!("`|` marks different lines, `<` those of {first}, `>` those of {second}.")
+            format!(
+                "`|` marks lines that differ, `<` marks lines of {first}, and `>` marks lines of \
+                 {second}.\n"
+            )
         } else {
-            format!("`<` marks lines of {first}, `>` those of {second}. Other lines are the same.")
+            format!(
+                "`<` marks lines of {first}, and `>` marks lines of {second}.\n\
+                 Other lines are the same. "
+            )
         };
-        print(format_args!("{legend}\nComments and line breaks are not compared."));
+        print(format_args!("{legend}Comments and line breaks are not compared."));
         compared.iter().for_each(|section| self.section(section));
         if compared.len() > 1 {
             self.summary(compared);
@@ -107,7 +113,8 @@ impl View {
         }
     }
 
-    /// Prints equal code once. Prints different code first of one sibling, then of the other.
+    /// Prints equal code once. If the code differs, prints the code of the first sibling, then that
+    /// of the second.
     fn one_below_the_other(&self, rows: &[(bool, &Row)]) {
         let signs: &[char] = if rows[0].1.differs { &['<', '>'] } else { &[' '] };
         for (side, sign) in signs.iter().enumerate() {

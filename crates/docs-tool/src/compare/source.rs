@@ -20,7 +20,7 @@ static WORD: LazyLock<Regex> =
 pub struct Section {
     /// The name of the item, or else `docs` or `imports`.
     pub name: String,
-    /// The lines, without those of anchors.
+    /// The lines, without the lines of anchors.
     pub text: String,
 }
 
@@ -50,7 +50,7 @@ pub struct Statement {
 }
 
 /// Splits a section into statements. A statement ends at the end of a line, after a semicolon, a
-/// brace, or a comma outside of brackets.
+/// brace, or a comma outside brackets.
 pub fn statements(section: &str) -> Vec<Statement> {
     let mut statements = vec![Statement::default()];
     for line in section.lines() {
@@ -80,7 +80,8 @@ fn is_complete(code: &str, line: &str) -> bool {
     }
 }
 
-/// Adds a line to a statement, with the spaces that `rustfmt` would put if there was room.
+/// Adds a line to a statement, with the spaces that `rustfmt` would insert if the line were not too
+/// long.
 fn add_line(code: &mut String, line: &str) {
     let next = line.trim();
     if code.is_empty() {
@@ -94,12 +95,12 @@ fn add_line(code: &mut String, line: &str) {
     }
 }
 
-/// Returns the places of the names, literals and punctuation in some code, except comments.
+/// Returns the positions of the names, literals and punctuation in code, except in comments.
 pub fn words(code: &str) -> Vec<Match<'_>> {
     WORD.find_iter(code).filter(|word| !word.as_str().starts_with("//")).collect()
 }
 
-/// Returns the names, literals and punctuation of some code, except comments.
+/// Returns the names, literals and punctuation in code, except in comments.
 pub fn texts(code: &str) -> Vec<&str> {
     words(code).iter().map(Match::as_str).collect()
 }

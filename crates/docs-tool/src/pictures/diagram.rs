@@ -34,7 +34,7 @@ const BAND_HEAD: f64 = 24.0;
 const LOOKS: [&str; 5] = ["box", "full", "kept", "lost", "faint"];
 
 const PARTS: &str = "write `box NAME ROW COLUMNS: TEXT`, `arrow A -> B: TEXT` (or back, bad, \
-                     side), `band ROWS: TEXT`";
+                     side) or `band ROWS: TEXT`";
 
 #[derive(Debug, Default)]
 struct Diagram<'a> {
@@ -71,7 +71,7 @@ struct Cell<'a> {
 #[derive(Debug)]
 struct Arrow<'a> {
     class: &'a str,
-    /// The indices of its boxes.
+    /// The indices of the row's boxes.
     from: usize,
     to: usize,
     text: &'a str,
@@ -86,7 +86,7 @@ pub fn draw(source: &Source, title: &str) -> Result<String, String> {
     let mut svg = Svg::titled(title);
     for band in &diagram.bands {
         let bottom = diagram.rows.get(band.rows.1 - 1).map(|row| row.1).ok_or_else(|| {
-            let help = format!("there are {} rows", diagram.rows.len());
+            let help = format!("use at most {} rows, or add a box", diagram.rows.len());
             source.error(band.line, &format!("there is no row {}", band.rows.1), &help)
         })?;
         let (x, y) = (MARGIN, diagram.rows[band.rows.0 - 1].0 - BAND_HEAD);
@@ -157,7 +157,7 @@ impl<'a> Diagram<'a> {
                 self.arrows.push(Arrow { class, from, to, text: line.text });
             }
             _ => {
-                let what = format!("`{}` is not a part of a diagram", line.words);
+                let what = format!("`{}` is not part of a diagram", line.words);
                 return Err(source.error(line.number, &what, PARTS));
             }
         }
@@ -203,7 +203,7 @@ impl<'a> Diagram<'a> {
         if self.bands.iter().any(|band| band.rows.1 + 1 == row) { PADDING } else { 0.0 }
     }
 
-    /// Returns the lower row of an arrow, or 0 if it stays in one row.
+    /// Returns the lower row of an arrow, or 0 if the arrow is within one row.
     fn lower_row(&self, arrow: &Arrow<'_>) -> usize {
         let (from, to) = (self.boxes[arrow.from].row, self.boxes[arrow.to].row);
         if from == to { 0 } else { from.max(to) }
@@ -271,7 +271,7 @@ fn range(source: &Source, line: Line<'_>, text: &str) -> Result<(usize, usize), 
     }
 }
 
-/// Returns the lines of an arrow's text. They are not wrapped.
+/// Returns the lines of an arrow's text, without wrapping them.
 fn label(arrow: &Arrow<'_>) -> Vec<String> {
     if arrow.text.is_empty() { Vec::new() } else { wrapped(arrow.text, f64::INFINITY) }
 }

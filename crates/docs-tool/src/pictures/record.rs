@@ -1,5 +1,5 @@
-//! Records the logs of the timelines: each sibling as a process with four clients, one of which reads
-//! slowly.
+//! Records the logs of the timelines. Each sibling runs as a process with four clients, one of
+//! which reads slowly.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -16,14 +16,15 @@ use serde_json::Value;
 
 use crate::common::{SIBLINGS, print};
 
-/// The name and length of the file. It is longer than the kernel's buffers for the slow client.
+/// The name and the length of the file, which is longer than the kernel's buffers for the slow
+/// client.
 const FILE: &str = "1-MiB.bin";
 const FILE_BYTES: u64 = 1 << 20;
 
 /// The options of `probe` for the slow client: a small buffer, and 2 MB per second.
 const SLOW: [&str; 3] = ["--small", "--slow", "2MB"];
 
-/// The number of clients that read as fast as they can.
+/// The number of clients that read as fast as possible.
 const QUICK_CLIENTS: usize = 3;
 
 /// The maximum duration of a recording.
@@ -36,7 +37,7 @@ pub fn timelines(folder: &Path) -> anyhow::Result<()> {
     build
         .args(["build", "--release", "-p", "probe"])
         .args(packages.iter().flat_map(|name| ["-p", name]));
-    ensure!(build.status().context("cannot start cargo")?.success(), "cannot build the servers");
+    ensure!(build.status().context("cannot start `cargo`")?.success(), "cannot build the servers");
     let here = std::env::current_exe()?;
     let target = here.ancestors().nth(2).unwrap_or(&here).join("release");
     let program = |name: &str| target.join(name).with_extension(std::env::consts::EXE_EXTENSION);

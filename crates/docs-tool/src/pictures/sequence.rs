@@ -21,7 +21,7 @@ use super::svg::{
 /// The height of the title.
 const TOP: f64 = 40.0;
 
-/// How far an arrow falls, because a message arrives later than it was sent.
+/// The height by which an arrow falls, because a message arrives later than it was sent.
 const FALL: f64 = 8.0;
 
 /// The distance between rows.
@@ -42,7 +42,7 @@ pub fn draw(source: &Source, title: &str) -> Result<String, String> {
             sequence.y += GAP;
         }
     }
-    // The lifelines are below all rows.
+    // The lifelines are drawn first, so that all rows cover them.
     let Sequence { actors, lanes, svg: rows, y: bottom, .. } = sequence;
     let mut svg = Svg::titled(title);
     for (name, x) in actors.into_iter().zip(lanes) {
@@ -71,7 +71,7 @@ impl Sequence<'_> {
         let lane = |name: &str| {
             let actor = self.actors.iter().position(|actor| *actor == name);
             let what = format!("there is no actor `{name}`");
-            let help = format!("name one of {}", self.actors.join(", "));
+            let help = format!("use one of {}", self.actors.join(", "));
             actor.map(|at| self.lanes[at]).ok_or_else(|| self.source.error(number, &what, &help))
         };
         match words.split_whitespace().collect::<Vec<_>>()[..] {

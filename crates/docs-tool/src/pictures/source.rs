@@ -25,7 +25,7 @@ impl Source {
         format!("{}.svg", &self.path[..ending])
     }
 
-    /// Returns all lines, apart from empty ones and comments, which start with `#`.
+    /// Returns all lines except for empty lines and comments, which start with `#`.
     pub fn lines(&self) -> Result<Vec<Line<'_>>, String> {
         let lines = self.text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));

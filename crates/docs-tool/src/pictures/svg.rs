@@ -2,7 +2,8 @@
 
 use std::fmt::{self, Write};
 
-/// The width of pictures in pixels. On a screen of 400 pixels, text of 14 pixels has 11.7.
+/// The width of pictures in pixels. On a screen of 400 pixels, text of 14 pixels shrinks to 11.7
+/// pixels.
 pub const WIDTH: f64 = 480.0;
 
 /// The size of text, in pixels.
@@ -14,7 +15,7 @@ pub const LINE: f64 = 18.0;
 /// The distance from the left and right edges, in pixels.
 pub const MARGIN: f64 = 10.0;
 
-/// The colors of the benchmarks' pages: people with color blindness can distinguish them.
+/// The colors of the benchmarks' pages, which people with color blindness can distinguish.
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1d2329;--soft:#5b6670;--grid:#dfe3e7;--paper:#fff;\
 --band:#f2f4f6;--c0:#0072b2;--c1:#c44e00;--c2:#00815c;--c3:#a8508a}\
@@ -89,7 +90,7 @@ impl Svg {
         self.push(format_args!(r#"<text class="{class}" x="{x}" y="{y}">{text}</text>"#));
     }
 
-    /// Draws lines of text below `y`. Returns the bottom.
+    /// Draws lines of text below `y`. Returns the bottom of the text.
     pub fn texts(&mut self, x: f64, y: f64, class: &str, lines: &[String]) -> f64 {
         let mut y = y;
         for line in lines {
@@ -208,7 +209,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A number with at most one decimal, which has the same form on all machines.
+/// A number that is written with at most one decimal, in the same form on all machines.
 struct N(f64);
 
 impl fmt::Display for N {

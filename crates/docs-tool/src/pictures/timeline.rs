@@ -72,7 +72,7 @@ pub fn draw(source: &Source) -> Result<String, String> {
 }
 
 fn log(source: &Source) -> Result<Log, String> {
-    let help = "record it again: cargo run -p docs-tool -- pictures --record-timelines";
+    let help = "record the log again: cargo run -p docs-tool -- pictures --record-timelines";
     let mut log = Log::default();
     let mut first_us = None;
     for (at, line) in source.text.lines().enumerate() {
@@ -150,7 +150,7 @@ impl Window {
         Self { from_us, to_us: (to_us + 1).div_ceil(step_us) * step_us, step_us }
     }
 
-    /// Returns the position of a time, or the edge if the time is outside.
+    /// Returns the position of a time, or the edge of the window if the time is outside the window.
     fn x(&self, us: u64) -> f64 {
         // The number of the last tick is centered.
         let right = WIDTH - MARGIN - 24.0;
@@ -168,7 +168,7 @@ fn color(log: &Log) -> usize {
     SIBLINGS.iter().position(|(name, _)| *name == log.approach).unwrap_or(0)
 }
 
-/// Draws one lane per client. Returns the bottom.
+/// Draws one lane per client. Returns the bottom of the lanes.
 fn panel(svg: &mut Svg, log: &Log, slowest: u64, window: &Window, top: f64) -> f64 {
     let bottom = top + LANE * log.clients.len() as f64;
     let mut tick = window.from_us;
@@ -194,7 +194,7 @@ fn panel(svg: &mut Svg, log: &Log, slowest: u64, window: &Window, top: f64) -> f
             let width = (to - from).max(BAR_WIDTH_MIN);
             let rect = Rect { x: to - width, y: mid - BAR / 2.0, width, height: BAR };
             svg.rect(&format!("f{color} half"), rect, 0.0);
-            // The end of the write, so that adjacent chunks can be distinguished.
+            // Draw the end of the write, so that adjacent chunks can be distinguished.
             if window.has(chunk.to_us) {
                 svg.line("grain", &[(to, mid - BAR / 2.0), (to, mid + BAR / 2.0)]);
             }
@@ -242,7 +242,7 @@ fn legend(svg: &mut Svg, log: &Log, chunk_bytes: u64, y: f64) -> f64 {
     y
 }
 
-/// Returns whole MiB or KiB, or else bytes.
+/// Returns a size in MiB or KiB if the number is whole, or else in bytes.
 fn size(bytes: u64) -> String {
     match (bytes >> 20, bytes >> 10) {
         (mib, _) if mib > 0 && mib << 20 == bytes => format!("{mib} MiB"),
@@ -257,7 +257,7 @@ fn step(until_us: u64) -> u64 {
     steps.into_iter().find(|step| until_us <= step * 5).unwrap_or(until_us)
 }
 
-/// `0.34 ms`, `12 ms`.
+/// Returns a time, such as `0.34 ms` or `12 ms`.
 fn time(us: u64) -> String {
     match us {
         0..1000 => format!("{:.2} ms", us as f64 / 1e3),

@@ -1,4 +1,4 @@
-//! The book of a small repository. A script in place of mdBook accepts every book.
+//! Tests the book of a small repository. A script that replaces mdBook accepts every book.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
@@ -7,7 +7,7 @@ use std::{env, fs};
 use crate::repository::{Repository, SIBLINGS};
 
 pub const TESTS: &[(&str, fn())] = &[
-    ("book::without_settings_there_is_no_book", without_settings_there_is_no_book),
+    ("book::without_settings_the_build_fails", without_settings_the_build_fails),
     ("book::a_broken_link_is_reported_and_no_book_is_built", a_broken_link_is_reported),
     ("book::markers_are_replaced", markers_are_replaced),
     ("book::links_lead_to_pages", links_lead_to_pages),
@@ -110,7 +110,7 @@ fn with_lessons() -> Repository {
     ])
 }
 
-/// Builds the book. Returns the exit code, and what was printed on stderr.
+/// Builds the book. Returns the exit code and the output on stderr.
 fn build(repository: &Repository) -> (Option<i32>, String) {
     let path = format!("bin:{}", env::var("PATH").unwrap());
     let mut command = repository.command(&["book"]);
@@ -134,7 +134,7 @@ fn errors(repository: &Repository) -> Vec<String> {
     errors.lines().filter(|line| line.contains("; help: ")).map(str::to_owned).collect()
 }
 
-fn without_settings_there_is_no_book() {
+fn without_settings_the_build_fails() {
     let (code, errors) = build(&Repository::new());
     assert_eq!(code, Some(2), "{errors}");
     assert!(errors.starts_with("error: cannot read `docs/book/book.toml` in `"), "{errors}");
@@ -316,7 +316,7 @@ fn a_file_without_anchors_is_one_block() {
     ]));
     let code = |path: &str| page(&book, &format!("code/{path}.md"));
     assert!(code("a.toml").contains("# `a.toml`\n\n```toml\nx = 1\n```\n"));
-    // mdBook would hide lines of Rust that start with `# `.
+    // Without the escape, mdBook would hide lines of Rust that start with `# `.
     assert!(code("b.rs").contains("\n```rust\n## a\n#[b]\n  ### c\n```\n"));
     assert!(code("justfile").contains("\n```makefile\n# a\n```\n"));
 }
@@ -389,6 +389,6 @@ fn the_sources_are_updated() {
     book.change("lessons/03-threads.md", "[the wire](01-the-wire.md#ten-bytes)", "the wire");
     assert_eq!(build(&book).0, Some(0));
     assert!(!path("lessons/01-the-wire.md").exists());
-    // mdBook would detect a change.
+    // If the file were written again, mdBook would detect a change.
     assert_eq!(changed(), before);
 }

@@ -1,4 +1,4 @@
-//! The command `compare`, with the siblings of this repository and with small sources.
+//! Tests the command `compare` with the siblings of this repository and with small sources.
 
 use std::process::{Command, Output};
 
@@ -19,8 +19,14 @@ pub const TESTS: &[(&str, fn())] = &[
     ("an_added_call_is_marked_as_a_whole", an_added_call_is_marked_as_a_whole),
     ("a_line_of_both_siblings_is_aligned", a_line_of_both_siblings_is_aligned),
     ("sections_are_paired_by_name", sections_are_paired_by_name),
-    ("a_narrow_terminal_shows_one_below_the_other", a_narrow_terminal_shows_one_below_the_other),
-    ("a_wide_terminal_shows_both_side_by_side", a_wide_terminal_shows_both_side_by_side),
+    (
+        "a_narrow_terminal_shows_one_sibling_below_the_other",
+        a_narrow_terminal_shows_one_sibling_below_the_other,
+    ),
+    (
+        "a_wide_terminal_shows_both_siblings_side_by_side",
+        a_wide_terminal_shows_both_siblings_side_by_side,
+    ),
     ("the_code_that_is_the_same_can_be_omitted", the_code_that_is_the_same_can_be_omitted),
     (
         "a_signature_with_other_line_breaks_is_shown_as_a_whole",
@@ -175,7 +181,7 @@ fn compare_await(arguments: &[&str]) -> String {
     without_colors(&compare_sources(FIRST, &FIRST.replace(")?", ").await?"), arguments))
 }
 
-fn a_narrow_terminal_shows_one_below_the_other() {
+fn a_narrow_terminal_shows_one_sibling_below_the_other() {
     let text = compare_await(&["--width", "80"]);
     let expected = "\n== a\n  fn a() {\n<     let file = open(path)?;\n>     let file = \
                     open(path).await?;\n      one();\n";
@@ -183,7 +189,7 @@ fn a_narrow_terminal_shows_one_below_the_other() {
     assert!(text.contains("\n== b: the same\n  fn b() {}\n"), "{text}");
 }
 
-fn a_wide_terminal_shows_both_side_by_side() {
+fn a_wide_terminal_shows_both_siblings_side_by_side() {
     let text = compare_await(&["--width", "120"]);
     let line = text.lines().find(|line| line.contains(".await")).unwrap();
     assert_eq!(line.find('|'), Some(59), "{text}");

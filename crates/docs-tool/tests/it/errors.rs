@@ -1,4 +1,4 @@
-//! Errors in the markers, links and references of pages.
+//! Tests the errors in the markers, links and references of pages.
 
 use crate::repository::Repository;
 
@@ -52,11 +52,11 @@ fn malformed_markers_are_reported() {
     has_errors(&[
         ("<!-- codes: a.rs -->\n", "1: there is no marker `codes`; help: did you mean `code`?"),
         ("<!-- run exit 1 -->\n", "needs a colon; help: write `<!-- run: exit 1 -->`"),
-        ("<!-- figure: race/x -->\n", "help: put a word of the line before it"),
+        ("<!-- figure: race/x -->\n", "help: put a word of the line before the marker"),
         ("<!-- code: -->\n", "`<!-- code: crates/serve-std/src/lib.rs#copy -->`"),
         ("<!-- siblings: -->\n", "or `<!-- siblings: lessons/snippets/{}.rs#copy -->`"),
         ("<!-- siblings: a/b.rs#c -->\n", "or `<!-- siblings: lessons/snippets/{}.rs#copy -->`"),
-        ("<!-- /siblings -->\n", "help: put `<!-- siblings: ANCHOR -->` above it"),
+        ("<!-- /siblings -->\n", "help: put `<!-- siblings: ANCHOR -->` above this marker"),
     ]);
 }
 
@@ -70,14 +70,20 @@ fn malformed_values_are_reported() {
     has_errors(&[
         (&format!("It is {start}2.50\n\nand\n"), &format!("1: {help}")),
         ("It is\n2.50<!-- /figure -->\n", &format!("2: {help}")),
-        (&format!("a\n{start}2.50<!-- /figure --> is\n"), "put a word of the line before it"),
-        ("```text\nno end\n", "1: the code block has no closing fence; help: put ``` below it"),
+        (
+            &format!("a\n{start}2.50<!-- /figure --> is\n"),
+            "put a word of the line before the comment",
+        ),
+        (
+            "```text\nno end\n",
+            "1: the code block has no closing fence; help: put ``` below the code",
+        ),
     ]);
     has_no_errors(&format!("It is {start}2.50<!-- /figure --> and `{start}`.\n"));
 }
 
 fn unknown_options_are_reported() {
-    let help = "help: the options are `exit N`, `vary`, `shape`, `any order`, `lines N` and \
+    let help = "help: use only `exit N`, `vary`, `shape`, `any order`, `lines N` and \
                 `within SECONDS`, separated by commas";
     for option in ["exit", "once", "any", "lines x", "vary shape"] {
         let expected = format!("1: there is no option `{option}`; {help}");
@@ -93,11 +99,14 @@ fn nested_anchors_are_omitted() {
 fn malformed_anchors_are_reported() {
     has_errors(&[
         ("<!-- code: lessons/code.rs#iner -->\n```\n```\n", "help: did you mean `inner`?"),
-        ("<!-- code: lessons/code.rs#x -->\n```\n```\n", "help: name one of outer, inner"),
-        ("<!-- code: lessons/broken.sh#a -->\n```\n```\n", "help: put `ANCHOR_END: a` below it"),
+        ("<!-- code: lessons/code.rs#x -->\n```\n```\n", "help: use one of outer, inner"),
+        (
+            "<!-- code: lessons/broken.sh#a -->\n```\n```\n",
+            "help: put `ANCHOR_END: a` below the code",
+        ),
         (
             "<!-- code: lessons/none.toml#b -->\n```\n```\n",
-            "help: put `ANCHOR: b` and `ANCHOR_END: b` around it",
+            "help: put `ANCHOR: b` and `ANCHOR_END: b` around the code",
         ),
     ]);
 }
@@ -149,7 +158,7 @@ fn broken_links_are_reported() {
         (
             "# A\n\n[a](#nowhere)\n",
             "3: the link `#nowhere` names a heading that \
-          `lessons/01-a.md` does not have; help: name one of a",
+          `lessons/01-a.md` does not have; help: use one of a",
         ),
         (
             "[a](../../x.md)\n",

@@ -1,6 +1,6 @@
-//! Tests of the program on small repositories.
+//! Tests the program with small repositories.
 
-#![allow(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[cfg(unix)]
 mod book;

@@ -1,4 +1,4 @@
-//! The output of commands, and its comparison with a page.
+//! Tests the output of commands, and its comparison with a page.
 
 use crate::repository::Repository;
 
@@ -7,15 +7,15 @@ pub const TESTS: &[(&str, fn())] = &[
     ("output::times_ports_and_processes_can_always_differ", times_and_ports_can_always_differ),
     ("output::with_vary_numbers_can_differ", with_vary_numbers_can_differ),
     ("output::with_shape_only_the_words_have_to_occur", with_shape_only_the_words_have_to_occur),
-    ("output::with_any_order_lines_can_have_another_order", with_any_order_the_order_can_differ),
+    ("output::with_any_order_the_order_can_differ", with_any_order_the_order_can_differ),
     ("output::the_first_difference_is_reported", the_first_difference_is_reported),
 ];
 
-/// Returns the error if a page shows these lines and the command prints those.
+/// Returns the error if a page shows the lines `shown` and the command prints the lines `actual`.
 fn difference(options: &str, shown: &str, actual: &str) -> String {
     let repository = Repository::new();
     repository.write("out", actual);
-    // The command contains a port, which the page chooses.
+    // The command contains a port. The output must contain exactly this port.
     let page = format!("<!-- run: {options} -->\n```console\n$ cat out # 40000\n{shown}\n```\n");
     repository.write("lessons/01-a.md", &page.replace("\n\n```", "\n```"));
     let output = repository.command(&["check", "lessons/01-a.md"]).output().unwrap();
@@ -50,7 +50,10 @@ fn times_and_ports_can_always_differ() {
     assert!(is(connected, "   0.000425  #1 connected: 127.34.5.6:50000"));
     assert!(is(r#"{"at_us":1,"wait_us":2}"#, r#"{"at_us":30,"wait_us":4}"#));
     assert!(is("pid 12, PID=3", "pid 4567, PID=89"));
-    assert!(!is("127.0.0.1:40000", "127.0.0.1:40001"), "the page chose this port");
+    assert!(
+        !is("127.0.0.1:40000", "127.0.0.1:40001"),
+        "a port in the page's command must not differ"
+    );
     assert!(!is("sent 156926", "sent 156927") && !is("127.0.0.1:4000", "127.0.0.1:4001"));
 }
 

@@ -1,4 +1,4 @@
-//! Code, values and references in pages.
+//! Tests the code, values and references in pages.
 
 use std::process::Command;
 
@@ -46,7 +46,7 @@ fn code_siblings_and_values_are_filled_in() {
     assert!(filled.contains("gb_per_s / node -->3.5<!-- /figure --> times"), "{filled}");
 }
 
-/// Changes the repository after a lesson was filled in, and returns the output of the check.
+/// Fills in a lesson, changes the repository, and returns the output of the check.
 fn output_after(change: impl Fn(&Repository)) -> (Repository, String) {
     let repository = Repository::new();
     repository.filled(LESSON);
@@ -94,7 +94,7 @@ fn a_changed_sibling_is_reported() {
     assert!(output.starts_with(&format!("lessons/01-a.md:40: {expected}")), "{output}");
 }
 
-/// Returns a repository in which the siblings have this code in the anchor `wait`, inside of `copy`.
+/// Returns a repository in which the siblings have this code in the anchor `wait`, inside `copy`.
 fn repository_with_excerpts(code: &str) -> Repository {
     let repository = Repository::new();
     for sibling in SIBLINGS {
@@ -131,7 +131,7 @@ fn a_long_excerpt_is_reported() {
         .write("lessons/01-a.md", "# A\n\n<!-- siblings: wait, table -->\n<!-- /siblings -->\n");
     let output = repository.notes(&["fill", "lessons/01-a.md"], 1);
     let expected = "lessons/01-a.md:3: the excerpt of `crates/serve-std/src/lib.rs` is too long: \
-                    expected at most 20 lines of 43 columns, got 21 lines; help: put its anchor \
+                    expected at most 20 lines of 43 columns, got 21 lines; help: put the anchor \
                     around fewer lines, or remove `, table`";
     assert!(output.contains(expected), "{output}");
 }
@@ -147,7 +147,7 @@ fn folded_answers_are_processed() {
     repository.change("lessons/01-a.md", "half-close", "half-open");
     let output = repository.notes(&["check", "lessons/01-a.md"], 1);
     let expected = [
-        "lessons/01-a.md:6: the link `#b` names a heading that `lessons/01-a.md` does not have; help: name \
+        "lessons/01-a.md:6: the link `#b` names a heading that `lessons/01-a.md` does not have; help: use \
          one of a",
         "lessons/01-a.md:7: there is no check `half-open`; help: did you mean `half-close`?",
     ];
@@ -228,12 +228,12 @@ fn an_unquoted_anchor_is_reported() {
     let extra = "fn a() {}\n// ANCHOR: extra\nfn b() {}\n// ANCHOR_END: extra\n";
     repository.write("crates/serve-core/src/lib.rs", extra);
     let output = repository.notes(&["check"], 1);
-    let expected = "crates/serve-core/src/lib.rs:2: no lesson quotes the anchor `extra`; help: quote it \
-                    (`<!-- code: crates/serve-core/src/lib.rs#extra -->`), or remove it\n";
+    let expected = "crates/serve-core/src/lib.rs:2: no lesson quotes the anchor `extra`; help: quote \
+                    the anchor (`<!-- code: crates/serve-core/src/lib.rs#extra -->`), or remove it\n";
     assert!(output.starts_with(expected), "{output}");
-    // Anchors are checked only with all lessons.
+    // Unquoted anchors are reported only if all lessons are checked.
     repository.notes(&["check", "lessons/01-a.md"], 0);
-    // The book shows the same part of the other siblings.
+    // The book also shows the same part of the other siblings.
     repository.write("crates/serve-core/src/lib.rs", "fn a() {}\n");
     repository.filled("# A\n\n<!-- code: crates/serve-std/src/lib.rs#copy -->\n```\n```\n");
     repository.notes(&["check"], 0);
@@ -251,10 +251,10 @@ fn a_page_that_is_up_to_date_is_not_written() {
     let before = inode();
     let output = repository.notes(&["fill"], 0);
     assert_eq!(output, "1 page, 0 runs, 0 written: everything is up to date\n");
-    assert_eq!(inode(), before, "the file was replaced");
+    assert_eq!(inode(), before, "expected the same file, but it was replaced");
     repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     repository.notes(&["fill"], 0);
-    assert_ne!(inode(), before, "the file was not replaced as a whole");
+    assert_ne!(inode(), before, "expected a new file, but the old file was changed");
 }
 
 fn usage_errors_include_help() {

@@ -1,4 +1,4 @@
-//! Pictures of small sources.
+//! Tests the pictures of small sources.
 
 use std::process::Output;
 
@@ -72,7 +72,7 @@ fn an_outdated_picture_is_reported() {
         errors
     };
     write("a.txt", SOURCE);
-    let expected = "lessons/pictures/a.svg:1: the picture does not show lessons/pictures/a.txt; \
+    let expected = "lessons/pictures/a.svg:1: the picture does not match `lessons/pictures/a.txt`; \
                     help: run `cargo run -p docs-tool -- pictures`\n";
     assert_eq!(outdated(), expected);
     assert!(repository.notes(&["check"], 1).contains(expected));
@@ -81,7 +81,7 @@ fn an_outdated_picture_is_reported() {
     write("a.txt", &SOURCE.replace("one", "two"));
     assert_eq!(outdated(), expected);
     assert_eq!(pictures(&repository, &["a"]).0, Some(0));
-    // Git may convert line ends on Windows.
+    // Git may convert line endings on Windows.
     let drawn = repository.read("lessons/pictures/a.svg");
     write("a.svg", &drawn.replace('\n', "\r\n"));
     assert_eq!(outdated(), "");
@@ -94,7 +94,7 @@ fn an_unknown_picture_is_an_error() {
     repository.write("lessons/pictures/a.txt", SOURCE);
     let (code, error) = pictures(&repository, &["--check", "mona-lisa"]);
     assert_eq!(code, Some(2));
-    assert_eq!(error, "error: there is no picture `mona-lisa`\nhelp: name one of a\n");
+    assert_eq!(error, "error: there is no picture `mona-lisa`\nhelp: use one of a\n");
 }
 
 fn an_unknown_kind_is_an_error() {
@@ -105,10 +105,7 @@ fn an_unknown_kind_is_an_error() {
 fn errors_in_a_sequence() {
     let head = SOURCE.replace("x -> y: one\n", "");
     for (text, expected) in [
-        (
-            format!("{head}x -> z: SYN\n"),
-            "a.txt:4: there is no actor `z`; help: name one of x, y\n",
-        ),
+        (format!("{head}x -> z: SYN\n"), "a.txt:4: there is no actor `z`; help: use one of x, y\n"),
         (format!("{head}x - y: SYN\n"), "a.txt:4: `x - y` is not a row; help: write"),
         ("sequence: A\nactors: x\n".to_owned(), "a.txt:1: there is no line `description:`; help"),
         (format!("{head}nothing\n"), "a.txt:4: the line has no colon; help: write `WORDS: TEXT`"),
@@ -125,7 +122,7 @@ fn errors_in_a_diagram() {
         ("box a 1 1: one\nband 1-2: b\n", "a.txt:5: there is no row 2; help"),
         ("box a 1 3: one\n", "a.txt:4: there is no column 3; help"),
         ("arrow a -> b: x\n", "a.txt:4: there is no box `a` above; help: write `box"),
-        ("box a 1 1 pink: x\n", "a.txt:4: `box a 1 1 pink` is not a part of a diagram; help"),
+        ("box a 1 1 pink: x\n", "a.txt:4: `box a 1 1 pink` is not part of a diagram; help"),
     ] {
         let head = "diagram: A\ndescription: b\ncolumns: 2\n";
         let error = error("a.txt", &format!("{head}{rest}"));
@@ -198,7 +195,7 @@ fn a_picture_has_no_external_files() {
     let svg = drawn("a.txt", &source);
     assert!(svg.contains("<title id=\"t\">A &amp; B</title>\n<desc id=\"d\">How A &lt; B</desc>"));
     assert!(svg.contains("prefers-color-scheme:dark") && svg.contains("viewBox=\"0 0 480 "));
-    assert_eq!(svg.matches("http").count(), 1, "the name space of SVG: {svg}");
+    assert_eq!(svg.matches("http").count(), 1, "expected no URL except the SVG namespace: {svg}");
     // Coordinates have at most one decimal, so that all machines write the same picture.
     for element in svg.lines().filter(|line| line.starts_with("<path") || line.starts_with("<rect"))
     {

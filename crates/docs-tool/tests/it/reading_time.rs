@@ -1,4 +1,4 @@
-//! The stated times of lessons.
+//! Tests the times that lessons state.
 
 use crate::repository::Repository;
 
@@ -66,7 +66,7 @@ fn the_table_states_the_times_of_the_lessons() {
         "lessons/README.md:5: expected 5 minutes for `01-a.md`, got 10; help: write the time that the \
          lesson states",
         "lessons/README.md:6: `03-c.md` does not state its time; help: write `| Time | 20 minutes |` \
-         in its first table",
+         in the first table of the lesson",
     ];
     assert_eq!(output.lines().take(3).collect::<Vec<_>>(), expected, "{output}");
 }

@@ -62,7 +62,7 @@ impl Repository {
     /// Replaces words that the file contains.
     pub fn change(&self, file: &str, old: &str, new: &str) {
         let text = self.read(file);
-        assert!(text.contains(old), "{file} has no {old}: {text}");
+        assert!(text.contains(old), "expected `{old}` in `{file}`, got: {text}");
         self.write(file, &text.replace(old, new));
     }
 
@@ -70,7 +70,8 @@ impl Repository {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut docs_tool = Command::new(env!("CARGO_BIN_EXE_docs-tool"));
         docs_tool.args(arguments).arg("--root").arg(self.path()).current_dir(self.path());
-        // All runs with a server lock the temporary folder.
+        // All runs with a server lock the temporary folder, so each test uses its repository as the
+        // temporary folder.
         docs_tool.env("TMPDIR", self.path());
         docs_tool
     }

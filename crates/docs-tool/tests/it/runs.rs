@@ -1,4 +1,5 @@
-//! The output of commands in pages. The test program is also the server that they start.
+//! Tests the output of commands in pages. The test program is also the server that the commands
+//! start.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -17,7 +18,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_command_that_takes_too_long_is_ended", a_command_that_takes_too_long_is_ended),
     ("processes_of_a_command_are_ended", processes_of_a_command_are_ended),
     ("a_check_runs_differing_commands_again", a_check_runs_differing_commands_again),
-    ("with_vary_the_page_stays_unchanged", with_vary_the_page_stays_unchanged),
+    ("with_vary_the_page_is_not_changed", with_vary_the_page_is_not_changed),
     (
         "a_server_runs_until_stop_and_its_log_is_shown",
         a_server_runs_until_stop_and_its_log_is_shown,
@@ -28,12 +29,15 @@ pub const TESTS: &[(&str, fn())] = &[
     ("commands_can_be_skipped", commands_can_be_skipped),
     ("commands_of_missing_programs_are_skipped", commands_of_missing_programs_are_skipped),
     ("an_interrupt_ends_all_processes", an_interrupt_ends_all_processes),
-    ("an_interrupt_at_any_moment_leaves_nothing", an_interrupt_at_any_moment_leaves_nothing),
+    (
+        "an_interrupt_at_any_moment_leaves_nothing_behind",
+        an_interrupt_at_any_moment_leaves_nothing_behind,
+    ),
 ];
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Runs `it a-server`: listens, logs each client, and sends it a word.
+/// Runs `it a-server`, which listens, logs each client, and sends a word to the client.
 pub fn main_of_server() -> Option<ExitCode> {
     (env::args().nth(1)? == "a-server").then(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -63,7 +67,7 @@ fn server() -> String {
     format!("{} a-server", env::current_exe().unwrap().display())
 }
 
-/// The command of a client.
+/// The command that runs a client.
 const CLIENT: &str = "exec 3<>/dev/tcp/127.0.0.1/$(cat port); cat <&3";
 
 fn is_alive(pid: i32) -> bool {
@@ -124,7 +128,7 @@ fn a_command_that_takes_too_long_is_ended() {
     repository.write("lessons/01-a.md", &fence("run: within 1", command));
     let output = repository.notes(&["fill"], 1);
     assert!(
-        output.contains("it did not end within 1 s; its last output was `begun`; help: "),
+        output.contains("the command did not end within 1 s; its last output was `begun`; help: "),
         "{output}"
     );
     waits_for_end_of(pid_in(&repository.path().join("pid")));
@@ -145,11 +149,11 @@ fn a_check_runs_differing_commands_again() {
     assert!(repository.path().join("first").exists());
 }
 
-fn with_vary_the_page_stays_unchanged() {
+fn with_vary_the_page_is_not_changed() {
     let repository = Repository::new();
     let filled = repository.filled(&fence("run: vary", "$ echo \"took $RANDOM ms\""));
     repository.notes(&["fill"], 0);
-    assert_eq!(repository.read("lessons/01-a.md"), filled, "no relevant part changed");
+    assert_eq!(repository.read("lessons/01-a.md"), filled, "expected an unchanged page");
     repository.change("lessons/01-a.md", "\ntook ", "\nneeded ");
     assert!(repository.notes(&["check"], 1).contains("the page shows `needed "));
     let filled = repository.filled(&fence("run: lines 2", "$ seq 5"));
@@ -192,11 +196,17 @@ fn only_one_server_runs_at_a_time() {
     let serve = fence("serve: vary", &format!("$ {}", server()));
     repository.write("lessons/01-a.md", &format!("{serve}\n{serve}"));
     let output = repository.notes(&["fill"], 1);
-    assert!(output.contains("a server is already running; help: stop it first"), "{output}");
+    assert!(output.contains("a server is already running; help: add `<!-- stop -->`"), "{output}");
     repository.write("lessons/01-a.md", "# A\n\n<!-- stop -->\n\n<!-- log -->\n```text\n```\n");
     let output = repository.notes(&["fill"], 1);
-    assert!(output.contains("01-a.md:3: no server is running; help: start one"), "{output}");
-    assert!(output.contains("01-a.md:6: no server is running; help: start one"), "{output}");
+    assert!(
+        output.contains("01-a.md:3: no server is running; help: add `<!-- serve -->`"),
+        "{output}"
+    );
+    assert!(
+        output.contains("01-a.md:6: no server is running; help: add `<!-- serve -->`"),
+        "{output}"
+    );
 }
 
 fn a_port_in_use_is_waited_for() {
@@ -249,7 +259,7 @@ fn an_interrupt_ends_all_processes() {
     pids.into_iter().for_each(waits_for_end_of);
 }
 
-fn an_interrupt_at_any_moment_leaves_nothing() {
+fn an_interrupt_at_any_moment_leaves_nothing_behind() {
     let repository = Repository::new();
     let commands = "$ setsid sleep 600 & sleep 0.1\n$ (setsid sleep 600 &); sleep 600";
     let page = fence("serve", &format!("$ {}", server())) + &fence("run", commands);

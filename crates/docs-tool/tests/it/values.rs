@@ -1,4 +1,4 @@
-//! Values of records in pages.
+//! Tests the values of records in pages.
 
 use harness::record::{Measurement, Record, Run};
 
@@ -7,7 +7,7 @@ use crate::repository::Repository;
 pub const TESTS: &[(&str, fn())] = &[
     ("race_has_medians_and_ratios_of_rounds", race_has_medians_and_ratios_of_rounds),
     ("footprints_and_suites_are_found", footprints_and_suites_are_found),
-    ("errors_list_what_exists", errors_list_what_exists),
+    ("errors_list_the_valid_alternatives", errors_list_the_valid_alternatives),
     ("numbers_have_a_suitable_form", numbers_have_a_suitable_form),
     ("newest_complete_record_is_used", newest_complete_record_is_used),
 ];
@@ -107,7 +107,7 @@ fn numbers_have_a_suitable_form() {
     ]);
 }
 
-fn errors_list_what_exists() {
+fn errors_list_the_valid_alternatives() {
     let expected = [
         (
             "race/large/tokyo/gb_per_s",
@@ -116,20 +116,20 @@ fn errors_list_what_exists() {
         ("race/large/tokio/gb_per_s / nodes", "help: did you mean `node`?"),
         (
             "race/x/y/z",
-            "the record has no measurement `x`; help: there are large, river, bytes, log",
+            "the record has no measurement `x`; help: use one of large, river, bytes, log",
         ),
-        ("race/large/tokio/x", "the record has no quantity `x`; help: there are gb_per_s"),
+        ("race/large/tokio/x", "the record has no quantity `x`; help: use one of gb_per_s"),
         ("footprint/non-reading-1000/std/memory_mib", "help: did you mean `non-reading-1024`?"),
         ("footprint/1B/std/memory", "help: did you mean `memory_mib`?"),
         ("footprint/1B/std/calls/sendt", "no system call `sendt`; help: did you mean `sendto`?"),
-        ("footprint/1B/std", "`footprint/1B/std` lacks the quantity; help: there are calls"),
-        ("suites/chunk_size/std/64MiB", "the record has no size `64MiB`; help: there are 1KiB, 1B"),
-        ("peers/large", "no program `peers`; help: there are race, footprint, suites"),
-        ("race/log/tokio/river_ratio", "all rounds of `race/log/tokio/river_ratio` failed"),
+        ("footprint/1B/std", "`footprint/1B/std` has no quantity; help: use one of calls"),
         (
-            "race/large/tokio/gb_per_s / node round x",
-            "is not a query; help: a query is `PROGRAM/ID`",
+            "suites/chunk_size/std/64MiB",
+            "the record has no size `64MiB`; help: use one of 1KiB, 1B",
         ),
+        ("peers/large", "no program `peers`; help: use one of race, footprint, suites"),
+        ("race/log/tokio/river_ratio", "all rounds of `race/log/tokio/river_ratio` failed"),
+        ("race/large/tokio/gb_per_s / node round x", "is not a query; help: write `PROGRAM/ID`"),
     ];
     let output =
         repository(&expected.map(|(query, _)| query)).notes(&["check", "lessons/01-a.md"], 1);

@@ -12,8 +12,8 @@ use harness::{Group, Signal, TempFolder, cleanup, usage};
 /// The maximum duration of a test.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A shell script that starts a child in a new session, and waits. Both ignore SIGTERM. The script
-/// prints the process id of the child's child, whose parent has ended.
+/// A shell script that starts a child in a new session, and waits. Both processes ignore SIGTERM.
+/// The script prints the process id of the child's child, whose parent has ended.
 #[cfg(target_os = "linux")]
 const DAEMON: &str = "trap '' TERM; setsid sh -c 'sleep 60 & echo $!'; sleep 60";
 
@@ -97,8 +97,8 @@ fn the_exit_status_is_reported() {
     assert!(Group::spawn(&mut Command::new("/does/not/exist")).is_err());
 }
 
-/// The program that the next tests interrupt, which is not a test itself. It prints the ids of its
-/// processes.
+/// The program that the following tests interrupt. It is not a test itself. It prints the ids of
+/// its processes.
 #[test]
 #[ignore = "runs until it is interrupted"]
 #[cfg(target_os = "linux")]
@@ -116,14 +116,14 @@ fn program() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_interrupt_leaves_nothing() {
+fn an_interrupt_leaves_nothing_behind() {
     interrupt(DAEMON, Signal::Interrupt, 130);
     interrupt(DAEMON, Signal::Terminate, 143);
 }
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_interrupt_at_any_moment_leaves_nothing() {
+fn an_interrupt_at_any_moment_leaves_nothing_behind() {
     harness::testing::interrupt(Duration::from_millis(300), || {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "groups::program", "--ignored"]).env("SCRIPT", DAEMON);
@@ -131,7 +131,7 @@ fn an_interrupt_at_any_moment_leaves_nothing() {
     });
 }
 
-/// The program that the next test interrupts, which is not a test itself. It creates and removes
+/// The program that the following test interrupts. It is not a test itself. It creates and removes
 /// folders.
 #[test]
 #[ignore = "runs until it is interrupted"]
@@ -147,7 +147,7 @@ fn program_with_folders() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn an_interrupt_while_a_folder_is_written_or_removed_leaves_nothing() {
+fn an_interrupt_while_a_folder_is_written_or_removed_leaves_nothing_behind() {
     harness::testing::interrupt(Duration::from_millis(200), || {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["--exact", "groups::program_with_folders", "--ignored"]);

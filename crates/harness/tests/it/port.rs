@@ -19,10 +19,7 @@ fn a_listening_socket_is_found() {
     // A process that another test starts may inherit the socket for a short time.
     let deadline = Instant::now() + Duration::from_secs(10);
     while listening(port) == Listening::At(Ipv4Addr::LOCALHOST.into()) {
-        assert!(
-            Instant::now() < deadline,
-            "expected no listening socket on port {port}, found one"
-        );
+        assert!(Instant::now() < deadline, "expected no listening socket on port {port}, got one");
         thread::yield_now();
     }
 }

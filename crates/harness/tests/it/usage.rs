@@ -1,4 +1,4 @@
-//! What processes use.
+//! Tests the measurement of resource usage.
 
 use std::time::Duration;
 

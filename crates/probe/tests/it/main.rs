@@ -1,4 +1,4 @@
-//! Runs the program with small servers, each of which has one behavior.
+//! Runs the program against small servers, each of which has one behavior.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 
@@ -144,7 +144,7 @@ fn a_server_that_does_not_read_is_reported() {
 fn a_reset_is_reported() {
     let (address, serving) = server(|mut stream| {
         stream.write_all(REPLY.as_bytes()).unwrap();
-        // Wait for the data of the client. Otherwise the client could not send it after the reset.
+        // Wait for the client's data, because the client cannot send data after the reset.
         stream.read_exact(&mut [0; 2]).unwrap();
         SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     });
@@ -186,7 +186,8 @@ fn the_client_closes_or_resets_the_connection() {
         (&["--wait", "0.05", "--reset"], true, "0 bytes, then reset by the client (RST) after"),
     ] {
         let (address, serving) = server(|mut stream| {
-            // The client reads all data. Otherwise closing its socket would send a RST.
+            // The client must read all data, because closing a socket with unread data sends an
+            // RST.
             stream.write_all(&REPLY.as_bytes()[..10]).unwrap();
             stream.read(&mut [0]).map_err(|error| error.kind())
         });
@@ -227,7 +228,7 @@ fn the_kernel_accepts_little_for_a_small_client() {
         let mut sent = 0;
         while let Ok(count) = stream.write(&[0; 4096]) {
             sent += count;
-            assert!(sent < 156_916, "expected less than 156916 accepted bytes, got {sent}");
+            assert!(sent < 156_916, "expected fewer than 156916 accepted bytes, got {sent}");
         }
     });
     let output = probe(address, &["--small", "--stay", "0.5", "--read", "10", "--reset"]);
@@ -280,7 +281,7 @@ fn an_incorrect_reply_is_reported() {
 }
 
 #[test]
-fn a_port_without_a_host_is_on_this_computer() {
+fn a_port_without_a_host_selects_this_computer() {
     for prefix in ["", ":"] {
         let (address, serving) = server(reply);
         let output = run(&[&format!("{prefix}{}", address.port()), "--hex"]);
@@ -299,7 +300,7 @@ fn invalid_arguments_are_reported() {
         (&["4000", "--slow", "0"], "--slow"),
         (&["4000", "--wait", "soon"], "500ms"),
         (&["4000", "--send", "\\q"], "\\"),
-        // The old name of `--send`.
+        // `--say` is the old name of `--send`.
         (&["4000", "--say", "\\q"], "must be followed by"),
     ] {
         run(arguments).expect_error(part);
