@@ -18,25 +18,26 @@ static WORD: LazyLock<Regex> =
 /// An item, or the lines between two items.
 #[derive(Debug)]
 pub struct Section {
-    /// The name of the item, or else `docs` or `imports`.
+    /// The name of the item, or else `imports`.
     pub name: String,
     /// The lines, without the lines of anchors.
     pub text: String,
 }
 
-/// Returns the sections of a source file, in order.
+/// Returns the sections of a source file, in order. The documentation of the module belongs to no
+/// section, because comments are not compared.
 pub fn sections(source: &str) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
-    for paragraph in anchors::whole(source).join("\n").split("\n\n") {
-        let name = match ITEM.captures(paragraph) {
-            Some(item) => item[1].to_owned(),
-            None if paragraph.trim_start().starts_with("//!") => "docs".to_owned(),
-            None => "imports".to_owned(),
-        };
+    let source = anchors::whole(source).join("\n");
+    for paragraph in source.split("\n\n").filter(|it| !it.trim_start().starts_with("//!")) {
+        let name = ITEM.captures(paragraph).map_or("imports", |item| item.extract::<1>().1[0]);
         let is_inside_item = paragraph.starts_with([' ', '}']);
         match sections.last_mut().filter(|last| is_inside_item || last.name == name) {
             Some(last) => last.text += &format!("\n\n{paragraph}"),
-            None => sections.push(Section { name, text: paragraph.trim().to_owned() }),
+            None => {
+                let (name, text) = (name.to_owned(), paragraph.trim().to_owned());
+                sections.push(Section { name, text });
+            }
         }
     }
     sections

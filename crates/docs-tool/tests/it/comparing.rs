@@ -231,7 +231,7 @@ fn sections_are_items_and_the_lines_between_them() {
                   \n    a();\n}\n\nfn more() {}\n// ANCHOR_END: run\n";
     let text = without_colors(&compare_sources(source, source, &["--width", "80"]));
     let (sections, _) = text.rsplit_once("\n\n").unwrap();
-    let expected = "\n== docs: the same\n  //! Docs.\n\n== imports: the same\n  use a;\n\n  use b;\n\
+    let expected = "\n== imports: the same\n  use a;\n\n  use b;\n\
                     \n== X: the same\n  /// A.\n  pub const X: u8 = 1;\n\n== run: the same\n  \
                     /// Runs.\n  pub async fn run() {\n\n      a();\n  }\n\n== more: the same\n  \
                     fn more() {}";
