@@ -94,7 +94,7 @@ fn header_length(reply: &[u8]) -> Result<Option<usize>, Failure> {
     };
     match STATUS_LINE.iter().zip(reply).enumerate().position(is_incorrect) {
         Some(STATUS_AT..) => {
-            Err(Failure::new(Kind::Status, "the status in the HTTP header is not 200"))
+            Err(Failure::new(Kind::Status, "expected the HTTP status 200, got a different status"))
         }
         Some(at) => Err(unexpected(at)),
         None => {

@@ -85,7 +85,8 @@ impl Percentiles {
     }
 }
 
-/// The number of connections and their times, from all threads.
+/// The combined results of all threads: the numbers of connections, and the times to the first byte
+/// and to the end of each reply.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     completed: u64,

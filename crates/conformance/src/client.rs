@@ -42,7 +42,7 @@ pub struct Client {
 pub enum Ending {
     /// The server shut down its write half.
     Fin,
-    /// The server sent a RST.
+    /// The server sent an RST.
     Reset,
     /// The connection did not end in time.
     Timeout { waited: Duration, since_last_byte: Option<Duration> },
@@ -129,7 +129,7 @@ impl Client {
         Ok(self.stream.shutdown(Shutdown::Write)?)
     }
 
-    /// Closes the connection with a RST.
+    /// Closes the connection with an RST.
     pub fn reset(self) {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
@@ -249,7 +249,7 @@ impl Client {
     }
 
     /// Returns whether the server has closed the socket, so that its kernel answers further data
-    /// with a RST.
+    /// with an RST.
     pub fn is_closed_by_server(&self) -> bool {
         let probe = |_| {
             let is_open = self.try_send(b"?");

@@ -216,7 +216,7 @@ impl Connection {
 
     // ANCHOR: finish
     /// Records the result of the connection, and decides how dropping the socket closes it: usually
-    /// with a FIN, but with a RST for two kinds of clients:
+    /// with a FIN, but with an RST for two kinds of clients:
     ///
     /// - A client that stalled. Otherwise, the kernel would keep the unacknowledged data for
     ///   minutes.

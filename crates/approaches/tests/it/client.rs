@@ -66,7 +66,7 @@ pub fn send(mut stream: &TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).unwrap();
 }
 
-/// Closes the connection with a RST instead of a FIN.
+/// Closes the connection with an RST instead of a FIN.
 pub fn reset(stream: TcpStream) {
     SockRef::from(&stream).set_linger(Some(Duration::ZERO)).unwrap();
     drop(stream);

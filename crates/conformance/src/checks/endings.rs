@@ -31,7 +31,7 @@ pub const CHECKS: &[Check] = &[
         clause: 7,
         stimulus: "a client with a small buffer sends a request, pauses for 0.5 s, and reads 2 MB",
         expected: "preamble, file, FIN; no reset",
-        hint: "If a socket has unread input, closing it sends a RST, which destroys data in \
+        hint: "If a socket has unread input, closing it sends an RST, which destroys data in \
                transit. Read what the client sends, shut down the write half, and close after the \
                client's FIN.",
         run: Light(unread_request),

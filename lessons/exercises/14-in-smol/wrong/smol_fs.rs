@@ -1,4 +1,4 @@
-//! This answer is incorrect because smol's own file reads up to 8 MiB ahead.
+//! This answer is incorrect because `smol::fs::File` reads up to 8 MiB ahead for each client.
 
 use std::net::{Ipv4Addr, Shutdown};
 use std::path::{Path, PathBuf};
