@@ -1,4 +1,4 @@
-//! An exercise: a folder that contains an `exercise.toml`, whose fields are those of [`Plan`].
+//! An exercise is a folder that contains a file `exercise.toml` with the fields of [`Plan`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,11 +15,11 @@ const YOUR_TURN: &str = "Your turn";
 pub struct Exercise {
     /// The number of the exercise: two digits.
     pub number: String,
-    /// The name of its folder, such as `05-survive-errors`.
+    /// The name of the exercise's folder, such as `05-survive-errors`.
     pub name: String,
     pub folder: PathBuf,
     pub plan: Plan,
-    /// The checks that grade it, in the order of the exercise.
+    /// The checks that grade the exercise, in the order of `exercise.toml`.
     pub checks: Vec<&'static Check>,
 }
 
@@ -30,15 +30,15 @@ pub struct Plan {
     pub title: String,
     /// The time that a learner who has read the lesson needs, in minutes.
     pub minutes: u32,
-    /// The file name of its lesson, in `lessons/`.
+    /// The file name of the lesson, in `lessons/`.
     pub lesson: String,
     /// The subject of the exercise, in one sentence.
     pub idea: String,
     /// The arguments of the program. They contain the placeholders `{file}` and `{port}` of
     /// `conformance`, and optionally `{chunk}`, `{preamble}`, `{stall}` and `{limit}`.
     pub arguments: String,
-    /// The names of the checks of `conformance` that grade it. Failures are explained in this
-    /// order.
+    /// The names of the checks of `conformance` that grade the exercise. Failures are explained in
+    /// this order.
     checks: Vec<String>,
     /// `[starter]`: the failure that the starter must show.
     pub starter: ExpectedFailure,
@@ -68,12 +68,12 @@ pub struct ExpectedFailure {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Diagnosis {
-    /// Its name, to which `[[wrong]]` refers.
+    /// The name of the diagnosis, to which `[[wrong]]` refers.
     pub id: String,
     /// The name of a check or of a measurement.
     pub check: String,
-    /// A part of the message of the failure. Numbers of seconds in it are not compared. If it is
-    /// empty, every failure of `check` matches.
+    /// A part of the message of the failure. Numbers of seconds in it are not compared. If `words`
+    /// is empty, every failure of `check` matches.
     #[serde(default)]
     pub words: String,
     /// The text that is printed for the learner.
@@ -84,9 +84,10 @@ pub struct Diagnosis {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrongAnswer {
-    /// The name of the file without `.rs`. The name of its target in Cargo.toml is `wrong-NN-ID`.
+    /// The name of the file without `.rs`. The answer's target in Cargo.toml is named
+    /// `wrong-NN-ID`.
     pub id: String,
-    /// The id of the diagnosis, or the name of the measurement, that must explain it.
+    /// The id of the diagnosis, or the name of the measurement, that must explain the failure.
     pub diagnosis: String,
 }
 
@@ -122,14 +123,14 @@ pub enum MeasureKind {
     ReadCalls,
     /// The growth of the server's memory while clients are connected, in KiB.
     MemoryKib,
-    /// The CPU time in milliseconds: in one second while clients are connected or, without clients,
-    /// to send the file to one client.
+    /// The CPU time in milliseconds. With clients, it is the CPU time within one second. Without
+    /// clients, it is the CPU time that the server needs to send the file to one client.
     CpuMs,
     /// The system call in which one of the server's threads waits while clients are connected.
     BlockedIn,
     /// The speed of sending the file, as a multiple of the speed of the example `starter-NN`.
     TimesStarter,
-    /// The absence of a word in `src/main.rs`.
+    /// The absence of a word from `src/main.rs`.
     SourceLacks,
 }
 
@@ -270,7 +271,7 @@ impl MeasurePlan {
             _ => (has_bound && self.is.is_none(), "at_most or at_least"),
         };
         let name = self.what.name();
-        ensure!(is_complete, "measurement `{name}` requires {help}, and no other limit");
+        ensure!(is_complete, "measurement `{name}` requires {help}, and allows no other limit");
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! The bytes of a reply: clauses 2, 3 and 12.
+//! Checks of the bytes of a reply (clauses 2, 3 and 12).
 
 use std::fs;
 
@@ -40,7 +40,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "preamble-none",
-        title: "With the none preamble, the reply is only the file",
+        title: "With the preamble none, the reply is only the file",
         clause: 2,
         stimulus: "the server is started with {preamble} = none; a client connects and reads",
         expected: "the bytes of the file, and nothing before them",
@@ -53,7 +53,7 @@ pub const CHECKS: &[Check] = &[
         clause: 2,
         stimulus: "a client connects, sends nothing, and reads",
         expected: "preamble, file, FIN",
-        hint: "Do not wait for a request: this is not HTTP, and the server sends first.",
+        hint: "Do not wait for a request. In this protocol, the server sends first.",
         run: Light(|stage| stage.serve(noise(300_000))?.expect_whole(noise(300_000))),
     },
     Check {
@@ -62,7 +62,7 @@ pub const CHECKS: &[Check] = &[
         clause: 2,
         stimulus: "a client sends GET / HTTP/1.1 with header fields, and reads",
         expected: "preamble, file, FIN",
-        hint: "Read and discard what the client sends. The reply does not depend on it.",
+        hint: "Read and discard what the client sends. The reply does not depend on the request.",
         run: Light(|stage| {
             stage.serve(noise(300_000))?.expect_whole_after(REQUEST, noise(300_000))
         }),
@@ -100,7 +100,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "the file has 8 MiB of pseudorandom bytes",
         expected: "preamble, file, FIN",
-        hint: "A write may accept only a part of the data. Write the remaining bytes, too.",
+        hint: "A write may accept only part of the data. Write the remaining bytes, too.",
         run: Light(|stage| stage.serve(noise(8 * MIB))?.expect_whole(noise(8 * MIB))),
     },
     Check {
@@ -117,7 +117,7 @@ pub const CHECKS: &[Check] = &[
         title: "With a chunk size of one byte, the file is sent completely",
         clause: 3,
         stimulus: "the server is started with {chunk} = 1; the file has 5000 bytes",
-        expected: "preamble, file, FIN; if the server logs chunk events, each is for 1 byte",
+        expected: "preamble, file, FIN; if the server logs chunk events, each event is for 1 byte",
         hint: "The chunk size is the number of bytes that are read and then written at a time.",
         run: Light(one_byte_chunks),
     },
@@ -154,7 +154,8 @@ fn at_once(stage: &Stage) -> Outcome {
         fastest = fastest.min(started.elapsed());
         client.read_until_end(Duration::from_secs(5));
     }
-    // On a busy computer, some clients are slow. If the server waits, all clients are slow.
+    // On a busy computer, some clients are slow. If the server waits for a request, all clients are
+    // slow.
     let ms = fastest.as_millis();
     demand!(
         ms < 200,

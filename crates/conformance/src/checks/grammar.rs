@@ -19,7 +19,7 @@ pub fn parse(lines: &[String]) -> Result<Vec<Value>, Stop> {
 pub fn expect_grammar(events: &[Value]) -> Outcome {
     let first = &events[0];
     demand!(first["event"] == "listening", "expected listening as the first event, got {first}");
-    // Whether each connection is open, and the number of its `file_ended` events.
+    // Each value states whether the connection is open, and the number of its `file_ended` events.
     let mut connections: HashMap<u64, (bool, u32)> = HashMap::new();
     let mut last_at_us = 0;
     for event in events {

@@ -88,7 +88,7 @@ pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
     (light, heavy)
 }
 
-/// A target that starts a mutant, or the correct server.
+/// Returns a target that starts a mutant, or the correct server.
 fn target(mutant: Option<&str>) -> Target {
     let mut words = vec![env!("CARGO_BIN_EXE_mutants").to_owned()];
     words.extend(mutant.into_iter().flat_map(|name| ["--bug".to_owned(), name.to_owned()]));

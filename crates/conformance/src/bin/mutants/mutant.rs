@@ -44,7 +44,8 @@ pub enum Mutant {
     // 3. Chunks.
     /// Reads the whole file for each connection: each slow client occupies that much memory
     WholeFileInMemory,
-    /// Sends the whole file as one chunk and ignores `--chunk`: one `chunk` event, one huge write
+    /// Sends the whole file as one chunk and ignores `--chunk`: one huge write, and one `chunk`
+    /// event
     WholeFileAsOneChunk,
     /// Does not send the last chunk unless it is full: the end of the file is missing
     LosesLastPartialChunk,
@@ -77,16 +78,16 @@ pub enum Mutant {
     ExitsOnReset,
     /// Keeps the file open when its client disconnects early: eventually no descriptor is left
     LeaksDescriptors,
-    /// Waits forever for a non-reading client: it occupies a socket, a file and two threads
+    /// Waits forever for a non-reading client: the client occupies a socket, a file and two threads
     NoStallTimeout,
     /// Measures the stall timeout from the start of the connection: slow clients are disconnected
     ResetsSlowReaders,
-    /// Exits when the file is missing: from then on every connection is refused
+    /// Exits when the file is missing: all later connections are refused
     ExitsOnMissingFile,
     /// Hangs when the file is missing: a client gets no byte and no end of file
     HangsOnMissingFile,
     // 9. Accepting connections.
-    /// Serves one client at a time: the next client gets nothing until the previous one has left
+    /// Serves one client at a time: the next client gets nothing until the previous one disconnects
     Sequential,
     /// Serves at most 64 clients, as a thread pool does: 64 non-reading clients block all others
     PoolOfThreads,
@@ -94,7 +95,8 @@ pub enum Mutant {
     BlockingOnExecutor,
     /// Uses `accept()?`: the first error ends the accept loop, and new connections are refused
     AcceptErrorEndsLoop,
-    /// Retries immediately when no descriptor is left: a full core, and an `error` per attempt
+    /// Retries immediately when no descriptor is left: each attempt costs CPU time and logs an
+    /// `error`
     BusyAccept,
     /// Releases a permit as soon as its client is accepted: there is no connection limit
     IgnoresLimit,
@@ -110,7 +112,7 @@ pub enum Mutant {
     /// Has no grace period: at SIGTERM every connected client loses the rest of the file
     DisconnectsAtShutdown,
     // 11. Events.
-    /// Logs `disconnected` twice: the log reports the end of more connections than there were
+    /// Logs `disconnected` twice: the log reports the end of more connections than the server had
     DisconnectedTwice,
     /// Logs `file_ended` whenever it stops sending the file, even if the client disconnected early
     FileEndedTooEarly,
