@@ -1,4 +1,5 @@
-//! The code that all Highwater servers share, so that a sibling contains only its approach.
+//! The code that all Highwater servers share, so that a sibling contains only the code of its
+//! approach.
 //!
 //! A server sends one file to every client: a preamble, then the file chunk by chunk, while it
 //! reads and discards what the client sends. docs/CONTRACT.md specifies this behavior. This crate
