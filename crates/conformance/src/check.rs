@@ -27,7 +27,7 @@ pub(crate) enum Run {
     /// A test that mostly waits. Many light checks can run concurrently.
     Light(fn(&Stage) -> Outcome),
     /// A test that measures something or needs many resources. Heavy checks run after all light
-    /// ones.
+    /// checks.
     Heavy(fn(&Stage) -> Outcome),
 }
 

@@ -44,7 +44,7 @@ pub enum Ending {
     Fin,
     /// The server sent a RST.
     Reset,
-    /// The connection did not end in time.
+    /// The connection did not end within the time limit.
     Timeout { waited: Duration, since_last_byte: Option<Duration> },
 }
 
@@ -248,8 +248,8 @@ impl Client {
         }
     }
 
-    /// Returns whether the server has closed the socket, so that its kernel answers further data
-    /// with a RST.
+    /// Returns whether the server has closed the socket, so that the server's kernel answers
+    /// further data with a RST.
     pub fn is_closed_by_server(&self) -> bool {
         let probe = |_| {
             let is_open = self.try_send(b"?");

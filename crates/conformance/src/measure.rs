@@ -49,7 +49,7 @@ pub enum Measure {
 pub struct Load {
     /// The number of concurrent non-reading clients.
     pub clients: usize,
-    /// The length of the file, in bytes. At most 16 MiB if a client reads the file.
+    /// The length of the file, in bytes (at most 16 MiB if a client reads the file).
     pub bytes: Option<u64>,
     /// The chunk size, if the command has a placeholder for it.
     pub chunk_bytes: usize,

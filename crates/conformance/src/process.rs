@@ -23,7 +23,8 @@ const ENDING_TIMEOUT: Duration = Duration::from_millis(500);
 /// a long backtrace.
 const STDERR_LINES_MAX: usize = 1000;
 
-/// The maximum number of lines of stdout that are kept. Any check causes several times fewer lines.
+/// The maximum number of lines of stdout that are kept, which is several times the number of lines
+/// that any check causes.
 const STDOUT_LINES_MAX: usize = 500_000;
 
 /// The handling of a server's stdout.
@@ -89,8 +90,9 @@ impl Process {
     }
 
     /// Explains a failure. If the process ended without a signal from the check, returns a
-    /// description of the exit. If it is still running, returns the line of stderr that probably
-    /// states the error. A server may report an error that a client only observes as a reset.
+    /// description of the exit. If the process is still running, returns the line of stderr that
+    /// probably states the error. A server may report an error that a client only observes as a
+    /// reset.
     pub fn explanation(&self) -> Option<String> {
         if self.is_asked_to_end.load(Ordering::Relaxed) {
             return None;

@@ -16,7 +16,8 @@ use crate::verdict::{Stop, Verdict};
 /// The number of light checks that run concurrently. Light checks mostly wait.
 pub const LIGHT_JOBS: usize = 16;
 
-/// The number of heavy checks that run concurrently. A small machine has this number of cores.
+/// The number of heavy checks that run concurrently, which is the number of cores of a small
+/// machine.
 pub const HEAVY_JOBS: usize = 2;
 
 /// The time limit for a check. No check takes longer, even if each time limit within the check
@@ -69,8 +70,8 @@ pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>
     run_pairs(targets, &pairs, &|_, _| true, progress)
 }
 
-/// Runs pairs of a target and a check, except those that the filter omits. Returns the records in
-/// the order of the pairs.
+/// Runs pairs of a target and a check, except the pairs that the filter omits. Returns the records
+/// in the order of the pairs.
 #[must_use]
 pub fn run_pairs(
     targets: &[Target],

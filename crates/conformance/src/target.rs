@@ -75,7 +75,7 @@ impl Settings {
 }
 
 impl Target {
-    /// Returns a target for a command: several words, or one string that contains all of them.
+    /// Returns a target for a command: several words, or one string that contains all words.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Target {
         };
         for placeholder in ["{file}", "{port}"] {
             if !words.iter().any(|word| word.contains(placeholder)) {
-                let help = "help: add it where the server expects the value";
+                let help = "help: add the placeholder where the server expects its value";
                 return Err(invalid(format!("the command has no {placeholder}\n{help}")));
             }
         }

@@ -34,7 +34,7 @@ pub enum EventKind {
     Error { conn: Option<u64>, kind: ErrorKind, message: String },
     /// The last event of a connection. `sent` includes the preamble.
     Disconnected { conn: u64, sent: u64, received: u64 },
-    /// The number of events that were dropped before this one because the log was not read.
+    /// The number of events that were dropped before this event because the log was not read.
     Dropped { events: u64 },
     /// The server accepts no more connections and waits for the open connections to end.
     Shutdown,

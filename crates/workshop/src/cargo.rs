@@ -21,7 +21,7 @@ pub struct BuildOutput {
     pub is_complete: bool,
 }
 
-/// A message of the compiler about a target.
+/// A compiler message about a target.
 #[derive(Debug)]
 pub struct CompilerMessage {
     pub target: String,
@@ -117,7 +117,7 @@ fn wait_for(mut command: Command, mut act: impl FnMut(&str)) -> Result<bool> {
     let temporary = TempFolder::new().context("cannot create a temporary folder")?;
     command.env("TMPDIR", temporary.path());
     let mut group = Group::spawn(command.stdin(Stdio::null())).map_err(|error| {
-        anyhow!("cannot start `cargo`: {error}\nhelp: install it from https://rustup.rs")
+        anyhow!("cannot start `cargo`: {error}\nhelp: install Rust from https://rustup.rs")
     })?;
     if let Some(stdout) = group.child().stdout.take() {
         BufReader::new(stdout).lines().map_while(Result::ok).for_each(|line| act(&line));

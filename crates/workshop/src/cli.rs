@@ -122,13 +122,13 @@ struct Selection {
 }
 
 impl Selection {
-    /// Returns the exercise in the command line.
+    /// Returns the exercise that is specified on the command line, if any.
     fn named<'p>(&self, course: &'p Course) -> Result<Option<&'p Exercise>> {
         self.exercise.as_ref().map(|name| course.find(name)).transpose()
     }
 
-    /// Returns the exercise in the command line. The default is the first exercise that is not
-    /// done, or the last exercise if all are done.
+    /// Returns the exercise that is specified on the command line. The default is the first
+    /// exercise that is not done, or the last exercise if all are done.
     fn find<'p>(&self, course: &'p Course) -> Result<&'p Exercise> {
         let progress = Progress::read(&course.folder)?;
         let first = self.named(course)?.or_else(|| course.next(&progress));
@@ -136,7 +136,7 @@ impl Selection {
     }
 }
 
-/// Runs the command in the command line. Returns whether all checks passed.
+/// Runs the command that is specified on the command line. Returns whether all checks passed.
 pub fn run() -> Result<bool> {
     let options = Options::parse();
     harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;

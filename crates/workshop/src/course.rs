@@ -39,7 +39,7 @@ impl Course {
         Ok(Self { folder, exercises })
     }
 
-    /// Finds an exercise by its number or folder: `5`, `05`, `05-survive-errors`.
+    /// Finds an exercise by its number or folder, such as `5`, `05` or `05-survive-errors`.
     pub fn find(&self, name: &str) -> Result<&Exercise> {
         let name = name.trim_end_matches(['/', '\\']);
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name);

@@ -13,7 +13,7 @@ const YOUR_TURN: &str = "Your turn";
 /// One exercise.
 #[derive(Debug)]
 pub struct Exercise {
-    /// The number of the exercise: two digits.
+    /// The number of the exercise, which has two digits.
     pub number: String,
     /// The name of the exercise's folder, such as `05-survive-errors`.
     pub name: String,
@@ -40,15 +40,15 @@ pub struct Plan {
     /// The names of the checks of `conformance` that grade the exercise. Failures are explained in
     /// this order.
     checks: Vec<String>,
-    /// `[starter]`: the failure that the starter must show.
+    /// The failure that the starter must show (`[starter]`).
     pub starter: ExpectedFailure,
-    /// `[[diagnosis]]`: explanations of failures. The first one that matches is printed.
+    /// Explanations of failures (`[[diagnosis]]`). The first explanation that matches is printed.
     #[serde(default, rename = "diagnosis")]
     pub diagnoses: Vec<Diagnosis>,
-    /// `[[wrong]]`: plausible but incorrect answers.
+    /// Plausible but incorrect answers (`[[wrong]]`).
     #[serde(default, rename = "wrong")]
     pub wrong_answers: Vec<WrongAnswer>,
-    /// `[[measure]]`: measurements, taken when all checks pass.
+    /// Measurements that are taken when all checks pass (`[[measure]]`).
     #[serde(default, rename = "measure")]
     pub measures: Vec<MeasurePlan>,
 }
@@ -59,7 +59,7 @@ pub struct Plan {
 pub struct ExpectedFailure {
     /// The name of a check or of a measurement.
     pub check: String,
-    /// A part of the message of the failure. Numbers of seconds in it are not compared.
+    /// Part of the message of the failure. Numbers of seconds are not compared.
     #[serde(default)]
     pub words: String,
 }
@@ -72,8 +72,8 @@ pub struct Diagnosis {
     pub id: String,
     /// The name of a check or of a measurement.
     pub check: String,
-    /// A part of the message of the failure. Numbers of seconds in it are not compared. If `words`
-    /// is empty, every failure of `check` matches.
+    /// Part of the message of the failure. Numbers of seconds are not compared. If `words` is
+    /// empty, every failure of `check` matches.
     #[serde(default)]
     pub words: String,
     /// The text that is printed for the learner.
@@ -105,9 +105,9 @@ pub struct MeasurePlan {
     pub chunk: Option<usize>,
     pub at_most: Option<f64>,
     pub at_least: Option<f64>,
-    /// For `blocked-in`: the expected system call, or several of them, separated by spaces.
+    /// The expected system calls of `blocked-in`, separated by spaces.
     pub is: Option<String>,
-    /// For `source-lacks`: the word that the source must not contain.
+    /// The word that the source must not contain, for `source-lacks`.
     pub word: Option<String>,
     /// The text that is printed for the learner if the value is outside the limits.
     pub explanation: String,
@@ -195,7 +195,7 @@ impl Exercise {
         plan.measures.iter().try_for_each(MeasurePlan::validate)
     }
 
-    /// The names of the checks, followed by those of the measurements.
+    /// The names of the checks, followed by the names of the measurements.
     pub fn graded_names(&self) -> impl Iterator<Item = &'static str> {
         let measures = self.plan.measures.iter().map(|plan| plan.what.name());
         self.checks.iter().map(|check| check.id).chain(measures)

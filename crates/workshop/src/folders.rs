@@ -1,4 +1,4 @@
-//! Reads, compares and replaces folders of source files: a learner's work and the starter.
+//! Reads, compares and replaces folders of source files, such as a learner's work and the starter.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -81,7 +81,7 @@ pub struct Subject {
 pub struct Job<'a> {
     pub exercise: &'a Exercise,
     pub subject: Subject,
-    /// The first checks of the exercise, or all of them.
+    /// The first checks of the exercise, or all checks.
     pub checks: &'a [&'static Check],
 }
 
@@ -291,7 +291,7 @@ fn judge_source(plan: &MeasurePlan, subject: &Subject) -> Verdict {
         None => Verdict::Pass,
         Some(index) => {
             let line = index + 1;
-            Verdict::Fail(format!("expected no `{word}` in the source, got it in line {line}"))
+            Verdict::Fail(format!("expected no `{word}` in the source, got one in line {line}"))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The other commands of a learner: list, next, hint, solution, run, reset and warm.
+//! The commands `list`, `next`, `hint`, `solution`, `run`, `reset`, `warm` and `keep`.
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};

@@ -99,7 +99,7 @@ pub fn failure(text: &str) {
     styled(text, &Style::new().red().bold());
 }
 
-/// Returns a number with its noun: `1 check`, `2 checks`.
+/// Returns a number with its noun, such as `1 check` or `2 checks`.
 pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -23,7 +23,7 @@ use crate::output;
 /// many programs run concurrently.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The kinds of proofs to run. If none is set, all of them run.
+/// The kinds of proofs to run. If none is set, all proofs run.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Kinds {

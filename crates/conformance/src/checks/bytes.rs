@@ -40,11 +40,11 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "preamble-none",
-        title: "With the preamble none, the reply is only the file",
+        title: "With the preamble \"none\", the reply is only the file",
         clause: 2,
         stimulus: "the server is started with {preamble} = none; a client connects and reads",
         expected: "the bytes of the file, and nothing before them",
-        hint: "With none, send nothing before the file, not even an empty line.",
+        hint: "With the preamble \"none\", send nothing before the file, not even an empty line.",
         run: Light(preamble_none),
     },
     Check {
@@ -73,7 +73,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "the file has 0 bytes",
         expected: "preamble, FIN",
-        hint: "An empty file is not an error: send the preamble and then the FIN.",
+        hint: "An empty file is not an error. Send the preamble and then the FIN.",
         run: Light(|stage| stage.serve(b"")?.expect_whole(b"")),
     },
     Check {
@@ -109,7 +109,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "the file contains all 256 byte values, NUL, \\r\\n, \\n\\r and the preamble",
         expected: "preamble, file, FIN",
-        hint: "Read and write bytes, not text: do not convert encodings or line endings.",
+        hint: "Read and write bytes, not text. Do not convert encodings or line endings.",
         run: Light(binary),
     },
     Check {
@@ -159,7 +159,7 @@ fn at_once(stage: &Stage) -> Outcome {
     let ms = fastest.as_millis();
     demand!(
         ms < 200,
-        "expected the first byte of the fastest of five clients within 200 ms, got it after {ms} ms"
+        "expected the first byte of the fastest of five clients within 200 ms, got {ms} ms"
     );
     Ok(())
 }
@@ -173,7 +173,11 @@ fn preamble_http(stage: &Stage) -> Outcome {
         stage.write(content)?;
         let header = expect_http(&server, "200", content)?;
         let has_type = field(&header, "content-type").is_some_and(|value| !value.is_empty());
-        demand!(has_type, "expected a Content-Type, got none in \"{}\"", header.escape_debug());
+        demand!(
+            has_type,
+            "expected a Content-Type field, got none in \"{}\"",
+            header.escape_debug()
+        );
     }
     Ok(())
 }

@@ -83,7 +83,8 @@ pub const CHECKS: &[Check] = &[
         clause: 9,
         stimulus: "the server is started with {limit} = 3; three clients read nothing of a long \
                    file; ten more connect; then the three disconnect",
-        expected: "each of the ten clients gets the whole file, after the three have disconnected",
+        expected: "each of the ten clients gets the whole file, after the three clients have \
+                   disconnected",
         hint: "At the connection limit, stop accepting, so that clients wait in the accept queue. \
                A client counts until its connection has ended, not until it has been accepted.",
         run: Light(connection_limit),
@@ -246,7 +247,7 @@ fn connection_limit(stage: &Stage) -> Outcome {
         demand!(!is_served, "connection limit 3: expected no reply to a further client, got one");
     }
     drop(first);
-    // Each client disconnects after its reply, so that the server can accept the next one.
+    // Each client disconnects after its reply, so that the server can accept the next client.
     waiting.into_iter().try_for_each(|client| client.expect_whole(noise(MIB)))
 }
 

@@ -1,4 +1,4 @@
-//! Checks of the end of a connection, and of the reads before that end (clauses 3, 5, 6, 7 and 8).
+//! Checks of the end of a connection, and of the preceding reads (clauses 3, 5, 6, 7 and 8).
 
 use super::common::*;
 
@@ -58,7 +58,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "idle-disconnect",
-        title: "A client that never closes is disconnected",
+        title: "A client that never closes its socket is disconnected",
         clause: 7,
         stimulus: "a client reads the whole reply, then neither sends nor closes",
         expected: "the connection is closed after the linger timeout (default: 5 s)",

@@ -108,7 +108,7 @@ fn expect_values(events: &[Value], server: &Server, file_bytes: u64) -> Outcome 
     demand!(is_correct, "expected an addr that ends with {port}, got {listening}");
     let ended = named(events, "file_ended");
     let count = ended.len();
-    demand!(count == 3, "expected file_ended for the 3 whole files, got {count}");
+    demand!(count == 3, "expected 3 file_ended events for 3 whole files, got {count}");
     for event in [listening].into_iter().chain(ended) {
         demand!(event["bytes"] == file_bytes, "expected {file_bytes} as bytes, got {event}");
     }

@@ -1,4 +1,4 @@
-//! The response header of the http preamble.
+//! Checks the response header of the http preamble.
 
 use super::common::*;
 use crate::difference::shown;

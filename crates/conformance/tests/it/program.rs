@@ -73,8 +73,8 @@ fn the_exit_code_is_0_if_all_checks_pass() {
     assert!(stdout.contains("1 passed, 0 failed, 0 skipped"), "{stdout}");
 }
 
-/// If Cargo did not start the program, which is the case for a release, the command contains the
-/// path of the program.
+/// The command contains the path of the program if Cargo did not start the program, for example in
+/// a release.
 #[cfg(target_os = "linux")]
 fn a_failure_names_a_command_that_repeats_the_check() {
     let program = env!("CARGO_BIN_EXE_conformance");

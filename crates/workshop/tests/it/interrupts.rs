@@ -1,4 +1,5 @@
-//! An interrupt of `check` at any moment leaves neither a process nor a temporary folder.
+//! Tests that an interrupt of `check` at any moment leaves neither a process nor a temporary
+//! folder.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -70,9 +70,9 @@ fn serve(client: &Client) -> io::Result<()> {
     })
 }
 
-/// Ends the reply. Shuts down the write half, and waits until the client has closed its side or the
-/// linger timeout has expired. If the server closed the socket earlier, the kernel would answer
-/// further data from the client with a RST.
+/// Ends the reply. Shuts down the write half, and waits until the client has shut down its write
+/// half or the linger timeout has expired. If the server closed the socket earlier, the kernel
+/// would answer further data from the client with a RST.
 fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::Result<()> {
     match mutant::active() {
         Some(Mutant::CloseWithoutDrain | Mutant::WriteAndClose) => return Ok(()),

@@ -1,4 +1,4 @@
-//! The reply: the preamble and the file.
+//! Sends the reply, which consists of the preamble and the file.
 
 use std::io::{self, Cursor, ErrorKind, Read, Write};
 use std::mem;
@@ -20,7 +20,7 @@ pub static STARTUP_CONTENT: OnceLock<Vec<u8>> = OnceLock::new();
 /// at a time.
 static ONLY_THREAD: Mutex<()> = Mutex::new(());
 
-/// A connected client. Dropping it closes the socket and then logs `disconnected`.
+/// A connected client. Dropping this value closes the socket and then logs `disconnected`.
 pub struct Client {
     pub stream: Arc<TcpStream>,
     pub conn: Connection,
