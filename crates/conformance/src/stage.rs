@@ -1,4 +1,5 @@
-//! The environment of one check: a folder with the file, and the servers that the check starts.
+//! The environment of one check, which contains a folder with the file, and the servers that the
+//! check starts.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -75,7 +75,8 @@ impl Settings {
 }
 
 impl Target {
-    /// Returns a target for a command: several words, or one string that contains all words.
+    /// Returns a target for a command. The command is several words, or one string that contains
+    /// all words.
     ///
     /// # Errors
     ///

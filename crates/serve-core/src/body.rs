@@ -80,7 +80,7 @@ impl Iterator for Chunks {
     fn next(&mut self) -> Option<usize> {
         let bytes = self.file_remaining.min(self.chunk_bytes as u64);
         self.file_remaining -= bytes;
-        // The chunk size fits into `usize`, so the length of a chunk fits, too.
+        // The chunk size fits into `usize`, and a chunk is never longer than the chunk size.
         (bytes > 0).then_some(bytes as usize)
     }
 }

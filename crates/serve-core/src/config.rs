@@ -5,10 +5,10 @@ use std::time::Duration;
 
 /// The size of the buffer into which a sibling reads a client's data, in bytes. The data is
 /// discarded, so a larger buffer would only help a client that floods the server. In the async
-/// siblings the buffer is part of each task, so each connection needs that much memory.
+/// siblings, the buffer is part of each task, so each connection needs that much memory.
 pub const DRAIN_BUFFER_BYTES: usize = 1024;
 
-/// The maximum chunk size, in bytes: 1 GiB.
+/// The maximum chunk size, in bytes (1 GiB).
 pub(crate) const CHUNK_BYTES_MAX: u64 = 1 << 30;
 
 /// The settings of a server. Each setting has a flag on the command line.

@@ -1,4 +1,4 @@
-//! The reply to one client: the preamble and the file.
+//! The reply to one client, which consists of the preamble and the file.
 
 use std::io;
 use std::path::Path;

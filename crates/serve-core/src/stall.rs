@@ -7,10 +7,10 @@
 //! The socket option `TCP_USER_TIMEOUT` seems to suit this purpose, but on Linux 6.18 it has two
 //! problems:
 //!
-//! - It also disconnects slow clients that have a small window. Its clock starts at the first zero
-//!   window and continues while bytes arrive.
-//! - It never expires for a client that keeps sending. Each of the client's segments postpones the
-//!   window probe.
+//! - The option also disconnects slow clients that have a small window. Its clock starts at the
+//!   first zero window and continues while bytes arrive.
+//! - The timeout never expires for a client that keeps sending. Each of the client's segments
+//!   postpones the window probe.
 
 use std::io;
 use std::time::{Duration, Instant};

@@ -43,7 +43,7 @@ impl Course {
     pub fn find(&self, name: &str) -> Result<&Exercise> {
         let name = name.trim_end_matches(['/', '\\']);
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-        // Only the number is compared, because the rest of a folder's name may differ in earlier
+        // Only the number is compared, because the folder may have had a different name in earlier
         // versions.
         let number = format!("{:0>2}", number_of(name));
         let is_named = |exercise: &&Exercise| exercise.number == number;

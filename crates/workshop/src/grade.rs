@@ -70,7 +70,7 @@ const GENERAL_FAILURES: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Subject {
     pub target: Target,
-    /// The path of its source file, if it is known.
+    /// The path of the server's source file, if the path is known.
     pub source: Option<PathBuf>,
     /// The original starter, if a measurement compares the server with the starter.
     pub starter: Option<Target>,

@@ -57,8 +57,8 @@ fn data_is_read_while_the_file_is_sent(sibling: Sibling) {
     assert_contains(&events, data);
 }
 
-/// If a client keeps up with the server, its task never waits for the socket. The task must read
-/// nevertheless.
+/// Even if a client keeps up with the server, so that its task never waits for the socket, the task
+/// must read.
 fn data_is_read_from_a_client_that_keeps_up(sibling: Sibling) {
     let content = random_bytes(300_000);
     let running = Running::start_with(sibling, &content, |config| {

@@ -1,5 +1,5 @@
-//! Tests of a server process that need features of Linux: lists of open descriptors, network
-//! namespaces and limits on threads.
+//! Tests of a server process that need features of Linux, such as lists of open descriptors,
+//! network namespaces and limits on threads.
 
 use std::fs::{self, Permissions};
 use std::io::{Write, stderr};

@@ -101,7 +101,7 @@ impl Modules {
                 _ => module.push(name.clone()),
             }
         }
-        // The last names are those of items, or of modules inside a file.
+        // The last names are names of items or of modules inside a file.
         while !self.contents.contains_key(&module) {
             module.pop();
         }

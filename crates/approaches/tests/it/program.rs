@@ -1,4 +1,4 @@
-//! Tests of a server as a program: signals, exit codes and output.
+//! Tests of the signals, exit codes and output of a server process.
 
 use std::env;
 use std::io::{BufRead, Read};

@@ -1,4 +1,4 @@
-//! Tests of the reply: the preamble, the chunks and the length of the file (clauses 2 to 4 and 12
+//! Tests of the preamble, the chunks and the length of the file in a reply (clauses 2 to 4 and 12
 //! of docs/CONTRACT.md).
 
 use std::fs;

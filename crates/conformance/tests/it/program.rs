@@ -51,7 +51,7 @@ fn assert_unable(output: &Output, why: &str) {
 }
 
 fn a_command_that_exits_is_an_error() {
-    // Cargo exists wherever tests run, and has no such subcommand.
+    // Cargo is available wherever tests run, and has no subcommand with this name.
     let output = conformance(&["--", env!("CARGO"), "no-such-subcommand", "{file}", "{port}"]);
     assert_unable(&output, "ended before it listened");
 }

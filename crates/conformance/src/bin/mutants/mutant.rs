@@ -117,7 +117,7 @@ pub enum Mutant {
     FileEndedTooEarly,
     /// Waits until its log is read: if nothing reads stdout, all clients are blocked
     WaitsForLog,
-    /// Exits when stdout is closed, as `println!` does: all clients are disconnected
+    /// Exits when stdout is closed, as if `println!` had panicked: all clients are disconnected
     ExitsOnClosedStdout,
     // These mutants violate clause 12 (nothing else is served).
     /// Serves the file that the request names: every file in the same directory is public
