@@ -1,5 +1,5 @@
-//! The table of all siblings. Tests, benchmarks and checks iterate over this table, so that a
-//! new sibling needs only one more line in it.
+//! The table of all siblings. Tests, benchmarks and checks iterate over this table, so that a new
+//! sibling requires only one additional line in the table.
 
 use std::env;
 use std::process::ExitCode;
@@ -14,7 +14,7 @@ pub const ALL: [&Approach; 4] = [
     &serve_smol::APPROACH,
 ];
 
-/// Returns the sibling with a name, for example `tokio` for `serve-tokio`.
+/// Returns the sibling with this name, for example `tokio` for `serve-tokio`.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Approach> {
     ALL.into_iter().find(|approach| approach.name == name)
@@ -23,8 +23,8 @@ pub fn by_name(name: &str) -> Option<&'static Approach> {
 /// Runs a sibling if the process was started as `PROGRAM serve-tokio …`, and returns its exit code.
 /// Returns `None` if the first argument is not the name of a sibling's program.
 ///
-/// A test or a benchmark that needs a sibling as a process calls this function first, and starts
-/// its own executable. Therefore, the server always runs the version of the sibling with
+/// A test or a benchmark that needs a sibling as a process calls this function first, and then
+/// starts its own executable. Therefore, the server always runs the version of the sibling with
 /// which the executable was built.
 #[must_use]
 pub fn main_of_server() -> Option<ExitCode> {

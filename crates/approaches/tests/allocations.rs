@@ -26,9 +26,8 @@ const CHUNK_BYTES: u64 = 4096;
 const FEW_CHUNKS: u64 = 100;
 const MANY_CHUNKS: u64 = 5000;
 
-/// The maximum number of additional allocations for a longer file. The duration of the connection
-/// causes such allocations, not its chunks: for example, for a timer, or for a list that grows
-/// once.
+/// The maximum number of additional allocations for a longer file. Such allocations depend on the
+/// duration of the connection, not on its chunks. Examples are a timer and a list that grows once.
 const ADDITIONAL_ALLOCATIONS_MAX: usize = 100;
 
 #[test]

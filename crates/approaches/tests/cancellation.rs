@@ -1,6 +1,7 @@
-//! Tests that the async siblings can be canceled at every await point: dropping the future of
-//! `handle_connection` after any of its polls closes the socket before `disconnected` is logged,
-//! logs `disconnected` exactly once, returns the permit and leaks no file descriptor.
+//! Tests that the async siblings can be canceled at every await point. If the future of
+//! `handle_connection` is dropped after any of its polls, the socket is closed before
+//! `disconnected` is logged. In addition, `disconnected` is logged exactly once, the permit is
+//! returned, and no file descriptor leaks.
 //!
 //! The test is a separate program, because it counts the descriptors of the process.
 
@@ -61,7 +62,7 @@ enum Mode {
 enum Client {
     /// Reads everything, then closes.
     Reads,
-    /// Reads everything, then closes. Has a small receive buffer, so that the server often waits
+    /// Reads everything, then closes. The receive buffer is small, so that the server often waits
     /// for space in its send buffer.
     ReadsSlowly,
     /// Half-closes, then reads everything.
@@ -140,7 +141,8 @@ fn a_connection_can_be_canceled_at_every_poll() {
     }
 }
 
-/// Serves one client, and cancels the connection after `polls` polls. Returns true if it completed.
+/// Serves one client, and cancels the connection after `polls` polls. Returns `true` if the
+/// connection completed.
 fn run(
     tokio: &tokio::runtime::Runtime,
     runtime: Runtime,
@@ -244,7 +246,7 @@ fn act(client: Client, mut stream: TcpStream) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Runs `handle_connection` in its runtime, on this thread, up to a number of polls.
+/// Runs `handle_connection` in its runtime, on this thread, for at most a given number of polls.
 fn serve(
     tokio: &tokio::runtime::Runtime,
     runtime: Runtime,

@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_micros(200);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     Copied,
-    /// Copied from a file that is not in the page cache.
+    /// Copy mode with a file that is not in the page cache.
     CopiedCold,
     BlockingPool,
     ZeroCopy,
@@ -48,7 +48,7 @@ enum Mode {
 
 const MODES: [Mode; 4] = [Mode::Copied, Mode::CopiedCold, Mode::BlockingPool, Mode::ZeroCopy];
 
-/// The tests count the bytes that the process reads, so only one of them may run at a time.
+/// The tests count the bytes that the process reads, so only one test may run at a time.
 static SERIAL: Mutex<()> = Mutex::new(());
 
 /// A client that sends data and reads nothing wakes the connection's task with each packet.
@@ -71,7 +71,7 @@ fn data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again()
             let limit = FILE_BYTES as u64 / 2;
             assert!(
                 read_bytes < limit,
-                "{case}: expected less than {limit} bytes read, got {read_bytes}"
+                "{case}: expected fewer than {limit} bytes read, got {read_bytes}"
             );
             server.stop();
         }
@@ -99,7 +99,7 @@ fn partial_writes_lose_and_repeat_no_byte() {
     }
 }
 
-/// Returns `WouldBlock` for a quarter of all sends, and a random limit for each of the others.
+/// Returns `WouldBlock` for a quarter of all sends, and a random limit for each other send.
 fn limit(bytes: usize) -> io::Result<usize> {
     match random() % 4 {
         0 => Err(io::ErrorKind::WouldBlock.into()),
@@ -130,7 +130,7 @@ fn assert_transfer(
     assert!(read_bytes < limit, "{case}: expected fewer than {limit} bytes read, got {read_bytes}");
 }
 
-/// Returns what a client receives from a server.
+/// Returns the bytes that a client receives from a server.
 fn transfer(approach: &Approach, mode: Mode, chunk_bytes: usize, path: &Path) -> Vec<u8> {
     let server = Running::start(approach, mode, chunk_bytes, path);
     let received = receive(&server.connect());
@@ -181,7 +181,7 @@ impl Running {
     }
 }
 
-/// Receives until EOF. If nothing arrives for 200 µs, a second thread sends a byte: the kernel does
+/// Receives until EOF. If nothing arrives for 200 µs, a second thread sends a byte. The kernel does
 /// not know of the `WouldBlock` that the limit causes, so Tokio tries again only after another
 /// event on the socket.
 fn receive(stream: &TcpStream) -> Vec<u8> {
@@ -215,8 +215,8 @@ fn receive(stream: &TcpStream) -> Vec<u8> {
     received
 }
 
-/// Returns how many bytes this process has read from files, including `sendfile`. Data that sockets
-/// receive is not included.
+/// Returns the number of bytes that this process has read from files, including `sendfile`. Data
+/// that sockets receive is not included.
 fn bytes_read_by_process() -> u64 {
     let counts = fs::read_to_string("/proc/self/io").unwrap();
     let line = counts.lines().find_map(|line| line.strip_prefix("rchar: "));

@@ -3,10 +3,10 @@
 use crate::stage::Stage;
 use crate::verdict::Outcome;
 
-/// A check: one requirement of the contract, and a test of whether a server meets it.
+/// One requirement of the contract, and a test of whether a server meets that requirement.
 #[derive(Debug)]
 pub struct Check {
-    /// The name of the check, as in `--only`.
+    /// The name of the check, which `--only` accepts.
     pub id: &'static str,
     /// The requirement, in one line.
     pub title: &'static str,
@@ -24,9 +24,10 @@ pub struct Check {
 /// The test of a check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Run {
-    /// The test mostly waits, so that many such tests can run concurrently.
+    /// A test that mostly waits. Many light checks can run concurrently.
     Light(fn(&Stage) -> Outcome),
-    /// The test measures something or needs many resources. Heavy checks run after all others.
+    /// A test that measures something or needs many resources. Heavy checks run after all light
+    /// checks.
     Heavy(fn(&Stage) -> Outcome),
 }
 

@@ -44,7 +44,7 @@ pub enum Ending {
     Fin,
     /// The server sent an RST.
     Reset,
-    /// The connection did not end in time.
+    /// The connection did not end within the time limit.
     Timeout { waited: Duration, since_last_byte: Option<Duration> },
 }
 
@@ -69,10 +69,10 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
     TcpStream::connect_timeout(&addr, CONNECT_TIMEOUT)
 }
 
-/// Connects to a server with a small receive buffer and small segments, as on a slow network, so
-/// that the server soon has to wait for the client. With the segments that two programs on one
-/// machine use, the kernel accepts 3 MB for a non-reading client. With small ones, it accepts
-/// 100 kB (Linux 6.18).
+/// Connects to a server. The client's socket has a small receive buffer and small segments, as on a
+/// slow network, so that the server soon has to wait for the client. With the segments that two
+/// programs on one machine use, the kernel accepts 3 MB for a non-reading client. With small
+/// segments, the kernel accepts 100 kB (Linux 6.18).
 pub fn connect_with_small_buffer(addr: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     socket.set_recv_buffer_size(4096)?;
@@ -83,7 +83,8 @@ pub fn connect_with_small_buffer(addr: SocketAddr) -> io::Result<TcpStream> {
 }
 
 impl Client {
-    /// Uses an open connection. `preamble` are the bytes that the server must send before the file.
+    /// Uses an open connection. `preamble` contains the bytes that the server must send before the
+    /// file.
     pub fn new(
         stream: TcpStream,
         preamble: &'static [u8],
@@ -157,7 +158,7 @@ impl Client {
         Ok(got)
     }
 
-    /// Expects that the first byte arrives within [`PROMPT_TIMEOUT`]. Does not read it.
+    /// Expects that the first byte arrives within [`PROMPT_TIMEOUT`]. Does not read the byte.
     pub fn expect_first_byte(&self) -> Outcome {
         let timeout = self.prompt_timeout();
         self.first_byte(timeout).map_err(|ending| {
@@ -166,8 +167,7 @@ impl Client {
         })
     }
 
-    /// Waits for the first byte, but does not read it. Fails if it does not arrive within
-    /// `timeout`.
+    /// Waits for the first byte, but does not read it. Fails if no byte arrives within `timeout`.
     pub fn first_byte(&self, timeout: Duration) -> Result<(), Ending> {
         let set = self.stream.set_read_timeout(Some(timeout));
         match set.and_then(|()| self.stream.peek(&mut [0])) {
@@ -192,9 +192,9 @@ impl Client {
         (got, ending)
     }
 
-    /// Reads at most `count` bytes. Returns the ending if the connection ended, or a timeout
-    /// expired, before all bytes were read. `timeout` limits the whole call; the silence timeout
-    /// limits the wait for each byte.
+    /// Reads at most `count` bytes. Returns the ending if the connection ended or a timeout expired
+    /// before all bytes were read. `timeout` limits the whole call. The silence timeout limits the
+    /// wait for each byte.
     fn read(&self, count: usize, timeout: Duration) -> (Vec<u8>, Option<Ending>) {
         let started = Instant::now();
         let mut last_byte_at = None;
@@ -230,15 +230,15 @@ impl Client {
         self.expect_rest(Vec::new(), content)
     }
 
-    /// Reads the rest of a reply, and expects the same as [`expect_whole`](Self::expect_whole).
-    /// `got` is the part that was already read.
+    /// Reads the rest of a reply, and checks the whole reply (see
+    /// [`expect_whole`](Self::expect_whole)). `got` is the part that was already read.
     pub fn expect_rest(&self, mut got: Vec<u8>, content: &[u8]) -> Outcome {
         let (rest, ending) = self.read_reply();
         got.extend(rest);
         self.expect_reply(&got, content, ending)
     }
 
-    /// Expects the same as [`expect_whole`](Self::expect_whole) of a reply that was already read.
+    /// Checks a reply that was already read (see [`expect_whole`](Self::expect_whole)).
     pub fn expect_reply(&self, got: &[u8], content: &[u8], ending: Ending) -> Outcome {
         let expected = [self.preamble, content].concat();
         match difference(got, &expected) {
@@ -248,15 +248,15 @@ impl Client {
         }
     }
 
-    /// Returns whether the server has closed the socket, so that its kernel answers further data
-    /// with an RST.
+    /// Returns whether the server has closed the socket, so that the server's kernel answers
+    /// further data with an RST.
     pub fn is_closed_by_server(&self) -> bool {
         let probe = |_| {
             let is_open = self.try_send(b"?");
             thread::sleep(Duration::from_millis(100));
             !is_open || matches!(SockRef::from(&self.stream).take_error(), Ok(Some(_)) | Err(_))
         };
-        // The first write causes the RST, and the second one fails because of it.
+        // The first write causes the RST, and the second write fails because of this RST.
         (0..2).any(probe)
     }
 

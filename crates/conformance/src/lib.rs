@@ -2,8 +2,8 @@
 //!
 //! A [`Target`] is a command with placeholders. Each [`Check`] starts the command on a separate
 //! port and in a separate folder, tests one requirement of the contract, and returns a [`Verdict`].
-//! Therefore, checks cannot influence each other. They can run concurrently, and each of them can
-//! run alone.
+//! Therefore, checks cannot influence each other. They can run concurrently, and each check can run
+//! alone.
 //!
 //! A server that ended early, a refused connection, or a check that could not run never counts as a
 //! pass.

@@ -1,4 +1,4 @@
-//! `conformance`: checks a server against the contract.
+//! The program `conformance`, which checks a server against the contract.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -20,7 +20,7 @@ Examples:
 Each check replaces {file} and {port} in the command, and these optional
 placeholders: {chunk} (chunk size in bytes), {preamble} (bare, http or none),
 {stall} (stall timeout in seconds) and {limit} (connection limit). If a check
-needs a placeholder that the command lacks, it is skipped. After --approach or
+needs a placeholder that the command lacks, the check is skipped. After --approach or
 --all, the arguments after -- are additional flags of the servers.
 
 Exit code: 0 if no check failed, 1 if a check failed, 2 if the checks could not
@@ -84,7 +84,7 @@ fn checks() -> impl Iterator<Item = &'static Check> {
     ALL.iter().copied().flatten()
 }
 
-/// Returns a parser for the name of a check. It also accepts names of earlier versions.
+/// Returns a parser for the name of a check. The parser also accepts names from earlier versions.
 fn check_parser() -> impl TypedValueParser<Value = &'static Check> {
     let aliases = |id| RENAMED.iter().filter(move |(_, new)| *new == id).map(|(old, _)| *old);
     let names = checks().map(move |check| PossibleValue::new(check.id).aliases(aliases(check.id)));
@@ -134,7 +134,7 @@ fn targets(arguments: &Arguments) -> Result<Vec<Target>> {
     Ok(targets.collect::<io::Result<_>>()?)
 }
 
-/// Prints to stdout, and ignores errors: stdout may be closed.
+/// Prints to stdout. Ignores errors, because stdout may be closed.
 fn print(text: impl Display) {
     let _ = write!(io::stdout(), "{text}");
 }

@@ -1,5 +1,5 @@
-//! Measurements of a server: values that the operating system provides. A check tests whether the
-//! server fulfills the contract; a measurement shows what that costs.
+//! Measures values of a server that the operating system provides. A check tests whether the server
+//! fulfills the contract. A measurement shows the cost in threads, calls, memory or CPU time.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -17,7 +17,8 @@ use crate::verdict::{Stop, Verdict};
 /// The default length of a file that clients read.
 const READ_BYTES: u64 = 1 << 20;
 
-/// The default length of a file that clients do not read: more than the kernel accepts for them.
+/// The default length of a file that clients do not read. The kernel does not accept that much data
+/// for a non-reading client.
 const UNREAD_BYTES: u64 = 64 << 20;
 
 /// The pause before a measurement with clients. During this pause, the server fills the buffers.
@@ -29,16 +30,17 @@ const IDLE_TIME: Duration = Duration::from_secs(1);
 /// The quantity to measure. Only Linux provides these values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// The number of threads, with non-reading clients.
+    /// The number of threads while non-reading clients are connected.
     Threads,
     /// The number of system calls that read a file while it is sent to one client.
     ReadCalls,
-    /// The growth of the memory with non-reading clients, in KiB.
+    /// The growth of memory use while non-reading clients are connected, in KiB.
     MemoryKib,
-    /// The CPU time in milliseconds: in one second with non-reading clients or, without clients, to
-    /// send a file to one client.
+    /// The CPU time in milliseconds. With non-reading clients, it is the CPU time within one
+    /// second. Without clients, it is the CPU time that the server needs to send a file to one
+    /// client.
     CpuMs,
-    /// The system calls in which the threads wait, with non-reading clients.
+    /// The system calls in which the threads wait while non-reading clients are connected.
     BlockedIn,
 }
 
@@ -47,7 +49,7 @@ pub enum Measure {
 pub struct Load {
     /// The number of concurrent non-reading clients.
     pub clients: usize,
-    /// The length of the file: at most 16 MiB if a client reads it.
+    /// The length of the file, in bytes (at most 16 MiB if a client reads the file).
     pub bytes: Option<u64>,
     /// The chunk size, if the command has a placeholder for it.
     pub chunk_bytes: usize,
@@ -72,8 +74,8 @@ pub enum MeasuredValue {
 ///
 /// # Errors
 ///
-/// Returns a verdict if the value cannot be determined: the server failed, or the system does not
-/// provide the value.
+/// Returns a verdict if the value cannot be determined because the server failed or the system does
+/// not provide the value.
 pub fn measure(target: &Target, what: Measure, load: Load) -> Result<MeasuredValue, Verdict> {
     Ok(on_stage(CHECK_TIMEOUT, target, move |stage| match what {
         Measure::ReadCalls => used_by_reply(stage, load, usage::read_calls),
@@ -86,7 +88,7 @@ pub fn measure(target: &Target, what: Measure, load: Load) -> Result<MeasuredVal
 ///
 /// # Errors
 ///
-/// Returns a verdict if the reply is not the file.
+/// Returns a verdict if the reply is incorrect.
 pub fn reply_time(target: &Target, load: Load) -> Result<Duration, Verdict> {
     Ok(on_stage(CHECK_TIMEOUT, target, move |stage| {
         let content = content(load);
@@ -126,7 +128,8 @@ fn with_non_reading_clients(
     what: Measure,
     load: Load,
 ) -> Result<MeasuredValue, Stop> {
-    // The first client is not measured, because a runtime may allocate memory for it only once.
+    // The first client is not measured, because a runtime may allocate memory only for its first
+    // client.
     let first = noise(1000);
     let server = serve(stage, load, first)?;
     server.expect_whole(first)?;

@@ -1,4 +1,4 @@
-//! The process of a server: its output, and how it ended.
+//! The process of a server, its output and its exit.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,18 +12,19 @@ use harness::text::error_line;
 use harness::{Group, Signal, describe_exit};
 
 /// The minimum interval between two polls of a condition that the system does not report. The
-/// interval grows with the time that has passed, because listing all sockets costs CPU time.
+/// interval grows with the elapsed time, because listing all sockets costs CPU time.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The time limit for a process to exit after its connections have closed. It also limits how long
-/// its last output is read, because another process may keep the pipe open.
+/// The time limit for a process to exit after its connections have closed. The same limit applies
+/// to reading the last output, because another process may keep the pipe open.
 const ENDING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The maximum number of lines of stderr that are kept. The line that states the error may be above
 /// a long backtrace.
 const STDERR_LINES_MAX: usize = 1000;
 
-/// The maximum number of lines of stdout that are kept: several times as many as any check causes.
+/// The maximum number of lines of stdout that are kept, which is several times the number of lines
+/// that any check causes.
 const STDOUT_LINES_MAX: usize = 500_000;
 
 /// The handling of a server's stdout.
@@ -38,7 +39,7 @@ pub enum Stdout {
     Closed,
 }
 
-/// A process that was started, with all the processes that it starts.
+/// A server's process, and all processes that it starts.
 #[derive(Debug)]
 pub struct Process {
     group: Mutex<Group>,
@@ -66,7 +67,7 @@ impl Process {
         Ok(Self { group, stdout, stderr, is_asked_to_end })
     }
 
-    /// Returns the ids of all processes of the group. Only Linux provides them.
+    /// Returns the ids of all processes of the group. Only Linux provides these ids.
     pub fn pids(&self) -> Vec<u32> {
         lock(&self.group).pids()
     }
@@ -77,8 +78,8 @@ impl Process {
         poll(timeout, || lock(&self.group).status())
     }
 
-    /// Describes how the process ended, if it has ended. In that case, all its output has been
-    /// read.
+    /// Returns a description of the exit, or `None` if the process is still running. After an exit,
+    /// the rest of the output is read first.
     pub fn ended(&self) -> Option<String> {
         let status = lock(&self.group).status()?;
         let outputs = [&self.stdout, &self.stderr].into_iter().flatten();
@@ -88,9 +89,10 @@ impl Process {
         Some(format!("{}{line}", describe_exit(status)))
     }
 
-    /// Returns how the process ended without a signal from the check, or else the line of its
-    /// stderr that probably states the error. A server may report an error that a client only
-    /// observes as a reset.
+    /// Explains a failure. If the process ended without a signal from the check, returns a
+    /// description of the exit. If the process is still running, returns the line of stderr that
+    /// probably states the error. A server may report an error that a client only observes as a
+    /// reset.
     pub fn explanation(&self) -> Option<String> {
         if self.is_asked_to_end.load(Ordering::Relaxed) {
             return None;
@@ -118,12 +120,12 @@ impl Process {
         lock(&self.group).kill();
     }
 
-    /// Returns the lines of stdout so far.
+    /// Returns the lines of stdout that have been read so far.
     pub fn lines(&self) -> Vec<String> {
         self.stdout.as_ref().map(Output::lines).unwrap_or_default()
     }
 
-    /// Returns the line of stderr that explains best why the process ended, with a label.
+    /// Returns the line of stderr that best explains why the process ended, with a label.
     fn error_line(&self) -> Option<String> {
         let lines = self.stderr.as_ref()?.lines();
         Some(format!("stderr: {}", error_line(&lines.join("\n"))?))
@@ -142,7 +144,7 @@ pub fn poll<T>(timeout: Duration, value: impl Fn() -> Option<T>) -> Option<T> {
     }
 }
 
-/// Locks a mutex, even if a thread panicked while it held the lock: the data is always consistent.
+/// Locks a mutex, even if a thread panicked while it held the lock. The data is always consistent.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -177,7 +179,7 @@ impl Output {
     }
 }
 
-/// Makes a pipe as small as the system allows, so that it becomes full soon.
+/// Makes a pipe as small as the system allows, so that it fills up quickly.
 #[cfg(target_os = "linux")]
 fn shrink_pipe(pipe: &std::process::ChildStdout) {
     const PAGE_BYTES: usize = 4096;

@@ -1,4 +1,4 @@
-//! Runs checks: concurrently if they do not disturb each other, and each with a time limit.
+//! Runs checks, concurrently if they do not disturb each other. Each check has a time limit.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,16 +13,19 @@ use crate::stage::{Stage, Start};
 use crate::target::Target;
 use crate::verdict::{Stop, Verdict};
 
-/// The number of light checks that run concurrently. They mostly wait.
+/// The number of light checks that run concurrently. Light checks mostly wait.
 pub const LIGHT_JOBS: usize = 16;
 
-/// The number of heavy checks that run concurrently: the number of cores of a small machine.
+/// The number of heavy checks that run concurrently, which is the number of cores of a small
+/// machine.
 pub const HEAVY_JOBS: usize = 2;
 
-/// The time limit for a check. No check takes longer, even if each of its own time limits expires.
+/// The time limit for a check. No check takes longer, even if each time limit within the check
+/// expires.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The time in which a check that exceeded its time limit must notice that its server was killed.
+/// The time limit for a check that has exceeded [`CHECK_TIMEOUT`] to notice that its server was
+/// killed.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The result of one check on one target.
@@ -38,7 +41,7 @@ pub struct Record {
     pub took: Duration,
 }
 
-/// A callback that receives each record as soon as it is known, on any thread.
+/// A callback that receives each record as soon as the record is complete, on any thread.
 pub type Progress<'a> = &'a (dyn Fn(&Record) + Sync);
 
 /// A predicate that is called before a check starts, with the index of the target and the check. If
@@ -67,8 +70,8 @@ pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>
     run_pairs(targets, &pairs, &|_, _| true, progress)
 }
 
-/// Runs pairs of a target and a check, except those that the filter omits. Returns the records in
-/// the order of the pairs.
+/// Runs pairs of a target and a check, except the pairs that the filter omits. Returns the records
+/// in the order of the pairs.
 #[must_use]
 pub fn run_pairs(
     targets: &[Target],
@@ -147,7 +150,8 @@ pub fn on_stage<T: Send + 'static>(
     })
 }
 
-/// Adds an explanation to a failure: how the server's process ended, or a line of its stderr.
+/// Adds an explanation to a failure. The explanation is a description of the server's exit, or a
+/// line of its stderr.
 fn with_explanation(stop: Stop, stage: &Stage) -> Stop {
     match (stop, stage.explanation()) {
         (Stop::Fail(message), Some(why)) if !message.contains(&why) => {
@@ -172,12 +176,13 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         let verdict = on_stage(Duration::from_secs(1), &target, move |stage| {
             let _ = sender.send(stage.file());
-            // The server does not listen, so this call waits. The check ignores its error.
+            // The server does not listen, so this call waits. The check ignores the error of the
+            // call.
             let _ = stage.serve(b"");
             thread::sleep(ENDING_TIMEOUT / 2);
             let _ = stage.write(b"");
             let _ = stage.start(Start::default());
-            // The check continues even after the time limit for its end.
+            // The check continues even after `ENDING_TIMEOUT` has expired.
             thread::sleep(ENDING_TIMEOUT * 2);
             Ok(())
         });

@@ -1,4 +1,4 @@
-//! A server while a check runs.
+//! A server that a check has started.
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ use crate::client::{self, Client};
 use crate::process::{Process, poll};
 use crate::verdict::{Context, Outcome, Stop};
 
-/// A server that is listening. Its stage ends it.
+/// A server that is listening. The stage that started the server ends it.
 #[derive(Debug)]
 pub struct Server {
     pub addr: SocketAddr,
@@ -65,7 +65,8 @@ impl Server {
         self.client(client::connect(self.addr))
     }
 
-    /// Connects a client with a small receive buffer, so that the server soon has to wait for it.
+    /// Connects a client with a small receive buffer, so that the server soon has to wait for the
+    /// client.
     pub fn connect_small(&self) -> Result<Client, Stop> {
         self.client(client::connect_with_small_buffer(self.addr))
     }
@@ -75,8 +76,8 @@ impl Server {
         (0..count).map(|_| self.connect_small()).collect()
     }
 
-    /// Connects several clients with small receive buffers, which read nothing, and waits until the
-    /// first byte for each of them has arrived.
+    /// Connects several non-reading clients with small receive buffers, and waits until the first
+    /// byte has arrived at each client.
     pub fn connect_non_reading(&self, count: usize) -> Result<Vec<Client>, Stop> {
         let clients = self.connect_many(count)?;
         for (index, client) in clients.iter().enumerate() {
@@ -121,7 +122,7 @@ impl Server {
         }
     }
 
-    /// Expects that the process ends within `limit`. Afterwards, all its output has been read.
+    /// Expects that the process ends within `limit`, and reads the rest of its output.
     pub fn expect_end(&self, limit: Duration) -> Result<ExitStatus, Stop> {
         let status = self.process.wait(limit).ok_or_else(|| {
             let s = limit.as_secs();
@@ -178,7 +179,7 @@ impl Server {
         events.first().is_some_and(|event| event["event"].is_string()).then_some(events)
     }
 
-    /// Waits until the events meet a condition. Returns false if the timeout expires first.
+    /// Waits until the events meet a condition. Returns `false` if the timeout expires first.
     pub fn wait_for_events(&self, timeout: Duration, is_met: impl Fn(&[Value]) -> bool) -> bool {
         poll(timeout, || self.events().filter(|events| is_met(events))).is_some()
     }

@@ -1,4 +1,5 @@
-//! The environment of one check: a folder with the file, and the servers that the check starts.
+//! The environment of one check, which contains a folder with the file, and the servers that the
+//! check starts.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -16,15 +17,15 @@ use crate::server::Server;
 use crate::target::{Settings, Target};
 use crate::verdict::{Outcome, Stop};
 
-/// The time limit for a server that has already listened once, on a busy computer.
+/// The time limit for a server to start on a busy computer, after the target's first start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The environment of one check. Dropping it ends all servers that were started in it.
+/// The environment of one check. Dropping the stage ends all servers that were started in it.
 #[derive(Debug)]
 pub struct Stage {
     pub target: Target,
     folder: TempFolder,
-    /// `None` if the stage is closed.
+    /// The processes of all servers, or `None` if the stage is closed.
     processes: Mutex<Option<Vec<Arc<Process>>>>,
 }
 
@@ -32,9 +33,9 @@ pub struct Stage {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Start {
     pub settings: Settings,
-    /// Whether this is the target's first start, to which [`Target::start_timeout`] applies.
+    /// True for the target's first start, to which [`Target::start_timeout`] applies.
     pub is_first: bool,
-    /// The limit of file descriptors, which a shell sets.
+    /// The limit on file descriptors, which a shell sets.
     pub descriptors: Option<u64>,
     pub stdout: Stdout,
 }
@@ -45,8 +46,7 @@ impl Stage {
         Ok(Self { target: target.clone(), folder, processes: Mutex::new(Some(Vec::new())) })
     }
 
-    /// Returns how the last server ended without a signal from the check, or else the line of its
-    /// stderr that probably states the error.
+    /// Explains a failure of the last server (see [`Process::explanation`]).
     pub fn explanation(&self) -> Option<String> {
         let last = lock(&self.processes).as_ref()?.last().cloned();
         last?.explanation()
@@ -80,7 +80,7 @@ impl Stage {
         self.serve_with(Settings::default(), content)
     }
 
-    /// Starts a server with other settings for a file with this content.
+    /// Starts a server with these settings for a file with this content.
     pub fn serve_with(&self, settings: Settings, content: &[u8]) -> Result<Server, Stop> {
         self.write(content)?;
         self.start(Start { settings, ..Start::default() })
@@ -127,7 +127,7 @@ impl Stage {
     }
 }
 
-/// Returns the command of one run, optionally with a limit of file descriptors.
+/// Returns the command for one run, optionally with a limit on file descriptors.
 fn command(words: &[OsString], descriptors: Option<u64>) -> Command {
     let mut command = match descriptors {
         None => Command::new(&words[0]),
@@ -138,7 +138,7 @@ fn command(words: &[OsString], descriptors: Option<u64>) -> Command {
             shell
         }
     };
-    // Users rarely set this variable, and it would conceal a missing flush in Python.
+    // Users rarely set this variable, which would conceal a missing flush in Python.
     command.env_remove("PYTHONUNBUFFERED");
     command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

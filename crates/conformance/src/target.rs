@@ -1,4 +1,4 @@
-//! The server to be checked: a command with placeholders.
+//! The server that is checked, as a command with placeholders.
 
 use std::ffi::OsString;
 use std::io;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::verdict::{Outcome, Stop};
 
-/// The chunk size of the contract's servers if none is configured, in bytes.
+/// The default chunk size of the contract, in bytes.
 pub const DEFAULT_CHUNK_BYTES: usize = 64 * 1024;
 
 /// The default of [`Target::silence_timeout`]. No correct server pauses that long within a reply.
@@ -22,10 +22,10 @@ const SLACK: Duration = Duration::from_secs(4);
 
 /// A command that starts a server. It contains the placeholders `{file}` and `{port}`, and
 /// optionally `{chunk}` (bytes), `{preamble}` (bare, http, none), `{stall}` (seconds) and `{limit}`
-/// (clients). Each check replaces them with its values.
+/// (clients). Each check replaces the placeholders with its own values.
 #[derive(Clone, Debug)]
 pub struct Target {
-    /// The name in tables.
+    /// The name of the server in tables.
     pub name: String,
     /// The arguments of `conformance` that select this target.
     pub arguments: String,
@@ -34,7 +34,7 @@ pub struct Target {
     /// The grace period of the server.
     pub grace: Duration,
     /// The maximum time that a client waits for the next byte of a reply. The exercises use a
-    /// shorter one, so that a failure is reported sooner.
+    /// shorter time, so that a failure is reported sooner.
     pub silence_timeout: Duration,
     /// The time limit for the first start.
     pub start_timeout: Duration,
@@ -64,8 +64,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Returns the bytes that the server must send before the file. Those of `http` vary, so the
-    /// checks of that preamble treat them as a part of the reply.
+    /// Returns the bytes that the server must send before the file. The bytes of the `http`
+    /// preamble vary, so its checks treat them as part of the reply.
     pub(crate) fn preamble(self) -> &'static [u8] {
         match self.preamble {
             "bare" => b"HTTP/1.1\n\n",
@@ -75,7 +75,8 @@ impl Settings {
 }
 
 impl Target {
-    /// Returns a target for a command: several words, or one string that contains all of them.
+    /// Returns a target for a command. The command is several words, or one string that contains
+    /// all words.
     ///
     /// # Errors
     ///
@@ -90,27 +91,29 @@ impl Target {
         let words: Vec<_> = words.iter().map(|word| word.replace("{cap}", "{limit}")).collect();
         let Some(first) = words.first() else {
             return Err(invalid(
-                "no command to check\nhelp: specify one, as in `conformance -- CMD {file} {port}`",
+                "no command to check\nhelp: pass a command, as in `conformance -- CMD {file} \
+                 {port}`",
             ));
         };
         for placeholder in ["{file}", "{port}"] {
             if !words.iter().any(|word| word.contains(placeholder)) {
-                let help = "help: add it where the server expects the value";
+                let help = "help: add the placeholder where the server expects its value";
                 return Err(invalid(format!("the command has no {placeholder}\n{help}")));
             }
         }
         let name = Path::new(first).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let arguments = format!("-- {}", shell_words::join(&words));
-        // The defaults of the contract.
+        // These are the contract's defaults for both timeouts.
         Ok(Self::new(name, arguments, Duration::from_secs(5), words))
     }
 
     /// Returns a target for a sibling, which this program runs itself (see
-    /// [`serve_core::main_with_args`]). Its timeouts are short. `flags` are passed to the sibling.
+    /// [`serve_core::main_with_args`]). The sibling's timeouts are short. `flags` are passed to the
+    /// sibling.
     ///
     /// # Errors
     ///
-    /// Fails if the path of this program is unknown or not Unicode.
+    /// Fails if the path of this program is unknown or is not valid Unicode.
     #[cfg(feature = "program")]
     pub fn of_approach(approach: &serve_core::Approach, flags: &[String]) -> io::Result<Self> {
         let program = std::env::current_exe()?.into_os_string().into_string();
@@ -144,12 +147,12 @@ impl Target {
         }
     }
 
-    /// Returns the time limit for a server whose linger timeout has started.
+    /// Returns the maximum time from the start of the linger timeout to the end of the connection.
     pub(crate) fn linger_limit(&self) -> Duration {
         self.linger + SLACK
     }
 
-    /// Returns the time limit for a server whose grace period has started.
+    /// Returns the maximum time from the start of the grace period to the exit of the server.
     pub(crate) fn grace_limit(&self) -> Duration {
         self.grace + SLACK
     }
@@ -175,7 +178,7 @@ impl Target {
             ("{preamble}", settings.preamble.to_owned()),
             ("{stall}", settings.stall_s.to_string()),
             ("{limit}", settings.connection_limit.to_string()),
-            // The file is the last one, because the name of a folder may contain a placeholder.
+            // `{file}` is replaced last, because the path of the file may contain a placeholder.
             ("{file}", file.display().to_string()),
         ];
         let replace = |word: String, (place, value): &(&str, String)| word.replace(place, value);

@@ -8,9 +8,9 @@ use std::io;
 pub enum Verdict {
     /// The server behaved as the contract requires.
     Pass,
-    /// The server behaved differently. The text states the expected and the actual behavior.
+    /// The server violated the contract. The text states the expected and the actual behavior.
     Fail(String),
-    /// The check cannot run with this server or on this system, for this reason.
+    /// The check cannot run with this server or on this system. The text states the reason.
     Skipped(String),
 }
 
@@ -33,7 +33,7 @@ impl Stop {
     }
 }
 
-/// Adds the circumstances to the message of a failure, in front of it.
+/// Adds the circumstances of a failure in front of its message.
 pub(crate) trait Context {
     fn context(self, circumstances: impl Display) -> Self;
 }
@@ -47,7 +47,7 @@ impl<T> Context for Result<T, Stop> {
     }
 }
 
-/// An error of the check itself is a failure, never a pass.
+/// Converts an error of the check itself into a failure, so that it never counts as a pass.
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         Self::Fail(format!("the check itself failed: {error}"))
@@ -69,7 +69,7 @@ impl From<Outcome> for Verdict {
     }
 }
 
-/// Makes a check fail with a message unless a condition holds.
+/// Makes a check fail with a message unless a condition is true.
 macro_rules! demand {
     ($condition:expr, $($message:tt)+) => {
         if !$condition {

@@ -1,9 +1,9 @@
-//! The file server in async-std: one task per connection, on a few worker threads.
+//! The file server in async-std, with one task per connection on a few worker threads.
 //!
 //! async-std offers the API of std to async code. Its authors discontinued it in 2025 and recommend
 //! smol instead (RUSTSEC-2025-0052). This sibling is kept because much existing code uses
 //! async-std. The process has one executor, which cannot be dropped. Therefore, the server cancels
-//! its tasks through a channel. The sockets do not expose their readiness: a program can only read
+//! its tasks through a channel. The sockets do not expose their readiness. A program can only read
 //! from them and write to them.
 //!
 //! Run `cargo run -p serve-async-std` and open <http://localhost:4000/> in a browser.
@@ -34,7 +34,7 @@ pub const APPROACH: Approach = Approach {
 };
 
 // ANCHOR: run
-/// Serves until the shutdown; see [`Approach::run`]. The process has one executor, and the first
+/// Serves until the shutdown (see [`Approach::run`]). The process has one executor, and the first
 /// server in the process determines the number of its worker threads.
 ///
 /// # Errors
@@ -199,7 +199,7 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -
         while remaining > 0 {
             remaining -= match body.sendfile(stream, remaining) {
                 Ok(sent) => conn.record_sent(sent),
-                // A task can wait for a socket of async-std only in a read or a write. Therefore,
+                // A task can wait for an async-std socket only in a read or a write. Therefore,
                 // this task writes one byte of the file.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut byte = [0];

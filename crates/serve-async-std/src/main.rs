@@ -1,4 +1,4 @@
-//! The program of this sibling. The documentation of the library describes it.
+//! The program of this sibling. The documentation of the library describes the approach.
 
 fn main() -> std::process::ExitCode {
     serve_core::main(&serve_async_std::APPROACH)

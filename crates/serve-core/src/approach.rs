@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use crate::server::Server;
 
-/// An approach: one way to write the server.
+/// A way to write the server, for example with Tokio.
 #[derive(Debug)]
 pub struct Approach {
     /// The name in events, tables and commands, for example `tokio` for the package `serve-tokio`.
     pub name: &'static str,
     /// A noun phrase that describes the approach, for the help text.
     pub summary: &'static str,
-    /// Whether the approach has worker threads. Their number is set by `--workers`.
+    /// True if the approach has worker threads. `--workers` sets their number.
     pub has_workers: bool,
     /// The default of `--max-connections`.
     pub max_connections: usize,

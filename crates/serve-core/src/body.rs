@@ -29,8 +29,8 @@ impl Body {
         Self::from_file(open_options().open(path)?)
     }
 
-    /// Opens a regular file if this requires no disk access (Linux only). Returns `None` if opening
-    /// might require disk access, or if it failed. In that case, call [`open`](Self::open).
+    /// Opens a regular file without disk access (Linux only). Returns `None` if opening the file
+    /// might require disk access, or if it fails. In both cases, call [`open`](Self::open).
     pub(crate) fn open_cached(path: &Path) -> Option<Self> {
         Self::from_file(open_cached(path)?).ok()
     }
@@ -51,7 +51,7 @@ impl Body {
     }
 
     /// Lets the kernel copy up to `bytes` bytes, but at most 1 MiB, from the file's position to a
-    /// socket (`sendfile`). Returns how many bytes the kernel copied.
+    /// socket (`sendfile`). Returns the number of bytes that the kernel copied.
     ///
     /// # Errors
     ///
@@ -80,7 +80,7 @@ impl Iterator for Chunks {
     fn next(&mut self) -> Option<usize> {
         let bytes = self.file_remaining.min(self.chunk_bytes as u64);
         self.file_remaining -= bytes;
-        // The chunk size fits into `usize`, so the length of a chunk does, too.
+        // The chunk size fits into `usize`, and a chunk is never longer than the chunk size.
         (bytes > 0).then_some(bytes as usize)
     }
 }

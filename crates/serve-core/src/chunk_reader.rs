@@ -1,13 +1,13 @@
 //! Reads a file for copy mode, in pieces that can be read again.
 //!
 //! A non-reading client must not occupy a buffer. Therefore, a sibling reads a piece of the file
-//! only when it is about to write it, and discards the bytes that the kernel did not accept. It
-//! reads them again when the socket is writable, usually from the page cache. Each thread has one
-//! buffer.
+//! immediately before it writes the piece, and discards the bytes that the kernel did not accept.
+//! When the socket is writable, the sibling reads these bytes again, usually from the page cache.
+//! Each thread has one buffer.
 //!
 //! A read from the page cache returns immediately. A read from a disk may take a long time. On
-//! Linux, `RWF_NOWAIT` asks for cached data only, so that a runtime needs its blocking pool only
-//! for other data. nginx does the same (`aio threads`).
+//! Linux, `RWF_NOWAIT` reads only cached data, so that a runtime needs its blocking pool only for
+//! other data. nginx uses the same technique (`aio threads`).
 
 use std::cell::Cell;
 use std::fs::File;
@@ -18,20 +18,20 @@ use std::ops::Deref;
 use crate::body::{Body, Chunks};
 use crate::server::Server;
 
-/// The maximum length of a piece, in bytes: 128 KiB. Reading rejected bytes again costs at most
-/// this much, regardless of the chunk size.
+/// The maximum length of a piece, in bytes (128 KiB). It limits the cost of reading rejected bytes
+/// again, regardless of the chunk size.
 const PIECE_BYTES_MAX: usize = 128 * 1024;
 
-/// The minimum length to which pieces are shortened, in bytes: one page. Reading less saves
+/// The minimum length to which pieces are shortened, in bytes (one page). Reading fewer bytes saves
 /// nothing.
 const PIECE_BYTES_MIN: usize = 4 * 1024;
 
-/// The maximum number of discarded bytes in excess of the bytes sent: 64 KiB. With this limit, the
+/// The maximum number of discarded bytes in excess of the bytes sent (64 KiB). With this limit, the
 /// server reads less than three times the length of a large file, however small the send buffer is.
 const DISCARDED_BYTES_FREE: u64 = 64 * 1024;
 
 thread_local! {
-    /// The buffer of this thread, while no [`Piece`] uses it.
+    /// The buffer of this thread. While a [`Piece`] uses the buffer, this value is empty.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
@@ -41,16 +41,16 @@ pub struct ChunkReader {
     file: File,
     /// The position in the file of the next byte to send. It equals the number of bytes sent.
     position: u64,
-    /// The number of bytes that were read, but not accepted by the kernel.
+    /// The number of bytes that were read but not accepted by the kernel.
     discarded_bytes: u64,
-    /// Whether the kernel accepted nothing of the last piece.
+    /// True if the kernel accepted no byte of the last piece.
     is_blocked: bool,
     /// The number of bytes of the current chunk that have not been sent yet.
     chunk_remaining: usize,
     /// The chunks after the current one.
     chunks: Chunks,
-    /// The piece that [`fetch`](Self::fetch) read. If there is none, the vector is empty and has no
-    /// allocation.
+    /// The piece that [`fetch`](Self::fetch) read. If there is no such piece, the vector is empty
+    /// and has no allocation.
     fetched: Vec<u8>,
     reads_page_cache: bool,
 }
@@ -91,9 +91,9 @@ impl ChunkReader {
     }
 
     // ANCHOR: try_read_cached
-    /// Reads the next piece of the chunk if this requires no disk access. Returns `None` if the
-    /// piece is not in the page cache. In that case, call [`fetch`](Self::fetch) on a thread that
-    /// may block, then call this method again.
+    /// Reads the next piece of the chunk without disk access. Returns `None` if the piece is not in
+    /// the page cache. In that case, call [`fetch`](Self::fetch) on a thread that may block, and
+    /// then call this method again.
     ///
     /// # Errors
     ///
@@ -124,15 +124,15 @@ impl ChunkReader {
     ///
     /// # Errors
     ///
-    /// Returns `UnexpectedEof` if the file became shorter, or the error of reading the file.
+    /// Returns `UnexpectedEof` if the file became shorter, or an error from reading the file.
     pub fn read_blocking(&mut self) -> io::Result<Piece<'_>> {
         let buffer = self.read_piece()?;
         Ok(Piece { reader: self, buffer, accepted_bytes: 0 })
     }
 
-    /// Reads the next piece as [`read_blocking`](Self::read_blocking) does, and keeps it for the
-    /// next call of [`try_read_cached`](Self::try_read_cached). Takes the reader by value and
-    /// returns it, so that the reader can move to a thread that may block.
+    /// Reads the next piece, blocks until it is read, and keeps it for the next call of
+    /// [`try_read_cached`](Self::try_read_cached). Takes the reader by value and returns it, so
+    /// that the reader can move to a thread that may block.
     ///
     /// # Errors
     ///
@@ -177,7 +177,7 @@ pub struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// Removes the bytes that the kernel accepted from the beginning of the piece.
+    /// Removes the bytes at the beginning of the piece that the kernel accepted.
     ///
     /// # Panics
     ///

@@ -12,13 +12,13 @@ use crate::approach::Approach;
 use crate::config::{CHUNK_BYTES_MAX, Config, LogFormat, Preamble};
 
 /// The maximum of `--workers`. It exceeds the number of cores of any common machine. Without a
-/// maximum, a typing mistake could start a million threads.
+/// maximum, a typo could start a million threads.
 const WORKERS_MAX: usize = 1024;
 
-/// The minimum of `--stall-timeout`: the server checks a connection at most once per millisecond.
+/// The minimum of `--stall-timeout`. The server checks a connection at most once per millisecond.
 const STALL_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 
-/// The default chunk size in zero-copy mode, in bytes: 1 MiB. In this mode, a chunk needs no
+/// The default chunk size in zero-copy mode, in bytes (1 MiB). In this mode, a chunk needs no
 /// buffer. The chunk size limits how long one client occupies a worker thread.
 const ZERO_COPY_CHUNK_BYTES: usize = 1 << 20;
 
@@ -49,12 +49,12 @@ pub(crate) enum Request {
 }
 
 /// Parses a command line, whose first argument is the program's name. `connections_max` is the
-/// number of connections for which the system has file descriptors. It limits the default of
-/// `--max-connections`.
+/// number of connections for which the system has file descriptors. This number limits the default
+/// of `--max-connections`.
 ///
 /// # Errors
 ///
-/// Returns a message of two lines: the error, and help.
+/// Returns a message of two lines, the error and its help.
 pub(crate) fn parse(
     approach: &Approach,
     connections_max: usize,
@@ -172,7 +172,7 @@ fn log_args() -> [Arg; 2] {
 /// clap's feature `wrap_help` would make the first build two seconds longer.
 fn option(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
     let arg = Arg::new(name).long(name).value_name(value).help(help.into());
-    // With this setting, the error for `-3` names the option and its value.
+    // With this setting, the error for `-3` contains the option and its value.
     arg.allow_negative_numbers(true)
 }
 
@@ -183,7 +183,7 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 fn config(matches: &ArgMatches, default_connections: usize) -> Result<Config, String> {
     let zero_copy = matches.get_flag("zero-copy");
     if zero_copy && !cfg!(target_os = "linux") {
-        let help = "omit it to copy the file through a buffer";
+        let help = "omit the flag to copy the file through a buffer";
         return Err(format!("`--zero-copy` requires Linux\nhelp: {help}"));
     }
     let default = Config::new(value_of(matches, "FILE").unwrap_or_else(default_file));
@@ -256,8 +256,8 @@ fn one_of<T: Copy + Send + Sync + 'static>(
     })
 }
 
-/// Returns an error message of clap in two lines: the error, and its possible values and tips as
-/// help. Omits the usage.
+/// Returns an error of clap as a message of two lines. The second line is the help, which contains
+/// the possible values and the tips of clap. The usage is omitted.
 fn error_and_help(message: &str) -> String {
     let mut lines = message.lines().map(str::trim).filter(|line| {
         !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")

@@ -3,15 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The size of the buffer into which a sibling reads what a client sends, in bytes. The data is
+/// The size of the buffer into which a sibling reads a client's data, in bytes. The data is
 /// discarded, so a larger buffer would only help a client that floods the server. In the async
-/// siblings the buffer is part of each task, so its size counts once per connection.
+/// siblings, the buffer is part of each task, so each connection needs that much memory.
 pub const DRAIN_BUFFER_BYTES: usize = 1024;
 
-/// The maximum chunk size, in bytes: 1 GiB.
+/// The maximum chunk size, in bytes (1 GiB).
 pub(crate) const CHUNK_BYTES_MAX: u64 = 1 << 30;
 
-/// The settings of a server. Each one has a flag on the command line.
+/// The settings of a server. Each setting has a flag on the command line.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The file to serve. It is opened for each client.
@@ -20,28 +20,29 @@ pub struct Config {
     pub host: String,
     /// The port to listen on. If it is 0, the system selects a free port.
     pub port: u16,
-    /// The chunk size, in bytes: the server sends a chunk completely before it reads the next one.
-    /// Node calls this value `highWaterMark`.
+    /// The chunk size, in bytes. The server sends a chunk completely before it reads the next
+    /// chunk. Node calls this value `highWaterMark`.
     pub chunk_bytes: usize,
-    /// Whether the kernel copies the file to the socket (`sendfile`). Only Linux supports it.
+    /// True if the kernel copies the file to the socket (`sendfile`). Only Linux supports this
+    /// mode.
     pub zero_copy: bool,
     /// The bytes before the file.
     pub preamble: Preamble,
     /// The number of worker threads of an async sibling.
     pub workers: usize,
     /// The connection limit. At the limit, the server accepts no further connection until an open
-    /// one ends.
+    /// connection ends.
     pub max_connections: usize,
-    /// The stall timeout: the server disconnects a client that acknowledges no data for this long.
+    /// The stall timeout. The server disconnects a client that acknowledges no data for this long.
     pub stall_timeout: Duration,
-    /// The linger timeout: the maximum time that the server waits for the FIN of a client that has
-    /// received the whole reply.
+    /// The linger timeout, which is the maximum time that the server waits for the FIN of a client
+    /// that has received the whole reply.
     pub linger_timeout: Duration,
-    /// The grace period: the maximum time that a shutdown waits for open connections.
+    /// The grace period, which is the maximum time that a shutdown waits for open connections.
     pub grace: Duration,
     /// The format of the events on stdout.
     pub log: LogFormat,
-    /// Whether each chunk is logged as an event.
+    /// True if each chunk is logged as an event.
     pub log_chunks: bool,
 }
 
@@ -77,12 +78,12 @@ impl Config {
 /// The bytes before the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preamble {
-    /// The ten bytes `HTTP/1.1\n\n` of the original note. Browsers accept them; other HTTP clients
-    /// do not.
+    /// The ten bytes `HTTP/1.1\n\n` of the original note. Browsers accept these bytes, but other
+    /// HTTP clients do not.
     Bare,
     /// A complete response header.
     Http,
-    /// No bytes: the file only.
+    /// No bytes. The reply consists of only the file.
     None,
 }
 

@@ -1,4 +1,4 @@
-//! One connection: its permit, its counts and its events.
+//! A connection with its permit, its counts and its events.
 
 use std::io;
 use std::net::SocketAddr;
@@ -15,8 +15,8 @@ use crate::stall::{self, Progress};
 use crate::text;
 
 /// The minimum time between two `data` events of a connection. With this interval, at most nine
-/// such events occur per second. The final event makes ten, which is the limit in clause 5 of the
-/// contract.
+/// such events occur per second. With the final event, there are at most ten, which is the limit in
+/// clause 5 of the contract.
 const DATA_INTERVAL: Duration = Duration::from_millis(120);
 
 impl Server {
@@ -49,7 +49,7 @@ pub struct Permit {
 
 impl Permit {
     /// Records that a client connected. `peer` is the address that `accept` returned, because after
-    /// a reset the socket no longer reports it.
+    /// a reset the socket no longer reports this address.
     #[must_use]
     pub fn connected(self, peer: SocketAddr) -> Connection {
         let id = self.server.connections.fetch_add(1, Ordering::Relaxed) + 1;
@@ -73,7 +73,7 @@ impl Drop for Permit {
     }
 }
 
-/// An open connection. It records the connection's events. Dropping it records `disconnected`, so
+/// An open connection, which records its events. Dropping the connection records `disconnected`, so
 /// the socket must be dropped first.
 #[derive(Debug)]
 pub struct Connection {
@@ -139,8 +139,8 @@ impl Connection {
         }
     }
 
-    /// Returns the time for which one write may wait before [`check_stall`](Self::check_stall) must
-    /// be called.
+    /// Returns the maximum time that one write may wait before [`check_stall`](Self::check_stall)
+    /// must be called.
     #[must_use]
     pub fn stall_check_interval(&self) -> Duration {
         stall::check_interval(self.server().config.stall_timeout)
@@ -215,14 +215,14 @@ impl Connection {
     // ANCHOR_END: linger_expired
 
     // ANCHOR: finish
-    /// Records the result of the connection, and decides how dropping the socket closes it: usually
-    /// with a FIN, but with an RST for two kinds of clients:
+    /// Records the result of the connection, and determines whether dropping the socket sends a FIN
+    /// or an RST. Only two kinds of clients get an RST:
     ///
-    /// - A client that stalled. Otherwise, the kernel would keep the unacknowledged data for
+    /// - A client that stalled. Without a reset, the kernel would keep the unacknowledged data for
     ///   minutes.
-    /// - A client that has the whole reply and still sends data when the linger timeout expires.
-    ///   Its next data would cause a reset anyway. But if the client waits for space in the
-    ///   server's receive buffer, a FIN alone would not end that wait.
+    /// - A client that has received the whole reply and still sends data when the linger timeout
+    ///   expires. Its next data would cause a reset anyway. But if the client waits for space in
+    ///   the server's receive buffer, a FIN alone would not end that wait.
     pub fn finish<'s>(&self, result: io::Result<()>, socket: impl Into<SockRef<'s>>) {
         let socket = socket.into();
         let must_reset = match result {
@@ -235,15 +235,15 @@ impl Connection {
             }
         };
         if must_reset {
-            // The call fails if the connection is already closed. In that case there is nothing to
+            // The call fails if the connection is already closed, in which case there is nothing to
             // reset.
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
     }
     // ANCHOR_END: finish
 
-    /// Returns whether the client acknowledged all data. Returns false if the system does not
-    /// report acknowledgements.
+    /// Returns whether the client acknowledged all data. Returns `false` if the system does not
+    /// report acknowledgments.
     fn is_complete(&self, socket: &SockRef<'_>) -> bool {
         self.server().reports_acknowledgements
             && stall::unacknowledged_bytes(socket).is_ok_and(|bytes| bytes == 0)

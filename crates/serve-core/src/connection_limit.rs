@@ -18,7 +18,7 @@ impl ConnectionLimit {
         Self { max, available: AtomicUsize::new(max), waiters: Waiters::default() }
     }
 
-    /// Takes one connection from the limit. Returns false if none is available.
+    /// Takes one connection from the limit. Returns `false` if the limit is reached.
     pub(crate) fn try_acquire(&self) -> bool {
         let acquire = |available: usize| available.checked_sub(1);
         self.available.fetch_update(Ordering::SeqCst, Ordering::SeqCst, acquire).is_ok()
@@ -30,7 +30,7 @@ impl ConnectionLimit {
         self.waiters.notify();
     }
 
-    /// Returns true if no connection is open.
+    /// Returns whether no connection is open.
     pub(crate) fn is_idle(&self) -> bool {
         self.available.load(Ordering::SeqCst) == self.max
     }

@@ -23,7 +23,8 @@ pub enum EventKind {
     Listening { approach: &'static str, addr: SocketAddr, file: String, bytes: u64 },
     /// A client connected.
     Connected { conn: u64, peer: SocketAddr },
-    /// A client sent `bytes` bytes, in one read or in several. The preview is escaped.
+    /// A client sent `bytes` bytes, which the server received in one or several reads. The preview
+    /// is escaped.
     Data { conn: u64, bytes: u64, preview: String },
     /// The kernel accepted a whole chunk, which took `wait_us` microseconds.
     Chunk { conn: u64, bytes: u64, wait_us: u64 },
@@ -33,9 +34,9 @@ pub enum EventKind {
     Error { conn: Option<u64>, kind: ErrorKind, message: String },
     /// The last event of a connection. `sent` includes the preamble.
     Disconnected { conn: u64, sent: u64, received: u64 },
-    /// The number of events that were dropped before this one because the log was not read.
+    /// The number of events that were dropped before this event because the log was not read.
     Dropped { events: u64 },
-    /// The server accepts no more connections and waits for the open ones.
+    /// The server accepts no more connections and waits for the open connections to end.
     Shutdown,
 }
 
@@ -44,7 +45,7 @@ pub enum EventKind {
 pub enum ErrorKind {
     /// The file does not exist.
     NotFound,
-    /// The path is that of a directory, a pipe or a device.
+    /// The path leads to a directory, a pipe or a device.
     NotAFile,
     /// The server is not permitted to read the file.
     PermissionDenied,
@@ -54,7 +55,7 @@ pub enum ErrorKind {
     FileShrank,
     /// The client acknowledged no byte within the stall timeout.
     Stalled,
-    /// The client reset the connection, or closed it before it received the whole file.
+    /// The client reset the connection, or closed it before receiving the whole file.
     ConnectionReset,
     /// Any other error.
     Io,
@@ -185,7 +186,7 @@ impl EventKind {
     }
 }
 
-/// The text form. It uses the terms of the original note.
+/// Formats the event as text, with the terms of the original note.
 impl Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:4}.{:06}  ", self.at_us / 1_000_000, self.at_us % 1_000_000)?;

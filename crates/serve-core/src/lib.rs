@@ -1,9 +1,10 @@
-//! The code that all Highwater servers share, so that a sibling contains only its approach.
+//! The code that all Highwater servers share, so that a sibling contains only the code of its
+//! approach.
 //!
-//! A server sends one file to every client: a preamble, then the file chunk by chunk, while it
-//! reads and discards what the client sends. docs/CONTRACT.md specifies this behavior. This crate
-//! implements the parts that need neither a thread nor a runtime, and it depends on no async
-//! runtime. Waits ([`Server::acquire`], [`Shutdown`]) have a blocking and an async form.
+//! A server sends one file to every client. It sends a preamble, and then the file chunk by chunk,
+//! while it reads and discards what the client sends. docs/CONTRACT.md specifies this behavior.
+//! This crate implements the parts that need neither a thread nor a runtime, and it depends on no
+//! async runtime. Waits ([`Server::acquire`], [`Shutdown`]) have a blocking and an async form.
 //!
 //! One connection passes through the types of this crate as follows:
 //!

@@ -4,9 +4,9 @@
 /// The number of descriptors per connection: its socket and its file.
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
-/// The number of descriptors that the server itself needs: for the standard streams, the listener,
+/// The number of descriptors that the server itself needs for the standard streams, the listener,
 /// the signal handler and the runtime. The largest measured number is 11, with async-std on Linux.
-/// The rest is a reserve for descriptors that the parent process left open.
+/// The remaining descriptors are a reserve for descriptors that the parent process left open.
 const DESCRIPTORS_OF_SERVER: u64 = 20;
 // ANCHOR_END: descriptors
 

@@ -7,9 +7,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Config;
 
-/// The backlog: the maximum number of connections that wait for `accept`. 4096 is the default limit
-/// of Linux since version 5.4 (`net.core.somaxconn`). With std's backlog of 128, the kernel
-/// would drop SYN segments in a burst of clients (clause 1 of the contract).
+/// The backlog, which is the maximum number of connections that wait for `accept`. 4096 is the
+/// default limit of Linux since version 5.4 (`net.core.somaxconn`). With std's backlog of 128, the
+/// kernel would drop SYN segments in a burst of clients (clause 1 of the contract).
 const BACKLOG: i32 = 4096;
 
 /// Binds the configured address and listens. If a host name has several addresses, the first one
@@ -32,8 +32,9 @@ pub fn bind(config: &Config) -> io::Result<TcpListener> {
 
 fn bind_to(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // std sets this option, too. With it, the server can bind its port after a restart while old
-    // connections are in `TIME_WAIT`. On Windows, the option would let two servers share the port.
+    // std also sets this option. With the option, the server can bind its port after a restart
+    // while old connections are in `TIME_WAIT`. On Windows, the option would let two servers share
+    // the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;

@@ -2,9 +2,8 @@
 //!
 //! A connection never waits for the program that reads the log. It only adds its event to a bounded
 //! queue. A separate thread, the writer, takes all events from the queue at most 100 times per
-//! second. If the log is not read, the queue becomes full. Further events are dropped and counted,
-//! and an event `dropped` reports their number when the log is read again (clause 11 of the
-//! contract).
+//! second. If the log is not read, the queue fills up. Further events are dropped and counted, and
+//! an event `dropped` reports their number when the log is read again (clause 11 of the contract).
 
 use std::fmt;
 use std::io::{self, Write};
@@ -17,20 +16,21 @@ use std::time::{Duration, Instant};
 use crate::config::LogFormat;
 use crate::event::{Event, EventKind};
 
-/// The maximum number of events in the queue. An event needs about 200 bytes: 88 for the event
-/// itself, and the rest for a preview or a message. Therefore, the queue needs at most about 3 MB.
+/// The maximum number of events in the queue. An event needs about 200 bytes. The event itself has
+/// 88 bytes, and a preview or a message needs the other bytes. Therefore, the queue needs at most
+/// about 3 MB.
 const QUEUE_EVENTS_MAX: usize = 16_384;
 
 /// The time for which the writer collects events after a write. One write per batch needs less CPU
 /// time than a wakeup and a write per event. At 10,000 connections per second, an interval of 2 ms
-/// costs 5% more CPU time than no log, and an interval of 10 ms almost none. A delay of 10 ms is
-/// not noticeable.
+/// costs 5% more CPU time than no log, and an interval of 10 ms costs almost nothing. A delay of 10
+/// ms is not noticeable.
 const BATCH_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The time limit for each write while [`EventLog::finish`] waits.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The maximum length of one write, in bytes: the capacity of a pipe on Linux.
+/// The maximum length of one write, in bytes, which is the capacity of a pipe on Linux.
 /// [`EventLog::finish`] counts completed writes to detect whether the log is read. A longer write
 /// could take too long to complete.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
@@ -111,8 +111,8 @@ impl EventLog {
         Self { started: Instant::now(), sink: Sink::Memory(Memory::default()) }
     }
 
-    /// Returns a log that keeps all events in memory, and calls `observer` for each event on the
-    /// thread that records it, for tests that check the state at that moment.
+    /// Returns a log that keeps all events in memory, for tests that check the state when an event
+    /// is recorded. The log calls `observer` for each event, on the thread that records the event.
     #[must_use]
     pub fn memory_with_observer(observer: fn(&Event)) -> Self {
         let memory = Memory { observer: Some(observer), ..Memory::default() };
@@ -197,8 +197,8 @@ impl EventLog {
         }
     }
 
-    /// Waits until the events in a [`memory`](Self::memory) log meet a condition. Returns false if
-    /// they do not meet it within `timeout`.
+    /// Waits until the events in a [`memory`](Self::memory) log meet a condition. Returns `false`
+    /// if `timeout` expires first.
     #[must_use]
     pub fn wait_until(&self, timeout: Duration, condition: impl Fn(&[Event]) -> bool) -> bool {
         let Sink::Memory(memory) = &self.sink else { return false };
@@ -221,7 +221,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Runs the writer: writes batches of events until the log is closed and the queue is empty.
+/// Runs the writer, which writes batches of events until the log is closed and the queue is empty.
 fn write_events(
     queue: &Queue,
     started: Instant,
@@ -311,7 +311,7 @@ mod tests {
     fn a_full_non_blocking_stdout_loses_no_data() {
         let mut accepted: Vec<u8> = Vec::new();
         let mut is_full = false;
-        // Rejects every second write, and accepts at most three bytes of each of the others.
+        // Rejects every second write, and accepts at most three bytes of each other write.
         let mut writer = WriteFn(|bytes: &[u8]| {
             is_full = !is_full;
             if is_full {

@@ -1,4 +1,4 @@
-//! The reply to one client: the preamble and the file.
+//! The reply to one client, which consists of the preamble and the file.
 
 use std::io;
 use std::path::Path;
@@ -15,29 +15,30 @@ use crate::server::Server;
 pub struct Reply {
     /// The bytes before the file.
     pub preamble: Vec<u8>,
-    /// The file, or the error of opening it. The `http` preamble then reports that error.
+    /// The file, or the error from opening it. The `http` preamble reports this error.
     pub body: io::Result<Body>,
 }
 
 impl Reply {
-    /// Opens the configured file, regardless of what the client sent. The call blocks, and with a
-    /// slow disk it takes longer than a worker thread may be blocked.
+    /// Opens the configured file, regardless of what the client sent. The call blocks. With a slow
+    /// disk, it would block a worker thread for too long.
     #[must_use]
     pub fn open(server: &Server) -> Self {
         Self::with_body(&server.config, Body::open(&server.config.file))
     }
 
-    /// Opens the configured file if this requires no disk access. Returns `None` if opening might
-    /// require disk access, or if it failed. In that case, call [`open`](Self::open).
+    /// Opens the configured file without disk access. Returns `None` if opening the file might
+    /// require disk access, or if it fails. In both cases, call [`open`](Self::open).
     #[must_use]
     pub fn open_cached(server: &Server) -> Option<Self> {
         let body = server.reads_page_cache.then(|| Body::open_cached(&server.config.file))??;
         Some(Self::with_body(&server.config, Ok(body)))
     }
 
-    /// Sends the preamble to a socket, so that it shares a TCP segment with the first data of the
-    /// file (`MSG_MORE` on Linux). Returns how many bytes the kernel accepted: usually all of them,
-    /// because the send buffer of a new connection is empty, or 0 if the send buffer is full.
+    /// Sends the preamble to a socket, in the same TCP segment as the first data of the file
+    /// (`MSG_MORE` on Linux). Returns the number of bytes that the kernel accepted. The kernel
+    /// usually accepts all bytes, because the send buffer of a new connection is empty. If the send
+    /// buffer is full, the number is 0.
     ///
     /// # Errors
     ///

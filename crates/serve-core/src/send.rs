@@ -1,7 +1,7 @@
 //! System calls that send data to a socket.
 //!
-//! Each function makes one system call. An async sibling calls it through the readiness API of its
-//! runtime.
+//! Each function makes one system call. An async sibling calls the function through the readiness
+//! API of its runtime.
 
 use std::fs::File;
 use std::io;
@@ -9,14 +9,15 @@ use std::sync::OnceLock;
 
 use socket2::SockRef;
 
-/// The maximum number of bytes that one `sendfile` call moves: 1 MiB. This limits the time for
-/// which one call occupies a worker thread, regardless of the chunk size.
+/// The maximum number of bytes that one `sendfile` call moves (1 MiB). This maximum limits the time
+/// for which one call occupies a worker thread, regardless of the chunk size.
 #[cfg(target_os = "linux")]
 const SENDFILE_BYTES_MAX: usize = 1 << 20;
 
 /// A hook with which a test forces partial writes. The function receives the number of bytes
-/// offered and returns how many of them the kernel may accept, or an error such as `WouldBlock`. It
-/// applies to all sends of the process, so a test that sets it needs a separate process.
+/// offered. It returns the number of bytes that the kernel may accept, or an error such as
+/// `WouldBlock`. The hook applies to all sends of the process, so a test that sets it needs a
+/// separate process.
 #[doc(hidden)]
 pub static SEND_LIMIT: OnceLock<fn(usize) -> io::Result<usize>> = OnceLock::new();
 
@@ -24,7 +25,7 @@ fn limited(bytes: usize) -> io::Result<usize> {
     SEND_LIMIT.get().map_or(Ok(bytes), |limit| limit(bytes))
 }
 
-/// Sends bytes to a socket (`send`), and returns how many the kernel accepted.
+/// Sends bytes to a socket (`send`), and returns the number of bytes that the kernel accepted.
 ///
 /// # Errors
 ///

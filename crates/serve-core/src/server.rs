@@ -15,24 +15,24 @@ use crate::stall::REPORTS_ACKNOWLEDGEMENTS;
 /// (clause 9 of the contract).
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A server: its settings, its event log, its connection limit and its shutdown.
+/// A server with its settings, its event log, its connection limit and its shutdown request.
 #[derive(Debug)]
 pub struct Server {
     /// The settings.
     pub config: Config,
     /// The event log.
     pub log: EventLog,
-    /// The shutdown request. To make it, call [`Server::shut_down`].
+    /// The shutdown request. To request the shutdown, call [`Server::shut_down`].
     pub shutdown: Shutdown,
-    /// Whether the operating system reports which data has been acknowledged. Only Linux does. A
-    /// test can set this field to false to run the code for other systems.
+    /// True if the operating system reports how much data has been acknowledged, which only Linux
+    /// does. A test can set this field to false to run the code for other systems.
     pub reports_acknowledgements: bool,
-    /// Whether the server tries to read files from the page cache before it blocks a thread to read
-    /// them. Only Linux supports this. A test or a benchmark can set this field to false to run the
-    /// code for other systems.
+    /// True if the server tries to read files from the page cache before it blocks a thread to read
+    /// them. Only Linux supports such reads. A test or a benchmark can set this field to false to
+    /// run the code for other systems.
     pub reads_page_cache: bool,
     pub(crate) limit: ConnectionLimit,
-    /// The number of connections that were accepted so far.
+    /// The number of connections that have been accepted so far.
     pub(crate) connections: AtomicU64,
     is_disconnecting: AtomicBool,
 }
@@ -68,8 +68,8 @@ impl Server {
     }
 
     /// Records that the grace period is over. If a connection fails afterwards, the server itself
-    /// has disconnected it, and logs no `error`. An approach calls this method before it shuts down
-    /// the sockets of its connections.
+    /// has ended the connection, and logs no `error`. An approach calls this method before it shuts
+    /// down the sockets of its connections.
     pub fn disconnect_all(&self) {
         self.is_disconnecting.store(true, Ordering::SeqCst);
     }
@@ -94,8 +94,9 @@ impl Server {
     // ANCHOR_END: accept_failed
 }
 
-/// Returns whether an error of `accept` concerns the connection that it would have returned. Linux
-/// also reports network errors that were pending on that connection (accept(2), "Error handling").
+/// Returns whether an error of `accept` affects only the connection that `accept` would have
+/// returned. Linux also reports network errors that were pending on that connection (accept(2),
+/// "Error handling").
 fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{
         ConnectionAborted, ConnectionReset, HostUnreachable, Interrupted, NetworkDown,

@@ -23,7 +23,7 @@ impl Shutdown {
         }
     }
 
-    /// Returns true if the shutdown is requested.
+    /// Returns whether the shutdown is requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.is_requested.load(Ordering::SeqCst)

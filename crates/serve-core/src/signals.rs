@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::server::Server;
 
-/// The exit code that a shell reports for a program that Ctrl-C ended: 128 plus the number of
+/// The exit code that a shell reports for a program that Ctrl-C ended. It is 128 plus the number of
 /// SIGINT.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// Installs a handler: the first SIGINT or SIGTERM (on Windows, Ctrl-C) shuts the server down, and
-/// the second one exits immediately.
+/// Installs a signal handler. The first SIGINT or SIGTERM (on Windows, Ctrl-C) shuts the server
+/// down. At the second signal, the process exits immediately.
 #[cfg(unix)]
 pub(crate) fn shut_down_on_signal(server: Arc<Server>) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};

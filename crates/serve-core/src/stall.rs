@@ -1,16 +1,16 @@
 //! Detects clients that no longer acknowledge data (clause 8 of the contract).
 //!
-//! A full send buffer does not prove that a client is stalled: Linux reports a socket as writable
+//! A full send buffer does not prove that a client is stalled. Linux reports a socket as writable
 //! only when about a third of its send buffer is free, which takes minutes with a slow client. Only
-//! acknowledgements show the client's progress.
+//! acknowledgments show the client's progress.
 //!
 //! The socket option `TCP_USER_TIMEOUT` seems to suit this purpose, but on Linux 6.18 it has two
 //! problems:
 //!
-//! - It also disconnects slow clients that have a small window. Its clock starts at the first zero
-//!   window and continues while bytes arrive.
-//! - It never expires for a client that keeps sending. Each of the client's segments postpones the
-//!   window probe.
+//! - The option also disconnects slow clients that have a small window. Its clock starts at the
+//!   first zero window and continues while bytes arrive.
+//! - The timeout never expires for a client that keeps sending. Each of the client's segments
+//!   postpones the window probe.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -20,7 +20,7 @@ use socket2::SockRef;
 /// The number of times that a connection is checked within the stall timeout.
 const CHECKS_PER_TIMEOUT: u32 = 8;
 
-/// Whether the operating system reports how many bytes have not been acknowledged yet.
+/// True if the operating system reports the number of bytes that have not been acknowledged yet.
 pub(crate) const REPORTS_ACKNOWLEDGEMENTS: bool =
     cfg!(any(target_os = "linux", target_os = "android"));
 
@@ -62,7 +62,7 @@ pub(crate) fn check_interval(stall_timeout: Duration) -> Duration {
     (stall_timeout / CHECKS_PER_TIMEOUT).max(Duration::from_millis(1))
 }
 
-/// Returns how many bytes the client has not acknowledged. A FIN counts as one byte.
+/// Returns the number of bytes that the client has not acknowledged. A FIN counts as one byte.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub(crate) fn unacknowledged_bytes(socket: &SockRef<'_>) -> io::Result<u64> {
     use std::os::fd::AsRawFd;

@@ -35,8 +35,8 @@ pub fn main(approach: &Approach) -> ExitCode {
     main_with_args(approach, env::args_os())
 }
 
-/// Runs a sibling's program as [`main`] does, with other arguments. The first argument is the name
-/// of the program.
+/// Runs a sibling's program with these arguments (see [`main`]). The first argument is the name of
+/// the program.
 #[must_use]
 pub fn main_with_args(approach: &Approach, args: impl Iterator<Item = OsString>) -> ExitCode {
     match run(approach, args) {
@@ -60,7 +60,7 @@ fn run(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), 
         }
     };
     if connections_max == 0 {
-        let help = "raise it, for example with `ulimit -n 1024`";
+        let help = "raise the limit, for example with `ulimit -n 1024`";
         return Err(format!("the limit on open file descriptors is too low\nhelp: {help}"));
     }
     let file_bytes = check_file(&config.file)?;
@@ -114,7 +114,7 @@ fn bind_message(config: &Config, error: &io::Error) -> String {
     format!("cannot listen on `{host}`, port {port}: {error}\nhelp: {help}")
 }
 
-/// Returns the message that the server prints when it starts: the file, the URLs, and hints.
+/// Returns the message that the server prints at startup, with the file, the URLs and hints.
 fn start_message(
     approach: &Approach,
     config: &Config,

@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// The maximum length of a preview, in characters.
 const PREVIEW_CHARS_MAX: usize = 80;
 
-/// Returns a preview of the data that a client sent: its beginning, at most 80 characters.
+/// Returns a preview of the data that a client sent. The preview has at most 80 characters.
 /// Printable ASCII is unchanged. Other bytes are escaped as in a Rust byte string (`\r`, `\x1b`),
 /// so that a client cannot control a terminal or forge a log line. An escape is never truncated.
 pub(crate) fn preview(bytes: &[u8]) -> String {
@@ -20,7 +20,7 @@ pub(crate) fn preview(bytes: &[u8]) -> String {
     preview
 }
 
-/// Returns the text on one line: control characters are escaped, all other characters are
+/// Returns the text on one line. Control characters are escaped, and all other characters are
 /// unchanged.
 pub(crate) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 const TIME_SLICE: Duration = Duration::from_millis(1);
 
 /// The time slice of a task on a worker thread. If a client keeps up with the server, its task
-/// never waits. It must yield, or no other task would run on that thread.
+/// never waits. The task must yield, or no other task would run on that thread.
 #[derive(Debug)]
 pub struct TimeSlice {
     started: Instant,

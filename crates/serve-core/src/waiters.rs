@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use event_listener::{Event, Listener};
 
-/// The threads and tasks that wait for a condition. They need no runtime: `event-listener` wakes
-/// both.
+/// The threads and tasks that wait for a condition. They need no runtime, because `event-listener`
+/// wakes both threads and tasks.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
     event: Event,

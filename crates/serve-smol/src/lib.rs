@@ -1,8 +1,8 @@
-//! The file server in smol: one task per connection, on an executor that is an ordinary value.
+//! The file server in smol, with one task per connection on an executor that is an ordinary value.
 //!
 //! smol is a set of small crates. An [`Executor`] runs its tasks on the threads that call its
-//! method `run`, and dropping the executor drops its tasks. [`Async`] makes a socket of std
-//! asynchronous: a call suspends the task until the reactor reports that the socket is ready. smol
+//! method `run`, and dropping the executor drops its tasks. [`Async`] makes a std socket
+//! asynchronous. A call suspends the task until the reactor reports that the socket is ready. smol
 //! does not limit how long a task may run, so a task that never waits must yield.
 //!
 //! Run `cargo run -p serve-smol` and open <http://localhost:4000/> in a browser.
@@ -31,7 +31,7 @@ pub const APPROACH: Approach = Approach {
 };
 
 // ANCHOR: run
-/// Serves until the shutdown; see [`Approach::run`].
+/// Serves until the shutdown (see [`Approach::run`]).
 ///
 /// # Errors
 ///

@@ -1,10 +1,10 @@
-//! The file server in blocking std: one thread per connection.
+//! The file server in blocking std, with one thread per connection.
 //!
 //! The kernel schedules the threads, and the code reads from top to bottom. A thread that waits in
 //! `write` cannot read. Therefore, a connection that writes for longer than 10 ms starts a second
 //! thread, which reads what the client sends. Each connection needs at least one thread with a
 //! stack of its own, so the connection limit is lower than in the other siblings. A thread cannot
-//! be canceled: the server can only shut down the socket that the thread waits for.
+//! be canceled. The server can only shut down the socket that the thread waits for.
 //!
 //! Run `cargo run -p serve-std` and open <http://localhost:4000/> in a browser.
 
@@ -30,7 +30,7 @@ pub const APPROACH: Approach = Approach {
 };
 
 // ANCHOR: run
-/// Serves until the shutdown; see [`Approach::run`].
+/// Serves until the shutdown (see [`Approach::run`]).
 ///
 /// # Errors
 ///

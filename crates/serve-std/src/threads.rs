@@ -1,5 +1,5 @@
-//! The parts that a runtime would provide: starting threads, reading in one thread while another
-//! writes, and ending threads.
+//! The parts that a runtime would provide. They start and end threads, and read in one thread while
+//! another thread writes.
 
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind};
@@ -14,8 +14,8 @@ use socket2::SockRef;
 
 use crate::drain;
 
-/// The stack size of a thread, in bytes: 128 KiB. A stack occupies memory only for the pages that
-/// are used. But with std's default of 2 MiB, a thousand connections would exhaust the address
+/// The stack size of a thread, in bytes (128 KiB). A stack occupies memory only for the pages that
+/// are used. However, with std's default of 2 MiB, a thousand connections would exhaust the address
 /// space of a 32-bit machine.
 const STACK_BYTES: usize = 128 * 1024;
 
@@ -41,7 +41,7 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
 
 /// Configures a socket so that dropping it resets the connection.
 pub(crate) fn reset_on_close(stream: &TcpStream) {
-    // The call fails if the connection is already closed. In that case there is nothing to reset.
+    // The call fails if the connection is already closed, in which case there is nothing to reset.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
@@ -72,8 +72,9 @@ pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() +
     Ok(move || drop(socket.connect_timeout(&addr.into(), Duration::from_secs(1))))
 }
 
-/// The second thread of a connection, which drains the socket while the first thread writes. It
-/// starts only if writing takes longer than [`READER_DELAY`]. Dropping this value ends the thread.
+/// The second thread of a connection, which drains the socket while the first thread writes. The
+/// thread starts only if writing takes longer than [`READER_DELAY`]. Dropping this value ends the
+/// thread.
 pub(crate) struct ReaderThread<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     conn: &'scope Connection,
@@ -110,8 +111,8 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
     }
     // ANCHOR_END: start_if_due
 
-    /// Drains until EOF or the linger timeout. If the reader thread has been started, it drains the
-    /// socket. Otherwise, the calling thread does.
+    /// Drains until EOF or the linger timeout. If the reader thread has been started, that thread
+    /// drains the socket. If not, the calling thread drains the socket.
     pub(crate) fn drain(&self, linger: Duration) -> io::Result<()> {
         match self.result.get() {
             Some(result) => {

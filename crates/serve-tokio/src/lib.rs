@@ -1,8 +1,8 @@
-//! The file server in Tokio: one task per connection, on a few worker threads.
+//! The file server in Tokio, with one task per connection on a few worker threads.
 //!
 //! A waiting task needs a few hundred bytes of memory, whereas a thread needs a stack. However, a
 //! task must not block its worker thread. Tokio's reactor reports when a socket is ready, but it
-//! cannot report this for files. Therefore, data that is not in the page cache is read on the
+//! cannot report when a file is ready. Therefore, data that is not in the page cache is read on the
 //! blocking pool.
 //!
 //! Run `cargo run -p serve-tokio` and open <http://localhost:4000/> in a browser.
@@ -30,12 +30,12 @@ pub const APPROACH: Approach = Approach {
 };
 
 // ANCHOR: run
-/// Serves until the shutdown; see [`Approach::run`].
+/// Serves until the shutdown (see [`Approach::run`]).
 ///
 /// # Errors
 ///
-/// Returns an error if the runtime cannot be built: no file descriptor is left, or a thread cannot
-/// be started.
+/// Returns an error if the runtime cannot be built because no file descriptor is left or a thread
+/// cannot be started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     // ANCHOR: start
     let workers = server.config.workers;
@@ -82,7 +82,7 @@ async fn accept_loop(
                 }
             }
         }
-        // The set keeps a finished task until it is joined.
+        // The set keeps a finished task until the task is joined.
         while connections.try_join_next().is_some() {}
     }
 }
@@ -189,7 +189,7 @@ async fn write_bytes(
 
 // ANCHOR: zero_copy
 async fn send_zero_copy(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<u64> {
-    // The cooperative budget is not sufficient: each of its 128 operations may send 1 MiB.
+    // The cooperative budget is not sufficient, because each of its 128 operations may send 1 MiB.
     let mut time_slice = TimeSlice::new();
     for chunk_bytes in body.chunks(conn.config()) {
         let started = conn.chunk_started();

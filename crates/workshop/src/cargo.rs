@@ -1,4 +1,4 @@
-//! Building exercises with cargo.
+//! Builds exercises with Cargo.
 
 use std::collections::BTreeMap;
 use std::env;
@@ -21,7 +21,7 @@ pub struct BuildOutput {
     pub is_complete: bool,
 }
 
-/// A message of the compiler about a target.
+/// A compiler message about a target.
 #[derive(Debug)]
 pub struct CompilerMessage {
     pub target: String,
@@ -49,8 +49,8 @@ pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<BuildO
     Ok(built)
 }
 
-/// Builds targets without output, even if some of them do not compile. If cargo fails for another
-/// reason, runs it again with its own output, which shows the reason.
+/// Builds targets without output, even if some of them do not compile. If Cargo fails for a
+/// different reason, runs Cargo again and shows its output, which states the reason.
 pub fn build_all(folder: &Path, arguments: &[&str]) -> Result<BuildOutput> {
     let built = build(folder, arguments, false)?;
     if !built.is_complete && !built.has_errors() {
@@ -59,7 +59,7 @@ pub fn build_all(folder: &Path, arguments: &[&str]) -> Result<BuildOutput> {
     Ok(built)
 }
 
-/// Runs a cargo command with its own output. Fails if cargo fails.
+/// Runs a `cargo` command and shows its output. Fails if the command fails.
 pub fn run(folder: &Path, name: &str, arguments: &[&str]) -> Result<()> {
     let mut cargo = command(folder, name);
     cargo.args(arguments);
@@ -83,14 +83,19 @@ impl BuildOutput {
         }
     }
 
-    /// The path of a program, by target name.
+    /// Returns the path of a program, by target name.
     pub fn program(&self, name: &str) -> Result<&Path> {
         let program = self.programs.get(name).map(PathBuf::as_path);
-        program
-            .with_context(|| format!("cargo built no program `{name}`\nhelp: add it to Cargo.toml"))
+        program.with_context(|| {
+            format!(
+                "`cargo` built no program `{name}`\nhelp: add it to \
+                                      Cargo.toml"
+            )
+        })
     }
 
-    /// Whether the compiler reported an error. If not, cargo failed for another reason.
+    /// Returns whether the compiler reported an error. If it reported none, Cargo failed for a
+    /// different reason.
     pub fn has_errors(&self) -> bool {
         self.messages.iter().any(|message| message.is_error)
     }
@@ -99,19 +104,20 @@ impl BuildOutput {
 fn command(folder: &Path, name: &str) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.arg(name).arg("--manifest-path").arg(folder.join("Cargo.toml"));
-    // A separate target folder, so that an editor's builds and these do not wait for each other.
+    // With a separate target folder, these builds and an editor's builds do not wait for each
+    // other.
     command.env("CARGO_TARGET_DIR", folder.join("target/workshop"));
     command
 }
 
-/// Runs a command until it exits. Passes each line of its stdout, if that is a pipe, to `act`.
-/// Returns whether it succeeded.
+/// Runs a command until it exits. If its stdout is a pipe, passes each line to `act`. Returns
+/// whether the command succeeded.
 fn wait_for(mut command: Command, mut act: impl FnMut(&str)) -> Result<bool> {
     // A compiler that is killed does not remove its temporary files.
     let temporary = TempFolder::new().context("cannot create a temporary folder")?;
     command.env("TMPDIR", temporary.path());
     let mut group = Group::spawn(command.stdin(Stdio::null())).map_err(|error| {
-        anyhow!("cannot start `cargo`: {error}\nhelp: install it from https://rustup.rs")
+        anyhow!("cannot start `cargo`: {error}\nhelp: install Rust from https://rustup.rs")
     })?;
     if let Some(stdout) = group.child().stdout.take() {
         BufReader::new(stdout).lines().map_while(Result::ok).for_each(|line| act(&line));

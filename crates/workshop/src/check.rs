@@ -1,4 +1,4 @@
-//! `check`: builds an exercise, grades it and explains the verdicts.
+//! The command `check`, which builds and grades an exercise and explains the verdicts.
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,8 +22,8 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 /// The time limit for a learner's program to start listening.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Checks one exercise: the learner's server, or the one that `command` starts. Returns whether all
-/// checks pass.
+/// Checks the learner's server for one exercise, or the server that `command` starts. Returns
+/// whether all checks pass.
 pub fn check(course: &Course, exercise: &Exercise, command: Option<&str>) -> Result<bool> {
     let subject = match command {
         Some(command) => foreign_subject(course, exercise, command)?,
@@ -45,7 +45,7 @@ pub fn check(course: &Course, exercise: &Exercise, command: Option<&str>) -> Res
         let start = printed.fetch_max(end, Ordering::Relaxed);
         all[start.min(end)..end].iter().for_each(|graded| print_verdict(graded, name_width));
     };
-    // Print each verdict as soon as all earlier ones are known.
+    // Print each verdict as soon as all earlier verdicts are known.
     let report = |all: &[GradedItem]| {
         let unknown = all.iter().position(|graded| graded.verdict.is_none());
         print_until(unknown.unwrap_or(all.len()), all);
@@ -54,7 +54,7 @@ pub fn check(course: &Course, exercise: &Exercise, command: Option<&str>) -> Res
     let graded = grade::grade(&[job], Some(&report)).remove(0);
     print_until(graded.len(), &graded);
     if graded.iter().any(|graded| graded.verdict.is_none()) {
-        output::line("  (later: runs only if all of the above pass)");
+        output::line("  (later: runs only if all checks above pass)");
     }
     output::line("");
     if let Some(explanation) = grade::explain(exercise, &graded) {
@@ -68,10 +68,10 @@ pub fn check(course: &Course, exercise: &Exercise, command: Option<&str>) -> Res
 }
 
 /// Builds the learner's program. If it does not compile, prints the next steps and returns `None`.
-/// Fails if cargo fails for a reason other than a compiler error.
+/// Fails if Cargo fails for a reason other than a compiler error.
 pub fn build(course: &Course, exercise: &Exercise) -> Result<Option<BuildOutput>> {
     if !course.folder.join("target/workshop").exists() {
-        output::line("The first build takes a while; later builds take a second or two.");
+        output::line("The first build takes a while. Later builds take a second or two.");
     }
     let (package, starter) = (exercise.package(), exercise.starter_program());
     let mut arguments = vec!["-p", package.as_str(), "--bin", package.as_str()];
@@ -86,7 +86,7 @@ pub fn build(course: &Course, exercise: &Exercise) -> Result<Option<BuildOutput>
     if !built.has_errors() {
         let warm = called_as("warm");
         bail!(
-            "cargo could not build the exercise\nhelp: if cargo needs the network, run this \
+            "`cargo` could not build the exercise\nhelp: if Cargo needs the network, run this \
              command once while you are connected:\n  {warm}"
         );
     }
@@ -98,7 +98,8 @@ pub fn build(course: &Course, exercise: &Exercise) -> Result<Option<BuildOutput>
     Ok(None)
 }
 
-/// Returns the subject of the checks for a program that was built. `name` is its target name.
+/// Returns the subject of the checks for a program that was built. `name` is the program's target
+/// name.
 pub fn built_subject(
     exercise: &Exercise,
     built: &BuildOutput,

@@ -41,7 +41,7 @@ its dependencies. Afterwards, a build on this computer needs no network.
 
 To copy the sources of the dependencies to other computers, run `cargo vendor`
 in the root folder of the kit and in lessons/exercises. It writes the sources
-into a folder, and prints the lines that .cargo/config.toml needs to use it.";
+into a folder, and prints the lines that .cargo/config.toml needs to use them.";
 
 /// Run the exercises of the kit, and check your solutions
 #[derive(Debug, Parser)]
@@ -122,13 +122,13 @@ struct Selection {
 }
 
 impl Selection {
-    /// Returns the exercise that the command line names.
+    /// Returns the exercise that is specified on the command line, if any.
     fn named<'p>(&self, course: &'p Course) -> Result<Option<&'p Exercise>> {
         self.exercise.as_ref().map(|name| course.find(name)).transpose()
     }
 
-    /// Returns the named exercise. The default is the first exercise that is not done, or else the
-    /// last one.
+    /// Returns the exercise that is specified on the command line. The default is the first
+    /// exercise that is not done, or the last exercise if all are done.
     fn find<'p>(&self, course: &'p Course) -> Result<&'p Exercise> {
         let progress = Progress::read(&course.folder)?;
         let first = self.named(course)?.or_else(|| course.next(&progress));
@@ -136,7 +136,7 @@ impl Selection {
     }
 }
 
-/// Runs the command that the command line names. Returns whether everything passed.
+/// Runs the command that is specified on the command line. Returns whether all checks passed.
 pub fn run() -> Result<bool> {
     let options = Options::parse();
     harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;

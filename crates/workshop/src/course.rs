@@ -39,11 +39,12 @@ impl Course {
         Ok(Self { folder, exercises })
     }
 
-    /// Finds an exercise by its number or folder: `5`, `05`, `05-survive-errors`.
+    /// Finds an exercise by its number or folder, such as `5`, `05` or `05-survive-errors`.
     pub fn find(&self, name: &str) -> Result<&Exercise> {
         let name = name.trim_end_matches(['/', '\\']);
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-        // Only the number counts: the rest of a folder's name may differ in earlier versions.
+        // Only the number is compared, because the folder may have had a different name in earlier
+        // versions.
         let number = format!("{:0>2}", number_of(name));
         let is_named = |exercise: &&Exercise| exercise.number == number;
         self.exercises.iter().find(is_named).with_context(|| {
@@ -56,17 +57,17 @@ impl Course {
         })
     }
 
-    /// The first exercise that is not done.
+    /// Returns the first exercise that is not done.
     pub fn next(&self, progress: &Progress) -> Option<&Exercise> {
         self.exercises.iter().find(|exercise| !progress.is_done(&exercise.number))
     }
 
-    /// The folder of the lessons.
+    /// Returns the folder of the lessons.
     pub fn lessons(&self) -> PathBuf {
         self.folder.parent().map(Path::to_owned).unwrap_or_default()
     }
 
-    /// The root folder of the kit.
+    /// Returns the root folder of the kit.
     pub fn kit(&self) -> PathBuf {
         self.lessons().parent().map(Path::to_owned).unwrap_or_default()
     }
@@ -84,14 +85,14 @@ pub fn command_for(exercise: &Exercise, command: &str) -> String {
     called_as(&format!("{command} {}", exercise.number))
 }
 
-/// Returns a path for display. If it is below the current folder, it is relative to that folder.
+/// Returns a path for display. A path below the current folder is shown relative to that folder.
 pub fn display_path(path: &Path) -> String {
     let here = env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
-/// Returns the folder of the exercises in the kit that contains the current folder, or otherwise in
-/// the kit from which this program was built.
+/// Returns the folder of the exercises in the kit that contains the current folder. If the current
+/// folder is not in a kit, returns the folder in the kit from which this program was built.
 fn default_folder() -> PathBuf {
     let exercises = Path::new("lessons/exercises");
     let here = env::current_dir().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! An exercise: a folder that contains an `exercise.toml`, whose fields are those of [`Plan`].
+//! An exercise is a folder that contains a file `exercise.toml` with the fields of [`Plan`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,13 +13,13 @@ const YOUR_TURN: &str = "Your turn";
 /// One exercise.
 #[derive(Debug)]
 pub struct Exercise {
-    /// The number of the exercise: two digits.
+    /// The number of the exercise, which has two digits.
     pub number: String,
-    /// The name of its folder, such as `05-survive-errors`.
+    /// The name of the exercise's folder, such as `05-survive-errors`.
     pub name: String,
     pub folder: PathBuf,
     pub plan: Plan,
-    /// The checks that grade it, in the order of the exercise.
+    /// The checks that grade the exercise, in the order of `exercise.toml`.
     pub checks: Vec<&'static Check>,
 }
 
@@ -30,25 +30,25 @@ pub struct Plan {
     pub title: String,
     /// The time that a learner who has read the lesson needs, in minutes.
     pub minutes: u32,
-    /// The file name of its lesson, in `lessons/`.
+    /// The file name of the lesson, in `lessons/`.
     pub lesson: String,
     /// The subject of the exercise, in one sentence.
     pub idea: String,
     /// The arguments of the program. They contain the placeholders `{file}` and `{port}` of
     /// `conformance`, and optionally `{chunk}`, `{preamble}`, `{stall}` and `{limit}`.
     pub arguments: String,
-    /// The names of the checks of `conformance` that grade it. Failures are explained in this
-    /// order.
+    /// The names of the checks of `conformance` that grade the exercise. Failures are explained in
+    /// this order.
     checks: Vec<String>,
-    /// `[starter]`: the failure that the starter must show.
+    /// The failure that the starter must show (`[starter]`).
     pub starter: ExpectedFailure,
-    /// `[[diagnosis]]`: explanations of failures. The first one that matches is printed.
+    /// Explanations of failures (`[[diagnosis]]`). The first explanation that matches is printed.
     #[serde(default, rename = "diagnosis")]
     pub diagnoses: Vec<Diagnosis>,
-    /// `[[wrong]]`: plausible but incorrect answers.
+    /// Plausible but incorrect answers (`[[wrong]]`).
     #[serde(default, rename = "wrong")]
     pub wrong_answers: Vec<WrongAnswer>,
-    /// `[[measure]]`: measurements, taken when all checks pass.
+    /// Measurements that are taken when all checks pass (`[[measure]]`).
     #[serde(default, rename = "measure")]
     pub measures: Vec<MeasurePlan>,
 }
@@ -59,7 +59,7 @@ pub struct Plan {
 pub struct ExpectedFailure {
     /// The name of a check or of a measurement.
     pub check: String,
-    /// A part of the message of the failure. Numbers of seconds in it are not compared.
+    /// Part of the message of the failure. Numbers of seconds are not compared.
     #[serde(default)]
     pub words: String,
 }
@@ -68,11 +68,11 @@ pub struct ExpectedFailure {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Diagnosis {
-    /// Its name, to which `[[wrong]]` refers.
+    /// The name of the diagnosis, to which `[[wrong]]` refers.
     pub id: String,
     /// The name of a check or of a measurement.
     pub check: String,
-    /// A part of the message of the failure. Numbers of seconds in it are not compared. If it is
+    /// Part of the message of the failure. Numbers of seconds are not compared. If `words` is
     /// empty, every failure of `check` matches.
     #[serde(default)]
     pub words: String,
@@ -84,9 +84,10 @@ pub struct Diagnosis {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrongAnswer {
-    /// The name of the file without `.rs`. The name of its target in Cargo.toml is `wrong-NN-ID`.
+    /// The name of the file without `.rs`. The answer's target in Cargo.toml is named
+    /// `wrong-NN-ID`.
     pub id: String,
-    /// The id of the diagnosis, or the name of the measurement, that must explain it.
+    /// The id of the diagnosis, or the name of the measurement, that must explain the failure.
     pub diagnosis: String,
 }
 
@@ -104,9 +105,9 @@ pub struct MeasurePlan {
     pub chunk: Option<usize>,
     pub at_most: Option<f64>,
     pub at_least: Option<f64>,
-    /// For `blocked-in`: the expected system call, or several of them, separated by spaces.
+    /// The expected system calls of `blocked-in`, separated by spaces.
     pub is: Option<String>,
-    /// For `source-lacks`: the word that the source must not contain.
+    /// The word that the source must not contain, for `source-lacks`.
     pub word: Option<String>,
     /// The text that is printed for the learner if the value is outside the limits.
     pub explanation: String,
@@ -122,14 +123,14 @@ pub enum MeasureKind {
     ReadCalls,
     /// The growth of the server's memory while clients are connected, in KiB.
     MemoryKib,
-    /// The CPU time in milliseconds: in one second while clients are connected or, without clients,
-    /// to send the file to one client.
+    /// The CPU time in milliseconds. With clients, it is the CPU time within one second. Without
+    /// clients, it is the CPU time that the server needs to send the file to one client.
     CpuMs,
     /// The system call in which one of the server's threads waits while clients are connected.
     BlockedIn,
     /// The speed of sending the file, as a multiple of the speed of the example `starter-NN`.
     TimesStarter,
-    /// The absence of a word in `src/main.rs`.
+    /// The absence of a word from `src/main.rs`.
     SourceLacks,
 }
 
@@ -194,7 +195,7 @@ impl Exercise {
         plan.measures.iter().try_for_each(MeasurePlan::validate)
     }
 
-    /// The names of the checks, followed by those of the measurements.
+    /// The names of the checks, followed by the names of the measurements.
     pub fn graded_names(&self) -> impl Iterator<Item = &'static str> {
         let measures = self.plan.measures.iter().map(|plan| plan.what.name());
         self.checks.iter().map(|check| check.id).chain(measures)
@@ -270,7 +271,7 @@ impl MeasurePlan {
             _ => (has_bound && self.is.is_none(), "at_most or at_least"),
         };
         let name = self.what.name();
-        ensure!(is_complete, "measurement `{name}` requires {help}, and no other limit");
+        ensure!(is_complete, "measurement `{name}` requires {help}, and allows no other limit");
         Ok(())
     }
 

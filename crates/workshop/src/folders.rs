@@ -1,4 +1,4 @@
-//! Reads, compares and replaces folders of source files: a learner's work and the starter.
+//! Reads, compares and replaces folders of source files, such as a learner's work and the starter.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -37,7 +37,7 @@ pub fn write(files: &Files, folder: &Path) -> io::Result<()> {
 
 /// Replaces the content of `folder` with `files`.
 pub fn replace(files: &Files, folder: &Path) -> io::Result<()> {
-    // Writes first, so that no file has been removed if writing fails.
+    // Write first, so that no file has been removed if a write fails.
     write(files, folder)?;
     for name in read(folder)?.keys().filter(|name| !files.contains_key(*name)) {
         fs::remove_file(folder.join(name))?;

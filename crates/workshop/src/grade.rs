@@ -22,11 +22,11 @@ const START_FAILURES: &[(&str, &str)] = &[
     (
         "the server ended before it listened",
         "Your server exited at startup, before a client connected. The end of its output is above. \
-         Start it yourself to see the whole output.",
+         Start the server yourself to see the whole output.",
     ),
     (
         "cannot start `",
-        "The server could not be started: the system did not find the program, or has no \
+        "The server could not be started. The system did not find the program, or you have no \
          permission to run it. Run the command yourself, and replace the placeholders with a file \
          and a port.",
     ),
@@ -70,9 +70,9 @@ const GENERAL_FAILURES: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Subject {
     pub target: Target,
-    /// The path of its source file, if it is known.
+    /// The path of the server's source file, if the path is known.
     pub source: Option<PathBuf>,
-    /// The original starter, if a measurement compares the server with it.
+    /// The original starter, if a measurement compares the server with the starter.
     pub starter: Option<Target>,
 }
 
@@ -81,7 +81,7 @@ pub struct Subject {
 pub struct Job<'a> {
     pub exercise: &'a Exercise,
     pub subject: Subject,
-    /// The first checks of the exercise, or all of them.
+    /// The first checks of the exercise, or all checks.
     pub checks: &'a [&'static Check],
 }
 
@@ -94,7 +94,8 @@ pub struct GradedItem {
     /// The name of the check or of the measurement.
     pub name: &'static str,
     pub title: String,
-    /// `None` if it has not run: an earlier check failed, or, for a measurement, any check.
+    /// The verdict, or `None` if the check or measurement has not run. A failed check may prevent
+    /// later checks, and prevents all measurements.
     pub verdict: Option<Verdict>,
 }
 
@@ -196,7 +197,8 @@ fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
     })
 }
 
-/// Returns the explanation of the first failure that has a diagnosis, or else of the first failure.
+/// Returns the explanation of the first failure that has a diagnosis. If no failure has a
+/// diagnosis, returns the explanation of the first failure.
 pub fn explain<'a>(exercise: &'a Exercise, all: &'a [GradedItem]) -> Option<Explanation<'a>> {
     let mut failures = all.iter().filter_map(|graded| match &graded.verdict {
         Some(Verdict::Fail(actual)) => Some((graded, actual.as_str())),
@@ -221,7 +223,7 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [GradedItem]) -> Option<Expl
     explained.or_else(|| {
         let check = exercise.checks.iter().find(|check| check.id == first.name);
         // The check's hint comes last, because it describes the most likely cause of any failure of
-        // the check, and not necessarily the cause of this one.
+        // the check, and not necessarily the cause of this failure.
         let text = general_text(GENERAL_FAILURES, first_actual).or(check.map(|check| check.hint));
         general(text.unwrap_or_default())
     })
@@ -254,7 +256,7 @@ fn judge_number(plan: &MeasurePlan, number: f64) -> Verdict {
     let is_low = plan.at_least.is_some_and(|least| number < least);
     let is_high = plan.at_most.is_some_and(|most| number > most);
     match is_low || is_high {
-        // More than one decimal digit of a ratio is not significant.
+        // Only the first decimal digit of a ratio is significant.
         true => {
             let actual = (number * 10.0).round() / 10.0;
             Verdict::Fail(format!("expected {}, got {actual}", plan.limits()))
@@ -289,12 +291,13 @@ fn judge_source(plan: &MeasurePlan, subject: &Subject) -> Verdict {
         None => Verdict::Pass,
         Some(index) => {
             let line = index + 1;
-            Verdict::Fail(format!("expected no `{word}` in the source, got it in line {line}"))
+            Verdict::Fail(format!("expected no `{word}` in the source, got one in line {line}"))
         }
     }
 }
 
-/// Returns the speed as a multiple of the starter's speed: the median of several rounds.
+/// Returns the speed as a multiple of the starter's speed. The value is the median of several
+/// rounds.
 fn times_starter(target: &Target, starter: &Target, load: Load) -> Result<f64, Verdict> {
     let mut times = Vec::new();
     for _ in 0..ROUNDS {
@@ -319,6 +322,6 @@ mod tests {
             "client 3 of 8: expected the first byte within 5 s"
         ));
         assert!(!contains_words("5 s", "expected 5 bytes, got 5 segments"));
-        assert!(contains_words("", "whatever"));
+        assert!(contains_words("", "any message"));
     }
 }

@@ -1,4 +1,4 @@
-//! The other commands of a learner: list, next, hint, solution, run, reset and warm.
+//! The commands `list`, `next`, `hint`, `solution`, `run`, `reset`, `warm` and `keep`.
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -126,7 +126,7 @@ pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Res
              find it yourself.",
         );
         if !ask("Show the solution?")? {
-            output::line("Try a hint instead. There are three:");
+            output::line("Try one of the three hints instead:");
             output::rows(&[("a hint", command_for(exercise, "hint"))]);
             return Ok(true);
         }
@@ -157,15 +157,21 @@ pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
     })();
     let copied = copied.map_err(|error| {
         let folder = display_path(&exercise.folder);
-        anyhow!("cannot reset `{folder}`: {error}\nhelp: your work was not changed")
+        anyhow!(
+            "cannot reset `{folder}`: {error}\nhelp: fix the cause and try again (your work \
+                 was not changed)"
+        )
     })?;
     let Some(starter) = copied else {
-        output::line("There is nothing to reset: src/ is the same as starter/.");
+        output::line("There is nothing to reset, because src/ and starter/ are identical.");
         return Ok(true);
     };
     folders::replace(&starter, &source).map_err(|error| {
         let (source, copy) = (display_path(&source), display_path(&copy));
-        anyhow!("cannot replace `{source}`: {error}\nhelp: a copy of your work is in {copy}")
+        anyhow!(
+            "cannot replace `{source}`: {error}\nhelp: restore your work from the copy in \
+                 {copy}"
+        )
     })?;
     let mut progress = Progress::read(&course.folder)?;
     progress.change(&exercise.number, |note| note.done = None)?;
@@ -235,7 +241,7 @@ pub fn warm(course: &Course) -> Result<bool> {
     }
     cargo::run(&course.folder, "fetch", &[])?;
     output::line("Building all exercises …");
-    // If an unfinished exercise does not compile, its dependencies are built nevertheless.
+    // Even if an unfinished exercise does not compile, its dependencies are built.
     cargo::build_all(&course.folder, &["--workspace", "--bins", "--keep-going", "--offline"])?;
     output::line("");
     output::success("Done. The exercises no longer need the network.");
@@ -245,7 +251,7 @@ pub fn warm(course: &Course) -> Result<bool> {
 /// Asks a question. Returns `true` only for the answer `y` or `yes`.
 fn ask(question: &str) -> Result<bool> {
     let is_possible = io::stdin().is_terminal();
-    ensure!(is_possible, "cannot ask \"{question}\": stdin is not a terminal\nhelp: pass --yes");
+    ensure!(is_possible, "cannot ask \"{question}\": stdin is not a terminal\nhelp: pass `--yes`");
     let _ = write!(io::stdout(), "{question} [y/N] ");
     let _ = io::stdout().flush();
     let mut answer = String::new();

@@ -1,4 +1,4 @@
-//! `workshop`: the exercise runner.
+//! The program `workshop`, which runs the exercises.
 
 mod cargo;
 mod check;

@@ -1,4 +1,4 @@
-//! Output for a terminal: 80 columns, readable without color.
+//! Prints output for a terminal with 80 columns. The output is readable without color.
 
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -15,12 +15,12 @@ pub fn line(text: impl Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Prints a text, wrapped to the width.
+/// Prints text, wrapped to the width.
 pub fn text(text: &str) {
     styled(text, &Style::new());
 }
 
-/// Prints a text in a style, wrapped to the width.
+/// Prints text in a style, wrapped to the width.
 pub fn styled(text: &str, style: &Style) {
     for part in text.trim().lines() {
         wrapped(part, WIDTH).iter().for_each(|part| line(style.apply_to(part)));
@@ -54,7 +54,7 @@ pub fn rows(rows: &[(&str, String)]) {
     }
 }
 
-/// Prints rows of a label and a text, wrapped to the width.
+/// Prints rows of a label and text, wrapped to the width.
 pub fn wrapped_rows(rows: &[(&str, &str)]) {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, text) in rows {
@@ -62,7 +62,7 @@ pub fn wrapped_rows(rows: &[(&str, &str)]) {
     }
 }
 
-/// Prints a label and a text, wrapped to the width. `label_width` does not count escape sequences.
+/// Prints a label and text, wrapped to the width. `label_width` does not count escape sequences.
 pub fn wrapped_row(label: &str, label_width: usize, text: &str) {
     for (index, part) in wrapped(text, WIDTH - label_width - 4).iter().enumerate() {
         match index {
@@ -89,17 +89,17 @@ pub fn error(error: &Error) {
     }
 }
 
-/// Prints a text in green, for a success.
+/// Prints text in green, for a success.
 pub fn success(text: &str) {
     styled(text, &Style::new().green().bold());
 }
 
-/// Prints a text in red, for a failure.
+/// Prints text in red, for a failure.
 pub fn failure(text: &str) {
     styled(text, &Style::new().red().bold());
 }
 
-/// Returns a number with its noun: `1 check`, `2 checks`.
+/// Returns a number with its noun, such as `1 check` or `2 checks`.
 pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

@@ -47,7 +47,10 @@ impl Progress {
             let note = notes.entry(number_of(name).to_owned()).or_default();
             note.read(words).with_context(|| {
                 let (path, line_number) = (path.display(), index + 1);
-                format!("{path}:{line_number}: invalid line \"{line}\"\nhelp: fix or delete it")
+                format!(
+                    "{path}:{line_number}: invalid line \"{line}\"\nhelp: fix or delete the \
+                         line"
+                )
             })?;
         }
         Ok(Self { path, notes })

@@ -1,5 +1,5 @@
-//! `check --all`: proves that each starter fails, each solution passes, and each wrong answer is
-//! explained by its diagnosis.
+//! The command `check --all`, which proves that each starter fails, each solution passes, and each
+//! wrong answer is explained by its diagnosis.
 
 use std::fmt::{self, Display, Formatter};
 use std::fs;
@@ -23,7 +23,7 @@ use crate::output;
 /// many programs run concurrently.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The kinds of proofs to run. If none is set, all of them run.
+/// The kinds of proofs to run. If none is set, all proofs run.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Kinds {
@@ -45,7 +45,7 @@ pub struct Kinds {
 #[derive(Debug)]
 struct Claim<'a> {
     exercise: &'a Exercise,
-    /// The name of its target in Cargo.toml.
+    /// The name of the program's target in Cargo.toml.
     program: String,
     source: PathBuf,
     kind: Kind<'a>,
@@ -53,11 +53,11 @@ struct Claim<'a> {
 
 #[derive(Clone, Copy, Debug)]
 enum Kind<'a> {
-    /// Fails for the reason in exercise.toml.
+    /// The starter, which must fail for the reason in exercise.toml.
     Starter,
-    /// Passes.
+    /// The solution, which must pass.
     Solution,
-    /// Fails, and the diagnosis of this wrong answer explains the failure.
+    /// A wrong answer, which must fail. Its diagnosis must explain the failure.
     Wrong(&'a WrongAnswer),
 }
 
@@ -85,7 +85,7 @@ impl Error {
     }
 }
 
-/// Runs the proofs for one exercise or for all of them. Returns whether there was no error.
+/// Runs the proofs for one exercise or for all exercises. Returns whether all proofs succeeded.
 pub fn prove(course: &Course, only: Option<&Exercise>, kinds: Kinds) -> Result<bool> {
     let started = Instant::now();
     let kinds = match kinds == Kinds::default() {
@@ -192,7 +192,7 @@ fn link_errors(course: &Course, exercise: &Exercise) -> Vec<Error> {
     missing.collect()
 }
 
-/// Builds all programs, then grades them concurrently.
+/// Builds all programs, and then grades them concurrently.
 fn prove_programs(
     course: &Course,
     only: Option<&Exercise>,
@@ -270,7 +270,7 @@ fn diagnosis<'a>(exercise: &'a Exercise, wrong: &WrongAnswer) -> Option<&'a Diag
     exercise.plan.diagnoses.iter().find(|diagnosis| diagnosis.id == wrong.diagnosis)
 }
 
-/// Returns an error if the verdicts differ from those that the claim expects.
+/// Returns an error if the verdicts differ from the verdicts that the claim expects.
 fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
     let exercise = claim.exercise;
     let skipped = graded.iter().find_map(|graded| match &graded.verdict {
@@ -316,7 +316,7 @@ fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
                 }
                 None => "the wrong answer passes".to_owned(),
             };
-            (what, "add a check that detects it, or change its diagnosis")
+            (what, "add a check that detects the error, or change the diagnosis")
         }
         (Kind::Wrong(wrong), Some(failure)) if failure.id == Some(&wrong.diagnosis) => {
             return Ok(());

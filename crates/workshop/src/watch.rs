@@ -1,4 +1,4 @@
-//! `watch`: grades an exercise again whenever the learner saves a file.
+//! The command `watch`, which grades an exercise again whenever the learner saves a file.
 
 use std::io::{self, BufRead};
 use std::path::Path;
@@ -17,14 +17,14 @@ use crate::output;
 use crate::progress::Progress;
 
 /// The interval at which the files are read. Reading a few small files takes less than a
-/// millisecond. It also works in folders without change notifications, such as folders that a
+/// millisecond. Polling also works in folders without change notifications, such as folders that a
 /// container shares with its host.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Checks an exercise now and after every change, until the learner quits.
 pub fn watch<'a>(course: &'a Course, first: &'a Exercise) -> Result<bool> {
     let (sender, input) = mpsc::channel();
-    // Keeps the channel open after stdin has ended, so that `recv_timeout` still waits.
+    // `sender` keeps the channel open after stdin has ended, so that `recv_timeout` still waits.
     let input_sender = sender.clone();
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
@@ -90,7 +90,8 @@ fn print_waiting(exercise: &Exercise) {
     output::line("Press Enter to check again, or enter h (hint), n (next exercise) or q (quit).");
 }
 
-/// Returns the first exercise after this one that is not done, or else the first one of all.
+/// Returns the next exercise that is not done. After the last exercise, the search continues with
+/// the first exercise.
 fn next_after<'a>(course: &'a Course, exercise: &Exercise) -> Result<Option<&'a Exercise>> {
     let progress = Progress::read(&course.folder)?;
     let is_open =
@@ -100,7 +101,7 @@ fn next_after<'a>(course: &'a Course, exercise: &Exercise) -> Result<Option<&'a 
     Ok(open.find(|other| other.name > exercise.name).or(first))
 }
 
-/// Returns the source files of the program that can be read at the moment.
+/// Returns the source files of the program that are currently readable.
 fn sources(exercise: &Exercise) -> Files {
     let mut files = folders::read(&exercise.source()).unwrap_or_default();
     // Ignore an editor's temporary files.

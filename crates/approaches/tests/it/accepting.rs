@@ -1,5 +1,4 @@
-//! Tests of the beginning and the end of connections: how the server accepts them, and how it shuts
-//! down (clauses 9 and 10 of docs/CONTRACT.md).
+//! Tests of accepting connections and of the shutdown (clauses 9 and 10 of docs/CONTRACT.md).
 
 use std::io;
 use std::net::TcpStream;
@@ -34,7 +33,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("shutdown_resets_waiting_connections", shutdown_resets_waiting_connections),
 ];
 
-// Clause 9: accepting connections.
+// Tests of clause 9 (accepting connections).
 
 fn a_reset_before_accept_is_ignored(sibling: Sibling) {
     let ready = Ready::new(b"alive", |_| {});
@@ -76,8 +75,8 @@ fn no_client_waits_for_a_non_reading_client(sibling: Sibling) {
 }
 
 fn no_client_waits_for_a_client_that_keeps_up(sibling: Sibling) {
-    // The kernel accepts the whole file, so that the task of this client never waits. Sending it in
-    // chunks of one byte takes a long time.
+    // The kernel accepts the whole file, so that the task of this client never waits. Sending the
+    // file in chunks of one byte takes a long time.
     let content = random_bytes(150_000);
     let running = Running::start_with(sibling, &content, |config| {
         config.chunk_bytes = 1;
@@ -119,7 +118,7 @@ fn clients_beyond_the_connection_limit_wait(sibling: Sibling) {
     }
 }
 
-// Clause 10: shutdown.
+// Tests of clause 10 (shutdown).
 
 fn shutdown_lets_clients_finish(sibling: Sibling) {
     let content = random_bytes(8 * MIB);

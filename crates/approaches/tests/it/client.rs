@@ -31,7 +31,7 @@ fn with_deadlines(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Reads until the server's FIN. Panics if the connection ends in another way.
+/// Reads until the server's FIN. Panics if the connection ends in a different way.
 pub fn read_whole(mut stream: &TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).unwrap_or_else(|error| {
@@ -84,7 +84,8 @@ pub fn assert_same(actual: &[u8], expected: &[u8]) {
     assert_eq!(actual, expected, "expected {expected} bytes, got {actual}");
 }
 
-/// Returns pseudo-random bytes, so that misplaced data is detected. They include NUL, CR and LF.
+/// Returns pseudo-random bytes, so that misplaced data is detected. The bytes include NUL, CR and
+/// LF.
 pub fn random_bytes(count: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let next_byte = || {

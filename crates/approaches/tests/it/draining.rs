@@ -1,5 +1,5 @@
-//! Tests of what the server does with data from the client, while it sends and after the reply
-//! (clauses 5 to 7 of docs/CONTRACT.md).
+//! Tests of how the server handles data from the client, during and after the reply (clauses 5 to 7
+//! of docs/CONTRACT.md).
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -43,7 +43,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ),
 ];
 
-// Clause 5: reading while sending.
+// Tests of clause 5 (reading while sending).
 
 fn data_is_read_while_the_file_is_sent(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, |_| {});
@@ -57,8 +57,8 @@ fn data_is_read_while_the_file_is_sent(sibling: Sibling) {
     assert_contains(&events, data);
 }
 
-/// If a client keeps up with the server, its task never waits for the socket. The task must read
-/// nevertheless.
+/// Even if a client keeps up with the server, so that its task never waits for the socket, the task
+/// must read.
 fn data_is_read_from_a_client_that_keeps_up(sibling: Sibling) {
     let content = random_bytes(300_000);
     let running = Running::start_with(sibling, &content, |config| {
@@ -127,7 +127,7 @@ fn a_flooding_client_neither_fills_the_log_nor_blocks_others(sibling: Sibling) {
     );
 }
 
-// Clause 6: half-close.
+// Tests of clause 6 (half-close).
 
 fn half_close_still_sends_the_file(sibling: Sibling) {
     let content = random_bytes(8 * MIB);
@@ -140,7 +140,7 @@ fn half_close_still_sends_the_file(sibling: Sibling) {
     assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
 }
 
-// Clause 7: lingering close.
+// Tests of clause 7 (lingering close).
 
 fn an_unread_request_does_not_truncate_the_reply(sibling: Sibling) {
     let content = random_bytes(2_000_000);

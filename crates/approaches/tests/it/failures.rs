@@ -1,5 +1,5 @@
-//! Tests that an error ends one connection, but neither the server nor other connections (clause 8
-//! of docs/CONTRACT.md).
+//! Tests that an error ends only one connection, and does not affect the server or other
+//! connections (clause 8 of docs/CONTRACT.md).
 
 use std::fs;
 use std::io::{self, Write};
@@ -88,7 +88,7 @@ fn a_stalled_client_is_reset(sibling: Sibling) {
     assert_reset_when_stalled(running);
 }
 
-/// Tests the code for macOS and Windows, which do not report acknowledgements.
+/// Tests the code for macOS and Windows, which do not report acknowledgments.
 fn a_stalled_client_is_reset_without_acknowledgement_info(sibling: Sibling) {
     let mut ready = Ready::new(b"", |config| config.stall_timeout = Duration::from_secs(1));
     ready.server.reports_acknowledgements = false;
@@ -138,8 +138,8 @@ fn a_slow_client_is_not_disconnected(sibling: Sibling) {
     let started = Instant::now();
     let mut remaining = BYTES as usize + BARE.len();
     while remaining > 0 {
-        // The client is slow for three times the stall timeout, then fast. At the slow pace, its
-        // receive window never opens as far as the kernel's `TCP_USER_TIMEOUT` requires.
+        // The client is slow for three times the stall timeout, and then fast. At the slow pace,
+        // its receive window never opens as far as the kernel's `TCP_USER_TIMEOUT` requires.
         let is_slow = started.elapsed() < Duration::from_secs(3);
         if is_slow {
             thread::sleep(Duration::from_millis(100));

@@ -33,7 +33,8 @@ const SIBLING_CODE_LINES_MAX: usize = 190;
 const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Crates that are a runtime, or a part of one: an executor, a reactor, a blocking pool.
+/// Crates that are a runtime or part of a runtime, such as an executor, a reactor or a blocking
+/// pool.
 const RUNTIMES: [&str; 8] = [
     "async-executor",
     "async-global-executor",
@@ -112,7 +113,10 @@ fn only_the_table_depends_on_siblings() {
         let needed = dependencies(package, Some("1"));
         let named = siblings().iter().filter(|sibling| needed.contains(*sibling)).count();
         let expected = if package == "approaches" { siblings().len() } else { 0 };
-        assert_eq!(named, expected, "the number of siblings that {package} depends on: {needed:?}");
+        assert_eq!(
+            named, expected,
+            "unexpected siblings in the dependencies of {package}: {needed:?}"
+        );
     }
 }
 

@@ -1,5 +1,5 @@
-//! Tests of a server process that need features of Linux: lists of open descriptors, network
-//! namespaces and limits on threads.
+//! Tests of a server process that need features of Linux, such as lists of open descriptors,
+//! network namespaces and limits on threads.
 
 use std::fs::{self, Permissions};
 use std::io::{Write, stderr};
@@ -55,8 +55,8 @@ fn all_descriptors_are_closed(sibling: Sibling) {
     assert_eq!(process.wait().code(), Some(0));
 }
 
-/// Runs the server in a new network namespace. It has only a loopback interface, which is down, so
-/// that the server cannot reach even the address of its listener.
+/// Runs the server in a new network namespace. The namespace has only a loopback interface, which
+/// is down, so that the server cannot reach even the address of its listener.
 fn shutdown_needs_no_network(sibling: Sibling) {
     let (_folder, path) = long_file();
     let unshare = ["unshare", "--net"];

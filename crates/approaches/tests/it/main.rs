@@ -1,10 +1,10 @@
 //! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table must pass
 //! the same tests.
 //!
-//! - `sending`, `draining`, `failures` and `accepting` test what the server does. The server runs
-//!   in this process.
-//! - `program`, `descriptors` and `linux` run the server as a process. They test its signals, exit
-//!   codes and output, and what it needs from the system.
+//! - `sending`, `draining`, `failures` and `accepting` test the behavior of the server. The server
+//!   runs in this process.
+//! - `program`, `descriptors` and `linux` run the server as a process. They test its signals, its
+//!   exit codes, its output and its use of system resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
 //! test for all siblings.

@@ -1,4 +1,5 @@
-//! Finds the modules of a crate and the modules that each one uses, from the tokens of its files.
+//! Finds the modules of a crate, and the modules that each module uses, from the tokens of the
+//! files.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -42,8 +43,8 @@ impl Modules {
         self.contents.insert(module, tokens);
     }
 
-    /// Returns each module with the modules that it uses. References to a module that contains
-    /// the using module are not included, because a child module is a part of its parent.
+    /// Returns each module with the modules that it uses. References to a module that contains the
+    /// using module are not included, because a child module is part of its parent.
     pub fn uses(&self) -> Uses {
         let uses = self.contents.iter().map(|(module, tokens)| {
             let mut used = BTreeSet::new();
@@ -100,7 +101,7 @@ impl Modules {
                 _ => module.push(name.clone()),
             }
         }
-        // The last names are those of items, or of modules inside a file.
+        // The last names are names of items or of modules inside a file.
         while !self.contents.contains_key(&module) {
             module.pop();
         }
@@ -108,7 +109,7 @@ impl Modules {
     }
 }
 
-/// The names of modules, and the names of the modules that each one uses.
+/// The names of modules, and the names of the modules that each module uses.
 pub type Uses = BTreeMap<String, BTreeSet<String>>;
 
 /// Returns a shortest cycle that begins and ends with `module`, as `a -> b -> a`, or `None` if the

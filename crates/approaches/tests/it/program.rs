@@ -1,4 +1,4 @@
-//! Tests of a server as a program: signals, exit codes and output.
+//! Tests of the signals, exit codes and output of a server process.
 
 use std::env;
 use std::io::{BufRead, Read};
@@ -27,7 +27,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("an_unread_stdout_does_not_block_clients", an_unread_stdout_does_not_block_clients),
 ];
 
-// Clause 10: shutdown.
+// Tests of clause 10 (shutdown).
 
 fn the_first_signal_ends_with_exit_code_0(sibling: Sibling) {
     let content = random_bytes(8 << 20);
@@ -123,7 +123,7 @@ fn the_start_message_is_on_stderr(sibling: Sibling) {
     assert_eq!(stdout.lines().count(), 1, "expected only the event `shutdown`");
 }
 
-// Clause 11: events.
+// Tests of clause 11 (events).
 
 fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
     let content = random_bytes(100_000);
@@ -138,7 +138,8 @@ fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
 }
 
 fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
-    // One event per byte: many more events than fit into the queue and the pipe.
+    // The server logs one event per byte, which is many more events than fit into the queue and the
+    // pipe.
     let content = random_bytes(60_000);
     let (_folder, path) = file_with(&content);
     let args = ["--log-chunks", "--chunk-size", "1", "--grace", "1m"];

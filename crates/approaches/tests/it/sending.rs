@@ -1,4 +1,4 @@
-//! Tests of the reply: the preamble, the chunks and the length of the file (clauses 2 to 4 and 12
+//! Tests of the preamble, the chunks and the length of the file in a reply (clauses 2 to 4 and 12
 //! of docs/CONTRACT.md).
 
 use std::fs;
@@ -40,7 +40,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a_request_does_not_select_a_file", a_request_does_not_select_a_file),
 ];
 
-// Clause 2: immediate reply.
+// Tests of clause 2 (immediate reply).
 
 fn a_silent_client_is_served_immediately(sibling: Sibling) {
     let content = random_bytes(100_000);
@@ -72,7 +72,7 @@ fn the_http_and_none_preambles_are_exact(sibling: Sibling) {
     }
 }
 
-// Clause 3: chunks.
+// Tests of clause 3 (chunks).
 
 fn sizes_around_the_chunk_size_are_sent_completely(sibling: Sibling) {
     const CHUNK: usize = 4096;
@@ -124,7 +124,7 @@ fn chunk_sizes(events: &[Event]) -> Vec<u64> {
     sizes.collect()
 }
 
-// Clause 4: length.
+// Tests of clause 4 (length).
 
 fn a_growing_file_is_sent_with_its_original_length(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, |_| {});
@@ -168,8 +168,8 @@ fn a_replaced_file_is_sent_as_it_was_opened(sibling: Sibling) {
     running.stop();
 }
 
-/// Serves a file that the kernel lists with a length of 4,096 bytes, but every read of which fails.
-/// It simulates a defective disk.
+/// Serves a file that the kernel lists with a length of 4,096 bytes. Every read of the file fails,
+/// as with a defective disk.
 #[cfg(target_os = "linux")]
 fn a_file_that_cannot_be_read_is_an_error(sibling: Sibling) {
     const UNREADABLE: &str = "/sys/class/net/lo/speed";
@@ -183,7 +183,7 @@ fn a_file_that_cannot_be_read_is_an_error(sibling: Sibling) {
     assert_eq!(names_of(&events, 1), ["connected", "error", "disconnected"]);
 }
 
-// Clause 12: nothing else is served.
+// Tests of clause 12 (nothing else is served).
 
 fn a_request_does_not_select_a_file(sibling: Sibling) {
     let running = Running::start(sibling, b"the one file");

@@ -15,7 +15,7 @@ pub struct Sibling {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendMode {
     Copy,
-    /// Copy mode without direct reads from the page cache, as on systems other than Linux: only
+    /// Copy mode without direct reads from the page cache, as on systems other than Linux. Only
     /// threads that may block read the file.
     CopyByPool,
     ZeroCopy,

@@ -1,4 +1,4 @@
-//! The bytes of a reply: clauses 2, 3 and 12.
+//! Checks of the bytes of a reply (clauses 2, 3 and 12).
 
 use std::fs;
 
@@ -40,11 +40,11 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "preamble-none",
-        title: "With the none preamble, the reply is only the file",
+        title: "With the preamble \"none\", the reply is only the file",
         clause: 2,
         stimulus: "the server is started with {preamble} = none; a client connects and reads",
         expected: "the bytes of the file, and nothing before them",
-        hint: "With none, send nothing before the file, not even an empty line.",
+        hint: "With the preamble \"none\", send nothing before the file, not even an empty line.",
         run: Light(preamble_none),
     },
     Check {
@@ -53,7 +53,7 @@ pub const CHECKS: &[Check] = &[
         clause: 2,
         stimulus: "a client connects, sends nothing, and reads",
         expected: "preamble, file, FIN",
-        hint: "Do not wait for a request: this is not HTTP, and the server sends first.",
+        hint: "Do not wait for a request. In this protocol, the server sends first.",
         run: Light(|stage| stage.serve(noise(300_000))?.expect_whole(noise(300_000))),
     },
     Check {
@@ -62,7 +62,7 @@ pub const CHECKS: &[Check] = &[
         clause: 2,
         stimulus: "a client sends GET / HTTP/1.1 with header fields, and reads",
         expected: "preamble, file, FIN",
-        hint: "Read and discard what the client sends. The reply does not depend on it.",
+        hint: "Read and discard what the client sends. The reply does not depend on the request.",
         run: Light(|stage| {
             stage.serve(noise(300_000))?.expect_whole_after(REQUEST, noise(300_000))
         }),
@@ -73,7 +73,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "the file has 0 bytes",
         expected: "preamble, FIN",
-        hint: "An empty file is not an error: send the preamble and then the FIN.",
+        hint: "An empty file is not an error. Send the preamble and then the FIN.",
         run: Light(|stage| stage.serve(b"")?.expect_whole(b"")),
     },
     Check {
@@ -100,7 +100,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "the file has 8 MiB of pseudorandom bytes",
         expected: "preamble, file, FIN",
-        hint: "A write may accept only a part of the data. Write the remaining bytes, too.",
+        hint: "A write may accept only part of the data. Write the remaining bytes, too.",
         run: Light(|stage| stage.serve(noise(8 * MIB))?.expect_whole(noise(8 * MIB))),
     },
     Check {
@@ -109,7 +109,7 @@ pub const CHECKS: &[Check] = &[
         clause: 3,
         stimulus: "the file contains all 256 byte values, NUL, \\r\\n, \\n\\r and the preamble",
         expected: "preamble, file, FIN",
-        hint: "Read and write bytes, not text: do not convert encodings or line endings.",
+        hint: "Read and write bytes, not text. Do not convert encodings or line endings.",
         run: Light(binary),
     },
     Check {
@@ -117,7 +117,7 @@ pub const CHECKS: &[Check] = &[
         title: "With a chunk size of one byte, the file is sent completely",
         clause: 3,
         stimulus: "the server is started with {chunk} = 1; the file has 5000 bytes",
-        expected: "preamble, file, FIN; if the server logs chunk events, each is for 1 byte",
+        expected: "preamble, file, FIN; if the server logs chunk events, each event is for 1 byte",
         hint: "The chunk size is the number of bytes that are read and then written at a time.",
         run: Light(one_byte_chunks),
     },
@@ -154,11 +154,12 @@ fn at_once(stage: &Stage) -> Outcome {
         fastest = fastest.min(started.elapsed());
         client.read_until_end(Duration::from_secs(5));
     }
-    // On a busy computer, some clients are slow. If the server waits, all clients are slow.
+    // On a busy computer, some clients are slow. If the server waits for a request, all clients are
+    // slow.
     let ms = fastest.as_millis();
     demand!(
         ms < 200,
-        "expected the first byte of the fastest of five clients within 200 ms, got it after {ms} ms"
+        "expected the first byte of the fastest of five clients within 200 ms, got {ms} ms"
     );
     Ok(())
 }
@@ -172,7 +173,11 @@ fn preamble_http(stage: &Stage) -> Outcome {
         stage.write(content)?;
         let header = expect_http(&server, "200", content)?;
         let has_type = field(&header, "content-type").is_some_and(|value| !value.is_empty());
-        demand!(has_type, "expected a Content-Type, got none in \"{}\"", header.escape_debug());
+        demand!(
+            has_type,
+            "expected a Content-Type field, got none in \"{}\"",
+            header.escape_debug()
+        );
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Concurrent clients: clauses 1, 5 and 9.
+//! Checks with concurrent clients (clauses 1, 5 and 9).
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,9 +9,9 @@ pub const CHECKS: &[Check] = &[
         id: "backlog",
         title: "A burst of 1000 connections fits into the backlog",
         clause: 1,
-        stimulus: "the server is stopped (SIGSTOP); 1000 clients connect; it gets SIGCONT",
-        expected: "every client is connected within a second, and gets the whole file",
-        hint: "Listen with a backlog of at least 1024. A common default is 128; that of Node is \
+        stimulus: "the server is stopped (SIGSTOP); 1000 clients connect; the server gets SIGCONT",
+        expected: "every client connects within a second and gets the whole file",
+        hint: "Listen with a backlog of at least 1024. A common default is 128. Node's default is \
                511.",
         run: Heavy(backlog),
     },
@@ -21,7 +21,7 @@ pub const CHECKS: &[Check] = &[
         clause: 9,
         stimulus: "eight clients read nothing of a large file; other clients connect",
         expected: "each other client gets the whole file within 5 s",
-        hint: "A write for one client must not block the thread that serves others. Use one \
+        hint: "A write for one client must not block the thread that serves other clients. Use one \
                thread or task per client, and make no blocking call on an executor.",
         run: Light(few_stalled),
     },
@@ -31,8 +31,8 @@ pub const CHECKS: &[Check] = &[
         clause: 9,
         stimulus: "200 clients read nothing of a large file; another client connects",
         expected: "the other client gets the whole file within 5 s",
-        hint: "A thread pool serves as many clients as it has threads, and waiting clients occupy \
-               all of them. Use one thread or task per client.",
+        hint: "A thread pool serves as many clients as it has threads. Waiting clients occupy all \
+               of these threads. Use one thread or task per client.",
         run: Heavy(many_stalled),
     },
     Check {
@@ -51,7 +51,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "100 clients connect; 25 of them do not read until the others have \
                    finished",
         expected: "each client gets the whole file",
-        hint: "What one client does must not affect another client.",
+        hint: "The behavior of one client must not affect another client.",
         run: Heavy(hundred_clients),
     },
     Check {
@@ -70,7 +70,8 @@ pub const CHECKS: &[Check] = &[
         id: "reset-before-accept",
         title: "A reset before accept does not end the server",
         clause: 9,
-        stimulus: "the server is stopped (SIGSTOP); ten clients connect and reset; it gets SIGCONT",
+        stimulus: "the server is stopped (SIGSTOP); ten clients connect and reset; the server gets \
+                   SIGCONT",
         expected: "the next client gets the whole file",
         hint: "accept may fail, or return a socket whose peer address is no longer known. Neither \
                error may end the accept loop or the process.",
@@ -82,7 +83,8 @@ pub const CHECKS: &[Check] = &[
         clause: 9,
         stimulus: "the server is started with {limit} = 3; three clients read nothing of a long \
                    file; ten more connect; then the three disconnect",
-        expected: "each of the ten clients gets the whole file, after the three have disconnected",
+        expected: "each of the ten clients gets the whole file, after the three clients have \
+                   disconnected",
         hint: "At the connection limit, stop accepting, so that clients wait in the accept queue. \
                A client counts until its connection has ended, not until it has been accepted.",
         run: Light(connection_limit),
@@ -91,13 +93,14 @@ pub const CHECKS: &[Check] = &[
         id: "few-descriptors",
         title: "The server survives a lack of file descriptors",
         clause: 9,
-        stimulus: "the limit is 32 file descriptors (more if the runtime alone needs them); 60 \
+        stimulus: "the limit is 32 file descriptors (more if the runtime itself needs many); 60 \
                    clients connect, read nothing for 1.5 s, and disconnect",
         expected: "the server uses less than a third of a core; the next client gets the whole \
                    file",
-        hint: "If accept fails with EMFILE, wait 100 ms and try again. Without the pause, \
-               the loop occupies a core. With `?` or an uncaught error, the server accepts no \
-               further client. (Older versions of Python's asyncio retry too often on their own.)",
+        hint: "If accept fails with EMFILE, wait 100 ms and try again. Without the pause, the loop \
+               occupies a core. If `?` or an uncaught error ends the accept loop, the server \
+               accepts no further clients. (Older versions of Python's asyncio retry too often by \
+               themselves.)",
         run: Heavy(few_descriptors),
     },
 ];
@@ -147,7 +150,8 @@ fn few_stalled(stage: &Stage) -> Outcome {
 
 fn many_stalled(stage: &Stage) -> Outcome {
     const CLIENTS: usize = 200;
-    /// Many times the time that 200 threads or tasks need to start.
+    /// The time limit for all first bytes. 200 threads or tasks start in a small fraction of this
+    /// time.
     const LIMIT: Duration = Duration::from_secs(30);
     let server = stage.serve(noise(2 * MIB))?;
     let started = Instant::now();
@@ -243,15 +247,16 @@ fn connection_limit(stage: &Stage) -> Outcome {
         demand!(!is_served, "connection limit 3: expected no reply to a further client, got one");
     }
     drop(first);
-    // Each client disconnects after its reply, so that the server can accept the next one.
+    // Each client disconnects after its reply, so that the server can accept the next client.
     waiting.into_iter().try_for_each(|client| client.expect_whole(noise(MIB)))
 }
 
 fn few_descriptors(stage: &Stage) -> Outcome {
     let server = stage.serve_zeros(LONG_BYTES)?;
     let used = server.usage(usage::descriptors)?;
-    // The limit suffices for the runtime, but not for the clients. A client needs two file
-    // descriptors: with one limit, accept fails; with the other, opening the file fails.
+    // The limit is sufficient for the runtime, but not for the clients. Each client needs two file
+    // descriptors, so `accept` fails at one of the two limits, and opening the file fails at the
+    // other limit.
     let limit = (used + 14).max(32);
     expect_survival(stage, limit)?;
     expect_survival(stage, limit + 1)

@@ -1,4 +1,4 @@
-//! The end of a connection, and what the client sends before it: clauses 3, 5, 6, 7 and 8.
+//! Checks of the end of a connection, and of the preceding reads (clauses 3, 5, 6, 7 and 8).
 
 use super::common::*;
 
@@ -10,8 +10,8 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client connects, shuts down its write half (FIN), and reads 8 MiB, \
                    immediately or after a pause",
         expected: "preamble, file, FIN",
-        hint: "A read of 0 bytes means that the client sends no more data, not that it has \
-               disconnected. In Node, set allowHalfOpen: true.",
+        hint: "A read of 0 bytes means that the client sends no more data. It does not mean that \
+               the client has disconnected. In Node, set allowHalfOpen: true.",
         run: Light(half_close),
     },
     Check {
@@ -21,8 +21,9 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, and then reads 16 \
                    MiB",
         expected: "the server reads the upload; preamble, file, FIN",
-        hint: "Read what the client sends while you send, in a second thread or task, or in an \
-               event listener. Otherwise both sides wait for each other with full buffers.",
+        hint: "While you send, read what the client sends, in a second thread or task, or in an \
+               event listener. If you do not read, both sides wait for each other with full \
+               buffers.",
         run: Light(upload_first),
     },
     Check {
@@ -57,7 +58,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "idle-disconnect",
-        title: "A client that never closes is disconnected",
+        title: "A client that never closes its socket is disconnected",
         clause: 7,
         stimulus: "a client reads the whole reply, then neither sends nor closes",
         expected: "the connection is closed after the linger timeout (default: 5 s)",
@@ -80,7 +81,8 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client with a small buffer reads 100 kB of 8 MiB, pauses for 8 s, and \
                    continues",
         expected: "preamble, file, FIN",
-        hint: "If a client does not read, a write waits. That is not an error. Do not skip data.",
+        hint: "If a client does not read, a write waits. This wait is not an error. Do not skip \
+               data.",
         run: Light(pause_and_resume),
     },
     Check {
@@ -88,7 +90,7 @@ pub const CHECKS: &[Check] = &[
         title: "A slow client gets the whole file",
         clause: 8,
         stimulus: "a client with a small buffer reads 4 kB every 0.1 s for 12 s, then the rest of \
-                   4 MiB; the chunk size is 4 KiB, if the command contains {chunk}",
+                   4 MiB; the chunk size is 4 KiB if the command contains {chunk}",
         expected: "preamble, file, FIN",
         hint: "A slow client is not stalled. A time limit around a write disconnects slow clients.",
         run: Light(slow_reader),
@@ -100,8 +102,9 @@ fn half_close(stage: &Stage) -> Outcome {
     let client = server.connect()?;
     client.half_close()?;
     client.expect_whole(noise(8 * MIB))?;
-    // The server may have sent everything to that client before it received the FIN. The next
-    // client has a small buffer and pauses, so that it detects a server that stops sending later.
+    // The server may have sent everything to the first client before the FIN arrived. The second
+    // client has a small buffer and pauses, so that the check detects a server that stops sending
+    // later.
     let client = server.connect_small()?;
     client.half_close()?;
     thread::sleep(Duration::from_millis(2500));
@@ -111,7 +114,7 @@ fn half_close(stage: &Stage) -> Outcome {
 fn upload_first(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(16 * MIB))?;
     let client = server.connect_small()?;
-    // Afterwards, the client's buffer is full, so that a server that reads between two writes is
+    // After this pause, the client's buffer is full. A server that reads only between two writes is
     // blocked.
     thread::sleep(Duration::from_millis(300));
     for _ in 0..20 {
@@ -125,7 +128,7 @@ fn unread_request(stage: &Stage) -> Outcome {
     for _ in 0..3 {
         let client = server.connect_small()?;
         client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
-        // A server that closes without draining does so during this pause.
+        // A server that does not drain closes the connection during this pause.
         thread::sleep(Duration::from_millis(500));
         client.expect_whole(noise(2_000_000))?;
     }
@@ -140,12 +143,12 @@ fn data_after_fin(stage: &Stage) -> Outcome {
         let is_open = !client.is_closed_by_server();
         demand!(is_open, "expected no reset after message {number}, got a reset");
     }
-    // The messages took 0.6 s, so this is still before the linger timeout.
+    // The messages took 0.6 s, so the next message is still sent before the linger timeout expires.
     thread::sleep(stage.target.linger.mul_f32(0.4));
     let is_open = !client.is_closed_by_server();
     demand!(is_open, "expected no reset before the linger timeout, got a reset");
-    // If a server keeps the socket open but does not read, there is no reset, but the buffers fill
-    // up.
+    // If a server keeps the socket open but does not read, the connection is not reset, but the
+    // buffers fill up.
     let client = server.connect_small()?;
     client.expect_whole(noise(1000))?;
     for _ in 0..4 {

@@ -1,4 +1,4 @@
-//! The events of a server that logs them as JSON: clauses 5, 11 and 12.
+//! Checks of the events of a server that logs JSON (clauses 5, 11 and 12).
 
 use std::slice;
 
@@ -46,7 +46,7 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// Starts a server, which serves one client. Skips the check if the server logs no JSON events.
+/// Starts a server, and expects a whole reply. Skips the check if the server logs no JSON events.
 fn server_with_events(stage: &Stage, content: &[u8]) -> Result<Server, Stop> {
     let server = stage.serve(content)?;
     server.expect_whole(content)?;
@@ -70,7 +70,7 @@ fn wait_for_disconnected(server: &Server, count: usize) -> Outcome {
     }
     let actual = named(&server.events().unwrap_or_default(), "disconnected").len();
     let s = EVENT_LIMIT.as_secs();
-    Err(Stop::fail(format!("expected {count} disconnected within {s} s, got {actual}")))
+    Err(Stop::fail(format!("expected {count} disconnected events within {s} s, got {actual}")))
 }
 
 fn events(stage: &Stage) -> Outcome {
@@ -100,15 +100,15 @@ fn events(stage: &Stage) -> Outcome {
     expect_values(&events, &server, content.len() as u64)
 }
 
-/// Checks the values of the events that [`events`] causes. Its first three clients got whole files,
-/// and only the third one sent data.
+/// Checks the values of the events that [`events`] causes. The first three clients of that check
+/// got whole files, and only the third client sent data.
 fn expect_values(events: &[Value], server: &Server, file_bytes: u64) -> Outcome {
     let (listening, port) = (&events[0], format!(":{}", server.addr.port()));
     let is_correct = listening["addr"].as_str().is_some_and(|addr| addr.ends_with(&port));
     demand!(is_correct, "expected an addr that ends with {port}, got {listening}");
     let ended = named(events, "file_ended");
     let count = ended.len();
-    demand!(count == 3, "expected file_ended for the 3 whole files, got {count}");
+    demand!(count == 3, "expected 3 file_ended events for 3 whole files, got {count}");
     for event in [listening].into_iter().chain(ended) {
         demand!(event["bytes"] == file_bytes, "expected {file_bytes} as bytes, got {event}");
     }
@@ -117,21 +117,21 @@ fn expect_values(events: &[Value], server: &Server, file_bytes: u64) -> Outcome 
     let sent = file_bytes + server.preamble.len() as u64;
     let disconnected = named(events, "disconnected");
     let count = disconnected.len();
-    demand!(count == 5, "expected 5 disconnected for 5 clients, got {count}");
+    demand!(count == 5, "expected 5 disconnected events for 5 clients, got {count}");
     for (event, received) in disconnected.into_iter().zip([0, 0, 21]) {
         let is_correct = event["sent"] == sent && event["received"] == received;
         demand!(is_correct, "expected {sent} as sent and {received} as received, got {event}");
     }
     let count = named(events, "shutdown").len();
-    demand!(!Signal::EXIST || count == 1, "expected 1 shutdown, got {count}");
+    demand!(!Signal::EXIST || count == 1, "expected 1 shutdown event, got {count}");
     Ok(())
 }
 
-/// Checks that the log contains no raw data from a client, regardless of its format.
+/// Checks that the log contains no raw data from a client, regardless of the log's format.
 fn expect_nothing_raw(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     server.expect_whole_after("\x1b[31m\x07\nforged line\n", noise(1000))?;
-    // The lines of another client follow those of the first one.
+    // In the log, the lines of another client follow the lines of the first client.
     server.expect_whole(noise(1000))?;
     thread::sleep(Duration::from_millis(300));
     for line in server.process.lines() {
@@ -148,7 +148,7 @@ fn events_escaped(stage: &Stage) -> Outcome {
     let client = server.connect()?;
     client.send(
         b"\x1b[2J\x07\"\\\r\n{\"at_us\":1,\"event\":\"shutdown\"}\n\xff\xfe\0 and more than 80 \
-          characters of harmless text, so that the preview has to end somewhere, please\n",
+          characters of harmless text, so that the preview must be truncated\n",
     )?;
     client.expect_whole(noise(1000))?;
     drop(client);
@@ -162,7 +162,10 @@ fn events_escaped(stage: &Stage) -> Outcome {
     for event in data {
         let preview = event["preview"].as_str().unwrap_or_default();
         let characters = preview.chars().count();
-        demand!(characters <= 80, "expected at most 80 characters, got {characters}: {event}");
+        demand!(
+            characters <= 80,
+            "expected a preview of at most 80 characters, got {characters}: {event}"
+        );
         let is_printable = preview.chars().all(|character| matches!(character, ' '..='~'));
         demand!(is_printable, "expected a preview of printable ASCII, got {event}");
     }

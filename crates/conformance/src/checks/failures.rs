@@ -1,4 +1,4 @@
-//! Errors and disconnects that concern one client: clauses 6 and 8.
+//! Checks of errors and disconnects that affect only one client (clauses 6 and 8).
 
 use super::common::*;
 use crate::process::poll;
@@ -10,8 +10,8 @@ pub const CHECKS: &[Check] = &[
         clause: 8,
         stimulus: "50 clients reset the connection, immediately or in the middle of the file",
         expected: "the next client gets the whole file",
-        hint: "Writing to a connection that was reset fails (EPIPE, ECONNRESET), and so does \
-               reading. End only this connection. In Node, handle the socket's 'error' event.",
+        hint: "If a connection was reset, writes and reads fail (EPIPE, ECONNRESET). End only this \
+               connection. In Node, handle the socket's 'error' event.",
         run: Light(|stage| after_fifty(stage, |client| client.reset())),
     },
     Check {
@@ -27,11 +27,12 @@ pub const CHECKS: &[Check] = &[
         id: "idle-while-waiting",
         title: "Waiting for clients uses no CPU time",
         clause: 6,
-        stimulus: "a client half-closes and reads nothing of a long file; another client has the \
-                   whole reply and does not close",
+        stimulus: "a client half-closes and reads nothing of a long file; another client has \
+                   received the whole reply and does not close",
         expected: "in the next 1.2 s, the server uses less than a third of a core",
-        hint: "After the client's FIN, the socket is always readable, so stop waiting for that. Do \
-               not wait until the socket is writable if there is nothing to write.",
+        hint: "After the client's FIN, the socket is always readable, so stop waiting for \
+               readability. If there is nothing to write, do not wait until the socket is \
+               writable.",
         run: Heavy(idle_while_waiting),
     },
     Check {
@@ -39,8 +40,8 @@ pub const CHECKS: &[Check] = &[
         title: "A non-reading client is reset after the stall timeout",
         clause: 8,
         stimulus: "the server is started with {stall} = 1; a client reads nothing of 64 MiB; \
-                   another client also sends without end",
-        expected: "both are reset within 6 s",
+                   another client reads nothing and sends without end",
+        expected: "both clients are reset within 6 s",
         hint: "Limit the time in which a client acknowledges nothing, not the time for the whole \
                file. A client that sends without end but reads nothing is stalled, too.",
         run: Light(stalled_reset),
@@ -52,8 +53,9 @@ pub const CHECKS: &[Check] = &[
         stimulus: "the server is started with {stall} = 1; a client with a small buffer reads 2 kB \
                    every 0.1 s for 4 s, then the rest of 8 MiB",
         expected: "preamble, file, FIN",
-        hint: "Measure from the client's last progress. A time limit around `writable` is too \
-               strict: a socket becomes writable only when about a third of its buffer is free.",
+        hint: "Measure the time since the client last acknowledged data. A time limit around \
+               `writable` is too strict: a socket becomes writable only when about a third of its \
+               buffer is free.",
         run: Light(slow_not_reset),
     },
     Check {
@@ -64,8 +66,8 @@ pub const CHECKS: &[Check] = &[
                    send a request, read the whole reply and close",
         expected: "within 12 s, the server has as many open file descriptors as before",
         hint: "Close the file and the socket on every path. In Node, pipe() does not destroy the \
-               file when the socket is destroyed, but pipeline() does; and a socket whose data is \
-               not read never closes.",
+               file when the socket is destroyed, but pipeline() does. A socket whose data is not \
+               read never closes.",
         run: Light(descriptors_closed),
     },
 ];
@@ -128,7 +130,7 @@ fn slow_not_reset(stage: &Stage) -> Outcome {
 }
 
 fn descriptors_closed(stage: &Stage) -> Outcome {
-    /// The number of descriptors that a runtime may open in addition.
+    /// The number of additional descriptors that a runtime may open.
     const SPARE: u64 = 8;
     const CLOSING_TIMEOUT: Duration = Duration::from_secs(12);
     let server = stage.serve(noise(100_000))?;

@@ -1,4 +1,4 @@
-//! Files that change, and memory: clauses 2, 3, 4, 8 and 12.
+//! Checks of changes to the file, and of memory use (clauses 2, 3, 4, 8 and 12).
 
 use std::fs;
 
@@ -15,8 +15,10 @@ pub const CHECKS: &[Check] = &[
         title: "After the file is replaced, the next client gets the new content",
         clause: 2,
         stimulus: "a client is served; another file replaces the file; the next client connects",
-        expected: "the first client gets the old content, the second one the new content",
-        hint: "Open the file, and determine its length, for every client, not once at startup.",
+        expected: "the first client gets the old content, and the second client gets the new \
+                   content",
+        hint: "For every client, open the file and determine its length. Do not do this only at \
+               startup.",
         run: Light(replaced_file),
     },
     Check {
@@ -30,12 +32,12 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "shrunk-file",
-        title: "A file that shrinks ends the connection, without padding",
+        title: "If the file shrinks, the connection ends without padding",
         clause: 4,
         stimulus: "a file of 8 MiB is shortened to 4 MiB after a client has read its first bytes",
         expected: "the connection ends after at most 4 MiB; the next client is served",
         hint: "A read of 0 bytes before the end means that the file has become shorter. End this \
-               connection. Do not try again, and do not pad the file.",
+               connection. Do not retry the read, and do not pad the reply.",
         run: Light(shrunk_file),
     },
     Check {
@@ -50,7 +52,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "missing-file-http",
-        title: "With the http preamble, the reply for a missing file is an empty 404",
+        title: "With the http preamble, the reply for a missing file is an empty 404 response",
         clause: 8,
         stimulus: "the server is started with {preamble} = http; the file is moved away",
         expected: "HTTP/1.1 404 with Content-Length: 0, then FIN",
@@ -64,8 +66,8 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a directory replaces the file; a client connects; the directory is removed; a \
                    client connects; the file is restored",
         expected: "at most the preamble, then FIN; the next client is served",
-        hint: "On some systems, opening a directory succeeds, and reading it fails. Both errors \
-               end only one connection.",
+        hint: "On some systems, opening a directory succeeds, but reading it fails. Either error \
+               must end only one connection.",
         run: Light(folder_instead),
     },
     Check {
@@ -84,7 +86,7 @@ pub const CHECKS: &[Check] = &[
         clause: 12,
         stimulus: "a client sends 128 MiB and reads nothing of a long file",
         expected: "the server's memory grows by less than 64 MiB",
-        hint: "Discard what the client sends as soon as you have read and counted it.",
+        hint: "Discard the client's data as soon as you have read and counted it.",
         run: Heavy(memory_of_upload),
     },
 ];
@@ -127,8 +129,8 @@ fn shrunk_file(stage: &Stage) -> Outcome {
     let (client, got, ending) = change_length(stage, &server, SHORT_BYTES)?;
     demand!(
         got <= SHORT_BYTES,
-        "expected at most {SHORT_BYTES} bytes of the shortened file, got {got}: it was padded, or \
-         read in advance"
+        "expected at most {SHORT_BYTES} bytes of the shortened file, got {got}; the server padded \
+         the file, or read it in advance"
     );
     let has_ended = matches!(ending, Ending::Fin | Ending::Reset);
     demand!(has_ended, "expected the connection to end, got {got} bytes of the file and {ending}");
@@ -178,8 +180,9 @@ fn expect_at_most_preamble(server: &Server) -> Outcome {
     }
 }
 
-/// Starts a server for a short file, which serves one client, because a runtime may allocate memory
-/// for its first client. Then extends the file. Returns the server and its memory in bytes.
+/// Starts a server for a short file, connects one client, and then extends the file. The first
+/// client is not measured, because a runtime may allocate memory for it. Returns the server and its
+/// memory in bytes.
 fn serve_with_memory(stage: &Stage, bytes: u64) -> Result<(Server, u64), Stop> {
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;

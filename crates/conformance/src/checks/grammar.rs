@@ -1,4 +1,4 @@
-//! The order of a server's events.
+//! Checks the order of a server's events.
 
 use std::collections::HashMap;
 
@@ -19,7 +19,7 @@ pub fn parse(lines: &[String]) -> Result<Vec<Value>, Stop> {
 pub fn expect_grammar(events: &[Value]) -> Outcome {
     let first = &events[0];
     demand!(first["event"] == "listening", "expected listening as the first event, got {first}");
-    // Whether each connection is open, and the number of its `file_ended` events.
+    // Each value states whether the connection is open, and the number of its `file_ended` events.
     let mut connections: HashMap<u64, (bool, u32)> = HashMap::new();
     let mut last_at_us = 0;
     for event in events {
@@ -30,11 +30,13 @@ pub fn expect_grammar(events: &[Value]) -> Outcome {
         let name = event["event"].as_str().unwrap_or_default();
         if name == "connected" {
             let is_new = connections.insert(conn, (true, 0)).is_none();
-            demand!(is_new, "expected one connected per connection, got a second one: {event}");
+            demand!(is_new, "expected one connected event per connection, got a second: {event}");
             continue;
         }
         let Some((is_open, files_ended)) = connections.get_mut(&conn) else {
-            return Err(Stop::fail(format!("expected connected before {name}, got {event}")));
+            return Err(Stop::fail(format!(
+                "expected a connected event before {name}, got {event}"
+            )));
         };
         demand!(*is_open, "expected no event after disconnected, got {event}");
         match name {
@@ -42,12 +44,12 @@ pub fn expect_grammar(events: &[Value]) -> Outcome {
             "file_ended" => *files_ended += 1,
             _ => {}
         }
-        demand!(*files_ended <= 1, "expected at most one file_ended, got a second one: {event}");
+        demand!(*files_ended <= 1, "expected at most one file_ended event, got a second: {event}");
     }
     let still_open = connections.values().filter(|(is_open, _)| *is_open).count();
     demand!(
         still_open == 0,
-        "expected a disconnected event per connection, got none for {still_open}"
+        "expected a disconnected event per connection, got none for {still_open} connections"
     );
     Ok(())
 }

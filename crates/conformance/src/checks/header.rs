@@ -1,9 +1,9 @@
-//! The response header of the http preamble.
+//! Checks the response header of the http preamble.
 
 use super::common::*;
 use crate::difference::shown;
 
-/// Expects the reply to a GET request: a header with this status, and the content. Returns the
+/// Sends a GET request. Expects a header with this status, and then the content. Returns the
 /// header.
 pub fn expect_http(server: &Server, status: &str, content: &[u8]) -> Result<String, Stop> {
     let client = server.connect()?;
@@ -22,7 +22,7 @@ pub fn expect_http(server: &Server, status: &str, content: &[u8]) -> Result<Stri
     Ok(header)
 }
 
-/// Checks the lines of a header that every response needs.
+/// Checks the header lines that every response needs.
 fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
     let shown = header.escape_debug();
     let is_crlf = header.matches('\n').count() == header.matches("\r\n").count();

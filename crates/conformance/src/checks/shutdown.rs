@@ -1,4 +1,4 @@
-//! Shutdown and stdout: clauses 10 and 11.
+//! Checks of the shutdown and of stdout (clauses 10 and 11).
 
 use std::net::TcpStream;
 
@@ -8,7 +8,7 @@ use super::common::*;
 use super::grammar::{expect_grammar, parse};
 use crate::process::Stdout;
 
-/// The time limit for the end of an idle server.
+/// The time limit for an idle server to exit after a signal.
 const IDLE_LIMIT: Duration = Duration::from_secs(4);
 
 pub const CHECKS: &[Check] = &[
@@ -19,7 +19,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client is served and disconnects; then SIGTERM",
         expected: "exit code 0 within 4 s, and no process listens on the port",
         hint: "Handle SIGTERM: stop accepting, wait until clients have finished, and exit with 0. \
-               Without a handler, the signal ends the process, and there is no exit code 0.",
+               Without a handler, the signal kills the process, and the exit code is not 0.",
         run: Light(|stage| expect_idle_exit(stage, Signal::Terminate)),
     },
     Check {
@@ -35,7 +35,7 @@ pub const CHECKS: &[Check] = &[
         id: "second-signal",
         title: "A second signal ends the server immediately",
         clause: 10,
-        stimulus: "a client reads nothing of a large file; the server gets SIGTERM, and another \
+        stimulus: "a client reads nothing of a large file; the server gets SIGTERM, and a second \
                    SIGTERM 0.3 s later",
         expected: "the process ends within 1 s",
         hint: "At the second signal, exit without waiting for the grace period.",
@@ -60,7 +60,7 @@ pub const CHECKS: &[Check] = &[
                    one after another",
         expected: "exit code 0 after the grace period (default: 5 s); if the server logs JSON \
                    events, one disconnected per client",
-        hint: "Limit the time that you wait for connections to end. Then close them.",
+        hint: "Wait for the connections to end, but only for a limited time. Then close them.",
         run: Light(sigterm_disconnect),
     },
     Check {
@@ -80,7 +80,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "nothing reads the server's stdout, which is a pipe; 1000 clients send requests",
         expected: "each client gets the whole file; SIGTERM ends the server without an error",
         hint: "Printing to a full pipe blocks the thread that prints. Put the lines into a queue \
-               of limited length, and count those that do not fit.",
+               of limited length, and count the lines that do not fit.",
         run: Heavy(|stage| expect_independence(stage, Stdout::Unread, 1000)),
     },
 ];
@@ -88,7 +88,7 @@ pub const CHECKS: &[Check] = &[
 fn expect_exit_0(server: &Server, limit: Duration) -> Outcome {
     let status = server.expect_end(limit)?;
     let actual = match describe_exit(status) {
-        signal if signal.contains("SIGTERM") => format!("{signal}, which it does not handle"),
+        signal if signal.contains("SIGTERM") => format!("{signal}, which has no handler"),
         other => other,
     };
     demand!(status.success(), "expected exit code 0, got {actual}");
@@ -183,7 +183,7 @@ fn expect_independence(stage: &Stage, stdout: Stdout, clients: usize) -> Outcome
     if !Signal::EXIST {
         return Ok(());
     }
-    // The server prints its buffered lines when it ends. The check `sigterm` tests whether it
+    // The server prints its buffered lines when it ends. The check `sigterm` tests whether a server
     // handles SIGTERM.
     server.process.signal(Signal::Terminate);
     let status = server.expect_end(stage.target.grace_limit())?;

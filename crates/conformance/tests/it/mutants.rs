@@ -1,5 +1,5 @@
-//! Tests of the checks themselves: each mutant fails the checks that must detect its bug, with the
-//! expected message, and the correct server passes all checks.
+//! Tests of the checks themselves. Each mutant fails the checks that must detect its bug, with the
+//! expected message. The correct server passes all checks.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -10,7 +10,7 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::checks;
 
-/// The name of a mutant, a check that must fail for it, and a part of the expected message.
+/// The name of a mutant, a check that must fail for it, and part of the expected message.
 const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("small-backlog", "backlog", "expected 1000 clients in the accept queue, got"),
     ("waits-for-request", "preamble", "expected the first byte within 2 s, got a timeout"),
@@ -56,7 +56,7 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("accepts-in-grace", "sigterm-finish", "connected after SIGTERM, got"),
     ("disconnects-at-shutdown", "sigterm-finish", "then the server's FIN"),
     ("disconnected-twice", "events", "expected no event after disconnected"),
-    ("file-ended-too-early", "events", "expected file_ended for the 3 whole files, got 5"),
+    ("file-ended-too-early", "events", "expected 3 file_ended events for 3 whole files, got 5"),
     ("waits-for-log", "unread-stdout", "a timeout after 5 s"),
     ("exits-on-closed-stdout", "closed-stdout", "ended"),
     ("request-chooses-file", "request-ignored", "secret"),
@@ -64,7 +64,7 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("stores-everything", "memory-of-upload", "while a client sent 128 MiB"),
 ];
 
-/// Returns the trials of the light checks and those of the heavy checks.
+/// Returns the trials of the light checks and the trials of the heavy checks.
 pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
     // Other systems do not provide enough data about processes to detect all mutants.
     if !cfg!(target_os = "linux") {
@@ -88,7 +88,7 @@ pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
     (light, heavy)
 }
 
-/// A target that starts a mutant, or the correct server.
+/// Returns a target that starts a mutant, or the correct server.
 fn target(mutant: Option<&str>) -> Target {
     let mut words = vec![env!("CARGO_BIN_EXE_mutants").to_owned()];
     words.extend(mutant.into_iter().flat_map(|name| ["--bug".to_owned(), name.to_owned()]));

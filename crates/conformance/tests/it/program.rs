@@ -1,4 +1,4 @@
-//! The program `conformance`: exit codes, formats, and commands that cannot be checked.
+//! Tests of the program's exit codes and formats, and of commands that cannot be checked.
 
 use std::process::{Command, Output, Stdio};
 
@@ -51,7 +51,7 @@ fn assert_unable(output: &Output, why: &str) {
 }
 
 fn a_command_that_exits_is_an_error() {
-    // Cargo exists wherever tests run, and has no such subcommand.
+    // Cargo is available wherever tests run, and has no subcommand with this name.
     let output = conformance(&["--", env!("CARGO"), "no-such-subcommand", "{file}", "{port}"]);
     assert_unable(&output, "ended before it listened");
 }
@@ -73,7 +73,8 @@ fn the_exit_code_is_0_if_all_checks_pass() {
     assert!(stdout.contains("1 passed, 0 failed, 0 skipped"), "{stdout}");
 }
 
-/// Without cargo, as with a program of a release, the command contains the path of this program.
+/// The command contains the path of the program if Cargo did not start the program, for example in
+/// a release.
 #[cfg(target_os = "linux")]
 fn a_failure_names_a_command_that_repeats_the_check() {
     let program = env!("CARGO_BIN_EXE_conformance");
@@ -153,7 +154,7 @@ mod unix {
 
     pub fn a_server_on_another_port_is_an_error() {
         let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("its address").port();
+        let port = free.local_addr().expect("an address").port();
         drop(free);
         let this = std::env::current_exe().expect("this program");
         let server = format!("serve-std {{file}} --host 127.0.0.1 --port {port}");
@@ -169,7 +170,7 @@ mod unix {
     }
 
     pub fn an_interrupt_leaves_no_server_behind() {
-        // A server that never listens, but writes its process id to a file.
+        // This server never listens, but writes its process id to a file.
         let folder = tempfile::tempdir().expect("a temporary folder");
         let pid_file = folder.path().join("pid");
         let script = "echo $$ > \"$0\"; while :; do sleep 1; done";
@@ -183,11 +184,11 @@ mod unix {
             Pid::from_raw(pid.trim().parse().ok()?)
         };
         wait_until("the server runs", || server().is_some());
-        kill_process(Pid::from_child(&checker), Signal::INT).expect("it runs");
-        assert_eq!(checker.wait().expect("it ends").code(), Some(130));
-        let server = server().expect("it wrote its process id");
+        kill_process(Pid::from_child(&checker), Signal::INT).expect("the program runs");
+        assert_eq!(checker.wait().expect("the program ends").code(), Some(130));
+        let server = server().expect("the server wrote its process id");
         wait_until("the server is gone", || {
-            // On Linux, this program is the parent of the server now, and removes its zombie.
+            // On Linux, this process is now the parent of the server, and must reap the zombie.
             let _ = waitpid(Some(server), WaitOptions::NOHANG);
             test_kill_process(server).is_err()
         });
@@ -196,7 +197,7 @@ mod unix {
     fn wait_until(what: &str, holds: impl Fn() -> bool) {
         let started = Instant::now();
         while !holds() {
-            assert!(started.elapsed() < Duration::from_secs(10), "expected within 10 s: {what}");
+            assert!(started.elapsed() < Duration::from_secs(10), "timed out after 10 s: {what}");
             std::thread::yield_now();
         }
     }

@@ -1,4 +1,4 @@
-//! Commands with placeholders.
+//! Tests of commands with placeholders.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Tests of the forms of events.
+//! Tests of the text form and the JSON form of events.
 
 use std::io;
 

@@ -24,7 +24,8 @@ fn port_0_selects_a_free_port_which_is_then_in_use() {
     assert_eq!(bind(&config).unwrap_err().kind(), io::ErrorKind::AddrInUse);
 }
 
-/// Other systems have much lower limits: 128 on macOS, 200 on Windows.
+/// This test runs only on Linux. Other systems have much lower limits (128 on macOS, 200 on
+/// Windows).
 #[cfg(target_os = "linux")]
 #[test]
 fn a_burst_of_1024_clients_fits_into_the_backlog() {

@@ -1,4 +1,4 @@
-//! Tests of the reply: the preamble and the file.
+//! Tests of the preamble and the file in a reply.
 
 use std::io::{self, Read};
 #[cfg(target_os = "linux")]

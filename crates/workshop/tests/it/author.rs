@@ -1,4 +1,4 @@
-//! The commands of an author: prove the exercises, and keep a starter.
+//! Tests of the commands for authors, which prove the exercises and keep a starter.
 
 use crate::assert_contains;
 use crate::sample::{Sample, server};
@@ -10,7 +10,7 @@ fn proofs_report_every_error() {
     assert_eq!(code, 0, "{output}");
     assert_contains(&output, &["no errors in 6 programs (2 exercises), links"]);
 
-    // Grades a command that contains both placeholders. The proof has built its program.
+    // Grade a command that contains both placeholders. The proofs above have built its program.
     let program = sample.path("target/workshop/debug/examples/solution-01");
     let command = format!("'{}' {{file}} {{port}}", program.display());
     let (code, output) = sample.run(&["check", "1", "--cmd", &command]);
@@ -19,7 +19,7 @@ fn proofs_report_every_error() {
     let plan = "01-send-it/exercise.toml";
     sample.replace(plan, "byte 0 differs", "another message");
     sample.replace(plan, "diagnosis = \"line-ends\"", "diagnosis = \"nothing-first\"");
-    sample.replace("01-send-it/hints.md", "A direction.", "");
+    sample.replace("01-send-it/hints.md", "The second hint.", "");
     sample.replace("02-again/README.md", "../../01-lesson.md", "../../02-lesson.md");
     sample.write("lessons/exercises/02-again/wrong/stray.rs", "");
     sample.replace("02-again/solution/main.rs", "HTTP/1.1", "HTTP/1.0");
@@ -34,7 +34,7 @@ fn proofs_report_every_error() {
         "the solution fails: size-1: byte 7 differs",
         "6 errors in 6 programs (2 exercises)",
     ];
-    // Ignores line breaks.
+    // The program wraps its messages, so ignore line breaks.
     let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
     assert_contains(&output, &errors);
 }
@@ -55,7 +55,7 @@ fn proofs_reject_a_passing_starter_and_compiler_messages() {
         "4 errors in 3 programs (1 exercise)",
     ];
     assert_contains(&output, &errors);
-    // `keep` makes the source the new starter.
+    // `keep` copies the source to the starter.
     sample.run(&["keep", "01"]);
     assert_eq!(sample.read("01-send-it/src/main.rs"), sample.read("01-send-it/starter/main.rs"));
 }

@@ -1,4 +1,5 @@
-//! An interrupt of `check` at any moment leaves neither a process nor a temporary folder.
+//! Tests that an interrupt of `check` at any moment leaves neither a process nor a temporary
+//! folder.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +13,7 @@ use crate::sample::{Sample, server};
 /// The interrupts occur within this time after the start.
 const SPAN: Duration = Duration::from_secs(1);
 
-/// A reply of the learner's server: it sends nothing, so that the checks take longer than `SPAN`.
+/// The learner's code of a server that sends nothing, so that the checks take longer than `SPAN`.
 const NO_REPLY: &str = "std::thread::sleep(std::time::Duration::MAX);";
 
 /// A compiler that creates a temporary folder and does not remove it, as a killed compiler does.

@@ -1,4 +1,4 @@
-//! The commands of a learner.
+//! Tests of the commands for learners.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
@@ -18,18 +18,18 @@ fn a_learner_solves_an_exercise_with_hints() {
     let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1, "{output}");
     let failure =
-        ["FAIL     size-1", "actual", "byte 0 differs", "The file arrives, but nothing before it."];
+        ["FAIL     size-1", "actual", "byte 0 differs", "The file arrives without a preamble."];
     assert_contains(&output, &failure);
     assert_contains(&output, &["Every exercise fails at first", "just exercise hint 01"]);
 
     assert_contains(
         &sample.run(&["hint"]).1,
-        &["Hint 1 of 3", "A nudge.", "just exercise hint 01"],
+        &["Hint 1 of 3", "The first hint.", "just exercise hint 01"],
     );
-    assert_contains(&sample.run(&["hint", "1"]).1, &["Hint 2 of 3", "A direction."]);
+    assert_contains(&sample.run(&["hint", "1"]).1, &["Hint 2 of 3", "The second hint."]);
     let (_, again) = sample.run(&["hint", "01-send-it", "--again"]);
-    assert_contains(&again, &["A nudge.", "A direction."]);
-    assert!(!again.contains("Nearly."), "{again}");
+    assert_contains(&again, &["The first hint.", "The second hint."]);
+    assert!(!again.contains("The third hint."), "{again}");
 
     sample.learner_writes(&server(CORRECT));
     let (code, output) = sample.run(&["check", "01"]);
@@ -128,8 +128,10 @@ fn measurements_are_graded() {
         ("source-lacks", "word = \"thread::spawn\""),
     ];
     for (what, bounds) in measures {
-        let measure =
-            format!("[[measure]]\nwhat = \"{what}\"\n{bounds}\nexplanation = \"Of {what}.\"\n");
+        let measure = format!(
+            "[[measure]]\nwhat = \"{what}\"\n{bounds}\nexplanation = \"The explanation of \
+                     {what}.\"\n"
+        );
         sample.append("01-send-it/exercise.toml", &measure);
     }
     let (code, output) = sample.run(&["check"]);
@@ -143,9 +145,9 @@ fn measurements_are_graded() {
         "pass     blocked-in     A thread waits in write or sendto",
         "pass     times-starter",
         "FAIL     source-lacks",
-        // One thread per client, and the main thread.
+        // The server has one thread per client, and the main thread.
         "expected at most 2, got 5",
-        "Of threads.",
+        "The explanation of threads.",
     ];
     assert_contains(&output, &verdicts);
 }
@@ -228,7 +230,7 @@ fn a_solution_requires_confirmation() {
     assert_contains(&sample.run(&["list"]).1, &["solution seen"]);
 }
 
-/// As with a program of a release, in a clone of the kit on a computer without Rust.
+/// Simulates a program from a release in a clone of the kit on a computer without Rust.
 #[test]
 fn without_cargo_the_current_folder_is_used_and_a_command_is_graded() {
     let sample = Sample::new();
@@ -269,7 +271,7 @@ fn watch_checks_after_each_save() {
     let expect = |words: &str| wait_for(words, || text.lock().unwrap().contains(words));
     expect("FAIL     size-1");
     expect("Waiting for changes to");
-    // Saves as some editors do: writes a new file and renames it.
+    // Save as some editors do: write a new file and rename it.
     sample.write("lessons/exercises/01-send-it/src/main.rs.new", &server(CORRECT));
     let main = sample.path("01-send-it/src/main.rs");
     std::fs::rename(sample.path("01-send-it/src/main.rs.new"), main).unwrap();
@@ -295,8 +297,8 @@ mod signals {
         Command::new("kill").args([name, pid]).output().unwrap().status.success()
     }
 
-    /// Returns whether a process runs. A zombie does not count: this process adopts zombies if
-    /// other tests run `interrupt`.
+    /// Returns whether a process runs. A zombie does not count, because this process adopts zombies
+    /// if other tests run `interrupt`.
     fn is_running(pid: &str) -> bool {
         let ps = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
         !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")

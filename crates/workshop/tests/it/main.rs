@@ -1,4 +1,4 @@
-//! Runs the program as a learner and as an author, with a small folder of exercises.
+//! Tests the commands for learners and authors, with a small folder of exercises.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 

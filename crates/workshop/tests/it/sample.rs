@@ -1,4 +1,4 @@
-//! A small folder of exercises, created for each test.
+//! A small folder of exercises, which each test creates.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,7 +13,8 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_workshop");
 /// The time limit for each step of a test, even on a busy computer.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// A server whose `REPLY` is replaced. It writes its process id to the file in `PID_FILE`.
+/// The source of a server, in which `REPLY` is replaced. The server writes its process id to the
+/// file in `PID_FILE`.
 const SERVER: &str = r#"use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::{env, fs, process};
@@ -61,7 +62,7 @@ path = "wrong/crlf.rs"
 const PLAN: &str = r#"title = "Send it first"
 minutes = 5
 lesson = "01-lesson.md"
-idea = "Ten bytes before the file."
+idea = "The server sends ten bytes before the file."
 arguments = "{file} {port}"
 checks = ["size-1", "preamble"]
 
@@ -78,7 +79,7 @@ explanation = "A line must end with a bare newline."
 [[diagnosis]]
 id = "nothing-first"
 check = "size-1"
-explanation = "The file arrives, but nothing before it."
+explanation = "The file arrives without a preamble."
 
 [[wrong]]
 id = "crlf"
@@ -116,7 +117,8 @@ impl Sample {
             write("README.md", "[the lesson](../../01-lesson.md)");
             write(
                 "hints.md",
-                "# Hints\n\n## 1\n\nA nudge.\n\n## 2\n\nA direction.\n\n## 3\n\nNearly.\n",
+                "# Hints\n\n## 1\n\nThe first hint.\n\n## 2\n\nThe second hint.\n\n## 3\n\nThe \
+                 third hint.\n",
             );
             write("src/main.rs", &server(""));
             write("starter/main.rs", &server(""));
@@ -126,7 +128,7 @@ impl Sample {
         sample
     }
 
-    /// A path in the folder of the exercises.
+    /// Returns a path in the folder of the exercises.
     pub fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join("lessons/exercises").join(file)
     }
@@ -167,7 +169,7 @@ impl Sample {
         command
     }
 
-    /// The program in the folder of the lessons, without cargo.
+    /// Returns a command that runs the program in the folder of the lessons, without Cargo.
     pub fn installed_command(&self) -> Command {
         let mut command = Command::new(PROGRAM);
         command.current_dir(self.folder.path().join("lessons"));

@@ -44,7 +44,7 @@ pub fn accept_loop(
     while let Some(permit) = server.acquire_blocking() {
         let served = match listener.accept() {
             Ok((stream, _)) if server.shutdown.is_requested() => {
-                // The connection was accepted too late. Dropping the stream resets it.
+                // The connection was accepted too late. Dropping the stream resets the connection.
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 continue;
             }

@@ -1,4 +1,4 @@
-//! One connection, from its first byte to its end.
+//! Handles one connection, from its first byte to its end.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -70,9 +70,9 @@ fn serve(client: &Client) -> io::Result<()> {
     })
 }
 
-/// Ends the reply: shuts down the write half, and waits until the client has closed its side or the
-/// linger timeout has expired. If the server closed the socket earlier, the kernel would answer
-/// further data from the client with an RST.
+/// Ends the reply. Shuts down the write half, and waits until the client has shut down its write
+/// half or the linger timeout has expired. If the server closed the socket earlier, the kernel
+/// would answer further data from the client with an RST.
 fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::Result<()> {
     match mutant::active() {
         Some(Mutant::CloseWithoutDrain | Mutant::WriteAndClose) => return Ok(()),
@@ -87,7 +87,7 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
 }
 
 /// Reads and discards what the client sends until end of file. End of file only means that the
-/// client sends no more data; the reply continues.
+/// client sends no more data. The reply continues.
 fn drain(client: &Client) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     let mut stored = Vec::new();

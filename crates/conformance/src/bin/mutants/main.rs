@@ -1,9 +1,8 @@
 //! A small correct file server, and its mutants. The server fulfills the whole contract with
-//! blocking std I/O and two threads per connection. `--bug NAME` gives it one deliberate bug. The
-//! code of a bug is next to the correct code, and names its [`Mutant`].
+//! blocking std I/O and two threads per connection. `--bug NAME` gives the server one deliberate
+//! bug. The code of each bug is next to the correct code, and contains the name of its [`Mutant`].
 //!
-//! `mutants --list` lists the mutants; `mutants --bug never-reads river.webp 4000` runs one of
-//! them.
+//! `mutants --list` lists the mutants. `mutants --bug never-reads river.webp 4000` runs a mutant.
 
 mod accept;
 mod handle;
@@ -121,7 +120,7 @@ fn run(arguments: Arguments) -> Result<()> {
     }
     let addr = listener.local_addr()?;
     // At shutdown, the server connects to itself, which wakes `accept`. The socket is created now,
-    // because no file descriptor may be left at that time.
+    // because the process may have no file descriptor left at that time.
     let waker = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     let server = Arc::new(Server::new(config, EventLog::to_stdout(LogFormat::Json)?));
     stop_on_signals(&server)?;

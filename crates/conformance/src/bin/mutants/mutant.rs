@@ -1,4 +1,4 @@
-//! The mutants: their names and their bugs.
+//! The names and the bugs of the mutants.
 
 use std::sync::OnceLock;
 
@@ -25,10 +25,10 @@ impl Mutant {
 /// server's behavior, and its effect. The variants are in the order of the contract's clauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mutant {
-    // 1. Bind.
+    // These mutants violate clause 1 (bind).
     /// Listens with a backlog of 5: in a burst, the kernel drops SYNs, and clients wait for 1 s
     SmallBacklog,
-    // 2. Immediate reply.
+    // These mutants violate clause 2 (immediate reply).
     /// Writes nothing until the client sends something: a silent client gets no bytes
     WaitsForRequest,
     /// Waits a third of a second for a request: a silent client gets the whole file, but late
@@ -41,29 +41,29 @@ pub enum Mutant {
     HttpWithoutLength,
     /// Sends a Content-Length that is one byte too large: a client waits for that byte
     WrongLength,
-    // 3. Chunks.
+    // These mutants violate clause 3 (chunks).
     /// Reads the whole file for each connection: each slow client occupies that much memory
     WholeFileInMemory,
-    /// Sends the whole file as one chunk and ignores `--chunk`: one `chunk` event, one huge write
+    /// Sends the whole file as one chunk and ignores `--chunk`: the log has one `chunk` event
     WholeFileAsOneChunk,
     /// Does not send the last chunk unless it is full: the end of the file is missing
     LosesLastPartialChunk,
-    // 4. Length.
+    // These mutants violate clause 4 (length).
     /// Sends zeros if the file has shrunk: the length is correct, but the content is not
     PadsShrunkFile,
-    /// Reads to the current end of the file: if it has grown, the client gets too many bytes
+    /// Reads to the current end of the file: if the file has grown, the client gets too many bytes
     FollowsGrowth,
-    // 5. Reading while sending.
+    // These mutants violate clause 5 (reading while sending).
     /// Does not read while it sends: a client that uploads before it reads waits forever
     NeverReads,
     /// Logs every read as a `data` event: a client that sends a lot of data fills the log
     FloodsLog,
-    // 6. Half-close.
+    // These mutants violate clause 6 (half-close).
     /// Keeps reading after the client's FIN: each half-closed connection costs a full core
     SpinsAfterFin,
     /// Closes the connection at the client's FIN: a client that half-closes gets a partial file
     HalfCloseAsDisconnect,
-    // 7. Lingering close.
+    // These mutants violate clause 7 (lingering close).
     /// Closes right after the last byte: the RST for later data destroys data in transit
     CloseWithoutDrain,
     /// Writes, closes, and never reads: the RST for an unread request destroys the end of the file
@@ -72,36 +72,37 @@ pub enum Mutant {
     NoFin,
     /// Has no linger timeout: a connection that the client never closes stays open forever
     NoLingerTimeout,
-    // 8. Errors end one connection.
+    // These mutants violate clause 8 (errors end one connection).
     /// Exits when a client resets its connection: all other clients are disconnected
     ExitsOnReset,
     /// Keeps the file open when its client disconnects early: eventually no descriptor is left
     LeaksDescriptors,
-    /// Waits forever for a non-reading client: it occupies a socket, a file and two threads
+    /// Waits forever for a non-reading client: the client occupies a socket, a file and two threads
     NoStallTimeout,
     /// Measures the stall timeout from the start of the connection: slow clients are disconnected
     ResetsSlowReaders,
-    /// Exits when the file is missing: from then on every connection is refused
+    /// Exits when the file is missing: all later connections are refused
     ExitsOnMissingFile,
     /// Hangs when the file is missing: a client gets no byte and no end of file
     HangsOnMissingFile,
-    // 9. Accepting connections.
-    /// Serves one client at a time: the next client gets nothing until the previous one has left
+    // These mutants violate clause 9 (accepting connections).
+    /// Serves one client at a time: the next client gets nothing until the previous one disconnects
     Sequential,
-    /// Serves at most 64 clients, as a thread pool does: 64 non-reading clients block all others
+    /// Serves at most 64 clients, as a thread pool does: 64 non-reading clients block new clients
     PoolOfThreads,
-    /// Sends as a blocking call on the only thread of an executor: one client blocks all others
+    /// Sends with blocking calls on the only thread of an executor: one client blocks the others
     BlockingOnExecutor,
     /// Uses `accept()?`: the first error ends the accept loop, and new connections are refused
     AcceptErrorEndsLoop,
-    /// Retries immediately when no descriptor is left: a full core, and an `error` per attempt
+    /// Retries immediately when no descriptor is left: each attempt costs CPU time and logs an
+    /// `error`
     BusyAccept,
     /// Releases a permit as soon as its client is accepted: there is no connection limit
     IgnoresLimit,
     /// Closes new connections at the connection limit: new clients get no bytes, only end of file
     DropsAtLimit,
-    // 10. Shutdown.
-    /// Ignores SIGTERM and SIGINT: only SIGKILL ends it
+    // These mutants violate clause 10 (shutdown).
+    /// Ignores SIGTERM and SIGINT: only SIGKILL ends the server
     IgnoresSigterm,
     /// Ignores the second signal: a user who presses Ctrl-C twice waits for the grace period
     IgnoresSecondSignal,
@@ -109,16 +110,16 @@ pub enum Mutant {
     AcceptsInGrace,
     /// Has no grace period: at SIGTERM every connected client loses the rest of the file
     DisconnectsAtShutdown,
-    // 11. Events.
-    /// Logs `disconnected` twice: the log reports the end of more connections than there were
+    // These mutants violate clause 11 (events).
+    /// Logs `disconnected` twice: the log reports the end of more connections than the server had
     DisconnectedTwice,
     /// Logs `file_ended` whenever it stops sending the file, even if the client disconnected early
     FileEndedTooEarly,
     /// Waits until its log is read: if nothing reads stdout, all clients are blocked
     WaitsForLog,
-    /// Exits when stdout is closed, as `println!` does: all clients are disconnected
+    /// Exits when stdout is closed, as if `println!` had panicked: all clients are disconnected
     ExitsOnClosedStdout,
-    // 12. Nothing else is served.
+    // These mutants violate clause 12 (nothing else is served).
     /// Serves the file that the request names: every file in the same directory is public
     RequestChoosesFile,
     /// Logs the client's bytes without escaping: a client can forge events

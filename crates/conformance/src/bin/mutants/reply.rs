@@ -1,4 +1,4 @@
-//! The reply: the preamble and the file.
+//! Sends the reply, which consists of the preamble and the file.
 
 use std::io::{self, Cursor, ErrorKind, Read, Write};
 use std::mem;
@@ -16,11 +16,11 @@ use crate::mutant::{self, Mutant};
 /// The content of the file at startup, for [`Mutant::FileReadOnce`].
 pub static STARTUP_CONTENT: OnceLock<Vec<u8>> = OnceLock::new();
 
-/// Locked while [`Mutant::BlockingOnExecutor`] sends to a client, so that it sends to one at a
-/// time.
+/// A lock that [`Mutant::BlockingOnExecutor`] holds while it sends, so that it sends to one client
+/// at a time.
 static ONLY_THREAD: Mutex<()> = Mutex::new(());
 
-/// A connected client. Dropping it closes the socket and then logs `disconnected`.
+/// A connected client. Dropping this value closes the socket and then logs `disconnected`.
 pub struct Client {
     pub stream: Arc<TcpStream>,
     pub conn: Connection,
@@ -107,7 +107,7 @@ fn open(mut body: Body) -> io::Result<(Box<dyn Read>, u64)> {
     }
 }
 
-/// Reads one chunk, writes it completely, and only then reads the next one. This loop is the
+/// Reads one chunk, writes it completely, and only then reads the next one. This loop creates the
 /// backpressure.
 fn send_copied(client: &Client, file: &mut dyn Read, bytes: u64) -> io::Result<()> {
     let conn = &client.conn;
