@@ -26,6 +26,8 @@ needs a placeholder that the command lacks, the check is skipped. After --approa
 Exit code: 0 if no check failed, 1 if a check failed, 2 if the checks could not
 run.";
 
+const START_HELP: &str = "help: start the command yourself with a file and a free port";
+
 /// The exit code if a check failed.
 const EXIT_FAILED: u8 = 1;
 /// The exit code if the checks could not run.
@@ -104,7 +106,7 @@ fn run(arguments: &Arguments) -> Result<Vec<Record>> {
     let checks: Vec<&'static Check> = checks().filter(is_selected).collect();
     for target in &targets {
         conformance::preflight(target)
-            .map_err(|why| anyhow!("cannot check {}: {why}", target.name))?;
+            .map_err(|why| anyhow!("cannot check {}: {why}\n{START_HELP}", target.name))?;
     }
     let bar = ProgressBar::new((targets.len() * checks.len()) as u64);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}")?);

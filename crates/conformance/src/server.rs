@@ -31,9 +31,8 @@ impl Server {
     pub fn wait_until_listening(mut self, timeout: Duration) -> Result<Self, Stop> {
         let port = self.addr.port();
         let listening = poll(timeout, || {
-            if let Some(ended) = self.process.ended() {
-                let why = format!("the server ended before it listened: {ended}");
-                return Some(Err(Stop::fail(why)));
+            if self.process.ended().is_some() {
+                return Some(Err(Stop::fail("the server ended before it listened")));
             }
             match port::listening(port) {
                 Listening::At(ip) => Some(Ok(ip)),

@@ -126,10 +126,19 @@ fn limit_args(approach: &Approach, default_connections: usize) -> [Arg; 5] {
     };
     let connections = "Maximum number of open connections; at the limit,\n\
         further clients wait in the accept queue";
+    let reason = if default_connections < approach.max_connections {
+        " because of the limit\nof file descriptors"
+    } else {
+        ""
+    };
     [
         option("workers", "N", workers).value_parser(|text: &str| count(text, WORKERS_MAX)),
-        option("max-connections", "N", format!("{connections}\n[default: {default_connections}]"))
-            .value_parser(|text: &str| count(text, usize::MAX)),
+        option(
+            "max-connections",
+            "N",
+            format!("{connections}\n[default: {default_connections}{reason}]"),
+        )
+        .value_parser(|text: &str| count(text, usize::MAX)),
         option(
             "stall-timeout",
             "TIME",

@@ -53,7 +53,9 @@ fn assert_unable(output: &Output, why: &str) {
 fn a_command_that_exits_is_an_error() {
     // Cargo is available wherever tests run, and has no subcommand with this name.
     let output = conformance(&["--", env!("CARGO"), "no-such-subcommand", "{file}", "{port}"]);
-    assert_unable(&output, "ended before it listened");
+    assert_unable(&output, "ended before it listened; the server's process ended: exit code ");
+    let stderr = text(&output.stderr);
+    assert_eq!(stderr.matches("exit code").count(), 1, "{stderr}");
 }
 
 fn a_missing_command_is_an_error() {
