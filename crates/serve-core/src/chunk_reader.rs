@@ -35,7 +35,7 @@ thread_local! {
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// Reads a file chunk by chunk, and each chunk in pieces of at most 128 KiB.
+/// Reads a file chunk by chunk, and divides each chunk into pieces of at most 128 KiB.
 #[derive(Debug)]
 pub struct ChunkReader {
     file: File,

@@ -266,7 +266,7 @@ fn one_of<T: Copy + Send + Sync + 'static>(
 }
 
 /// Returns an error of clap as a message of two lines. The second line is the help, which contains
-/// the possible values and the tips of clap. The usage is omitted.
+/// the possible values and the tips of clap. The message does not contain the usage.
 fn error_and_help(message: &str) -> String {
     let mut lines = message.lines().map(str::trim).filter(|line| {
         !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")

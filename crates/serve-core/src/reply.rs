@@ -21,7 +21,7 @@ pub struct Reply {
 
 impl Reply {
     /// Opens the configured file, regardless of what the client sent. The call blocks. With a slow
-    /// disk, it would block a worker thread for too long.
+    /// disk, the call would block a worker thread for too long.
     #[must_use]
     pub fn open(server: &Server) -> Self {
         Self::with_body(&server.config, Body::open(&server.config.file))

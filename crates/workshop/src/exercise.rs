@@ -119,7 +119,7 @@ pub struct MeasurePlan {
 pub enum MeasureKind {
     /// The number of the server's threads while clients are connected.
     Threads,
-    /// The number of system calls that read the file, while it is sent to one client.
+    /// The number of system calls that read the file while it is sent to one client.
     ReadCalls,
     /// The growth of the server's memory while clients are connected, in KiB.
     MemoryKib,

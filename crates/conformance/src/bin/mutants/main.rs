@@ -120,7 +120,7 @@ fn run(arguments: Arguments) -> Result<()> {
     }
     let addr = listener.local_addr()?;
     // At shutdown, the server connects to itself, which wakes `accept`. The socket is created now,
-    // because the process may have no file descriptor left at that time.
+    // because the process may have no unused file descriptor at that time.
     let waker = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     let server = Arc::new(Server::new(config, EventLog::to_stdout(LogFormat::Json)?));
     stop_on_signals(&server)?;
