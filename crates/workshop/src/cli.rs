@@ -29,10 +29,10 @@ Examples:
   workshop check 05
   workshop check 05 --cmd 'node my.mjs {file} {port}'
 
-Use --cmd to check a server in another language. The command starts the server
-in the current folder. It must contain {file} and {port}, and, if exercise.toml
-contains them, {chunk}, {preamble}, {stall} and {limit}. The checks replace them
-with values.";
+Use --cmd to check a server in another language. The command runs in the
+current folder. The command must contain {file} and {port}, and each of {chunk},
+{preamble}, {stall} and {limit} that exercise.toml contains. The checks replace
+these placeholders with values.";
 
 const WARM_HELP: &str = "\
 Run this command before a class, while you are connected to the network. It runs
@@ -40,8 +40,8 @@ Run this command before a class, while you are connected to the network. It runs
 its dependencies. Afterwards, a build on this computer needs no network.
 
 To copy the sources of the dependencies to other computers, run `cargo vendor`
-in the root folder of the kit and in lessons/exercises. It writes the sources
-into a folder, and prints the lines that .cargo/config.toml needs to use them.";
+in the root folder of the kit and in lessons/exercises. `cargo vendor` writes
+the sources into a folder and prints the lines that .cargo/config.toml needs.";
 
 /// Run the exercises of the kit, and check your solutions
 #[derive(Debug, Parser)]
@@ -122,7 +122,7 @@ struct Selection {
 }
 
 impl Selection {
-    /// Returns the exercise that is specified on the command line, if any.
+    /// Returns the exercise that is specified on the command line, or `None` if none is specified.
     fn named<'p>(&self, course: &'p Course) -> Result<Option<&'p Exercise>> {
         self.exercise.as_ref().map(|name| course.find(name)).transpose()
     }

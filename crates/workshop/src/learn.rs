@@ -67,7 +67,7 @@ pub fn next(course: &Course) -> Result<bool> {
     Ok(true)
 }
 
-/// Prints the subject of an exercise, its files, and the commands for it.
+/// Prints the subject of an exercise, the files of the exercise, and the commands for the exercise.
 pub fn print_exercise(course: &Course, exercise: &Exercise) {
     let Exercise { number, plan, .. } = exercise;
     output::heading(&format!("Exercise {number}, {} ({} minutes)", plan.title, plan.minutes));
@@ -151,7 +151,7 @@ pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
         if folders::are_same(&work, &starter) {
             return Ok(None);
         }
-        ensure!(!copy.exists(), "a copy from the same second exists: `{}`", display_path(&copy));
+        ensure!(!copy.exists(), "a copy with the same name exists: `{}`", display_path(&copy));
         folders::write(&work, &copy)?;
         Ok(Some(starter))
     })();
@@ -183,7 +183,7 @@ pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
     Ok(true)
 }
 
-/// Copies src/ to starter/, for authors.
+/// Copies src/ to starter/. Only authors use this command.
 pub fn keep(exercises: &[Exercise]) -> Result<bool> {
     for exercise in exercises {
         let starter = exercise.starter();
@@ -248,7 +248,7 @@ pub fn warm(course: &Course) -> Result<bool> {
     Ok(true)
 }
 
-/// Asks a question. Returns `true` only for the answer `y` or `yes`.
+/// Asks a question. Returns `true` only for the answers `y`, `Y` and `yes`.
 fn ask(question: &str) -> Result<bool> {
     let is_possible = io::stdin().is_terminal();
     ensure!(is_possible, "cannot ask \"{question}\": stdin is not a terminal\nhelp: pass `--yes`");

@@ -1,4 +1,4 @@
-//! Tests the commands for learners and authors, with a small folder of exercises.
+//! Tests of the commands for learners and authors, with a small folder of exercises.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 
