@@ -17,8 +17,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time limit for a whole reply. The slowest correct server needs several seconds less.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The maximum time that a client waits for the first byte of a reply. While the client sends, it
-/// is also the maximum time that the client waits for the server to read data.
+/// The maximum time that a client waits for the first byte of a reply, or for the server to read
+/// more data.
 const PROMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The maximum time that one write waits for send-buffer space. After each wait, the client checks
@@ -137,8 +137,8 @@ impl Client {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    /// Reads exactly `count` bytes. Fails if the connection ends or a timeout expires before the
-    /// last byte.
+    /// Reads exactly `count` bytes. Fails if the connection ends or a timeout expires before all
+    /// bytes have arrived.
     pub fn read_exactly(&self, count: usize) -> Result<Vec<u8>, Stop> {
         let (got, ending) = self.read(count, REPLY_TIMEOUT);
         match ending {
@@ -151,7 +151,7 @@ impl Client {
         }
     }
 
-    /// Reads `bytes` bytes every 0.1 s, and repeats this `count` times. Returns all bytes.
+    /// Reads `bytes` bytes `count` times, at intervals of 0.1 s. Returns all bytes.
     pub fn read_slowly(&self, count: usize, bytes: usize) -> Result<Vec<u8>, Stop> {
         let mut got = Vec::new();
         for _ in 0..count {

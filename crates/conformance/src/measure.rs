@@ -131,8 +131,8 @@ fn with_non_reading_clients(
     what: Measure,
     load: Load,
 ) -> Result<MeasuredValue, Stop> {
-    // The measurement starts after the first client, because a runtime may allocate memory for this
-    // client only.
+    // The measurement starts after the first client, because a runtime may allocate additional
+    // memory for its first client.
     let first = noise(1000);
     let server = serve(stage, load, first)?;
     server.expect_whole(first)?;

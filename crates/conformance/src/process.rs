@@ -1,4 +1,4 @@
-//! The process of a server, and the output and the exit of the process.
+//! Processes of servers, their output and their exits.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,7 +12,7 @@ use harness::text::error_line;
 use harness::{Group, Signal, describe_exit};
 
 /// The minimum interval between two polls of a condition. The interval grows with the elapsed time,
-/// because some polls cost CPU time. For example, the system has to list all sockets.
+/// because some polls are expensive. For example, a poll may list all sockets of the system.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The time limit for a process to exit after its connections have closed. The same limit applies
@@ -49,7 +49,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a command, whose stdout and stderr must be pipes.
+    /// Starts a command. The command's stdout and stderr must be pipes.
     pub fn spawn(command: &mut Command, stdout: Stdout) -> io::Result<Self> {
         let mut group = Group::spawn(command)?;
         let child = group.child();

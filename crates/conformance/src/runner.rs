@@ -21,8 +21,8 @@ pub const LIGHT_JOBS: usize = 16;
 /// machine.
 pub const HEAVY_JOBS: usize = 2;
 
-/// The time limit for a check. A check takes less time, even if each time limit within the check
-/// expires.
+/// The time limit for a check. Every check takes less time than this limit, even if all time limits
+/// within the check expire.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// The time limit for a check to end after it has exceeded [`CHECK_TIMEOUT`] and its servers were

@@ -17,8 +17,8 @@ use crate::server::Server;
 use crate::target::{Settings, Target};
 use crate::verdict::{Outcome, Stop};
 
-/// The time limit for each start of a server after the target's first start. It is sufficient on a
-/// busy computer.
+/// The time limit for each start of a server after the target's first start. The limit is
+/// sufficient for a busy computer.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The environment of one check. Dropping the stage stops all servers of the check.
@@ -62,7 +62,7 @@ impl Stage {
         let _ = fs::remove_dir_all(self.folder.path());
     }
 
-    /// Returns the path of the file that is served.
+    /// Returns the path of the served file.
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("file.bin")
     }
@@ -130,7 +130,8 @@ impl Stage {
     }
 }
 
-/// Returns the command for one run, optionally with a limit on file descriptors.
+/// Returns the command that starts a server. If `descriptors` is set, a shell limits the number of
+/// open file descriptors.
 fn command(words: &[OsString], descriptors: Option<u64>) -> Command {
     let mut command = match descriptors {
         None => Command::new(&words[0]),
@@ -141,8 +142,7 @@ fn command(words: &[OsString], descriptors: Option<u64>) -> Command {
             shell
         }
     };
-    // Users rarely set this variable. With it, the checks could not detect that a server in Python
-    // does not flush its output.
+    // Users rarely set this variable. Setting it would hide a missing flush in a Python server.
     command.env_remove("PYTHONUNBUFFERED");
     command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

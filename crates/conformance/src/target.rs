@@ -13,8 +13,8 @@ pub const DEFAULT_CHUNK_BYTES: usize = 64 * 1024;
 /// The default of [`Target::silence_timeout`]. No correct server pauses that long within a reply.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The default of [`Target::start_timeout`]. It is sufficient for language runtimes that start
-/// slowly.
+/// The default of [`Target::start_timeout`]. The default is sufficient for language runtimes that
+/// start slowly.
 const FIRST_START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The additional time that a server gets on a busy computer.
@@ -65,7 +65,8 @@ impl Default for Settings {
 
 impl Settings {
     /// Returns the bytes that the server must send before the file. For the `http` preamble, whose
-    /// bytes vary, returns no bytes, and the checks of this preamble read its bytes themselves.
+    /// bytes vary, returns no bytes. The checks of the `http` preamble read the preamble as part of
+    /// the reply.
     pub(crate) fn preamble(self) -> &'static [u8] {
         match self.preamble {
             "bare" => b"HTTP/1.1\n\n",
@@ -97,7 +98,7 @@ impl Target {
         };
         for placeholder in ["{file}", "{port}"] {
             if !words.iter().any(|word| word.contains(placeholder)) {
-                let help = "help: add the placeholder where the server expects its value";
+                let help = "help: add the placeholder at the position of the value";
                 return Err(invalid(format!("the command has no {placeholder}\n{help}")));
             }
         }
@@ -170,7 +171,7 @@ impl Target {
         }
     }
 
-    /// Returns the words of the command for one run, in which values replace the placeholders.
+    /// Returns the command's words for one run, with values in place of the placeholders.
     pub(crate) fn words(&self, file: &Path, port: u16, settings: Settings) -> Vec<OsString> {
         let values = [
             ("{port}", port.to_string()),

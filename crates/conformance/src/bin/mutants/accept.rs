@@ -44,7 +44,7 @@ pub fn accept_loop(
     while let Some(permit) = server.acquire_blocking() {
         let served = match listener.accept() {
             Ok((stream, _)) if server.shutdown.is_requested() => {
-                // The shutdown has already started. With this linger time, dropping the stream
+                // The shutdown has already started. With a linger time of zero, dropping the stream
                 // resets the connection.
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 continue;

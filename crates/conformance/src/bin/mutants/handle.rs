@@ -26,7 +26,7 @@ pub fn handle_connection(client: Client) {
             let _ = stream.peek(&mut [0]);
             let _ = stream.set_read_timeout(None);
         }
-        // While the pipe is full, the thread that prints the events holds this lock.
+        // While the pipe is full, the thread that prints the events holds the lock on stdout.
         Some(Mutant::WaitsForLog) => drop(io::stdout().lock()),
         Some(Mutant::ExitsOnClosedStdout) if writeln!(io::stdout(), "connected").is_err() => {
             process::exit(101);

@@ -73,7 +73,7 @@ fn preamble(text: &str) -> Result<Preamble, String> {
 fn main() -> ExitCode {
     if env::args_os().skip(1).eq(["--list"]) {
         for mutant in Mutant::value_variants() {
-            let value = mutant.to_possible_value().expect("no variant is skipped");
+            let value = mutant.to_possible_value().expect("every variant has a value");
             let bug = value.get_help().unwrap_or_default();
             let _ = writeln!(io::stdout(), "{:30} {bug}", value.get_name());
         }

@@ -68,8 +68,8 @@ pub enum Mutant {
     /// Closes the socket right after the last byte, so the RST for later data destroys data in
     /// transit
     CloseWithoutDrain,
-    /// Never reads and then closes the socket, so the RST for an unread request destroys data in
-    /// transit
+    /// Never reads from the client and closes the socket, so the RST for an unread request destroys
+    /// data in transit
     WriteAndClose,
     /// Never shuts down its write half, so the client gets all bytes, but no end of file
     NoFin,
@@ -78,7 +78,7 @@ pub enum Mutant {
     // These mutants violate clause 8 (errors end one connection).
     /// Exits when a client resets its connection, so all other clients are disconnected
     ExitsOnReset,
-    /// Keeps the file open when its client disconnects early, so eventually no descriptor is left
+    /// Keeps the file open when a client disconnects early, so eventually no descriptor is left
     LeaksDescriptors,
     /// Waits forever for a non-reading client, which occupies a socket, a file and two threads
     NoStallTimeout,
@@ -87,7 +87,7 @@ pub enum Mutant {
     ResetsSlowReaders,
     /// Exits when the file is missing, so all later connections are refused
     ExitsOnMissingFile,
-    /// Hangs when the file is missing, so a client gets neither a byte nor end of file
+    /// Hangs when the file is missing, so a client gets neither bytes nor end of file
     HangsOnMissingFile,
     // These mutants violate clause 9 (accepting connections).
     /// Serves one client at a time, so the next client waits until the previous client disconnects
@@ -99,13 +99,12 @@ pub enum Mutant {
     BlockingOnExecutor,
     /// Uses `accept()?`, so the first error ends the accept loop, and new connections are refused
     AcceptErrorEndsLoop,
-    /// Retries immediately when no descriptor is left, so each attempt costs CPU time and logs an
-    /// `error`
+    /// Retries `accept` immediately when no descriptor is left, so each attempt costs CPU time and
+    /// logs an `error`
     BusyAccept,
     /// Releases a permit as soon as the client is accepted, so there is no connection limit
     IgnoresLimit,
-    /// Closes new connections at the connection limit, so new clients get no bytes, only end of
-    /// file
+    /// Closes new connections at the connection limit, so new clients get only end of file
     DropsAtLimit,
     // These mutants violate clause 10 (shutdown).
     /// Ignores SIGTERM and SIGINT, so only SIGKILL ends the server

@@ -16,8 +16,8 @@ use crate::mutant::{self, Mutant};
 /// The content of the file at startup, for [`Mutant::FileReadOnce`].
 pub static STARTUP_CONTENT: OnceLock<Vec<u8>> = OnceLock::new();
 
-/// A lock that [`Mutant::BlockingOnExecutor`] holds while it sends, so that it sends to one client
-/// at a time.
+/// A lock that [`Mutant::BlockingOnExecutor`] holds while it sends to a client, so that all other
+/// clients have to wait.
 static ONLY_THREAD: Mutex<()> = Mutex::new(());
 
 /// A connected client. Dropping this value closes the socket and then logs `disconnected`.
