@@ -50,8 +50,8 @@ pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<BuildO
     Ok(built)
 }
 
-/// Builds targets without output. Targets that do not compile are not an error. If Cargo fails for
-/// a different reason, runs Cargo again and shows the output, which states the reason.
+/// Builds targets without output. A target that does not compile is not an error. If Cargo fails
+/// for a different reason, runs Cargo again and shows the output, which states the reason.
 pub fn build_all(folder: &Path, arguments: &[&str]) -> Result<BuildOutput> {
     let built = build(folder, arguments, false)?;
     if !built.is_complete && !built.has_errors() {

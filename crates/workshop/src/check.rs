@@ -110,7 +110,7 @@ pub fn built_subject(
     Ok(Subject { target: target(exercise, built.program(name)?)?, source: Some(source), starter })
 }
 
-/// Returns the server to grade for a command that starts it.
+/// Returns the server to grade, which `command` starts.
 fn foreign_subject(course: &Course, exercise: &Exercise, command: &str) -> Result<Subject> {
     let mut server = Target::of_command(&[command.to_owned()]).map_err(Error::msg)?;
     server.silence_timeout = TIMEOUT;
@@ -212,7 +212,7 @@ fn print_pass(course: &Course, exercise: &Exercise, graded: &[GradedItem], progr
             let brief = format!("{number}, {}: {} minutes", plan.title, plan.minutes);
             format!("{}   ({brief})", called_as("next"))
         }
-        None => "none; you have done all exercises".to_owned(),
+        None => "none (you have done all exercises)".to_owned(),
     };
     output::rows(&[("compare", command_for(exercise, "solution")), ("next", next)]);
 }

@@ -31,7 +31,7 @@ pub struct Plan {
     pub title: String,
     /// The time in minutes that a learner needs after reading the lesson.
     pub minutes: u32,
-    /// The file name of the lesson, in `lessons/`.
+    /// The name of the lesson's file in `lessons/`.
     pub lesson: String,
     /// The subject of the exercise, in one sentence.
     pub idea: String,
@@ -106,7 +106,7 @@ pub struct MeasurePlan {
     pub chunk: Option<usize>,
     pub at_most: Option<f64>,
     pub at_least: Option<f64>,
-    /// The expected system calls of `blocked-in`, separated by spaces.
+    /// The system calls that `blocked-in` expects, separated by spaces.
     pub is: Option<String>,
     /// The word that the source must not contain, for `source-lacks`.
     pub word: Option<String>,
@@ -278,7 +278,7 @@ impl MeasurePlan {
         let name = self.what.name();
         ensure!(
             is_complete,
-            "measurement `{name}` requires {help}, and does not allow any other limit"
+            "measurement `{name}` requires {help} and does not allow any other limit"
         );
         Ok(())
     }

@@ -17,7 +17,8 @@ const JOBS: usize = 8;
 /// The number of rounds of a comparison. Each round measures both programs once.
 const ROUNDS: usize = 3;
 
-/// Parts of messages about a server that did not start, and their explanations.
+/// Explanations of failed starts. Each entry contains part of the failure's message, and the
+/// explanation.
 const START_FAILURES: &[(&str, &str)] = &[
     (
         "the server ended before it listened",
@@ -37,8 +38,9 @@ const START_FAILURES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Parts of messages that can occur in every exercise, and their explanations. The explanation of
-/// the first match is printed.
+/// Explanations of failures that can occur in every exercise. Each entry contains part of the
+/// failure's message, and the explanation. The explanation of the first entry that matches is
+/// printed.
 const GENERAL_FAILURES: &[(&str, &str)] = &[
     (
         "panicked at",
@@ -112,8 +114,8 @@ pub struct Explanation<'a> {
 
 /// Grades servers concurrently. Returns the verdicts of each job's checks and measurements.
 ///
-/// If there is a `report`, the later checks of a job do not start after a failure that a diagnosis
-/// explains.
+/// If `report` is set, a failure that a diagnosis explains prevents the later checks of the same
+/// job.
 pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem>> {
     use Verdict::{Pass, Skipped};
     let pending: Vec<_> = jobs.iter().map(|job| Mutex::new(pending(job.exercise))).collect();

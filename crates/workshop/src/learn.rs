@@ -15,7 +15,7 @@ use crate::folders;
 use crate::output;
 use crate::progress::{self, Progress};
 
-/// The folder for copies of work that `reset` replaces.
+/// The folder for the copies that `reset` makes of the learner's work.
 const COPIES: &str = ".copies";
 
 /// Prints all exercises and the learner's progress.
@@ -47,7 +47,7 @@ pub fn list(course: &Course) -> Result<bool> {
     Ok(true)
 }
 
-/// Prints what to do next.
+/// Prints the next exercise, or a message if all exercises are done.
 pub fn next(course: &Course) -> Result<bool> {
     let progress = Progress::read(&course.folder)?;
     let Some(exercise) = course.next(&progress) else {
@@ -67,7 +67,7 @@ pub fn next(course: &Course) -> Result<bool> {
     Ok(true)
 }
 
-/// Prints the subject of an exercise, the files of the exercise, and the commands for the exercise.
+/// Prints the subject, the files and the commands of an exercise.
 pub fn print_exercise(course: &Course, exercise: &Exercise) {
     let Exercise { number, plan, .. } = exercise;
     output::heading(&format!("Exercise {number}, {} ({} minutes)", plan.title, plan.minutes));
@@ -84,7 +84,7 @@ pub fn print_exercise(course: &Course, exercise: &Exercise) {
     ]);
 }
 
-/// Prints the next hint, or the hints that were already taken.
+/// Prints the next hint or, if `is_repeated` is true, the hints that were already taken.
 pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<bool> {
     let hints = exercise.hints()?;
     let mut progress = Progress::read(&course.folder)?;
@@ -113,7 +113,7 @@ pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<b
     Ok(true)
 }
 
-/// Prints the solution, after a confirmation.
+/// Prints the solution after a confirmation.
 pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Result<bool> {
     let path = exercise.solution_file();
     let text = fs::read_to_string(&path);
@@ -141,7 +141,7 @@ pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Res
     Ok(true)
 }
 
-/// Restores the starter, and keeps a copy of the learner's work.
+/// Restores the starter and keeps a copy of the learner's work.
 pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
     let source = exercise.source();
     let name = progress::now().replace(':', "-");

@@ -192,7 +192,7 @@ fn link_errors(course: &Course, exercise: &Exercise) -> Vec<Error> {
     missing.collect()
 }
 
-/// Builds all programs, and then grades them concurrently.
+/// Builds all programs and then grades them concurrently.
 fn prove_programs(
     course: &Course,
     only: Option<&Exercise>,
@@ -317,7 +317,7 @@ fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
                 Some(diagnosis) => {
                     format!("the wrong answer passes all checks up to {}", diagnosis.check)
                 }
-                None => "the wrong answer passes".to_owned(),
+                None => "the wrong answer passes all checks".to_owned(),
             };
             (what, "add a check that detects the error, or change the diagnosis")
         }

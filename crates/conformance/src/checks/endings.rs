@@ -155,8 +155,8 @@ fn data_after_fin(stage: &Stage) -> Outcome {
     thread::sleep(stage.target.linger.mul_f32(0.4));
     let is_open = !client.is_closed_by_server();
     demand!(is_open, "expected no reset before the linger timeout, got a reset");
-    // If a server keeps its socket open but does not read, it does not reset the connection. Such a
-    // server is detected because the buffers fill up.
+    // If a server keeps its socket open but does not read, no reset occurs. The check detects such
+    // a server, because the buffers fill up and the client cannot send all of its data.
     let client = server.connect_small()?;
     client.expect_whole(noise(1000))?;
     for _ in 0..4 {
@@ -199,7 +199,7 @@ fn flood_disconnect(stage: &Stage) -> Outcome {
             is_in_time,
             "expected the end of the connection within {s} s, got an open connection"
         );
-        // One message every 10 ms is sufficient, and sending more of them would cost CPU time.
+        // One message every 10 ms is sufficient. Additional messages would only cost CPU time.
         thread::sleep(Duration::from_millis(10));
     }
     server.expect_whole(noise(MIB))

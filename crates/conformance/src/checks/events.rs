@@ -60,7 +60,7 @@ fn server_with_events(stage: &Stage, content: &[u8]) -> Result<Server, Stop> {
     if lines.iter().any(|line| parse(slice::from_ref(line)).is_ok()) {
         parse(&lines)?;
     }
-    Err(Stop::skip("the server logs no JSON events"))
+    Err(Stop::skip("the server does not log JSON events"))
 }
 
 fn named<'e>(events: &'e [Value], name: &str) -> Vec<&'e Value> {
@@ -108,7 +108,7 @@ fn events(stage: &Stage) -> Outcome {
 fn expect_values(events: &[Value], server: &Server, file_bytes: u64) -> Outcome {
     let (listening, port) = (&events[0], format!(":{}", server.addr.port()));
     let is_correct = listening["addr"].as_str().is_some_and(|addr| addr.ends_with(&port));
-    demand!(is_correct, "expected an addr that ends with {port}, got {listening}");
+    demand!(is_correct, "expected addr to end with {port}, got {listening}");
     let ended = named(events, "file_ended");
     let count = ended.len();
     demand!(count == 3, "expected 3 file_ended events for 3 whole files, got {count}");
@@ -138,7 +138,7 @@ fn expect_values(events: &[Value], server: &Server, file_bytes: u64) -> Outcome 
 fn expect_nothing_raw(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     server.expect_whole_after("\x1b[31m\x07\nforged line\n", noise(1000))?;
-    // The server logs this second client after the first client.
+    // The log lines for this client follow the log lines for the first client.
     server.expect_whole(noise(1000))?;
     thread::sleep(Duration::from_millis(300));
     for line in server.process.lines() {

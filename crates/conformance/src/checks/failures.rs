@@ -61,7 +61,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "descriptors-closed",
-        title: "Resets and early closes leave no file descriptor open",
+        title: "Resets and early closes do not leave file descriptors open",
         clause: 8,
         stimulus: "50 clients send a request, read the whole reply, and close their connections; \
                    50 clients reset their connections in the middle of the file; 50 clients close \

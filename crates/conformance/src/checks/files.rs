@@ -110,7 +110,7 @@ fn replaced_file(stage: &Stage) -> Outcome {
 
 /// Connects a client, changes the length of the file after the client has received the file's first
 /// byte, and reads the rest of the reply. Returns the client, the number of bytes of the file that
-/// it received, and the end of the connection.
+/// the client received, and the end of the connection.
 fn change_length(
     stage: &Stage,
     server: &Server,

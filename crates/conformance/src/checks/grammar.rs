@@ -18,9 +18,9 @@ pub fn parse(lines: &[String]) -> Result<Vec<Value>, Stop> {
 /// Checks that the events are in the order that the contract requires.
 pub fn expect_grammar(events: &[Value]) -> Outcome {
     let first = &events[0];
-    demand!(first["event"] == "listening", "expected listening as the first event, got {first}");
-    // For each connection, the map contains whether the connection is open, and the number of its
-    // `file_ended` events.
+    demand!(first["event"] == "listening", "expected the first event to be listening, got {first}");
+    // For each connection, the map states whether the connection is open, and contains the number
+    // of `file_ended` events.
     let mut connections: HashMap<u64, (bool, u32)> = HashMap::new();
     let mut last_at_us = 0;
     for event in events {

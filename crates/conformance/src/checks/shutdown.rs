@@ -128,8 +128,7 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
     let client = server.connect_small()?;
     let mut got = client.read_exactly(100_000)?;
     server.process.signal(Signal::Terminate);
-    // A server without a grace period exits during this pause, and so does a server with a grace
-    // period that is too short.
+    // If the grace period is missing or too short, the server exits during this pause.
     thread::sleep(stage.target.grace / 2);
     if let Ok(late) = server.connect() {
         let bytes = late.read_until_end(Duration::from_millis(300)).0.len();

@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     heavy.extend(heavy_mutants);
 
     let mut arguments = Arguments::from_args();
-    // The light tests mostly wait.
+    // The light tests mostly wait, so many of them run concurrently.
     arguments.test_threads = arguments.test_threads.or(Some(LIGHT_JOBS));
     let light = libtest_mimic::run(&arguments, light);
     arguments.test_threads = Some(HEAVY_JOBS);

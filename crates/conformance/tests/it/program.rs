@@ -190,7 +190,7 @@ mod unix {
         assert_eq!(checker.wait().expect("the program ends").code(), Some(130));
         let server = server().expect("the server wrote its process id");
         wait_until("the server is gone", || {
-            // On Linux, this process is now the parent of the server, and must reap the zombie.
+            // On Linux, this process is now the parent of the server's process and must reap it.
             let _ = waitpid(Some(server), WaitOptions::NOHANG);
             test_kill_process(server).is_err()
         });
