@@ -15,8 +15,8 @@ use crate::watch;
 
 const AFTER_HELP: &str = "\
 Without a command, this program prints the next exercise and its commands. To
-choose an exercise, use its number (5, 05) or its folder (05-survive-errors). The
-default is the first exercise that is not done.
+choose an exercise, use its number (5, 05) or its folder (05-survive-errors).
+The default is the first exercise that is not done.
 
 Every exercise fails at first. Before a command overwrites your work, it copies
 your work to another folder.
