@@ -14,9 +14,9 @@ use crate::server::Server;
 use crate::stall::{self, Progress};
 use crate::text;
 
-/// The minimum time between two `data` events of a connection. With this interval, at most nine
-/// such events occur per second. With the final event, there are at most ten, which is the limit in
-/// clause 5 of the contract.
+/// The minimum time between two `data` events of a connection. With this interval and one event at
+/// its end, a connection logs at most ten `data` events per second. Clause 5 of the contract states
+/// this limit.
 const DATA_INTERVAL: Duration = Duration::from_millis(120);
 
 impl Server {
@@ -48,8 +48,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Records that a client connected. `peer` is the address that `accept` returned, because after
-    /// a reset the socket no longer reports this address.
+    /// Records that a client connected. `peer` must be the address that `accept` returned, because
+    /// the socket does not report the address after a reset.
     #[must_use]
     pub fn connected(self, peer: SocketAddr) -> Connection {
         let id = self.server.connections.fetch_add(1, Ordering::Relaxed) + 1;
@@ -73,8 +73,8 @@ impl Drop for Permit {
     }
 }
 
-/// An open connection, which records its events. Dropping the connection records `disconnected`, so
-/// the socket must be dropped first.
+/// An open connection, which records its events. Dropping this value records `disconnected`, so
+/// drop the socket before this value.
 #[derive(Debug)]
 pub struct Connection {
     id: u64,
@@ -115,7 +115,7 @@ impl Connection {
         &self.server().config
     }
 
-    /// Counts bytes that the kernel accepted, and returns their number. Each partial write is
+    /// Counts `bytes` bytes that the kernel accepted, and returns `bytes`. Each partial write is
     /// counted, so that the total is correct even if a later write fails.
     pub fn record_sent(&self, bytes: usize) -> usize {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -123,7 +123,8 @@ impl Connection {
     }
 
     /// Counts data that the client sent. The first data is logged immediately. Later data is logged
-    /// at intervals, with the total number of bytes, so that no client can fill the log.
+    /// at intervals, with the number of bytes since the last event, so that a client cannot fill
+    /// the log.
     pub fn record_received(&self, bytes: &[u8]) {
         self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if bytes.is_empty() || self.server().log.is_off() {
@@ -150,7 +151,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns `TimedOut` if the client acknowledged nothing within the stall timeout.
+    /// Returns `TimedOut` if the client acknowledged no data within the stall timeout.
     pub fn check_stall<'s>(&self, socket: impl Into<SockRef<'s>>) -> io::Result<()> {
         let server = self.server();
         let sent = self.sent.load(Ordering::Relaxed);
@@ -165,15 +166,17 @@ impl Connection {
         }
     }
 
-    /// Returns the time at which the first write of a chunk starts, or `None` if chunks are not
-    /// logged. One more clock reading per chunk would make chunks of one byte 2% slower.
+    /// Returns the current time as the start of a chunk, or `None` if chunks are not logged. If
+    /// chunks are not logged, the clock is not read, because each reading would make chunks of one
+    /// byte 2% slower.
     #[must_use]
     pub fn chunk_started(&self) -> Option<Instant> {
         let server = self.server();
         (server.config.log_chunks && !server.log.is_off()).then(Instant::now)
     }
 
-    /// Records that the kernel accepted a whole chunk, whose first write started at `started`.
+    /// Records that the kernel accepted a whole chunk, whose first write started at `started`. Does
+    /// nothing if `started` is `None`.
     pub fn record_chunk(&self, bytes: usize, started: Option<Instant>) {
         let Some(started) = started else { return };
         let wait_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -191,8 +194,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// This method never fails. It returns a `Result` so that it can replace the result of sending
-    /// the file.
+    /// This method never fails. It returns a `Result` that replaces the result of sending the file.
     pub fn record_file_failed(&self, error: &io::Error) -> io::Result<()> {
         self.record_reply_end();
         self.record_error(error);
@@ -204,8 +206,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// This method never fails. It returns a `Result` so that it can replace the result of
-    /// draining.
+    /// This method never fails. It returns a `Result` that replaces the result of draining.
     pub fn linger_expired(&self) -> io::Result<()> {
         let received = self.received.load(Ordering::Relaxed);
         let before_reply_end = self.received_before_reply_end.load(Ordering::Relaxed);
@@ -216,18 +217,18 @@ impl Connection {
 
     // ANCHOR: finish
     /// Records the result of the connection, and determines whether dropping the socket sends a FIN
-    /// or an RST. Only two kinds of clients get an RST:
+    /// or an RST. The server sends an RST to only two kinds of clients:
     ///
     /// - A client that stalled. Without a reset, the kernel would keep the unacknowledged data for
     ///   minutes.
     /// - A client that has received the whole reply and still sends data when the linger timeout
-    ///   expires. Its next data would cause a reset anyway. But if the client waits for space in
-    ///   the server's receive buffer, a FIN alone would not end that wait.
+    ///   expires. The client's next data would cause a reset anyway. However, if the client waits
+    ///   for space in the server's receive buffer, a FIN would not end this wait.
     pub fn finish<'s>(&self, result: io::Result<()>, socket: impl Into<SockRef<'s>>) {
         let socket = socket.into();
         let must_reset = match result {
             Ok(()) => self.sends_after_reply.load(Ordering::Relaxed) && self.is_complete(&socket),
-            // The error is a consequence of the server's own shutdown of the socket.
+            // The server itself has shut down the socket, which caused the error.
             Err(_) if self.server().is_disconnecting() => false,
             Err(error) => {
                 self.record_error(&error);

@@ -1,5 +1,4 @@
-//! Finds the modules of a crate, and the modules that each module uses, from the tokens of the
-//! files.
+//! Reads the source files of a crate, and finds the modules that each module uses.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -10,7 +9,7 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 /// The names of a module and of the modules that contain it. The root module has no name.
 type ModulePath = Vec<String>;
 
-/// The modules of a crate that have a file of their own.
+/// The modules of a crate whose code is in a separate file.
 #[derive(Default)]
 pub struct Modules {
     contents: BTreeMap<ModulePath, Vec<TokenTree>>,
@@ -43,8 +42,8 @@ impl Modules {
         self.contents.insert(module, tokens);
     }
 
-    /// Returns each module with the modules that it uses. References to a module that contains the
-    /// using module are not included, because a child module is part of its parent.
+    /// Returns each module and the modules that it uses. If a module uses one of its parent
+    /// modules, the parent is not included, because a child module is part of its parent.
     pub fn uses(&self) -> Uses {
         let uses = self.contents.iter().map(|(module, tokens)| {
             let mut used = BTreeSet::new();
@@ -55,7 +54,7 @@ impl Modules {
         uses.collect()
     }
 
-    /// Finds the paths in a module that refer to a module of this crate.
+    /// Finds the modules of this crate to which the paths in a module refer.
     fn find_uses(&self, tokens: &[TokenTree], here: &ModulePath, used: &mut BTreeSet<ModulePath>) {
         let mut at = 0;
         while at < tokens.len() {
@@ -63,7 +62,7 @@ impl Modules {
                 [TokenTree::Ident(keyword), TokenTree::Ident(name), TokenTree::Group(body), ..]
                     if keyword == "mod" =>
                 {
-                    // In a module inside the file, `super` is the module of the file.
+                    // In a module that is declared with braces, `super` is the module of the file.
                     let inside = [here.clone(), vec![name.to_string()]].concat();
                     if name != "tests" {
                         self.find_uses(&content(body), &inside, used);
@@ -101,7 +100,7 @@ impl Modules {
                 _ => module.push(name.clone()),
             }
         }
-        // The last names are names of items or of modules inside a file.
+        // The last names in the path may be items, or modules that are declared with braces.
         while !self.contents.contains_key(&module) {
             module.pop();
         }
@@ -112,8 +111,8 @@ impl Modules {
 /// The names of modules, and the names of the modules that each module uses.
 pub type Uses = BTreeMap<String, BTreeSet<String>>;
 
-/// Returns a shortest cycle that begins and ends with `module`, as `a -> b -> a`, or `None` if the
-/// module is not part of a cycle.
+/// Returns a shortest cycle that begins and ends with `module`, in the form `a -> b -> a`. Returns
+/// `None` if the module is not part of a cycle.
 pub fn cycle_of(module: &str, uses: &Uses) -> Option<String> {
     let mut paths = VecDeque::from([vec![module]]);
     let mut seen = BTreeSet::new();
@@ -143,8 +142,9 @@ fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character)
 }
 
-/// Returns the paths that begin with `before` and continue with the first tokens, and the number of
-/// these tokens. Braces contain several paths, as in `use crate::{a, b::c}`.
+/// Reads the paths at the beginning of `tokens`, and adds `before` to the beginning of each path.
+/// Returns the paths, and the number of tokens that the paths occupy. Braces contain several paths,
+/// as in `use crate::{a, b::c}`.
 fn read_paths(tokens: &[TokenTree], before: &[String]) -> (Vec<Vec<String>>, usize) {
     let mut path = before.to_vec();
     let mut at = 0;

@@ -1,4 +1,4 @@
-//! A server that runs as a process, whose events are read from its stdout.
+//! A server that runs as a separate process. The test reads the server's events from its stdout.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -49,7 +49,7 @@ impl Process {
         Self { child, addr, events }
     }
 
-    /// Waits until the server has logged at least `count` events with a name.
+    /// Waits until the server has logged at least `count` events with this name.
     pub fn wait_for(&self, count: usize, name: &str) {
         let events = self.events.received.lock().unwrap();
         let too_few = |events: &mut Vec<Value>| count_named(events, name) < count;
@@ -96,7 +96,7 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_child(child)
 }
 
-/// Requests the shutdown of a server with SIGTERM.
+/// Requests the shutdown of a server with `SIGTERM`.
 pub fn terminate(child: &Child) {
     kill_process(pid_of(child), Signal::TERM).unwrap();
 }
@@ -147,7 +147,7 @@ pub fn spawn(mut command: Command) -> (Child, BufReader<ChildStdout>, SocketAddr
     (child, stdout, addr)
 }
 
-/// Waits until a process has ended. Kills the process if the deadline expires first.
+/// Waits until a process has ended. If the deadline expires, kills the process.
 pub fn wait(child: &mut Child) -> ExitStatus {
     let pid = pid_of(child);
     let (sender, receiver) = mpsc::channel::<()>();
@@ -170,7 +170,8 @@ pub fn file_with(content: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Creates a file that is longer than any socket buffer. It is sparse, so it needs no disk space.
+/// Creates a file that is longer than any socket buffer. The file is sparse, so it needs no disk
+/// space.
 pub fn long_file() -> (TempDir, PathBuf) {
     let (folder, path) = file_with(b"");
     File::create(&path).unwrap().set_len(LONG_FILE_BYTES).unwrap();

@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use crate::client::{DEADLINE, assert_reply, connect};
 use crate::sibling::{SendMode, Sibling};
 
-/// The length of a file that does not fit into the socket buffers, in bytes. The server must wait
-/// for the client before it can send the whole file.
+/// The length of a file that does not fit into the socket buffers, in bytes. To send the whole
+/// file, the server must wait for the client.
 pub const LONG_FILE_BYTES: u64 = 64 << 20;
 
 /// A running server.
@@ -100,8 +100,8 @@ impl Running {
         assert_reply(&self.connect(), content);
     }
 
-    /// Waits until the events meet a condition. Panics with the last events if the deadline expires
-    /// first.
+    /// Waits until the events meet a condition. If the deadline expires, panics with a message that
+    /// contains the last events.
     pub fn wait_until(&self, what: &str, condition: impl Fn(&[Event]) -> bool) {
         if !self.server.log.wait_until(DEADLINE, condition) {
             let events = self.server.log.events();
@@ -112,7 +112,7 @@ impl Running {
         }
     }
 
-    /// Waits until the log contains at least `count` events with a name.
+    /// Waits until the log contains at least `count` events with this name.
     pub fn wait_for(&self, count: usize, name: &str) {
         self.wait_until(&format!("{count} `{name}` events"), |events| {
             count_named(events, name) >= count
@@ -124,7 +124,7 @@ impl Running {
         self.server.shut_down();
     }
 
-    /// Waits until the server has stopped. Checks its events, and returns them.
+    /// Waits until the server has stopped. Checks and returns the server's events.
     pub fn join(self) -> Vec<Event> {
         let result = self.result.recv_timeout(DEADLINE);
         result.expect("the server stops within the deadline").unwrap();
@@ -140,7 +140,7 @@ impl Running {
     }
 }
 
-/// Returns the number of events with a name.
+/// Returns the number of events with this name.
 pub fn count_named(events: &[Event], name: &str) -> usize {
     events.iter().filter(|event| event.kind.name() == name).count()
 }
@@ -172,15 +172,15 @@ pub fn format_events(events: &[Event]) -> String {
     tail.iter().map(|event| format!("\n{event}")).collect()
 }
 
-/// The numbers that are counted in the events of an open connection.
+/// The totals that [`check_events`] counts in the events of an open connection.
 #[derive(Default)]
 struct Counts {
     received: u64,
     file_ended: u64,
 }
 
-/// Panics if the events violate clause 11 of the contract, or if the sizes in the `data` events do
-/// not add up.
+/// Panics if the events violate clause 11 of the contract, or if the sum of the sizes in the `data`
+/// events is incorrect.
 fn check_events(events: &[Event]) {
     let mut open: HashMap<u64, Counts> = HashMap::new();
     let mut last_at_us = 0;

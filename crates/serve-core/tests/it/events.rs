@@ -4,7 +4,7 @@ use std::io;
 
 use serve_core::{ErrorKind, Event, EventKind};
 
-/// Returns an event of each kind, with the fields of its JSON form and with its text form.
+/// Returns one event of each kind, the fields of its JSON form, and its text form.
 fn samples() -> Vec<(EventKind, &'static str, &'static str)> {
     let peer = "127.0.0.1:58170".parse().unwrap();
     vec![
