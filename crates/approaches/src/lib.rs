@@ -24,9 +24,9 @@ pub fn by_name(name: &str) -> Option<&'static Approach> {
 /// Runs a sibling if the process was started as `PROGRAM serve-tokio …`, and returns the sibling's
 /// exit code. Returns `None` if the first argument is not the name of a sibling's program.
 ///
-/// A test or a benchmark calls this function at the beginning of its `main` function. To run a
-/// sibling as a separate process, the test starts its own executable with the arguments above.
-/// Therefore, the server and the test always contain the same version of the sibling.
+/// Programs of tests and benchmarks call this function at the beginning of `main`. To run a sibling
+/// as a separate process, such a program starts its own executable with these arguments. Therefore,
+/// the new process always runs the version of the sibling with which the executable was built.
 #[must_use]
 pub fn main_of_server() -> Option<ExitCode> {
     let name = env::args_os().nth(1)?.into_string().ok()?;

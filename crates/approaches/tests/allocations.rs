@@ -57,7 +57,8 @@ fn allocations_of(approach: &Approach, zero_copy: bool, chunks: u64) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     File::create(&path).unwrap().set_len(chunks * CHUNK_BYTES).unwrap();
-    // The holes of a sparse file are in the page cache only after they have been read.
+    // Read the file before the measurement, because the holes of a sparse file are not in the page
+    // cache until they have been read.
     std::io::copy(&mut File::open(&path).unwrap(), &mut std::io::sink()).unwrap();
     let mut config = Config::new(path);
     config.host = "127.0.0.1".to_owned();

@@ -26,8 +26,8 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 const FILE_BYTES: usize = 150_000;
 
-/// The size of the server's send buffers, in bytes. The kernel doubles this size. Even then, the
-/// file does not fit into a buffer.
+/// The size of the server's send buffers, in bytes. The file does not fit into a send buffer, even
+/// though the kernel doubles this size.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
 
 /// The size of some clients' receive buffers, in bytes. The kernel doubles this size.
@@ -74,7 +74,7 @@ enum Client {
     Lingers,
     /// Never reads.
     Stalls,
-    /// Resets the connection after the first bytes.
+    /// Resets the connection after it has received the first bytes.
     Resets,
     /// Reads the reply of a server whose file does not exist.
     FindsNoFile,
@@ -283,7 +283,7 @@ fn watch(stream: &TcpStream) {
     WAS_CLOSED_LATE.store(false, Ordering::SeqCst);
 }
 
-/// Checks whether the socket is closed when `disconnected` is logged.
+/// Stores in [`WAS_CLOSED_LATE`] whether the socket is still open when `disconnected` is logged.
 fn observe(event: &Event) {
     if matches!(event.kind, EventKind::Disconnected { .. }) {
         // Compare inodes, because another thread may have reused the number of the descriptor.
@@ -302,7 +302,7 @@ fn open_descriptors() -> usize {
 }
 
 /// Waits until at most `expected_max` descriptors are open, because a thread of a blocking pool may
-/// close a file a moment later.
+/// close a file after the connection has ended.
 fn wait_for_descriptors(expected_max: usize) {
     let started = Instant::now();
     while open_descriptors() > expected_max {

@@ -64,8 +64,8 @@ fn data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again()
             let server = Running::start(approach, mode, 64 * 1024, &path);
             let mut client = server.connect();
             let read_before = bytes_read_by_process();
-            // The buffers are so small that the server has read almost all of these bytes when the
-            // call returns.
+            // The buffers are so small that the server has read almost all of these bytes when
+            // `write_all` returns.
             client.write_all(&[0; UPLOAD_BYTES]).unwrap();
             let read_bytes = bytes_read_by_process() - read_before;
             let case = format!("{}, {mode:?}", approach.name);
@@ -100,7 +100,7 @@ fn partial_writes_lose_and_repeat_no_byte() {
     }
 }
 
-/// Returns `WouldBlock` for a quarter of all sends, and a random limit for each other send.
+/// Returns `WouldBlock` for a quarter of all sends, and a random limit for the other sends.
 fn limit(bytes: usize) -> io::Result<usize> {
     match random() % 4 {
         0 => Err(io::ErrorKind::WouldBlock.into()),
@@ -217,7 +217,7 @@ fn receive(stream: &TcpStream) -> Vec<u8> {
 }
 
 /// Returns the number of bytes that this process has read from files, including `sendfile`. Data
-/// that sockets receive is not included.
+/// from sockets is not included.
 fn bytes_read_by_process() -> u64 {
     let counts = fs::read_to_string("/proc/self/io").unwrap();
     let line = counts.lines().find_map(|line| line.strip_prefix("rchar: "));

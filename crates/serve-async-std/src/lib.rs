@@ -201,7 +201,7 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -
             remaining -= match body.sendfile(stream, remaining) {
                 Ok(sent) => conn.record_sent(sent),
                 // A task can wait for an async-std socket only in a read or a write. Therefore,
-                // this task writes one byte of the file.
+                // this task waits by writing one byte of the file.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut byte = [0];
                     body.file.read_exact(&mut byte)?;

@@ -23,8 +23,8 @@ use crate::server::Server;
 /// bytes that a sibling must read again, regardless of the chunk size.
 const PIECE_BYTES_MAX: usize = 128 * 1024;
 
-/// The minimum length to which pieces are shortened, in bytes (one page). Reading fewer bytes is
-/// not faster.
+/// The minimum length, in bytes, of a piece that is shortened to limit the discarded bytes (one
+/// page). Reading fewer bytes is not faster.
 const PIECE_BYTES_MIN: usize = 4 * 1024;
 
 /// The number of bytes by which the discarded bytes may exceed the bytes sent (64 KiB). With this
@@ -41,7 +41,8 @@ thread_local! {
 #[derive(Debug)]
 pub struct ChunkReader {
     file: File,
-    /// The position of the next byte to send in the file, which equals the number of bytes sent.
+    /// The position in the file of the next byte that must be sent. This position equals the number
+    /// of bytes sent.
     position: u64,
     /// The number of bytes that were read from the file but not accepted by the socket.
     discarded_bytes: u64,

@@ -30,8 +30,8 @@ pub struct Config {
     pub preamble: Preamble,
     /// The number of worker threads of an async sibling.
     pub workers: usize,
-    /// The connection limit. At the limit, the server accepts no further connection until an open
-    /// connection ends.
+    /// The connection limit. At the limit, the server does not accept another connection until an
+    /// open connection ends.
     pub max_connections: usize,
     /// The stall timeout. The server disconnects a client that acknowledges no data for this long.
     pub stall_timeout: Duration,

@@ -14,9 +14,9 @@ use crate::server::Server;
 use crate::stall::{self, Progress};
 use crate::text;
 
-/// The minimum time between two `data` events of a connection. With this interval and one event at
-/// its end, a connection logs at most ten `data` events per second. Clause 5 of the contract states
-/// this limit.
+/// The minimum time between two `data` events of a connection. With this interval, a connection
+/// logs at most nine such events per second, and one more event when the connection ends. Clause 5
+/// of the contract permits ten events per second.
 const DATA_INTERVAL: Duration = Duration::from_millis(120);
 
 impl Server {
@@ -25,7 +25,8 @@ impl Server {
         self.limit.waiters.wait_until(|| self.try_acquire()).await
     }
 
-    /// Blocks until one more connection may be accepted. Returns `None` after a shutdown request.
+    /// Blocks until one more connection may be accepted. Returns `None` if the shutdown has been
+    /// requested.
     #[must_use]
     pub fn acquire_blocking(self: &Arc<Self>) -> Option<Permit> {
         let condition = || match self.shutdown.is_requested() {
@@ -40,8 +41,8 @@ impl Server {
     }
 }
 
-/// The right to accept one connection and keep it open. Dropping the permit returns it to the
-/// server.
+/// The right to accept one connection and keep it open. Dropping the permit returns the permit to
+/// the server.
 #[derive(Debug)]
 pub struct Permit {
     server: Arc<Server>,
@@ -166,9 +167,9 @@ impl Connection {
         }
     }
 
-    /// Returns the current time as the start of a chunk, or `None` if chunks are not logged. If
-    /// chunks are not logged, the clock is not read, because each reading would make chunks of one
-    /// byte 2% slower.
+    /// Returns the start time of a chunk, or `None` if chunks are not logged. In that case, the
+    /// clock is not read, because a clock reading per chunk would make chunks of one byte 2%
+    /// slower.
     #[must_use]
     pub fn chunk_started(&self) -> Option<Instant> {
         let server = self.server();
@@ -228,7 +229,7 @@ impl Connection {
         let socket = socket.into();
         let must_reset = match result {
             Ok(()) => self.sends_after_reply.load(Ordering::Relaxed) && self.is_complete(&socket),
-            // The server itself has shut down the socket, which caused the error.
+            // The error occurred because the server itself shut down the socket.
             Err(_) if self.server().is_disconnecting() => false,
             Err(error) => {
                 self.record_error(&error);
@@ -236,8 +237,8 @@ impl Connection {
             }
         };
         if must_reset {
-            // The call fails if the connection is already closed, in which case there is nothing to
-            // reset.
+            // The call fails if the connection is already closed. In that case, a reset is not
+            // necessary.
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
     }

@@ -34,7 +34,7 @@ pub enum EventKind {
     Error { conn: Option<u64>, kind: ErrorKind, message: String },
     /// The last event of a connection. `sent` includes the preamble.
     Disconnected { conn: u64, sent: u64, received: u64 },
-    /// The number of events that were dropped before this event because the log was not read.
+    /// The server dropped `events` events before this event, because the log was not read.
     Dropped { events: u64 },
     /// The server accepts no more connections and waits for the open connections to end.
     Shutdown,
@@ -55,7 +55,7 @@ pub enum ErrorKind {
     FileShrank,
     /// The client acknowledged no byte within the stall timeout.
     Stalled,
-    /// The client reset the connection, or closed it before receiving the whole file.
+    /// The client reset the connection, or closed the connection before it received the whole file.
     ConnectionReset,
     /// Any other error.
     Io,
@@ -82,7 +82,7 @@ impl ErrorKind {
         }
     }
 
-    /// Returns the name of the kind in events.
+    /// Returns the name of the kind as it appears in events.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

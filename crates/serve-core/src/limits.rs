@@ -1,12 +1,12 @@
 //! The number of connections for which the system has file descriptors.
 
 // ANCHOR: descriptors
-/// The number of descriptors per connection, which are the socket and the file.
+/// The number of descriptors per connection (one for the socket and one for the file).
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
 /// The number of descriptors that the server itself needs for the standard streams, the listener,
 /// the signal handler and the runtime. The largest measured number is 11 (async-std on Linux). The
-/// other nine are a reserve for descriptors that the parent process left open.
+/// other nine descriptors are a reserve, because the parent process may have left descriptors open.
 const DESCRIPTORS_OF_SERVER: u64 = 20;
 // ANCHOR_END: descriptors
 

@@ -33,9 +33,9 @@ pub fn bind(config: &Config) -> io::Result<TcpListener> {
 
 fn bind_to(addr: SocketAddr) -> io::Result<TcpListener> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
-    // Like std, set `SO_REUSEADDR`. With this option, the server can bind its port after a restart
-    // while old connections are in `TIME_WAIT`. On Windows, two servers with this option could
-    // share the port.
+    // Like std, this function sets `SO_REUSEADDR` only on Unix. With this option, the server can
+    // bind its port after a restart while old connections are in `TIME_WAIT`. On Windows, this
+    // option would let two servers share the port.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     socket.bind(&addr.into())?;

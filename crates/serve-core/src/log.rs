@@ -16,8 +16,8 @@ use std::time::{Duration, Instant};
 use crate::config::LogFormat;
 use crate::event::{Event, EventKind};
 
-/// The maximum number of events in the queue. An event needs about 200 bytes, which include its
-/// preview or its message. Therefore, the queue needs at most about 3 MB.
+/// The maximum number of events in the queue. An event needs about 200 bytes, including its preview
+/// or message. Therefore, the queue needs at most about 3 MB.
 const QUEUE_EVENTS_MAX: usize = 16_384;
 
 /// The time for which the writer collects events after a write. One write per batch needs less CPU
@@ -165,7 +165,7 @@ impl EventLog {
         }
     }
 
-    /// Returns whether events are discarded, so that the caller does not have to create them.
+    /// Returns whether the log discards all events. If so, the caller does not have to create them.
     pub(crate) fn is_off(&self) -> bool {
         matches!(self.sink, Sink::Off)
     }

@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use socket2::SockRef;
 
-/// The maximum number of bytes that one `sendfile` call moves (1 MiB). This maximum limits the time
-/// for which one call occupies a worker thread, regardless of the chunk size.
+/// The maximum number of bytes that one `sendfile` call copies (1 MiB). This maximum limits the
+/// time for which one call occupies a worker thread, regardless of the chunk size.
 #[cfg(target_os = "linux")]
 const SENDFILE_BYTES_MAX: usize = 1 << 20;
 
@@ -29,7 +29,7 @@ fn limited(bytes: usize) -> io::Result<usize> {
 ///
 /// # Errors
 ///
-/// Returns the errors of `send`. On a non-blocking socket, `WouldBlock` means that the send buffer
+/// Returns an error from `send`. On a non-blocking socket, `WouldBlock` means that the send buffer
 /// is full.
 pub fn send<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usize> {
     to.into().send(&bytes[..limited(bytes.len())?])

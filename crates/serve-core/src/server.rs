@@ -38,8 +38,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Returns a server without a listener. The caller of [`crate::Approach::run`] provides the
-    /// listener.
+    /// Returns a server without a listener. The listener is a separate argument of
+    /// [`crate::Approach::run`].
     #[must_use]
     pub fn new(config: Config, log: EventLog) -> Self {
         Self {
@@ -54,8 +54,8 @@ impl Server {
         }
     }
 
-    /// Requests the shutdown. The server then accepts no more connections, and waits for the open
-    /// connections until the grace period is over.
+    /// Requests the shutdown. After the request, the server accepts no more connections, and waits
+    /// for the open connections until the grace period is over.
     pub fn shut_down(&self) {
         // The event is recorded before the request, because a thread that waits for the request may
         // finish the log.
@@ -69,8 +69,8 @@ impl Server {
     }
 
     /// Records that the grace period is over. If a connection fails after this call, the server
-    /// itself has ended the connection, so it does not log an `error`. An approach calls this
-    /// method before it shuts down the sockets of its connections.
+    /// itself has ended the connection. In that case, the server does not log an `error`. An
+    /// approach calls this method before it shuts down the sockets of its connections.
     pub fn disconnect_all(&self) {
         self.is_disconnecting.store(true, Ordering::SeqCst);
     }

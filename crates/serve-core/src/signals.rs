@@ -12,7 +12,7 @@ use crate::server::Server;
 const EXIT_INTERRUPTED: i32 = 130;
 
 /// Installs a signal handler. The first `SIGINT` or `SIGTERM` (on Windows, the first Ctrl-C) shuts
-/// the server down. At the second signal, the process exits immediately.
+/// the server down. After the second signal, the process exits immediately.
 #[cfg(unix)]
 pub(crate) fn shut_down_on_signal(server: Arc<Server>) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};

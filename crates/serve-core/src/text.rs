@@ -34,7 +34,7 @@ pub(crate) fn printable(text: &str) -> String {
     printable
 }
 
-/// Appends `text` as a JSON string, with its quotes.
+/// Appends `text` to `out` as a JSON string in quotation marks.
 pub(crate) fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {

@@ -25,7 +25,7 @@ use smol::{Async, Executor, Timer, block_on, unblock};
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
     name: "smol",
-    summary: "smol, one task per connection on an executor of its own",
+    summary: "smol, one task per connection on an executor that the server owns",
     has_workers: true,
     max_connections: 10_000,
     run,

@@ -34,8 +34,8 @@ pub const APPROACH: Approach = Approach {
 ///
 /// # Errors
 ///
-/// Returns an error if no file descriptor is left for waking `accept`, or if the thread that
-/// accepts connections cannot be started.
+/// Returns an error if no file descriptor is left for the function that wakes `accept`, or if the
+/// thread that accepts connections cannot be started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let wake_accept = accept_waker(&listener)?;
     let streams = OpenStreams::default();
@@ -47,8 +47,7 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
         wake_accept();
         // ANCHOR: stop
         server.wait_until_idle(server.config.grace);
-        // Shutting down a socket wakes the threads that wait for the socket. The scope joins these
-        // threads.
+        // A shutdown wakes the threads that wait for the socket. The scope joins these threads.
         server.disconnect_all();
         streams.shut_down();
         // ANCHOR_END: stop

@@ -41,7 +41,7 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
 
 /// Configures a socket so that dropping it resets the connection.
 pub(crate) fn reset_on_close(stream: &TcpStream) {
-    // The call fails if the connection is already closed, in which case there is nothing to reset.
+    // The call fails if the connection is already closed. In that case, a reset is not necessary.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() +
     Ok(move || drop(SockRef::from(&listener).shutdown(Shutdown::Both)))
 }
 
-/// Returns a function that ends a blocking `accept`. Other systems do not support `shutdown` on a
-/// listener, so the function connects to the listener.
+/// Returns a function that ends a blocking `accept`. Systems other than Linux do not support
+/// `shutdown` on a listener, so the function connects to the listener.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() + use<>> {
     use socket2::{Domain, Socket, Type};

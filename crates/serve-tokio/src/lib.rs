@@ -136,7 +136,7 @@ async fn send_file(conn: &Connection, stream: &mut tcp::WriteHalf<'_>) -> io::Re
 // ANCHOR: copy
 async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<u64> {
     let mut chunks = ChunkReader::new(body, conn.server());
-    // `try_io` does not consume Tokio's cooperative budget.
+    // `try_io` does not consume Tokio's cooperative budget, so this function must yield.
     let mut time_slice = TimeSlice::new();
     while let Some(chunk_bytes) = chunks.next_chunk() {
         let started = conn.chunk_started();

@@ -41,13 +41,13 @@ pub fn read_whole(mut stream: &TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// Panics if the reply is not the bare preamble and this content.
+/// Panics if the reply is not the bare preamble followed by this content.
 pub fn assert_reply(stream: &TcpStream, content: &[u8]) {
     assert_same(&read_whole(stream), &[BARE, content].concat());
 }
 
-/// Reads until the connection ends with a FIN or an error. Returns the received bytes, and the
-/// error if there was one.
+/// Reads until the connection ends with a FIN or an error. Returns the received bytes, and `Ok`
+/// after a FIN or the error.
 pub fn read_until_end(mut stream: &TcpStream) -> (Vec<u8>, io::Result<()>) {
     let mut bytes = Vec::new();
     let result = stream.read_to_end(&mut bytes).map(drop);

@@ -39,7 +39,7 @@ fn few_descriptors_lower_the_connection_limit(sibling: Sibling) {
     let lines: Vec<String> = stdout.lines().map(Result::unwrap).collect();
     assert_eq!(wait(&mut child).code(), Some(0));
     let errors: Vec<&String> = lines.iter().filter(|line| line.contains("\"error\"")).collect();
-    assert!(errors.is_empty(), "expected no `error`, got {errors:?}");
+    assert!(errors.is_empty(), "expected no `error` event, got {errors:?}");
 }
 
 fn the_server_survives_running_out_of_descriptors(sibling: Sibling) {
@@ -90,7 +90,7 @@ fn the_server_survives_running_out_of_descriptors(sibling: Sibling) {
     };
     assert_eq!(connections_with("connected"), connections_with("disconnected"));
     let is_reported = events.iter().any(|event| event["kind"] == "no_descriptors");
-    assert!(is_reported, "expected an `error` of kind `no_descriptors`");
+    assert!(is_reported, "expected an `error` event of kind `no_descriptors`");
 }
 
 fn shutdown_needs_no_descriptor(sibling: Sibling) {
@@ -105,7 +105,7 @@ fn shutdown_needs_no_descriptor(sibling: Sibling) {
         let mut events = stdout.lines().map(|line| line.unwrap());
         assert!(
             events.any(|event| event.contains("no_descriptors")),
-            "expected an `error` of kind `no_descriptors`"
+            "expected an `error` event of kind `no_descriptors`"
         );
         terminate(&child);
         assert_eq!(wait(&mut child).code(), Some(0), "descriptor limit {limit}");

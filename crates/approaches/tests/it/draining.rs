@@ -1,5 +1,5 @@
-//! Tests of how the server handles data from the client, during and after the reply (clauses 5 to 7
-//! of docs/CONTRACT.md).
+//! Tests that the server handles data that a client sends during and after the reply (clauses 5 to
+//! 7 of docs/CONTRACT.md).
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -114,7 +114,9 @@ fn a_flooding_client_neither_fills_the_log_nor_blocks_others(sibling: Sibling) {
         assert_same(&read_exactly(&flooder, BARE.len()), BARE);
         let (rest, _) = read_until_end(&flooder);
         assert_same(&rest, &content);
-        receiver.recv_timeout(DEADLINE).expect("the server must disconnect the flooding client");
+        receiver
+            .recv_timeout(DEADLINE)
+            .expect("expected the server to disconnect the flooding client");
     });
     running.wait_for(2, "disconnected");
     let events = running.stop();

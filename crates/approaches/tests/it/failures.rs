@@ -108,7 +108,7 @@ fn assert_reset_when_stalled(running: Running) {
     );
     let (got, ended) = read_until_end(&stream);
     assert!((got.len() as u64) < LONG_FILE_BYTES);
-    let error = ended.expect_err("the server resets the connection");
+    let error = ended.expect_err("expected the server to reset the connection");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     let events = running.stop();
     assert_eq!(errors_of(&events, 1), [ErrorKind::Stalled]);

@@ -124,7 +124,7 @@ fn core_depends_on_no_runtime() {
     let dependencies = dependencies("serve-core", None);
     assert!(dependencies.contains("parking"), "expected `parking`, got {dependencies:?}");
     for runtime in RUNTIMES {
-        assert!(!dependencies.contains(runtime), "expected no runtime, got `{runtime}`");
+        assert!(!dependencies.contains(runtime), "expected no dependency on `{runtime}`");
     }
 }
 

@@ -104,7 +104,7 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     let failed = process.events_named("error");
     assert!(
         failed.iter().all(|event| event["kind"] == "io"),
-        "expected the kind `io`, got {failed:?}"
+        "expected errors of kind `io`, got {failed:?}"
     );
     for disconnected in disconnected {
         let conn = &disconnected["conn"];
@@ -122,14 +122,15 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     drop(clients);
     process.wait_for(20, "disconnected");
     fs::write(&path, b"alive").unwrap();
-    // The threads of the other connections end only after their last event.
+    // Try again until a thread can be started, because a thread ends only after the last event of
+    // its connection.
     let started = Instant::now();
     while !read_until_end(&connect(process.addr)).0.ends_with(b"alive") {
         assert!(started.elapsed() < DEADLINE, "expected the whole reply within {DEADLINE:?}");
     }
 }
 
-/// Returns a command that runs `prefix`, and passes `command` to it as arguments.
+/// Returns a command that runs `prefix` with `command` as additional arguments.
 fn prefixed(prefix: &[&str], command: &Command) -> Command {
     let mut prefixed = Command::new(prefix[0]);
     prefixed.args(&prefix[1..]).arg(command.get_program()).args(command.get_args());

@@ -1,10 +1,10 @@
 //! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table must pass
 //! the same tests.
 //!
-//! - `sending`, `draining`, `failures` and `accepting` test the behavior of the server. The server
-//!   runs in this process.
-//! - `program`, `descriptors` and `linux` run the server as a process. They test its signals, its
-//!   exit codes, its output and its use of system resources.
+//! - `sending`, `draining`, `failures` and `accepting` test the behavior of a server that runs in
+//!   this process.
+//! - `program`, `descriptors` and `linux` run the server as a separate process. These modules test
+//!   the server's signals, exit codes, output and use of system resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
 //! test for all siblings.

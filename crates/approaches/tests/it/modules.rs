@@ -9,14 +9,14 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 /// The names of a module and of the modules that contain it. The root module has no name.
 type ModulePath = Vec<String>;
 
-/// The modules of a crate whose code is in a separate file.
+/// The modules of a crate that are in separate files.
 #[derive(Default)]
 pub struct Modules {
     contents: BTreeMap<ModulePath, Vec<TokenTree>>,
 }
 
 impl Modules {
-    /// Reads a crate, whose root module is in the file `root`. Modules named `tests` are not
+    /// Reads the crate whose root module is in the file `root`. Modules named `tests` are not
     /// included.
     pub fn read(root: &Path) -> Self {
         let mut modules = Self::default();
@@ -24,7 +24,8 @@ impl Modules {
         modules
     }
 
-    /// Adds a module and the modules that it declares, whose files are in the folder `children`.
+    /// Adds a module and the modules that it declares. The files of the declared modules are in the
+    /// folder `children`.
     fn add(&mut self, module: ModulePath, file: &Path, children: &Path) {
         let tokens: TokenStream = fs::read_to_string(file).unwrap().parse().unwrap();
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
@@ -84,7 +85,7 @@ impl Modules {
     }
 
     /// Returns the module to which a path in the module `here` refers. Returns `None` if the path
-    /// refers to another crate or is a single name.
+    /// refers to another crate or consists of a single name.
     fn resolve(&self, path: &[String], here: &ModulePath) -> Option<ModulePath> {
         let [first, _, ..] = path else { return None };
         let is_child = self.contents.contains_key(&[here.as_slice(), &path[..1]].concat());
@@ -108,7 +109,7 @@ impl Modules {
     }
 }
 
-/// The names of modules, and the names of the modules that each module uses.
+/// A map from the name of each module to the names of the modules that it uses.
 pub type Uses = BTreeMap<String, BTreeSet<String>>;
 
 /// Returns a shortest cycle that begins and ends with `module`, in the form `a -> b -> a`. Returns
@@ -166,7 +167,7 @@ fn read_paths(tokens: &[TokenTree], before: &[String]) -> (Vec<Vec<String>>, usi
     }
 }
 
-/// Reads a crate with a cycle, in which the modules use each other in different ways.
+/// Tests that a cycle is detected in a crate whose modules use each other in different ways.
 pub fn a_module_cycle_is_detected() {
     let files = [
         ("lib.rs", "mod a; mod b; pub use a::A; fn f() -> B { b::new() }"),

@@ -16,7 +16,7 @@ use crate::client::DEADLINE;
 use crate::running::LONG_FILE_BYTES;
 use crate::sibling::{SendMode, Sibling};
 
-/// A server process. A thread reads its events. Dropping the value kills the process.
+/// A server process. A thread reads the server's events. Dropping the value kills the process.
 pub struct Process {
     child: Child,
     pub addr: SocketAddr,
@@ -106,7 +106,7 @@ fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Returns the command that runs this program as a server, on a free port of the loopback address.
+/// Returns the command that runs this program as a server on a free port of the loopback address.
 pub fn server_command(sibling: Sibling, file: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.arg(format!("serve-{}", sibling.approach.name)).arg(file);
@@ -120,7 +120,7 @@ pub fn server_command(sibling: Sibling, file: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Returns the command with a limit on open descriptors, which a shell sets before it executes the
+/// Returns a command that sets a limit on open descriptors in a shell, and then executes the given
 /// command.
 pub fn with_descriptor_limit(limit: usize, command: &Command) -> Command {
     let mut shell = Command::new("sh");

@@ -139,8 +139,7 @@ fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
 }
 
 fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
-    // The server logs one event per byte. These are many more events than fit into the queue and
-    // the pipe.
+    // The server logs one event per byte. The queue and the pipe cannot hold all of these events.
     let content = random_bytes(60_000);
     let (_folder, path) = file_with(&content);
     let args = ["--log-chunks", "--chunk-size", "1", "--grace", "1m"];

@@ -27,7 +27,7 @@ pub struct Running {
     folder: TempDir,
 }
 
-/// A server with a bound listener that has not been started yet.
+/// A server that has not been started yet, and its bound listener.
 pub struct Ready {
     pub server: Server,
     pub addr: SocketAddr,
@@ -127,7 +127,7 @@ impl Running {
     /// Waits until the server has stopped. Checks and returns the server's events.
     pub fn join(self) -> Vec<Event> {
         let result = self.result.recv_timeout(DEADLINE);
-        result.expect("the server stops within the deadline").unwrap();
+        result.expect("expected the server to stop within the deadline").unwrap();
         let events = self.server.log.events();
         check_events(&events);
         events
@@ -187,7 +187,7 @@ fn check_events(events: &[Event]) {
     for event in events {
         assert!(
             event.at_us >= last_at_us,
-            "expected times that do not decrease: {}",
+            "expected times that do not decrease, got these events: {}",
             format_events(events)
         );
         last_at_us = event.at_us;
@@ -209,7 +209,7 @@ fn check_events(events: &[Event]) {
                 let Some(conn) = kind.conn() else { continue };
                 let counts = open
                     .get_mut(&conn)
-                    .expect("an event of a connection is logged while it is open");
+                    .expect("an event of a connection is logged while the connection is open");
                 match kind {
                     EventKind::Data { bytes, preview, .. } => {
                         counts.received += bytes;
@@ -234,7 +234,7 @@ fn check_events(events: &[Event]) {
     }
     assert!(
         open.is_empty(),
-        "expected a `disconnected` event of each connection, got none of {:?}: {}",
+        "expected a `disconnected` event for each connection, got none for {:?}: {}",
         open.keys(),
         format_events(events)
     );

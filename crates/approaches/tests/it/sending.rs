@@ -168,8 +168,8 @@ fn a_replaced_file_is_sent_as_it_was_opened(sibling: Sibling) {
     running.stop();
 }
 
-/// Serves a file whose length is 4,096 bytes in the kernel's file list. Every read of the file
-/// fails, as if the disk were defective.
+/// Serves a file in `/sys`, for which the kernel reports a length of 4,096 bytes. Every read of the
+/// file fails, as if the disk were defective.
 #[cfg(target_os = "linux")]
 fn a_file_that_cannot_be_read_is_an_error(sibling: Sibling) {
     const UNREADABLE: &str = "/sys/class/net/lo/speed";
