@@ -76,13 +76,13 @@ load *ARGS:
 peers *ARGS:
     @cargo run --quiet --release -p benches --bin measure -- race "$@"
 
-# Run all benchmark suites (several minutes), or some of them: `just bench`, `just bench tokio`
+# Run all benchmark suites (several minutes) or some benchmarks: `just bench`, `just bench tokio`
 [group('measure')]
 [no-exit-message]
 bench *ARGS:
     @[ "${1:-}" != -- ] || shift; cargo bench -p benches --bench suites -- "$@"
 
-# Run all benchmarks briefly (less than 3 minutes), or some of them: `just bench-quick tokio`
+# Run all benchmarks briefly (less than 3 minutes) or some benchmarks: `just bench-quick tokio`
 [group('measure')]
 [no-exit-message]
 bench-quick *ARGS:
@@ -119,7 +119,7 @@ lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-# Run everything that CI runs
+# Run all checks that CI runs
 [group('check')]
 ci:
     .ci/run

@@ -1,6 +1,6 @@
-//! Tests that sending a chunk needs no allocation (clause 3 of the contract limits the memory of a
-//! connection). This is a separate program with a single test, because the test counts all
-//! allocations of the process.
+//! Tests that the server does not allocate memory to send a chunk. Clause 3 of the contract limits
+//! the memory per connection. This is a separate program with a single test, because the test
+//! counts all allocations of the process.
 //!
 //! The test runs only on Linux. On other systems, an async sibling allocates a task of the blocking
 //! pool for each chunk.

@@ -37,8 +37,8 @@ Examples:
       Accept only local clients, on a free port
 
 A SIZE is in bytes or has a unit: 1, 8KiB, 1MiB. A TIME has a unit: 500ms, 5s.
-The first Ctrl-C lets connected clients finish within the --grace time; a second
-one exits immediately.";
+After the first Ctrl-C, connected clients can finish within the --grace time.
+After a second Ctrl-C, the server exits immediately.";
 
 /// The action that a command line requests.
 #[derive(Debug)]

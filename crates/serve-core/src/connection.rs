@@ -191,7 +191,7 @@ impl Connection {
         self.server().log.record(EventKind::FileEnded { conn: self.id, bytes });
     }
 
-    /// Records that the file could not be opened, so that the preamble is the whole reply.
+    /// Records that the file could not be opened. In this case, the preamble is the whole reply.
     ///
     /// # Errors
     ///

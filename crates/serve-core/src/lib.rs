@@ -7,7 +7,7 @@
 //! function that waits has a blocking form and an async form, such as [`Server::acquire_blocking`]
 //! and [`Server::acquire`].
 //!
-//! One connection passes through the types of this crate as follows:
+//! A sibling uses the types of this crate for each connection in the following order:
 //!
 //! 1. [`Server::acquire`] waits until the connection limit permits one more connection, and returns
 //!    a [`Permit`] (clause 9 of the contract).

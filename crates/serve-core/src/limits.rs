@@ -22,7 +22,7 @@ pub(crate) fn connections_max() -> usize {
 }
 // ANCHOR_END: connections_max
 
-/// Returns the maximum of `usize`, because Windows has no limit on descriptors.
+/// Returns the maximum value of `usize`, because Windows has no limit on descriptors.
 #[cfg(not(unix))]
 pub(crate) fn connections_max() -> usize {
     usize::MAX

@@ -1,4 +1,4 @@
-//! Functions that make text from outside the server safe to print.
+//! Functions that escape text, so that the text is safe to print.
 
 use std::fmt::Write;
 
