@@ -1,4 +1,4 @@
-//! Prints a comparison on a terminal.
+//! Prints a comparison of two siblings.
 
 use console::{Alignment, Style, pad_str};
 use regex::Match;
@@ -10,13 +10,14 @@ use super::{Compared, Row};
 use crate::common::print;
 use crate::wrap::wrapped;
 
-/// The minimum number of columns at which the siblings are shown side by side.
+/// The minimum width of the terminal, in characters, at which the siblings are shown side by side.
 const SIDE_BY_SIDE_COLUMNS_MIN: usize = 110;
 
-/// The number of columns between the siblings, for the sign and the spaces around the sign.
+/// The width of the space between the siblings, in characters. This space contains a sign between
+/// two blanks.
 const SIGN_COLUMNS: usize = 3;
 
-/// The number of rows that are shown before and after each difference.
+/// The number of rows that `--only-differences` shows before and after each difference.
 const CONTEXT_ROWS: usize = 1;
 
 /// The options of the output.
@@ -24,7 +25,7 @@ const CONTEXT_ROWS: usize = 1;
 pub struct View {
     /// The names of the siblings.
     pub names: [String; 2],
-    /// The width of the terminal.
+    /// The width of the terminal, in characters.
     pub columns: usize,
     /// Indicates whether code that is the same in both siblings is omitted.
     pub only_differences: bool,
@@ -89,7 +90,7 @@ impl View {
         }
     }
 
-    /// Returns the width of each sibling's text.
+    /// Returns the maximum width of each sibling's text, in characters.
     fn width(&self) -> usize {
         match self.is_side_by_side() {
             true => (self.columns - SIGN_COLUMNS) / 2,
@@ -113,20 +114,20 @@ impl View {
         }
     }
 
-    /// Prints equal code once. If the code differs, prints the code of the first sibling, then that
-    /// of the second.
+    /// Prints code that is the same in both siblings once. If the code differs, prints the code of
+    /// the first sibling, then the code of the second sibling.
     fn one_below_the_other(&self, rows: &[(bool, &Row)]) {
         let signs: &[char] = if rows[0].1.differs { &['<', '>'] } else { &[' '] };
         for (side, sign) in signs.iter().enumerate() {
             for texts in rows.iter().map(|(_, row)| self.painted(row)) {
-                // Perhaps only the second sibling has a comment here.
+                // If only the second sibling has comments here, the function prints these comments.
                 let side = if *sign == ' ' && texts[0].is_empty() { 1 } else { side };
                 texts[side].lines().for_each(|line| print(format!("{sign} {line}").trim_end()));
             }
         }
     }
 
-    /// Returns wrapped texts whose different words are colored.
+    /// Wraps the two texts of a row, and colors the words that differ.
     fn painted(&self, row: &Row) -> [String; 2] {
         let texts = row.texts.each_ref().map(|text| wrapped(text, self.width()));
         if row.texts.iter().all(|text| words(text).is_empty()) {
@@ -139,7 +140,7 @@ impl View {
         let ops = capture_diff_slices_by_key(Patience, &words[0], &words[1], Match::as_str);
         for (at, op) in ops.iter().enumerate() {
             let is_between_changes = 0 < at && at + 1 < ops.len();
-            // Punctuation between two changes is often the same, although the changes are unrelated.
+            // Punctuation between two changes is often the same by chance, so it is colored, too.
             let is_in_name = |c: char| c.is_alphanumeric() || "_\"'".contains(c);
             let mut old = words[0][op.old_range()].iter();
             let has_name = old.any(|word| word.as_str().starts_with(is_in_name));
@@ -164,7 +165,7 @@ impl View {
         let count = |is_in: [bool; 2]| compared.iter().filter(|it| it.is_in == is_in).count();
         let same = compared.iter().filter(|section| !section.differs()).count();
         print(format_args!(
-            "\n{} parts differ, {same} are the same, {} only in {first}, {} only in {second}",
+            "\n{} sections differ, {same} are the same, {} are only in {first}, {} are only in {second}",
             count([true, true]) - same,
             count([true, false]),
             count([false, true]),

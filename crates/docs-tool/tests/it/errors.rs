@@ -86,7 +86,7 @@ fn unknown_options_are_reported() {
     let help = "help: use only `exit N`, `vary`, `shape`, `any order`, `lines N` and \
                 `within SECONDS`, separated by commas";
     for option in ["exit", "once", "any", "lines x", "vary shape"] {
-        let expected = format!("1: there is no option `{option}`; {help}");
+        let expected = format!("1: a marker has no option `{option}`; {help}");
         has_errors(&[(&format!("<!-- run: vary, {option} -->\n"), &expected)]);
     }
 }

@@ -99,7 +99,10 @@ fn an_unknown_picture_is_an_error() {
 
 fn an_unknown_kind_is_an_error() {
     let error = error("a.txt", "fresco: A title\n");
-    assert!(error.starts_with("a.txt:1: there is no kind `fresco`; help: write "), "{error}");
+    assert!(
+        error.starts_with("a.txt:1: there is no kind of picture `fresco`; help: write "),
+        "{error}"
+    );
 }
 
 fn errors_in_a_sequence() {
