@@ -138,7 +138,7 @@ fn other_comment(kind: &str, inside: &str) -> Result<Option<Marker>, Error> {
 fn options(text: &str) -> Result<Options, Error> {
     let mut options = Options::default();
     for option in text.split(',').map(str::trim).filter(|option| !option.is_empty()) {
-        let unknown = || (format!("a marker has no option `{option}`"), OPTIONS.to_owned());
+        let unknown = || (format!("markers have no option `{option}`"), OPTIONS.to_owned());
         match option.split_whitespace().collect::<Vec<_>>()[..] {
             ["vary"] => options.vary = true,
             ["shape"] => options.shape = true,

@@ -1,4 +1,5 @@
-//! Tests the book of a small repository. A script that replaces mdBook accepts every book.
+//! Tests the book of a small repository. In place of mdBook, the tests use a script that accepts
+//! every book.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
@@ -68,7 +69,7 @@ if [ \"$1\" = --version ]; then echo mdbook v0.5.4; exit; fi
 mkdir -p \"$4\" && cat \"$2/src/index.md\" \"$2/src/code/\"*.md \"$2/src/lessons/index.md\" > \"$4/print.html\"
 ";
 
-/// Creates a repository with these files.
+/// Creates a repository with the files of a minimal book, and with these files.
 fn with(files: &[(&str, &str)]) -> Repository {
     let repository = Repository::new();
     for file in ["book.toml", "highwater.css", "highwater.js"] {
@@ -110,7 +111,7 @@ fn with_lessons() -> Repository {
     ])
 }
 
-/// Builds the book. Returns the exit code and the output on stderr.
+/// Builds the book. Returns the exit code, or `None` after a signal, and the output on stderr.
 fn build(repository: &Repository) -> (Option<i32>, String) {
     let path = format!("bin:{}", env::var("PATH").unwrap());
     let mut command = repository.command(&["book"]);
@@ -389,6 +390,6 @@ fn the_sources_are_updated() {
     book.change("lessons/03-threads.md", "[the wire](01-the-wire.md#ten-bytes)", "the wire");
     assert_eq!(build(&book).0, Some(0));
     assert!(!path("lessons/01-the-wire.md").exists());
-    // If the file were written again, mdBook would detect a change.
+    // mdBook would detect a change if the file were written again.
     assert_eq!(changed(), before);
 }

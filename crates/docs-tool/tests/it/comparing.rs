@@ -73,7 +73,7 @@ fn any_two_siblings_can_be_compared() {
 fn one_function_can_be_compared() {
     let text = output_of(&["tokio", "smol", "--function", "send_copied"]);
     assert_eq!(text.matches("\n== ").count(), 1, "{text}");
-    // A pipe has no width and no colors. The default width is 80 columns.
+    // The output of a pipe has no colors, and its default width is 80 characters.
     let wrapped = "\n<                 Ok(false) => chunks = spawn_blocking(move ||\n";
     assert!(text.contains(wrapped), "{text}");
     let whole = "\n>                     chunks = unblock(move || chunks.fetch()).await?;\n";
@@ -94,7 +94,7 @@ fn unknown_names_get_a_suggestion() {
     );
 }
 
-/// Compares two sources, in color. Returns the lines after the legend, and the summary.
+/// Compares two sources, in color. Returns the output after the legend, including the summary.
 fn compare_sources(first: &str, second: &str, arguments: &[&str]) -> String {
     let repository = Repository::new();
     repository.write("crates/serve-std/src/lib.rs", first);
@@ -109,13 +109,14 @@ fn without_colors(text: &str) -> String {
     console::strip_ansi_codes(text).into_owned()
 }
 
-/// Returns the lines of a narrow output, without the heading.
+/// Compares two sources at a width of 80 characters. Returns the lines below the heading of the
+/// section.
 fn compare_lines(first: &str, second: &str) -> String {
     let text = without_colors(&compare_sources(first, second, &["--width", "80"]));
     text.lines().skip(2).map(|line| format!("{line}\n")).collect()
 }
 
-/// Returns the colored words of the second source.
+/// Compares two sources. Returns the colored words of the second source.
 fn colored(first: &str, second: &str) -> Vec<String> {
     let text = compare_sources(first, second, &["--width", "80"]);
     let parts = text.split("\u{1b}[32m\u{1b}[1m").skip(1);

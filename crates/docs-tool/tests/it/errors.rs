@@ -1,4 +1,4 @@
-//! Tests the errors in the markers, links and references of pages.
+//! Tests the messages for errors in the markers, links and references of pages.
 
 use crate::repository::Repository;
 
@@ -21,7 +21,7 @@ pub const TESTS: &[(&str, fn())] = &[
 const CODE: &str = "a\n  // ANCHOR: outer\n\n    b\n    // ANCHOR: inner\n      c\n\n    // \
                     ANCHOR_END: inner\n    d\n  // ANCHOR_END: outer\n";
 
-/// Checks a page. Returns the lines of the output without the path of the page.
+/// Checks a page. Returns the lines of the output, without the path of the page.
 fn check(page: &str) -> Vec<String> {
     let repository = Repository::new();
     repository.write("lessons/01-a.md", page);
@@ -34,7 +34,7 @@ fn check(page: &str) -> Vec<String> {
     output.lines().map(|line| line.replace("lessons/01-a.md:", "")).collect()
 }
 
-/// Checks pages that have one error each, and compares the ends of the errors.
+/// Checks pages with one error each, and compares the end of each message with the expected text.
 fn has_errors(pages: &[(&str, &str)]) {
     for (page, expected) in pages {
         let output = check(page);
@@ -86,7 +86,7 @@ fn unknown_options_are_reported() {
     let help = "help: use only `exit N`, `vary`, `shape`, `any order`, `lines N` and \
                 `within SECONDS`, separated by commas";
     for option in ["exit", "once", "any", "lines x", "vary shape"] {
-        let expected = format!("1: a marker has no option `{option}`; {help}");
+        let expected = format!("1: markers have no option `{option}`; {help}");
         has_errors(&[(&format!("<!-- run: vary, {option} -->\n"), &expected)]);
     }
 }

@@ -46,7 +46,8 @@ fn code_siblings_and_values_are_filled_in() {
     assert!(filled.contains("gb_per_s / node -->3.5<!-- /figure --> times"), "{filled}");
 }
 
-/// Fills in a lesson, changes the repository, and returns the output of the check.
+/// Fills in a lesson, then changes the repository. Returns the repository, and the output of the
+/// check.
 fn output_after(change: impl Fn(&Repository)) -> (Repository, String) {
     let repository = Repository::new();
     repository.filled(LESSON);
@@ -94,7 +95,8 @@ fn a_changed_sibling_is_reported() {
     assert!(output.starts_with(&format!("lessons/01-a.md:40: {expected}")), "{output}");
 }
 
-/// Returns a repository in which the siblings have this code in the anchor `wait`, inside `copy`.
+/// Returns a repository in which each sibling has this code in the anchor `wait`, which is inside
+/// the anchor `copy`.
 fn repository_with_excerpts(code: &str) -> Repository {
     let repository = Repository::new();
     for sibling in SIBLINGS {
@@ -233,7 +235,8 @@ fn an_unquoted_anchor_is_reported() {
     assert!(output.starts_with(expected), "{output}");
     // Unquoted anchors are reported only if all lessons are checked.
     repository.notes(&["check", "lessons/01-a.md"], 0);
-    // The book also shows the same part of the other siblings.
+    // A lesson quotes the anchor of only one sibling. The book shows this anchor of all siblings,
+    // so no anchor is reported.
     repository.write("crates/serve-core/src/lib.rs", "fn a() {}\n");
     repository.filled("# A\n\n<!-- code: crates/serve-std/src/lib.rs#copy -->\n```\n```\n");
     repository.notes(&["check"], 0);
@@ -264,8 +267,10 @@ fn usage_errors_include_help() {
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(output(&["fill", "none.md"]).contains("there is no `none.md`\nhelp: `ls lessons`"));
-    assert!(output(&["fill", "justfile"]).contains("name a page that ends in .md"));
+    assert!(
+        output(&["fill", "none.md"]).contains("there is no file `none.md`\nhelp: run `ls lessons`")
+    );
+    assert!(output(&["fill", "justfile"]).contains("name a file that ends in `.md`"));
     assert!(output(&["fill", "--checks"]).contains("--check"));
 }
 

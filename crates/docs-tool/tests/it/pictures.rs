@@ -1,4 +1,4 @@
-//! Tests the pictures of small sources.
+//! Tests the pictures that are drawn from small sources.
 
 use std::process::Output;
 
@@ -34,7 +34,7 @@ fn pictures(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
-/// Returns the error in a source.
+/// Draws the picture of an incorrect source. Returns the error.
 fn error(name: &str, text: &str) -> String {
     let repository = Repository::new();
     repository.write(&format!("lessons/pictures/{name}"), text);
@@ -43,7 +43,7 @@ fn error(name: &str, text: &str) -> String {
     error.replace("error: lessons/pictures/", "")
 }
 
-/// Returns the picture of a source.
+/// Draws the picture of a source. Returns the content of the SVG file.
 fn drawn(name: &str, text: &str) -> String {
     let repository = Repository::new();
     repository.write(&format!("lessons/pictures/{name}"), text);
@@ -51,12 +51,12 @@ fn drawn(name: &str, text: &str) -> String {
     repository.read("lessons/pictures/a.svg")
 }
 
-/// Returns the line of a picture that contains this text.
+/// Returns the line of the SVG file that contains this text.
 fn line<'a>(svg: &'a str, text: &str) -> &'a str {
     svg.lines().find(|line| line.contains(&format!(">{text}<"))).unwrap_or_else(|| panic!("{svg}"))
 }
 
-/// Returns an attribute of an element.
+/// Returns the value of an attribute of an element.
 fn attribute(element: &str, name: &str) -> f64 {
     let (_, rest) = element.split_once(&format!(" {name}=\"")).unwrap();
     rest.split('"').next().unwrap().parse().unwrap()
@@ -81,7 +81,8 @@ fn an_outdated_picture_is_reported() {
     write("a.txt", &SOURCE.replace("one", "two"));
     assert_eq!(outdated(), expected);
     assert_eq!(pictures(&repository, &["a"]).0, Some(0));
-    // Git may convert line endings on Windows.
+    // On Windows, Git may convert line endings, so pictures with different line endings are up to
+    // date.
     let drawn = repository.read("lessons/pictures/a.svg");
     write("a.svg", &drawn.replace('\n', "\r\n"));
     assert_eq!(outdated(), "");

@@ -1,5 +1,4 @@
-//! Tests the output of commands in pages. The test program is also the server that the commands
-//! start.
+//! Tests the commands in pages. The test program is also the server that the commands start.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -37,7 +36,8 @@ pub const TESTS: &[(&str, fn())] = &[
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Runs `it a-server`, which listens, logs each client, and sends a word to the client.
+/// Runs the server if the first argument is `a-server`. The server logs each connection, and sends
+/// a word to each client. Returns `None` if the program must run the tests.
 pub fn main_of_server() -> Option<ExitCode> {
     (env::args().nth(1)? == "a-server").then(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -57,12 +57,12 @@ pub fn main_of_server() -> Option<ExitCode> {
     })
 }
 
-/// Returns a code block with these lines below a marker.
+/// Returns a page that contains a marker, and below the marker, a code block with these lines.
 fn fence(marker: &str, lines: &str) -> String {
     format!("# A\n\n<!-- {marker} -->\n```console\n{lines}\n```\n")
 }
 
-/// Returns the command of the server.
+/// Returns the command that starts the server.
 fn server() -> String {
     format!("{} a-server", env::current_exe().unwrap().display())
 }
@@ -71,12 +71,12 @@ fn server() -> String {
 const CLIENT: &str = "exec 3<>/dev/tcp/127.0.0.1/$(cat port); cat <&3";
 
 fn is_alive(pid: i32) -> bool {
-    // A process in state Z has ended, but its parent has not read its status.
+    // A process in the state Z has ended, but its parent process has not read its exit status.
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, state)| !state.trim_start().starts_with('Z'))
 }
 
-/// Waits until a file contains the id of a process, and returns it.
+/// Waits until a file contains the id of a process, and returns this id.
 fn pid_in(path: &PathBuf) -> i32 {
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -84,7 +84,11 @@ fn pid_in(path: &PathBuf) -> i32 {
         if let Some(Ok(pid)) = text.strip_suffix('\n').map(str::parse) {
             return pid;
         }
-        assert!(Instant::now() < deadline, "{} is empty", path.display());
+        assert!(
+            Instant::now() < deadline,
+            "expected the id of a process in `{}`, got: {text}",
+            path.display()
+        );
         thread::yield_now();
     }
 }
@@ -92,7 +96,7 @@ fn pid_in(path: &PathBuf) -> i32 {
 fn waits_for_end_of(pid: i32) {
     let deadline = Instant::now() + DEADLINE;
     while is_alive(pid) {
-        assert!(Instant::now() < deadline, "process {pid} has not ended");
+        assert!(Instant::now() < deadline, "process {pid} is still running");
         thread::yield_now();
     }
 }
@@ -216,7 +220,8 @@ fn a_port_in_use_is_waited_for() {
     repository.write("lessons/01-a.md", &fence("serve", &format!("$ {} {port}", server())));
     let mut docs_tool = repository.command(&["fill"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(docs_tool.stderr.take().unwrap()).lines();
-    let words = format!("  port {port} is in use by another program; waiting for it");
+    let words =
+        format!("  port {port} is in use by another program; waiting until the port is free");
     assert!(stderr.any(|line| line.unwrap() == words));
     drop(taken);
     assert!(docs_tool.wait().unwrap().success());
@@ -235,7 +240,7 @@ fn commands_of_missing_programs_are_skipped() {
     let lesson = fence("serve", "$ node server.mjs") + &fence("run", "$ echo client");
     repository.write("lessons/01-a.md", &lesson);
     let mut docs_tool = repository.command(&["check", "lessons/01-a.md"]);
-    // This folder contains no programs.
+    // The folder `lessons` contains no programs.
     let output = docs_tool.env("PATH", repository.path().join("lessons")).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     let expected =
