@@ -228,7 +228,7 @@ function checkLinks(base, found) {
       if (!link.startsWith(base)) continue;
       const url = new URL(link);
       const path = decodeURIComponent(url.pathname).slice(1) || 'index.html';
-      // The text after `:~:` is not part of the id.
+      // In a URL, the text after `:~:` is a text fragment, which is not part of the id.
       const id = decodeURIComponent(url.hash.slice(1).split(':~:')[0]);
       if (!existsSync(join(BOOK, path))) addError(name, `the link to ${path} is broken`, 'fix the link in the Markdown file');
       const target = found.get(path);

@@ -25,7 +25,8 @@ pub fn mark(line: &str) -> Option<Mark<'_>> {
     Some(if found.get(1).is_some() { Mark::End(name) } else { Mark::Begin(name) })
 }
 
-/// Returns the number of the line where each anchor of a text starts, and the anchor's name.
+/// For each anchor of a text, returns the number of the line where the anchor starts, and the name
+/// of the anchor.
 pub fn names(text: &str) -> Vec<(usize, &str)> {
     let names = text.lines().enumerate().filter_map(|(at, line)| match mark(line) {
         Some(Mark::Begin(name)) => Some((at + 1, name)),
@@ -34,8 +35,8 @@ pub fn names(text: &str) -> Vec<(usize, &str)> {
     names.collect()
 }
 
-/// Returns the outermost anchor that contains an anchor. Returns the anchor itself if no other
-/// anchor contains it.
+/// Returns the outermost anchor that contains `anchor`. Returns `anchor` if it is not inside
+/// another anchor.
 pub fn outermost<'a>(text: &'a str, anchor: &'a str) -> &'a str {
     let mut outer = None;
     for mark in text.lines().filter_map(mark) {
@@ -54,7 +55,7 @@ pub fn whole(text: &str) -> Vec<String> {
 }
 
 /// Returns the lines between the start and the end of an anchor. Omits marks, and removes the
-/// indentation that all lines have.
+/// indentation that all lines share.
 pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, Error> {
     let mut lines = text.lines();
     if !lines.any(|line| mark(line) == Some(Mark::Begin(anchor))) {
@@ -79,7 +80,7 @@ pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, Error> {
     Ok(dedented(&lines))
 }
 
-/// Removes the indentation that all lines have.
+/// Removes the indentation that all lines share.
 pub fn dedented(lines: &[impl AsRef<str>]) -> Vec<String> {
     let lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
     let indents = lines.iter().filter(|line| !line.trim().is_empty());

@@ -77,7 +77,7 @@ fn rows(first: &str, second: &str) -> Vec<Row> {
 }
 
 /// Puts the two most similar statements beside each other, then aligns the statements before and
-/// after these two.
+/// after these two statements.
 fn align(rows: &mut Vec<Row>, first: &[Statement], second: &[Statement]) {
     let places = (0..first.len()).flat_map(|at| (0..second.len()).map(move |other| (at, other)));
     let rated = places.map(|(at, other)| {

@@ -61,7 +61,8 @@ pub fn commands(lines: &[String]) -> Result<Vec<Command>, Error> {
     Ok(commands)
 }
 
-/// Returns the arguments of each call of `cargo` that builds a program of the command.
+/// Returns one list of `cargo` arguments for each program that the command runs with Cargo. With
+/// these arguments, Cargo builds the program.
 pub fn builds(text: &str) -> Vec<Vec<String>> {
     let joined = text.replace("\\\n", " ");
     let words = shell_words::split(&joined)

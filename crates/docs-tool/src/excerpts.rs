@@ -30,7 +30,10 @@ pub fn narrowed(path: &str, lines: &[String]) -> Result<Vec<String>, Error> {
             "the excerpt of `{path}` is too long: expected at most {LINES_MAX} lines of \
              {COLUMNS_MAX} columns, got {count} lines"
         );
-        return Err((what, "put the anchor around fewer lines, or remove `, table`".to_owned()));
+        return Err((
+            what,
+            "put the anchor around fewer lines, or remove `, table` from the marker".to_owned(),
+        ));
     }
     Ok(lines)
 }

@@ -22,7 +22,7 @@ pub struct Sources<'a> {
     repo: &'a Repo,
     records: Records<'a>,
     pub runs: Runs,
-    /// Indicates whether each code block with Rust code or console output needs a marker.
+    /// Indicates whether code blocks with Rust code or console output must have a marker.
     needs_markers: bool,
     /// The anchors that pages have quoted. Each entry consists of the path of a file and the name
     /// of an anchor.
@@ -293,7 +293,7 @@ impl Filler<'_, '_, '_> {
     fn drift(&mut self, line: usize, what: &str) {
         let file = &self.page.file;
         let help = format!(
-            "check that the text still applies, then run `cargo run -p docs-tool -- fill {file}`"
+            "check that the text around it is still correct, then run `cargo run -p docs-tool -- fill {file}`"
         );
         self.filled.drifts.push(PageError::new(file.as_str(), line, what, help));
     }

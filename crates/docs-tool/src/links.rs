@@ -15,8 +15,8 @@ pub struct Links<'a> {
     fragments: HashMap<String, Vec<String>>,
 }
 
-/// Returns the path and the fragment of the file that a link leads to. The path is empty if the
-/// file is outside the repository. Returns `None` if the link leads to another host.
+/// Returns the path of the file that a link leads to, and the fragment of the link. The path is
+/// empty if the file is outside the repository. Returns `None` if the link leads to another host.
 pub fn resolve<'a>(page: &Page, target: &'a str) -> Option<(String, &'a str)> {
     if target.is_empty() || target.contains("://") || target.starts_with("mailto:") {
         return None;
@@ -57,7 +57,7 @@ impl<'a> Links<'a> {
     fn check(&mut self, page: &Page, target: &str) -> Result<(), Error> {
         let Some((file, fragment)) = resolve(page, target) else { return Ok(()) };
         if file.is_empty() {
-            let what = format!("the link `{target}` leads out of the repository");
+            let what = format!("the link `{target}` leads to a file outside the repository");
             return Err((what, "link to a file in the repository, or write a URL".to_owned()));
         }
         if file != page.file && !self.repo.path(&file).exists() {

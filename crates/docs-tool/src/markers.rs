@@ -119,7 +119,7 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
 fn other_comment(kind: &str, inside: &str) -> Result<Option<Marker>, Error> {
     if kind == "figure" {
         let what = "the marker `figure` at the start of a line hides that line on GitHub";
-        return error(what, "put a word of the line before the marker");
+        return error(what, "begin the line with a word, not with the marker");
     }
     let first = kind.split_whitespace().next().unwrap_or("");
     if KINDS.contains(&first) && first != kind {

@@ -69,8 +69,9 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    /// Finds the first difference. Returns its distance from the opening fence of the code block,
-    /// in lines, and a message. Returns `None` if there is no difference.
+    /// Finds the first difference between the shown lines and the actual lines. Returns its
+    /// distance from the opening fence of the code block, in lines, and a message. Returns `None`
+    /// if there is no difference.
     pub fn difference(&self, shown: &[String], actual: &[String]) -> Option<(usize, String)> {
         if shown.is_empty() || self.options.shape {
             return match shown.is_empty() {
@@ -92,7 +93,7 @@ impl Comparison<'_> {
         }
         let is_missing = |line: &String| !sorted_actual.contains(&self.normalized(line));
         let at = shown.iter().position(is_missing).unwrap_or(shown.len() - 1);
-        Some((at + 1, format!("`{}` is not in the output", shown[at])))
+        Some((at + 1, format!("the output does not contain `{}`", shown[at])))
     }
 
     /// Replaces the parts of a line that differ between runs.

@@ -235,7 +235,7 @@ impl Page {
             self.blocks.push(Block::Comment(Comment { range, line, text }));
         } else if html.starts_with("<!--") {
             let what = "a comment at the start of a line hides that line on GitHub";
-            self.add_error(range.start, what, "put a word of the line before the comment");
+            self.add_error(range.start, what, "begin the line with a word, not with the comment");
         }
     }
 

@@ -12,7 +12,7 @@ use harness::{Group, Signal};
 /// The interval at which a condition is checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The maximum time to wait until the output of a command that has ended is closed.
+/// The maximum time to wait, after a command has ended, until its output is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// A command that is running or has ended. Dropping a `Process` kills all processes of the command.

@@ -32,7 +32,7 @@ static LESSON: LazyLock<Regex> = LazyLock::new(|| pattern(r"^lessons/\d\d-[^/]*\
 /// The row that states the time in the first table of a lesson.
 static TIME: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?m)^\|\s*Time\s*\|\s*(\d+) minutes\s*\|"));
-/// A row of the table of lessons, with its link and its minutes.
+/// A row of the table of lessons, with the link to a lesson and the number of minutes.
 static ROW: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?m)^\|[^|\n]*\]\((\d\d-[^)]*\.md)\)\s*\|\s*(\d+)\s*\|"));
 

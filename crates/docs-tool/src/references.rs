@@ -131,7 +131,7 @@ impl Known {
     }
 }
 
-/// Returns a name without the names of modules before it.
+/// Returns a name without the names of modules at its start.
 fn last_part(name: &str) -> &str {
     name.rsplit("::").next().unwrap_or(name)
 }

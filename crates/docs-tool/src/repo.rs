@@ -15,7 +15,7 @@ const GENERATED: [&str; 3] = ["target", "node_modules", "scratch"];
 /// The maximum size of a file that the book shows on a page. The book copies larger files.
 const PAGE_BYTES_MAX: u64 = 100_000;
 
-/// The endings of the names of files that a browser can show.
+/// The filename extensions of the files that a browser can show.
 const SHOWN_BY_BROWSERS: [&str; 7] = ["svg", "webp", "png", "jpg", "gif", "html", "pdf"];
 
 /// The kind of a path in the repository. The kind determines how the book shows the path.
@@ -118,8 +118,8 @@ impl Repo {
         paths
     }
 
-    /// Returns the paths of all files in a folder and its subfolders whose names have one of these
-    /// endings.
+    /// Returns the paths of the files in a folder and its subfolders. Includes only files whose
+    /// names have one of these endings.
     pub fn files_below(&self, folder: &str, endings: &[&str]) -> BTreeSet<String> {
         let mut files = BTreeSet::new();
         for path in self.children(folder) {

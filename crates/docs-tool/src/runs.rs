@@ -20,8 +20,8 @@ static FIVE_DIGITS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{5}\b"));
 /// The result of the commands in a code block.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// The new lines of the code block. If the output of a command has no relevant difference, the
-    /// page keeps its lines.
+    /// The new lines of the code block. If the output of a command has no relevant difference, its
+    /// lines stay the same as in the page.
     pub lines: Vec<String>,
     /// The differences. Each entry has the distance from the opening fence of the code block, in
     /// lines, and a message.
@@ -60,7 +60,7 @@ impl Runs {
         self.chosen_ports = ports(page);
     }
 
-    /// Ends the run of a page, and stops the server of the page.
+    /// Stops the server of the page.
     pub fn end(&mut self) {
         if let Some(stage) = &mut self.stage {
             stage.clear();
@@ -82,9 +82,8 @@ impl Runs {
         self.stage.as_mut()
     }
 
-    /// Adds a command and the lines of its output to `output`. These are the actual lines if they
-    /// differ from the shown lines, or else the shown lines. If the command was skipped, `actual`
-    /// is `None`.
+    /// Adds a command to `output`. Then adds the actual lines if they differ from the shown lines,
+    /// or else the shown lines. If the command was skipped, `actual` is `None`.
     fn add(
         &self,
         output: &mut Output,

@@ -21,11 +21,11 @@ const PARTS: [(&str, [&str; 4]); 3] = [
     ("suites", ["benchmark", "approach", "size", "part"]),
 ];
 
-/// The position of the server's name in a path, for example of `tokio` in
-/// `race/river/tokio/connections_per_s`.
+/// The index of the server's name in a path. For example, the server in
+/// `race/river/tokio/connections_per_s` is `tokio`.
 const SERVER: usize = 2;
 
-/// The newest record. It is read when a page needs the first value.
+/// The newest record. The record is read when a page first needs a value.
 #[derive(Debug)]
 pub struct Records<'a> {
     repo: &'a Repo,
@@ -57,7 +57,7 @@ impl<'a> Records<'a> {
     }
 }
 
-/// A query for a value, from a page.
+/// A query in a page. A query names a value, or two values to divide.
 #[derive(Debug)]
 struct Query {
     path: String,

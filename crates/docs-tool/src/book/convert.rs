@@ -1,5 +1,5 @@
-//! Converts Markdown for the book. Changes the targets of links to pages of the book, and removes
-//! markers.
+//! Converts Markdown for the book. Changes links so that they lead to pages of the book, and
+//! removes markers.
 
 use std::ops::Range;
 
@@ -14,11 +14,11 @@ use crate::paths;
 use crate::references::{Known, references};
 use crate::repo::Kind;
 
-/// The ranges of a text that are replaced, each with its new text.
+/// The edits of a text. Each edit consists of the range of the old text, and the new text.
 type Edits = Vec<(Range<usize>, String)>;
 
-/// Returns the text that a page has in the book. Adds all files that the page links to or quotes to
-/// the book.
+/// Returns the text that a page has in the book. If the page links to a file or quotes a file, adds
+/// this file to the book.
 pub fn convert(site: &mut Site, known: &Known, page: &Page, title: &str) -> String {
     let place = site.place(&page.file);
     let mut edits = Edits::new();
@@ -43,8 +43,8 @@ pub fn convert(site: &mut Site, known: &Known, page: &Page, title: &str) -> Stri
     applied(&page.text, edits)
 }
 
-/// Removes markers, adds a link below quoted code to the file of the code, and shows the siblings
-/// side by side.
+/// Removes markers, adds links from quoted code to its source file, and shows the siblings side by
+/// side.
 fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits) {
     let place = &site.place(&page.file);
     let mut blocks = page.blocks.iter().peekable();
@@ -80,7 +80,7 @@ fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits)
                     let outer = anchors::outermost(&text, &anchor);
                     let own = paths::relative(place, &format!("siblings/{outer}.md"));
                     let label = match outer == anchor {
-                        true => "This part on its own page",
+                        true => "This part on a separate page",
                         false => "The complete functions, side by side",
                     };
                     columns.push_str(&format!(

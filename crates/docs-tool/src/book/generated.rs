@@ -9,7 +9,7 @@ use crate::fill::sibling_files;
 use crate::paths;
 use crate::repo::Kind;
 
-/// The place of the page that shows the siblings' whole files.
+/// The path of the page that shows the whole files of the siblings.
 pub const WHOLE_FILES: &str = "siblings/whole-files.md";
 
 /// Adds the pages that show the siblings side by side: one page per anchor, one page with the whole
@@ -101,9 +101,9 @@ pub fn code_pages(site: &mut Site) {
     }
 }
 
-/// Returns the text of the page that shows a file. The page shows the parts of the file between its
-/// anchors in separate code blocks, so that links can lead to the anchors. `own_page` returns the
-/// link to the page that shows an anchor of all siblings, or `None` if this page does not exist.
+/// Returns the text of the page that shows a file. A new code block starts at each anchor, so that
+/// links can lead to the anchor. `own_page` returns the link to the page that shows an anchor of
+/// all siblings, or `None` if this page does not exist.
 fn file(path: &str, text: &str, above: &str, own_page: impl Fn(&str) -> Option<String>) -> String {
     let mut out = format!("# `{path}`\n\n{above}");
     for (at, (names, lines)) in segments(text).into_iter().enumerate() {

@@ -13,7 +13,7 @@ use crate::common::report;
 
 /// The version of mdBook for which the book's style sheet and script are written.
 const VERSION: &str = "0.5.4";
-/// The prefix of the numbers of all compatible versions of mdBook.
+/// The prefix of all compatible version numbers of mdBook.
 const COMPATIBLE: &str = "0.5.";
 /// The comments that mark the start and the end of a page that is not printed.
 const NOT_PRINTED: [&str; 2] =

@@ -20,7 +20,7 @@ pub struct Part {
     pub lines: Option<Vec<String>>,
 }
 
-/// Returns HTML and Markdown that shows the parts side by side. `link` returns the link to the page
+/// Returns HTML and Markdown that show the parts side by side. `link` returns the link to the page
 /// that shows the file of a part.
 pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String) -> String {
     let mut lines = parts.iter().filter_map(|part| part.lines.as_ref()).flatten();

@@ -50,7 +50,7 @@ impl Site {
         self.queue.pop_front()
     }
 
-    /// Stores that the page at `place` quotes a file or an anchor.
+    /// Registers the page at `place` as a page that quotes a file or an anchor.
     pub fn add_quote(&mut self, of: &str, title: &str, place: &str) {
         let pages = self.quotes.entry(of.to_owned()).or_default();
         pages.insert((title.to_owned(), place.to_owned()));

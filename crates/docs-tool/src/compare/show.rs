@@ -114,8 +114,8 @@ impl View {
         }
     }
 
-    /// Prints code that is the same in both siblings once. If the code differs, prints the code of
-    /// the first sibling, then the code of the second sibling.
+    /// If the code is the same in both siblings, prints the code once. If the code differs, prints
+    /// the code of the first sibling, then the code of the second sibling.
     fn one_below_the_other(&self, rows: &[(bool, &Row)]) {
         let signs: &[char] = if rows[0].1.differs { &['<', '>'] } else { &[' '] };
         for (side, sign) in signs.iter().enumerate() {

@@ -243,7 +243,7 @@ fn broken_links_are_reported() {
          `lessons/05-ending.md`; help: did you mean `05-endings.md`?",
         "lessons/04-backpressure.md:5: the link `05-endings.md#summery` names a heading that \
          `lessons/05-endings.md` does not have; help: did you mean `#summary`?",
-        "lessons/04-backpressure.md:7: the link `../../out.md` leads out of the repository; \
+        "lessons/04-backpressure.md:7: the link `../../out.md` leads to a file outside the repository; \
          help: link to a file in the repository, or write a URL",
     ];
     assert_eq!(errors(&repository), expected);

@@ -52,7 +52,7 @@ fn malformed_markers_are_reported() {
     has_errors(&[
         ("<!-- codes: a.rs -->\n", "1: there is no marker `codes`; help: did you mean `code`?"),
         ("<!-- run exit 1 -->\n", "needs a colon; help: write `<!-- run: exit 1 -->`"),
-        ("<!-- figure: race/x -->\n", "help: put a word of the line before the marker"),
+        ("<!-- figure: race/x -->\n", "help: begin the line with a word, not with the marker"),
         ("<!-- code: -->\n", "`<!-- code: crates/serve-std/src/lib.rs#copy -->`"),
         ("<!-- siblings: -->\n", "or `<!-- siblings: lessons/snippets/{}.rs#copy -->`"),
         ("<!-- siblings: a/b.rs#c -->\n", "or `<!-- siblings: lessons/snippets/{}.rs#copy -->`"),
@@ -72,7 +72,7 @@ fn malformed_values_are_reported() {
         ("It is\n2.50<!-- /figure -->\n", &format!("2: {help}")),
         (
             &format!("a\n{start}2.50<!-- /figure --> is\n"),
-            "put a word of the line before the comment",
+            "begin the line with a word, not with the comment",
         ),
         (
             "```text\nno end\n",
@@ -162,7 +162,7 @@ fn broken_links_are_reported() {
         ),
         (
             "[a](../../x.md)\n",
-            "out of the repository; help: link to a file in the repository, or write a URL",
+            "outside the repository; help: link to a file in the repository, or write a URL",
         ),
         ("[a](code.rs#x)\n", "but `lessons/code.rs` is not a page; help: remove the fragment"),
     ]);

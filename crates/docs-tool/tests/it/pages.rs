@@ -61,7 +61,7 @@ fn a_changed_line_is_reported() {
         repository.change("crates/serve-std/src/lib.rs", "    std();", "    other();");
     });
     let expected = "lessons/01-a.md:6: expected `    other();`, the page shows `    std();` (source: \
-                    crates/serve-std/src/lib.rs#copy); help: check that the text still applies, \
+                    crates/serve-std/src/lib.rs#copy); help: check that the text around it is still correct, \
                     then run `cargo run -p docs-tool -- fill lessons/01-a.md`\n";
     assert!(output.starts_with(expected), "{output}");
     repository.notes(&["fill", "lessons/01-a.md"], 0);
