@@ -28,8 +28,8 @@
     return { element, columns, parts, choice, buttons, isTabs: undefined };
   }
 
-  // In both functions, an error is ignored: a browser can deny access to storage, for example in a
-  // private window.
+  // The next two functions ignore errors, because a browser can deny access to storage, for example
+  // in a private window.
   function readSetting(key) {
     try {
       return localStorage.getItem(key);

@@ -7,7 +7,7 @@ use similar::{DiffTag, capture_diff_slices_by_key};
 
 use super::source::words;
 use super::{Compared, Row};
-use crate::common::print;
+use crate::common::{counted, print};
 use crate::wrap::wrapped;
 
 /// The minimum width of the terminal, in characters, at which the siblings are shown side by side.
@@ -81,7 +81,9 @@ impl View {
             section.rows.iter().enumerate().map(|(at, row)| (is_shown(at), row)).collect();
         for run in rows.chunk_by(|row, next| row.0 == next.0 && row.1.differs == next.1.differs) {
             match run[0].0 {
-                false => print(format_args!("  … {} the same", run.len())),
+                false => {
+                    print(format_args!("  … {} without differences", counted(run.len(), "row")))
+                }
                 true if self.is_side_by_side() => {
                     run.iter().for_each(|(_, row)| self.side_by_side(row));
                 }

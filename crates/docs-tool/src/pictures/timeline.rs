@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::source::Source;
 use super::svg::{LINE, MARGIN, Rect, Svg, WIDTH};
-use crate::common::SIBLINGS;
+use crate::common::{SIBLINGS, counted};
 
 /// The position of the start of the time axis, to the right of the clients' names.
 const LEFT: f64 = 76.0;
@@ -115,18 +115,19 @@ fn log(source: &Source) -> Result<Log, String> {
 /// Returns a description for readers who cannot see the picture.
 fn description(log: &Log, slowest: u64) -> String {
     let mut out = format!(
-        "Drawn from the log of serve-{}, which sent {} to four clients.",
+        "This picture is drawn from the log of serve-{}, which sent {} to four clients.",
         log.approach, log.file
     );
     for client in &log.clients {
         let waits = client.chunks.iter().map(|chunk| chunk.to_us - chunk.from_us);
-        let name = if client.conn == slowest { ", the slow one" } else { "" };
+        let name = if client.conn == slowest { " (slow)" } else { "" };
         let (connected, disconnected) = (time(client.connected_us), time(client.disconnected_us));
-        let (chunks, longest) = (client.chunks.len(), time(waits.max().unwrap_or(0)));
-        let ended = client.file_ended_us.map(|us| format!(", file ended at {}", time(us)));
+        let chunks = counted(client.chunks.len(), "chunk");
+        let longest = time(waits.max().unwrap_or(0));
+        let ended = client.file_ended_us.map(|us| format!(" The file ended at {}.", time(us)));
         out.push_str(&format!(
-            " Client {}{name}: connected at {connected}, {chunks} chunks, the longest write took \
-             {longest}{}, disconnected at {disconnected}.",
+            " Client {}{name} connected at {connected} and received {chunks}. The longest write \
+             took {longest}.{} The client disconnected at {disconnected}.",
             client.conn,
             ended.unwrap_or_default()
         ));
@@ -238,8 +239,9 @@ fn legend(svg: &mut Svg, log: &Log, chunk_bytes: u64, y: f64) -> f64 {
     svg.line("bad", &[(column + 20.0, y - 15.0), (column + 20.0, y + 5.0)]);
     svg.text(column + 34.0, y, "", "disconnected");
     y += LINE + 6.0;
-    let said = format!("One run: {}, {} at a time", size(log.file_bytes), size(chunk_bytes));
-    svg.text(MARGIN, y, "soft", &said);
+    let (file, chunk) = (size(log.file_bytes), size(chunk_bytes));
+    let note = format!("One run: a file of {file}, in chunks of at most {chunk}");
+    svg.text(MARGIN, y, "soft", &note);
     y
 }
 

@@ -69,7 +69,7 @@ if [ \"$1\" = --version ]; then echo mdbook v0.5.4; exit; fi
 mkdir -p \"$4\" && cat \"$2/src/index.md\" \"$2/src/code/\"*.md \"$2/src/lessons/index.md\" > \"$4/print.html\"
 ";
 
-/// Creates a repository with the files of a minimal book, and with these files.
+/// Creates a repository with the files that every book needs, and with `files`.
 fn with(files: &[(&str, &str)]) -> Repository {
     let repository = Repository::new();
     for file in ["book.toml", "highwater.css", "highwater.js"] {
@@ -362,8 +362,7 @@ fn anchors_of_all_siblings_are_first() {
 }
 
 fn names_link_to_their_code() {
-    let claim =
-        "It is so (check `half-close`; test `it::it_holds`).\n\n*Tests:* every one,\n`it_holds`.\n";
+    let claim = "The file is sent (check `half-close`; test `it::it_holds`).\n\n*Tests:* see,\n`it_holds`.\n";
     let book =
         built(with(&[("docs/CONTRACT.md", &format!("# Contract\n\n{claim}\n`it_holds`\n"))]));
     let contract = page(&book, "docs/CONTRACT.md");
@@ -372,7 +371,7 @@ fn names_link_to_their_code() {
     let test = "`](../code/crates/approaches/tests/it/a.rs.md#:~:text=fn%20it_holds)";
     assert!(contract.contains(check), "{contract}");
     assert!(contract.contains(&format!("[`it::it_holds{test}).\n")), "{contract}");
-    assert!(contract.contains(&format!("one,\n[`it_holds{test}.\n\n`it_holds`\n")), "{contract}");
+    assert!(contract.contains(&format!("see,\n[`it_holds{test}.\n\n`it_holds`\n")), "{contract}");
 }
 
 fn the_page_for_printing_has_no_code() {

@@ -7,14 +7,17 @@ pub const TESTS: &[(&str, fn())] = &[
     ("errors::other_comments_are_not_markers", other_comments_are_not_markers),
     ("errors::malformed_values_are_reported", malformed_values_are_reported),
     ("errors::unknown_options_are_reported", unknown_options_are_reported),
-    ("errors::nested_anchors_are_omitted_and_code_is_dedented", nested_anchors_are_omitted),
+    ("errors::quoted_code_has_no_anchors_and_no_common_indentation", nested_anchors_are_omitted),
     ("errors::malformed_anchors_are_reported", malformed_anchors_are_reported),
     ("errors::correct_links_have_no_errors", correct_links_have_no_errors),
-    ("errors::headings_have_the_names_of_github", headings_have_the_names_of_github),
-    ("errors::links_have_their_lines", links_have_their_lines),
+    (
+        "errors::headings_have_the_same_names_as_on_github",
+        headings_have_the_same_names_as_on_github,
+    ),
+    ("errors::errors_in_links_have_line_numbers", errors_in_links_have_line_numbers),
     ("errors::code_contains_no_references", code_contains_no_references),
     ("errors::broken_links_are_reported", broken_links_are_reported),
-    ("errors::unknown_names_are_reported_with_their_lines", unknown_names_are_reported),
+    ("errors::unknown_names_are_reported_with_line_numbers", unknown_names_are_reported),
     ("errors::a_fence_without_a_command_is_reported", a_fence_without_a_command_is_reported),
 ];
 
@@ -118,7 +121,7 @@ fn correct_links_have_no_errors() {
     );
 }
 
-fn headings_have_the_names_of_github() {
+fn headings_have_the_same_names_as_on_github() {
     has_no_errors(
         "# The `std` way, of *four*\n\n## A b\n\n## A b\n\n<a id=\"by-hand\"></a>\n\n\
          [a](#the-std-way-of-four) [b](#a-b) [c](#a-b-1) [d](#by-hand)\n",
@@ -130,7 +133,7 @@ fn headings_have_the_names_of_github() {
     )]);
 }
 
-fn links_have_their_lines() {
+fn errors_in_links_have_line_numbers() {
     let output = check(
         "[b.md](b.md#c) ![d](e.svg \"t\") [f] `[no](x)` <img src=\"g.svg\">\n\n<p>\n\
          <a href=\"h.md\">i</a>\n</p>\n\n[f]: f.md\n",

@@ -15,7 +15,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("folded_answers_are_processed", folded_answers_are_processed),
     ("fences_in_lists_are_filled", fences_in_lists_are_filled),
     ("a_fence_is_longer_than_the_fences_inside", a_fence_is_longer_than_the_fences_inside),
-    ("every_error_has_its_line_and_help", every_error_has_its_line_and_help),
+    ("every_error_has_a_line_number_and_help", every_error_has_a_line_number_and_help),
     ("an_unquoted_anchor_is_reported", an_unquoted_anchor_is_reported),
     #[cfg(unix)]
     ("a_page_that_is_up_to_date_is_not_written", a_page_that_is_up_to_date_is_not_written),
@@ -171,7 +171,7 @@ fn a_fence_is_longer_than_the_fences_inside() {
     assert!(filled.ends_with("\n`````markdown\n```\n  ````\n`````\n"), "{filled}");
 }
 
-fn every_error_has_its_line_and_help() {
+fn every_error_has_a_line_number_and_help() {
     let repository = Repository::new();
     let lesson = "# A
 

@@ -186,9 +186,9 @@ fn boxes_are_in_rows_and_columns() {
 }
 
 fn text_is_wrapped_between_words() {
-    let text = "the send buffer is full, so that write waits for space | unbreakable";
+    let text = "the send buffer is full, so the server waits for free space | unbreakable";
     let svg = drawn("a.txt", &format!("{SOURCE}note x: {text}\n"));
-    for line_of_text in ["the send buffer is full, so", "that write waits for space"] {
+    for line_of_text in ["the send buffer is full, so", "the server waits for free", "space"] {
         line(&svg, line_of_text);
     }
     line(&svg, "unbreakable");
@@ -210,11 +210,12 @@ fn a_picture_has_no_external_files() {
 
 fn a_timeline_shows_each_client() {
     let svg = drawn("a.jsonl", LOG);
-    let description = "Drawn from the log of serve-tokio, which sent f to four clients. Client 1, the \
-                       slow one: connected at 0.00 ms, 1 chunks, the longest write took 0.20 ms, \
-                       file ended at 0.26 ms, disconnected at 0.30 ms.";
+    let description = "This picture is drawn from the log of serve-tokio, which sent f to four \
+                       clients. Client 1 (slow) connected at 0.00 ms and received 1 chunk. The \
+                       longest write took 0.20 ms. The file ended at 0.26 ms. The client \
+                       disconnected at 0.30 ms.";
     assert!(svg.contains(description), "{svg}");
-    line(&svg, "One run: 9 bytes, 9 bytes at a time");
+    line(&svg, "One run: a file of 9 bytes, in chunks of at most 9 bytes");
 }
 
 fn ticks_are_round() {
@@ -227,5 +228,8 @@ fn ticks_are_round() {
     for tick in ["100", "200", "500"] {
         line(&svg, tick);
     }
-    assert!(svg.contains("disconnected at 480 ms") && svg.contains(">One run: 64 KiB, "), "{svg}");
+    assert!(
+        svg.contains("disconnected at 480 ms") && svg.contains(">One run: a file of 64 KiB, "),
+        "{svg}"
+    );
 }

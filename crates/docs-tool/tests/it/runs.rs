@@ -13,10 +13,10 @@ use crate::repository::Repository;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("commands_are_run_and_compared", commands_are_run_and_compared),
-    ("exit_codes_are_expected", exit_codes_are_expected),
-    ("a_command_that_takes_too_long_is_ended", a_command_that_takes_too_long_is_ended),
-    ("processes_of_a_command_are_ended", processes_of_a_command_are_ended),
-    ("a_check_runs_differing_commands_again", a_check_runs_differing_commands_again),
+    ("unexpected_exit_codes_are_reported", unexpected_exit_codes_are_reported),
+    ("a_command_that_takes_too_long_is_killed", a_command_that_takes_too_long_is_killed),
+    ("remaining_processes_of_a_command_are_killed", remaining_processes_of_a_command_are_killed),
+    ("check_repeats_commands_if_the_output_differs", check_repeats_commands_if_the_output_differs),
     ("with_vary_the_page_is_not_changed", with_vary_the_page_is_not_changed),
     (
         "a_server_runs_until_stop_and_its_log_is_shown",
@@ -24,13 +24,13 @@ pub const TESTS: &[(&str, fn())] = &[
     ),
     ("a_server_that_does_not_start_is_reported", a_server_that_does_not_start_is_reported),
     ("only_one_server_runs_at_a_time", only_one_server_runs_at_a_time),
-    ("a_port_in_use_is_waited_for", a_port_in_use_is_waited_for),
+    ("fill_waits_until_a_port_is_free", fill_waits_until_a_port_is_free),
     ("commands_can_be_skipped", commands_can_be_skipped),
     ("commands_of_missing_programs_are_skipped", commands_of_missing_programs_are_skipped),
-    ("an_interrupt_ends_all_processes", an_interrupt_ends_all_processes),
+    ("an_interrupt_kills_all_processes", an_interrupt_kills_all_processes),
     (
-        "an_interrupt_at_any_moment_leaves_nothing_behind",
-        an_interrupt_at_any_moment_leaves_nothing_behind,
+        "no_process_remains_after_an_interrupt_at_any_moment",
+        no_process_remains_after_an_interrupt_at_any_moment,
     ),
 ];
 
@@ -116,17 +116,17 @@ fn commands_are_run_and_compared() {
     );
 }
 
-fn exit_codes_are_expected() {
+fn unexpected_exit_codes_are_reported() {
     let repository = Repository::new();
     repository.filled(&fence("run: exit 3", "$ echo first\n$ exit 3"));
-    repository.write("lessons/01-a.md", &fence("run", "$ true\n$ echo why; exit 4"));
+    repository.write("lessons/01-a.md", &fence("run", "$ true\n$ echo failed; exit 4"));
     let output = repository.notes(&["fill"], 1);
-    let expected = "lessons/01-a.md:6: `echo why; exit 4`: expected exit code 0, got 4; its last output was `why`; \
+    let expected = "lessons/01-a.md:6: `echo failed; exit 4`: expected exit code 0, got 4; its last output was `failed`; \
                     help: ";
     assert!(output.starts_with(expected), "{output}");
 }
 
-fn a_command_that_takes_too_long_is_ended() {
+fn a_command_that_takes_too_long_is_killed() {
     let repository = Repository::new();
     let command = "$ echo $$ > pid; echo begun; sleep 600";
     repository.write("lessons/01-a.md", &fence("run: within 1", command));
@@ -138,14 +138,14 @@ fn a_command_that_takes_too_long_is_ended() {
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
-fn processes_of_a_command_are_ended() {
+fn remaining_processes_of_a_command_are_killed() {
     let repository = Repository::new();
     let filled = repository.filled(&fence("run", "$ sleep 600 & echo $! > pid; echo done"));
     assert!(filled.contains("echo done\ndone\n"), "{filled}");
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
-fn a_check_runs_differing_commands_again() {
+fn check_repeats_commands_if_the_output_differs() {
     let repository = Repository::new();
     let command = "$ if mkdir first 2>/dev/null; then echo late; else echo soon; fi";
     repository.write("lessons/01-a.md", &fence("run", &format!("{command}\nsoon")));
@@ -184,14 +184,14 @@ fn a_server_runs_until_stop_and_its_log_is_shown() {
 fn a_server_that_does_not_start_is_reported() {
     let repository = Repository::new();
     let lesson =
-        format!("{}\n<!-- log -->\n```text\n```\n", fence("serve", "$ echo why it cannot; exit 2"));
+        format!("{}\n<!-- log -->\n```text\n```\n", fence("serve", "$ echo cannot start; exit 2"));
     repository.write("lessons/01-a.md", &lesson);
     let output = repository.notes(&["fill"], 1);
     assert!(
-        output.contains("01-a.md:5: `echo why it cannot; exit 2`: the server ended before it"),
+        output.contains("01-a.md:5: `echo cannot start; exit 2`: the server ended before it"),
         "{output}"
     );
-    assert!(output.contains("its last output was `why it cannot`"), "{output}");
+    assert!(output.contains("its last output was `cannot start`"), "{output}");
     assert_eq!(output.lines().filter(|line| line.contains("; help: ")).count(), 1, "{output}");
 }
 
@@ -213,7 +213,7 @@ fn only_one_server_runs_at_a_time() {
     );
 }
 
-fn a_port_in_use_is_waited_for() {
+fn fill_waits_until_a_port_is_free() {
     let repository = Repository::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
@@ -229,7 +229,7 @@ fn a_port_in_use_is_waited_for() {
 
 fn commands_can_be_skipped() {
     let repository = Repository::new();
-    repository.write("lessons/01-a.md", &fence("run", "$ touch ran\nno matter"));
+    repository.write("lessons/01-a.md", &fence("run", "$ touch ran\nskipped"));
     let output = repository.notes(&["check", "--no-run", "lessons/01-a.md"], 0);
     assert_eq!(output, "skipped 1 command\n1 page, 0 runs: everything is up to date\n");
     assert!(!repository.path().join("ran").exists());
@@ -248,7 +248,7 @@ fn commands_of_missing_programs_are_skipped() {
     assert_eq!(output, expected);
 }
 
-fn an_interrupt_ends_all_processes() {
+fn an_interrupt_kills_all_processes() {
     let repository = Repository::new();
     let lesson = format!(
         "{}\n<!-- run -->\n```console\n$ echo $$ > pid; sleep 600\n```\n",
@@ -264,7 +264,7 @@ fn an_interrupt_ends_all_processes() {
     pids.into_iter().for_each(waits_for_end_of);
 }
 
-fn an_interrupt_at_any_moment_leaves_nothing_behind() {
+fn no_process_remains_after_an_interrupt_at_any_moment() {
     let repository = Repository::new();
     let commands = "$ setsid sleep 600 & sleep 0.1\n$ (setsid sleep 600 &); sleep 600";
     let page = fence("serve", &format!("$ {}", server())) + &fence("run", commands);
