@@ -141,7 +141,7 @@ impl Plan {
         } else if self.is_discarding && !cfg!(target_os = "linux") {
             "the kernel of this system cannot discard data\nhelp: remove `--discard`".to_owned()
         } else if self.max_segment_bytes.is_some() && !cfg!(unix) {
-            "this system cannot limit the size of TCP segments\nhelp: remove `--max-segment`".to_owned()
+            "this system cannot limit the segment size\nhelp: remove `--max-segment`".to_owned()
         } else if self.hold.is_some() && self.amount != Amount::Total(self.connections) {
             "with `--hold`, all connections must be open at the same time".to_owned()
         } else if self.connections > available {

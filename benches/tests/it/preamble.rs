@@ -21,7 +21,11 @@ fn failure(preamble: PreambleKind, reply: &[u8], file: &[u8]) -> Option<Kind> {
         report.failed.into_keys().next()
     };
     let failure = failure_in_chunks(reply.len());
-    assert_eq!(failure_in_chunks(1), failure, "expected the same result when the reply arrives byte by byte");
+    assert_eq!(
+        failure_in_chunks(1),
+        failure,
+        "expected the same result when the reply arrives byte by byte"
+    );
     failure
 }
 

@@ -55,11 +55,11 @@ pub struct Args {
     #[arg(long, value_name = "TIME", default_value = "500ms", value_parser = text::duration)]
     job_time: Duration,
 
-    /// Skip the counting of system calls
+    /// Do not count system calls
     #[arg(long)]
     no_strace: bool,
 
-    /// Skip the measurement of memory with non-reading clients
+    /// Do not measure memory with non-reading clients
     #[arg(long, alias = "no-held")]
     skip_non_reading: bool,
 

@@ -71,7 +71,7 @@ pub struct Args {
     #[arg(value_parser = server_names())]
     server: Vec<String>,
 
-    /// Command of another server to measure (can be repeated)
+    /// Additional server (can be repeated)
     ///
     /// NAME is the name of the server in the results. CMD is the command that starts the server.
     /// CMD must contain {file} and {port}, and can contain {chunk}. These placeholders are replaced

@@ -45,7 +45,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME", default_value = "linux-2-cores", value_parser = machine_name)]
     machine: String,
 
-    /// Name or folder of a record to use instead of the last runs
+    /// Record to use instead of the last runs
     #[arg(long, value_name = "DIR", conflicts_with = "record")]
     from: Option<PathBuf>,
 

@@ -214,8 +214,8 @@ impl Runner {
         self.counts.get(&(job, participant.name.clone())).copied().unwrap_or(1)
     }
 
-    /// Runs a job with `total` connections. Returns the client's report, and the server's CPU time
-    /// in seconds.
+    /// Runs a job with this number of connections. Returns the client's report, and the server's
+    /// CPU time in seconds.
     fn run(
         &mut self,
         job: Job,
@@ -351,7 +351,7 @@ fn inspect_server(server: &Server) -> io::Result<(u64, f64, Option<f64>)> {
     let complete = port::unacknowledged(server.port());
     if complete > 0 {
         let message =
-            format!("the kernel accepted the whole reply on {complete} connections of non-reading clients");
+            format!("the kernel accepted the whole replies of {complete} non-reading clients");
         return Err(io::Error::other(message));
     }
     Ok((bytes, latency_ms(server)?, tcp_memory))
