@@ -43,8 +43,8 @@ const CHUNK_TABLES: [(&str, Value); 8] = [
     ("Peak memory in MiB", |cost| cost.get("peak_memory_mib")),
 ];
 
-/// Returns all tables that have values. A table has one row per server. It has one column per chunk
-/// size, or one column per number of non-reading clients.
+/// Returns all tables that have values. Each table has one row per server, and one column per chunk
+/// size or per number of non-reading clients.
 pub fn tables(run: &Run) -> Vec<Table> {
     let (clients, chunks): (Vec<_>, Vec<_>) = parts(run, |id| id.split('/').next())
         .into_iter()

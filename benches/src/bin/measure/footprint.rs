@@ -59,11 +59,11 @@ pub struct Args {
     #[arg(long)]
     no_strace: bool,
 
-    /// Do not measure memory with non-reading clients
+    /// Skip the measurements with non-reading clients
     #[arg(long, alias = "no-held")]
     skip_non_reading: bool,
 
-    /// File to write the values to
+    /// File for the values
     ///
     /// The default is target/measure/footprint.json.
     #[arg(long, value_name = "FILE")]
@@ -75,7 +75,7 @@ fn participants() -> impl Iterator<Item = Participant> {
     Participant::all().into_iter().filter(Participant::has_chunk_size)
 }
 
-/// The description of a measurement, and the function that measures the values.
+/// A measurement. The fields are its description, and the function that measures the values.
 type Step = (String, Box<dyn Fn(&mut Footprints) -> io::Result<Vec<Measurement>>>);
 
 pub fn run(args: Args) -> anyhow::Result<bool> {

@@ -101,7 +101,7 @@ pub struct Args {
 
     /// Name of the machine
     ///
-    /// The name of the record's folder contains this name.
+    /// The name of the record's folder contains the name of the machine.
     #[arg(long, value_name = "NAME", default_value = "linux-2-cores")]
     machine: String,
 }

@@ -49,7 +49,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "record")]
     from: Option<PathBuf>,
 
-    /// Folder for the page
+    /// Folder for the page and the charts
     ///
     /// The default is target/report or, with --from, the folder of the record.
     #[arg(long, value_name = "DIR", conflicts_with = "record")]

@@ -55,7 +55,7 @@ const STD_FILE_BYTES: u64 = 512 * 1024;
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 
 /// The maximum number of rounds of [`Scenario::NonReading`]. This scenario takes more time than the
-/// others, and its values hardly change between rounds.
+/// other scenarios, and its values hardly change between rounds.
 const NON_READING_ROUNDS: usize = 5;
 
 /// The maximum number of non-reading clients of std. std has two threads per client. Each thread
@@ -89,7 +89,7 @@ pub struct Sizes {
 
     /// Number of concurrent clients
     ///
-    /// This number applies to the scenarios `river` and `log`.
+    /// This option applies to the scenarios `river` and `log`.
     #[arg(long, value_name = "N", default_value = "16")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub river_clients: u64,
@@ -343,7 +343,7 @@ fn values(report: &Report, cpu_s: f64) -> Values {
 }
 
 /// Measures a server while clients read nothing. Returns the memory of the server in bytes, the
-/// latency of a new client in milliseconds, and the used part of the system's TCP memory.
+/// latency of a new client in milliseconds, and the system's TCP memory divided by its limit.
 fn inspect_server(server: &Server) -> io::Result<(u64, f64, Option<f64>)> {
     thread::sleep(SETTLE_TIME);
     let bytes = server.memory_bytes()?;
