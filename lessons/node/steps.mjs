@@ -26,7 +26,7 @@ for (const preamble of steps) {
     console.log(`    ${await fetchAfter(preamble)}`);
 }
 
-// Serves the picture after this preamble, and describes what `fetch` received.
+// Serves the picture after a preamble. Returns a description of the result of `fetch`.
 async function fetchAfter(preamble) {
     // ANCHOR: serve
     const server = net.createServer((socket) => {
