@@ -31,7 +31,7 @@ let server = net.createServer((socket) => {
     })
     // ANCHOR_END: end
 
-    // The note has no listener for 'data', so the server never reads what the client sends.
+    // The note has no listener for 'data', so the server never reads the client's data.
 
     // ANCHOR: events
     socket.on('close', (data) => {

@@ -147,8 +147,8 @@ async function lingeringClose(conn) {
     const { socket, received } = conn;
     socket.end();
     const linger = setTimeout(() => {
-        // A client that still sends data would wait for the server to read it. A reset ends this
-        // wait.
+        // A client that still sends data would wait until the server reads the data. A reset ends
+        // this wait.
         if (conn.received > received) socket.resetAndDestroy();
         else socket.destroy();
     }, LINGER_MS);
@@ -156,7 +156,7 @@ async function lingeringClose(conn) {
     clearTimeout(linger);
 }
 
-// Reads, counts and logs what the client sends.
+// Reads, counts and logs the client's data.
 //
 // Original: the socket has no "data" listener, so Node never reads from it. A client that uploads
 // before it reads waits forever. If data is unread, Node emits neither "end" nor "close".

@@ -1,4 +1,4 @@
-// Sends the same picture to Node's own `fetch` several times, each time after a different preamble:
+// Sends the same picture to Node's `fetch` several times, each time after a different preamble:
 // from ten bytes to a correct header. Prints the result of each `fetch`.
 //
 //   node lessons/node/steps.mjs
