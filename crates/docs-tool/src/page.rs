@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::common::pattern;
 use crate::page_error::PageError;
 
-/// A comment, which can be a marker, or a code block.
+/// A code block or a comment. Some comments are markers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
     Comment(Comment),
