@@ -88,7 +88,7 @@ pub struct Link {
 /// A parsed page.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// The path from the root of the repository.
+    /// The path from the root of the repository to the page.
     pub file: String,
     pub text: String,
     /// The text of the first heading of level 1.
