@@ -25,7 +25,7 @@ pub use plan::{Amount, Expected, Hold, Plan, descriptors};
 pub use preamble::PreambleKind;
 pub use report::{Percentiles, Report, Verified};
 
-/// Executes a plan, and returns a report. The report also describes the connections that failed.
+/// Executes a plan and returns a report. The report also describes the connections that failed.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! Cleans up if this program is interrupted: kills all processes that the program started, and
+//! Cleans up if this program is interrupted: kills all processes that the program started and
 //! removes the program's temporary folders.
 
 use std::io;

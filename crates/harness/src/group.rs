@@ -110,7 +110,7 @@ impl Group {
         self.status.or_else(|| self.child.try_wait().ok().flatten())
     }
 
-    /// Waits until the command ends, and returns its exit status. Returns `None` if the timeout
+    /// Waits until the command ends and returns its exit status. Returns `None` if the timeout
     /// expires first.
     pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let started = Instant::now();
@@ -137,7 +137,7 @@ impl Group {
         }
     }
 
-    /// Sends SIGTERM to the group. Waits until the command ends or the timeout expires, and kills
+    /// Sends SIGTERM to the group. Waits until the command ends or the timeout expires. Then kills
     /// all remaining processes. Returns the exit status of the command.
     pub fn stop(&mut self, timeout: Duration) -> Option<ExitStatus> {
         self.signal_all(Signal::Terminate);

@@ -1,4 +1,4 @@
-//! Finds free ports, and finds the sockets that use a port.
+//! Finds free ports and the sockets that use a port.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};

@@ -40,7 +40,7 @@ file of --expect; 2 if the client could not connect."#;
 /// this type, so that clap accepts only one value.
 type Text = Vec<u8>;
 
-/// Open a connection, and print the received data and events with timestamps
+/// Open a connection and print the received data and events with timestamps
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 80, after_long_help = EXAMPLES)]
 pub struct Options {

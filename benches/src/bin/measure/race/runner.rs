@@ -177,7 +177,7 @@ impl Runner {
         Ok(server)
     }
 
-    /// Runs the jobs of a scenario once, and computes the number of connections for the
+    /// Runs the jobs of a scenario once and computes the number of connections for the
     /// measurements.
     pub fn warm_up(&mut self, scenario: Scenario, participant: &Participant) -> io::Result<()> {
         let jobs: &[Job] = match scenario {
