@@ -14,7 +14,7 @@ use crate::signal::{self, Signal};
 /// when it leaves the process group with `setsid`.
 const VARIABLE: &str = "HIGHWATER_GROUP";
 
-/// The interval between two checks of a condition that the system does not report.
+/// The interval at which this crate checks conditions for which the system sends no notification.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The maximum time to wait until killed processes have disappeared.
@@ -166,7 +166,7 @@ impl Drop for Group {
     }
 }
 
-/// Kills the processes that `running` returns. Repeats this until no process remains, or until the
+/// Kills the processes that `running` returns. Repeats these steps until no process remains or the
 /// timeout expires.
 pub(crate) fn kill_all(running: impl Fn() -> Vec<u32>, timeout: Duration) {
     let deadline = Instant::now() + timeout;

@@ -124,7 +124,8 @@ impl Socket {
     }
 }
 
-/// Returns all TCP sockets of this machine, or `None` if the system does not provide them.
+/// Returns all TCP sockets of this machine, or `None` if the system does not provide this
+/// information.
 fn sockets() -> Option<Vec<Socket>> {
     let v4 = fs::read_to_string("/proc/net/tcp").ok()?;
     // The file `/proc/net/tcp6` does not exist on systems without IPv6.

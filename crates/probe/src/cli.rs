@@ -84,7 +84,7 @@ pub struct Options {
     /// Close the socket after --read, --wait or --stay; unread data causes an RST
     #[arg(long)]
     pub close: bool,
-    /// Compare the reply with this file, after any preamble
+    /// Compare the reply, without its preamble, with this file
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
     /// Number of bytes of the reply to print; 64 without BYTES
