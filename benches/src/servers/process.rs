@@ -96,7 +96,7 @@ impl Launcher {
         Ok(self.files[&bytes].clone())
     }
 
-    /// Starts a server on a free port of 127.0.0.1, and waits until it listens.
+    /// Starts a server on a free port of 127.0.0.1 and waits until the server listens.
     ///
     /// # Errors
     ///

@@ -20,7 +20,7 @@ pub struct Machine {
     pub memory_gib: f64,
     /// The release of the operating system.
     pub kernel: String,
-    /// The version of the rustc that Cargo uses on this machine.
+    /// The version of rustc that Cargo uses on this machine.
     pub rustc: String,
     /// The version of nginx, or `none`.
     pub nginx: String,

@@ -143,7 +143,7 @@ fn parse(line: &str) -> Option<Socket> {
     Some(Socket { ip: parse_ip(ip)?, port: u16::from_str_radix(port, 16).ok()?, state, inode })
 }
 
-/// Parses an address, which consists of 32-bit words in hexadecimal, in the byte order of the
+/// Parses an address. The text contains 32-bit words in hexadecimal, in the byte order of the
 /// machine.
 fn parse_ip(text: &str) -> Option<IpAddr> {
     let words = text.as_bytes().chunks(8).map(|word| {

@@ -50,7 +50,7 @@ pub struct Options {
     /// Send this text at the beginning of the connection
     #[arg(long, alias = "say", value_name = "TEXT", value_parser = text::unescape)]
     pub send: Option<Text>,
-    /// Send this number of zero bytes after --send
+    /// Number of zero bytes to send after the text of --send
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = text::bytes)]
     pub upload: u64,
     /// Half-close the connection, then continue to read

@@ -89,7 +89,7 @@ pub struct Args {
 
     /// Folder of the record
     ///
-    /// The default is benches/records/DATE-MACHINE. The race writes its values to summary.json, and
+    /// The default is benches/records/DATE-MACHINE. The race writes its values to summary.json and
     /// its tables to race.md. The values of the suites and of the footprint in summary.json do not
     /// change.
     #[arg(long, value_name = "DIR")]

@@ -1,4 +1,4 @@
-//! Shows the progress of the race and the footprint. Saves their results.
+//! Shows the progress of the race and the footprint. Saves the results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
