@@ -4,9 +4,9 @@
 //! [`Report`]. To observe the progress from another thread, or to let non-reading clients start to
 //! read, create a [`Job`] from the plan.
 //!
-//! Each thread runs one event loop for its share of the connections, and reads from all these
-//! connections into one buffer. Therefore, the load client needs much less CPU time than a server.
-//! The report contains the CPU time of the load client.
+//! Each thread runs one event loop for its share of the connections. The thread reads from all
+//! these connections into one buffer. Therefore, the load client needs much less CPU time than a
+//! server. The report contains the CPU time of the load client.
 
 mod connection;
 mod failure;
@@ -25,7 +25,7 @@ pub use plan::{Amount, Expected, Hold, Plan, descriptors};
 pub use preamble::PreambleKind;
 pub use report::{Percentiles, Report, Verified};
 
-/// Executes a plan, and returns a report. The report also describes the connections that failed.
+/// Executes a plan and returns a report. The report also describes the connections that failed.
 ///
 /// # Errors
 ///

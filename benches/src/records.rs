@@ -65,7 +65,7 @@ pub fn suites(folder: &Path) -> io::Result<Option<Run>> {
     }))
 }
 
-/// Adds runs to the record in a folder, and returns the record. Creates the folder if necessary. A
+/// Adds runs to the record in a folder and returns the record. Creates the folder if necessary. A
 /// new run replaces an older run of the same program. The runs of other programs do not change.
 ///
 /// # Errors
@@ -90,7 +90,7 @@ pub fn day(time: &str) -> &str {
     time.split('T').next().unwrap_or(time)
 }
 
-/// Calls `part` with the ids of all measurements, and returns the results without duplicates.
+/// Calls `part` with the ids of all measurements and returns the results without duplicates.
 pub(crate) fn parts<'a>(run: &'a Run, part: impl Fn(&'a str) -> Option<&'a str>) -> Vec<&'a str> {
     let mut parts = Vec::new();
     for part in run.measurements.iter().filter_map(|measurement| part(&measurement.id)) {

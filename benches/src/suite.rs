@@ -1,9 +1,9 @@
 //! The parts of the suites: servers in this process, a client, and the files that the servers send.
 //!
-//! The suites start a server with the `run` function of its [`Approach`](serve_core::Approach),
-//! which the program of the server also calls. The argument is a listener on a free port. The
-//! server does not write a log. The suites measure the times that the client observes. The client
-//! counts the bytes of every reply.
+//! The suites start a server with the function `run` of its [`Approach`](serve_core::Approach),
+//! which the server's program also calls. The suites pass a listener on a free port to this
+//! function. The server does not write a log. The suites measure the times that the client
+//! observes. The client counts the bytes of every reply.
 
 mod baseline;
 mod target;

@@ -64,8 +64,8 @@ enum Work {
 }
 
 fn main() {
-    // Command-line arguments override these values. The recipe `just bench-quick` uses such
-    // arguments.
+    // Command-line arguments override these values. For example, the recipe `just bench-quick` sets
+    // shorter times.
     let mut criterion = Criterion::default()
         .without_plots()
         .sample_size(20)

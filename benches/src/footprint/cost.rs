@@ -18,7 +18,7 @@ const NODE_WRITES: [&str; 2] = ["write", "writev"];
 
 /// The resources that a server used to send a file in chunks of one size.
 ///
-/// Each method returns `None` if its value was not measured.
+/// A method returns `None` if the run does not contain the necessary values.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost<'a> {
     run: &'a Run,
@@ -33,7 +33,7 @@ impl<'a> Cost<'a> {
         Self { run, chunk, server }
     }
 
-    /// Returns the value of a quantity. See [`Run::value`].
+    /// Returns the value of a quantity. [`Run::value`] lists the quantities.
     pub fn get(&self, quantity: &str) -> Option<f64> {
         self.run.value(&format!("{}/{}/{quantity}", self.chunk, self.server))
     }

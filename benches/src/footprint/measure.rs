@@ -35,7 +35,7 @@ const NON_READING_CHUNK_BYTES: u64 = 64 * 1024;
 const SETTLE_INTERVAL: Duration = Duration::from_millis(200);
 const SETTLED_RATIO: f64 = 1.01;
 
-/// The maximum number of checks whether the memory of a server grows.
+/// The maximum number of times that the memory of a server is measured until it hardly grows.
 const SETTLE_CHECKS_MAX: usize = 25;
 
 /// The maximum number of clients per timed job. The clients connect one after another.
@@ -70,8 +70,8 @@ impl Footprints {
     }
 
     /// Measures a server that sends a file of `file_bytes` bytes to one client at a time. `chunk`
-    /// is the name of the chunk size, such as `64KiB`. Then starts a second process of the server,
-    /// and counts its system calls while it serves one client.
+    /// is the name of the chunk size, such as `64KiB`. Then starts the server a second time and
+    /// counts its system calls while the server serves one client.
     ///
     /// # Errors
     ///
@@ -156,8 +156,8 @@ fn plan(server: &Server) -> Plan {
     Plan { request: Vec::new(), ..server.plan() }
 }
 
-/// Measures a server that serves one client at a time. Returns pairs that contain the name of a
-/// quantity and the value.
+/// Measures a server that serves one client at a time. Returns the measured values. Each pair
+/// contains the name of a quantity and its value.
 fn measure_times(server: &Server, job_time: Duration) -> io::Result<[(&'static str, f64); 7]> {
     // The first client verifies the whole reply. The time that this client needs determines the
     // number of clients in the timed part.

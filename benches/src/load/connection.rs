@@ -1,4 +1,4 @@
-//! Sends the request of one connection, and receives and verifies the reply.
+//! Sends the request on one connection. Receives and verifies the reply.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -24,8 +24,8 @@ const READS_MAX: usize = 8;
 /// more CPU time.
 const SLOW_READS_PER_S: u64 = 10;
 
-/// Indicates whether a read that does not fill the buffer has read all available data. With epoll,
-/// this is the case, so that the client does not need a further read that returns `WouldBlock`.
+/// Indicates whether a read that does not fill the buffer has always read all available data. With
+/// epoll, the client can then omit the next read, which would return `WouldBlock`.
 const PARTIAL_READ_IS_LAST: bool = cfg!(target_os = "linux");
 
 pub(super) struct Connection {
@@ -34,8 +34,8 @@ pub(super) struct Connection {
     pub number: u64,
     /// The planned start of the connection.
     pub due: Instant,
-    /// The time at which the client last received data. Before the client has received data, this
-    /// is the time at which it connected.
+    /// The time of the last read that returned data, or the time at which the client connected if
+    /// no read has returned data yet.
     pub last_active: Instant,
     /// The time from the planned start to the first byte of the reply.
     pub first_byte: Option<Duration>,
@@ -63,7 +63,7 @@ pub(super) enum Step {
     Wait,
     /// Reads again after all other queued connections.
     Continue,
-    /// Closes the connection, and records the result.
+    /// Closes the connection and records the result.
     End(Result<(), Failure>),
 }
 

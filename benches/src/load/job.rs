@@ -15,8 +15,8 @@ use super::report::Tally;
 /// the kernel would retry the handshake of a client only after one second.
 const UNANSWERED_MAX: u64 = 256;
 
-/// The maximum time for which the load client waits for first bytes. After this time, it starts
-/// more clients.
+/// The maximum time for which the load client waits for first bytes. After this time, the load
+/// client starts more clients.
 const UNANSWERED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The interval at which a job checks whether all clients have received their first byte.
@@ -37,8 +37,8 @@ pub struct Job {
 }
 
 impl Job {
-    /// Prepares the execution of a plan. This call is the start time of the rate and of the
-    /// duration.
+    /// Prepares the execution of a plan. The duration and the planned starts of the connections are
+    /// measured from this call.
     ///
     /// # Errors
     ///
@@ -84,7 +84,7 @@ impl Job {
         self.is_released.store(true, Ordering::Release);
     }
 
-    /// Prevents further connections, and lets non-reading clients start to read. The clients
+    /// Prevents further connections and lets non-reading clients start to read. The clients
     /// complete the open connections.
     pub(super) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Release);
@@ -136,8 +136,8 @@ impl Job {
         if let Hold::For(time) = hold {
             let (answered, since_last) = self.answered();
             if answered >= self.plan.connections && since_last >= time {
-                // Without this call, later calls would return true again. The clients that now read
-                // cause events, and each event resets `since_last`.
+                // Without `release`, a later call of `is_holding` would return true again. The
+                // clients that now read cause events, and each event resets `since_last`.
                 self.release();
             }
         }

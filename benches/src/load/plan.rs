@@ -68,8 +68,8 @@ pub enum Amount {
 /// The event after which non-reading clients start to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// The end of this time, which starts when the last client has received the first byte of its
-    /// reply.
+    /// The end of a wait. The wait starts when the last client has received the first byte of its
+    /// reply, and takes this time.
     For(Duration),
     /// A call of [`release`](super::Job::release).
     UntilReleased,

@@ -1,4 +1,4 @@
-//! Creates and closes the sockets of the clients, and reads from these sockets.
+//! Creates the sockets of the clients, reads from them and closes them.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -25,7 +25,7 @@ const DISCARD: i32 = 0;
 /// established.
 pub(super) fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
     let domain = Domain::for_address(plan.addr);
-    // This call sets `O_NONBLOCK` and `FD_CLOEXEC` without additional system calls.
+    // On Linux, `socket` sets `O_NONBLOCK` and `FD_CLOEXEC` without additional system calls.
     #[cfg(target_os = "linux")]
     let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     #[cfg(not(target_os = "linux"))]
@@ -72,7 +72,7 @@ pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
 }
 
 /// Reads into the spare capacity of a buffer. Returns the number of received bytes. On Linux, the
-/// kernel discards the data ([`DISCARD`]), so that it does not write to the buffer.
+/// kernel discards the data ([`DISCARD`]), so that nothing is written to the buffer.
 pub(crate) fn discard<'s, S>(stream: &'s S, spare: &mut [MaybeUninit<u8>]) -> io::Result<usize>
 where
     SockRef<'s>: From<&'s S>,

@@ -66,7 +66,7 @@ impl Job {
 struct Worker<'a> {
     job: &'a Job,
     poll: Poll,
-    /// The open connections. Their keys are the tokens of their events.
+    /// The open connections. The key of a connection is the token of its events.
     connections: Slab<Connection>,
     /// The maximum number of open connections of this thread, or 0 after the last connection has
     /// started.
@@ -262,7 +262,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Lets clients with a limited read rate read, and ends connections whose timeout has expired.
+    /// Continues to read on connections with a limited read rate. Ends connections whose timeout
+    /// has expired.
     fn check_times(&mut self) {
         if self.now < self.next_check {
             return;
@@ -295,7 +296,7 @@ impl<'a> Worker<'a> {
         selected.map(|(key, _)| key).collect()
     }
 
-    /// Closes a connection and records its result.
+    /// Closes a connection and records the result.
     fn end(&mut self, key: usize, result: Result<(), Failure>) {
         let connection = self.connections.remove(key);
         let Connection { due, number, first_byte, is_connected, .. } = connection;

@@ -95,8 +95,8 @@ fn style_of(server: &str) -> Style {
     }
 }
 
-/// Returns all values whose ids match a pattern. Each value follows the part of the id that `*`
-/// matches.
+/// Returns all values whose ids match a pattern. Each pair contains the part of the id that `*`
+/// stands for, and the value.
 fn values(record: &Record, id: &str) -> Vec<(String, f64)> {
     let value = |text: &str| Some((text.to_owned(), record.value(&id.replace('*', text))?));
     let mut id_parts = id.split('/').enumerate();

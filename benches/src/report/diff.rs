@@ -1,4 +1,4 @@
-//! Compares two records, and marks the differences that are noise.
+//! Compares two records and marks the differences that are noise.
 
 use harness::record::{Measurement, Record, Run};
 use harness::table::Table;
@@ -61,7 +61,8 @@ fn suites(a: &Run, b: &Run) -> Table {
 
 fn calls(a: &Run, b: &Run) -> Table {
     let row = |measurement: &Measurement| {
-        // Each job has exactly one measurement with this name.
+        // Select one measurement per job, because each job has exactly one measurement of this
+        // quantity.
         let job = measurement.id.strip_suffix("/fetches")?;
         let id = format!("{job}/calls_per_mib");
         let (calls_a, calls_b) = (a.value(&id)?, b.value(&id)?);
@@ -78,7 +79,8 @@ fn calls(a: &Run, b: &Run) -> Table {
     table("System calls per MiB".to_owned(), "chunk size and server", rows)
 }
 
-/// Returns the relative change from `a` to `b` as a number and as text in percent.
+/// Returns the relative change from `a` to `b` as a number, and as text that contains the change in
+/// percent.
 fn change(a: f64, b: f64) -> (f64, String) {
     let change = b / a - 1.0;
     (change, format!("{:+.1}%", change * 100.0))

@@ -49,8 +49,8 @@ pub(super) fn page(record: &Record, sections: &[Section]) -> String {
     )
 }
 
-/// Returns paragraphs that contain the dates of the runs, a description of the machine, the
-/// problems, and the names of the programs whose results are missing.
+/// Returns the introduction of the page. It contains the dates of the runs, a description of the
+/// machine, the problems, and the names of the programs whose results are missing.
 fn facts(record: &Record) -> String {
     let mut facts = Vec::new();
     for (program, ..) in PROGRAMS {

@@ -1,11 +1,12 @@
 //! Draws charts in SVG. A chart contains either lines on logarithmic axes, or bars.
 //!
 //! The colors are CSS variables, so that the charts adapt to light mode and dark mode. The name of
-//! each line is at the end of the line. No charting crate supports both features.
+//! each line is at the end of the line. No charting crate supports both CSS variables and names at
+//! the ends of lines.
 
 use super::escaped;
 
-/// The style sheet of all charts. The page and the files of the charts contain it.
+/// The style sheet of all charts. The page and the chart files contain this style sheet.
 pub(super) const STYLE: &str = include_str!("charts.css");
 
 /// The number of colors in [`STYLE`].
@@ -236,7 +237,7 @@ fn ticks(values: impl Iterator<Item = f64>) -> Vec<f64> {
 
 impl Chart {
     /// Returns the SVG element for the page. This element does not contain the style sheet, because
-    /// the page contains it.
+    /// the page already contains the style sheet.
     pub fn inline(&self) -> String {
         self.svg("", "")
     }

@@ -1,4 +1,4 @@
-//! Lists all servers that are measured, and creates the commands that start these servers.
+//! Lists all servers that are measured and creates the commands that start these servers.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -171,7 +171,7 @@ fn sibling(program: &Path, name: &str, file: &Path, port: &str, log: &str) -> Ve
     words
 }
 
-/// Writes the configuration of nginx to a folder, and returns the command that starts nginx. nginx
+/// Writes the configuration of nginx to a folder and returns the command that starts nginx. nginx
 /// writes all of its files to this folder.
 fn nginx(file: &Path, port: &str, folder: &Path) -> io::Result<Vec<OsString>> {
     // If root starts nginx without this setting, the worker processes run as a user that cannot

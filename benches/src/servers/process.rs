@@ -36,8 +36,8 @@ const SETTLE_TIME: Duration = Duration::from_millis(50);
 /// on loopback.
 const SEGMENT_BYTES: u32 = 536;
 
-/// The maximum time until all non-reading clients have connected. It is also the maximum time for
-/// which a client waits for data.
+/// The maximum time until all non-reading clients have connected. This constant is also the maximum
+/// time for which a client waits for data.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A file that servers send, and the expected reply.
@@ -58,7 +58,7 @@ impl ServedFile {
     }
 }
 
-/// Starts servers, and writes the files that these servers send.
+/// Starts servers and writes the files that these servers send.
 #[derive(Debug)]
 pub struct Launcher {
     program: PathBuf,
@@ -96,7 +96,7 @@ impl Launcher {
         Ok(self.files[&bytes].clone())
     }
 
-    /// Starts a server on a free port of 127.0.0.1, and waits until it listens.
+    /// Starts a server on a free port of 127.0.0.1 and waits until the server listens.
     ///
     /// # Errors
     ///
@@ -164,7 +164,7 @@ impl Server {
         }
     }
 
-    /// Creates an error. Its text is the message, followed by the line of the server's stderr that
+    /// Creates an error whose text consists of a message and the line of the server's stderr that
     /// best explains the failure.
     fn error(&self, message: String) -> io::Error {
         let stderr = fs::read_to_string(&self.stderr).unwrap_or_default();
@@ -221,8 +221,8 @@ impl Server {
     /// result of `inspect`.
     ///
     /// The clients have small segments and receive buffers, as on a network. They connect from an
-    /// address that no earlier connection used. Without these measures, the kernel would accept
-    /// megabytes per client, and the server would have no unsent data.
+    /// address that no earlier connection used. Otherwise, the kernel would accept megabytes per
+    /// client, and the server would have no unsent data.
     ///
     /// # Errors
     ///
@@ -261,8 +261,8 @@ impl Server {
             (running.join(), value)
         });
         let report = report.map_err(|_| io::Error::other("the load client panicked"))?;
-        // If `inspect` failed, return its error, because it is the cause of the errors in the
-        // report.
+        // If `inspect` failed, return the error from `inspect`, because this error is the cause of
+        // the errors in the report.
         let value = value?;
         Ok((self.check(report?)?, value))
     }

@@ -2,7 +2,8 @@
 //!
 //! A baseline has one thread, serves one client at a time, and has neither a log nor limits. A
 //! baseline reads from the client only after it has sent the reply. Each baseline is an
-//! [`Approach`], so that the suites can start and measure it like a sibling.
+//! [`Approach`], so that the suites can start and measure baselines and siblings with the same
+//! code.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -70,7 +71,7 @@ fn serve(
     thread::scope(|scope| {
         scope.spawn(|| {
             server.shutdown.wait();
-            // `accept` returns because of this connection, so that the loop ends.
+            // This connection makes the blocking `accept` call return, so that the loop ends.
             drop(TcpStream::connect(addr));
         });
         loop {
@@ -86,7 +87,7 @@ fn serve(
     })
 }
 
-/// Shuts down the write half, and drains until EOF. If the server closed a socket with unread data,
+/// Shuts down the write half and drains until EOF. If the server closed a socket with unread data,
 /// the kernel would reset the connection, and the client could lose part of the reply.
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;

@@ -1,4 +1,4 @@
-//! Runs a server and its clients in this process, and measures the server.
+//! Runs a server and its clients in this process. Measures the server.
 
 use std::fs;
 use std::io;
@@ -45,8 +45,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Starts a server, and verifies the content of one reply. Later clients only count the bytes
-    /// of their replies.
+    /// Starts a server and verifies the content of one reply. Later clients only count the bytes of
+    /// their replies.
     ///
     /// # Errors
     ///

@@ -13,8 +13,8 @@ const MEASURE: &str = env!("CARGO_BIN_EXE_measure");
 /// several measurements.
 const SPAN: Duration = Duration::from_millis(1200);
 
-/// Starts `measure`, and interrupts it at a random moment. `measure` creates files in the folder
-/// for temporary files and in Cargo's target folder.
+/// Starts `measure` and interrupts it at a random moment. `measure` creates files in the folder for
+/// temporary files and in Cargo's target folder.
 fn interrupt_measure(args: &[&str]) {
     let target = TempFolder::new().unwrap();
     interrupt(SPAN, || {

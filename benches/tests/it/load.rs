@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::in_time;
 use crate::servers::{BARE, Sibling, scripted, send_all, send_and_reset};
 
-/// Returns content for a file. The content does not repeat.
+/// Returns the content of a test file. No part of the content repeats.
 pub fn content(bytes: u32) -> Vec<u8> {
     (0..bytes.div_ceil(4)).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }

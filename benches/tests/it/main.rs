@@ -27,7 +27,7 @@ use std::time::Duration;
 /// The maximum duration of a test. This time is sufficient even on slow machines.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Calls `act`, and returns the result of `act`. Panics if `act` does not return within
+/// Calls `act` and returns the result of `act`. Panics if `act` does not return within
 /// [`DEADLINE`].
 fn in_time<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, ended) = mpsc::channel();

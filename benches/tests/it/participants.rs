@@ -53,7 +53,10 @@ fn placeholders_in_a_command_are_replaced() {
     for incorrect in
         ["old", "old=serve {file}", "={file} {port}", "std={file} {port}", "a/b={file} {port}"]
     {
-        assert!(Participant::from_command(incorrect).is_err(), "expected an error: {incorrect}");
+        assert!(
+            Participant::from_command(incorrect).is_err(),
+            "expected an error for `{incorrect}`"
+        );
     }
 }
 

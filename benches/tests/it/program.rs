@@ -237,7 +237,7 @@ fn errors_from_reports_include_help() {
 }
 
 /// Runs `measure` with an empty folder. In this test, `measure` searches for programs only in this
-/// folder, and saves its results there.
+/// folder and saves its results there.
 #[cfg(target_os = "linux")]
 fn measure_within(folder: &Path, args: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));

@@ -87,7 +87,7 @@ pub fn send_all(mut stream: &TcpStream, parts: &[&[u8]]) {
     while matches!(stream.read(&mut buffer), Ok(1..)) {}
 }
 
-/// Sends `part`, and resets the connection.
+/// Sends `part` and resets the connection.
 pub fn send_and_reset(mut stream: &TcpStream, part: &[u8]) {
     stream.write_all(part).unwrap();
     SockRef::from(stream).set_linger(Some(Duration::ZERO)).unwrap();

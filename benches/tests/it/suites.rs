@@ -79,7 +79,7 @@ fn chunk_sizes_match_their_names() {
     for (name, chunk_bytes) in CHUNK_SIZES {
         assert_eq!(harness::text::bytes(name), Ok(chunk_bytes as u64));
         let file_bytes = file_bytes_for(chunk_bytes);
-        assert_eq!(file_bytes % chunk_bytes as u64, 0, "the last chunk must be complete");
+        assert_eq!(file_bytes % chunk_bytes as u64, 0, "expected a complete last chunk");
     }
     assert_eq!(file_bytes_for(1), 16_384);
 }

@@ -1,4 +1,4 @@
-//! Cleans up if this program is interrupted: kills all processes that the program started, and
+//! Cleans up if this program is interrupted: kills all processes that the program started and
 //! removes the program's temporary folders.
 
 use std::io;
@@ -10,7 +10,8 @@ use crate::processes;
 use crate::registry;
 use crate::signal::{self, Signal};
 
-/// The maximum time to wait until killed processes have disappeared. Then the folders are removed.
+/// The maximum time to wait until killed processes have disappeared. After this time, the folders
+/// are removed.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Makes this program end on Ctrl-C and SIGTERM, and on SIGHUP if stdin is a terminal. Before the

@@ -14,7 +14,7 @@ use crate::signal::{self, Signal};
 /// when it leaves the process group with `setsid`.
 const VARIABLE: &str = "HIGHWATER_GROUP";
 
-/// The interval between two checks of a condition that the system does not report.
+/// The interval at which this crate checks conditions for which the system sends no notification.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The maximum time to wait until killed processes have disappeared.
@@ -110,7 +110,7 @@ impl Group {
         self.status.or_else(|| self.child.try_wait().ok().flatten())
     }
 
-    /// Waits until the command ends, and returns its exit status. Returns `None` if the timeout
+    /// Waits until the command ends and returns its exit status. Returns `None` if the timeout
     /// expires first.
     pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let started = Instant::now();
@@ -137,7 +137,7 @@ impl Group {
         }
     }
 
-    /// Sends SIGTERM to the group. Waits until the command ends or the timeout expires, and kills
+    /// Sends SIGTERM to the group. Waits until the command ends or the timeout expires. Then kills
     /// all remaining processes. Returns the exit status of the command.
     pub fn stop(&mut self, timeout: Duration) -> Option<ExitStatus> {
         self.signal_all(Signal::Terminate);
@@ -166,7 +166,7 @@ impl Drop for Group {
     }
 }
 
-/// Kills the processes that `running` returns. Repeats this until no process remains, or until the
+/// Kills the processes that `running` returns. Repeats these steps until no process remains or the
 /// timeout expires.
 pub(crate) fn kill_all(running: impl Fn() -> Vec<u32>, timeout: Duration) {
     let deadline = Instant::now() + timeout;

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 /// Returns the beginning of a command that runs `program`, which belongs to the kit.
 ///
 /// If Cargo started this process, returns `with_cargo`. If Cargo did not start this process,
-/// returns the path of `program`. All installed programs of the kit are in the same folder, so that
-/// this path differs from the path of this process only in the file name.
+/// returns the path of `program`. The folder in this path is the folder of this process, because
+/// all installed programs of the kit are in the same folder.
 #[must_use]
 pub fn invocation(program: &str, with_cargo: &str) -> String {
     if env::var_os("CARGO").is_some() {

@@ -20,7 +20,7 @@ pub struct Machine {
     pub memory_gib: f64,
     /// The release of the operating system.
     pub kernel: String,
-    /// The version of the rustc that Cargo uses on this machine.
+    /// The version of rustc that Cargo uses on this machine.
     pub rustc: String,
     /// The version of nginx, or `none`.
     pub nginx: String,
@@ -89,7 +89,7 @@ fn output(program: &str, args: &[&str]) -> io::Result<Output> {
     cleanup::spawn(&mut command)?.wait_with_output()
 }
 
-/// Runs a program, and returns the line of its output that contains the version. nginx prints this
+/// Runs a program and returns the line of its output that contains the version. nginx prints this
 /// line to stderr.
 fn version(program: &str, flag: &str) -> String {
     let Ok(output) = output(program, &[flag]) else { return "none".to_owned() };

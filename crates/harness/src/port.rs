@@ -1,4 +1,4 @@
-//! Finds free ports, and finds the sockets that use a port.
+//! Finds free ports and the sockets that use a port.
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
@@ -124,7 +124,8 @@ impl Socket {
     }
 }
 
-/// Returns all TCP sockets of this machine, or `None` if the system does not provide them.
+/// Returns all TCP sockets of this machine, or `None` if the system does not provide this
+/// information.
 fn sockets() -> Option<Vec<Socket>> {
     let v4 = fs::read_to_string("/proc/net/tcp").ok()?;
     // The file `/proc/net/tcp6` does not exist on systems without IPv6.
@@ -142,7 +143,7 @@ fn parse(line: &str) -> Option<Socket> {
     Some(Socket { ip: parse_ip(ip)?, port: u16::from_str_radix(port, 16).ok()?, state, inode })
 }
 
-/// Parses an address, which consists of 32-bit words in hexadecimal, in the byte order of the
+/// Parses an address. The text contains 32-bit words in hexadecimal, in the byte order of the
 /// machine.
 fn parse_ip(text: &str) -> Option<IpAddr> {
     let words = text.as_bytes().chunks(8).map(|word| {

@@ -14,7 +14,7 @@ pub(crate) struct Process {
     pub is_zombie: bool,
 }
 
-/// Returns all processes that this user can see.
+/// Returns all processes that are visible to this user.
 pub(crate) fn all() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());

@@ -1,7 +1,7 @@
 //! The format of all measurements.
 //!
 //! A [`Run`] contains the measurements of one program: `race`, `footprint` or `suites`. A
-//! [`Record`] contains one run of each program, and is saved as `summary.json` in the folder
+//! [`Record`] contains one run of each program and is saved as `summary.json` in the folder
 //! `benches/records/DATE-MACHINE`. All values in the lessons, the README, the report and the
 //! comparison of records are read from this file.
 //!
@@ -52,7 +52,7 @@ pub const PROGRAMS: [&str; 3] = ["race", "footprint", "suites"];
 /// The saved results of one complete benchmark run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The version of the format: [`SCHEMA`].
+    /// The version of the format. The current version is [`SCHEMA`].
     pub schema: u32,
     /// The runs. A record contains at most one run of each program.
     pub runs: Vec<Run>,
@@ -69,7 +69,7 @@ pub struct Run {
     pub machine: Machine,
     /// The settings that apply to all measurements of the run.
     pub options: BTreeMap<String, Value>,
-    /// The descriptions of failed measurements. Each description states the reason for the failure,
+    /// The descriptions of failed measurements. Each description states the reason for the failure
     /// and does not end in a period.
     pub problems: Vec<String>,
     /// All values.
@@ -106,7 +106,7 @@ pub enum Amount {
 /// The median, minimum and maximum of several values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The middle value, or the mean of the two middle values.
+    /// The median, which is the middle value or the mean of the two middle values.
     pub median: f64,
     /// The smallest value.
     pub min: f64,

@@ -1,4 +1,4 @@
-//! Sends signals to processes, and describes how processes ended.
+//! Sends signals to processes and describes how processes ended.
 
 use std::process::ExitStatus;
 

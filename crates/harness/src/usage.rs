@@ -1,9 +1,8 @@
 //! Reads the resource usage of processes: threads, file descriptors, memory, CPU time and system
 //! calls.
 //!
-//! All functions take process ids, usually [`crate::Group::pids`]. A function returns `None` if the
-//! system provides its value for none of the processes. Only Linux provides these values, in
-//! `/proc`.
+//! All functions take process ids, usually [`crate::Group::pids`]. A function returns `None` if it
+//! cannot read the value of any process. Only Linux provides these values, in `/proc`.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -40,7 +40,7 @@ file of --expect; 2 if the client could not connect."#;
 /// this type, so that clap accepts only one value.
 type Text = Vec<u8>;
 
-/// Open a connection, and print the received data and events with timestamps
+/// Open a connection and print the received data and events with timestamps
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 80, after_long_help = EXAMPLES)]
 pub struct Options {
@@ -50,7 +50,7 @@ pub struct Options {
     /// Send this text at the beginning of the connection
     #[arg(long, alias = "say", value_name = "TEXT", value_parser = text::unescape)]
     pub send: Option<Text>,
-    /// Send this number of zero bytes after --send
+    /// Number of zero bytes to send after the text of --send
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = text::bytes)]
     pub upload: u64,
     /// Half-close the connection, then continue to read
@@ -84,7 +84,7 @@ pub struct Options {
     /// Close the socket after --read, --wait or --stay; unread data causes an RST
     #[arg(long)]
     pub close: bool,
-    /// Compare the reply with this file, after any preamble
+    /// Compare the reply, without its preamble, with this file
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
     /// Number of bytes of the reply to print; 64 without BYTES

@@ -16,8 +16,8 @@ const BARE: &[u8] = b"HTTP/1.1\n\n";
 const HTTP: &[u8] = b"HTTP/1.";
 const HEADER_END: &[u8] = b"\r\n\r\n";
 
-/// The maximum length of an HTTP header in bytes. If the first bytes of the reply, up to this
-/// number, do not contain the end of a header, the reply has no header.
+/// The maximum length of an HTTP header in bytes. If the end of a header does not occur within this
+/// length, the reply has no header.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// The comparison of a reply with a file.

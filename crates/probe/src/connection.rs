@@ -41,8 +41,8 @@ const LONG_PAUSE: Duration = Duration::from_secs(5);
 /// The number of reads per second with `--slow`.
 const SLOW_READS_PER_S: u64 = 10;
 
-/// Opens a connection, and sends and reads data as the options specify. Returns whether the
-/// connection ended as intended and the reply was correct.
+/// Opens a connection. Sends and reads data as the options specify. Returns whether the connection
+/// ended as intended and the reply was correct.
 ///
 /// # Errors
 ///
@@ -268,7 +268,7 @@ impl Connection<'_> {
         self.comparison.as_mut().map_or(Ok(()), |comparison| comparison.add(bytes))
     }
 
-    /// Ends the connection, and prints the reason. Returns whether the connection ended as intended
+    /// Ends the connection and prints the reason. Returns whether the connection ended as intended
     /// and the reply was correct.
     fn finish(self, end: End) -> Result<bool> {
         let is_intended = matches!(end, End::Fin | End::OwnClose | End::OwnReset);

@@ -27,7 +27,7 @@ const EXAMPLES: &str = "\
 Examples:
   just peers
       Run all scenarios with each sibling in both modes, nginx, the original
-      Node server and a baseline. This takes about 20 minutes and writes a
+      Node server and a baseline. The race takes about 20 minutes and writes a
       record.
   just peers --scenario river --server tokio,nginx --rounds 3 --no-record
       Compare two servers quickly, for example while you change one of them.
@@ -89,7 +89,7 @@ pub struct Args {
 
     /// Folder of the record
     ///
-    /// The default is benches/records/DATE-MACHINE. The race writes its values to summary.json, and
+    /// The default is benches/records/DATE-MACHINE. The race writes its values to summary.json and
     /// its tables to race.md. The values of the suites and of the footprint in summary.json do not
     /// change.
     #[arg(long, value_name = "DIR")]

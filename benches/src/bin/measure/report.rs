@@ -56,7 +56,7 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// Compare two records, and mark the differences that are noise
+/// Compare two records and mark the differences that are noise
 #[derive(clap::Args)]
 #[command(after_long_help = DIFF_EXAMPLES)]
 pub struct DiffArgs {

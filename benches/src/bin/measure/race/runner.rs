@@ -96,7 +96,7 @@ pub struct Sizes {
 
     /// Number of non-reading clients
     ///
-    /// std gets at most 2000 clients, because it has two threads per client.
+    /// std gets at most 2000 clients, because std has two threads per client.
     #[arg(long, alias = "held-clients", value_name = "N", default_value = "9900")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub non_reading_clients: u64,
@@ -177,7 +177,7 @@ impl Runner {
         Ok(server)
     }
 
-    /// Runs the jobs of a scenario once, and computes the number of connections for the
+    /// Runs the jobs of a scenario once and computes the number of connections for the
     /// measurements.
     pub fn warm_up(&mut self, scenario: Scenario, participant: &Participant) -> io::Result<()> {
         let jobs: &[Job] = match scenario {
