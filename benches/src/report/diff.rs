@@ -7,16 +7,17 @@ use crate::records::day;
 
 use super::time_text;
 
-/// The minimum relative difference of times that is not noise. Smaller differences are noise even
-/// if the intervals do not overlap: an interval describes only one run, and two runs differ more.
+/// The minimum relative difference between two times that is not noise. A smaller difference is
+/// noise even if the confidence intervals do not overlap. An interval describes only one run, and
+/// the difference between two runs is often larger than their intervals.
 const TIME_NOISE: f64 = 0.05;
 
-/// The minimum relative difference of counts that is not noise. The numbers of calls for readiness
-/// and wake-ups depend on timing.
+/// The minimum relative difference between two counts that is not noise. Small differences occur
+/// because the numbers of calls for readiness and wake-ups depend on timing.
 const COUNT_NOISE: f64 = 0.1;
 
-/// Returns a table of the suites and a table of the system calls. Omits a table if the records have
-/// none of its measurements in common.
+/// Returns a table of the suites and a table of the system calls. Omits a table if the two records
+/// have no measurements for this table in common.
 ///
 /// # Errors
 ///

@@ -3,16 +3,17 @@
 use crate::stage::Stage;
 use crate::verdict::Outcome;
 
-/// One requirement of the contract, and a test of whether a server meets that requirement.
+/// One requirement of the contract, and a function that tests whether a server meets the
+/// requirement.
 #[derive(Debug)]
 pub struct Check {
     /// The name of the check, which `--only` accepts.
     pub id: &'static str,
-    /// The requirement, in one line.
+    /// A title that states the requirement in one line.
     pub title: &'static str,
-    /// The number of the clause in the contract.
+    /// The number of the contract's clause that states the requirement.
     pub clause: u8,
-    /// The actions of the test clients.
+    /// The settings of the server and the actions of the test clients.
     pub stimulus: &'static str,
     /// The behavior of a correct server.
     pub expected: &'static str,
@@ -21,12 +22,12 @@ pub struct Check {
     pub(crate) run: Run,
 }
 
-/// The test of a check.
+/// The function that runs a check.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Run {
-    /// A test that mostly waits. Many light checks can run concurrently.
+    /// A function that mostly waits. Many light checks can run concurrently.
     Light(fn(&Stage) -> Outcome),
-    /// A test that measures something or needs many resources. Heavy checks run after all light
+    /// A function that measures something or needs many resources. Heavy checks run after all light
     /// checks.
     Heavy(fn(&Stage) -> Outcome),
 }

@@ -24,7 +24,7 @@ pub static ALL: &[&[Check]] = &[
     events::CHECKS,
 ];
 
-/// The names of checks in earlier versions, and their current names. `--only` accepts both names.
+/// Pairs of a check's earlier name and its current name. `--only` accepts both names.
 pub static RENAMED: &[(&str, &str)] = &[
     ("opened-anew", "replaced-file"),
     ("nothing-else", "request-ignored"),

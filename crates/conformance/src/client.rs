@@ -17,18 +17,19 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time limit for a whole reply. The slowest correct server needs several seconds less.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The time limit for the first byte, and for the server to read anything while a client sends.
+/// The maximum time that a client waits for the first byte of a reply, or for the server to read
+/// more data.
 const PROMPT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The maximum time that one write waits for send-buffer space. Afterwards, [`PROMPT_TIMEOUT`] is
-/// checked.
+/// The maximum time that one write waits for send-buffer space. After each wait, the client checks
+/// whether [`PROMPT_TIMEOUT`] has expired.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The segment size that every IPv4 network can carry, in bytes (RFC 9293, 3.7.1).
 #[cfg(unix)]
 const SMALL_SEGMENT_BYTES: u32 = 536;
 
-/// One connection to a server.
+/// A test client with one connection to a server.
 #[derive(Debug)]
 pub struct Client {
     stream: TcpStream,
@@ -37,7 +38,7 @@ pub struct Client {
     silence_timeout: Duration,
 }
 
-/// The end of a connection.
+/// The end of a connection, as the client observes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// The server shut down its write half.
@@ -70,9 +71,9 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
 }
 
 /// Connects to a server. The client's socket has a small receive buffer and small segments, as on a
-/// slow network, so that the server soon has to wait for the client. With the segments that two
-/// programs on one machine use, the kernel accepts 3 MB for a non-reading client. With small
-/// segments, the kernel accepts 100 kB (Linux 6.18).
+/// slow network. Therefore, the server soon has to wait for the client. For a non-reading client on
+/// the same machine, the kernel accepts 3 MB with segments of the default size, and 100 kB with
+/// small segments (Linux 6.18).
 pub fn connect_with_small_buffer(addr: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     socket.set_recv_buffer_size(4096)?;
@@ -83,8 +84,8 @@ pub fn connect_with_small_buffer(addr: SocketAddr) -> io::Result<TcpStream> {
 }
 
 impl Client {
-    /// Uses an open connection. `preamble` contains the bytes that the server must send before the
-    /// file.
+    /// Creates a client that uses an open connection. `preamble` contains the bytes that the server
+    /// must send before the file.
     pub fn new(
         stream: TcpStream,
         preamble: &'static [u8],
@@ -117,7 +118,8 @@ impl Client {
         Ok(())
     }
 
-    /// Sends as many bytes as the send buffer accepts. Returns whether the connection still exists.
+    /// Sends as many bytes as the send buffer accepts. Returns whether the connection is still
+    /// open.
     pub fn try_send(&self, bytes: &[u8]) -> bool {
         match (&self.stream).write(bytes) {
             Ok(count) => count > 0,
@@ -135,7 +137,8 @@ impl Client {
         let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
     }
 
-    /// Reads `count` bytes.
+    /// Reads exactly `count` bytes. Fails if the connection ends or a timeout expires before all
+    /// bytes have arrived.
     pub fn read_exactly(&self, count: usize) -> Result<Vec<u8>, Stop> {
         let (got, ending) = self.read(count, REPLY_TIMEOUT);
         match ending {
@@ -148,7 +151,7 @@ impl Client {
         }
     }
 
-    /// Reads `bytes` bytes every 0.1 s, `count` times.
+    /// Reads `bytes` bytes `count` times, at intervals of 0.1 s. Returns all bytes.
     pub fn read_slowly(&self, count: usize, bytes: usize) -> Result<Vec<u8>, Stop> {
         let mut got = Vec::new();
         for _ in 0..count {
@@ -167,7 +170,8 @@ impl Client {
         })
     }
 
-    /// Waits for the first byte, but does not read it. Fails if no byte arrives within `timeout`.
+    /// Waits for the first byte, but does not read the byte. Fails if no byte arrives within
+    /// `timeout`.
     pub fn first_byte(&self, timeout: Duration) -> Result<(), Ending> {
         let set = self.stream.set_read_timeout(Some(timeout));
         match set.and_then(|()| self.stream.peek(&mut [0])) {
@@ -180,21 +184,22 @@ impl Client {
         }
     }
 
-    /// Reads a whole reply.
+    /// Reads until the connection ends or [`REPLY_TIMEOUT`] expires. Returns the bytes and the
+    /// ending.
     pub fn read_reply(&self) -> (Vec<u8>, Ending) {
         self.read_until_end(REPLY_TIMEOUT)
     }
 
-    /// Reads until the connection ends, or until a timeout expires.
+    /// Reads until the connection ends or a timeout expires. Returns the bytes and the ending.
     pub fn read_until_end(&self, timeout: Duration) -> (Vec<u8>, Ending) {
         let (got, ending) = self.read(usize::MAX, timeout);
         let ending = ending.unwrap_or(Ending::Timeout { waited: timeout, since_last_byte: None });
         (got, ending)
     }
 
-    /// Reads at most `count` bytes. Returns the ending if the connection ended or a timeout expired
-    /// before all bytes were read. `timeout` limits the whole call. The silence timeout limits the
-    /// wait for each byte.
+    /// Reads `count` bytes. Returns the bytes, and the ending if the connection ended or a timeout
+    /// expired before all bytes were read. If all bytes were read, the ending is `None`. `timeout`
+    /// limits the duration of the whole call. The silence timeout limits the wait for each byte.
     fn read(&self, count: usize, timeout: Duration) -> (Vec<u8>, Option<Ending>) {
         let started = Instant::now();
         let mut last_byte_at = None;
@@ -230,7 +235,7 @@ impl Client {
         self.expect_rest(Vec::new(), content)
     }
 
-    /// Reads the rest of a reply, and checks the whole reply (see
+    /// Reads the rest of a reply and checks the whole reply (see
     /// [`expect_whole`](Self::expect_whole)). `got` is the part that was already read.
     pub fn expect_rest(&self, mut got: Vec<u8>, content: &[u8]) -> Outcome {
         let (rest, ending) = self.read_reply();
@@ -248,7 +253,7 @@ impl Client {
         }
     }
 
-    /// Returns whether the server has closed the socket, so that the server's kernel answers
+    /// Returns whether the server has closed its socket. If it has, the server's kernel answers
     /// further data with an RST.
     pub fn is_closed_by_server(&self) -> bool {
         let probe = |_| {
@@ -256,7 +261,8 @@ impl Client {
             thread::sleep(Duration::from_millis(100));
             !is_open || matches!(SockRef::from(&self.stream).take_error(), Ok(Some(_)) | Err(_))
         };
-        // The first write causes the RST, and the second write fails because of this RST.
+        // If the socket is closed, the first write causes an RST, which makes the second write
+        // fail.
         (0..2).any(probe)
     }
 

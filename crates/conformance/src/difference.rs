@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// Describes the first difference between two byte strings. Returns `None` if they are equal.
+/// Describes the first difference between two byte strings. Returns `None` if the byte strings are
+/// equal.
 pub fn difference(actual: &[u8], expected: &[u8]) -> Option<String> {
     let common = actual.len().min(expected.len());
     let is_different = |(actual, expected)| actual != expected;
@@ -23,7 +24,8 @@ pub fn difference(actual: &[u8], expected: &[u8]) -> Option<String> {
     Some(format!("expected {expected} bytes, got {actual}"))
 }
 
-/// Returns the first bytes, escaped, in at most 48 columns.
+/// Returns the first bytes as escaped text with at most 48 columns. Appends `…` if bytes are
+/// omitted.
 pub fn shown(bytes: &[u8]) -> String {
     const BYTES_MAX: usize = 24;
     const COLUMNS_MAX: usize = 48;

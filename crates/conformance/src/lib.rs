@@ -1,11 +1,11 @@
 //! Black-box checks of the contract (docs/CONTRACT.md), for any server in any language.
 //!
-//! A [`Target`] is a command with placeholders. Each [`Check`] starts the command on a separate
-//! port and in a separate folder, tests one requirement of the contract, and returns a [`Verdict`].
-//! Therefore, checks cannot influence each other. They can run concurrently, and each check can run
-//! alone.
+//! A [`Target`] is a command with placeholders. Each [`Check`] starts the command with a separate
+//! port and a separate folder, tests one requirement of the contract, and returns a [`Verdict`].
+//! Therefore, checks do not influence each other. Checks can run concurrently, and each check can
+//! run alone.
 //!
-//! A server that ended early, a refused connection, or a check that could not run never counts as a
+//! If a server exits early, a connection is refused, or a check cannot run, the verdict is never a
 //! pass.
 
 mod check;

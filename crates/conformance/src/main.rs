@@ -12,7 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 const EXAMPLES: &str = "\
 Examples:
-  conformance --approach tokio                      one of the kit's own servers
+  conformance --approach tokio                      one of the kit's servers
   conformance --all                                 all of the kit's servers
   conformance -- node server.mjs {file} {port}      any command
   conformance --only half-close -- ./mine {file} {port}
@@ -20,13 +20,15 @@ Examples:
 Each check replaces {file} and {port} in the command, and these optional
 placeholders: {chunk} (chunk size in bytes), {preamble} (bare, http or none),
 {stall} (stall timeout in seconds) and {limit} (connection limit). If a check
-needs a placeholder that the command lacks, the check is skipped. After --approach or
---all, the arguments after -- are additional flags of the servers.
+needs a placeholder that the command lacks, the check is skipped. With
+--approach or --all, the arguments after -- are additional flags for the
+servers.
 
 Exit code: 0 if no check failed, 1 if a check failed, 2 if the checks could not
 run.";
 
-const START_HELP: &str = "help: start the command yourself with a file and a free port";
+const START_HELP: &str =
+    "help: run the command yourself with a file and a free port to see its output";
 
 /// The exit code if a check failed.
 const EXIT_FAILED: u8 = 1;
@@ -37,11 +39,11 @@ const EXIT_UNABLE: u8 = 2;
 #[derive(Parser)]
 #[command(version, after_help = EXAMPLES, max_term_width = 80)]
 struct Arguments {
-    /// Check one of the kit's own servers
+    /// Check one of the kit's servers
     #[arg(long, value_name = "NAME", conflicts_with = "all",
         value_parser = PossibleValuesParser::new(approaches::ALL.map(|approach| approach.name)))]
     approach: Option<String>,
-    /// Check all of the kit's own servers
+    /// Check all of the kit's servers
     #[arg(long)]
     all: bool,
     /// Run only this check; can be repeated
@@ -136,7 +138,7 @@ fn targets(arguments: &Arguments) -> Result<Vec<Target>> {
     Ok(targets.collect::<io::Result<_>>()?)
 }
 
-/// Prints to stdout. Ignores errors, because stdout may be closed.
+/// Prints text to stdout. Ignores errors, because stdout may be closed.
 fn print(text: impl Display) {
     let _ = write!(io::stdout(), "{text}");
 }

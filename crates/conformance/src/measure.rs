@@ -1,5 +1,6 @@
-//! Measures values of a server that the operating system provides. A check tests whether the server
-//! fulfills the contract. A measurement shows the cost in threads, calls, memory or CPU time.
+//! Measures the threads, system calls, memory and CPU time that a server uses. The operating system
+//! provides these values. A check tests whether the server fulfills the contract, and a measurement
+//! shows how many resources the server needs.
 
 use std::collections::BTreeSet;
 use std::thread;
@@ -17,30 +18,31 @@ use crate::verdict::{Stop, Verdict};
 /// The default length of a file that clients read.
 const READ_BYTES: u64 = 1 << 20;
 
-/// The default length of a file that clients do not read. The kernel does not accept that much data
-/// for a non-reading client.
+/// The default length of a file that clients do not read. The kernel's buffers for a non-reading
+/// client cannot hold that much data.
 const UNREAD_BYTES: u64 = 64 << 20;
 
-/// The pause before a measurement with clients. During this pause, the server fills the buffers.
+/// The pause before a measurement with non-reading clients. During this pause, the server fills the
+/// buffers of their connections.
 const SETTLING_TIME: Duration = Duration::from_millis(300);
 
-/// The duration of a measurement of an idle server's CPU time.
+/// The time during which an idle server's CPU time is measured.
 const IDLE_TIME: Duration = Duration::from_secs(1);
 
-/// The quantity to measure. Only Linux provides these values.
+/// The value to measure. Only Linux provides these values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
     /// The number of threads while non-reading clients are connected.
     Threads,
-    /// The number of system calls that read a file while it is sent to one client.
+    /// The number of system calls that read the file while the server sends it to one client.
     ReadCalls,
-    /// The growth of memory use while non-reading clients are connected, in KiB.
+    /// The growth of the server's memory in KiB while non-reading clients are connected.
     MemoryKib,
-    /// The CPU time in milliseconds. With non-reading clients, it is the CPU time within one
-    /// second. Without clients, it is the CPU time that the server needs to send a file to one
-    /// client.
+    /// The CPU time in milliseconds. With non-reading clients, the value is the CPU time within one
+    /// second. Without clients, the value is the CPU time that the server needs to send the file to
+    /// one client.
     CpuMs,
-    /// The system calls in which the threads wait while non-reading clients are connected.
+    /// The system calls in which the server's threads wait while non-reading clients are connected.
     BlockedIn,
 }
 
@@ -49,9 +51,10 @@ pub enum Measure {
 pub struct Load {
     /// The number of concurrent non-reading clients.
     pub clients: usize,
-    /// The length of the file, in bytes (at most 16 MiB if a client reads the file).
+    /// The length of the file in bytes (at most 16 MiB if a client reads the file), or `None` for a
+    /// default length.
     pub bytes: Option<u64>,
-    /// The chunk size, if the command has a placeholder for it.
+    /// The chunk size in bytes, for a command that contains `{chunk}`.
     pub chunk_bytes: usize,
 }
 
@@ -66,11 +69,11 @@ impl Default for Load {
 pub enum MeasuredValue {
     /// A number.
     Number(u64),
-    /// The names of the system calls in which any thread waits.
+    /// The names of the system calls in which at least one thread waits.
     Calls(BTreeSet<String>),
 }
 
-/// Starts a server and measures it.
+/// Starts a server and measures one value.
 ///
 /// # Errors
 ///
@@ -84,7 +87,7 @@ pub fn measure(target: &Target, what: Measure, load: Load) -> Result<MeasuredVal
     })?)
 }
 
-/// Measures the time that a server takes to send a file to one client.
+/// Starts a server and measures the time that the server takes to send a file to one client.
 ///
 /// # Errors
 ///
@@ -128,8 +131,8 @@ fn with_non_reading_clients(
     what: Measure,
     load: Load,
 ) -> Result<MeasuredValue, Stop> {
-    // The first client is not measured, because a runtime may allocate memory only for its first
-    // client.
+    // The measurement starts after the first client, because a runtime may allocate additional
+    // memory for its first client.
     let first = noise(1000);
     let server = serve(stage, load, first)?;
     server.expect_whole(first)?;

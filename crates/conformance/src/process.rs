@@ -1,4 +1,4 @@
-//! The process of a server, its output and its exit.
+//! Processes of servers, their output and their exits.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 use harness::text::error_line;
 use harness::{Group, Signal, describe_exit};
 
-/// The minimum interval between two polls of a condition that the system does not report. The
-/// interval grows with the elapsed time, because listing all sockets costs CPU time.
+/// The minimum interval between two polls of a condition. The interval grows with the elapsed time,
+/// because some polls are expensive. For example, a poll may list all sockets of the system.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The time limit for a process to exit after its connections have closed. The same limit applies
 /// to reading the last output, because another process may keep the pipe open.
 const ENDING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The maximum number of lines of stderr that are kept. The line that states the error may be above
-/// a long backtrace.
+/// The maximum number of lines of stderr that are kept. A long backtrace may follow the line that
+/// states the error.
 const STDERR_LINES_MAX: usize = 1000;
 
-/// The maximum number of lines of stdout that are kept, which is several times the number of lines
-/// that any check causes.
+/// The maximum number of lines of stdout that are kept. In every check, a server prints far fewer
+/// lines.
 const STDOUT_LINES_MAX: usize = 500_000;
 
 /// The handling of a server's stdout.
@@ -49,7 +49,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a command, whose stdout and stderr must be pipes.
+    /// Starts a command. The command's stdout and stderr must be pipes.
     pub fn spawn(command: &mut Command, stdout: Stdout) -> io::Result<Self> {
         let mut group = Group::spawn(command)?;
         let child = group.child();
@@ -67,19 +67,20 @@ impl Process {
         Ok(Self { group, stdout, stderr, is_asked_to_end })
     }
 
-    /// Returns the ids of all processes of the group. Only Linux provides these ids.
+    /// Returns the ids of all processes in the group. Only Linux provides these ids.
     pub fn pids(&self) -> Vec<u32> {
         lock(&self.group).pids()
     }
 
-    /// Waits until the process ends. Returns `None` if the timeout expires first.
+    /// Waits until the process ends. Returns the exit status, or `None` if the timeout expires
+    /// first.
     pub fn wait(&self, timeout: Duration) -> Option<ExitStatus> {
-        // The lock is released between two polls.
+        // The lock is released between two polls, so that another thread can signal the group.
         poll(timeout, || lock(&self.group).status())
     }
 
     /// Returns a description of the exit, or `None` if the process is still running. After an exit,
-    /// the rest of the output is read first.
+    /// waits until the rest of the output has been read.
     pub fn ended(&self) -> Option<String> {
         let status = lock(&self.group).status()?;
         let outputs = [&self.stdout, &self.stderr].into_iter().flatten();
@@ -89,10 +90,10 @@ impl Process {
         Some(format!("{}{line}", describe_exit(status)))
     }
 
-    /// Explains a failure. If the process ended without a signal from the check, returns a
-    /// description of the exit. If the process is still running, returns the line of stderr that
-    /// probably states the error. A server may report an error that a client only observes as a
-    /// reset.
+    /// Explains a failure. If the process has ended, returns a description of the exit. If the
+    /// process is still running, returns the line of stderr that probably states the error, because
+    /// a client may observe this error only as a reset. Returns `None` if there is no such line, or
+    /// if the check has sent a signal to the process.
     pub fn explanation(&self) -> Option<String> {
         if self.is_asked_to_end.load(Ordering::Relaxed) {
             return None;
@@ -125,14 +126,16 @@ impl Process {
         self.stdout.as_ref().map(Output::lines).unwrap_or_default()
     }
 
-    /// Returns the line of stderr that best explains why the process ended, with a label.
+    /// Returns the line of stderr that best explains why the process ended, with the prefix
+    /// `stderr: `. Returns `None` if there is no such line.
     fn error_line(&self) -> Option<String> {
         let lines = self.stderr.as_ref()?.lines();
         Some(format!("stderr: {}", error_line(&lines.join("\n"))?))
     }
 }
 
-/// Waits until a function returns a value. Returns `None` if the timeout expires first.
+/// Calls a function repeatedly until the function returns a value. Returns the value, or `None` if
+/// the timeout expires first.
 pub fn poll<T>(timeout: Duration, value: impl Fn() -> Option<T>) -> Option<T> {
     let started = Instant::now();
     loop {
@@ -144,12 +147,13 @@ pub fn poll<T>(timeout: Duration, value: impl Fn() -> Option<T>) -> Option<T> {
     }
 }
 
-/// Locks a mutex, even if a thread panicked while it held the lock. The data is always consistent.
+/// Locks a mutex, even if a thread panicked while it held the lock. Such a panic does not make the
+/// data inconsistent.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The last lines that a process printed.
+/// The last lines that a process printed to stdout or stderr.
 #[derive(Debug)]
 struct Output {
     lines: Arc<Mutex<VecDeque<String>>>,
@@ -179,7 +183,7 @@ impl Output {
     }
 }
 
-/// Makes a pipe as small as the system allows, so that it fills up quickly.
+/// Makes a pipe as small as the system allows, so that the pipe fills up quickly.
 #[cfg(target_os = "linux")]
 fn shrink_pipe(pipe: &std::process::ChildStdout) {
     const PAGE_BYTES: usize = 4096;

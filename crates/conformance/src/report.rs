@@ -23,7 +23,7 @@ pub enum Format {
     Junit,
 }
 
-/// Returns the whole report.
+/// Returns the report as text in the given format.
 ///
 /// # Errors
 ///
@@ -122,7 +122,7 @@ fn details(target: &Target, check: &Check, actual: &str) -> String {
             end_line(&mut out);
         }
     }
-    // The command is not wrapped, so that it can be copied.
+    // The command is not wrapped, so that users can copy it.
     let program = harness::invocation("conformance", "cargo run -p conformance --");
     let command = format!("{program} --only {} {}", check.id, target.arguments);
     push(&mut out, format_args!("  {:9} {command}\n", "rerun"));

@@ -1,4 +1,5 @@
-//! Runs checks, concurrently if they do not disturb each other. Each check has a time limit.
+//! Runs checks. Checks that do not disturb each other run concurrently. Each check has a time
+//! limit.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,18 +21,18 @@ pub const LIGHT_JOBS: usize = 16;
 /// machine.
 pub const HEAVY_JOBS: usize = 2;
 
-/// The time limit for a check. No check takes longer, even if each time limit within the check
-/// expires.
+/// The time limit for a check. Every check takes less time than this limit, even if all time limits
+/// within the check expire.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
 
-/// The time limit for a check that has exceeded [`CHECK_TIMEOUT`] to notice that its server was
+/// The time limit for a check to end after it has exceeded [`CHECK_TIMEOUT`] and its servers were
 /// killed.
 const ENDING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The result of one check on one target.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// The index of the target in the list.
+    /// The index of the target in the list of targets.
     pub target: usize,
     /// The check.
     pub check: &'static Check,
@@ -41,15 +42,16 @@ pub struct Record {
     pub took: Duration,
 }
 
-/// A callback that receives each record as soon as the record is complete, on any thread.
+/// A callback that receives each record as soon as the record is complete. Any thread may call it.
 pub type Progress<'a> = &'a (dyn Fn(&Record) + Sync);
 
-/// A predicate that is called before a check starts, with the index of the target and the check. If
-/// it returns `false`, the check is omitted. For example, an earlier verdict may have made the
-/// check unnecessary.
+/// A function that decides whether a check runs. The arguments are the index of the target and the
+/// check. If the function returns `false`, the check is omitted. For example, an earlier verdict
+/// may have made the check unnecessary.
 pub type Filter<'a> = &'a (dyn Fn(usize, &Check) -> bool + Sync);
 
-/// Starts a target once, so that a target that cannot start is reported early and only once.
+/// Starts a target once before the checks. If a target cannot start, the failure is reported early
+/// and only once.
 ///
 /// # Errors
 ///
@@ -62,7 +64,7 @@ pub fn preflight(target: &Target) -> Result<(), String> {
     started.map_err(|(Stop::Fail(why) | Stop::Skip(why))| why)
 }
 
-/// Runs checks on targets. Returns the records in the order of the targets and checks.
+/// Runs every check on every target. Returns the records in the order of the targets and checks.
 #[must_use]
 pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>) -> Vec<Record> {
     let of_target = |target| checks.iter().map(move |&check| (target, check));
@@ -70,8 +72,8 @@ pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>
     run_pairs(targets, &pairs, &|_, _| true, progress)
 }
 
-/// Runs pairs of a target and a check, except the pairs that the filter omits. Returns the records
-/// in the order of the pairs.
+/// Runs the check of each pair on the target of the pair, unless the filter omits the check.
+/// Returns the records in the order of the pairs.
 #[must_use]
 pub fn run_pairs(
     targets: &[Target],
@@ -126,7 +128,7 @@ pub fn run_one(target: &Target, check: &'static Check) -> Verdict {
     on_stage(CHECK_TIMEOUT, target, |stage| check.run(stage)).into()
 }
 
-/// Runs a function with a new stage and a time limit.
+/// Runs a function with a new stage and a time limit. Fails if the time limit expires.
 pub fn on_stage<T: Send + 'static>(
     timeout: Duration,
     target: &Target,
@@ -150,8 +152,8 @@ pub fn on_stage<T: Send + 'static>(
     })
 }
 
-/// Adds an explanation to a failure. The explanation is a description of the server's exit, or a
-/// line of its stderr.
+/// Adds an explanation to a failure. The explanation is a description of the server's exit or a
+/// line of the server's stderr.
 fn with_explanation(stop: Stop, stage: &Stage) -> Stop {
     match (stop, stage.explanation()) {
         (Stop::Fail(message), Some(why)) if !message.contains(&why) => {
@@ -176,8 +178,8 @@ mod tests {
         let (sender, receiver) = mpsc::channel();
         let verdict = on_stage(Duration::from_secs(1), &target, move |stage| {
             let _ = sender.send(stage.file());
-            // The server does not listen, so this call waits. The check ignores the error of the
-            // call.
+            // The server does not listen, so this call waits. The check ignores the error that the
+            // call returns.
             let _ = stage.serve(b"");
             thread::sleep(ENDING_TIMEOUT / 2);
             let _ = stage.write(b"");

@@ -15,7 +15,7 @@ use crate::client::{self, Client};
 use crate::process::{Process, poll};
 use crate::verdict::{Context, Outcome, Stop};
 
-/// A server that is listening. The stage that started the server ends it.
+/// A listening server. The stage that started the server also stops it.
 #[derive(Debug)]
 pub struct Server {
     pub addr: SocketAddr,
@@ -26,8 +26,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Waits until a process listens on the port. The server may listen at another address of this
-    /// machine.
+    /// Waits until a process listens on the port. The process may listen at a different address of
+    /// this machine.
     pub fn wait_until_listening(mut self, timeout: Duration) -> Result<Self, Stop> {
         let port = self.addr.port();
         let listening = poll(timeout, || {
@@ -51,8 +51,8 @@ impl Server {
         Ok(self)
     }
 
-    /// Returns whether a client can connect. The client reads the whole reply and closes the
-    /// connection normally, so that it does not disturb the server.
+    /// Returns whether a client can connect. The client reads the whole reply, so that closing the
+    /// connection does not disturb the server.
     fn replies(&self) -> bool {
         let Ok(client) = self.connect() else { return false };
         let _ = client.read_until_end(Duration::from_secs(2));
@@ -75,8 +75,8 @@ impl Server {
         (0..count).map(|_| self.connect_small()).collect()
     }
 
-    /// Connects several non-reading clients with small receive buffers, and waits until the first
-    /// byte has arrived at each client.
+    /// Connects several non-reading clients with small receive buffers and waits until each client
+    /// has received its first byte.
     pub fn connect_non_reading(&self, count: usize) -> Result<Vec<Client>, Stop> {
         let clients = self.connect_many(count)?;
         for (index, client) in clients.iter().enumerate() {
@@ -93,19 +93,20 @@ impl Server {
         })
     }
 
-    /// Connects a client that only reads, and expects the whole reply.
+    /// Connects a client that only reads. Expects that the client receives the whole reply.
     pub fn expect_whole(&self, content: &[u8]) -> Outcome {
         self.connect()?.expect_whole(content)
     }
 
-    /// Connects a client that sends a request, and expects the whole reply.
+    /// Connects a client that sends a request. Expects that the client receives the whole reply.
     pub fn expect_whole_after(&self, request: &str, content: &[u8]) -> Outcome {
         let client = self.connect()?;
         client.send(request.as_bytes())?;
         client.expect_whole(content)
     }
 
-    /// Connects a client that only reads, and expects the whole reply within 5 s.
+    /// Connects a client that only reads. Expects that the client receives the whole reply within 5
+    /// s.
     pub fn expect_whole_in_time(&self, content: &[u8]) -> Outcome {
         const LIMIT: Duration = Duration::from_secs(5);
         let client = self.connect()?;
@@ -121,7 +122,8 @@ impl Server {
         }
     }
 
-    /// Expects that the process ends within `limit`, and reads the rest of its output.
+    /// Expects that the process ends within `limit`. Reads the rest of the output and returns the
+    /// exit status.
     pub fn expect_end(&self, limit: Duration) -> Result<ExitStatus, Stop> {
         let status = self.process.wait(limit).ok_or_else(|| {
             let s = limit.as_secs();
@@ -131,7 +133,8 @@ impl Server {
         Ok(status)
     }
 
-    /// Returns a value that the operating system provides about the server's processes.
+    /// Returns a value that the operating system provides about the server's processes. Skips the
+    /// check if the system does not provide this value.
     pub fn usage<T>(&self, read: impl Fn(&[u32]) -> Option<T>) -> Result<T, Stop> {
         if let Some(value) = read(&self.process.pids()) {
             return Ok(value);
@@ -140,10 +143,10 @@ impl Server {
         Err(Stop::skip("only Linux provides the necessary data about a process"))
     }
 
-    /// Expects that the server uses almost no CPU time, although clients are connected. On a busy
-    /// computer, a server in a busy loop gets little CPU time, so its run-queue wait is included.
-    /// But a server that only wakes up briefly also waits for a core. Therefore, the wait may be
-    /// too long in some of the intervals, but not in all of them.
+    /// Expects that the server uses almost no CPU time while clients are connected. On a busy
+    /// computer, a server in a busy loop gets little CPU time, so the run-queue wait is added to
+    /// the CPU time. A server that only wakes up briefly also waits for a core. Therefore, the sum
+    /// may exceed the limit in some of the intervals, but not in all of them.
     pub fn expect_idle(&self) -> Outcome {
         const MS_MAX: u128 = 400;
         const INTERVALS: u32 = 4;
@@ -169,8 +172,8 @@ impl Server {
         )))
     }
 
-    /// Returns the events that the server has printed so far, or `None` if it prints other text. A
-    /// line that is not an event is returned as an event without a name.
+    /// Returns the events that the server has printed so far, or `None` if the first line is not an
+    /// event. A later line that is not JSON becomes a null value.
     pub fn events(&self) -> Option<Vec<Value>> {
         let lines = self.process.lines();
         let parse = |line: &String| serde_json::from_str(line).unwrap_or_default();
@@ -178,7 +181,8 @@ impl Server {
         events.first().is_some_and(|event| event["event"].is_string()).then_some(events)
     }
 
-    /// Waits until the events meet a condition. Returns `false` if the timeout expires first.
+    /// Waits until the events meet a condition. Returns `false` if the timeout expires before the
+    /// condition is met.
     pub fn wait_for_events(&self, timeout: Duration, is_met: impl Fn(&[Value]) -> bool) -> bool {
         poll(timeout, || self.events().filter(|events| is_met(events))).is_some()
     }

@@ -1,5 +1,5 @@
-//! The environment of one check, which contains a folder with the file, and the servers that the
-//! check starts.
+//! The environment of one check, which consists of a folder with the served file and the servers
+//! that the check starts.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -17,15 +17,16 @@ use crate::server::Server;
 use crate::target::{Settings, Target};
 use crate::verdict::{Outcome, Stop};
 
-/// The time limit for a server to start on a busy computer, after the target's first start.
+/// The time limit for each start of a server after the target's first start. The limit is
+/// sufficient for a busy computer.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The environment of one check. Dropping the stage ends all servers that were started in it.
+/// The environment of one check. Dropping the stage stops all servers of the check.
 #[derive(Debug)]
 pub struct Stage {
     pub target: Target,
     folder: TempFolder,
-    /// The processes of all servers, or `None` if the stage is closed.
+    /// The processes of all servers of the check, or `None` if the stage is closed.
     processes: Mutex<Option<Vec<Arc<Process>>>>,
 }
 
@@ -33,9 +34,10 @@ pub struct Stage {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Start {
     pub settings: Settings,
-    /// True for the target's first start, to which [`Target::start_timeout`] applies.
+    /// Indicates whether this start is the target's first start, for which
+    /// [`Target::start_timeout`] is the time limit.
     pub is_first: bool,
-    /// The limit on file descriptors, which a shell sets.
+    /// The maximum number of open file descriptors, which a shell sets.
     pub descriptors: Option<u64>,
     pub stdout: Stdout,
 }
@@ -46,13 +48,13 @@ impl Stage {
         Ok(Self { target: target.clone(), folder, processes: Mutex::new(Some(Vec::new())) })
     }
 
-    /// Explains a failure of the last server (see [`Process::explanation`]).
+    /// Explains a failure of the server that was started last (see [`Process::explanation`]).
     pub fn explanation(&self) -> Option<String> {
         let last = lock(&self.processes).as_ref()?.last().cloned();
         last?.explanation()
     }
 
-    /// Kills all servers and removes the folder, although the check is still running. Afterwards,
+    /// Kills all servers and removes the folder, even if the check is still running. Afterwards,
     /// the check cannot start another server.
     pub fn close(&self) {
         let processes = lock(&self.processes).take();
@@ -60,33 +62,34 @@ impl Stage {
         let _ = fs::remove_dir_all(self.folder.path());
     }
 
-    /// Returns the path of the file that is served.
+    /// Returns the path of the served file.
     pub fn file(&self) -> PathBuf {
         self.folder.path().join("file.bin")
     }
 
-    /// Replaces the content of the file.
+    /// Replaces the content of the served file.
     pub fn write(&self, content: &[u8]) -> io::Result<()> {
         fs::write(self.file(), content)
     }
 
-    /// Sets the length of the file. Added zeros occupy no disk space.
+    /// Sets the length of the served file. If the file becomes longer, the added zeros do not
+    /// occupy disk space.
     pub fn set_len(&self, bytes: u64) -> io::Result<()> {
         File::options().create(true).append(true).open(self.file())?.set_len(bytes)
     }
 
-    /// Starts a server for a file with this content.
+    /// Writes the content to the file and starts a server.
     pub fn serve(&self, content: &[u8]) -> Result<Server, Stop> {
         self.serve_with(Settings::default(), content)
     }
 
-    /// Starts a server with these settings for a file with this content.
+    /// Writes the content to the file and starts a server with these settings.
     pub fn serve_with(&self, settings: Settings, content: &[u8]) -> Result<Server, Stop> {
         self.write(content)?;
         self.start(Start { settings, ..Start::default() })
     }
 
-    /// Starts a server for a file of zeros.
+    /// Starts a server for a file that consists of zeros.
     pub fn serve_zeros(&self, bytes: u64) -> Result<Server, Stop> {
         self.set_len(bytes)?;
         self.start(Start::default())
@@ -127,7 +130,8 @@ impl Stage {
     }
 }
 
-/// Returns the command for one run, optionally with a limit on file descriptors.
+/// Returns the command that starts a server. If `descriptors` is set, a shell limits the number of
+/// open file descriptors.
 fn command(words: &[OsString], descriptors: Option<u64>) -> Command {
     let mut command = match descriptors {
         None => Command::new(&words[0]),
@@ -138,7 +142,7 @@ fn command(words: &[OsString], descriptors: Option<u64>) -> Command {
             shell
         }
     };
-    // Users rarely set this variable, which would conceal a missing flush in Python.
+    // Users rarely set this variable. Setting it would hide a missing flush in a Python server.
     command.env_remove("PYTHONUNBUFFERED");
     command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command

@@ -1,4 +1,4 @@
-//! The server that is checked, as a command with placeholders.
+//! The server to check, as a command with placeholders.
 
 use std::ffi::OsString;
 use std::io;
@@ -13,8 +13,8 @@ pub const DEFAULT_CHUNK_BYTES: usize = 64 * 1024;
 /// The default of [`Target::silence_timeout`]. No correct server pauses that long within a reply.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The default of [`Target::start_timeout`]. It is sufficient for language runtimes that start
-/// slowly.
+/// The default of [`Target::start_timeout`]. The default is sufficient for language runtimes that
+/// start slowly.
 const FIRST_START_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The additional time that a server gets on a busy computer.
@@ -36,7 +36,7 @@ pub struct Target {
     /// The maximum time that a client waits for the next byte of a reply. The exercises use a
     /// shorter time, so that a failure is reported sooner.
     pub silence_timeout: Duration,
-    /// The time limit for the first start.
+    /// The time limit for the target's first start.
     pub start_timeout: Duration,
     words: Vec<String>,
 }
@@ -64,8 +64,9 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Returns the bytes that the server must send before the file. The bytes of the `http`
-    /// preamble vary, so its checks treat them as part of the reply.
+    /// Returns the bytes that the server must send before the file. For the `http` preamble, whose
+    /// bytes vary, returns no bytes. The checks of the `http` preamble read the preamble as part of
+    /// the reply.
     pub(crate) fn preamble(self) -> &'static [u8] {
         match self.preamble {
             "bare" => b"HTTP/1.1\n\n",
@@ -75,8 +76,8 @@ impl Settings {
 }
 
 impl Target {
-    /// Returns a target for a command. The command is several words, or one string that contains
-    /// all words.
+    /// Returns a target for a command. `words` contains several words, or one string with all
+    /// words.
     ///
     /// # Errors
     ///
@@ -87,7 +88,7 @@ impl Target {
                 .map_err(|error| invalid(format!("cannot parse the command `{one}`: {error}")))?,
             several => several.to_vec(),
         };
-        // `{cap}` was the placeholder's name in earlier versions.
+        // In earlier versions, the placeholder `{limit}` was named `{cap}`.
         let words: Vec<_> = words.iter().map(|word| word.replace("{cap}", "{limit}")).collect();
         let Some(first) = words.first() else {
             return Err(invalid(
@@ -97,19 +98,19 @@ impl Target {
         };
         for placeholder in ["{file}", "{port}"] {
             if !words.iter().any(|word| word.contains(placeholder)) {
-                let help = "help: add the placeholder where the server expects its value";
+                let help = "help: add the placeholder at the position of the value";
                 return Err(invalid(format!("the command has no {placeholder}\n{help}")));
             }
         }
         let name = Path::new(first).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let arguments = format!("-- {}", shell_words::join(&words));
-        // These are the contract's defaults for both timeouts.
+        // In the contract, the linger timeout and the grace period are 5 s by default.
         Ok(Self::new(name, arguments, Duration::from_secs(5), words))
     }
 
     /// Returns a target for a sibling, which this program runs itself (see
-    /// [`serve_core::main_with_args`]). The sibling's timeouts are short. `flags` are passed to the
-    /// sibling.
+    /// [`serve_core::main_with_args`]). The sibling's timeouts are short. `flags` are additional
+    /// flags for the sibling.
     ///
     /// # Errors
     ///
@@ -170,7 +171,7 @@ impl Target {
         }
     }
 
-    /// Returns the words of the command for one run, with the values of the placeholders.
+    /// Returns the command's words for one run, with values in place of the placeholders.
     pub(crate) fn words(&self, file: &Path, port: u16, settings: Settings) -> Vec<OsString> {
         let values = [
             ("{port}", port.to_string()),
@@ -178,7 +179,8 @@ impl Target {
             ("{preamble}", settings.preamble.to_owned()),
             ("{stall}", settings.stall_s.to_string()),
             ("{limit}", settings.connection_limit.to_string()),
-            // `{file}` is replaced last, because the path of the file may contain a placeholder.
+            // `{file}` is replaced last, because the path of the file may contain the text of
+            // another placeholder.
             ("{file}", file.display().to_string()),
         ];
         let replace = |word: String, (place, value): &(&str, String)| word.replace(place, value);

@@ -33,7 +33,7 @@ impl Stop {
     }
 }
 
-/// Adds the circumstances of a failure in front of its message.
+/// Adds the circumstances of a failure to the beginning of the failure's message.
 pub(crate) trait Context {
     fn context(self, circumstances: impl Display) -> Self;
 }
@@ -47,7 +47,7 @@ impl<T> Context for Result<T, Stop> {
     }
 }
 
-/// Converts an error of the check itself into a failure, so that it never counts as a pass.
+/// Converts an I/O error in the check itself into a failure, so that the check does not pass.
 impl From<io::Error> for Stop {
     fn from(error: io::Error) -> Self {
         Self::Fail(format!("the check itself failed: {error}"))
@@ -69,7 +69,7 @@ impl From<Outcome> for Verdict {
     }
 }
 
-/// Makes a check fail with a message unless a condition is true.
+/// Makes a check fail with a message if a condition is false.
 macro_rules! demand {
     ($condition:expr, $($message:tt)+) => {
         if !$condition {

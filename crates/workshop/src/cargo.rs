@@ -14,7 +14,7 @@ use serde_json::Value;
 /// The result of a build.
 #[derive(Debug, Default)]
 pub struct BuildOutput {
-    /// The paths of the programs, by target name.
+    /// The paths of the programs, by the names of their targets.
     pub programs: BTreeMap<String, PathBuf>,
     /// The compiler's warnings and errors.
     pub messages: Vec<CompilerMessage>,
@@ -29,7 +29,8 @@ pub struct CompilerMessage {
     pub text: String,
 }
 
-/// Builds targets of the exercises' workspace. If `is_shown`, prints the compiler's messages.
+/// Builds targets of the exercises' workspace. If `is_shown` is true, prints the compiler's
+/// messages.
 pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<BuildOutput> {
     let format = match console::colors_enabled_stderr() && is_shown {
         true => "json-diagnostic-rendered-ansi",
@@ -49,8 +50,8 @@ pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<BuildO
     Ok(built)
 }
 
-/// Builds targets without output, even if some of them do not compile. If Cargo fails for a
-/// different reason, runs Cargo again and shows its output, which states the reason.
+/// Builds targets without output. A target that does not compile is not an error. If Cargo fails
+/// for a different reason, runs Cargo again and shows the output, which states the reason.
 pub fn build_all(folder: &Path, arguments: &[&str]) -> Result<BuildOutput> {
     let built = build(folder, arguments, false)?;
     if !built.is_complete && !built.has_errors() {
@@ -83,19 +84,19 @@ impl BuildOutput {
         }
     }
 
-    /// Returns the path of a program, by target name.
+    /// Returns the path of the program whose target has this name.
     pub fn program(&self, name: &str) -> Result<&Path> {
         let program = self.programs.get(name).map(PathBuf::as_path);
         program.with_context(|| {
             format!(
-                "`cargo` built no program `{name}`\nhelp: add it to \
-                                      Cargo.toml"
+                "`cargo` did not build the program `{name}`\nhelp: add a target with this name to \
+                 Cargo.toml"
             )
         })
     }
 
-    /// Returns whether the compiler reported an error. If it reported none, Cargo failed for a
-    /// different reason.
+    /// Returns whether the compiler reported an error. If a build fails without such an error,
+    /// Cargo itself failed.
     pub fn has_errors(&self) -> bool {
         self.messages.iter().any(|message| message.is_error)
     }
@@ -110,10 +111,10 @@ fn command(folder: &Path, name: &str) -> Command {
     command
 }
 
-/// Runs a command until it exits. If its stdout is a pipe, passes each line to `act`. Returns
-/// whether the command succeeded.
+/// Runs a command until it exits. If the command's stdout is a pipe, passes each line to `act`.
+/// Returns whether the command succeeded.
 fn wait_for(mut command: Command, mut act: impl FnMut(&str)) -> Result<bool> {
-    // A compiler that is killed does not remove its temporary files.
+    // A compiler that is killed does not remove its temporary files, so this function removes them.
     let temporary = TempFolder::new().context("cannot create a temporary folder")?;
     command.env("TMPDIR", temporary.path());
     let mut group = Group::spawn(command.stdin(Stdio::null())).map_err(|error| {

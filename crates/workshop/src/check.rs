@@ -15,15 +15,15 @@ use crate::grade::{self, Explanation, GradedItem, Job, Subject};
 use crate::output;
 use crate::progress::Progress;
 
-/// The maximum time that a client waits for the next byte. It is short because the server runs on
-/// this computer.
+/// The maximum time that a client waits for the next byte. A short time is sufficient, because the
+/// server runs on this computer.
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The time limit for a learner's program to start listening.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Checks the learner's server for one exercise, or the server that `command` starts. Returns
-/// whether all checks pass.
+/// Checks a server for one exercise. The server is the learner's program, or the program that
+/// `command` starts. Returns whether all checks passed.
 pub fn check(course: &Course, exercise: &Exercise, command: Option<&str>) -> Result<bool> {
     let subject = match command {
         Some(command) => foreign_subject(course, exercise, command)?,
@@ -98,8 +98,7 @@ pub fn build(course: &Course, exercise: &Exercise) -> Result<Option<BuildOutput>
     Ok(None)
 }
 
-/// Returns the subject of the checks for a program that was built. `name` is the program's target
-/// name.
+/// Returns the server to grade after a build. `name` is the name of the program's target.
 pub fn built_subject(
     exercise: &Exercise,
     built: &BuildOutput,
@@ -111,7 +110,7 @@ pub fn built_subject(
     Ok(Subject { target: target(exercise, built.program(name)?)?, source: Some(source), starter })
 }
 
-/// Returns the subject of the checks for a server that a command starts.
+/// Returns the server to grade, which `command` starts.
 fn foreign_subject(course: &Course, exercise: &Exercise, command: &str) -> Result<Subject> {
     let mut server = Target::of_command(&[command.to_owned()]).map_err(Error::msg)?;
     server.silence_timeout = TIMEOUT;
@@ -125,8 +124,9 @@ fn foreign_subject(course: &Course, exercise: &Exercise, command: &str) -> Resul
 }
 
 fn target(exercise: &Exercise, program: &Path) -> Result<Target> {
-    let program =
-        program.to_str().context("the path of the kit is not valid Unicode\nhelp: move the kit")?;
+    let program = program.to_str().context(
+        "the path of the kit is not valid Unicode\nhelp: move the kit to a different folder",
+    )?;
     let words = exercise.plan.arguments.split_whitespace();
     let words: Vec<String> = [program].into_iter().chain(words).map(str::to_owned).collect();
     let mut target = Target::of_command(&words).map_err(Error::msg)?;
@@ -176,13 +176,14 @@ fn print_failure(
     output::rows(&next_steps(exercise, is_learners));
 }
 
-/// Returns the path of the learner's source file, and the line where the learner starts.
+/// Returns the path of the learner's source file, and the number of the line where the learner
+/// starts.
 pub fn edited_line(exercise: &Exercise) -> String {
     let line = exercise.your_turn_line().map_or_else(String::new, |line| format!(":{line}"));
     format!("{}{line}", display_path(&exercise.main_file()))
 }
 
-/// Returns the next steps after a failure, as rows of a label and a command or path.
+/// Returns the next steps after a failure. Each row contains a label, and a command or a path.
 fn next_steps(exercise: &Exercise, is_learners: bool) -> Vec<(&'static str, String)> {
     let hint = ("a hint", command_for(exercise, "hint"));
     match is_learners {
@@ -211,7 +212,7 @@ fn print_pass(course: &Course, exercise: &Exercise, graded: &[GradedItem], progr
             let brief = format!("{number}, {}: {} minutes", plan.title, plan.minutes);
             format!("{}   ({brief})", called_as("next"))
         }
-        None => "none; you have done all exercises".to_owned(),
+        None => "none (you have done all exercises)".to_owned(),
     };
     output::rows(&[("compare", command_for(exercise, "solution")), ("next", next)]);
 }

@@ -14,9 +14,9 @@ use crate::proofs::{self, Kinds};
 use crate::watch;
 
 const AFTER_HELP: &str = "\
-Without a command, this program prints what to do next. To choose an exercise,
-use its number (5, 05) or its folder (05-survive-errors). The default is the
-first exercise that is not done.
+Without a command, this program prints the next exercise and its commands. To
+choose an exercise, use its number (5, 05) or its folder (05-survive-errors).
+The default is the first exercise that is not done.
 
 Every exercise fails at first. Before a command overwrites your work, it copies
 your work to another folder.
@@ -29,10 +29,10 @@ Examples:
   workshop check 05
   workshop check 05 --cmd 'node my.mjs {file} {port}'
 
-Use --cmd to check a server in another language. The command starts the server
-in the current folder. It must contain {file} and {port}, and, if exercise.toml
-contains them, {chunk}, {preamble}, {stall} and {limit}. The checks replace them
-with values.";
+Use --cmd to check a server in another language. The command runs in the
+current folder. The command must contain {file} and {port}, and each of {chunk},
+{preamble}, {stall} and {limit} that exercise.toml contains. The checks replace
+these placeholders with values.";
 
 const WARM_HELP: &str = "\
 Run this command before a class, while you are connected to the network. It runs
@@ -40,10 +40,10 @@ Run this command before a class, while you are connected to the network. It runs
 its dependencies. Afterwards, a build on this computer needs no network.
 
 To copy the sources of the dependencies to other computers, run `cargo vendor`
-in the root folder of the kit and in lessons/exercises. It writes the sources
-into a folder, and prints the lines that .cargo/config.toml needs to use them.";
+in the root folder of the kit and in lessons/exercises. `cargo vendor` writes
+the sources into a folder and prints the lines that .cargo/config.toml needs.";
 
-/// Run the exercises of the kit, and check your solutions
+/// Run the exercises of the kit and check your solutions
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP, max_term_width = 80, disable_help_subcommand = true)]
 struct Options {
@@ -56,7 +56,7 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Print what to do next
+    /// Print the next exercise and its commands
     Next,
     /// List all exercises and your progress
     List,
@@ -68,7 +68,7 @@ enum Command {
         /// Command that starts the server to grade
         #[arg(long, requires = "exercise")]
         cmd: Option<String>,
-        /// Run all proofs below (for authors and CI)
+        /// Run all proofs (for authors and CI)
         #[arg(long)]
         all: bool,
         #[command(flatten)]
@@ -84,7 +84,7 @@ enum Command {
         #[arg(long)]
         again: bool,
     },
-    /// Print a solution, after a confirmation
+    /// Print a solution after a confirmation
     Solution {
         #[command(flatten)]
         selection: Selection,
@@ -100,13 +100,13 @@ enum Command {
         #[arg(long, default_value_t = 4000)]
         port: u16,
     },
-    /// Restore the starter of an exercise, and keep a copy of your work
+    /// Restore the starter of an exercise and keep a copy of your work
     Reset {
         /// Number or folder of the exercise
         #[arg(value_name = "NN")]
         exercise: String,
     },
-    /// Fetch and build everything, to work without a network afterwards
+    /// Fetch and build everything, so that the exercises need no network
     #[command(after_help = WARM_HELP)]
     Warm,
     /// Copy src/ to starter/ (for authors)
@@ -122,7 +122,7 @@ struct Selection {
 }
 
 impl Selection {
-    /// Returns the exercise that is specified on the command line, if any.
+    /// Returns the exercise that is specified on the command line, or `None` if none is specified.
     fn named<'p>(&self, course: &'p Course) -> Result<Option<&'p Exercise>> {
         self.exercise.as_ref().map(|name| course.find(name)).transpose()
     }

@@ -1,4 +1,4 @@
-//! The folder of the exercises, and the commands of this program as the learner enters them.
+//! The folder of the exercises, and the commands that the learner enters for this program.
 
 use std::path::{self, Path, PathBuf};
 use std::{env, fs};
@@ -16,7 +16,7 @@ pub struct Course {
 }
 
 impl Course {
-    /// Reads all exercises in a folder. The default is the folder in this kit.
+    /// Reads all exercises in a folder. The default is the folder of the exercises in the kit.
     pub fn open(folder: Option<PathBuf>) -> Result<Self> {
         let folder = path::absolute(folder.unwrap_or_else(default_folder))?;
         let shown = folder.display();
@@ -34,17 +34,18 @@ impl Course {
                 exercises.push(Exercise::read(&entry.path())?);
             }
         }
-        ensure!(!exercises.is_empty(), "`{shown}` contains no exercise");
+        ensure!(!exercises.is_empty(), "`{shown}` does not contain any exercises");
         exercises.sort_by(|one, other| one.name.cmp(&other.name));
         Ok(Self { folder, exercises })
     }
 
-    /// Finds an exercise by its number or folder, such as `5`, `05` or `05-survive-errors`.
+    /// Finds an exercise by its number or its folder, for example by `5`, `05` or
+    /// `05-survive-errors`.
     pub fn find(&self, name: &str) -> Result<&Exercise> {
         let name = name.trim_end_matches(['/', '\\']);
         let name = name.rsplit(['/', '\\']).next().unwrap_or(name);
-        // Only the number is compared, because the folder may have had a different name in earlier
-        // versions.
+        // Only the number is compared, because an earlier version may have used a different name
+        // for the folder.
         let number = format!("{:0>2}", number_of(name));
         let is_named = |exercise: &&Exercise| exercise.number == number;
         self.exercises.iter().find(is_named).with_context(|| {
@@ -57,7 +58,7 @@ impl Course {
         })
     }
 
-    /// Returns the first exercise that is not done.
+    /// Returns the first exercise that is not done, or `None` if all exercises are done.
     pub fn next(&self, progress: &Progress) -> Option<&Exercise> {
         self.exercises.iter().find(|exercise| !progress.is_done(&exercise.number))
     }
@@ -73,14 +74,14 @@ impl Course {
     }
 }
 
-/// Returns a command of this program as the learner enters it.
+/// Returns the text that the learner enters for a command of this program.
 pub fn called_as(command: &str) -> String {
     let program = env::var("WORKSHOP_CALLED_AS")
         .unwrap_or_else(|_| harness::invocation("workshop", "cargo run -q -p workshop --"));
     format!("{program} {command}").trim_end().to_owned()
 }
 
-/// Returns a command of this program for an exercise, as the learner enters it.
+/// Returns the text that the learner enters for a command of this program and an exercise.
 pub fn command_for(exercise: &Exercise, command: &str) -> String {
     called_as(&format!("{command} {}", exercise.number))
 }

@@ -1,4 +1,5 @@
-//! An exercise is a folder that contains a file `exercise.toml` with the fields of [`Plan`].
+//! Reads exercises. An exercise is a folder with a file `exercise.toml`, which contains the fields
+//! of [`Plan`].
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,13 +8,13 @@ use anyhow::{Context, Result, bail, ensure};
 use conformance::{ALL, Check};
 use serde::Deserialize;
 
-/// Marks the line where the learner starts.
+/// The text that marks the line where the learner starts.
 const YOUR_TURN: &str = "Your turn";
 
 /// One exercise.
 #[derive(Debug)]
 pub struct Exercise {
-    /// The number of the exercise, which has two digits.
+    /// The number of the exercise, with two digits.
     pub number: String,
     /// The name of the exercise's folder, such as `05-survive-errors`.
     pub name: String,
@@ -28,17 +29,17 @@ pub struct Exercise {
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub title: String,
-    /// The time that a learner who has read the lesson needs, in minutes.
+    /// The time in minutes that a learner needs after reading the lesson.
     pub minutes: u32,
-    /// The file name of the lesson, in `lessons/`.
+    /// The name of the lesson's file in `lessons/`.
     pub lesson: String,
     /// The subject of the exercise, in one sentence.
     pub idea: String,
     /// The arguments of the program. They contain the placeholders `{file}` and `{port}` of
     /// `conformance`, and optionally `{chunk}`, `{preamble}`, `{stall}` and `{limit}`.
     pub arguments: String,
-    /// The names of the checks of `conformance` that grade the exercise. Failures are explained in
-    /// this order.
+    /// The names of the `conformance` checks that grade the exercise. If several checks fail, this
+    /// order determines the failure that is explained.
     checks: Vec<String>,
     /// The failure that the starter must show (`[starter]`).
     pub starter: ExpectedFailure,
@@ -59,7 +60,7 @@ pub struct Plan {
 pub struct ExpectedFailure {
     /// The name of a check or of a measurement.
     pub check: String,
-    /// Part of the message of the failure. Numbers of seconds are not compared.
+    /// Part of the failure's message. Numbers of seconds are not compared.
     #[serde(default)]
     pub words: String,
 }
@@ -68,12 +69,12 @@ pub struct ExpectedFailure {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Diagnosis {
-    /// The name of the diagnosis, to which `[[wrong]]` refers.
+    /// The name of the diagnosis. A `[[wrong]]` entry refers to the diagnosis by this name.
     pub id: String,
     /// The name of a check or of a measurement.
     pub check: String,
-    /// Part of the message of the failure. Numbers of seconds are not compared. If `words` is
-    /// empty, every failure of `check` matches.
+    /// Part of the failure's message. Numbers of seconds are not compared. If `words` is empty,
+    /// every failure of `check` matches.
     #[serde(default)]
     pub words: String,
     /// The text that is printed for the learner.
@@ -99,13 +100,13 @@ pub struct MeasurePlan {
     /// The number of concurrent non-reading clients.
     #[serde(default)]
     pub clients: usize,
-    /// The length of the served file, in bytes.
+    /// The length of the served file in bytes.
     pub bytes: Option<u64>,
-    /// The chunk size that the server is started with, in bytes.
+    /// The chunk size in bytes for the server.
     pub chunk: Option<usize>,
     pub at_most: Option<f64>,
     pub at_least: Option<f64>,
-    /// The expected system calls of `blocked-in`, separated by spaces.
+    /// The system calls that `blocked-in` expects, separated by spaces.
     pub is: Option<String>,
     /// The word that the source must not contain, for `source-lacks`.
     pub word: Option<String>,
@@ -119,23 +120,25 @@ pub struct MeasurePlan {
 pub enum MeasureKind {
     /// The number of the server's threads while clients are connected.
     Threads,
-    /// The number of system calls that read the file while it is sent to one client.
+    /// The number of system calls that read the file while the server sends it to one client.
     ReadCalls,
-    /// The growth of the server's memory while clients are connected, in KiB.
+    /// The growth of the server's memory in KiB while clients are connected.
     MemoryKib,
-    /// The CPU time in milliseconds. With clients, it is the CPU time within one second. Without
-    /// clients, it is the CPU time that the server needs to send the file to one client.
+    /// The CPU time in milliseconds. With clients, the value is the CPU time within one second.
+    /// Without clients, the value is the CPU time that the server needs to send the file to one
+    /// client.
     CpuMs,
     /// The system call in which one of the server's threads waits while clients are connected.
     BlockedIn,
-    /// The speed of sending the file, as a multiple of the speed of the example `starter-NN`.
+    /// The speed at which the server sends the file, as a multiple of the speed of the example
+    /// `starter-NN`.
     TimesStarter,
     /// The absence of a word from `src/main.rs`.
     SourceLacks,
 }
 
 impl MeasureKind {
-    /// The name in `exercise.toml` and in the output.
+    /// The name of the measurement in `exercise.toml` and in the output.
     pub fn name(self) -> &'static str {
         match self {
             Self::Threads => "threads",
@@ -150,7 +153,7 @@ impl MeasureKind {
 }
 
 impl Exercise {
-    /// Reads an exercise.
+    /// Reads an exercise from its folder.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("exercise.toml");
         let text = fs::read_to_string(&path);
@@ -171,7 +174,7 @@ impl Exercise {
         Ok(exercise)
     }
 
-    /// Checks the conditions that the types do not express.
+    /// Checks the conditions that the types of the fields do not express.
     fn validate(&self) -> Result<()> {
         let plan = &self.plan;
         for placeholder in ["{file}", "{port}"] {
@@ -201,12 +204,13 @@ impl Exercise {
         self.checks.iter().map(|check| check.id).chain(measures)
     }
 
-    /// The name of the package and of its program.
+    /// The name of the exercise's package, which is also the name of its program.
     pub fn package(&self) -> String {
         format!("exercise-{}", self.number)
     }
 
-    /// The name of the example that contains the original starter, if a measurement needs it.
+    /// The name of the example that contains the original starter, or `None` if no measurement
+    /// needs the example.
     pub fn starter_program(&self) -> Option<String> {
         let is_compared = |plan: &MeasurePlan| plan.what == MeasureKind::TimesStarter;
         let is_needed = self.plan.measures.iter().any(is_compared);
@@ -229,7 +233,8 @@ impl Exercise {
         self.folder.join("solution/main.rs")
     }
 
-    /// Returns the number of the line where the learner starts, if the file contains the marker.
+    /// Returns the number of the line where the learner starts, or `None` if no line contains the
+    /// marker.
     pub fn your_turn_line(&self) -> Option<usize> {
         let text = fs::read_to_string(self.main_file()).ok()?;
         text.lines().position(|line| line.contains(YOUR_TURN)).map(|index| index + 1)
@@ -271,7 +276,10 @@ impl MeasurePlan {
             _ => (has_bound && self.is.is_none(), "at_most or at_least"),
         };
         let name = self.what.name();
-        ensure!(is_complete, "measurement `{name}` requires {help}, and allows no other limit");
+        ensure!(
+            is_complete,
+            "measurement `{name}` requires {help} and does not allow any other limit"
+        );
         Ok(())
     }
 
@@ -312,12 +320,12 @@ impl MeasurePlan {
         }
     }
 
-    /// Describes the expected system calls, for `blocked-in`.
+    /// Describes the system calls that a `blocked-in` measurement expects.
     pub fn expected_calls(&self) -> String {
         self.calls().collect::<Vec<_>>().join(" or ")
     }
 
-    /// The expected system calls, for `blocked-in`.
+    /// The system calls that a `blocked-in` measurement expects.
     pub fn calls(&self) -> impl Iterator<Item = &str> {
         self.is.as_deref().unwrap_or_default().split_whitespace()
     }

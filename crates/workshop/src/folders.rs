@@ -5,10 +5,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The content of each file below a folder, by its path relative to the folder.
+/// The content of each file in a folder and its subfolders. The keys are the paths relative to the
+/// folder.
 pub type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// Reads all files below a folder.
+/// Reads all files in a folder and its subfolders.
 pub fn read(folder: &Path) -> io::Result<Files> {
     let mut files = Files::new();
     let mut folders = vec![PathBuf::new()];
@@ -25,7 +26,7 @@ pub fn read(folder: &Path) -> io::Result<Files> {
     Ok(files)
 }
 
-/// Writes files into a folder, which is created if necessary.
+/// Writes files into a folder. Creates the folder if it does not exist.
 pub fn write(files: &Files, folder: &Path) -> io::Result<()> {
     for (name, content) in files {
         let path = folder.join(name);
@@ -37,7 +38,7 @@ pub fn write(files: &Files, folder: &Path) -> io::Result<()> {
 
 /// Replaces the content of `folder` with `files`.
 pub fn replace(files: &Files, folder: &Path) -> io::Result<()> {
-    // Write first, so that no file has been removed if a write fails.
+    // Write all files first, so that no file has been removed if a write fails.
     write(files, folder)?;
     for name in read(folder)?.keys().filter(|name| !files.contains_key(*name)) {
         fs::remove_file(folder.join(name))?;

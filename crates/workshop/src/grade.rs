@@ -14,10 +14,11 @@ use crate::exercise::{Diagnosis, Exercise, MeasureKind, MeasurePlan};
 /// The number of programs that are started concurrently.
 const JOBS: usize = 8;
 
-/// The number of rounds in which two programs are measured alternately.
+/// The number of rounds of a comparison. Each round measures both programs once.
 const ROUNDS: usize = 3;
 
-/// Parts of messages about a server that did not start, and their explanations.
+/// Explanations of failed starts. Each entry contains part of the failure's message, and the
+/// explanation.
 const START_FAILURES: &[(&str, &str)] = &[
     (
         "the server ended before it listened",
@@ -26,7 +27,7 @@ const START_FAILURES: &[(&str, &str)] = &[
     ),
     (
         "cannot start `",
-        "The server could not be started. The system did not find the program, or you have no \
+        "The system cannot start the server. The program does not exist, or you do not have \
          permission to run it. Run the command yourself, and replace the placeholders with a file \
          and a port.",
     ),
@@ -37,8 +38,9 @@ const START_FAILURES: &[(&str, &str)] = &[
     ),
 ];
 
-/// Parts of messages that can occur in every exercise, and their explanations. The explanation of
-/// the first match is printed.
+/// Explanations of failures that can occur in every exercise. Each entry contains part of the
+/// failure's message, and the explanation. The explanation of the first entry that matches is
+/// printed.
 const GENERAL_FAILURES: &[(&str, &str)] = &[
     (
         "panicked at",
@@ -61,12 +63,12 @@ const GENERAL_FAILURES: &[(&str, &str)] = &[
     ),
     (
         "expected a FIN after the last byte",
-        "Every byte arrived, but no FIN. After the last byte, close the connection or shut \
-         down its write half.",
+        "The client received every byte, but no FIN. After the last byte, close the connection or \
+         shut down its write half.",
     ),
 ];
 
-/// A server that is graded.
+/// A server to grade.
 #[derive(Debug)]
 pub struct Subject {
     pub target: Target,
@@ -81,11 +83,11 @@ pub struct Subject {
 pub struct Job<'a> {
     pub exercise: &'a Exercise,
     pub subject: Subject,
-    /// The first checks of the exercise, or all checks.
+    /// The checks to run, which are the first checks of the exercise or all of them.
     pub checks: &'a [&'static Check],
 }
 
-/// A callback that receives all verdicts of a job after each change, on any thread.
+/// A callback that receives all verdicts of a job after each change. Any thread may call it.
 pub type Report<'a> = &'a (dyn Fn(&[GradedItem]) + Sync);
 
 /// A check or a measurement, and its verdict.
@@ -95,7 +97,7 @@ pub struct GradedItem {
     pub name: &'static str,
     pub title: String,
     /// The verdict, or `None` if the check or measurement has not run. A failed check may prevent
-    /// later checks, and prevents all measurements.
+    /// later checks and always prevents all measurements.
     pub verdict: Option<Verdict>,
 }
 
@@ -112,7 +114,8 @@ pub struct Explanation<'a> {
 
 /// Grades servers concurrently. Returns the verdicts of each job's checks and measurements.
 ///
-/// With a `report`, no further check of a job starts after a failure that a diagnosis explains.
+/// If `report` is set, a failure that a diagnosis explains prevents the later checks of the same
+/// job.
 pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem>> {
     use Verdict::{Pass, Skipped};
     let pending: Vec<_> = jobs.iter().map(|job| Mutex::new(pending(job.exercise))).collect();
@@ -158,7 +161,7 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem
     pending.into_iter().map(into_inner).collect()
 }
 
-/// Returns all checks and measurements without a verdict.
+/// Returns all checks and measurements of an exercise, without verdicts.
 fn pending(exercise: &Exercise) -> Vec<GradedItem> {
     let checks = exercise.checks.iter().map(|check| (check.id, check.title.to_owned()));
     let measures = exercise.plan.measures.iter().map(|plan| (plan.what.name(), plan.title()));
@@ -174,7 +177,7 @@ fn run_concurrently(count: usize, jobs: usize, act: &(dyn Fn(usize) + Sync)) {
     thread::scope(|scope| (0..jobs.min(count)).for_each(|_| drop(scope.spawn(work))));
 }
 
-/// Takes one measurement. Returns `Err` if the value cannot be determined.
+/// Takes one measurement. Returns `Err` with a verdict if the value cannot be determined.
 fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
     let chunk_bytes = plan.chunk.unwrap_or(Load::default().chunk_bytes);
     let load = Load { clients: plan.clients, bytes: plan.bytes, chunk_bytes };
@@ -198,7 +201,8 @@ fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
 }
 
 /// Returns the explanation of the first failure that has a diagnosis. If no failure has a
-/// diagnosis, returns the explanation of the first failure.
+/// diagnosis, returns a general explanation of the first failure. Returns `None` if there is no
+/// failure.
 pub fn explain<'a>(exercise: &'a Exercise, all: &'a [GradedItem]) -> Option<Explanation<'a>> {
     let mut failures = all.iter().filter_map(|graded| match &graded.verdict {
         Some(Verdict::Fail(actual)) => Some((graded, actual.as_str())),
@@ -222,8 +226,8 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [GradedItem]) -> Option<Expl
     });
     explained.or_else(|| {
         let check = exercise.checks.iter().find(|check| check.id == first.name);
-        // The check's hint comes last, because it describes the most likely cause of any failure of
-        // the check, and not necessarily the cause of this failure.
+        // The check's hint is the last choice, because it describes the most likely cause of a
+        // failure, which may not be the cause of this failure.
         let text = general_text(GENERAL_FAILURES, first_actual).or(check.map(|check| check.hint));
         general(text.unwrap_or_default())
     })
@@ -233,8 +237,8 @@ fn general_text(texts: &[(&str, &'static str)], actual: &str) -> Option<&'static
     texts.iter().find(|(words, _)| actual.contains(words)).map(|&(_, text)| text)
 }
 
-/// Returns whether a message contains `words`. Numbers of seconds are not compared, because they
-/// depend on the client's timeout.
+/// Returns whether a message contains `words`. Numbers of seconds are not compared, because these
+/// numbers depend on the client's timeout.
 pub fn contains_words(words: &str, actual: &str) -> bool {
     without_seconds(actual).contains(&without_seconds(words))
 }
@@ -256,7 +260,7 @@ fn judge_number(plan: &MeasurePlan, number: f64) -> Verdict {
     let is_low = plan.at_least.is_some_and(|least| number < least);
     let is_high = plan.at_most.is_some_and(|most| number > most);
     match is_low || is_high {
-        // Only the first decimal digit of a ratio is significant.
+        // In a ratio, only the first digit after the decimal point is significant.
         true => {
             let actual = (number * 10.0).round() / 10.0;
             Verdict::Fail(format!("expected {}, got {actual}", plan.limits()))

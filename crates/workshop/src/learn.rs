@@ -15,7 +15,7 @@ use crate::folders;
 use crate::output;
 use crate::progress::{self, Progress};
 
-/// The folder for copies of work that `reset` replaces.
+/// The folder for the copies that `reset` makes of the learner's work.
 const COPIES: &str = ".copies";
 
 /// Prints all exercises and the learner's progress.
@@ -47,7 +47,7 @@ pub fn list(course: &Course) -> Result<bool> {
     Ok(true)
 }
 
-/// Prints what to do next.
+/// Prints the next exercise, or a message if all exercises are done.
 pub fn next(course: &Course) -> Result<bool> {
     let progress = Progress::read(&course.folder)?;
     let Some(exercise) = course.next(&progress) else {
@@ -67,7 +67,7 @@ pub fn next(course: &Course) -> Result<bool> {
     Ok(true)
 }
 
-/// Prints the subject of an exercise, its files, and the commands for it.
+/// Prints the subject, the files and the commands of an exercise.
 pub fn print_exercise(course: &Course, exercise: &Exercise) {
     let Exercise { number, plan, .. } = exercise;
     output::heading(&format!("Exercise {number}, {} ({} minutes)", plan.title, plan.minutes));
@@ -84,7 +84,7 @@ pub fn print_exercise(course: &Course, exercise: &Exercise) {
     ]);
 }
 
-/// Prints the next hint, or the hints that were already taken.
+/// Prints the next hint or, if `is_repeated` is true, the hints that were already taken.
 pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<bool> {
     let hints = exercise.hints()?;
     let mut progress = Progress::read(&course.folder)?;
@@ -113,7 +113,7 @@ pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<b
     Ok(true)
 }
 
-/// Prints the solution, after a confirmation.
+/// Prints the solution after a confirmation.
 pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Result<bool> {
     let path = exercise.solution_file();
     let text = fs::read_to_string(&path);
@@ -141,7 +141,7 @@ pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Res
     Ok(true)
 }
 
-/// Restores the starter, and keeps a copy of the learner's work.
+/// Restores the starter and keeps a copy of the learner's work.
 pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
     let source = exercise.source();
     let name = progress::now().replace(':', "-");
@@ -151,7 +151,7 @@ pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
         if folders::are_same(&work, &starter) {
             return Ok(None);
         }
-        ensure!(!copy.exists(), "a copy from the same second exists: `{}`", display_path(&copy));
+        ensure!(!copy.exists(), "a copy with the same name exists: `{}`", display_path(&copy));
         folders::write(&work, &copy)?;
         Ok(Some(starter))
     })();
@@ -183,7 +183,7 @@ pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
     Ok(true)
 }
 
-/// Copies src/ to starter/, for authors.
+/// Copies src/ to starter/. Only authors use this command.
 pub fn keep(exercises: &[Exercise]) -> Result<bool> {
     for exercise in exercises {
         let starter = exercise.starter();
@@ -248,7 +248,7 @@ pub fn warm(course: &Course) -> Result<bool> {
     Ok(true)
 }
 
-/// Asks a question. Returns `true` only for the answer `y` or `yes`.
+/// Asks a question. Returns `true` only for the answers `y`, `Y` and `yes`.
 fn ask(question: &str) -> Result<bool> {
     let is_possible = io::stdin().is_terminal();
     ensure!(is_possible, "cannot ask \"{question}\": stdin is not a terminal\nhelp: pass `--yes`");

@@ -10,24 +10,24 @@ use harness::text::wrapped;
 
 const WIDTH: usize = 80;
 
-/// Prints a line to stdout. Ignores a closed stdout.
+/// Prints a line to stdout. Ignores errors, because stdout may be closed.
 pub fn line(text: impl Display) {
     let _ = writeln!(io::stdout(), "{text}");
 }
 
-/// Prints text, wrapped to the width.
+/// Prints text. Wraps the lines at [`WIDTH`].
 pub fn text(text: &str) {
     styled(text, &Style::new());
 }
 
-/// Prints text in a style, wrapped to the width.
+/// Prints text in a style. Wraps the lines at [`WIDTH`].
 pub fn styled(text: &str, style: &Style) {
     for part in text.trim().lines() {
         wrapped(part, WIDTH).iter().for_each(|part| line(style.apply_to(part)));
     }
 }
 
-/// Prints Markdown source, wrapped to the width, except for code blocks. Ends with an empty line.
+/// Prints Markdown source and an empty line. Wraps the lines at [`WIDTH`], except in code blocks.
 pub fn markdown(source: &str) {
     let mut paragraph = String::new();
     let mut is_code = false;
@@ -45,8 +45,8 @@ pub fn markdown(source: &str) {
     }
 }
 
-/// Prints rows of a label and a command or path. Commands and paths are not wrapped, so that they
-/// can be copied.
+/// Prints rows. Each row contains a label, and a command or a path. Commands and paths are not
+/// wrapped, so that learners can copy them.
 pub fn rows(rows: &[(&str, String)]) {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, value) in rows {
@@ -54,7 +54,7 @@ pub fn rows(rows: &[(&str, String)]) {
     }
 }
 
-/// Prints rows of a label and text, wrapped to the width.
+/// Prints rows. Each row contains a label and a text. Wraps the lines at [`WIDTH`].
 pub fn wrapped_rows(rows: &[(&str, &str)]) {
     let width = rows.iter().map(|(label, _)| label.len()).max().unwrap_or(0);
     for (label, text) in rows {
@@ -62,7 +62,8 @@ pub fn wrapped_rows(rows: &[(&str, &str)]) {
     }
 }
 
-/// Prints a label and text, wrapped to the width. `label_width` does not count escape sequences.
+/// Prints a label and a text. Wraps the lines at [`WIDTH`]. `label_width` does not include escape
+/// sequences.
 pub fn wrapped_row(label: &str, label_width: usize, text: &str) {
     for (index, part) in wrapped(text, WIDTH - label_width - 4).iter().enumerate() {
         match index {

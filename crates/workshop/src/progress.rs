@@ -13,11 +13,11 @@ const FILE: &str = ".progress";
 
 const HEADER: &str = "\
 # Your progress in the exercises, written by `workshop`. You can edit or delete this file. Each line
-# contains the number of an exercise, then `done` and the time, `hints` and their number, and
-# `solution` if you have seen it.
+# contains the number of an exercise, `done` and the time, `hints` and the number of hints, and
+# `solution` if you have seen the solution.
 ";
 
-/// The progress in all exercises, by their numbers.
+/// The progress in all exercises, by the numbers of the exercises.
 #[derive(Debug, Default)]
 pub struct Progress {
     path: PathBuf,
@@ -27,7 +27,8 @@ pub struct Progress {
 /// The progress in one exercise.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Note {
-    /// The time at which all checks passed for the first time, in UTC.
+    /// The time in UTC at which all checks passed for the first time, or `None` if they have never
+    /// passed.
     pub done: Option<String>,
     /// The number of hints that the learner has taken.
     pub hints: usize,
@@ -35,7 +36,7 @@ pub struct Note {
 }
 
 impl Progress {
-    /// Reads the progress. A missing file means that no exercise is done.
+    /// Reads the progress from a file. If the file is missing, no exercise is done.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join(FILE);
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -76,7 +77,7 @@ impl Progress {
         self.change(number, |note| note.done = note.done.take().or_else(|| Some(now())))
     }
 
-    /// Changes the progress in an exercise, and writes the file.
+    /// Changes the progress in an exercise and writes the file.
     pub fn change(&mut self, number: &str, change: impl FnOnce(&mut Note)) -> Result<()> {
         change(self.notes.entry(number.to_owned()).or_default());
         let mut text = HEADER.to_owned();
@@ -91,7 +92,7 @@ impl Progress {
 }
 
 impl Note {
-    /// Adds the notes of one line. Returns `None` if the line is invalid.
+    /// Adds the words of one line to the note. Returns `None` if a word is invalid.
     fn read<'w>(&mut self, mut words: impl Iterator<Item = &'w str>) -> Option<()> {
         while let Some(word) = words.next() {
             match word {

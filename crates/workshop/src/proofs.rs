@@ -1,5 +1,5 @@
-//! The command `check --all`, which proves that each starter fails, each solution passes, and each
-//! wrong answer is explained by its diagnosis.
+//! The command `check --all`, which proves that each starter fails, that each solution passes, and
+//! that each wrong answer fails with its diagnosis.
 
 use std::fmt::{self, Display, Formatter};
 use std::fs;
@@ -19,8 +19,8 @@ use crate::folders;
 use crate::grade::{self, GradedItem, Job, Subject};
 use crate::output;
 
-/// The maximum time that a client waits for the next byte. It is longer than in `check`, because
-/// many programs run concurrently.
+/// The maximum time that a client waits for the next byte. This time is longer than in `check`,
+/// because many programs run concurrently.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The kinds of proofs to run. If none is set, all proofs run.
@@ -192,7 +192,7 @@ fn link_errors(course: &Course, exercise: &Exercise) -> Vec<Error> {
     missing.collect()
 }
 
-/// Builds all programs, and then grades them concurrently.
+/// Builds all programs and then grades them concurrently.
 fn prove_programs(
     course: &Course,
     only: Option<&Exercise>,
@@ -237,7 +237,8 @@ fn prove_programs(
     Ok(errors)
 }
 
-/// Returns the program to grade, or an error if the compiler reported an error or a warning.
+/// Returns the program to grade, or an error if the compiler reported an error or a warning for the
+/// program.
 fn built_subject(claim: &Claim<'_>, built: &BuildOutput) -> Result<Subject, Error> {
     if let Some(message) = built.messages.iter().find(|one| one.target == claim.program) {
         let help = if message.is_error { "fix the error" } else { "fix the warning" };
@@ -252,7 +253,8 @@ fn built_subject(claim: &Claim<'_>, built: &BuildOutput) -> Result<Subject, Erro
     Ok(subject)
 }
 
-/// Returns the decisive check of a claim, and the checks before it.
+/// Returns the checks that the claim needs, which are the decisive check and the checks before it.
+/// If no check is decisive, returns all checks.
 fn required_checks<'a>(claim: &Claim<'a>) -> &'a [&'static Check] {
     let checks = &claim.exercise.checks;
     let last = match claim.kind {
@@ -291,9 +293,10 @@ fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
         ),
         // A skipped check cannot fail.
         (Kind::Starter | Kind::Wrong(_), None) if skipped.is_some() => return Ok(()),
-        (Kind::Starter, None) => {
-            ("the starter passes".to_owned(), "omit a part whose absence a check detects")
-        }
+        (Kind::Starter, None) => (
+            "the starter passes".to_owned(),
+            "remove a part of the starter whose absence a check detects",
+        ),
         (Kind::Starter, Some(_)) => {
             let expected = &exercise.plan.starter;
             let name = &expected.check;
@@ -314,7 +317,7 @@ fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
                 Some(diagnosis) => {
                     format!("the wrong answer passes all checks up to {}", diagnosis.check)
                 }
-                None => "the wrong answer passes".to_owned(),
+                None => "the wrong answer passes all checks".to_owned(),
             };
             (what, "add a check that detects the error, or change the diagnosis")
         }
@@ -329,7 +332,7 @@ fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
                     "expected the diagnosis `{}`, got `{by}`; {name}: {actual}",
                     wrong.diagnosis
                 ),
-                "change the check, the words or the order of the diagnoses in exercise.toml",
+                "change `check`, `words` or the order of the diagnoses in exercise.toml",
             )
         }
     };

@@ -62,7 +62,7 @@ fn wait<'a>(
         let Ok(line) = input.recv_timeout(POLL_INTERVAL) else {
             let now = sources(exercise);
             // An editor may write a file in several steps, or write a new file and rename it.
-            // Therefore, the files count as saved if they have not changed between two polls.
+            // Therefore, the files count as saved only if they have not changed between two polls.
             if now != *checked && now == last && now.contains_key(Path::new("main.rs")) {
                 output::line("Saved: checking again.");
                 return Ok(Some(exercise));
@@ -91,7 +91,7 @@ fn print_waiting(exercise: &Exercise) {
 }
 
 /// Returns the next exercise that is not done. After the last exercise, the search continues with
-/// the first exercise.
+/// the first exercise. Returns `None` if all other exercises are done.
 fn next_after<'a>(course: &'a Course, exercise: &Exercise) -> Result<Option<&'a Exercise>> {
     let progress = Progress::read(&course.folder)?;
     let is_open =
@@ -101,7 +101,8 @@ fn next_after<'a>(course: &'a Course, exercise: &Exercise) -> Result<Option<&'a 
     Ok(open.find(|other| other.name > exercise.name).or(first))
 }
 
-/// Returns the source files of the program that are currently readable.
+/// Returns the Rust source files and the Cargo.toml of the exercise, or no files if they cannot be
+/// read.
 fn sources(exercise: &Exercise) -> Files {
     let mut files = folders::read(&exercise.source()).unwrap_or_default();
     // Ignore an editor's temporary files.

@@ -1,4 +1,4 @@
-//! Runs a client that sends before it reads, with servers that have one or two threads per
+//! Runs a client that sends data before it reads, with servers that use one or two threads per
 //! connection (lesson 03).
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 

@@ -1,4 +1,4 @@
-//! Checks of the bytes of a reply (clauses 2, 3 and 12).
+//! Checks of a reply's bytes (clauses 2, 3 and 12).
 
 use std::fs;
 
@@ -10,21 +10,21 @@ use crate::target::DEFAULT_CHUNK_BYTES;
 pub const CHECKS: &[Check] = &[
     Check {
         id: "preamble",
-        title: "The preamble is the ten bytes HTTP/1.1\\n\\n",
+        title: "The preamble consists of the ten bytes HTTP/1.1\\n\\n",
         clause: 2,
         stimulus: "a client connects and sends nothing",
-        expected: "within 2 s, the first ten bytes are \"HTTP/1.1\\n\\n\"",
-        hint: "Write the preamble as soon as the client connects, before you read anything from \
-               it. Each line ends with \\n alone, not with \\r\\n.",
+        expected: "the client receives the ten bytes \"HTTP/1.1\\n\\n\" within 2 s",
+        hint: "Write the preamble as soon as a client connects, before you read from the client. \
+               End each line with \\n, not with \\r\\n.",
         run: Light(preamble),
     },
     Check {
         id: "at-once",
-        title: "The reply starts without data from the client",
+        title: "The server replies without waiting for data from the client",
         clause: 2,
         stimulus: "five clients connect one after another and send nothing",
         expected: "the fastest client receives its first byte within 0.2 s",
-        hint: "Do not wait for a request before you reply, not even for a short time.",
+        hint: "Reply immediately. Do not wait for a request, not even for a short time.",
         run: Heavy(at_once),
     },
     Check {
@@ -32,18 +32,19 @@ pub const CHECKS: &[Check] = &[
         title: "The http preamble is a complete response header",
         clause: 2,
         stimulus: "the server is started with {preamble} = http; a client sends a GET request",
-        expected: "HTTP/1.1 200, Content-Type, Content-Length (the length of the file) and \
-                   Connection: close, all lines with \\r\\n at the end; then the file",
-        hint: "End each header line with \\r\\n, and the header with an empty line. Content-Length \
-               is the length of the file, without the header.",
+        expected: "a header with HTTP/1.1 200, Content-Type, Content-Length (the length of the \
+                   file) and Connection: close; each header line ends with \\r\\n; then the file",
+        hint: "End each header line with \\r\\n, and write an empty line after the last one. Set \
+               Content-Length to the length of the file, without the header.",
         run: Light(preamble_http),
     },
     Check {
         id: "preamble-none",
         title: "With the preamble \"none\", the reply is only the file",
         clause: 2,
-        stimulus: "the server is started with {preamble} = none; a client connects and reads",
-        expected: "the bytes of the file, and nothing before them",
+        stimulus: "the server is started with {preamble} = none; a client connects and reads the \
+                   reply",
+        expected: "the client receives the bytes of the file, and no bytes before them",
         hint: "With the preamble \"none\", send nothing before the file, not even an empty line.",
         run: Light(preamble_none),
     },
@@ -51,16 +52,17 @@ pub const CHECKS: &[Check] = &[
         id: "silent-client",
         title: "A client that sends nothing gets the whole file",
         clause: 2,
-        stimulus: "a client connects, sends nothing, and reads",
+        stimulus: "a client connects, sends nothing, and reads the reply",
         expected: "preamble, file, FIN",
-        hint: "Do not wait for a request. In this protocol, the server sends first.",
+        hint: "Do not wait for a request. In this protocol, the server starts to send before the \
+               client does.",
         run: Light(|stage| stage.serve(noise(300_000))?.expect_whole(noise(300_000))),
     },
     Check {
         id: "with-request",
         title: "A client that sends a request gets the whole file",
         clause: 2,
-        stimulus: "a client sends GET / HTTP/1.1 with header fields, and reads",
+        stimulus: "a client sends a GET request with header fields and reads the reply",
         expected: "preamble, file, FIN",
         hint: "Read and discard what the client sends. The reply does not depend on the request.",
         run: Light(|stage| {
@@ -69,9 +71,9 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "size-0",
-        title: "The reply for an empty file is only the preamble",
+        title: "If the file is empty, the server sends only the preamble",
         clause: 3,
-        stimulus: "the file has 0 bytes",
+        stimulus: "the file is empty; a client connects and reads the reply",
         expected: "preamble, FIN",
         hint: "An empty file is not an error. Send the preamble and then the FIN.",
         run: Light(|stage| stage.serve(b"")?.expect_whole(b"")),
@@ -80,36 +82,38 @@ pub const CHECKS: &[Check] = &[
         id: "size-1",
         title: "A file of one byte is sent completely",
         clause: 3,
-        stimulus: "the file has 1 byte",
-        expected: "preamble, the byte, FIN",
-        hint: "The last chunk may be shorter than the chunk size.",
+        stimulus: "the file has 1 byte; a client connects and reads the reply",
+        expected: "preamble, 1 byte, FIN",
+        hint: "Send the last chunk even if it is shorter than the chunk size.",
         run: Light(|stage| stage.serve(b"x")?.expect_whole(b"x")),
     },
     Check {
         id: "size-around-chunk",
         title: "Files that are slightly shorter or longer than a chunk are sent completely",
         clause: 3,
-        stimulus: "files of chunk − 1, chunk, chunk + 1 and 3 × chunk + 1 bytes",
-        expected: "preamble, file, FIN for each file",
-        hint: "The last chunk is usually shorter. Send exactly as many bytes as were read.",
+        stimulus: "the server sends four files; for a chunk size of c, their lengths are c − 1, c, \
+                   c + 1 and 3 × c + 1",
+        expected: "for each file: preamble, file, FIN",
+        hint: "The last chunk is usually shorter than the chunk size. Send exactly as many bytes \
+               as you read from the file.",
         run: Light(size_around_chunk),
     },
     Check {
         id: "size-8-mib",
         title: "A file of 8 MiB is sent completely",
         clause: 3,
-        stimulus: "the file has 8 MiB of pseudorandom bytes",
+        stimulus: "the file contains 8 MiB of pseudorandom bytes",
         expected: "preamble, file, FIN",
-        hint: "A write may accept only part of the data. Write the remaining bytes, too.",
+        hint: "If a write accepts only some of the bytes, write the remaining bytes.",
         run: Light(|stage| stage.serve(noise(8 * MIB))?.expect_whole(noise(8 * MIB))),
     },
     Check {
         id: "binary",
         title: "All byte values are sent unchanged",
         clause: 3,
-        stimulus: "the file contains all 256 byte values, NUL, \\r\\n, \\n\\r and the preamble",
+        stimulus: "the file contains all 256 byte values, \\0\\0, \\r\\n, \\n\\r and the preamble",
         expected: "preamble, file, FIN",
-        hint: "Read and write bytes, not text. Do not convert encodings or line endings.",
+        hint: "Read and write bytes, not text. Do not convert the encoding or the line endings.",
         run: Light(binary),
     },
     Check {
@@ -117,8 +121,8 @@ pub const CHECKS: &[Check] = &[
         title: "With a chunk size of one byte, the file is sent completely",
         clause: 3,
         stimulus: "the server is started with {chunk} = 1; the file has 5000 bytes",
-        expected: "preamble, file, FIN; if the server logs chunk events, each event is for 1 byte",
-        hint: "The chunk size is the number of bytes that are read and then written at a time.",
+        expected: "preamble, file, FIN; if the server logs chunk events, each event reports 1 byte",
+        hint: "Read {chunk} bytes at a time, and write them before you read the next bytes.",
         run: Light(one_byte_chunks),
     },
     Check {
@@ -127,9 +131,9 @@ pub const CHECKS: &[Check] = &[
         clause: 12,
         stimulus: "clients request /secret, /../secret and an absolute path; a file named secret \
                    is in the directory of the served file",
-        expected: "each client gets the served file",
-        hint: "The path of the file comes only from the command line. Ignore what the client \
-               sends.",
+        expected: "each client gets the served file, not the file named secret",
+        hint: "Take the path of the file only from the command line. Do not use data from clients \
+               to select a file.",
         run: Light(request_ignored),
     },
 ];
@@ -154,8 +158,8 @@ fn at_once(stage: &Stage) -> Outcome {
         fastest = fastest.min(started.elapsed());
         client.read_until_end(Duration::from_secs(5));
     }
-    // On a busy computer, some clients are slow. If the server waits for a request, all clients are
-    // slow.
+    // On a busy computer, some clients receive their first byte late. If the server waits for a
+    // request, all clients receive it late.
     let ms = fastest.as_millis();
     demand!(
         ms < 200,
@@ -210,7 +214,7 @@ fn one_byte_chunks(stage: &Stage) -> Outcome {
     let settings = Settings { chunk_bytes: 1, ..Settings::default() };
     let server = stage.serve_with(settings, content)?;
     server.expect_whole(content)?;
-    // A server that has not printed anything yet may still print its first event.
+    // If the server has not printed anything yet, its first event may arrive later.
     let prints_text = server.events().is_none() && !server.process.lines().is_empty();
     if prints_text || !server.wait_for_events(Duration::from_secs(1), |events| !events.is_empty()) {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Items that most checks use.
+//! Imports and constants that most checks use.
 
 pub use std::thread;
 pub use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ pub(crate) use crate::verdict::{Context, Outcome, Stop, demand};
 
 pub const MIB: usize = 1 << 20;
 
-/// The length of a file that is longer than the kernel's buffers for a non-reading client.
+/// The length of a file that does not fit into the kernel's buffers for a non-reading client.
 pub const LONG_BYTES: u64 = 64 << 20;
 
 pub const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";

@@ -9,7 +9,7 @@ pub const CHECKS: &[Check] = &[
         id: "backlog",
         title: "A burst of 1000 connections fits into the backlog",
         clause: 1,
-        stimulus: "the server is stopped (SIGSTOP); 1000 clients connect; the server gets SIGCONT",
+        stimulus: "SIGSTOP suspends the server; 1000 clients connect; SIGCONT resumes the server",
         expected: "every client connects within a second and gets the whole file",
         hint: "Listen with a backlog of at least 1024. A common default is 128. Node's default is \
                511.",
@@ -17,90 +17,93 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "few-stalled",
-        title: "Eight non-reading clients delay no other client",
+        title: "Eight non-reading clients do not delay other clients",
         clause: 9,
-        stimulus: "eight clients read nothing of a large file; other clients connect",
-        expected: "each other client gets the whole file within 5 s",
-        hint: "A write for one client must not block the thread that serves other clients. Use one \
-               thread or task per client, and make no blocking call on an executor.",
+        stimulus: "the file has 8 MiB; eight clients connect and read nothing; four other clients \
+                   connect",
+        expected: "each of the four other clients gets the whole file within 5 s",
+        hint: "A write to one client must not block a thread that serves other clients. Use one \
+               thread or task per client. Do not make blocking calls on an executor.",
         run: Light(few_stalled),
     },
     Check {
         id: "many-stalled",
-        title: "200 non-reading clients delay no other client",
+        title: "200 non-reading clients do not delay other clients",
         clause: 9,
-        stimulus: "200 clients read nothing of a large file; another client connects",
-        expected: "the other client gets the whole file within 5 s",
-        hint: "A thread pool serves as many clients as it has threads. Waiting clients occupy all \
-               of these threads. Use one thread or task per client.",
+        stimulus: "the file has 2 MiB; 200 clients connect and read nothing; three other clients \
+                   connect",
+        expected: "each of the three other clients gets the whole file within 5 s",
+        hint: "A thread pool serves at most as many clients as it has threads. Non-reading clients \
+               occupy all of these threads. Use one thread or task per client.",
         run: Heavy(many_stalled),
     },
     Check {
         id: "reverse-order",
         title: "Clients can read in any order",
         clause: 9,
-        stimulus: "ten clients connect; the last one reads first, and the first one reads last",
+        stimulus: "ten clients connect and read one after another, from the last client to the \
+                   first client",
         expected: "each client gets the whole file",
-        hint: "Accept the next client before the previous one has finished.",
+        hint: "Accept the next client before the previous client has received its whole reply.",
         run: Light(reverse_order),
     },
     Check {
         id: "hundred-clients",
-        title: "100 concurrent clients get the whole file",
+        title: "Each of 100 concurrent clients gets the whole file",
         clause: 9,
-        stimulus: "100 clients connect; 25 of them do not read until the others have \
-                   finished",
+        stimulus: "100 clients connect; 25 of them do not read until the other 75 clients have \
+                   received their whole replies",
         expected: "each client gets the whole file",
-        hint: "The behavior of one client must not affect another client.",
+        hint: "Serve each client independently of the other clients.",
         run: Heavy(hundred_clients),
     },
     Check {
         id: "flooding-client",
-        title: "A client that floods the server delays no other client",
+        title: "A client that floods the server does not delay other clients",
         clause: 5,
-        stimulus: "a client sends without end and reads nothing; other clients connect, and the \
-                   last one sends 8 MB before it reads",
-        expected: "each other client gets the whole file; the clients that only read get it \
-                   within 5 s",
-        hint: "A client that sends without end must not occupy a whole thread that other clients \
+        stimulus: "a client sends data continuously and reads nothing; four other clients connect; \
+                   the last of these clients sends 8 MB before it reads",
+        expected: "each of the four other clients gets the whole file; the three clients that send \
+                   nothing get it within 5 s",
+        hint: "A client that sends data continuously must not occupy a thread that other clients \
                need. In an async runtime, yield between reads.",
         run: Light(flooding_client),
     },
     Check {
         id: "reset-before-accept",
-        title: "A reset before accept does not end the server",
+        title: "A reset before accept does not stop the server",
         clause: 9,
-        stimulus: "the server is stopped (SIGSTOP); ten clients connect and reset; the server gets \
-                   SIGCONT",
+        stimulus: "SIGSTOP suspends the server; ten clients connect and reset their connections; \
+                   SIGCONT resumes the server",
         expected: "the next client gets the whole file",
-        hint: "accept may fail, or return a socket whose peer address is no longer known. Neither \
-               error may end the accept loop or the process.",
+        hint: "accept may fail, or it may return a socket without a peer address. Do not end the \
+               accept loop or the process in either case.",
         run: Light(reset_before_accept),
     },
     Check {
         id: "connection-limit",
         title: "At the connection limit, further clients wait",
         clause: 9,
-        stimulus: "the server is started with {limit} = 3; three clients read nothing of a long \
-                   file; ten more connect; then the three disconnect",
-        expected: "each of the ten clients gets the whole file, after the three clients have \
-                   disconnected",
-        hint: "At the connection limit, stop accepting, so that clients wait in the accept queue. \
-               A client counts until its connection has ended, not until it has been accepted.",
+        stimulus: "the server is started with {limit} = 3; three clients connect and read nothing; \
+                   ten more clients connect; then the first three clients disconnect",
+        expected: "the ten clients get no bytes until the first three clients have disconnected; \
+                   then each of the ten clients gets the whole file",
+        hint: "At the connection limit, stop accepting, so that new clients wait in the accept \
+               queue. Count each connection from accept until the connection has ended.",
         run: Light(connection_limit),
     },
     Check {
         id: "few-descriptors",
         title: "The server survives a lack of file descriptors",
         clause: 9,
-        stimulus: "the limit is 32 file descriptors (more if the runtime itself needs many); 60 \
-                   clients connect, read nothing for 1.5 s, and disconnect",
+        stimulus: "the server can open at most 32 file descriptors (more if its runtime needs many \
+                   of them); 60 clients connect, read nothing for 1.5 s, and disconnect",
         expected: "the server uses less than a third of a core; the next client gets the whole \
                    file",
-        hint: "If accept fails with EMFILE, wait 100 ms and try again. Without the pause, the loop \
-               occupies a core. If `?` or an uncaught error ends the accept loop, the server \
-               accepts no further clients. (Older versions of Python's asyncio retry too often by \
-               themselves.)",
+        hint: "If accept fails with EMFILE, wait for 100 ms and call it again. Without this pause, \
+               the accept loop occupies a core. If `?` or an uncaught error ends the accept loop, \
+               the server does not accept any more clients. (Older versions of Python's asyncio \
+               call accept too often, and your code cannot prevent this.)",
         run: Heavy(few_descriptors),
     },
 ];
@@ -109,7 +112,7 @@ fn backlog(stage: &Stage) -> Outcome {
     const CLIENTS: usize = 1000;
     stage.require_signals()?;
     if !cfg!(target_os = "linux") {
-        return Err(Stop::skip("this system may limit the backlog further"));
+        return Err(Stop::skip("this system may set a lower limit on the backlog"));
     }
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
@@ -119,8 +122,8 @@ fn backlog(stage: &Stage) -> Outcome {
     while burst.len() < CLIENTS {
         let before = Instant::now();
         let client = server.connect();
-        // If the accept queue is full, the kernel drops the SYN, and the client sends it again
-        // after a second.
+        // If the accept queue is full, the kernel drops the client's SYN. The client sends another
+        // SYN after a second.
         if client.is_err() || before.elapsed() > Duration::from_millis(900) {
             break;
         }
@@ -150,8 +153,8 @@ fn few_stalled(stage: &Stage) -> Outcome {
 
 fn many_stalled(stage: &Stage) -> Outcome {
     const CLIENTS: usize = 200;
-    /// The time limit for all first bytes. 200 threads or tasks start in a small fraction of this
-    /// time.
+    /// The time in which every client must receive its first byte. A server can start 200 threads
+    /// or tasks in a small fraction of this time.
     const LIMIT: Duration = Duration::from_secs(30);
     let server = stage.serve(noise(2 * MIB))?;
     let started = Instant::now();
@@ -209,7 +212,7 @@ fn flooding_client(stage: &Stage) -> Outcome {
                 server.expect_whole_in_time(noise(8 * MIB))?;
             }
             let sender = server.connect_small()?;
-            // These bytes do not fit into the kernel's buffers.
+            // The kernel's buffers cannot hold this much data, so the server has to read the data.
             for _ in 0..8 {
                 sender.send(noise(1_000_000))?;
             }
@@ -254,9 +257,9 @@ fn connection_limit(stage: &Stage) -> Outcome {
 fn few_descriptors(stage: &Stage) -> Outcome {
     let server = stage.serve_zeros(LONG_BYTES)?;
     let used = server.usage(usage::descriptors)?;
-    // The limit is sufficient for the runtime, but not for the clients. Each client needs two file
-    // descriptors, so `accept` fails at one of the two limits, and opening the file fails at the
-    // other limit.
+    // The limit is sufficient for the runtime, but not for all clients. Each client needs one
+    // descriptor for its socket and one for the file. Therefore, of two consecutive limits, one
+    // makes `accept` fail, and the other one makes opening the file fail.
     let limit = (used + 14).max(32);
     expect_survival(stage, limit)?;
     expect_survival(stage, limit + 1)

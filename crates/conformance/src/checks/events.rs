@@ -1,4 +1,4 @@
-//! Checks of the events of a server that logs JSON (clauses 5, 11 and 12).
+//! Checks of the events that a server logs as JSON (clauses 5, 11 and 12).
 
 use std::slice;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::common::*;
 use super::grammar::{expect_grammar, parse};
 
-/// The time limit for an event.
+/// The maximum time that a check waits for an event, or for the server to exit.
 const EVENT_LIMIT: Duration = Duration::from_secs(10);
 
 pub const CHECKS: &[Check] = &[
@@ -15,11 +15,12 @@ pub const CHECKS: &[Check] = &[
         id: "events",
         title: "Events have the order and the values that the contract requires",
         clause: 11,
-        stimulus: "clients read the whole reply, half-close, send a request, reset, and close \
-                   early; then SIGTERM",
-        expected: "listening first; for each conn: connected, …, disconnected, each once; \
-                   file_ended at most once, and only for whole files; sent and received are the \
-                   numbers of bytes on the wire; shutdown",
+        stimulus: "three clients read the whole reply; the second one half-closes first, and the \
+                   third one sends a request first; two clients reset their connections early; \
+                   then the server gets SIGTERM",
+        expected: "the first event is listening; for each conn, the first event is connected, and \
+                   the last event is disconnected; file_ended occurs once per whole file; sent and \
+                   received are the numbers of bytes on the wire; shutdown occurs once",
         hint: "Log disconnected in one place that every path reaches, after the socket is closed.",
         run: Light(events),
     },
@@ -30,7 +31,8 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client sends control characters, quotes, a newline and a forged event",
         expected: "each line is a JSON object; no preview is longer than 80 characters or contains \
                    a control character",
-        hint: "Escape data from clients before you print it: \\x1b, not the byte itself.",
+        hint: "Escape data from clients before you print it. For example, print \\x1b instead of \
+               the byte.",
         run: Light(events_escaped),
     },
     Check {
@@ -38,15 +40,16 @@ pub const CHECKS: &[Check] = &[
         title: "A client cannot fill the log",
         clause: 5,
         stimulus: "a client sends 2000 short messages within 2 s",
-        expected: "one data event immediately, then at most ten per second; the sum of their bytes \
-                   is correct",
-        hint: "After a client's first data event, count the bytes that arrive, and log the count \
-               every 100 ms.",
+        expected: "one data event immediately, then at most ten data events per second; together, \
+                   these events report all bytes that the server received",
+        hint: "After a client's first data event, count the bytes that the client sends. Log the \
+               count every 100 ms.",
         run: Light(events_flood),
     },
 ];
 
-/// Starts a server, and expects a whole reply. Skips the check if the server logs no JSON events.
+/// Starts a server and expects that a client receives the whole reply. Skips the check if the
+/// server does not log JSON events.
 fn server_with_events(stage: &Stage, content: &[u8]) -> Result<Server, Stop> {
     let server = stage.serve(content)?;
     server.expect_whole(content)?;
@@ -57,7 +60,7 @@ fn server_with_events(stage: &Stage, content: &[u8]) -> Result<Server, Stop> {
     if lines.iter().any(|line| parse(slice::from_ref(line)).is_ok()) {
         parse(&lines)?;
     }
-    Err(Stop::skip("the server logs no JSON events"))
+    Err(Stop::skip("the server does not log JSON events"))
 }
 
 fn named<'e>(events: &'e [Value], name: &str) -> Vec<&'e Value> {
@@ -100,38 +103,42 @@ fn events(stage: &Stage) -> Outcome {
     expect_values(&events, &server, content.len() as u64)
 }
 
-/// Checks the values of the events that [`events`] causes. The first three clients of that check
-/// got whole files, and only the third client sent data.
+/// Checks the values of the events that the check [`events`] causes. In that check, the first three
+/// clients receive the whole file, and only the third client sends data.
 fn expect_values(events: &[Value], server: &Server, file_bytes: u64) -> Outcome {
     let (listening, port) = (&events[0], format!(":{}", server.addr.port()));
     let is_correct = listening["addr"].as_str().is_some_and(|addr| addr.ends_with(&port));
-    demand!(is_correct, "expected an addr that ends with {port}, got {listening}");
+    demand!(is_correct, "expected addr to end with {port}, got {listening}");
     let ended = named(events, "file_ended");
     let count = ended.len();
     demand!(count == 3, "expected 3 file_ended events for 3 whole files, got {count}");
     for event in [listening].into_iter().chain(ended) {
-        demand!(event["bytes"] == file_bytes, "expected {file_bytes} as bytes, got {event}");
+        demand!(event["bytes"] == file_bytes, "expected bytes to be {file_bytes}, got {event}");
     }
     let has_reset = events.iter().any(|event| event["kind"] == "connection_reset");
-    demand!(has_reset, "expected an error of the kind connection_reset, got none");
+    demand!(has_reset, "expected an error event with the kind connection_reset, got none");
     let sent = file_bytes + server.preamble.len() as u64;
     let disconnected = named(events, "disconnected");
     let count = disconnected.len();
     demand!(count == 5, "expected 5 disconnected events for 5 clients, got {count}");
     for (event, received) in disconnected.into_iter().zip([0, 0, 21]) {
         let is_correct = event["sent"] == sent && event["received"] == received;
-        demand!(is_correct, "expected {sent} as sent and {received} as received, got {event}");
+        demand!(
+            is_correct,
+            "expected sent to be {sent} and received to be {received}, got {event}"
+        );
     }
     let count = named(events, "shutdown").len();
     demand!(!Signal::EXIST || count == 1, "expected 1 shutdown event, got {count}");
     Ok(())
 }
 
-/// Checks that the log contains no raw data from a client, regardless of the log's format.
+/// Checks that the log does not contain unescaped data from a client, regardless of the log's
+/// format.
 fn expect_nothing_raw(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     server.expect_whole_after("\x1b[31m\x07\nforged line\n", noise(1000))?;
-    // In the log, the lines of another client follow the lines of the first client.
+    // The log lines for this client follow the log lines for the first client.
     server.expect_whole(noise(1000))?;
     thread::sleep(Duration::from_millis(300));
     for line in server.process.lines() {

@@ -6,68 +6,70 @@ use crate::process::poll;
 pub const CHECKS: &[Check] = &[
     Check {
         id: "resets",
-        title: "Fifty resets do not end the server",
+        title: "Fifty resets do not stop the server",
         clause: 8,
-        stimulus: "50 clients reset the connection, immediately or in the middle of the file",
+        stimulus: "50 clients reset their connections, immediately or in the middle of the file",
         expected: "the next client gets the whole file",
-        hint: "If a connection was reset, writes and reads fail (EPIPE, ECONNRESET). End only this \
+        hint: "After a reset, writes and reads fail with EPIPE or ECONNRESET. End only this \
                connection. In Node, handle the socket's 'error' event.",
         run: Light(|stage| after_fifty(stage, |client| client.reset())),
     },
     Check {
         id: "early-closes",
-        title: "Fifty early closes do not end the server",
+        title: "Fifty early closes do not stop the server",
         clause: 8,
-        stimulus: "50 clients close the connection, immediately or in the middle of the file",
+        stimulus: "50 clients close their connections, immediately or in the middle of the file",
         expected: "the next client gets the whole file",
-        hint: "A client that closes with unread data causes a reset. Any write may fail.",
+        hint: "If a client closes its socket before it has read all data, the connection is reset. \
+               Therefore, any of your writes may fail.",
         run: Light(|stage| after_fifty(stage, drop)),
     },
     Check {
         id: "idle-while-waiting",
-        title: "Waiting for clients uses no CPU time",
+        title: "The server uses almost no CPU time while it waits for clients",
         clause: 6,
-        stimulus: "a client half-closes and reads nothing of a long file; another client has \
-                   received the whole reply and does not close",
-        expected: "in the next 1.2 s, the server uses less than a third of a core",
-        hint: "After the client's FIN, the socket is always readable, so stop waiting for \
-               readability. If there is nothing to write, do not wait until the socket is \
-               writable.",
+        stimulus: "the first client reads the whole reply and does not close its socket; the file \
+                   becomes longer; the second client half-closes and does not read the file",
+        expected: "for 1.2 s, the server uses less than a third of a core",
+        hint: "After the client's FIN, the socket is always readable, so stop waiting until it is \
+               readable. Wait until the socket is writable only if you have data to write.",
         run: Heavy(idle_while_waiting),
     },
     Check {
         id: "stalled-reset",
         title: "A non-reading client is reset after the stall timeout",
         clause: 8,
-        stimulus: "the server is started with {stall} = 1; a client reads nothing of 64 MiB; \
-                   another client reads nothing and sends without end",
-        expected: "both clients are reset within 6 s",
-        hint: "Limit the time in which a client acknowledges nothing, not the time for the whole \
-               file. A client that sends without end but reads nothing is stalled, too.",
+        stimulus: "the server is started with {stall} = 1; the file has 64 MiB; one client reads \
+                   nothing and sends nothing; another client reads nothing and sends data \
+                   continuously",
+        expected: "the server resets both connections within 6 s",
+        hint: "Limit the time in which a client acknowledges no data. Do not limit the time for \
+               the whole file. A client that sends data but reads nothing is also stalled.",
         run: Light(stalled_reset),
     },
     Check {
         id: "slow-not-reset",
-        title: "A slow client is not disconnected by the stall timeout",
+        title: "The stall timeout does not disconnect a slow client",
         clause: 8,
-        stimulus: "the server is started with {stall} = 1; a client with a small buffer reads 2 kB \
-                   every 0.1 s for 4 s, then the rest of 8 MiB",
+        stimulus: "the server is started with {stall} = 1; the file has 8 MiB; a client with a \
+                   small buffer reads 2 kB every 0.1 s for 4 s, and then reads the rest",
         expected: "preamble, file, FIN",
-        hint: "Measure the time since the client last acknowledged data. A time limit around \
-               `writable` is too strict: a socket becomes writable only when about a third of its \
-               buffer is free.",
+        hint: "Measure the time since the client last acknowledged data. A time limit for \
+               `writable` is too strict, because a socket becomes writable only when about a third \
+               of its buffer is free.",
         run: Light(slow_not_reset),
     },
     Check {
         id: "descriptors-closed",
-        title: "Resets and early closes leave no file descriptor open",
+        title: "Resets and early closes do not leave file descriptors open",
         clause: 8,
-        stimulus: "50 clients reset the connection in the middle of the file, 50 close it, and 50 \
-                   send a request, read the whole reply and close",
-        expected: "within 12 s, the server has as many open file descriptors as before",
-        hint: "Close the file and the socket on every path. In Node, pipe() does not destroy the \
-               file when the socket is destroyed, but pipeline() does. A socket whose data is not \
-               read never closes.",
+        stimulus: "50 clients send a request, read the whole reply, and close their connections; \
+                   50 clients reset their connections in the middle of the file; 50 clients close \
+                   their connections in the middle of the file",
+        expected: "within 12 s, the server has at most 8 more open file descriptors than before",
+        hint: "Close the file and the socket on every path. If a socket is destroyed in Node, \
+               pipeline() destroys the file, but pipe() does not. A Node socket with unread data \
+               never closes.",
         run: Light(descriptors_closed),
     },
 ];

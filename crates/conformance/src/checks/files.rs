@@ -5,8 +5,8 @@ use std::fs;
 use super::common::*;
 use super::header::expect_http;
 
-/// The length of a file that is many times longer than the kernel's buffers for a client with a
-/// small buffer.
+/// The length of a file that is many times larger than the kernel's buffers for a client with a
+/// small receive buffer.
 const FILE_BYTES: u64 = 8 << 20;
 
 pub const CHECKS: &[Check] = &[
@@ -14,19 +14,20 @@ pub const CHECKS: &[Check] = &[
         id: "replaced-file",
         title: "After the file is replaced, the next client gets the new content",
         clause: 2,
-        stimulus: "a client is served; another file replaces the file; the next client connects",
+        stimulus: "a client reads the whole reply; a new file replaces the served file; a second \
+                   client connects",
         expected: "the first client gets the old content, and the second client gets the new \
                    content",
-        hint: "For every client, open the file and determine its length. Do not do this only at \
-               startup.",
+        hint: "Open the file and determine its length for every client, not only at startup.",
         run: Light(replaced_file),
     },
     Check {
         id: "grown-file",
         title: "A file that grows is sent with its original length",
         clause: 4,
-        stimulus: "1 MB is appended to a file of 8 MiB after a client has read its first bytes",
-        expected: "exactly 8 MiB, then FIN",
+        stimulus: "a client reads the first byte of a file of 8 MiB; then 1 MB is appended to the \
+                   file",
+        expected: "exactly 8 MiB of the file, then FIN",
         hint: "Determine the length when you open the file, and send exactly that many bytes.",
         run: Light(grown_file),
     },
@@ -34,27 +35,31 @@ pub const CHECKS: &[Check] = &[
         id: "shrunk-file",
         title: "If the file shrinks, the connection ends without padding",
         clause: 4,
-        stimulus: "a file of 8 MiB is shortened to 4 MiB after a client has read its first bytes",
-        expected: "the connection ends after at most 4 MiB; the next client is served",
-        hint: "A read of 0 bytes before the end means that the file has become shorter. End this \
-               connection. Do not retry the read, and do not pad the reply.",
+        stimulus: "a client reads the first byte of a file of 8 MiB; then the file is shortened to \
+                   4 MiB",
+        expected: "the connection ends after at most 4 MiB of the file; the next client gets the \
+                   whole file",
+        hint: "If a read returns 0 bytes before the expected length, the file has become shorter. \
+               End this connection. Do not retry the read, and do not pad the reply.",
         run: Light(shrunk_file),
     },
     Check {
         id: "missing-file",
         title: "A missing file ends only one connection",
         clause: 8,
-        stimulus: "the file is moved away; a client sends a request; the file is moved back",
-        expected: "the preamble alone, then FIN; the next client is served",
-        hint: "If the file cannot be opened, only one client is affected. Send the preamble, end \
-               the connection as usual, and continue to accept.",
+        stimulus: "the file is moved away; a client sends a request; the file is moved back; the \
+                   next client connects",
+        expected: "the preamble without a file, then FIN; the next client gets the whole file",
+        hint: "If you cannot open the file, end only this connection. Send the preamble, close the \
+               connection as usual, and continue to accept clients.",
         run: Light(missing_file),
     },
     Check {
         id: "missing-file-http",
         title: "With the http preamble, the reply for a missing file is an empty 404 response",
         clause: 8,
-        stimulus: "the server is started with {preamble} = http; the file is moved away",
+        stimulus: "the server is started with {preamble} = http; the file is removed; a client \
+                   sends a GET request",
         expected: "HTTP/1.1 404 with Content-Length: 0, then FIN",
         hint: "Open the file before you write the header, because the status depends on it.",
         run: Light(missing_file_http),
@@ -63,28 +68,30 @@ pub const CHECKS: &[Check] = &[
         id: "folder-instead",
         title: "A directory in place of the file ends only one connection",
         clause: 8,
-        stimulus: "a directory replaces the file; a client connects; the directory is removed; a \
-                   client connects; the file is restored",
-        expected: "at most the preamble, then FIN; the next client is served",
-        hint: "On some systems, opening a directory succeeds, but reading it fails. Either error \
-               must end only one connection.",
+        stimulus: "a directory replaces the file; the first client connects; the directory is \
+                   removed; the second client connects; the file is restored; the third client \
+                   connects",
+        expected: "the first two clients get at most the preamble, then FIN; the third client gets \
+                   the whole file",
+        hint: "Opening a directory fails on some systems. On other systems, only reading the \
+               directory fails. In both cases, end only this connection.",
         run: Light(folder_instead),
     },
     Check {
         id: "memory",
         title: "Memory does not grow with the length of the file",
         clause: 3,
-        stimulus: "four clients connect and, for 3 s, read nothing of a file of 256 MiB",
+        stimulus: "the file has 256 MiB; four clients connect and read nothing for 3 s",
         expected: "the server's memory grows by less than 64 MiB",
-        hint: "Read a chunk, write it completely, then read the next one. If you read faster than \
-               the client, the file accumulates in memory.",
+        hint: "Read a chunk, write it completely, and only then read the next chunk. If you read \
+               the file faster than the client receives it, the data accumulates in memory.",
         run: Heavy(memory),
     },
     Check {
         id: "memory-of-upload",
-        title: "Memory does not grow with what the client sends",
+        title: "Memory does not grow with the data that a client sends",
         clause: 12,
-        stimulus: "a client sends 128 MiB and reads nothing of a long file",
+        stimulus: "the file has 8 MiB; a client sends 128 MiB and reads nothing",
         expected: "the server's memory grows by less than 64 MiB",
         hint: "Discard the client's data as soon as you have read and counted it.",
         run: Heavy(memory_of_upload),
@@ -102,7 +109,8 @@ fn replaced_file(stage: &Stage) -> Outcome {
 }
 
 /// Connects a client, changes the length of the file after the client has received the file's first
-/// byte, and reads the rest. Returns the number of bytes of the file that the client received.
+/// byte, and reads the rest of the reply. Returns the client, the number of bytes of the file that
+/// the client received, and the end of the connection.
 fn change_length(
     stage: &Stage,
     server: &Server,
@@ -170,7 +178,8 @@ fn folder_instead(stage: &Stage) -> Outcome {
     server.expect_whole(noise(1000))
 }
 
-/// Expects an empty reply or the preamble. The check `missing-file` requires the preamble.
+/// Expects that the reply is empty or contains only the preamble. In contrast, the check
+/// `missing-file` requires the preamble.
 fn expect_at_most_preamble(server: &Server) -> Outcome {
     let client = server.connect()?;
     let (got, ending) = client.read_reply();
@@ -180,9 +189,9 @@ fn expect_at_most_preamble(server: &Server) -> Outcome {
     }
 }
 
-/// Starts a server for a short file, connects one client, and then extends the file. The first
-/// client is not measured, because a runtime may allocate memory for it. Returns the server and its
-/// memory in bytes.
+/// Starts a server for a short file, serves one client, and then extends the file. Returns the
+/// server and its memory use in bytes. The memory is measured after the first client, because a
+/// runtime may allocate memory for that client.
 fn serve_with_memory(stage: &Stage, bytes: u64) -> Result<(Server, u64), Stop> {
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
@@ -214,7 +223,8 @@ fn memory(stage: &Stage) -> Outcome {
 }
 
 fn memory_of_upload(stage: &Stage) -> Outcome {
-    // The client reads nothing, so the server is still sending when it receives the upload.
+    // The client reads nothing, so the server is still sending the file while it receives the
+    // upload.
     let (server, before) = serve_with_memory(stage, FILE_BYTES)?;
     let client = server.connect_small()?;
     for _ in 0..128 {

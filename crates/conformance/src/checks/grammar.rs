@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::verdict::{Outcome, Stop, demand};
 
-/// Parses the lines of a log.
+/// Parses the lines of a log. Fails if a line is not an event.
 pub fn parse(lines: &[String]) -> Result<Vec<Value>, Stop> {
     let parse = |line: &String| match serde_json::from_str::<Value>(line) {
         Ok(event) if event["event"].is_string() && event["at_us"].is_u64() => Ok(event),
@@ -18,13 +18,14 @@ pub fn parse(lines: &[String]) -> Result<Vec<Value>, Stop> {
 /// Checks that the events are in the order that the contract requires.
 pub fn expect_grammar(events: &[Value]) -> Outcome {
     let first = &events[0];
-    demand!(first["event"] == "listening", "expected listening as the first event, got {first}");
-    // Each value states whether the connection is open, and the number of its `file_ended` events.
+    demand!(first["event"] == "listening", "expected the first event to be listening, got {first}");
+    // For each connection, the map states whether the connection is open, and contains the number
+    // of `file_ended` events.
     let mut connections: HashMap<u64, (bool, u32)> = HashMap::new();
     let mut last_at_us = 0;
     for event in events {
         let at_us = event["at_us"].as_u64().unwrap_or(0);
-        demand!(at_us >= last_at_us, "expected at least {last_at_us} as at_us, got {event}");
+        demand!(at_us >= last_at_us, "expected at_us to be at least {last_at_us}, got {event}");
         last_at_us = at_us;
         let Some(conn) = event["conn"].as_u64() else { continue };
         let name = event["event"].as_str().unwrap_or_default();

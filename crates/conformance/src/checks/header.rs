@@ -1,9 +1,9 @@
-//! Checks the response header of the http preamble.
+//! Checks the response header that the `http` preamble contains.
 
 use super::common::*;
 use crate::difference::shown;
 
-/// Sends a GET request. Expects a header with this status, and then the content. Returns the
+/// Sends a GET request. Expects a header with the given status, and then the content. Returns the
 /// header.
 pub fn expect_http(server: &Server, status: &str, content: &[u8]) -> Result<String, Stop> {
     let client = server.connect()?;
@@ -38,7 +38,7 @@ fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
     Ok(())
 }
 
-/// Returns the value of a field.
+/// Returns the value of a header field, or `None` if the header does not contain the field.
 pub fn field<'h>(header: &'h str, name: &str) -> Option<&'h str> {
     let fields = header.lines().skip(1).filter_map(|line| line.split_once(':'));
     let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));

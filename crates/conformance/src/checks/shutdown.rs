@@ -16,17 +16,18 @@ pub const CHECKS: &[Check] = &[
         id: "sigterm",
         title: "SIGTERM ends an idle server with exit code 0",
         clause: 10,
-        stimulus: "a client is served and disconnects; then SIGTERM",
+        stimulus: "a client reads the whole reply and disconnects; then the server gets SIGTERM",
         expected: "exit code 0 within 4 s, and no process listens on the port",
-        hint: "Handle SIGTERM: stop accepting, wait until clients have finished, and exit with 0. \
-               Without a handler, the signal kills the process, and the exit code is not 0.",
+        hint: "Handle SIGTERM. Stop accepting, wait until all connections have ended, and exit \
+               with code 0. Without a handler, the signal kills the process, and the exit code is \
+               not 0.",
         run: Light(|stage| expect_idle_exit(stage, Signal::Terminate)),
     },
     Check {
         id: "sigint",
         title: "SIGINT (Ctrl-C) ends an idle server with exit code 0",
         clause: 10,
-        stimulus: "a client is served and disconnects; then SIGINT",
+        stimulus: "a client reads the whole reply and disconnects; then the server gets SIGINT",
         expected: "exit code 0 within 4 s, and no process listens on the port",
         hint: "Handle SIGINT and SIGTERM in the same way.",
         run: Light(|stage| expect_idle_exit(stage, Signal::Interrupt)),
@@ -35,7 +36,7 @@ pub const CHECKS: &[Check] = &[
         id: "second-signal",
         title: "A second signal ends the server immediately",
         clause: 10,
-        stimulus: "a client reads nothing of a large file; the server gets SIGTERM, and a second \
+        stimulus: "a client does not read the large file; the server gets SIGTERM, and another \
                    SIGTERM 0.3 s later",
         expected: "the process ends within 1 s",
         hint: "At the second signal, exit without waiting for the grace period.",
@@ -45,9 +46,9 @@ pub const CHECKS: &[Check] = &[
         id: "sigterm-finish",
         title: "After SIGTERM, a client that reads gets the rest of the file",
         clause: 10,
-        stimulus: "a client has read 100 kB of 4 MiB at SIGTERM; it pauses, another client \
-                   connects, and the first one continues to read",
-        expected: "the first client gets preamble, file, FIN; the other one is not served; exit \
+        stimulus: "a client reads 100 kB of 4 MiB; the server gets SIGTERM; another client \
+                   connects; the first client reads the rest",
+        expected: "the first client gets preamble, file, FIN; the other client is not served; exit \
                    code 0",
         hint: "Stop accepting immediately, but wait for the open connections.",
         run: Light(sigterm_finish),
@@ -56,28 +57,30 @@ pub const CHECKS: &[Check] = &[
         id: "sigterm-disconnect",
         title: "After the grace period, non-reading clients are disconnected",
         clause: 10,
-        stimulus: "three clients read nothing of a large file at SIGTERM; two of them disconnect \
-                   one after another",
+        stimulus: "three clients do not read the large file; the server gets SIGTERM; two of the \
+                   clients disconnect, one after the other",
         expected: "exit code 0 after the grace period (default: 5 s); if the server logs JSON \
-                   events, one disconnected per client",
-        hint: "Wait for the connections to end, but only for a limited time. Then close them.",
+                   events, one disconnected event per client",
+        hint: "Wait until all connections have ended or the grace period has expired. Then close \
+               the connections that are still open.",
         run: Light(sigterm_disconnect),
     },
     Check {
         id: "closed-stdout",
         title: "A closed stdout does not stop the server",
         clause: 11,
-        stimulus: "the reader of the server's stdout has ended; 300 clients send requests",
+        stimulus: "the server's stdout is a pipe whose read end is closed; 300 clients send \
+                   requests",
         expected: "each client gets the whole file; SIGTERM ends the server without an error",
-        hint: "A write to a closed pipe fails, or ends the process (SIGPIPE, a panic in \
-               println!). Ignore the signal and the error.",
+        hint: "A write to a closed pipe causes SIGPIPE or an error. Ignore the signal and the \
+               error. In Rust, do not use println!, because it panics after a failed write.",
         run: Light(|stage| expect_independence(stage, Stdout::Closed, 300)),
     },
     Check {
         id: "unread-stdout",
         title: "An unread stdout does not block clients",
         clause: 11,
-        stimulus: "nothing reads the server's stdout, which is a pipe; 1000 clients send requests",
+        stimulus: "the server's stdout is a pipe that nothing reads; 1000 clients send requests",
         expected: "each client gets the whole file; SIGTERM ends the server without an error",
         hint: "Printing to a full pipe blocks the thread that prints. Put the lines into a queue \
                of limited length, and count the lines that do not fit.",
@@ -113,7 +116,7 @@ fn second_signal(stage: &Stage) -> Outcome {
     let stalled = server.connect_small()?;
     stalled.read_exactly(1)?;
     server.process.signal(Signal::Terminate);
-    // Without the pause, the two signals would be delivered as one.
+    // Without this pause, the kernel would deliver the two signals as one signal.
     thread::sleep(Duration::from_millis(300));
     server.process.signal(Signal::Terminate);
     server.expect_end(Duration::from_secs(1)).map(drop)
@@ -125,7 +128,7 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
     let client = server.connect_small()?;
     let mut got = client.read_exactly(100_000)?;
     server.process.signal(Signal::Terminate);
-    // A server without a grace period, or with a shorter one, ends during this pause.
+    // If the grace period is missing or too short, the server exits during this pause.
     thread::sleep(stage.target.grace / 2);
     if let Ok(late) = server.connect() {
         let bytes = late.read_until_end(Duration::from_millis(300)).0.len();
@@ -161,8 +164,9 @@ fn sigterm_disconnect(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-/// Expects that clients are served, regardless of the state of stdout. Each client causes at least
-/// one line in the log, and the lines of all clients do not fit into a program's buffer.
+/// Expects that the server serves its clients, regardless of the state of its stdout. Each client
+/// causes at least one line in the log. A program's output buffer cannot hold the lines of all
+/// clients.
 fn expect_independence(stage: &Stage, stdout: Stdout, clients: usize) -> Outcome {
     const REPLY_LIMIT: Duration = Duration::from_secs(5);
     const LIMIT: Duration = Duration::from_secs(30);
@@ -183,8 +187,8 @@ fn expect_independence(stage: &Stage, stdout: Stdout, clients: usize) -> Outcome
     if !Signal::EXIST {
         return Ok(());
     }
-    // The server prints its buffered lines when it ends. The check `sigterm` tests whether a server
-    // handles SIGTERM.
+    // A server may print its buffered lines only when it exits. A server without a handler for
+    // SIGTERM does not fail here, because the check `sigterm` tests the handler.
     server.process.signal(Signal::Terminate);
     let status = server.expect_end(stage.target.grace_limit())?;
     let actual = describe_exit(status);

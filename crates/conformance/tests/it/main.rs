@@ -1,8 +1,8 @@
 //! Tests of the checks and of the program:
 //!
-//! - every sibling passes every check,
-//! - each mutant fails the checks that must detect its bug,
-//! - the program reports commands that it cannot check.
+//! - Every sibling passes every check.
+//! - Each mutant fails the checks that must detect the mutant's bug.
+//! - The program reports commands that it cannot check.
 
 mod mutants;
 mod program;
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
         .into_iter()
         .flat_map(|approach| checks().map(move |check| (approach, check)))
         .partition(|(_, check)| check.is_heavy());
-    // The longest check runs first, so that no other test waits for it at the end.
+    // The longest check starts first, so that it does not run alone at the end.
     light.sort_by_key(|(_, check)| check.id != "slow-reader");
     let mut light: Vec<Trial> = light.into_iter().map(trial).collect();
     let mut heavy: Vec<Trial> = heavy.into_iter().map(trial).collect();
@@ -33,7 +33,7 @@ fn main() -> ExitCode {
     heavy.extend(heavy_mutants);
 
     let mut arguments = Arguments::from_args();
-    // The light tests mostly wait.
+    // The light tests mostly wait, so many of them run concurrently.
     arguments.test_threads = arguments.test_threads.or(Some(LIGHT_JOBS));
     let light = libtest_mimic::run(&arguments, light);
     arguments.test_threads = Some(HEAVY_JOBS);
@@ -58,7 +58,7 @@ fn trial((approach, check): (&'static Approach, &'static Check)) -> Trial {
     })
 }
 
-/// Returns a module's tests, which fail by panicking.
+/// Returns the trials for the tests of a module. A test fails if it panics.
 fn trials(module: &str, tests: &[(&str, fn())]) -> Vec<Trial> {
     let trial = |&(name, test): &(&str, fn())| {
         Trial::test(format!("{module}::{name}"), move || -> Result<(), Failed> {

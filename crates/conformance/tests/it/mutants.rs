@@ -1,5 +1,5 @@
-//! Tests of the checks themselves. Each mutant fails the checks that must detect its bug, with the
-//! expected message. The correct server passes all checks.
+//! Tests of the checks themselves. Each mutant fails the checks that must detect the mutant's bug,
+//! and each failure has the expected message. The correct server passes all checks.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -10,7 +10,8 @@ use libtest_mimic::{Failed, Trial};
 
 use crate::checks;
 
-/// The name of a mutant, a check that must fail for it, and part of the expected message.
+/// Each entry contains the name of a mutant, a check that the mutant must fail, and part of the
+/// expected message.
 const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("small-backlog", "backlog", "expected 1000 clients in the accept queue, got"),
     ("waits-for-request", "preamble", "expected the first byte within 2 s, got a timeout"),
@@ -88,7 +89,7 @@ pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
     (light, heavy)
 }
 
-/// Returns a target that starts a mutant, or the correct server.
+/// Returns a target that starts a mutant, or the correct server if `mutant` is `None`.
 fn target(mutant: Option<&str>) -> Target {
     let mut words = vec![env!("CARGO_BIN_EXE_mutants").to_owned()];
     words.extend(mutant.into_iter().flat_map(|name| ["--bug".to_owned(), name.to_owned()]));
@@ -117,7 +118,8 @@ fn assert_passes(check: &'static Check) -> Result<(), Failed> {
 
 fn every_mutant_is_detected_by_a_check() {
     let output = Command::new(env!("CARGO_BIN_EXE_mutants")).arg("--list").output();
-    let list = String::from_utf8(output.expect("the program starts").stdout).expect("UTF-8");
+    let list = String::from_utf8(output.expect("the program starts").stdout)
+        .expect("the list is valid UTF-8");
     let mutants: BTreeSet<&str> = list.lines().filter_map(|line| line.split(' ').next()).collect();
     let detected: BTreeSet<&str> = EXPECTED_FAILURES.iter().map(|&(name, _, _)| name).collect();
     assert_eq!(mutants, detected);

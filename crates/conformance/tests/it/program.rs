@@ -51,7 +51,7 @@ fn assert_unable(output: &Output, why: &str) {
 }
 
 fn a_command_that_exits_is_an_error() {
-    // Cargo is available wherever tests run, and has no subcommand with this name.
+    // Cargo is available wherever tests run. It does not have a subcommand with this name.
     let output = conformance(&["--", env!("CARGO"), "no-such-subcommand", "{file}", "{port}"]);
     assert_unable(&output, "ended before it listened; the server's process ended: exit code ");
     let stderr = text(&output.stderr);
@@ -75,8 +75,8 @@ fn the_exit_code_is_0_if_all_checks_pass() {
     assert!(stdout.contains("1 passed, 0 failed, 0 skipped"), "{stdout}");
 }
 
-/// The command contains the path of the program if Cargo did not start the program, for example in
-/// a release.
+/// If Cargo did not start the program, for example in a release, the command contains the path of
+/// the program.
 #[cfg(target_os = "linux")]
 fn a_failure_names_a_command_that_repeats_the_check() {
     let program = env!("CARGO_BIN_EXE_conformance");
@@ -98,7 +98,7 @@ fn a_failure_names_a_command_that_repeats_the_check() {
 
 fn json_contains_the_check_and_the_verdict() {
     let output = conformance(&["--approach", "smol", "--only", "size-1", "--format", "json"]);
-    let json: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    let json: Value = serde_json::from_slice(&output.stdout).expect("stdout is one JSON document");
     let check = &json["checks"][0];
     assert_eq!(check["id"], "size-1");
     assert_eq!(check["server"], "smol");
@@ -123,12 +123,12 @@ fn earlier_names_are_accepted_but_not_shown() {
     assert!(stdout.contains("1 passed"), "{stdout}");
     let list = text(&conformance(&["--list"]).stdout);
     for (earlier, name) in conformance::RENAMED {
-        assert!(list.contains(&format!(" {name} ")), "`{name}` is not in the list");
-        assert!(!list.contains(&format!(" {earlier} ")), "`{earlier}` is in the list");
+        assert!(list.contains(&format!(" {name} ")), "expected `{name}` in:\n{list}");
+        assert!(!list.contains(&format!(" {earlier} ")), "expected no `{earlier}` in:\n{list}");
     }
 }
 
-/// The server starts a new session, so that killing its process group is not sufficient.
+/// The server runs in a new session, so killing the process group is not sufficient.
 #[cfg(target_os = "linux")]
 fn an_interrupt_at_any_moment_leaves_nothing_behind() {
     harness::testing::interrupt(std::time::Duration::from_millis(1300), || {
@@ -151,16 +151,16 @@ mod unix {
 
     use super::{assert_unable, conformance};
 
-    /// The time limit for a server that never listens.
+    /// The time limit for the program to report that a server does not listen.
     const LISTEN_LIMIT: Duration = Duration::from_secs(15);
 
     pub fn a_server_on_another_port_is_an_error() {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = free.local_addr().expect("an address").port();
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = free.local_addr().expect("the listener has an address").port();
         drop(free);
-        let this = std::env::current_exe().expect("this program");
+        let this = std::env::current_exe().expect("this program has a path");
         let server = format!("serve-std {{file}} --host 127.0.0.1 --port {port}");
-        // The shell receives the port, but does not pass it to the server.
+        // The shell receives the port but does not pass it to the server.
         let command = format!("sh -c 'exec \"$0\" {server}' {} {{port}}", this.display());
         let started = Instant::now();
         assert_unable(&conformance(&["--", &command]), "no process listens on port");
@@ -172,8 +172,8 @@ mod unix {
     }
 
     pub fn an_interrupt_leaves_no_server_behind() {
-        // This server never listens, but writes its process id to a file.
-        let folder = tempfile::tempdir().expect("a temporary folder");
+        // This server never listens, but it writes its process id to a file.
+        let folder = tempfile::tempdir().expect("the system creates a temporary folder");
         let pid_file = folder.path().join("pid");
         let script = "echo $$ > \"$0\"; while :; do sleep 1; done";
         let mut checker = Command::new(env!("CARGO_BIN_EXE_conformance"))
@@ -190,7 +190,7 @@ mod unix {
         assert_eq!(checker.wait().expect("the program ends").code(), Some(130));
         let server = server().expect("the server wrote its process id");
         wait_until("the server is gone", || {
-            // On Linux, this process is now the parent of the server, and must reap the zombie.
+            // On Linux, this process is now the parent of the server's process and must reap it.
             let _ = waitpid(Some(server), WaitOptions::NOHANG);
             test_kill_process(server).is_err()
         });
@@ -199,7 +199,7 @@ mod unix {
     fn wait_until(what: &str, holds: impl Fn() -> bool) {
         let started = Instant::now();
         while !holds() {
-            assert!(started.elapsed() < Duration::from_secs(10), "timed out after 10 s: {what}");
+            assert!(started.elapsed() < Duration::from_secs(10), "expected within 10 s: {what}");
             std::thread::yield_now();
         }
     }

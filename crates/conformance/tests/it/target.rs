@@ -21,13 +21,14 @@ fn of(command: &str) -> io::Result<Target> {
 }
 
 fn a_command_consists_of_words() {
-    let target = of("/usr/bin/node 'my server.mjs' {file} --port={port}").expect("a valid command");
+    let target =
+        of("/usr/bin/node 'my server.mjs' {file} --port={port}").expect("the command is valid");
     assert_eq!(target.name, "node");
     assert_eq!(target.arguments, "-- /usr/bin/node 'my server.mjs' {file} '--port={port}'");
 }
 
 fn placeholders_are_required() {
-    let error = |command| of(command).expect_err("an invalid command").to_string();
+    let error = |command| of(command).expect_err("the command is invalid").to_string();
     assert!(error("node server.mjs {port}").contains("{file}"));
     assert!(error("node server.mjs {file}").contains("{port}"));
     assert!(error("").contains("no command"));

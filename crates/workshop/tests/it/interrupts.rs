@@ -13,10 +13,11 @@ use crate::sample::{Sample, server};
 /// The interrupts occur within this time after the start.
 const SPAN: Duration = Duration::from_secs(1);
 
-/// The learner's code of a server that sends nothing, so that the checks take longer than `SPAN`.
+/// The learner's code for a server that sends nothing, so that the checks take longer than `SPAN`.
 const NO_REPLY: &str = "std::thread::sleep(std::time::Duration::MAX);";
 
-/// A compiler that creates a temporary folder and does not remove it, as a killed compiler does.
+/// A compiler that creates a temporary folder. Like a killed compiler, it does not remove the
+/// folder.
 const COMPILER: &str = "#!/bin/sh\nmktemp -d >/dev/null\nexec \"$@\"\n";
 
 #[test]

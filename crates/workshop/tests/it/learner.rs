@@ -230,7 +230,7 @@ fn a_solution_requires_confirmation() {
     assert_contains(&sample.run(&["list"]).1, &["solution seen"]);
 }
 
-/// Simulates a program from a release in a clone of the kit on a computer without Rust.
+/// Simulates that a learner without Rust runs a released program in a clone of the kit.
 #[test]
 fn without_cargo_the_current_folder_is_used_and_a_command_is_graded() {
     let sample = Sample::new();
@@ -297,8 +297,8 @@ mod signals {
         Command::new("kill").args([name, pid]).output().unwrap().status.success()
     }
 
-    /// Returns whether a process runs. A zombie does not count, because this process adopts zombies
-    /// if other tests run `interrupt`.
+    /// Returns whether a process runs. A zombie does not count as running, because this process
+    /// adopts zombies if other tests run `interrupt`.
     fn is_running(pid: &str) -> bool {
         let ps = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
         !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
@@ -307,7 +307,7 @@ mod signals {
     #[test]
     fn an_interrupt_stops_the_server() {
         let sample = Sample::new();
-        // The server runs, but does not listen, so that the check waits.
+        // The server runs but does not listen, so the check waits.
         sample.learner_writes(&server(CORRECT).replace(
             "let listener",
             "loop { std::thread::park() }\n    #[allow(unreachable_code)]\n    let listener",
@@ -336,7 +336,7 @@ mod signals {
         let pid_file = sample.path("pid");
         let mut run = sample.command(&["run", "1", "--port", &port.to_string()]);
         let run = run.env("PID_FILE", &pid_file).spawn().unwrap();
-        // The server has replaced the runner's process.
+        // The server's process has replaced the runner's process.
         assert_eq!(read_when_written(&pid_file), run.id().to_string());
         let mut reply = Vec::new();
         wait_for("a reply", || {

@@ -1,4 +1,4 @@
-//! Tests the commands for learners and authors, with a small folder of exercises.
+//! Tests of the commands for learners and authors, with a small folder of exercises.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 fn wait_for(what: &str, mut is_true: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_true() {
-        assert!(started.elapsed() < sample::TIMEOUT, "timed out waiting for {what}");
+        assert!(started.elapsed() < sample::TIMEOUT, "timed out while waiting for {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }

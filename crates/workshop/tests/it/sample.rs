@@ -13,8 +13,8 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_workshop");
 /// The time limit for each step of a test, even on a busy computer.
 pub const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// The source of a server, in which `REPLY` is replaced. The server writes its process id to the
-/// file in `PID_FILE`.
+/// The source of a server. The learner's code replaces `REPLY`. The server writes its process id to
+/// the file that the variable `PID_FILE` names.
 const SERVER: &str = r#"use std::io::{self, Write};
 use std::net::{TcpListener, TcpStream};
 use std::{env, fs, process};
@@ -137,7 +137,7 @@ impl Sample {
         fs::read_to_string(self.path(file)).unwrap()
     }
 
-    /// Writes a file, and creates its folders.
+    /// Writes a file. Creates the folders of the file if they do not exist.
     pub fn write(&self, file: &str, text: &str) {
         let path = self.folder.path().join(file);
         fs::create_dir_all(path.parent().unwrap()).unwrap();

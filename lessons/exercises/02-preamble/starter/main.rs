@@ -1,6 +1,6 @@
 //! The server of exercise 02, which must send exactly ten bytes.
 //!
-//! `exercise-02 FILE PORT` listens on 127.0.0.1. FILE is not used before exercise 03.
+//! `exercise-02 FILE PORT` listens on 127.0.0.1. FILE is first used in exercise 03.
 
 use std::env;
 use std::io::{self, Write};
@@ -23,5 +23,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
-    port.parse().expect("PORT must be a number up to 65535")
+    port.parse().expect("PORT must be a number from 0 to 65535")
 }

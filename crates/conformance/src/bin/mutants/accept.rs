@@ -18,14 +18,14 @@ use crate::reply::Client;
 pub struct Sockets(Mutex<Vec<Weak<TcpStream>>>);
 
 impl Sockets {
-    /// Returns the list without the sockets that are closed.
+    /// Locks the list and removes the sockets that are closed.
     fn open(&self) -> MutexGuard<'_, Vec<Weak<TcpStream>>> {
         let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.retain(|socket| socket.strong_count() > 0);
         sockets
     }
 
-    /// Shuts down all sockets, which wakes the threads that use them.
+    /// Shuts down all sockets to wake the threads that use them.
     pub fn shut_down(&self) {
         for stream in self.open().iter().filter_map(Weak::upgrade) {
             let _ = stream.shutdown(Shutdown::Both);
@@ -44,7 +44,8 @@ pub fn accept_loop(
     while let Some(permit) = server.acquire_blocking() {
         let served = match listener.accept() {
             Ok((stream, _)) if server.shutdown.is_requested() => {
-                // The connection was accepted too late. Dropping the stream resets the connection.
+                // The shutdown has already started. With a linger time of zero, dropping the stream
+                // resets the connection.
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 continue;
             }
@@ -72,7 +73,7 @@ fn serve(permit: Permit, stream: TcpStream, peer: SocketAddr, sockets: &Sockets)
         return Ok(());
     }
     let work = move || handle_connection(client);
-    // If no thread can be started, dropping the closure closes the connection. A later call may
-    // succeed.
+    // If the system cannot start a thread, the closure is dropped, which closes the connection. The
+    // system may be able to start a thread for a later client.
     thread::Builder::new().stack_size(STACK_BYTES).spawn(work).map(drop)
 }

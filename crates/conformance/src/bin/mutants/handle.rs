@@ -16,7 +16,7 @@ use crate::reply::{Client, send_file};
 /// bytes.
 pub const STACK_BYTES: usize = 128 * 1024;
 
-/// Serves one connection, and logs its end.
+/// Serves one connection and logs its end.
 pub fn handle_connection(client: Client) {
     let Client { stream, conn, .. } = &client;
     match mutant::active() {
@@ -26,7 +26,7 @@ pub fn handle_connection(client: Client) {
             let _ = stream.peek(&mut [0]);
             let _ = stream.set_read_timeout(None);
         }
-        // The thread that prints the events holds the lock while the pipe is full.
+        // While the pipe is full, the thread that prints the events holds the lock on stdout.
         Some(Mutant::WaitsForLog) => drop(io::stdout().lock()),
         Some(Mutant::ExitsOnClosedStdout) if writeln!(io::stdout(), "connected").is_err() => {
             process::exit(101);
@@ -70,7 +70,7 @@ fn serve(client: &Client) -> io::Result<()> {
     })
 }
 
-/// Ends the reply. Shuts down the write half, and waits until the client has shut down its write
+/// Ends the reply. Shuts down the write half and waits until the client has shut down its write
 /// half or the linger timeout has expired. If the server closed the socket earlier, the kernel
 /// would answer further data from the client with an RST.
 fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::Result<()> {
@@ -86,8 +86,8 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
     drained.recv_timeout(linger_timeout).unwrap_or_else(|_| client.conn.linger_expired())
 }
 
-/// Reads and discards what the client sends until end of file. End of file only means that the
-/// client sends no more data. The reply continues.
+/// Reads and discards the client's data until end of file. End of file only means that the client
+/// sends no more data. The server continues to send the reply.
 fn drain(client: &Client) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     let mut stored = Vec::new();
@@ -97,8 +97,8 @@ fn drain(client: &Client) -> io::Result<()> {
                 Some(Mutant::HalfCloseAsDisconnect) => {
                     return client.stream.shutdown(Shutdown::Both);
                 }
-                // Without a limit, the loop would never end. Ten seconds are sufficient for the
-                // check.
+                // Without a time limit, this loop would never end. The check needs less than ten
+                // seconds.
                 Some(Mutant::SpinsAfterFin)
                     if client.connected_at.elapsed() < Duration::from_secs(10) => {}
                 _ => return Ok(()),

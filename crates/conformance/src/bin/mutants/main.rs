@@ -1,6 +1,6 @@
 //! A small correct file server, and its mutants. The server fulfills the whole contract with
 //! blocking std I/O and two threads per connection. `--bug NAME` gives the server one deliberate
-//! bug. The code of each bug is next to the correct code, and contains the name of its [`Mutant`].
+//! bug. The code of each bug is next to the correct code and contains the name of the [`Mutant`].
 //!
 //! `mutants --list` lists the mutants. `mutants --bug never-reads river.webp 4000` runs a mutant.
 
@@ -25,7 +25,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use accept::{Sockets, accept_loop};
 use mutant::Mutant;
 
-/// Serve a file correctly, or with one deliberate bug
+/// Serve a file correctly or with one deliberate bug
 #[derive(Clone, Debug, Parser)]
 #[command(name = "mutants", after_help = "To list all bugs, run `mutants --list`.")]
 struct Arguments {
@@ -73,7 +73,7 @@ fn preamble(text: &str) -> Result<Preamble, String> {
 fn main() -> ExitCode {
     if env::args_os().skip(1).eq(["--list"]) {
         for mutant in Mutant::value_variants() {
-            let value = mutant.to_possible_value().expect("no variant is skipped");
+            let value = mutant.to_possible_value().expect("every variant has a value");
             let bug = value.get_help().unwrap_or_default();
             let _ = writeln!(io::stdout(), "{:30} {bug}", value.get_name());
         }
@@ -119,8 +119,8 @@ fn run(arguments: Arguments) -> Result<()> {
         SockRef::from(&listener).listen(5)?;
     }
     let addr = listener.local_addr()?;
-    // At shutdown, the server connects to itself, which wakes `accept`. The socket is created now,
-    // because the process may have no unused file descriptor at that time.
+    // At shutdown, the server connects to itself to wake `accept`. The socket is created now,
+    // because the process may not have an unused file descriptor at shutdown.
     let waker = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     let server = Arc::new(Server::new(config, EventLog::to_stdout(LogFormat::Json)?));
     stop_on_signals(&server)?;
@@ -162,7 +162,7 @@ fn stop_on_signals(server: &Arc<Server>) -> io::Result<()> {
     thread::Builder::new().spawn(wait).map(drop)
 }
 
-/// Does nothing. On Windows, Ctrl-C ends the process without a handler.
+/// Does nothing, because Ctrl-C ends the process on Windows even without a handler.
 #[cfg(not(unix))]
 fn stop_on_signals(_server: &Arc<Server>) -> io::Result<()> {
     Ok(())

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 static ACTIVE: OnceLock<Option<Mutant>> = OnceLock::new();
 
-/// Selects the bug of this program, or none.
+/// Selects the bug of this program. `None` selects the correct server.
 pub fn activate(mutant: Option<Mutant>) {
     ACTIVE.get_or_init(|| mutant);
 }
@@ -15,115 +15,120 @@ pub fn active() -> Option<Mutant> {
 }
 
 impl Mutant {
-    /// Returns whether this program has this bug.
+    /// Returns whether this program has the bug.
     pub fn is_active(self) -> bool {
         active() == Some(self)
     }
 }
 
-/// A server with one deliberate bug. `mutants --list` prints the documentation of the variants: the
-/// server's behavior, and its effect. The variants are in the order of the contract's clauses.
+/// A server with one deliberate bug. `mutants --list` prints the documentation of each variant,
+/// which states the server's behavior and the effect of this behavior. The variants are in the
+/// order of the contract's clauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mutant {
     // These mutants violate clause 1 (bind).
-    /// Listens with a backlog of 5: in a burst, the kernel drops SYNs, and clients wait for 1 s
+    /// Listens with a backlog of 5, so the kernel drops SYNs in a burst, and clients wait for 1 s
     SmallBacklog,
     // These mutants violate clause 2 (immediate reply).
-    /// Writes nothing until the client sends something: a silent client gets no bytes
+    /// Writes nothing until the client sends data, so a silent client gets no bytes
     WaitsForRequest,
-    /// Waits a third of a second for a request: a silent client gets the whole file, but late
+    /// Waits for a request for a third of a second, so a silent client gets the whole file late
     WaitsBriefly,
-    /// Reads the file once, at startup: clients never get the new content of a replaced file
+    /// Reads the file only at startup, so clients never get the new content of a replaced file
     FileReadOnce,
-    /// Ends the bare preamble with CRLF CRLF: the reply has two extra bytes
+    /// Ends the bare preamble with CRLF CRLF, so the reply has two extra bytes
     WrongNewline,
-    /// Omits Content-Length from the http header: a client cannot detect a truncated file
+    /// Omits Content-Length from the http header, so a client cannot detect a truncated file
     HttpWithoutLength,
-    /// Sends a Content-Length that is one byte too large: a client waits for that byte
+    /// Sends a Content-Length that is one byte too large, so a client waits for another byte
     WrongLength,
     // These mutants violate clause 3 (chunks).
-    /// Reads the whole file for each connection: each slow client occupies that much memory
+    /// Reads the whole file for each connection, so each slow client occupies that much memory
     WholeFileInMemory,
-    /// Sends the whole file as one chunk and ignores `--chunk`: the log has one `chunk` event
+    /// Sends the whole file as one chunk and ignores `--chunk`, so the log has one `chunk` event
     WholeFileAsOneChunk,
-    /// Does not send the last chunk unless it is full: the end of the file is missing
+    /// Does not send the last chunk unless it is full, so the end of the file is missing
     LosesLastPartialChunk,
     // These mutants violate clause 4 (length).
-    /// Sends zeros if the file has shrunk: the length is correct, but the content is not
+    /// Sends zeros if the file has shrunk, so the length is correct, but the content is not
     PadsShrunkFile,
-    /// Reads to the current end of the file: if the file has grown, the client gets too many bytes
+    /// Reads to the current end of the file, so a client gets too many bytes if the file grows
     FollowsGrowth,
     // These mutants violate clause 5 (reading while sending).
-    /// Does not read while it sends: a client that uploads before it reads waits forever
+    /// Does not read while it sends, so a client that uploads before it reads waits forever
     NeverReads,
-    /// Logs every read as a `data` event: a client that sends a lot of data fills the log
+    /// Logs every read as a `data` event, so a client that sends a lot of data fills the log
     FloodsLog,
     // These mutants violate clause 6 (half-close).
-    /// Keeps reading after the client's FIN: each half-closed connection costs a full core
+    /// Keeps reading after the client's FIN, so each half-closed connection occupies a core
     SpinsAfterFin,
-    /// Closes the connection at the client's FIN: a client that half-closes gets a partial file
+    /// Closes the connection at the client's FIN, so a client that half-closes gets a partial file
     HalfCloseAsDisconnect,
     // These mutants violate clause 7 (lingering close).
-    /// Closes right after the last byte: the RST for later data destroys data in transit
+    /// Closes the socket right after the last byte, so the RST for later data destroys data in
+    /// transit
     CloseWithoutDrain,
-    /// Writes, closes, and never reads: the RST for an unread request destroys the end of the file
+    /// Never reads from the client and closes the socket, so the RST for an unread request destroys
+    /// data in transit
     WriteAndClose,
-    /// Never shuts down its write half: the client gets all bytes, but no end of file
+    /// Never shuts down its write half, so the client gets all bytes, but no end of file
     NoFin,
-    /// Has no linger timeout: a connection that the client never closes stays open forever
+    /// Has no linger timeout, so a connection that the client never closes stays open forever
     NoLingerTimeout,
     // These mutants violate clause 8 (errors end one connection).
-    /// Exits when a client resets its connection: all other clients are disconnected
+    /// Exits when a client resets its connection, so all other clients are disconnected
     ExitsOnReset,
-    /// Keeps the file open when its client disconnects early: eventually no descriptor is left
+    /// Keeps the file open when a client disconnects early, so eventually no descriptor is left
     LeaksDescriptors,
-    /// Waits forever for a non-reading client: the client occupies a socket, a file and two threads
+    /// Waits forever for a non-reading client, which occupies a socket, a file and two threads
     NoStallTimeout,
-    /// Measures the stall timeout from the start of the connection: slow clients are disconnected
+    /// Measures the stall timeout from the start of the connection, so slow clients are
+    /// disconnected
     ResetsSlowReaders,
-    /// Exits when the file is missing: all later connections are refused
+    /// Exits when the file is missing, so all later connections are refused
     ExitsOnMissingFile,
-    /// Hangs when the file is missing: a client gets no byte and no end of file
+    /// Hangs when the file is missing, so a client gets neither bytes nor end of file
     HangsOnMissingFile,
     // These mutants violate clause 9 (accepting connections).
-    /// Serves one client at a time: the next client gets nothing until the previous one disconnects
+    /// Serves one client at a time, so the next client waits until the previous client disconnects
     Sequential,
-    /// Serves at most 64 clients, as a thread pool does: 64 non-reading clients block new clients
+    /// Serves at most 64 clients, as a thread pool does, so 64 non-reading clients block new
+    /// clients
     PoolOfThreads,
-    /// Sends with blocking calls on the only thread of an executor: one client blocks the others
+    /// Sends with blocking calls on the only thread of an executor, so one client blocks all others
     BlockingOnExecutor,
-    /// Uses `accept()?`: the first error ends the accept loop, and new connections are refused
+    /// Uses `accept()?`, so the first error ends the accept loop, and new connections are refused
     AcceptErrorEndsLoop,
-    /// Retries immediately when no descriptor is left: each attempt costs CPU time and logs an
-    /// `error`
+    /// Retries `accept` immediately when no descriptor is left, so each attempt costs CPU time and
+    /// logs an `error`
     BusyAccept,
-    /// Releases a permit as soon as its client is accepted: there is no connection limit
+    /// Releases a permit as soon as the client is accepted, so there is no connection limit
     IgnoresLimit,
-    /// Closes new connections at the connection limit: new clients get no bytes, only end of file
+    /// Closes new connections at the connection limit, so new clients get only end of file
     DropsAtLimit,
     // These mutants violate clause 10 (shutdown).
-    /// Ignores SIGTERM and SIGINT: only SIGKILL ends the server
+    /// Ignores SIGTERM and SIGINT, so only SIGKILL ends the server
     IgnoresSigterm,
-    /// Ignores the second signal: a user who presses Ctrl-C twice waits for the grace period
+    /// Ignores the second signal, so a user who presses Ctrl-C twice waits for the grace period
     IgnoresSecondSignal,
-    /// Keeps accepting during the grace period: a client that connects after SIGTERM is served
+    /// Keeps accepting during the grace period, so a client that connects after SIGTERM is served
     AcceptsInGrace,
-    /// Has no grace period: at SIGTERM every connected client loses the rest of the file
+    /// Has no grace period, so every connected client loses the rest of the file at SIGTERM
     DisconnectsAtShutdown,
     // These mutants violate clause 11 (events).
-    /// Logs `disconnected` twice: the log reports the end of more connections than the server had
+    /// Logs `disconnected` twice, so the log has more `disconnected` events than `connected` events
     DisconnectedTwice,
     /// Logs `file_ended` whenever it stops sending the file, even if the client disconnected early
     FileEndedTooEarly,
-    /// Waits until its log is read: if nothing reads stdout, all clients are blocked
+    /// Waits until its log is read, so all clients are blocked if nothing reads stdout
     WaitsForLog,
-    /// Exits when stdout is closed, as if `println!` had panicked: all clients are disconnected
+    /// Exits when stdout is closed, as if `println!` had panicked, so all clients are disconnected
     ExitsOnClosedStdout,
     // These mutants violate clause 12 (nothing else is served).
-    /// Serves the file that the request names: every file in the same directory is public
+    /// Serves the file that the request names, so every file in the same directory is public
     RequestChoosesFile,
-    /// Logs the client's bytes without escaping: a client can forge events
+    /// Logs the client's bytes without escaping, so a client can forge events
     UnescapedLog,
-    /// Keeps everything that the client sends: an upload fills the memory
+    /// Keeps everything that the client sends, so an upload fills the memory
     StoresEverything,
 }

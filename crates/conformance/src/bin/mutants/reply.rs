@@ -16,8 +16,8 @@ use crate::mutant::{self, Mutant};
 /// The content of the file at startup, for [`Mutant::FileReadOnce`].
 pub static STARTUP_CONTENT: OnceLock<Vec<u8>> = OnceLock::new();
 
-/// A lock that [`Mutant::BlockingOnExecutor`] holds while it sends, so that it sends to one client
-/// at a time.
+/// A lock that [`Mutant::BlockingOnExecutor`] holds while it sends to a client, so that all other
+/// clients have to wait.
 static ONLY_THREAD: Mutex<()> = Mutex::new(());
 
 /// A connected client. Dropping this value closes the socket and then logs `disconnected`.
@@ -27,8 +27,8 @@ pub struct Client {
     pub connected_at: Instant,
 }
 
-/// Opens the file and sends the reply. If the file cannot be opened, sends only a preamble, whose
-/// status reports the error in http mode.
+/// Opens the file and sends the reply. If the file cannot be opened, sends only the preamble. The
+/// status in an `http` preamble reports the error.
 pub fn send_file(client: &Client) -> io::Result<()> {
     let Client { stream, conn, .. } = client;
     let lock = || ONLY_THREAD.lock().unwrap_or_else(PoisonError::into_inner);
@@ -60,7 +60,8 @@ pub fn send_file(client: &Client) -> io::Result<()> {
     sent
 }
 
-/// Returns the path of the file that `GET /name` requests, if the request arrives within 50 ms.
+/// Returns the path of the file that the request `GET /name` selects. Returns `default` if no such
+/// request arrives within 50 ms.
 fn path_of_request(default: &Path, stream: &TcpStream) -> PathBuf {
     let mut request = [0; 512];
     let _ = stream.set_read_timeout(Some(Duration::from_millis(50)));
@@ -91,7 +92,7 @@ fn preamble(kind: Preamble, reply: &Reply) -> Vec<u8> {
     }
 }
 
-/// Returns the content of the file, and its length.
+/// Returns a reader for the content of the file, and the length of the content in bytes.
 fn open(mut body: Body) -> io::Result<(Box<dyn Read>, u64)> {
     match mutant::active() {
         Some(Mutant::FileReadOnce) => {
@@ -107,7 +108,7 @@ fn open(mut body: Body) -> io::Result<(Box<dyn Read>, u64)> {
     }
 }
 
-/// Reads one chunk, writes it completely, and only then reads the next one. This loop creates the
+/// Reads one chunk, writes it completely, and only then reads the next chunk. This loop creates
 /// backpressure.
 fn send_copied(client: &Client, file: &mut dyn Read, bytes: u64) -> io::Result<()> {
     let conn = &client.conn;
@@ -140,7 +141,7 @@ fn send_copied(client: &Client, file: &mut dyn Read, bytes: u64) -> io::Result<(
     Ok(())
 }
 
-/// Writes all bytes, or fails if the client acknowledges no byte within the stall timeout.
+/// Writes all bytes. Fails if the client acknowledges no byte within the stall timeout.
 fn write_bytes(client: &Client, mut bytes: &[u8]) -> io::Result<()> {
     let Client { stream, conn, connected_at } = client;
     while !bytes.is_empty() {
