@@ -17,7 +17,7 @@ fn main() -> io::Result<()> {
 }
 
 fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
-    // Your turn: send the preamble of the original Node server instead.
+    // Your turn: instead of these bytes, send the preamble of the original Node server.
     stream.write_all(b"Hello\n")
 }
 

@@ -1,5 +1,5 @@
 //! This answer is incorrect because the server sends a status, but the original Node server does
-//! not.
+//! not send a status.
 
 use std::env;
 use std::io::{self, Write};

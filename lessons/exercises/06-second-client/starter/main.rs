@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
     loop {
         match listener.accept() {
             Ok((stream, peer)) => {
-                // Your turn: the next client waits until this client has received everything.
+                // Your turn: accept the next client before this client has received everything.
                 if let Err(error) = handle_connection(stream, &file) {
                     eprintln!("{peer}: {error}");
                 }

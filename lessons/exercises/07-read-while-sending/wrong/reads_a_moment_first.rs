@@ -1,4 +1,5 @@
-//! This answer is incorrect because the server reads only for a moment, before it sends the file.
+//! This answer is incorrect because the server reads the client's data only for a moment, before it
+//! sends the file.
 
 use std::env;
 use std::fs::File;

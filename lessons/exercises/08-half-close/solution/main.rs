@@ -40,7 +40,7 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
         });
         let drained = drain(&stream);
         if drained.is_err() {
-            // The client reset the connection. Stop the sender, which would otherwise wait forever.
+            // The client reset the connection. Stop the sending thread, so that it does not wait.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sending.join().expect("the sending thread does not panic").and(drained)

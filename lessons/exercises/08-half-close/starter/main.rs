@@ -1,4 +1,4 @@
-//! The server of exercise 08, which must send the whole file to a client that half-closes.
+//! The server of exercise 08, which must send the whole file even after a half-close.
 //!
 //! `exercise-08 FILE PORT` listens on 127.0.0.1.
 

@@ -1,5 +1,5 @@
-//! This answer is incorrect because the loop continues after the client's FIN, when every read
-//! returns 0 bytes immediately.
+//! This answer is incorrect because the server reads in a loop after the client's FIN, although
+//! every read returns 0 bytes immediately.
 
 use std::env;
 use std::fs::File;
@@ -41,7 +41,7 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
         });
         let drained = drain(&stream, || sending.is_finished());
         if drained.is_err() {
-            // The client reset the connection. Stop the sender, which would otherwise wait forever.
+            // The client reset the connection. Stop the sending thread, so that it does not wait.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sending.join().expect("the sending thread does not panic").and(drained)

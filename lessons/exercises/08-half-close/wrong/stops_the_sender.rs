@@ -1,5 +1,5 @@
-//! This answer is incorrect because after the client's FIN, a flag stops the sending thread in the
-//! middle of the file.
+//! This answer is incorrect because a flag stops the sending thread when the client's FIN arrives,
+//! in the middle of the file.
 
 use std::env;
 use std::fs::File;

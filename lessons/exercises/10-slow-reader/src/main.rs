@@ -46,7 +46,7 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
     loop {
-        // Your turn: only one thread at a time can hold the lock. When should a thread release it?
+        // Your turn: only one thread at a time can hold the lock. Where must it release the lock?
         let guard = disk.lock().expect("no thread panics while it holds the lock");
         let read = file.read(&mut chunk)?;
         if read == 0 {

@@ -48,7 +48,7 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
     loop {
         let guard = disk.lock().expect("no thread panics while it holds the lock");
         let read = file.read(&mut chunk)?;
-        // Release the lock before the write, which blocks while the client does not read.
+        // Release the lock before the write, because the write blocks if the client does not read.
         drop(guard);
         if read == 0 {
             return Ok(());

@@ -42,7 +42,7 @@ fn handle_connection(stream: TcpStream, path: &str, is_http: bool) -> io::Result
 
 fn send_file(mut stream: &TcpStream, path: &str, is_http: bool) -> io::Result<()> {
     if is_http {
-        // Your turn: send a status line and three header fields, or 404 if the file is missing.
+        // Your turn: send a status line and three header fields. If the file is missing, send 404.
         println!("the HTTP header is not implemented yet");
     }
     stream.write_all(PREAMBLE)?;

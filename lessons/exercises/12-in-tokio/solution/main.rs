@@ -1,4 +1,4 @@
-//! A Tokio file server with one task per client, which sends and drains concurrently.
+//! A Tokio file server with one task per client. Each task sends and drains concurrently.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! The server of exercise 13, a Tokio server that works until eight clients stop reading.
+//! The server of exercise 13, a Tokio server that eight non-reading clients can block.
 
 use std::io::{self, ErrorKind};
 use std::net::Ipv4Addr;

@@ -1,4 +1,5 @@
-//! This answer is incorrect because the runtime polls a task again immediately after `yield_now`.
+//! This answer is incorrect because a task that calls `yield_now` in a loop uses CPU time
+//! continuously.
 
 use std::env;
 use std::io::{self, ErrorKind};

@@ -17,7 +17,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let executor = Executor::new();
-    // Your turn: this program spawns one task per client, but no thread runs the tasks.
+    // Your turn: find out why no thread runs the tasks that this program spawns.
     smol::block_on(accept_loop(&executor, file.into(), port))
 }
 

@@ -1,4 +1,4 @@
-//! This answer is incorrect because at the connection limit, the server closes new connections
+//! This answer is incorrect because the server closes new connections at the connection limit
 //! instead of leaving them in the accept queue.
 
 use std::env;

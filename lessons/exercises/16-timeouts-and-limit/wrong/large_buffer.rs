@@ -1,5 +1,5 @@
-//! This answer is incorrect because the server applies the stall timeout to each write, but the
-//! send buffer is large.
+//! This answer is incorrect because the send buffer is so large that a write to a slow client takes
+//! longer than the stall timeout.
 
 use std::env;
 use std::io::{self, ErrorKind};

@@ -1,4 +1,4 @@
-//! The server of exercise 17, a Tokio server that exits at a signal, even in the middle of a reply.
+//! The server of exercise 17, a Tokio server that exits at a signal without completing its replies.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Accepts clients forever. Dropping the future does not affect open connections.
+/// Accepts clients forever. Dropping this future does not affect open connections.
 async fn accept_loop(listener: &TcpListener, file: Arc<Path>, connections: &mut JoinSet<()>) {
     loop {
         match listener.accept().await {

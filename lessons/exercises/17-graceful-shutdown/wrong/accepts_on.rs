@@ -43,7 +43,7 @@ async fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Accepts clients forever. Dropping the future does not affect open connections.
+/// Accepts clients forever. Dropping this future does not affect open connections.
 async fn accept_loop(listener: &TcpListener, file: Arc<Path>, connections: &mut JoinSet<()>) {
     loop {
         match listener.accept().await {

@@ -53,7 +53,7 @@ fn send_file(mut stream: &TcpStream, file: &Path) -> io::Result<()> {
 
 /// Sends `bytes` bytes of the file. Fails if the file becomes shorter.
 fn send_contents(mut stream: &TcpStream, mut file: &File, bytes: u64) -> io::Result<()> {
-    // Your turn: each byte is copied to this buffer and back to the kernel. Use `sendfile` instead.
+    // Your turn: use `sendfile` instead of copying each byte to this buffer and to the socket.
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut left = bytes;
     while left > 0 {

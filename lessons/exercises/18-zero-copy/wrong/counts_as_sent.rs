@@ -1,5 +1,5 @@
 //! This answer is incorrect because the server advances the offset after `sendfile` has already
-//! advanced it.
+//! advanced the offset.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

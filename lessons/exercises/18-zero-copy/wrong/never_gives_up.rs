@@ -1,5 +1,5 @@
-//! This answer is incorrect because if the file becomes shorter, the server waits forever for the
-//! missing bytes.
+//! This answer is incorrect because the server waits forever for the missing bytes if the file
+//! becomes shorter.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -1,5 +1,5 @@
-//! This answer is incorrect because if the file grows, the server sends more bytes than the file
-//! had when it was opened.
+//! This answer is incorrect because the server also sends bytes that were added to the file after
+//! the server had opened the file.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

@@ -1,4 +1,4 @@
-//! This answer is incorrect because the server ends with a panic instead of an error.
+//! This answer is incorrect because the server still exits, with a panic instead of an error.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};

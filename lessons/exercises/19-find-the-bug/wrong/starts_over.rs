@@ -1,5 +1,5 @@
-//! This answer is incorrect because after every error, the server opens a new listener and loses
-//! the clients in the old accept queue.
+//! This answer is incorrect because the server opens a new listener after every error and loses the
+//! clients in the old accept queue.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,5 +1,5 @@
-//! This answer is incorrect because after an error, the server drops the stream, but the registry
-//! still owns a clone of the stream.
+//! This answer is incorrect because the registry still owns a clone of the stream after the server
+//! has dropped the stream.
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -86,8 +86,8 @@ async fn drain(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Drains until the client's FIN arrives or the linger timeout expires. Otherwise, unread data
-/// would cause a reset.
+/// Drains until the client's FIN arrives or the linger timeout expires. Without this drain, unread
+/// data would cause a reset.
 async fn linger(stream: TcpStream) -> io::Result<()> {
     let limit = async {
         Timer::after(LINGER).await;

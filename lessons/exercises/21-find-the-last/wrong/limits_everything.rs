@@ -1,5 +1,5 @@
-//! This answer is incorrect because the server applies one time limit to the total of sending and
-//! draining.
+//! This answer is incorrect because the server applies one time limit to sending and draining
+//! together.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Shutdown};

@@ -87,8 +87,8 @@ async fn drain(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Drains until the client's FIN arrives or the linger timeout expires. Otherwise, unread data
-/// would cause a reset.
+/// Drains until the client's FIN arrives or the linger timeout expires. Without this drain, unread
+/// data would cause a reset.
 async fn linger(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     loop {
