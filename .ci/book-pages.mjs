@@ -245,8 +245,8 @@ async function checkAccessibility({ page, open }, name, scheme, violations) {
     // Dark mode changes only the colors, so only the rules about colors are checked in dark mode.
     const builder = new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
     if (scheme === 'dark') builder.withRules(['color-contrast', 'link-in-text-block']);
-    // Except for the entry of the current page, the table of contents is the same on all pages. All
-    // its entries are checked only on index.html, because the table is long.
+    // Except for the entry of the current page, the table of contents is the same on all pages. The
+    // table is long, so axe checks all entries only on index.html.
     if (name !== 'index.html') builder.exclude('.chapter > .chapter-item:not(:has(.on-this-page))');
     const found = await builder.analyze();
     checks += 1;

@@ -117,7 +117,8 @@ impl Filler<'_, '_, '_> {
                 Ok(Some(marker)) => marker,
                 Err(error) => {
                     self.add_error(comment.line, error);
-                    // The next code block belongs to this malformed marker, so it is skipped.
+                    // The next code block belongs to this malformed marker. The code block is
+                    // skipped.
                     blocks.next_if(|block| matches!(block, Block::Fence(_)));
                     continue;
                 }

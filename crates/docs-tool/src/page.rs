@@ -10,7 +10,7 @@ use regex::Regex;
 use crate::common::pattern;
 use crate::page_error::PageError;
 
-/// A comment, which can be a marker, or a code block.
+/// A code block or a comment. Some comments are markers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
     Comment(Comment),
@@ -88,7 +88,7 @@ pub struct Link {
 /// A parsed page.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// The path from the root of the repository.
+    /// The path from the root of the repository to the page.
     pub file: String,
     pub text: String,
     /// The text of the first heading of level 1.

@@ -1,5 +1,5 @@
-//! Finds references to the checks and tests that confirm a claim: (check `half-close`), (tests `a`,
-//! `b`).
+//! Finds references to the checks and tests that confirm a claim, such as (check `half-close`) or
+//! (tests `a`, `b`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -80,8 +80,8 @@ impl Known {
         }
         let mut files: Vec<String> =
             TESTS.iter().flat_map(|folder| repo.files_below(folder, &[".rs"])).collect();
-        // A test and a function often have the same name. The file that comes first is used, so the
-        // files of the tests come first.
+        // A test and a function often have the same name. Links lead to the first file that
+        // contains the name, so the files of the tests come first.
         files.sort_by_key(|file| !file.contains("/tests/"));
         for file in files {
             let text = repo.read(&file).unwrap_or_default();

@@ -18,7 +18,7 @@ const PAGE_BYTES_MAX: u64 = 100_000;
 /// The filename extensions of the files that a browser can show.
 const SHOWN_BY_BROWSERS: [&str; 7] = ["svg", "webp", "png", "jpg", "gif", "html", "pdf"];
 
-/// The kind of a path in the repository. The kind determines how the book shows the path.
+/// The kind of a file or a folder. The book shows each kind in a different way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A Markdown file, which the book converts.
@@ -94,7 +94,7 @@ impl Repo {
         Some(inside.to_string_lossy().replace('\\', "/"))
     }
 
-    /// Returns the kind of a path, or `None` if the path does not exist.
+    /// Returns the kind of a file or a folder, or `None` if the path does not exist.
     pub fn kind(&self, path: &str) -> Option<Kind> {
         let metadata = fs::metadata(self.path(path)).ok()?;
         let is_shown = || SHOWN_BY_BROWSERS.contains(&paths::ending(path));

@@ -14,14 +14,14 @@ use crate::output::{self, Comparison};
 use crate::page::{Block, Fence, Page};
 use crate::stage::{Stage, last_line};
 
-/// A number of five digits in a command, which is treated as a port.
+/// A number with five digits. In commands, these numbers are treated as ports.
 static FIVE_DIGITS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{5}\b"));
 
 /// The result of the commands in a code block.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// The new lines of the code block. If the output of a command has no relevant difference, its
-    /// lines stay the same as in the page.
+    /// The new lines of the code block. If the output of a command has no relevant difference, the
+    /// lines of this output are not changed.
     pub lines: Vec<String>,
     /// The differences. Each entry has the distance from the opening fence of the code block, in
     /// lines, and a message.

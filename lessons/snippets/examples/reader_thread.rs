@@ -52,7 +52,7 @@ fn two_threads(stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 // ANCHOR_END: two_threads
 
-/// Runs a client that uploads before it reads, and describes the result.
+/// Runs a client that uploads data before it reads, and describes the result.
 fn upload(handle: Handle, path: String) -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut client = TcpStream::connect(listener.local_addr()?)?;

@@ -174,8 +174,8 @@ pub fn listings(site: &mut Site) {
     }
 }
 
-/// Returns the first sentence of the documentation of a Rust file, or the description of a package.
-/// Returns `None` if the path has neither.
+/// Returns the first sentence of a Rust file's documentation, or the description of a package.
+/// Returns `None` if the file or folder has no description.
 fn description(site: &Site, path: &str) -> Option<String> {
     match site.repo.kind(path)? {
         Kind::Folder => {

@@ -38,7 +38,7 @@ impl Site {
         Self { repo: repo.clone(), ..Self::default() }
     }
 
-    /// Adds a path of the repository to the book.
+    /// Adds a file or a folder of the repository to the book.
     pub fn add(&mut self, path: &str) {
         if self.seen.insert(path.to_owned()) {
             self.queue.push_back(path.to_owned());
@@ -68,7 +68,7 @@ impl Site {
         self.pages.insert(place.to_owned(), Page { title: title.to_owned(), text });
     }
 
-    /// Returns the place of a file or a folder, which is its path in the book.
+    /// Returns the place of a file or a folder. The place is a path in the book.
     pub fn place(&self, path: &str) -> String {
         let folder = paths::parent(path);
         match (self.repo.kind(path), paths::name(path)) {
@@ -91,7 +91,7 @@ impl Site {
         }
     }
 
-    /// Returns a link from the page at `place` to a path of the repository.
+    /// Returns a link from the page at `place` to a file or a folder of the repository.
     pub fn link(&self, place: &str, path: &str) -> String {
         paths::relative(place, &self.place(path))
     }

@@ -167,7 +167,7 @@ impl View {
         let count = |is_in: [bool; 2]| compared.iter().filter(|it| it.is_in == is_in).count();
         let same = compared.iter().filter(|section| !section.differs()).count();
         print(format_args!(
-            "\n{} sections differ, {same} are the same, {} are only in {first}, {} are only in {second}",
+            "\nsections: {} different, {same} the same, {} only in {first}, {} only in {second}",
             count([true, true]) - same,
             count([true, false]),
             count([false, true]),

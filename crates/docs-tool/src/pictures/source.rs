@@ -3,7 +3,7 @@
 /// The text from which a picture is drawn.
 #[derive(Debug)]
 pub struct Source {
-    /// The path from the root of the repository.
+    /// The path from the root of the repository to the source.
     pub path: String,
     /// The name of the picture.
     pub name: String,

@@ -59,7 +59,7 @@ fn any_two_siblings_can_be_compared() {
     for first in SIBLINGS {
         for second in SIBLINGS {
             let text = output_of(&[first, second, "--width", "120"]);
-            let is_same = text.contains("\n0 sections differ, ");
+            let is_same = text.contains("\nsections: 0 different, ");
             assert_eq!(is_same, first == second, "{first} {second}: {text}");
             assert!(text.contains("\n== write_bytes"), "{text}");
             assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
@@ -171,7 +171,7 @@ fn sections_are_paired_by_name() {
     let text = without_colors(&compare_sources(first, second, &[]));
     let headings: Vec<&str> = text.lines().filter(|line| line.starts_with("==")).collect();
     assert_eq!(headings, ["== a", "== b: the same", "== c: only in smol", "== d: only in std"]);
-    let summary = "\n1 sections differ, 1 are the same, 1 are only in std, 1 are only in smol\n";
+    let summary = "\nsections: 1 different, 1 the same, 1 only in std, 1 only in smol\n";
     assert!(text.ends_with(summary), "{text}");
 }
 
@@ -196,7 +196,7 @@ fn a_wide_terminal_shows_both_siblings_side_by_side() {
 
 fn the_code_that_is_the_same_can_be_omitted() {
     let text = compare_await(&["--only-differences"]);
-    let expected = "      one();\n  … 3 rows without differences\n\n== b: the same\n\n1 sections";
+    let expected = "      one();\n  … 3 rows without differences\n\n== b: the same\n\nsections: 1";
     assert!(text.contains(expected), "{text}");
 }
 

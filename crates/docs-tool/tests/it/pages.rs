@@ -254,10 +254,10 @@ fn a_page_that_is_up_to_date_is_not_written() {
     let before = inode();
     let output = repository.notes(&["fill"], 0);
     assert_eq!(output, "1 page, 0 runs, 0 written: everything is up to date\n");
-    assert_eq!(inode(), before, "expected the same file, but it was replaced");
+    assert_eq!(inode(), before, "expected the old file, got a new file");
     repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     repository.notes(&["fill"], 0);
-    assert_ne!(inode(), before, "expected a new file, but the old file was changed");
+    assert_ne!(inode(), before, "expected a new file, got the old file");
 }
 
 fn usage_errors_include_help() {

@@ -59,7 +59,7 @@ fn repository(queries: &[&str]) -> Repository {
     repository
 }
 
-/// Fills in a lesson with these queries, and compares the values with the expected values.
+/// Fills in a lesson with these queries, and compares the inserted values with the expected values.
 fn check(expected: &[(&str, &str)]) {
     let queries: Vec<&str> = expected.iter().map(|(query, _)| *query).collect();
     let repository = repository(&queries);
