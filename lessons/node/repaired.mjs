@@ -80,7 +80,7 @@ async function sendFile(conn) {
     }
     if (conn.socket.destroyed) return;
     // Original: the server logs "File Ended" when Node has read all bytes (the stream's event
-    // "end"). The last bytes may still wait in the socket.
+    // "end"). The last bytes may still be in a buffer of the socket.
     log("file_ended", { conn: conn.id, bytes });
     await lingeringClose(conn);
 }
