@@ -253,8 +253,8 @@ impl Client {
         }
     }
 
-    /// Returns whether the server has closed its socket. If it has, the server's kernel answers
-    /// further data with an RST.
+    /// Returns whether the server has closed its socket. For a closed socket, the server's kernel
+    /// answers further data with an RST.
     pub fn is_closed_by_server(&self) -> bool {
         let probe = |_| {
             let is_open = self.try_send(b"?");

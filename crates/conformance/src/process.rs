@@ -98,8 +98,8 @@ impl Process {
         if self.is_asked_to_end.load(Ordering::Relaxed) {
             return None;
         }
-        // The line is read first, because later lines may concern clients that the check has
-        // dropped.
+        // The line of stderr is read first, because later lines may concern clients that the check
+        // has dropped.
         let line = self.error_line();
         self.wait(ENDING_TIMEOUT);
         self.ended().map(|ended| format!("the server's process ended: {ended}")).or(line)

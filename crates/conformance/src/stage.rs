@@ -37,7 +37,8 @@ pub struct Start {
     /// Indicates whether this start is the target's first start, for which
     /// [`Target::start_timeout`] is the time limit.
     pub is_first: bool,
-    /// The maximum number of open file descriptors, which a shell sets.
+    /// The maximum number of open file descriptors, which a shell sets. `None` means that the shell
+    /// sets no limit.
     pub descriptors: Option<u64>,
     pub stdout: Stdout,
 }

@@ -98,7 +98,8 @@ pub fn build(course: &Course, exercise: &Exercise) -> Result<Option<BuildOutput>
     Ok(None)
 }
 
-/// Returns the server to grade after a build. `name` is the name of the program's target.
+/// Returns the server that was built, as the subject of the checks. `name` is the name of the
+/// program's target.
 pub fn built_subject(
     exercise: &Exercise,
     built: &BuildOutput,
@@ -110,7 +111,7 @@ pub fn built_subject(
     Ok(Subject { target: target(exercise, built.program(name)?)?, source: Some(source), starter })
 }
 
-/// Returns the server to grade, which `command` starts.
+/// Returns the server that `command` starts, as the subject of the checks.
 fn foreign_subject(course: &Course, exercise: &Exercise, command: &str) -> Result<Subject> {
     let mut server = Target::of_command(&[command.to_owned()]).map_err(Error::msg)?;
     server.silence_timeout = TIMEOUT;

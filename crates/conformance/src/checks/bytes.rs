@@ -34,8 +34,8 @@ pub const CHECKS: &[Check] = &[
         stimulus: "the server is started with {preamble} = http; a client sends a GET request",
         expected: "a header with HTTP/1.1 200, Content-Type, Content-Length (the length of the \
                    file) and Connection: close; each header line ends with \\r\\n; then the file",
-        hint: "End each header line with \\r\\n, and write an empty line after the last one. Set \
-               Content-Length to the length of the file, without the header.",
+        hint: "End each header line with \\r\\n, and write an empty line after the last header \
+               line. Set Content-Length to the length of the file, without the header.",
         run: Light(preamble_http),
     },
     Check {

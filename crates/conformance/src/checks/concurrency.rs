@@ -44,7 +44,8 @@ pub const CHECKS: &[Check] = &[
         stimulus: "ten clients connect and read one after another, from the last client to the \
                    first client",
         expected: "each client gets the whole file",
-        hint: "Accept the next client before the previous client has received its whole reply.",
+        hint: "Accept the next client immediately. Do not wait until the previous client has \
+               received its whole reply.",
         run: Light(reverse_order),
     },
     Check {
@@ -100,10 +101,10 @@ pub const CHECKS: &[Check] = &[
                    of them); 60 clients connect, read nothing for 1.5 s, and disconnect",
         expected: "the server uses less than a third of a core; the next client gets the whole \
                    file",
-        hint: "If accept fails with EMFILE, wait for 100 ms and call it again. Without this pause, \
-               the accept loop occupies a core. If `?` or an uncaught error ends the accept loop, \
-               the server does not accept any more clients. (Older versions of Python's asyncio \
-               call accept too often, and your code cannot prevent this.)",
+        hint: "If accept fails with EMFILE, wait for 100 ms and call accept again. Without this \
+               pause, the accept loop occupies a core. If `?` or an uncaught error ends the accept \
+               loop, the server does not accept any more clients. (Older versions of Python's \
+               asyncio call accept too often, regardless of your code.)",
         run: Heavy(few_descriptors),
     },
 ];

@@ -15,13 +15,14 @@ pub const CHECKS: &[Check] = &[
         id: "events",
         title: "Events have the order and the values that the contract requires",
         clause: 11,
-        stimulus: "three clients read the whole reply; the second one half-closes first, and the \
-                   third one sends a request first; two clients reset their connections early; \
-                   then the server gets SIGTERM",
+        stimulus: "three clients read the whole reply; the second client half-closes before it \
+                   reads, and the third client sends a request before it reads; two more clients \
+                   reset their connections early; then the server gets SIGTERM",
         expected: "the first event is listening; for each conn, the first event is connected, and \
                    the last event is disconnected; file_ended occurs once per whole file; sent and \
                    received are the numbers of bytes on the wire; shutdown occurs once",
-        hint: "Log disconnected in one place that every path reaches, after the socket is closed.",
+        hint: "Log the disconnected event in one place that every path reaches, after the socket \
+               is closed.",
         run: Light(events),
     },
     Check {

@@ -37,7 +37,7 @@ pub const CHECKS: &[Check] = &[
     },
     Check {
         id: "stalled-reset",
-        title: "A non-reading client is reset after the stall timeout",
+        title: "After the stall timeout, a non-reading client's connection is reset",
         clause: 8,
         stimulus: "the server is started with {stall} = 1; the file has 64 MiB; one client reads \
                    nothing and sends nothing; another client reads nothing and sends data \
