@@ -1,5 +1,5 @@
-# The commands of Highwater. `just` without arguments lists the recipes.
-# If just is not installed, run the cargo command of a recipe directly.
+# The commands of Highwater. `just` without arguments lists all recipes. If just is not installed,
+# run the command of a recipe directly.
 
 # Pass arguments unchanged, including spaces.
 set positional-arguments
@@ -8,7 +8,7 @@ set positional-arguments
 default:
     @just --list --unsorted
 
-# Run the blocking std server: `just run-std notes.txt --preamble http`
+# Run the blocking std server, for example `just run-std notes.txt --preamble http`
 [group('run')]
 [no-exit-message]
 run-std *ARGS:
@@ -32,7 +32,7 @@ run-async-std *ARGS:
 run-smol *ARGS:
     cargo run -p serve-smol -- "$@"
 
-# Run a test client that prints what it receives, with timestamps: `just probe localhost:4000 --send hello --half-close`
+# Run a test client that prints received data with timestamps: `just probe localhost:4000 --send hello --half-close`
 [group('run')]
 [no-exit-message]
 probe *ARGS:
@@ -76,13 +76,13 @@ load *ARGS:
 peers *ARGS:
     @cargo run --quiet --release -p benches --bin measure -- race "$@"
 
-# Run all benchmark suites (several minutes), or some of them: `just bench`, `just bench tokio`
+# Run all benchmark suites (several minutes) or some benchmarks: `just bench`, `just bench tokio`
 [group('measure')]
 [no-exit-message]
 bench *ARGS:
     @[ "${1:-}" != -- ] || shift; cargo bench -p benches --bench suites -- "$@"
 
-# Run all benchmarks briefly (less than 3 minutes), or some of them: `just bench-quick tokio`
+# Run all benchmarks briefly (less than 3 minutes) or some benchmarks: `just bench-quick tokio`
 [group('measure')]
 [no-exit-message]
 bench-quick *ARGS:
@@ -119,18 +119,18 @@ lint:
     cargo clippy --workspace --all-targets --locked -- -D warnings
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 
-# Run everything that CI runs
+# Run all checks that CI runs
 [group('check')]
 ci:
     .ci/run
 
-# Test real clients and write lessons/node/clients.md; `just clients --check` only compares
+# Test HTTP clients and write lessons/node/clients.md; `just clients --check` only compares the file
 [group('check')]
 [no-exit-message]
 clients *ARGS:
     .ci/clients "$@"
 
-# Check the original and the repaired Node server; `--write` updates docs/CONTRACT.md
+# Check the original and the corrected Node server; `just node-pair --write` updates docs/CONTRACT.md
 [group('check')]
 [no-exit-message]
 node-pair *ARGS:
@@ -147,7 +147,7 @@ deny:
 book *ARGS:
     @cargo run --quiet -p docs-tool -- book "$@"
 
-# Draw the lessons' pictures from their sources; `just pictures --check` only compares
+# Draw the lessons' pictures from their sources; `just pictures --check` only compares the pictures
 [group('read')]
 [no-exit-message]
 pictures *ARGS:
@@ -164,13 +164,13 @@ docs:
 compare A B *ARGS:
     @cargo run --quiet -p docs-tool -- compare "$@"
 
-# Fill in the code, output and values of the lessons; `just notes --check` only compares
+# Fill in the code, output and values of the lessons; `just notes --check` only compares the lessons
 [group('read')]
 [no-exit-message]
 notes *ARGS:
     @cargo run --quiet -p docs-tool -- fill "$@"
 
-# Draw assets/river.webp again
+# Draw the picture assets/river.webp again
 [group('assets')]
 river:
     cargo run --release --manifest-path assets/draw-river/Cargo.toml

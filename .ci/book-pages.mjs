@@ -1,4 +1,5 @@
-// Controls the browser for .ci/book-pages, which lists the checks.
+// Checks the pages of the book in a browser. The script .ci/book-pages runs this program, and
+// describes the checks.
 import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -24,8 +25,8 @@ const TYPES = {
   '.webp': 'image/webp',
   '.woff2': 'font/woff2',
 };
-// Slow checks run on one page of each kind. The first pattern that matches a page selects that
-// page.
+// Slow checks run on only one page of each kind: the first page that matches a pattern of the kind.
+// The second pattern is used only if no page matches the first pattern.
 const KINDS = {
   introduction: [/^index\.html$/],
   lesson: [/^lessons\/\d\d-endings\.html$/, /^lessons\/\d\d-.*\.html$/],
@@ -55,7 +56,7 @@ function check(page, isCorrect, what, help) {
   if (!isCorrect) addError(page, what, help);
 }
 
-/** Reports an exception as an error of the page. */
+/** Returns the result of `work`. If `work` fails, reports an error in the page and returns undefined. */
 async function attempt(page, work) {
   try {
     return await work();
@@ -72,7 +73,7 @@ function filesBelow(folder) {
   });
 }
 
-/** Returns the pages of the book. The reports of records are not pages: the book only links to them. */
+/** Returns the paths of the book's pages. Omits the HTML reports of records, which are not pages. */
 function pagesOfBook() {
   const html = filesBelow(BOOK).filter((path) => path.endsWith('.html'));
   const own = html.filter((path) => readFileSync(path, 'utf8').includes('id="mdbook-sidebar"'));
@@ -89,7 +90,7 @@ async function serve() {
       return;
     }
     const type = TYPES[extname(path)] ?? 'text/plain; charset=utf-8';
-    // The browser caches files, because all pages share the style, the script and the fonts.
+    // All pages use the same style sheet, script and fonts, so the browser may cache these files.
     response.writeHead(200, { 'content-type': type, 'cache-control': 'max-age=3600' });
     createReadStream(path).pipe(response);
   });
@@ -97,7 +98,7 @@ async function serve() {
   return { server, base: `http://127.0.0.1:${server.address().port}/` };
 }
 
-/** Opens a browser tab, and reports all errors of the pages in the tab. */
+/** Opens a browser tab. Reports all errors that occur in the pages of this tab. */
 async function openTab(browser, base, options = {}) {
   const context = await browser.newContext({ viewport: PHONE, ...options });
   context.setDefaultTimeout(DEADLINE_MS);
@@ -130,7 +131,7 @@ async function openTab(browser, base, options = {}) {
   return { context, page, open };
 }
 
-/** Describes why a page scrolls horizontally. Returns null if it does not. */
+/** Returns the reason why a page scrolls horizontally, or null if the page does not scroll. */
 function overflow(page) {
   return page.evaluate(() => {
     const room = document.documentElement.clientWidth;
@@ -143,7 +144,10 @@ function overflow(page) {
   });
 }
 
-/** Describes a box that scrolls and that the keyboard cannot reach or that has no name, or returns null. */
+/**
+ * Describes the first box that scrolls horizontally, but has no accessible name or cannot be reached
+ * with the keyboard. Returns null if there is no such box.
+ */
 function unreachableBox(page) {
   return page.evaluate(() => {
     const boxes = [...document.querySelectorAll('main *')].filter(
@@ -158,7 +162,7 @@ function nextFrame(page) {
   return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
 }
 
-/** Checks the keys of the first list of tabs on a page: right, left, End and Home. */
+/** Checks the Right, Left, End and Home keys in the first list of tabs on a page. */
 async function checkTabKeys(page, name) {
   const list = page.locator('.hw-siblings [role="tablist"]').first();
   const isThere = (await list.count()) === 1;
@@ -180,7 +184,7 @@ async function checkTabKeys(page, name) {
     await page.keyboard.press(key);
     const now = await state();
     const isCorrect = now.at === at && now.isSound && now.focused;
-    check(name, isCorrect, `expected the tab ${at} with the focus after ${key}, got ${JSON.stringify(now)}`, 'see docs/book/highwater.js');
+    check(name, isCorrect, `expected tab ${at} to be selected and focused after the key ${key}, got ${JSON.stringify(now)}`, 'see docs/book/highwater.js');
   }
 }
 
@@ -188,13 +192,14 @@ async function checkTabKeys(page, name) {
 async function checkPage({ page, open }, name) {
   await page.setViewportSize(PHONE);
   await open(name);
-  // The checks include folded text. The page's script measures the boxes in the next frame.
+  // Folded text is opened, so that the checks include it. The page's script measures the opened
+  // boxes in the next frame.
   await page.evaluate(() => document.querySelectorAll('details').forEach((e) => (e.open = true)));
   await nextFrame(page);
   const narrow = await overflow(page);
   check(name, narrow === null, `the page scrolls horizontally at 400 px: ${narrow}`, 'make the box scroll, or break the word, in docs/book/highwater.css');
   const box = await unreachableBox(page);
-  check(name, box === null, `the keyboard cannot reach a box that scrolls: ${box}`, 'see docs/book/highwater.js');
+  check(name, box === null, `the keyboard cannot reach a box that scrolls, or the box has no accessible name: ${box}`, 'see docs/book/highwater.js');
   const hasSiblings = (await page.locator('.hw-siblings').count()) > 0;
   if (hasSiblings) await checkTabKeys(page, name);
   const titles = await page.locator('main h1').count();
@@ -223,11 +228,11 @@ function checkLinks(base, found) {
       if (!link.startsWith(base)) continue;
       const url = new URL(link);
       const path = decodeURIComponent(url.pathname).slice(1) || 'index.html';
-      // The text after `:~:` is not part of the id.
+      // In a URL, the text after `:~:` is a text fragment, which is not part of the id.
       const id = decodeURIComponent(url.hash.slice(1).split(':~:')[0]);
       if (!existsSync(join(BOOK, path))) addError(name, `the link to ${path} is broken`, 'fix the link in the Markdown file');
       const target = found.get(path);
-      if (id && target && !target.ids.includes(id)) addError(name, `there is no #${id} in ${path}`, 'link to a heading that exists');
+      if (id && target && !target.ids.includes(id)) addError(name, `expected the id "${id}" in ${path}, got none`, 'link to an existing heading');
     }
   }
 }
@@ -237,11 +242,11 @@ async function checkAccessibility({ page, open }, name, scheme, violations) {
   for (const [size, viewport] of Object.entries({ phone: PHONE, desk: DESK })) {
     await page.setViewportSize(viewport);
     await open(name);
-    // Dark mode changes only the colors, so only the rules about colors run again.
+    // Dark mode changes only the colors, so only the rules about colors are checked in dark mode.
     const builder = new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
     if (scheme === 'dark') builder.withRules(['color-contrast', 'link-in-text-block']);
-    // The table of contents is long. Apart from the entry of the current page, the table is the
-    // same on all pages.
+    // Except for the entry of the current page, the table of contents is the same on all pages. The
+    // table is long, so axe checks all entries only on index.html.
     if (name !== 'index.html') builder.exclude('.chapter > .chapter-item:not(:has(.on-this-page))');
     const found = await builder.analyze();
     checks += 1;
@@ -298,23 +303,23 @@ async function checkSearch(browser, base) {
     await first.click();
     await page.waitForLoadState('load');
     const text = await page.locator('main').innerText();
-    check(page.url(), /backpressure/i.test(text), 'expected the first result to contain "backpressure", but it does not', 'see docs/book/book.toml');
+    check(page.url(), /backpressure/i.test(text), 'the page of the first search result does not contain "backpressure"', 'see docs/book/book.toml');
   }
   await context.close();
 }
 
-/** Checks that the tab that was selected on one page is selected on the next one. */
+/** Selects a tab on the first page, and checks that the same tab is selected on the last page. */
 async function checkStoredTab(browser, base, names) {
   const { context, page, open } = await openTab(browser, base);
   await open(names[0]);
   await page.getByRole('tab', { name: 'smol' }).first().click();
   await open(names.at(-1));
   const chosen = await page.locator('[role="tab"][aria-selected="true"]').first().textContent();
-  check(names.at(-1), chosen === 'smol', `expected the tab smol, which was selected on another page, got ${chosen}`, 'see docs/book/highwater.js');
+  check(names.at(-1), chosen === 'smol', `expected the selected tab "smol", as on another page, got "${chosen}"`, 'see docs/book/highwater.js');
   await context.close();
 }
 
-/** Checks that the copied text of a console block contains only its commands. */
+/** Checks that the copy button of a console block copies only the commands. */
 async function checkCopying(browser, base, name) {
   const { context, page, open } = await openTab(browser, base, { viewport: DESK });
   await context.grantPermissions(['clipboard-read', 'clipboard-write']);
@@ -339,11 +344,11 @@ async function checkWithoutScript(browser, base, name) {
   await context.close();
 }
 
-/** Returns the number of folded parts on a page, and the number of folded parts that show their text. */
+/** Returns the number of folded parts of a page, and the number of these parts that show their text. */
 function details(page) {
   return page.evaluate(() => {
     const folded = [...document.querySelectorAll('main details:not([open])')];
-    // Text that is not shown has no height.
+    // Hidden text has no height.
     const isShown = (e) => e.offsetHeight > 2 * e.querySelector('summary').offsetHeight;
     return { all: folded.length, shown: folded.filter(isShown).length };
   });
@@ -354,7 +359,7 @@ async function checkFolding(browser, base, name) {
   const { context, page, open } = await openTab(browser, base, { viewport: DESK });
   await open(name);
   const onScreen = await details(page);
-  check(name, onScreen.all > 0 && onScreen.shown === 0, `expected folded parts that hide their text, got ${onScreen.all}, of which ${onScreen.shown} show their text`, 'see docs/book/highwater.css');
+  check(name, onScreen.all > 0 && onScreen.shown === 0, `expected at least 1 folded part and no visible folded text, got ${onScreen.all} folded parts, ${onScreen.shown} with visible text`, 'see docs/book/highwater.css');
   await page.emulateMedia({ media: 'print' });
   const onPaper = await details(page);
   check(name, onPaper.shown === onPaper.all, `expected ${onPaper.all} printed folded parts, got ${onPaper.shown}`, 'see @media print in docs/book/highwater.css');
@@ -377,7 +382,7 @@ async function checkPrint(browser, base, hasSiblings) {
   await context.close();
 }
 
-/** Saves a WebP picture of the siblings side by side, which the README shows. */
+/** Saves the README's picture of the book as WebP. The picture shows the siblings side by side. */
 async function savePicture(browser, base, file) {
   const { context, page, open } = await openTab(browser, base, { viewport: { width: 1400, height: 900 } });
   await open('lessons/index.html');
@@ -389,7 +394,8 @@ async function savePicture(browser, base, file) {
   });
   await nextFrame(page);
   const png = (await page.screenshot()).toString('base64');
-  // The browser can save a screenshot only as PNG or JPEG, but it can save a canvas as WebP.
+  // Playwright can save a screenshot only as PNG or JPEG, but the browser can save a canvas as
+  // WebP.
   const webp = await page.evaluate(async (png) => {
     const image = new Image();
     image.src = `data:image/png;base64,${png}`;
@@ -445,7 +451,7 @@ async function main() {
     });
     report(`checking light and dark mode on ${kinds.length} kinds of pages`);
     await checkThemes(browser, base, kinds, values.screenshots);
-    report('checking search, printing, and a page without JavaScript');
+    report('checking the search, printing, and a page without JavaScript');
     const siblings = names.filter((name) => name.startsWith('siblings/') && !name.endsWith('index.html'));
     await attempt('index.html', () => checkSearch(browser, base));
     const lesson = kinds.find(([kind]) => kind === 'lesson')?.[1];

@@ -7,10 +7,11 @@ use std::time::Duration;
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
-/// The CPU time that each process has used since it started, by process id.
+/// The CPU time of each process since the process started, by process id.
 pub type CpuTimes = BTreeMap<u32, Duration>;
 
-/// Reads the clocks of running processes. The times include threads that have ended.
+/// Reads the CPU-time clocks of running processes. Each CPU time includes the threads that have
+/// ended.
 ///
 /// # Errors
 ///
@@ -31,7 +32,8 @@ pub fn read(pids: &[u32]) -> io::Result<CpuTimes> {
 ///
 /// # Errors
 ///
-/// Fails if a process ended between the two readings, because its CPU time is unknown.
+/// Fails if a process ended between the two readings, because the CPU time of this process is
+/// unknown.
 pub fn seconds_between(before: &CpuTimes, after: &CpuTimes) -> io::Result<f64> {
     if let Some(pid) = before.keys().find(|pid| !after.contains_key(pid)) {
         return Err(io::Error::other(format!("process {pid} ended during the measurement")));

@@ -1,10 +1,10 @@
-//! The footprint of a server, which is its cost as a process. This cost consists of system calls,
-//! context switches, threads, memory and CPU time.
+//! The footprint of a server is its cost as a process: system calls, context switches, threads,
+//! memory and CPU time.
 //!
-//! The ids of the values are `CHUNK/SERVER/QUANTITY` and `non-reading-CLIENTS/SERVER/QUANTITY`. The
-//! numbers of system calls (`calls/NAME` and `errors/NAME`) were counted while the server served
-//! one client. All other values of a chunk size were measured while the server served `fetches`
-//! clients.
+//! The ids of the values have the forms `CHUNK/SERVER/QUANTITY` and
+//! `non-reading-CLIENTS/SERVER/QUANTITY`. The system calls (`calls/NAME` and `errors/NAME`) were
+//! counted while the server served one client. All other values with a chunk size were measured
+//! while the server served `fetches` clients.
 
 mod cost;
 #[cfg(target_os = "linux")]
@@ -24,14 +24,14 @@ pub use measure::{Footprints, NON_READING_CLIENTS};
 #[cfg(target_os = "linux")]
 pub use strace::{Counts, counts, measurements, why_no_strace};
 
-/// The prefix of the ids of values with non-reading clients. The number of clients follows this
-/// prefix.
+/// The prefix of ids that belong to measurements with non-reading clients. The number of clients
+/// follows this prefix.
 const NON_READING_PREFIX: &str = "non-reading-";
 
 type Value = fn(Cost<'_>) -> Option<f64>;
 
-/// The tables with one column per chunk size. Each entry contains the title, and the function that
-/// returns the value of a cell.
+/// The tables that have one column per chunk size. Each entry contains the title of the table, and
+/// the function that returns the value of a cell.
 const CHUNK_TABLES: [(&str, Value); 8] = [
     ("MB per second, measured by the client", |cost| Some(cost.get("bytes_per_s")? / 1e6)),
     ("CPU-seconds of the server per GiB", |cost| cost.get("cpu_s_per_gib")),
@@ -43,8 +43,8 @@ const CHUNK_TABLES: [(&str, Value); 8] = [
     ("Peak memory in MiB", |cost| cost.get("peak_memory_mib")),
 ];
 
-/// Returns all tables that have values. Each row is a server, and each column is a chunk size or a
-/// number of non-reading clients.
+/// Returns all tables that have values. Each table has one row per server, and one column per chunk
+/// size or per number of non-reading clients.
 pub fn tables(run: &Run) -> Vec<Table> {
     let (clients, chunks): (Vec<_>, Vec<_>) = parts(run, |id| id.split('/').next())
         .into_iter()

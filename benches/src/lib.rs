@@ -2,9 +2,10 @@
 //!
 //! - [`load`] is a client that verifies every reply and needs little CPU time.
 //! - [`suite`] contains the parts of the Criterion suites (`benches/suites`).
-//! - `servers` starts servers as processes and ends them, and `cpu` reads their CPU time (Linux).
-//! - [`footprint`] measures the cost of a server as a process.
-//! - [`race`] creates the tables of the race, which compares servers.
+//! - `servers` starts and stops servers as processes, and `cpu` reads the CPU time of processes
+//!   (Linux).
+//! - [`footprint`] measures the cost of each server as a process.
+//! - [`race`] creates the tables of the race, which compares the servers.
 //! - [`records`] reads and writes the results, and [`report`] generates a page from them.
 //!
 //! The program `measure` has the subcommands `load`, `footprint`, `race`, `report` and `diff`.

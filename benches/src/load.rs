@@ -1,12 +1,12 @@
-//! A load client that verifies the replies.
+//! The load client, which sends requests to a server and verifies the replies.
 //!
 //! A [`Plan`] contains the settings of the clients. [`run`] executes a plan and returns a
-//! [`Report`]. A [`Job`] also executes a plan. While the job runs, another thread can observe its
-//! progress and let non-reading clients start to read.
+//! [`Report`]. To observe the progress from another thread, or to let non-reading clients start to
+//! read, create a [`Job`] from the plan.
 //!
-//! Each thread runs one event loop for its share of the connections, and reads from all of them
-//! into one buffer. The client therefore needs much less CPU time than a server. The report
-//! contains the client's CPU time.
+//! Each thread runs one event loop for its share of the connections. The thread reads from all
+//! these connections into one buffer. Therefore, the load client needs much less CPU time than a
+//! server. The report contains the CPU time of the load client.
 
 mod connection;
 mod failure;
@@ -25,7 +25,7 @@ pub use plan::{Amount, Expected, Hold, Plan, descriptors};
 pub use preamble::PreambleKind;
 pub use report::{Percentiles, Report, Verified};
 
-/// Executes a plan. The report also describes the connections that failed.
+/// Executes a plan and returns a report. The report also describes the connections that failed.
 ///
 /// # Errors
 ///

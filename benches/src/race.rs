@@ -1,7 +1,7 @@
 //! The tables of the race, and the targets of the siblings.
 //!
-//! The values are the measurements of a [`Run`] with ids `SCENARIO/SERVER/QUANTITY`. Each sample is
-//! the value of one round.
+//! The tables show the measurements of a [`Run`]. The ids of these measurements have the form
+//! `SCENARIO/SERVER/QUANTITY`, and each sample is the value of one round.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,29 +13,34 @@ use serde_json::Value;
 
 use crate::records::{day, parts};
 
-/// The values of one server in one round, by the name of the quantity. Each name ends in the unit.
+/// The values of one server in one round, by name of the quantity. Each name ends in the unit of
+/// the value.
 pub type Values = BTreeMap<&'static str, f64>;
 
 #[derive(Clone, Copy)]
 enum Quantity {
-    /// The value of this quantity.
+    /// The value of the quantity with this name.
     Value(&'static str),
-    /// The ratio of this quantity to the same quantity of another server.
+    /// The quantity of one server, divided by the same quantity of another server. The strings are
+    /// the name of the quantity and the name of the other server.
     Ratio(&'static str, &'static str),
-    /// The speed relative to another server, which is the duration of the other server divided by
-    /// the duration of this server.
+    /// The speed of one server relative to another server. The value is the duration of the other
+    /// server, divided by the duration of the first server. The strings are the name of the
+    /// duration and the name of the other server.
     Speed(&'static str, &'static str),
 }
 
 enum Cell {
-    /// The median of this quantity, with this number of decimals.
+    /// The median of a quantity. The fields are the name of the quantity, and the number of
+    /// decimals.
     Median(&'static str, usize),
-    /// The median, the minimum and the maximum.
+    /// The median, the minimum and the maximum of a quantity.
     Range(Quantity),
 }
 
-/// The columns of all tables. Each entry contains the scenario and the subject of the table, the
-/// header, and the content of the cells. The lines of each table have at most 80 characters.
+/// The columns of all tables. Each entry contains the name of the table, the header of the column,
+/// and the content of the cells. The name of a table consists of its scenario and, if necessary,
+/// its subject. The lines of each table have at most 80 characters.
 const COLUMNS: [(&str, &str, Cell); 23] = {
     use Cell::{Median, Range};
     use Quantity::{Ratio, Speed};
@@ -66,20 +71,21 @@ const COLUMNS: [(&str, &str, Cell); 23] = {
     ]
 };
 
-/// The signs of targets that are minimum or maximum values.
+/// The signs that precede a target if the target is a minimum or a maximum.
 const MIN: &str = "≥";
 const MAX: &str = "≤";
 
-/// The suffixes of the siblings' names in copy mode, in zero-copy mode, and in both modes.
+/// The suffixes of siblings' names. The constants stand for copy mode, for zero-copy mode, and for
+/// both modes.
 const COPY: &[&str] = &[""];
 const ZERO_COPY: &[&str] = &["-zero-copy"];
 const BOTH: &[&str] = &["-zero-copy", ""];
 
-/// The subject of a target. It consists of the scenario, the label of the quantity, the suffixes of
+/// The subject of a target. The fields are the scenario, the label of the quantity, the suffixes of
 /// the siblings' names, and the quantity.
 type Subject = (&'static str, &'static str, &'static [&'static str], Quantity);
 
-/// The targets of the siblings, in the order of `approaches::ALL`. NaN means that there is no
+/// The targets of the siblings, in the order of `approaches::ALL`. NaN means that a sibling has no
 /// target.
 const TARGETS: [(Subject, (&str, [f64; 4])); 11] = {
     use Quantity::{Ratio, Speed, Value};
@@ -113,9 +119,9 @@ const TARGETS: [(Subject, (&str, [f64; 4])); 11] = {
     ]
 };
 
-/// Returns the indexes of the steps in the order in which a round executes them. `scenarios`
-/// contains the scenario of each step. Within a group of consecutive steps with the same scenario,
-/// each round starts with a different step.
+/// Returns the indexes of the steps, in the order in which a round executes the steps. `scenarios`
+/// contains the scenario of each step. Consecutive steps with the same scenario form a group.
+/// Within a group, each round starts with a different step.
 pub fn order<T: PartialEq>(scenarios: &[T], round: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..scenarios.len()).collect();
     for of_scenario in order.chunk_by_mut(|&a, &b| scenarios[a] == scenarios[b]) {
@@ -124,8 +130,8 @@ pub fn order<T: PartialEq>(scenarios: &[T], round: usize) -> Vec<usize> {
     order
 }
 
-/// Returns one measurement per quantity. Its samples are the values of the rounds. `None` stands
-/// for a failed round.
+/// Returns one measurement per quantity. The samples of a measurement are the values of the rounds,
+/// with `None` for a round that failed.
 pub fn measurements(id: &str, rounds: &[Option<Values>]) -> Vec<Measurement> {
     let quantities: BTreeSet<_> = rounds.iter().flatten().flat_map(BTreeMap::keys).collect();
     let measurement = |quantity: &&str| Measurement {
@@ -136,14 +142,14 @@ pub fn measurements(id: &str, rounds: &[Option<Values>]) -> Vec<Measurement> {
     quantities.into_iter().map(measurement).collect()
 }
 
-/// Returns the tables of the run's scenarios, and a table of the targets.
+/// Returns the tables of all scenarios in the run, and a table of the targets.
 pub fn tables(run: &Run) -> Vec<Table> {
     let tables = COLUMNS.chunk_by(|a, b| a.0 == b.0).map(|columns| table(run, columns));
     let tables = tables.chain([targets(run)]);
     tables.filter(|table| !table.rows.is_empty()).collect()
 }
 
-/// Returns the run as a page in Markdown.
+/// Returns a page in Markdown that shows the results of the run.
 pub fn markdown(run: &Run) -> String {
     let rounds = run.options.get("rounds").unwrap_or(&Value::Null);
     let mut page = format!(
@@ -200,7 +206,7 @@ fn title(run: &Run, scenario: &str) -> String {
     format!("{scenario}: {text}")
 }
 
-/// Returns the table of the targets whose quantities were measured.
+/// Returns a table of the targets. Omits targets whose quantities were not measured.
 fn targets(run: &Run) -> Table {
     let mut table = Table::new("", ["server", "target", "actual", "result"]);
     let mut met_count = 0;
@@ -222,8 +228,8 @@ fn targets(run: &Run) -> Table {
     table
 }
 
-/// Returns the median, minimum and maximum of a quantity of a server, or `None` if the quantity was
-/// not measured. Ratios are computed within each round.
+/// Returns the median, the minimum and the maximum of a quantity. Returns `None` if the quantity
+/// was not measured. A ratio compares two values from the same round.
 fn spread(run: &Run, scenario: &str, server: &str, quantity: Quantity) -> Option<Spread> {
     let of = |server: &str, quantity: &str| run.get(&format!("{scenario}/{server}/{quantity}"));
     match quantity {
@@ -234,7 +240,7 @@ fn spread(run: &Run, scenario: &str, server: &str, quantity: Quantity) -> Option
     }
 }
 
-/// Formats the median, the minimum and the maximum.
+/// Formats a spread as its median, with the minimum and the maximum in parentheses.
 fn range(spread: Spread) -> String {
     let [median, min, max] = [spread.median, spread.min, spread.max].map(significant);
     format!("{median} ({min}–{max})")

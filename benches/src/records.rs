@@ -1,6 +1,6 @@
-//! The results of the last runs on this machine, and the records.
+//! Reads and writes the results of the last runs on this machine, and the records.
 //!
-//! `race` and `footprint` each write a file to `target/measure`. Criterion writes a folder per
+//! `race` and `footprint` each write one file to `target/measure`. Criterion writes one folder per
 //! benchmark to `target/criterion`. A record is a folder in `benches/records`.
 
 use std::env;
@@ -15,7 +15,8 @@ use serde_json::Value;
 /// The name that stands for the results of the last runs on this machine.
 pub const NOW: &str = "now";
 
-/// Reads the results of the last runs (`now`), or the record whose folder has this path or name.
+/// Reads a record. `name` is the path or the name of the record's folder, or `now` for the results
+/// of the last runs.
 ///
 /// # Errors
 ///
@@ -35,7 +36,8 @@ pub fn load(name: &str) -> io::Result<Record> {
     Ok(Record::new(runs.collect::<io::Result<Vec<_>>>()?.into_iter().flatten()))
 }
 
-/// Reads the latest results of Criterion from its folder. Returns `None` if there are no results.
+/// Reads the latest results that Criterion wrote to its folder. Returns `None` if the folder
+/// contains no results.
 ///
 /// # Errors
 ///
@@ -63,8 +65,8 @@ pub fn suites(folder: &Path) -> io::Result<Option<Run>> {
     }))
 }
 
-/// Adds runs to the record in a folder, and returns the record. Creates the folder if necessary.
-/// Replaces runs of the same program, and keeps runs of other programs.
+/// Adds runs to the record in a folder and returns the record. Creates the folder if necessary. A
+/// new run replaces an older run of the same program. The runs of other programs do not change.
 ///
 /// # Errors
 ///
@@ -78,17 +80,17 @@ pub fn add(folder: &Path, runs: &Record) -> io::Result<Record> {
     Ok(record)
 }
 
-/// Returns the path of the folder for a record with this date. The folder may not exist.
+/// Returns the path of the folder for a record with this date. The folder may not exist yet.
 pub fn folder_of(date: &str, machine: &str) -> PathBuf {
     records_folder().join(format!("{}-{machine}", day(date)))
 }
 
-/// Returns the date part of a time in the format of RFC 3339.
+/// Returns the date from a time that has the format of RFC 3339.
 pub fn day(time: &str) -> &str {
     time.split('T').next().unwrap_or(time)
 }
 
-/// Returns the results of `part` for the ids of all measurements, without duplicates.
+/// Calls `part` with the ids of all measurements and returns the results without duplicates.
 pub(crate) fn parts<'a>(run: &'a Run, part: impl Fn(&'a str) -> Option<&'a str>) -> Vec<&'a str> {
     let mut parts = Vec::new();
     for part in run.measurements.iter().filter_map(|measurement| part(&measurement.id)) {
@@ -105,7 +107,7 @@ pub fn target_folder() -> PathBuf {
     env::var_os("CARGO_TARGET_DIR").map_or_else(default, PathBuf::from)
 }
 
-/// Returns the path of the file with the last run of `race` or `footprint`.
+/// Returns the path of the file that contains the last run of `race` or `footprint`.
 pub fn measured_file(program: &str) -> PathBuf {
     target_folder().join("measure").join(format!("{program}.json"))
 }

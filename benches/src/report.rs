@@ -1,4 +1,4 @@
-//! Generates a page and charts from the results of a record, and compares two records.
+//! Generates a page and charts from the results in a record. Compares two records.
 
 mod charts;
 mod diff;

@@ -13,8 +13,9 @@ use crate::suite::BASELINE_SENDFILE;
 pub use participant::{Kind, Participant, Settings};
 pub use process::{Launcher, ServedFile, Server};
 
-/// Runs a sibling or the baseline if the first argument of this process names one of them, such as
-/// `serve-tokio`. Returns the exit code of the server, or `None` if the argument names no server.
+/// Runs a sibling or the baseline if the first argument of this process is the name of a server,
+/// such as `serve-tokio`. Returns the exit code of the server. Returns `None` if the argument is
+/// not the name of a server.
 pub fn main_of_server() -> Option<ExitCode> {
     let baseline = Approach { name: participant::BASELINE, ..BASELINE_SENDFILE };
     let is_baseline = env::args_os().nth(1)? == *format!("serve-{}", baseline.name);

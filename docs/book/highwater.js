@@ -1,10 +1,11 @@
-// Adds columns or tabs of siblings, code boxes that scroll with the keyboard, and two themes to
-// mdBook. All pages are complete without this script.
+// Adds features to mdBook: columns or tabs of siblings, keyboard access to code boxes that scroll,
+// and a choice between light and dark mode. Without this script, all pages still show their whole
+// text.
 'use strict';
 
 (() => {
   const SHOWN = 'highwater.shown'; // The sibling of the selected tab.
-  const HIDDEN = 'highwater.hidden'; // The siblings that the columns omit.
+  const HIDDEN = 'highwater.hidden'; // The siblings that are not shown in the columns.
   const blocks = [...document.querySelectorAll('.hw-siblings')].map(prepare);
 
   function prepare(element, number) {
@@ -27,7 +28,8 @@
     return { element, columns, parts, choice, buttons, isTabs: undefined };
   }
 
-  // A browser can deny storage, for example in a private window.
+  // The next two functions ignore errors, because a browser can deny access to storage, for example
+  // in a private window.
   function readSetting(key) {
     try {
       return localStorage.getItem(key);
@@ -49,14 +51,14 @@
       shown = sibling;
     } else {
       hidden = hidden.includes(sibling) ? hidden.filter((name) => name !== sibling) : [...hidden, sibling];
-      // The page shows at least one sibling.
+      // At least one sibling must be visible.
       if (hidden.length === 4) hidden = hidden.filter((name) => name !== sibling);
       saveSetting(HIDDEN, hidden.join(' '));
     }
     blocks.forEach(show);
   }
 
-  // Implements the keys of tabs according to the ARIA Authoring Practices Guide.
+  // Implements the keyboard control of tabs according to the ARIA Authoring Practices Guide.
   function moveFocus(event) {
     const buttons = [...event.currentTarget.children];
     const at = buttons.indexOf(document.activeElement);
@@ -118,7 +120,7 @@
     widths.observe(block.element);
   });
 
-  // The keyboard must be able to reach and scroll each box that scrolls, and the box needs a name.
+  // A box that scrolls must be reachable with the keyboard, and needs a name for screen readers.
   function boxesIn(element) {
     return [...element.querySelectorAll('pre > code, .table-wrapper')];
   }
@@ -140,8 +142,8 @@
     });
   });
 
-  // The copy button of a console block copies only the commands, without the prompt and the output.
-  // mdBook calls this function to get the text.
+  // The copy button of a console block must copy only the commands, without the prompt and the
+  // output. mdBook calls `playground_text` to get the text that the button copies.
   const textOf = window.playground_text;
   window.playground_text = (block, ...rest) => {
     const text = textOf(block, ...rest);
@@ -158,7 +160,8 @@
     return commands.map((line) => line.replace(/^\$ /, '')).join('\n');
   }
 
-  // The button of the menu is a label, which the keyboard cannot reach and which has no role.
+  // mdBook's menu button is a `<label>`. Without this code, the keyboard cannot reach the button,
+  // and the button has no role.
   const menu = document.getElementById('mdbook-sidebar-toggle');
   if (menu) {
     menu.tabIndex = 0;
@@ -170,7 +173,8 @@
     });
   }
 
-  // If the first heading of a page has level 3, mdBook puts a list directly into a list.
+  // If the first heading of a page has level 3, mdBook puts a list directly into another list. HTML
+  // requires an `<li>` between the lists.
   addEventListener('DOMContentLoaded', () => {
     document.querySelectorAll('.on-this-page ol > ol').forEach((list) => {
       const item = document.createElement('li');
@@ -179,7 +183,7 @@
     });
   });
 
-  // The themes are light, dark, and the theme of the system.
+  // The menu offers only three themes: light, dark, and the theme of the system.
   ['rust', 'coal', 'ayu'].forEach((theme) => {
     document.getElementById(`mdbook-theme-${theme}`)?.parentElement.remove();
   });

@@ -1,5 +1,5 @@
 // Sends a file in three ways to a client that does not read. For each way, prints how many bytes of
-// the file were read, and how many of these bytes wait in Node and in the kernel.
+// the file the program has read, and how many of these bytes wait in Node and in the kernel.
 //
 //   node lessons/node/backpressure.mjs FILE
 import { once } from "node:events";

@@ -1,5 +1,6 @@
-// Contains Node's calls in the cheat sheet. The counterparts in Rust are in ../snippets/cheat. The
-// program has a server, a client that receives everything, and a client that resets the connection.
+// Contains the Node calls of the cheat sheet. The equivalents in Rust are in ../snippets/cheat. The
+// program runs a server, a client that receives the whole reply, and a client that resets its
+// connection.
 //
 //   node lessons/node/cheat.mjs
 import { once } from "node:events";
@@ -27,7 +28,8 @@ async function serve(socket) {
     // ANCHOR: on_close
     socket.on("close", () => console.log("close"));
     // ANCHOR_END: on_close
-    // If the client resets the connection, there is no "end", and `once` rejects.
+    // If the client resets the connection, Node does not emit "end", and `once` rejects its
+    // promise.
     await once(socket, "end").then(() => reply(socket), () => {});
 }
 

@@ -1,14 +1,15 @@
-// The server in the original note. It sends a file over raw TCP, with `pipe`. It has the bugs of
-// the note, and repaired.mjs contains a fix for each bug. This file differs from the note in three
-// respects: the file, the port and the chunk size are command-line arguments, the server listens
-// only on this computer, and comments mark the parts that lessons quote.
+// The server in the original note. It uses `pipe` to send a file over raw TCP. The server has the
+// bugs of the note, and repaired.mjs contains a fix for each bug. Unlike the code in the note, this
+// program takes the file, the port and the chunk size from the command line, and listens only on
+// this computer. The comments with ANCHOR mark the parts that lessons quote.
 //
 //   node original.mjs FILE PORT [CHUNK]
 import { createReadStream } from "node:fs";
 import net from "node:net";
 
 const [file, port, chunk] = process.argv.slice(2);
-// The note contains `highWaterMark: 1` in a line that is commented out. The default is 64 KiB.
+// The note contains `highWaterMark: 1` in a line that is commented out. The default chunk size is
+// 64 KiB.
 const options = chunk === undefined ? undefined : { highWaterMark: Number(chunk) };
 
 // ANCHOR: connect
@@ -30,7 +31,7 @@ let server = net.createServer((socket) => {
     })
     // ANCHOR_END: end
 
-    // The note has no listener for 'data', so the server never reads what the client sends.
+    // The note has no listener for 'data', so the server never reads the client's data.
 
     // ANCHOR: events
     socket.on('close', (data) => {

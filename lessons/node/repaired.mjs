@@ -1,7 +1,7 @@
-// The original Node server with its bugs fixed. It sends the same file over raw TCP, and uses only
-// modules of Node. Read this file beside original.mjs. A comment that begins with "Original:"
-// describes what the original server does at this point, and the consequence. This server logs each
-// event as one JSON object per line, like the servers in Rust.
+// The original Node server with its bugs fixed. It sends a file over raw TCP and uses only modules
+// that are part of Node. Read this file beside original.mjs. A comment that begins with "Original:"
+// describes the behavior of the original server at this point, and the consequence of this
+// behavior. This server logs each event as one JSON object per line, like the servers in Rust.
 //
 //   node repaired.mjs FILE PORT [CHUNK] [bare|http|none]
 import { constants } from "node:fs";
@@ -20,21 +20,21 @@ const LOG_LINES_MAX = 16_384;
 const connections = new Set();
 let lastId = 0;
 
-// Original: the server calls `net.createServer` without options. By default, Node ends its side of
-// the connection as soon as the client's FIN arrives. A client that half-closes the connection
-// receives ten bytes.
+// Original: the server calls `net.createServer` without options. By default, Node ends the writable
+// side of the socket as soon as the client's FIN arrives. A client that half-closes the connection
+// usually receives only ten bytes.
 const server = net.createServer({ allowHalfOpen: true }, handleConnection);
 
 function handleConnection(socket) {
     const conn = { id: ++lastId, socket, sent: 0, received: 0, error: undefined };
     connections.add(conn);
-    // If the client reset the connection before it was accepted, the socket has no address.
+    // If the client reset the connection before the server accepted it, the socket has no address.
     const { remoteAddress = "unknown", remotePort = 0 } = socket;
     log("connected", { conn: conn.id, peer: `${remoteAddress}:${remotePort}` });
     drain(conn);
 
-    // Original: the socket has an "error" listener, too, but `pipe` does not destroy its source, so
-    // the file's descriptor stays open. Here, `sendFile` closes the file when the socket is closed.
+    // Original: the socket also has an "error" listener, but `pipe` does not destroy its source, so
+    // the file descriptor remains open. Here, `sendFile` closes the file when the socket is closed.
     socket.on("error", (error) => (conn.error ??= error));
     conn.closed = new Promise((resolve) => socket.on("close", resolve));
 
@@ -66,7 +66,7 @@ async function sendFile(conn) {
     const { handle, bytes } = opened;
     try {
         await writeBytes(conn, preambleFor(undefined, bytes));
-        // Original: `pipe` also sends the bytes by which the file grows, and it reads ahead.
+        // Original: `pipe` reads ahead. If the file grows, `pipe` also sends the new bytes.
         const buffer = Buffer.alloc(Math.min(chunkBytes, Math.max(bytes, 1)));
         for (let remaining = bytes; remaining > 0 && !conn.socket.destroyed; ) {
             const length = Math.min(remaining, buffer.length);
@@ -80,12 +80,12 @@ async function sendFile(conn) {
     }
     if (conn.socket.destroyed) return;
     // Original: the server logs "File Ended" when Node has read all bytes (the stream's event
-    // "end"). The last bytes may still wait in the socket.
+    // "end"). The last bytes may still be in a buffer of the socket.
     log("file_ended", { conn: conn.id, bytes });
     await lingeringClose(conn);
 }
 
-// Writes bytes, and waits until the kernel has accepted all of them. This wait is the backpressure
+// Writes bytes and waits until the kernel has accepted all of them. This wait is the backpressure
 // that `pipe` provides in the original server.
 async function writeBytes(conn, bytes) {
     const { socket } = conn;
@@ -93,7 +93,7 @@ async function writeBytes(conn, bytes) {
     const written = new Promise((resolve, reject) =>
         socket.write(bytes, (error) => {
             if (error) return reject(error);
-            // If the socket was closed during the write, Node also reports no error.
+            // Node reports no error if the socket was closed during the write.
             if (!socket.destroyed) conn.sent += bytes.length;
             resolve();
         }),
@@ -108,7 +108,8 @@ async function writeBytes(conn, bytes) {
     }
 }
 
-// Rejects the promise if the client acknowledges no byte within the stall timeout.
+// Returns a promise and a function. The promise is rejected if the client acknowledges no byte
+// within the stall timeout. The function stops the timer.
 //
 // Original: the server has no timeout, so a client that reads nothing stays connected forever. A
 // long write does not prove that the client is stalled, because Linux accepts more data only when a
@@ -141,13 +142,13 @@ async function unacknowledgedBytes({ localPort, remotePort }) {
     return table.match(line)?.[1];
 }
 
-// Sends the FIN, and waits for the client's FIN until the linger timeout expires.
+// Sends the FIN and waits for the client's FIN until the linger timeout expires.
 async function lingeringClose(conn) {
     const { socket, received } = conn;
     socket.end();
     const linger = setTimeout(() => {
-        // A client that still sends data would wait for the server to read it. A reset ends this
-        // wait.
+        // A client that still sends data would wait until the server reads the data. A reset ends
+        // this wait.
         if (conn.received > received) socket.resetAndDestroy();
         else socket.destroy();
     }, LINGER_MS);
@@ -155,7 +156,7 @@ async function lingeringClose(conn) {
     clearTimeout(linger);
 }
 
-// Reads, counts and logs what the client sends.
+// Reads, counts and logs the client's data.
 //
 // Original: the socket has no "data" listener, so Node never reads from it. A client that uploads
 // before it reads waits forever. If data is unread, Node emits neither "end" nor "close".
@@ -177,9 +178,10 @@ function drain(conn) {
     conn.socket.on("close", () => bytes > 0 && logData());
 }
 
-// Opens the file. Returns its handle, and the length that the server sends even if the file grows.
+// Opens the file. Returns the file's handle and length. If the file grows, the server does not send
+// the new bytes.
 async function openFile() {
-    // If a named pipe has replaced the file, opening it must not wait for a writer.
+    // If a named pipe has replaced the file, `open` must not wait for a writer.
     const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
     const stat = await handle.stat();
     if (stat.isFile()) return { handle, bytes: stat.size };
@@ -218,8 +220,8 @@ function kindOf(error) {
     return error.kind ?? kinds[error.code] ?? "io";
 }
 
-// Returns a preview of at most 80 characters of printable ASCII, without an incomplete escape
-// sequence at its end.
+// Returns a preview of at most 80 characters of printable ASCII. The preview does not end in the
+// middle of an escape sequence.
 function escaped(data) {
     let preview = "";
     for (const byte of data.subarray(0, 80)) {
@@ -234,8 +236,8 @@ function escaped(data) {
 
 // Original: the server calls `console.log`. If stdout is a pipe that no program reads,
 // `console.log` blocks, and all clients wait. If the pipe is closed, an error ends the process.
-// Here, lines wait in a queue of limited length, only one write is in progress at a time, and lines
-// that do not fit are counted.
+// Here, lines wait in a queue of limited length, and only one write is in progress at a time. The
+// server counts the lines that do not fit into the queue.
 const out = openStdout();
 out.on("error", () => {});
 let lines = [];
@@ -262,7 +264,7 @@ async function writeLines() {
 
 function openStdout() {
     try {
-        // If stdout is a pipe, process.stdout blocks, but a new socket for it does not.
+        // If stdout is a pipe, process.stdout blocks, but a new socket for the pipe does not block.
         return new net.Socket({ fd: 1, readable: false, writable: true });
     } catch {
         return process.stdout; // Stdout is a file or a terminal.
@@ -279,10 +281,10 @@ function exitWithError(message) {
     process.exit(2);
 }
 
-// Original: the server has no "error" listener, so a port in use ends the process with a stack
-// trace. A program cannot change Node's behavior when no file descriptor is left. Node's library
-// libuv accepts the waiting connections, closes them without sending a byte, and does not notify
-// the program.
+// Original: the server has no "error" listener, so the process ends with a stack trace if the port
+// is in use. A program cannot change Node's behavior when no file descriptor is left. Node's
+// library libuv accepts the waiting connections, closes them without sending a byte, and does not
+// notify the program of this error.
 server.on("error", (error) => {
     if (!server.listening) exitWithError(error.message);
     logError(error);

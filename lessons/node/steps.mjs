@@ -1,4 +1,4 @@
-// Sends the same picture to Node's own `fetch` several times, each time after a different preamble:
+// Sends the same picture to Node's `fetch` several times, each time after a different preamble:
 // from ten bytes to a correct header. Prints the result of each `fetch`.
 //
 //   node lessons/node/steps.mjs
@@ -26,7 +26,7 @@ for (const preamble of steps) {
     console.log(`    ${await fetchAfter(preamble)}`);
 }
 
-// Serves the picture after this preamble, and describes what `fetch` received.
+// Serves the picture after a preamble. Returns a description of the result of `fetch`.
 async function fetchAfter(preamble) {
     // ANCHOR: serve
     const server = net.createServer((socket) => {

@@ -1,8 +1,9 @@
-//! Measures the times that clients observe, by file size, chunk size and number of clients.
+//! Measures the times that clients observe. The benchmarks differ in the file size, the chunk size
+//! and the number of clients.
 //!
 //! `cargo bench -p benches -- --list` lists the benchmarks. `cargo bench -p benches -- tokio` runs
-//! those whose names contain `tokio`. docs/METHODOLOGY.md explains why the comparison is fair, and
-//! what the results do not show.
+//! the benchmarks whose names contain `tokio`. docs/METHODOLOGY.md explains why the comparison is
+//! fair and what the results do not show.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -21,14 +22,16 @@ const COPY_CHUNK_BYTES: usize = 64 * 1024;
 #[cfg(target_os = "linux")]
 const ZERO_COPY_CHUNK_BYTES: usize = 1024 * 1024;
 
-/// The file sizes, each as its name in the ids of benchmarks and as a number of bytes.
+/// The file sizes. Each entry contains the name of the size in the ids of benchmarks, and the
+/// number of bytes.
 const FILE_SIZES: [(&str, u64); 3] =
     [("64KiB", 64 * 1024), ("1MiB", 1024 * 1024), ("64MiB", 64 * 1024 * 1024)];
 
-/// The numbers of concurrent clients.
+/// The numbers of concurrent clients in the benchmarks `clients/APPROACH/N`.
 const CLIENTS: [u64; 3] = [1, 16, 256];
 
-/// The length of the file, in bytes, in the benchmarks that time only the first byte.
+/// The length of the file, in bytes, in the benchmarks that measure only the time to the first
+/// byte.
 const CONNECT_FILE_BYTES: u64 = 1024;
 
 struct Benchmark {
@@ -51,17 +54,18 @@ enum File {
 /// The part of the client's work that is timed.
 #[derive(Clone, Copy)]
 enum Work {
-    /// The time of one client from `connect` to the end of the reply.
+    /// The work of one client from `connect` to the end of the reply.
     Fetch,
-    /// The time of this number of concurrent clients from the first `connect` to the end of the
-    /// last reply.
+    /// The work of several concurrent clients from the first `connect` to the end of the last
+    /// reply. The value is the number of clients.
     FetchByMany(u64),
-    /// The time of one client from `connect` to the first byte.
+    /// The work of one client from `connect` to the first byte of the reply.
     FirstByte,
 }
 
 fn main() {
-    // The command line may override these values, as `just bench-quick` does.
+    // Command-line arguments override these values. For example, the recipe `just bench-quick` sets
+    // shorter times.
     let mut criterion = Criterion::default()
         .without_plots()
         .sample_size(20)
@@ -72,22 +76,23 @@ fn main() {
     let folder = TempFolder::within(folder).unwrap_or_else(|error| {
         panic!("cannot create a folder in `{}`: {error}", folder.display())
     });
-    // With `--test`, Criterion itself prints the progress.
+    // If the argument `--test` is set, Criterion prints the progress.
     let shows_progress = std::env::args().all(|arg| arg != "--test");
     let start = Instant::now();
     let benchmarks = benchmarks();
     for (at, benchmark) in benchmarks.iter().enumerate() {
         let mut group = criterion.benchmark_group(benchmark.group);
         group.throughput(benchmark.throughput());
-        // Criterion calls this closure once for the warm-up and once per sample. It does not call
-        // the closure if the command line does not select the benchmark. All calls use the same
-        // server.
+        // Criterion calls this closure once for the warm-up and once per sample. If the command
+        // line does not select the benchmark, Criterion does not call the closure, and no server is
+        // started. All calls use the same server.
         let mut target = None;
         group.bench_function(benchmark.id.clone(), |bencher| {
             let target = target.get_or_insert_with(|| {
                 if shows_progress {
                     let (number, total, s) = (at + 1, benchmarks.len(), start.elapsed().as_secs());
-                    // The benchmark does not need stderr, so a closed stderr is not an error.
+                    // Ignore the error if stderr is closed, because the benchmark does not need
+                    // stderr.
                     let _ = writeln!(io::stderr(), "\n[{number}/{total}, {s} s]");
                 }
                 benchmark.start(folder.path()).unwrap_or_else(|error| panic!("{error}"))
@@ -99,8 +104,9 @@ fn main() {
     criterion.final_summary();
 }
 
-/// Returns all benchmarks. All of them have the same number of worker threads, because async-std
-/// has one executor per process, and the first server determines the number of its threads.
+/// Returns all benchmarks. The servers of all benchmarks have the same number of worker threads,
+/// because async-std has one executor per process, and the first server determines the number of
+/// the executor's threads.
 fn benchmarks() -> Vec<Benchmark> {
     let siblings = approaches::ALL;
     let mut benchmarks = Vec::new();
@@ -126,8 +132,9 @@ fn benchmarks() -> Vec<Benchmark> {
     for size in CHUNK_SIZES {
         benchmarks.extend(siblings.map(|approach| of_chunk_size(approach, size)));
     }
-    // On other systems, each read is a call on the blocking pool. The following benchmarks measure
-    // the cost of these calls on Linux. Only an approach with a runtime has a blocking pool.
+    // On systems other than Linux, each read of a file is a call on the blocking pool. The
+    // following benchmarks measure the cost of these calls on Linux. Only approaches with a runtime
+    // have a blocking pool.
     if cfg!(target_os = "linux") {
         for approach in siblings.into_iter().filter(|approach| approach.has_workers) {
             benchmarks.push(Benchmark {

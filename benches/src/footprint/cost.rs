@@ -2,23 +2,23 @@
 
 use harness::record::Run;
 
-/// The system call with which the siblings with a runtime read data from the page cache. These
-/// siblings also call `read`, but only for wake-ups.
+/// The system call with which the async siblings read data from the page cache. These siblings also
+/// call `read`, but only for wake-ups.
 const RUNTIME_READ: &str = "preadv2";
 
-/// The system calls with which all other servers read a file. Servers read from sockets with
-/// `recvfrom`. Node also makes the calls in this list for wake-ups.
+/// The system calls with which std and Node read a file. Reads from sockets are not included,
+/// because servers use `recvfrom` for sockets. Node also uses the listed calls for wake-ups.
 const READS: [&str; 4] = ["read", "readv", "pread64", "preadv"];
 
-/// The system calls with which the siblings write to a socket. `sendfile` also reads the file.
+/// The system calls with which the siblings write to a socket. `sendfile` also reads from the file.
 const WRITES: [&str; 3] = ["sendto", "sendmsg", "sendfile"];
 
-/// The system calls with which Node writes to a socket. Node also makes these calls for wake-ups.
+/// The system calls with which Node writes to a socket. Node also uses these calls for wake-ups.
 const NODE_WRITES: [&str; 2] = ["write", "writev"];
 
 /// The resources that a server used to send a file in chunks of one size.
 ///
-/// The methods return `None` if the value was not measured.
+/// A method returns `None` if the run does not contain the necessary values.
 #[derive(Clone, Copy, Debug)]
 pub struct Cost<'a> {
     run: &'a Run,
@@ -33,7 +33,7 @@ impl<'a> Cost<'a> {
         Self { run, chunk, server }
     }
 
-    /// Returns the value of a quantity. See [`Run::value`].
+    /// Returns the value of a quantity. [`Run::value`] lists the quantities.
     pub fn get(&self, quantity: &str) -> Option<f64> {
         self.run.value(&format!("{}/{}/{quantity}", self.chunk, self.server))
     }
@@ -49,7 +49,7 @@ impl<'a> Cost<'a> {
         let name = self.server.strip_suffix("-zero-copy").unwrap_or(self.server);
         let has_runtime = approaches::by_name(name).is_some_and(|approach| approach.has_workers);
         // If the file system does not support `RWF_NOWAIT`, all `preadv2` calls fail, and threads
-        // of the blocking pool read the file with other calls.
+        // of the blocking pool use other system calls to read the file.
         let is_supported = self.get(&format!("calls/{RUNTIME_READ}")).is_none()
             || self.successful(&[RUNTIME_READ])? > 0.0;
         self.successful(if has_runtime && is_supported { &[RUNTIME_READ] } else { &READS })

@@ -1,4 +1,4 @@
-//! Measures the costs of servers.
+//! Measures the footprint of servers.
 
 use std::collections::HashMap;
 use std::io;
@@ -15,44 +15,46 @@ use crate::load::Plan;
 use crate::servers::{Launcher, Participant, Server, Settings};
 use crate::suite::WORKERS;
 
-/// The numbers of non-reading clients with which memory is measured.
+/// The numbers of non-reading clients for which the memory of a server is measured.
 pub const NON_READING_CLIENTS: [u64; 4] = [1, 16, 256, 1024];
 
-/// The length of the file for non-reading clients, in bytes. The kernel accepts less data per
-/// client, so that the server always has unsent data.
+/// The length of the file that non-reading clients request, in bytes. The kernel accepts less data
+/// than this length per client, so that the server always has unsent data.
 const NON_READING_FILE_BYTES: u64 = 1024 * 1024;
 
 /// The size of the receive buffer that a non-reading client requests, in bytes. The kernel doubles
 /// this size.
 const RECEIVE_BUFFER_BYTES: usize = 16 * 1024;
 
-/// The chunk size of the server with non-reading clients, in bytes. It is the default of copy mode.
+/// The chunk size of a server that has non-reading clients, in bytes. The value is the default
+/// chunk size of copy mode.
 const NON_READING_CHUNK_BYTES: u64 = 64 * 1024;
 
-/// The interval between two measurements of a server's memory. When the memory has grown by at most
-/// [`SETTLED_RATIO`] within this interval, the server has done all its work for new clients.
+/// The interval between two measurements of a server's memory. If the memory grows by at most
+/// [`SETTLED_RATIO`] within this interval, the server has completed its work for new clients.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(200);
 const SETTLED_RATIO: f64 = 1.01;
 
-/// The maximum number of times that the server's memory is checked for growth.
+/// The maximum number of times that the memory of a server is measured until it hardly grows.
 const SETTLE_CHECKS_MAX: usize = 25;
 
 /// The maximum number of clients per timed job. The clients connect one after another.
 const FETCHES_MAX: u64 = 200;
 
-/// Measures the costs of servers, one server after another.
+/// Measures the footprint of one server after another.
 #[derive(Debug)]
 pub struct Footprints {
     launcher: Launcher,
-    /// The system calls that each server makes for a start and a shutdown without a client.
+    /// The numbers of system calls that each server needs for a start and a shutdown without a
+    /// client.
     without_client: HashMap<String, Counts>,
     job_time: Duration,
     is_tracing: bool,
 }
 
 impl Footprints {
-    /// Creates a temporary folder for the servers' files in `folder`. The timed part of each job
-    /// takes approximately `job_time`. For `program`, see [`Launcher::new`].
+    /// Creates a temporary folder in `folder` for the files of the servers. The timed part of each
+    /// job takes approximately `job_time`. [`Launcher::new`] describes `program`.
     ///
     /// # Errors
     ///
@@ -68,8 +70,8 @@ impl Footprints {
     }
 
     /// Measures a server that sends a file of `file_bytes` bytes to one client at a time. `chunk`
-    /// is the chunk size, such as `64KiB`. Then counts the system calls of a second process of this
-    /// server, which serves one client.
+    /// is the name of the chunk size, such as `64KiB`. Then starts the server a second time and
+    /// counts its system calls while the server serves one client.
     ///
     /// # Errors
     ///
@@ -110,7 +112,7 @@ impl Footprints {
     }
 
     /// Measures the memory and the number of threads of a server while `clients` clients read
-    /// nothing. Then all clients receive the whole reply.
+    /// nothing. Then lets all clients read the whole reply.
     ///
     /// # Errors
     ///
@@ -154,10 +156,11 @@ fn plan(server: &Server) -> Plan {
     Plan { request: Vec::new(), ..server.plan() }
 }
 
-/// Measures a server that serves one client at a time. Returns pairs of a quantity and its value.
+/// Measures a server that serves one client at a time. Returns the measured values. Each pair
+/// contains the name of a quantity and its value.
 fn measure_times(server: &Server, job_time: Duration) -> io::Result<[(&'static str, f64); 7]> {
-    // The first client verifies every byte. The time that it takes determines how many clients
-    // follow.
+    // The first client verifies the whole reply. The time that this client needs determines the
+    // number of clients in the timed part.
     let first = server.load(plan(server))?;
     let fetches = (job_time.as_secs_f64() / first.wall_s.max(1e-6)).ceil() as u64;
     let fetches = fetches.clamp(1, FETCHES_MAX);
@@ -178,8 +181,8 @@ fn measure_times(server: &Server, job_time: Duration) -> io::Result<[(&'static s
     ])
 }
 
-/// Waits until the memory of a server hardly grows. Returns the memory in bytes, and the number of
-/// threads.
+/// Waits until the memory of a server hardly grows. Returns the memory of the server in bytes, and
+/// the number of its threads.
 fn settled(server: &Server) -> io::Result<(u64, u64)> {
     let mut before = 0;
     for _ in 0..SETTLE_CHECKS_MAX {

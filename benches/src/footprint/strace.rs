@@ -10,11 +10,11 @@ use std::process::{Child, Command, Stdio};
 use harness::cleanup;
 use harness::record::Measurement;
 
-/// The number of calls and the number of failed calls, by the name of the system call.
+/// The number of calls and the number of failed calls, by name of the system call.
 pub type Counts = BTreeMap<String, [u64; 2]>;
 
-/// Returns the reason why system calls cannot be counted on this machine, or `None` if they can be
-/// counted.
+/// Returns the reason why strace cannot count system calls on this machine. Returns `None` if
+/// strace can count system calls.
 pub fn why_no_strace() -> Option<String> {
     let words = command(Path::new("/dev/null"));
     let mut command = Command::new(&words[0]);
@@ -31,18 +31,18 @@ pub fn why_no_strace() -> Option<String> {
     }
 }
 
-/// Returns a command prefix that runs a program and writes the counts of its system calls to a
-/// file.
+/// Returns the beginning of a command. The complete command runs a program, and writes the numbers
+/// of the program's system calls to a file.
 pub(super) fn command(counts: &Path) -> Vec<OsString> {
     let words = ["strace", "-f", "-c", "-U", "name,calls,errors", "-o"];
     words.into_iter().map(OsString::from).chain([counts.into()]).collect()
 }
 
-/// Reads the counts that strace wrote to a file.
+/// Reads the numbers of system calls from a file that strace wrote.
 ///
 /// # Errors
 ///
-/// Fails if the file cannot be read or contains no counts.
+/// Fails if the file cannot be read or contains no numbers of system calls.
 pub fn counts(path: &Path) -> io::Result<Counts> {
     let text = fs::read_to_string(path)?;
     let lines = text.lines().filter_map(|line| {
@@ -60,7 +60,8 @@ pub fn counts(path: &Path) -> io::Result<Counts> {
 }
 
 /// Returns the numbers of system calls that a server makes for its client. Each number is the
-/// difference between `counts` and the counts of a start and a shutdown (`without_client`).
+/// number in `counts` minus the number of calls that a start and a shutdown need
+/// (`without_client`).
 pub fn measurements(id: &str, counts: &Counts, without_client: &Counts) -> Vec<Measurement> {
     let measurements = counts.iter().flat_map(|(name, [calls, errors])| {
         let [other_calls, other_errors] = without_client.get(name).copied().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Sends the request of one connection, and receives and verifies the reply.
+//! Sends the request on one connection. Receives and verifies the reply.
 
 use std::io::{ErrorKind, Read, Write};
 use std::time::{Duration, Instant};
@@ -11,19 +11,21 @@ use super::plan::Plan;
 use super::preamble::Preamble;
 use super::socket;
 
-/// The maximum number of bytes per read until the preamble is complete, if the client discards the
-/// file. A small value limits how much of the file is copied together with the preamble.
+/// The maximum number of bytes per read while the preamble is incomplete and the client discards
+/// the file. With a small value, the kernel copies only a small part of the file together with the
+/// preamble.
 const PREAMBLE_READ_BYTES: usize = 4096;
 
-/// The maximum number of consecutive reads from one connection. With this limit, all connections
-/// make progress.
+/// The maximum number of consecutive reads from one connection. This limit ensures that all
+/// connections make progress.
 const READS_MAX: usize = 8;
 
-/// The number of reads per second of a slow client. A larger number would cost more CPU time.
+/// The number of reads per second of a client with a limited read rate. A larger number would cost
+/// more CPU time.
 const SLOW_READS_PER_S: u64 = 10;
 
-/// Is true if a read that does not fill the buffer has read all available data. With epoll, the
-/// client can therefore omit the read that would return `WouldBlock`.
+/// Indicates whether a read that does not fill the buffer has always read all available data. With
+/// epoll, the client can then omit the next read, which would return `WouldBlock`.
 const PARTIAL_READ_IS_LAST: bool = cfg!(target_os = "linux");
 
 pub(super) struct Connection {
@@ -32,36 +34,36 @@ pub(super) struct Connection {
     pub number: u64,
     /// The planned start of the connection.
     pub due: Instant,
-    /// The time at which the client last received data or, before the first data, at which it
-    /// connected.
+    /// The time of the last read that returned data, or the time at which the client connected if
+    /// no read has returned data yet.
     pub last_active: Instant,
     /// The time from the planned start to the first byte of the reply.
     pub first_byte: Option<Duration>,
-    /// The number of received bytes, including the preamble.
+    /// The number of received bytes of the reply, including the preamble.
     pub received_bytes: u64,
     pub is_connected: bool,
-    /// Is true if a read may return data.
+    /// Indicates whether a read may return data.
     pub is_readable: bool,
-    /// Is true if the server's FIN or RST has arrived.
+    /// Indicates whether the server's FIN or RST has arrived.
     pub is_read_closed: bool,
-    /// Is true if the connection is in the worker's queue.
+    /// Indicates whether the connection is in the worker's queue.
     pub is_queued: bool,
     is_reset: bool,
     sent_bytes: usize,
     body_bytes: u64,
     preamble: Preamble,
     hash: Option<Xxh3>,
-    /// The time at which a slow client may read again.
+    /// The earliest time of the next read, if the read rate is limited.
     next_read: Instant,
 }
 
 /// The next action of the worker for a connection.
 pub(super) enum Step {
-    /// Waits for an event.
+    /// Waits for an event on the connection.
     Wait,
-    /// Reads again after the other connections.
+    /// Reads again after all other queued connections.
     Continue,
-    /// Closes the connection.
+    /// Closes the connection and records the result.
     End(Result<(), Failure>),
 }
 
@@ -97,7 +99,7 @@ impl Connection {
     /// was sent.
     ///
     /// On loopback, the connection is established as soon as `connect` returns. A successful write
-    /// proves that the connection is established, and costs less than a query.
+    /// proves that the connection is established. No additional system call is necessary.
     pub fn send_request(&mut self, plan: &Plan) -> Result<bool, Failure> {
         while self.sent_bytes < plan.request.len() {
             match self.stream.write(&plan.request[self.sent_bytes..]) {
@@ -118,8 +120,8 @@ impl Connection {
     }
 
     /// Records that a write failed because the server reset the connection. The client can still
-    /// read data that arrived earlier. The kernel reports the error only once, so that this data
-    /// seems to end with a FIN.
+    /// read data that arrived earlier. The kernel reports the reset only once. Later reads return
+    /// this data and then 0 bytes, as after a FIN.
     fn record_reset(&mut self, plan: &Plan) {
         self.is_connected = true;
         self.is_reset = true;
@@ -132,7 +134,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Checks whether a non-reading client has received the first byte of its reply.
+    /// Checks whether a non-reading client has received the first byte of its reply. Does not
+    /// remove the byte from the receive buffer.
     pub fn check_first_byte(&mut self, plan: &Plan) -> Step {
         if !self.is_readable || self.first_byte.is_some() {
             return Step::Wait;
@@ -167,8 +170,8 @@ impl Connection {
         Step::Continue
     }
 
-    /// Returns the maximum number of bytes to read now. Returns 0 if the client must now reset the
-    /// connection, and `None` if a slow client must wait.
+    /// Returns the maximum number of bytes to read now. Returns 0 if the client must reset the
+    /// connection now. Returns `None` if the read rate is limited and the client must wait.
     fn max_bytes(&self, plan: &Plan, now: Instant) -> Option<u64> {
         let remaining = plan.reset_after_bytes.map_or(u64::MAX, |max| max - self.received_bytes);
         match plan.slow_bytes_per_s {
@@ -229,14 +232,14 @@ impl Connection {
         self.received_bytes += count as u64;
         if let Some(bytes_per_s) = plan.slow_bytes_per_s {
             let pause = Duration::from_secs_f64(count as f64 / bytes_per_s as f64);
-            // If data arrives late, a slow client may read twice without a pause, but does not
-            // catch up further.
+            // If data arrives late, the client may make the next read without a pause. `max`
+            // prevents the client from making further reads without a pause.
             self.next_read = now.max(self.next_read + pause);
         }
     }
 
-    /// Fails as soon as the reply is longer than the file, so that the client does not read an
-    /// endless reply.
+    /// Checks the length during the reply, so that the client does not read an endless reply. Fails
+    /// if the received part is longer than the file.
     fn check_length(&self, plan: &Plan) -> Result<(), Failure> {
         match plan.expected {
             Some(expected) if self.body_bytes > expected.bytes => Err(Failure::new(

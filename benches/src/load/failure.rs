@@ -1,48 +1,49 @@
-//! The reasons why a connection fails.
+//! The reasons for which a connection can fail.
 
 use std::fmt;
 use std::io;
 
 use serde::Serialize;
 
-/// The kind of a failure.
+/// The kind of a connection's failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// No server listens on the port.
     Refused,
-    /// `connect` failed for a different reason.
+    /// `connect` failed for a reason that no other kind describes.
     Connect,
     /// No local port is left for another connection to the server.
     NoPorts,
-    /// No file descriptor is left.
+    /// No file descriptor is left for another connection.
     NoDescriptors,
-    /// The connection was not established, or no data arrived, within the timeout.
+    /// The connection was not established within the timeout, or no data arrived within the
+    /// timeout.
     Timeout,
     /// The server reset the connection.
     Reset,
     /// The reply does not start with the expected preamble.
     Preamble,
-    /// The status in the HTTP header is not 200.
+    /// The HTTP header contains a status other than 200.
     Status,
     /// The reply is shorter than expected.
     Short,
     /// The reply is longer than expected.
     Long,
-    /// The length is correct, but the content differs from the file.
+    /// The reply has the correct length, but its content differs from the file.
     Hash,
-    /// `read` failed for a different reason.
+    /// `read` failed for a reason that no other kind describes.
     Io,
 }
 
-/// Writes the name of the kind, as in the JSON report.
+/// Writes the name that the kind has in the JSON report.
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.serialize(f)
     }
 }
 
-/// The reason why a connection failed. Some messages include help.
+/// The reason for which a connection failed. Some messages contain advice for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub kind: Kind,
@@ -85,7 +86,8 @@ impl Failure {
         Self::new(kind, message)
     }
 
-    /// Describes an error of `read` after `received_bytes` bytes.
+    /// Describes an error that `read` returned after the client had received `received_bytes`
+    /// bytes.
     pub fn of_read(error: &io::Error, received_bytes: u64) -> Self {
         let kind = match error.kind() {
             io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => Kind::Reset,

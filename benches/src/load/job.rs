@@ -1,4 +1,4 @@
-//! The state of a plan during its execution. All threads share this state.
+//! The state of a plan that is being executed. All threads of the load client share this state.
 
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,18 +15,20 @@ use super::report::Tally;
 /// the kernel would retry the handshake of a client only after one second.
 const UNANSWERED_MAX: u64 = 256;
 
-/// The time after which more clients start, even if no waiting client has received its first byte.
+/// The maximum time for which the load client waits for first bytes. After this time, the load
+/// client starts more clients.
 const UNANSWERED_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The interval at which a job checks whether all clients have received their first byte.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A plan that is being executed. Another thread can observe the progress.
+/// A plan that is being executed. Other threads can observe the progress.
 #[derive(Debug)]
 pub struct Job {
     pub(super) plan: Plan,
     start: Instant,
-    /// The number of connections that the threads have started or will start.
+    /// The number of connections that the threads have claimed. A thread claims a connection before
+    /// it starts the connection.
     claimed: AtomicU64,
     bytes: AtomicU64,
     is_released: AtomicBool,
@@ -35,11 +37,12 @@ pub struct Job {
 }
 
 impl Job {
-    /// Prepares the execution of a plan. Rates and durations are measured from this call.
+    /// Prepares the execution of a plan. The duration and the planned starts of the connections are
+    /// measured from this call.
     ///
     /// # Errors
     ///
-    /// Fails if this machine cannot execute the plan. The message includes help.
+    /// Fails if this machine cannot execute the plan. The message contains advice for the user.
     pub fn new(plan: Plan) -> io::Result<Self> {
         plan.check()?;
         Ok(Self {
@@ -58,8 +61,7 @@ impl Job {
         (self.tally().ended(), self.bytes.load(Ordering::Relaxed))
     }
 
-    /// Returns the number of clients that have received the first byte of their reply and do not
-    /// read yet.
+    /// Returns the number of non-reading clients that have received the first byte of their reply.
     pub fn non_reading_clients(&self) -> u64 {
         if self.is_holding() { self.tally().non_reading } else { 0 }
     }
@@ -82,8 +84,8 @@ impl Job {
         self.is_released.store(true, Ordering::Release);
     }
 
-    /// Prevents further connections, and lets non-reading clients start to read. Open connections
-    /// are completed.
+    /// Prevents further connections and lets non-reading clients start to read. The clients
+    /// complete the open connections.
     pub(super) fn stop(&self) {
         self.is_stopped.store(true, Ordering::Release);
     }
@@ -100,8 +102,8 @@ impl Job {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Records the end of a connection. `result` contains the time to the first byte, or the reason
-    /// for the failure.
+    /// Records the end of a connection. `result` contains the time to the first byte of the reply,
+    /// or the reason for the failure.
     pub(super) fn record_end(
         &self,
         number: u64,
@@ -112,29 +114,30 @@ impl Job {
         let mut tally = self.tally();
         tally.was_connected |= is_connected;
         let is_refused = result.as_ref().is_err_and(|failure| failure.kind == Kind::Refused);
-        // If no server is running, further connections would fail for the same reason.
+        // If a connection is refused before any connection was established, no server is running.
+        // Further connections would also be refused.
         if is_refused && !tally.was_connected {
             self.stop();
         }
         tally.record_end(number, due, result);
     }
 
-    /// Returns the number of clients that have received their first byte or failed, and the time
-    /// since the last of these events.
+    /// Returns two values: the number of clients that have received their first byte or have
+    /// failed, and the time since the last client received its first byte or failed.
     fn answered(&self) -> (u64, Duration) {
         let tally = self.tally();
         let last = tally.last_event.unwrap_or(self.start);
         (tally.non_reading + tally.ended(), last.elapsed())
     }
 
-    /// Returns whether non-reading clients must continue to wait.
+    /// Returns whether non-reading clients must continue to wait before they read.
     pub(super) fn is_holding(&self) -> bool {
         let Some(hold) = self.plan.hold else { return false };
         if let Hold::For(time) = hold {
             let (answered, since_last) = self.answered();
             if answered >= self.plan.connections && since_last >= time {
-                // Without this call, the hold would resume, because the clients that now read cause
-                // events, and each event resets `since_last`.
+                // Without `release`, a later call of `is_holding` would return true again. The
+                // clients that now read cause events, and each event resets `since_last`.
                 self.release();
             }
         }
@@ -142,7 +145,7 @@ impl Job {
     }
 
     /// Returns whether another client may start. Limits the number of non-reading clients that wait
-    /// for their first byte, so that they do not fill the server's accept queue.
+    /// for their first byte, so that these clients do not fill the server's accept queue.
     pub(super) fn may_start(&self) -> bool {
         if self.plan.hold.is_none() {
             return true;

@@ -1,4 +1,4 @@
-//! The settings of the clients.
+//! The settings of the load client.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -10,11 +10,11 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::preamble::PreambleKind;
 
-/// The number of file descriptors that are reserved for purposes other than connections, such as
-/// the standard streams and the event loop of each thread.
+/// The number of file descriptors that the load client needs for purposes other than connections,
+/// such as the standard streams and the event loop of each thread.
 const OTHER_DESCRIPTORS: u64 = 20;
 
-/// The settings of the clients.
+/// The settings of the load client.
 #[derive(Clone, Debug)]
 pub struct Plan {
     /// The server's address.
@@ -24,7 +24,8 @@ pub struct Plan {
     /// The total number of connections.
     pub amount: Amount,
     /// The number of connections to start per second. The rate does not depend on the server's
-    /// speed. With `None`, a connection starts as soon as another one has ended.
+    /// speed. With `None`, the client starts a new connection as soon as another connection has
+    /// ended.
     pub rate_per_s: Option<f64>,
     /// The event after which non-reading clients start to read. With `None`, all clients read
     /// immediately.
@@ -40,17 +41,17 @@ pub struct Plan {
     pub receive_buffer_bytes: Option<usize>,
     /// The maximum size of a TCP segment in bytes.
     pub max_segment_bytes: Option<u32>,
-    /// The bytes that each client sends first.
+    /// The request, which each client sends at the beginning of its connection.
     pub request: Vec<u8>,
-    /// The expected reply, without the preamble.
+    /// The expected content of each reply, without the preamble.
     pub expected: Option<Expected>,
     /// The expected preamble.
     pub preamble: PreambleKind,
-    /// Is true if the kernel discards the data instead of copying it to the client (Linux).
+    /// Indicates whether the kernel discards the data instead of copying it to the client (Linux).
     pub is_discarding: bool,
-    /// The maximum time without data on a connection. After this time, the connection fails.
+    /// The maximum time for which a client waits for data. After this time, the connection fails.
     pub timeout: Duration,
-    /// The number of threads. Each thread runs an event loop.
+    /// The number of threads of the load client. Each thread runs one event loop.
     pub threads: usize,
 }
 
@@ -59,26 +60,27 @@ pub struct Plan {
 pub enum Amount {
     /// A fixed number of connections.
     Total(u64),
-    /// All connections that start within this time. Connections that are open at the end of this
-    /// time are completed.
+    /// All connections that start within this time. After this time, the clients complete the open
+    /// connections.
     During(Duration),
 }
 
 /// The event after which non-reading clients start to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// This time has passed since the last client received the first byte of its reply.
+    /// The end of a wait. The wait starts when the last client has received the first byte of its
+    /// reply, and takes this time.
     For(Duration),
-    /// [`release`](super::Job::release) was called.
+    /// A call of [`release`](super::Job::release).
     UntilReleased,
 }
 
-/// The expected reply, without the preamble.
+/// The expected content of each reply, without the preamble.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
-    /// The length in bytes.
+    /// The length of the reply in bytes.
     pub bytes: u64,
-    /// The 64-bit XXH3 hash. With `None`, the content is not verified.
+    /// The 64-bit XXH3 hash of the reply. With `None`, the client verifies only the length.
     pub xxh3: Option<u64>,
 }
 
@@ -130,7 +132,7 @@ impl Plan {
     ///
     /// # Errors
     ///
-    /// Fails if this machine cannot execute the plan. The message includes help.
+    /// Fails if this machine cannot execute the plan. The message contains advice for the user.
     pub(super) fn check(&self) -> io::Result<()> {
         let available = descriptors();
         let is_positive = |rate: f64| rate > 0.0 && rate.is_finite();
@@ -139,9 +141,9 @@ impl Plan {
         } else if self.is_discarding && !cfg!(target_os = "linux") {
             "the kernel of this system cannot discard data\nhelp: remove `--discard`".to_owned()
         } else if self.max_segment_bytes.is_some() && !cfg!(unix) {
-            "this system cannot limit the size of segments\nhelp: remove `--max-segment`".to_owned()
+            "this system cannot limit the segment size\nhelp: remove `--max-segment`".to_owned()
         } else if self.hold.is_some() && self.amount != Amount::Total(self.connections) {
-            "with a hold, all connections must be open at the same time".to_owned()
+            "with `--hold`, all connections must be open at the same time".to_owned()
         } else if self.connections > available {
             format!(
                 "{connections} open connections need {connections} file descriptors, \
@@ -157,11 +159,11 @@ impl Plan {
     }
 }
 
-/// Raises the file descriptor limit, and returns the maximum number of open connections that it
-/// permits.
+/// Raises the file descriptor limit. Returns the maximum number of open connections that the new
+/// limit permits.
 pub fn descriptors() -> u64 {
     let limit = harness::cleanup::raise_descriptor_limit();
-    // Windows does not limit file descriptors, but each connection needs a port.
+    // Windows does not limit the number of sockets, but each connection needs a port.
     let limit = if cfg!(unix) { limit } else { u16::MAX.into() };
     limit.saturating_sub(OTHER_DESCRIPTORS)
 }

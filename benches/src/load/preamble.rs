@@ -1,15 +1,16 @@
-//! Recognizes the preamble of a reply.
+//! Recognizes and removes the preamble of a reply.
 
 use super::failure::{Failure, Kind};
 
 const BARE: &[u8] = b"HTTP/1.1\n\n";
 
-/// The beginning of an HTTP header with status 200. Any digit is accepted as the minor version.
+/// The beginning of an HTTP header with status 200. The `x` stands for the digit of the minor
+/// version.
 const STATUS_LINE: &[u8] = b"HTTP/1.x 200";
 const MINOR_VERSION_AT: usize = 7;
 const STATUS_AT: usize = 9;
 
-/// The maximum length of an HTTP header in bytes. It is the default of Node's
+/// The maximum length of an HTTP header in bytes. The value is the default of Node's option
 /// `--max-http-header-size`.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
@@ -27,7 +28,7 @@ pub enum PreambleKind {
     None,
 }
 
-/// Finds the end of the preamble on one connection.
+/// Finds the end of the preamble in the data of one connection.
 #[derive(Debug)]
 pub(super) struct Preamble {
     kind: PreambleKind,
@@ -50,7 +51,7 @@ impl Preamble {
         if self.is_complete {
             return Ok(bytes);
         }
-        // Usually the whole preamble arrives in one read, and no memory is allocated.
+        // Usually, one read returns the whole preamble. In this case, no memory is allocated.
         let earlier_bytes = self.received.len();
         let length = if earlier_bytes == 0 {
             preamble_length(self.kind, bytes)?
@@ -94,7 +95,8 @@ fn header_length(reply: &[u8]) -> Result<Option<usize>, Failure> {
     };
     match STATUS_LINE.iter().zip(reply).enumerate().position(is_incorrect) {
         Some(STATUS_AT..) => {
-            Err(Failure::new(Kind::Status, "expected the HTTP status 200, got a different status"))
+            let status = reply[STATUS_AT..reply.len().min(STATUS_LINE.len())].escape_ascii();
+            Err(Failure::new(Kind::Status, format!("expected the HTTP status 200, got `{status}`")))
         }
         Some(at) => Err(unexpected(at)),
         None => {

@@ -9,11 +9,11 @@ use serde::Serialize;
 use super::failure::{Failure, Kind};
 use super::plan::Plan;
 
-/// The maximum number of failures that the report describes.
+/// The maximum number of failures that a report describes.
 const EXAMPLES_MAX: usize = 5;
 
-/// The duration of a load, in seconds, above which the report warns about the client's CPU time. In
-/// shorter loads, the client spends most of its CPU time on startup.
+/// The minimum duration of a load, in seconds, for which the report warns about the client's CPU
+/// time. During a shorter load, the client spends most of its CPU time on startup.
 const SHORT_S: f64 = 0.1;
 
 /// The results of a load.
@@ -23,34 +23,35 @@ pub struct Report {
     pub addr: String,
     /// The maximum number of open connections.
     pub connections_at_once: u64,
-    /// The number of threads.
+    /// The number of threads of the load client.
     pub threads: usize,
     /// The number of connections that succeeded.
     pub completed: u64,
-    /// The number of connections that failed, by kind of failure.
+    /// The number of connections that failed, by the kind of their failure.
     pub failed: BTreeMap<Kind, u64>,
     /// Descriptions of the first few failures.
     pub failed_examples: Vec<String>,
-    /// The part of the replies that was verified.
+    /// The part of the replies that the client verified.
     pub verified: Verified,
     /// The number of received bytes, including preambles.
     pub bytes: u64,
     /// The time in seconds from the start of the first connection to the end of the last
     /// connection.
     pub wall_s: f64,
-    /// The number of bytes received per second, in units of 10⁹ bytes.
+    /// The number of gigabytes (10⁹ bytes) received per second.
     pub gb_per_s: f64,
     /// The number of successful connections per second.
     pub connections_per_s: f64,
-    /// The times from a connection's planned start to its first byte, in microseconds.
+    /// The times, in microseconds, from the planned start of a connection to the first byte of its
+    /// reply.
     pub first_byte_us: Option<Percentiles>,
-    /// The times from a connection's planned start to its end, in microseconds.
+    /// The times, in microseconds, from the planned start of a connection to its end.
     pub end_us: Option<Percentiles>,
-    /// The CPU time of the client's threads in seconds, if the system reports it.
+    /// The CPU time of the client's threads in seconds, or `None` if the system does not report it.
     pub cpu_s: Option<f64>,
 }
 
-/// The part of the replies that was verified.
+/// The part of the replies that the client verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verified {
@@ -62,7 +63,7 @@ pub enum Verified {
     Nothing,
 }
 
-/// Percentiles of a distribution. Each percentile is a measured value.
+/// The percentiles of several values. Each percentile is one of these values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Percentiles {
     /// The median.
@@ -76,7 +77,7 @@ pub struct Percentiles {
 }
 
 impl Percentiles {
-    /// Computes the percentiles of some values. Returns `None` if there are no values.
+    /// Computes the percentiles of `values`. Returns `None` if `values` is empty.
     pub fn of(mut values: Vec<u64>) -> Option<Self> {
         values.sort_unstable();
         let max = *values.last()?;
@@ -131,7 +132,8 @@ impl Tally {
         self.last_event = Some(Instant::now());
     }
 
-    /// Adds the CPU time of a thread, if the system reports it.
+    /// Adds the CPU time of a thread. The argument is `None` if the system does not report the CPU
+    /// time.
     pub fn add_cpu(&mut self, cpu: Option<Duration>) {
         self.cpu = cpu.map(|cpu| cpu + self.cpu.unwrap_or_default());
     }

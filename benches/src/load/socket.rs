@@ -1,4 +1,4 @@
-//! Creates, reads and closes the sockets of the clients.
+//! Creates the sockets of the clients, reads from them and closes them.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -14,16 +14,18 @@ use super::plan::Plan;
 /// read. The value is twice the default of `net.ipv4.tcp_rmem` on Linux.
 const RECEIVE_BUFFER_BYTES: usize = 256 * 1024;
 
-/// The flag with which Linux discards the data instead of copying it. Other systems copy the data.
+/// The flag with which Linux discards the data instead of copying it. On other systems, the flag is
+/// empty, and the kernel copies the data.
 #[cfg(target_os = "linux")]
 const DISCARD: i32 = libc::MSG_TRUNC;
 #[cfg(not(target_os = "linux"))]
 const DISCARD: i32 = 0;
 
-/// Starts to connect. Returns the socket, and whether the connection is already established.
+/// Starts to connect to the server. Returns the socket, and whether the connection is already
+/// established.
 pub(super) fn connect(plan: &Plan) -> io::Result<(TcpStream, bool)> {
     let domain = Domain::for_address(plan.addr);
-    // This call sets `O_NONBLOCK` and `FD_CLOEXEC` without additional system calls.
+    // On Linux, `socket` sets `O_NONBLOCK` and `FD_CLOEXEC` without additional system calls.
     #[cfg(target_os = "linux")]
     let socket = Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     #[cfg(not(target_os = "linux"))]
@@ -55,8 +57,8 @@ fn is_in_progress(error: &io::Error) -> bool {
     return error.kind() == io::ErrorKind::WouldBlock;
 }
 
-/// Returns whether the connection is established. An event is not sufficient proof, because it may
-/// belong to an earlier socket with the same token.
+/// Returns whether the connection is established. An event does not prove that the connection is
+/// established, because the event may belong to an earlier socket with the same token.
 pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     if let Some(error) = stream.take_error()? {
         return Err(error);
@@ -69,8 +71,8 @@ pub(super) fn is_connected(stream: &TcpStream) -> io::Result<bool> {
     }
 }
 
-/// Reads into spare capacity, and returns the number of bytes. On Linux, the kernel discards the
-/// data ([`DISCARD`]), so that the capacity remains unused.
+/// Reads into the spare capacity of a buffer. Returns the number of received bytes. On Linux, the
+/// kernel discards the data ([`DISCARD`]), so that nothing is written to the buffer.
 pub(crate) fn discard<'s, S>(stream: &'s S, spare: &mut [MaybeUninit<u8>]) -> io::Result<usize>
 where
     SockRef<'s>: From<&'s S>,
@@ -81,12 +83,13 @@ where
 /// Enlarges the receive buffer of a client that starts to read. With small windows, thousands of
 /// clients would need minutes to receive their replies.
 pub(super) fn enlarge_receive_buffer(stream: &TcpStream) {
-    // If this call fails, the client receives the same bytes, but more slowly.
+    // Ignore an error, because the client receives all bytes even with a small buffer, but more
+    // slowly.
     let _ = SockRef::from(stream).set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
 }
 
 /// Closes the connection with a TCP RST.
 pub(super) fn reset(stream: TcpStream) {
-    // This call fails if the connection has already been reset.
+    // Ignore an error, because this call fails if the server has already reset the connection.
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
 }

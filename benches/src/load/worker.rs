@@ -1,4 +1,4 @@
-//! The event loop of a thread, which runs the thread's share of the connections.
+//! The event loop that each thread of the load client runs for its share of the connections.
 
 use std::collections::VecDeque;
 use std::io;
@@ -18,18 +18,18 @@ use super::socket;
 /// The maximum number of events per call of `poll`.
 const EVENTS_MAX: usize = 1024;
 
-/// The maximum number of bytes per read. This amount of data fits into the cache of a core, so that
-/// hashing does not read from main memory.
+/// The maximum number of bytes per read. A buffer of this size fits into the cache of a core, so
+/// that the hash function does not read from main memory.
 const READ_BYTES: usize = 256 * 1024;
 
-/// The maximum number of bytes per read that discards data, which is the default maximum size of
-/// the kernel's receive buffer (`net.ipv4.tcp_rmem`).
+/// The maximum number of bytes per read that discards data. The value is the default maximum size
+/// of the kernel's receive buffer (`net.ipv4.tcp_rmem`).
 const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 
-/// The interval between two checks of the timeouts.
+/// The interval at which a worker checks whether timeouts have expired.
 const TIMEOUT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The interval at which a worker checks whether slow clients may read.
+/// The interval at which a worker checks whether clients with a limited read rate may read.
 const SLOW_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The interval at which a worker checks whether non-reading clients may read.
@@ -40,7 +40,8 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// Fails if the system provides no event loop. The report contains the errors of connections.
+    /// Fails if the system cannot create an event loop. The errors of connections are not returned,
+    /// because the report contains them.
     pub fn run(&self) -> io::Result<Report> {
         let work = |index| {
             let result = Worker::new(self, index).and_then(Worker::run);
@@ -65,11 +66,12 @@ impl Job {
 struct Worker<'a> {
     job: &'a Job,
     poll: Poll,
-    /// The open connections. Their keys are the tokens of their events.
+    /// The open connections. The key of a connection is the token of its events.
     connections: Slab<Connection>,
-    /// The maximum number of open connections, or 0 after the last connection has been started.
+    /// The maximum number of open connections of this thread, or 0 after the last connection has
+    /// started.
     connections_max: usize,
-    /// The keys of connections that may have more data to read.
+    /// The keys of the connections that may have more data to read.
     queue: VecDeque<usize>,
     /// The buffer for reads from all connections. Reads that discard data use the spare capacity of
     /// the buffer.
@@ -104,7 +106,7 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// Runs until all connections have ended.
+    /// Runs the event loop until all connections have ended.
     fn run(mut self) -> io::Result<()> {
         let cpu_before = thread_cpu();
         let mut events = Events::with_capacity(EVENTS_MAX);
@@ -130,8 +132,8 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// Starts all connections whose planned start has passed, up to the maximum number of open
-    /// connections.
+    /// Starts all connections whose planned start has passed. Does not exceed the maximum number of
+    /// open connections.
     fn start_due(&mut self) {
         while self.connections.len() < self.connections_max && self.job.may_start() {
             let next = self.next.take().filter(|_| !self.job.is_stopped());
@@ -240,8 +242,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Lets all clients read when a hold ends. If the data of a client has arrived earlier, no
-    /// further event occurs for this client.
+    /// Lets all non-reading clients read if they no longer have to wait. Queues all connections,
+    /// because no further event occurs on a connection whose data has already arrived.
     fn check_hold(&mut self) {
         if !self.is_holding || self.job.is_holding() {
             return;
@@ -260,7 +262,8 @@ impl<'a> Worker<'a> {
         }
     }
 
-    /// Lets slow clients read, and ends connections whose timeout has expired.
+    /// Continues to read on connections with a limited read rate. Ends connections whose timeout
+    /// has expired.
     fn check_times(&mut self) {
         if self.now < self.next_check {
             return;
@@ -276,12 +279,13 @@ impl<'a> Worker<'a> {
             self.next_check = now + TIMEOUT_INTERVAL.min(timeout);
         }
         let is_expired = |connection: &Connection| connection.last_active + timeout <= now;
-        // Non-reading clients receive no data, so that their timeouts do not apply.
+        // The timeout does not apply to non-reading clients, because these clients do not read the
+        // data that arrives.
         for key in self.keys(|it| is_expired(it) && !(is_holding && it.first_byte.is_some())) {
             let connection = &self.connections[key];
             let message = match (connection.is_connected, connection.received_bytes) {
                 (false, _) => format!("could not connect within {timeout:?}"),
-                (true, bytes) => format!("received no data for {timeout:?} after {bytes} bytes"),
+                (true, bytes) => format!("received {bytes} bytes, then no data for {timeout:?}"),
             };
             self.end(key, Err(Failure::new(Kind::Timeout, message)));
         }
@@ -292,7 +296,7 @@ impl<'a> Worker<'a> {
         selected.map(|(key, _)| key).collect()
     }
 
-    /// Closes a connection and records its result.
+    /// Closes a connection and records the result.
     fn end(&mut self, key: usize, result: Result<(), Failure>) {
         let connection = self.connections.remove(key);
         let Connection { due, number, first_byte, is_connected, .. } = connection;

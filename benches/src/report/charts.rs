@@ -1,4 +1,5 @@
-//! Creates the sections of the page and their charts, which `charts.toml` describes.
+//! Creates the sections of the page, and the charts of each section. The file `charts.toml`
+//! describes the sections and the charts.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +73,8 @@ pub(super) fn sections(record: &Record) -> Vec<Section> {
     sections
 }
 
-/// Describes the time that a sibling needs per byte, with and without the blocking pool.
+/// Describes the times that a sibling needs per byte with the blocking pool and without the
+/// blocking pool.
 fn cost_of_pool(record: &Record, name: &str) -> String {
     let us = |name: &str| Some(1e6 / record.value(&format!("suites/chunk_size/{name}/1B/per_s"))?);
     match (us(&format!("{name}-by-pool")), us(name)) {
@@ -93,7 +95,8 @@ fn style_of(server: &str) -> Style {
     }
 }
 
-/// Returns all values whose ids match a pattern, each with the text that `*` stands for.
+/// Returns all values whose ids match a pattern. Each pair contains the part of the id that `*`
+/// stands for, and the value.
 fn values(record: &Record, id: &str) -> Vec<(String, f64)> {
     let value = |text: &str| Some((text.to_owned(), record.value(&id.replace('*', text))?));
     let mut id_parts = id.split('/').enumerate();
@@ -104,7 +107,8 @@ fn values(record: &Record, id: &str) -> Vec<(String, f64)> {
         return Vec::new();
     };
     let prefix = part.trim_end_matches('*');
-    // The first part of the pattern is the name of the program. Ids do not contain this name.
+    // The first part of a pattern is the name of the program. The id of a measurement does not
+    // contain this name.
     let texts = parts(run, |id| id.split('/').nth(index - 1)?.strip_prefix(prefix));
     texts.into_iter().filter_map(value).collect()
 }
@@ -130,7 +134,8 @@ impl ChartTemplate {
         (!values.is_empty()).then(|| bars(name, title, self.unit.text(), &values))
     }
 
-    /// Draws the lines of all siblings. If `focus` is set, only this sibling has a color.
+    /// Draws the lines of all siblings. If `focus` contains a sibling, only the line of this
+    /// sibling has a color.
     fn lines(&self, record: &Record, focus: Option<(usize, &str)>) -> Option<Chart> {
         let mut lines = Vec::new();
         let mut ticks = BTreeMap::new();
@@ -172,14 +177,14 @@ impl ChartTemplate {
         Some(lines.draw(named(&self.name), named(&self.title)))
     }
 
-    /// Returns all values of this chart and of the charts that have the same y axis.
+    /// Returns all values of this chart, and the values of the chart that has the same y axis.
     fn y_values(&self, record: &Record) -> Vec<f64> {
         let ids = self.references.iter().map(|(_, id)| id).chain(&self.same_axis).chain([&self.id]);
         let ids = ids.flat_map(|id| siblings().map(move |(_, name)| id.replace("{}", name)));
         let values = ids.flat_map(|id| {
             let values: Vec<f64> =
                 values(record, &id).into_iter().map(|(_, value)| value).collect();
-            // The name of a single point is below the point, and needs space there.
+            // The name of a line with a single point is below this point, and needs space there.
             let name = if values.len() == 1 { Some(values[0] / 4.0) } else { None };
             values.into_iter().chain(name)
         });
@@ -187,10 +192,11 @@ impl ChartTemplate {
     }
 }
 
-/// A position on the x axis, the text at this position, and a value.
+/// A point of a line. The fields are the position on the x axis, the text at this position, and the
+/// value.
 type Point = (u64, String, f64);
 
-/// Returns the positive values whose ids match a pattern, from left to right.
+/// Returns the points of all positive values whose ids match a pattern, from left to right.
 fn points(record: &Record, id: &str) -> Vec<Point> {
     let values = values(record, id).into_iter().filter(|(_, value)| *value > 0.0);
     let points = values.filter_map(|(text, value)| Some((text::bytes(&text).ok()?, text, value)));
@@ -204,7 +210,7 @@ fn line(name: &str, style: Style, points: Vec<Point>) -> Line {
     Line { name: name.to_owned(), style, points }
 }
 
-/// Returns a short text for the x axis: `64K` for `64KiB`, and `1,024` for `1024`.
+/// Returns a short text for the x axis, such as `64K` for `64KiB`, or `1,024` for `1024`.
 fn tick_text(text: &str) -> String {
     match text.parse() {
         Ok(number) => text::grouped(number),
@@ -240,7 +246,7 @@ fn plain(value: f64) -> String {
     if value < 1.0 { round(value) } else { text::grouped(value.round() as u64) }
 }
 
-/// Formats a number without trailing zeros.
+/// Formats a number without zeros at the end of its decimals.
 fn round(value: f64) -> String {
     format!("{}", (value * 1e6).round() / 1e6)
 }

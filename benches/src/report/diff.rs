@@ -1,4 +1,4 @@
-//! Compares two records, and marks the differences that are noise.
+//! Compares two records and marks the differences that are noise.
 
 use harness::record::{Measurement, Record, Run};
 use harness::table::Table;
@@ -7,16 +7,17 @@ use crate::records::day;
 
 use super::time_text;
 
-/// The minimum relative difference of times that is not noise. Smaller differences are noise even
-/// if the intervals do not overlap: an interval describes only one run, and two runs differ more.
+/// The minimum relative difference between two times that is not noise. A smaller difference is
+/// noise even if the confidence intervals do not overlap. An interval describes only one run, and
+/// the difference between two runs is often larger than their intervals.
 const TIME_NOISE: f64 = 0.05;
 
-/// The minimum relative difference of counts that is not noise. The numbers of calls for readiness
-/// and wake-ups depend on timing.
+/// The minimum relative difference between two counts that is not noise. Small differences occur
+/// because the numbers of calls for readiness and wake-ups depend on timing.
 const COUNT_NOISE: f64 = 0.1;
 
-/// Returns a table of the suites and a table of the system calls. Omits a table if the records have
-/// none of its measurements in common.
+/// Returns a table of the suites and a table of the system calls. Omits a table if the two records
+/// have no measurements for this table in common.
 ///
 /// # Errors
 ///
@@ -60,7 +61,8 @@ fn suites(a: &Run, b: &Run) -> Table {
 
 fn calls(a: &Run, b: &Run) -> Table {
     let row = |measurement: &Measurement| {
-        // Each job has exactly one measurement with this name.
+        // Select one measurement per job, because each job has exactly one measurement of this
+        // quantity.
         let job = measurement.id.strip_suffix("/fetches")?;
         let id = format!("{job}/calls_per_mib");
         let (calls_a, calls_b) = (a.value(&id)?, b.value(&id)?);
@@ -77,7 +79,8 @@ fn calls(a: &Run, b: &Run) -> Table {
     table("System calls per MiB".to_owned(), "chunk size and server", rows)
 }
 
-/// Returns the relative change from `a` to `b` as a number and as text in percent.
+/// Returns the relative change from `a` to `b` as a number, and as text that contains the change in
+/// percent.
 fn change(a: f64, b: f64) -> (f64, String) {
     let change = b / a - 1.0;
     (change, format!("{:+.1}%", change * 100.0))

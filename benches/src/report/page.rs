@@ -1,4 +1,4 @@
-//! Generates the page with all results.
+//! Generates the page that contains all results.
 
 use harness::record::{Measurement, Record, Run};
 use harness::table::Table;
@@ -14,14 +14,15 @@ const PAGE_STYLE: &str = include_str!("page.css");
 
 type Tables = fn(&Run) -> Vec<Table>;
 
-/// The programs, the recipes that run them, and the functions that create their tables.
+/// The programs. Each entry contains the name of a program, the recipe that runs the program, and
+/// the function that creates its tables.
 const PROGRAMS: [(&str, &str, Tables); 3] = [
     ("suites", "bench", suites_tables),
     ("footprint", "footprint", footprint::tables),
     ("race", "peers", race::tables),
 ];
 
-/// Returns the page as HTML. The page loads nothing from the network.
+/// Returns the page as HTML. The page does not load files from the network.
 pub(super) fn page(record: &Record, sections: &[Section]) -> String {
     let mut body = String::new();
     for Section { title, text, charts, .. } in sections {
@@ -48,7 +49,8 @@ pub(super) fn page(record: &Record, sections: &[Section]) -> String {
     )
 }
 
-/// Returns the dates, the machine, the problems, and the programs whose results are missing.
+/// Returns the introduction of the page. It contains the dates of the runs, a description of the
+/// machine, the problems, and the names of the programs whose results are missing.
 fn facts(record: &Record) -> String {
     let mut facts = Vec::new();
     for (program, ..) in PROGRAMS {
@@ -57,7 +59,8 @@ fn facts(record: &Record) -> String {
         }
     }
     let machine = record.runs.first().map(|run| run.machine.facts());
-    // The first four facts describe the machine. The other facts differ between the programs.
+    // Only the first four facts describe the machine. The other facts differ between the runs of
+    // the programs.
     facts.extend(machine.into_iter().flatten().take(4).map(|(_, fact)| fact));
     let facts = facts.iter().map(|fact| escaped(fact)).collect::<Vec<_>>().join(" · ");
     let missing = PROGRAMS.iter().filter(|(program, ..)| record.run(program).is_none());

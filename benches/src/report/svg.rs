@@ -1,11 +1,12 @@
-//! Draws charts in SVG: lines on logarithmic axes, and bars.
+//! Draws charts in SVG. A chart contains either lines on logarithmic axes, or bars.
 //!
-//! The colors are CSS variables, so that the charts adapt to light and dark mode. Each line is
-//! labeled at its end. No charting crate supports both features.
+//! The colors are CSS variables, so that the charts adapt to light mode and dark mode. The name of
+//! each line is at the end of the line. No charting crate supports both CSS variables and names at
+//! the ends of lines.
 
 use super::escaped;
 
-/// The style sheet of all charts, for the page and for separate files.
+/// The style sheet of all charts. The page and the chart files contain this style sheet.
 pub(super) const STYLE: &str = include_str!("charts.css");
 
 /// The number of colors in [`STYLE`].
@@ -19,10 +20,10 @@ const RIGHT: f64 = WIDTH - 104.0;
 const TOP: f64 = 36.0;
 const BOTTOM: f64 = HEIGHT - 46.0;
 
-/// The minimum vertical distance between two names at the ends of lines, in pixels.
+/// The minimum vertical distance, in pixels, between the names of two lines.
 const NAME_STEP: f64 = 16.0;
 
-/// The attributes of centered text in a soft color.
+/// The attributes of a text element that is centered and has a soft color.
 const MIDDLE: &str = "class=\"soft\" text-anchor=\"middle\"";
 
 pub(super) struct Chart {
@@ -35,9 +36,9 @@ pub(super) struct Chart {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Style {
-    /// A sibling, by its position in `approaches::ALL`.
+    /// A sibling. The number is the position of the sibling in `approaches::ALL`.
     Sibling(usize),
-    /// A sibling in the background, without a name.
+    /// A sibling whose line is in the background and has no name.
     Dim,
     /// A server that is not a sibling.
     Reference,
@@ -46,7 +47,7 @@ pub(super) enum Style {
 pub(super) struct Line {
     pub name: String,
     pub style: Style,
-    /// The points, from left to right. All coordinates are positive.
+    /// The points of the line, from left to right. All coordinates are positive.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -54,7 +55,8 @@ pub(super) struct Lines {
     pub x_title: String,
     pub x_ticks: Vec<(f64, String)>,
     pub y_text: fn(f64) -> String,
-    /// Additional values that the y axis must include, so that several charts have the same axis.
+    /// Additional values that the y axis must include. With these values, several charts have the
+    /// same y axis.
     pub y_values: Vec<f64>,
     pub lines: Vec<Line>,
 }
@@ -88,9 +90,9 @@ impl Style {
 }
 
 struct Axis {
-    /// The values at both ends of the axis.
+    /// The values at the two ends of the axis.
     values: [f64; 2],
-    /// The positions of both ends, in pixels.
+    /// The positions of the two ends of the axis, in pixels.
     ends: [f64; 2],
 }
 
@@ -196,8 +198,8 @@ fn text(attributes: &str, x: f64, y: f64, content: &str) -> String {
     format!("<text{space}{attributes} x=\"{x:.1}\" y=\"{y:.1}\">{content}</text>")
 }
 
-/// Moves apart positions that are too close to each other. The positions keep their order, and are
-/// between `top` and `bottom`.
+/// Moves positions that are too close to each other. The order of the positions does not change.
+/// The new positions are between `top` and `bottom`.
 fn apart(ideal: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     let mut places = ideal.to_vec();
     let mut min = top;
@@ -213,8 +215,9 @@ fn apart(ideal: &[f64], top: f64, bottom: f64) -> Vec<f64> {
     places
 }
 
-/// Returns round values that enclose all positive values. The round values are powers of ten. If
-/// the values span at most two decades, the round values also include 2 and 5 times each power.
+/// Returns round numbers for an axis. The first number is smaller than all values, and the last
+/// number is larger than all values. The round numbers are powers of ten. If the values span at
+/// most two decades, the round numbers also include 2 times and 5 times each power.
 fn ticks(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let positive = values.filter(|value| *value > 0.0);
     let extremes = |(low, high), value| (f64::min(low, value), f64::max(high, value));
@@ -226,20 +229,20 @@ fn ticks(values: impl Iterator<Item = f64>) -> Vec<f64> {
     let decades = low.log10().floor() as i32 - 1..=high.log10().ceil() as i32 + 1;
     let ticks = decades.flat_map(|decade| steps.iter().map(move |step| step * 10_f64.powi(decade)));
     let ticks: Vec<f64> = ticks.collect();
-    // There must be a margin between the lines and the edges.
+    // The factors leave a margin between the lines and the edges of the chart.
     let first = ticks.iter().rposition(|tick| *tick <= low * 0.97).unwrap_or(0);
     let last = ticks.iter().position(|tick| *tick >= high * 1.03).unwrap_or(ticks.len() - 1);
     ticks[first..=last].to_vec()
 }
 
 impl Chart {
-    /// Returns the chart for the page. The chart does not include the style sheet, because the page
-    /// does.
+    /// Returns the SVG element for the page. This element does not contain the style sheet, because
+    /// the page already contains the style sheet.
     pub fn inline(&self) -> String {
         self.svg("", "")
     }
 
-    /// Returns the content of the chart's file, which includes the style sheet.
+    /// Returns the content of the chart's file. The file contains the style sheet.
     pub fn file(&self) -> String {
         let background = format!(
             "<style>{STYLE}</style>\

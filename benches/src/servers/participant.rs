@@ -1,4 +1,4 @@
-//! Lists all servers that are measured, and creates the commands that start them.
+//! Lists all servers that are measured and creates the commands that start these servers.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -9,8 +9,8 @@ use serve_core::Approach;
 /// The name of the baseline, which is one thread that calls `sendfile` in a loop.
 pub(super) const BASELINE: &str = "baseline";
 
-/// The chunk size of the baseline, in bytes. It is the maximum chunk size, so that each call sends
-/// as much data as possible.
+/// The chunk size of the baseline, in bytes. The value is the maximum chunk size, so that each
+/// `sendfile` call sends as much data as possible.
 const BASELINE_CHUNK_BYTES: u64 = 1 << 30;
 
 /// A server that is measured.
@@ -25,24 +25,26 @@ pub struct Participant {
 /// The kind of a server.
 #[derive(Clone, Debug)]
 pub enum Kind {
-    /// A sibling in one of its modes.
+    /// A sibling in copy mode or in zero-copy mode.
     Sibling {
         /// The approach of the sibling.
         approach: &'static Approach,
-        /// Is true if the sibling runs with `--zero-copy`.
+        /// Indicates whether the sibling runs with `--zero-copy`.
         is_zero_copy: bool,
     },
     /// The web server nginx.
     Nginx,
     /// The original Node server.
     Node,
-    /// The minimal program for comparison.
+    /// The baseline, which is a minimal program for comparison.
     Baseline,
-    /// Another server. Its command contains `{file}`, `{port}` and optionally `{chunk}`.
+    /// A server from the command line. The words of its command contain `{file}`, `{port}` and
+    /// optionally `{chunk}`.
     Command(Vec<String>),
 }
 
-/// The settings with which a server is started. `None` selects the server's default.
+/// The settings with which a server is started. If a setting is `None`, the server uses its
+/// default.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Settings<'a> {
     /// The chunk size, in bytes.
@@ -51,14 +53,15 @@ pub struct Settings<'a> {
     pub workers: Option<usize>,
     /// The maximum number of open connections of a sibling.
     pub connections_max: Option<u64>,
-    /// Is true if the server writes no log. Siblings log nothing, and stdout is discarded.
+    /// Indicates whether the server runs without a log. In this case, siblings run with `--log
+    /// off`, and the stdout of every server is discarded.
     pub is_quiet: bool,
-    /// A command, such as strace, that runs the command of the server.
+    /// The beginning of a command, such as strace, that starts the server.
     pub prefix: &'a [OsString],
 }
 
 impl Participant {
-    /// Returns all servers, in the order of the tables.
+    /// Returns all servers, in the order of the rows of the tables.
     pub fn all() -> Vec<Self> {
         let siblings = approaches::ALL.into_iter().flat_map(|approach| {
             let name = |mode| format!("{}{mode}", approach.name);
@@ -70,11 +73,11 @@ impl Participant {
         siblings.chain(others).map(|(name, kind)| Self { name, kind }).collect()
     }
 
-    /// Parses `NAME=COMMAND`, such as `old=./serve {file} {port}`.
+    /// Parses a server from text of the form `NAME=COMMAND`, such as `old=./serve {file} {port}`.
     ///
     /// # Errors
     ///
-    /// Fails if a placeholder is missing, or if the name is already in use.
+    /// Fails if a required placeholder is missing, or if another server has the same name.
     pub fn from_command(text: &str) -> Result<Self, String> {
         let help = "pass NAME='COMMAND {file} {port}'";
         let (name, command) = text.split_once('=').ok_or(help)?;
@@ -106,13 +109,13 @@ impl Participant {
         }
     }
 
-    /// Returns the command that starts the server. `program` must call
-    /// [`main_of_server`](super::main_of_server) at its start. The server may write files to
-    /// `folder`.
+    /// Returns the command that starts the server. A sibling is started as a process of `program`,
+    /// which must call [`main_of_server`](super::main_of_server) first. The server may write files
+    /// to `folder`.
     ///
     /// # Errors
     ///
-    /// Fails if nginx's configuration cannot be written.
+    /// Fails if the configuration of nginx cannot be written.
     pub fn command(
         &self,
         program: &Path,
@@ -168,11 +171,11 @@ fn sibling(program: &Path, name: &str, file: &Path, port: &str, log: &str) -> Ve
     words
 }
 
-/// Writes the configuration of nginx to a folder, and returns the command that starts nginx. nginx
+/// Writes the configuration of nginx to a folder and returns the command that starts nginx. nginx
 /// writes all of its files to this folder.
 fn nginx(file: &Path, port: &str, folder: &Path) -> io::Result<Vec<OsString>> {
-    // If root starts nginx, its worker processes run by default as a user that cannot read the
-    // folder.
+    // If root starts nginx without this setting, the worker processes run as a user that cannot
+    // read the folder.
     let user = if rustix::process::geteuid().is_root() { "user root;\n" } else { "" };
     let root = file.parent().unwrap_or(Path::new("/")).display().to_string();
     let configuration = include_str!("nginx.conf").replace("{USER}", user).replace("{PORT}", port);

@@ -17,17 +17,18 @@ use crate::cpu;
 use crate::load::{self, Expected, Hold, Job, Plan, Report};
 use crate::suite::noise_file;
 
-/// The maximum time until a server listens. strace makes the start slower.
+/// The maximum time until a server listens. The time is long because strace makes the start slower.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The interval at which the launcher checks whether a server listens.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// The maximum time until a server ends after SIGTERM. strace makes the shutdown slower.
+/// The maximum time until a server ends after SIGTERM. The time is long because strace makes the
+/// shutdown slower.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The time between the end of the last connection and the end of the measurement of CPU time.
-/// During this time, a server does work that it postponed, such as writing its log.
+/// The time between the end of the last connection and the reading of the CPU time. During this
+/// time, a server completes work that it postponed, such as writing its log.
 const SETTLE_TIME: Duration = Duration::from_millis(50);
 
 /// The maximum segment size of a non-reading client, in bytes. Every network supports segments of
@@ -35,8 +36,8 @@ const SETTLE_TIME: Duration = Duration::from_millis(50);
 /// on loopback.
 const SEGMENT_BYTES: u32 = 536;
 
-/// The maximum time until all non-reading clients have connected, and the maximum time that a
-/// client waits for data.
+/// The maximum time until all non-reading clients have connected. This constant is also the maximum
+/// time for which a client waits for data.
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A file that servers send, and the expected reply.
@@ -47,7 +48,7 @@ pub struct ServedFile {
 }
 
 impl ServedFile {
-    /// Computes the hash of a file. As a result, the file is in the page cache.
+    /// Computes the hash of a file. After this call, the file is in the page cache.
     ///
     /// # Errors
     ///
@@ -57,7 +58,7 @@ impl ServedFile {
     }
 }
 
-/// Starts servers, and writes the files that they send.
+/// Starts servers and writes the files that these servers send.
 #[derive(Debug)]
 pub struct Launcher {
     program: PathBuf,
@@ -66,9 +67,9 @@ pub struct Launcher {
 }
 
 impl Launcher {
-    /// Creates a temporary folder in `folder`. `program` must call
-    /// [`main_of_server`](super::main_of_server) at its start. Usually, `program` is the calling
-    /// program.
+    /// Creates a temporary folder in `folder`. The launcher starts siblings as processes of
+    /// `program`, which must call [`main_of_server`](super::main_of_server) first. Usually,
+    /// `program` is the program that calls this function.
     ///
     /// # Errors
     ///
@@ -77,12 +78,12 @@ impl Launcher {
         Ok(Self { program, folder: TempFolder::within(folder)?, files: HashMap::new() })
     }
 
-    /// Returns the folder for the files of the servers.
+    /// Returns the path of the folder for the files of the servers.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Returns a file of this length, in bytes. Writes the file if it does not exist.
+    /// Returns a file whose length is `bytes`. Writes the file if it does not exist.
     ///
     /// # Errors
     ///
@@ -95,11 +96,12 @@ impl Launcher {
         Ok(self.files[&bytes].clone())
     }
 
-    /// Starts a server on a free port of 127.0.0.1, and waits until it listens.
+    /// Starts a server on a free port of 127.0.0.1 and waits until the server listens.
     ///
     /// # Errors
     ///
-    /// Fails if the server cannot be started, ends, or does not listen within `START_TIMEOUT`.
+    /// Fails if the server cannot be started, if it ends early, or if it does not listen within
+    /// `START_TIMEOUT`.
     pub fn start(
         &self,
         participant: &Participant,
@@ -131,7 +133,7 @@ impl Launcher {
     }
 }
 
-/// A server that listens. Dropping this value kills the server's processes.
+/// A server that is running. Dropping this value kills the server's processes.
 #[derive(Debug)]
 pub struct Server {
     group: Group,
@@ -141,8 +143,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Waits until the server listens. Does not connect, because the server would use CPU time and
-    /// system calls for the connection.
+    /// Waits until the server listens. Does not connect to the server, because the server would
+    /// need CPU time and system calls for this connection.
     fn wait_until_listening(&mut self) -> io::Result<()> {
         let started = Instant::now();
         loop {
@@ -162,8 +164,8 @@ impl Server {
         }
     }
 
-    /// Creates an error from a message and the line of stderr that best explains why the server
-    /// failed.
+    /// Creates an error whose text consists of a message and the line of the server's stderr that
+    /// best explains the failure.
     fn error(&self, message: String) -> io::Error {
         let stderr = fs::read_to_string(&self.stderr).unwrap_or_default();
         io::Error::other(match text::error_line(&stderr) {
@@ -172,8 +174,8 @@ impl Server {
         })
     }
 
-    /// Returns a plan for one client that verifies the whole reply. The request contains the name
-    /// of the file because nginx needs it. All servers get the same request.
+    /// Returns a plan for one client that verifies the whole reply. All servers get the same
+    /// request. The request contains the name of the file, because nginx needs this name.
     pub fn plan(&self) -> Plan {
         let name = self.served.path.file_name().unwrap_or_default().to_string_lossy();
         let mut plan = Plan::new(self.addr);
@@ -191,8 +193,8 @@ impl Server {
         self.check(load::run(plan)?)
     }
 
-    /// Executes a plan with clients that discard the data. Returns the report and the CPU time that
-    /// the server used, in seconds.
+    /// Executes a plan with clients that discard the data. Returns the report, and the CPU time in
+    /// seconds that the server used.
     ///
     /// # Errors
     ///
@@ -214,12 +216,13 @@ impl Server {
         Err(self.error(format!("{failed} of {total} connections failed; {example}")))
     }
 
-    /// Connects clients that read nothing until `inspect` has returned. Then the clients read the
-    /// whole reply. `plan` is the plan of one client.
+    /// Connects clients that read nothing while `inspect` runs. When `inspect` has returned, the
+    /// clients read the whole reply. `plan` is the plan for one client. Returns the report, and the
+    /// result of `inspect`.
     ///
-    /// The clients have small segments and receive buffers, as on a network, and connect from an
-    /// address that no earlier connection used. Without these measures, the kernel would accept
-    /// megabytes per client, and the server would have no unsent data.
+    /// The clients have small segments and receive buffers, as on a network. They connect from an
+    /// address that no earlier connection used. Otherwise, the kernel would accept megabytes per
+    /// client, and the server would have no unsent data.
     ///
     /// # Errors
     ///
@@ -258,8 +261,8 @@ impl Server {
             (running.join(), value)
         });
         let report = report.map_err(|_| io::Error::other("the load client panicked"))?;
-        // An error from `inspect` takes precedence, because it is the cause of errors in the
-        // report.
+        // If `inspect` failed, return the error from `inspect`, because this error is the cause of
+        // the errors in the report.
         let value = value?;
         Ok((self.check(report?)?, value))
     }
@@ -283,8 +286,7 @@ impl Server {
         usage::memory_bytes(&self.pids()).ok_or_else(|| self.error("the server ended".to_owned()))
     }
 
-    /// Shuts the server down with SIGTERM. Kills the server if it does not end within
-    /// `STOP_TIMEOUT`.
+    /// Sends SIGTERM to the server. Kills the server if it does not end within `STOP_TIMEOUT`.
     pub fn stop(mut self) {
         self.group.stop(STOP_TIMEOUT);
     }

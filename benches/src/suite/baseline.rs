@@ -1,8 +1,9 @@
 //! Baselines: minimal servers for comparison.
 //!
-//! A baseline has one thread, serves one client at a time, and has neither a log nor limits. It
-//! reads from the client only after it has sent the reply. A baseline is an [`Approach`], so that
-//! the suites start and measure it in the same way as a sibling.
+//! A baseline has one thread, serves one client at a time, and has neither a log nor limits. A
+//! baseline reads from the client only after it has sent the reply. Each baseline is an
+//! [`Approach`], so that the suites can start and measure baselines and siblings with the same
+//! code.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -70,7 +71,7 @@ fn serve(
     thread::scope(|scope| {
         scope.spawn(|| {
             server.shutdown.wait();
-            // This connection makes `accept` return.
+            // This connection makes the blocking `accept` call return, so that the loop ends.
             drop(TcpStream::connect(addr));
         });
         loop {
@@ -78,7 +79,7 @@ fn serve(
             if server.shutdown.is_requested() {
                 return Ok(());
             }
-            // An error with one client must not prevent the server from serving the next client.
+            // Ignore an error on one connection, so that the server can serve the next client.
             if let Ok((stream, _)) = accepted {
                 let _ = send(&stream).and_then(|()| drain(&stream));
             }
@@ -86,8 +87,8 @@ fn serve(
     })
 }
 
-/// Shuts down the write half and drains. If the client's data were unread, closing the socket would
-/// reset the connection, and the client could lose part of the reply.
+/// Shuts down the write half and drains until EOF. If the server closed a socket with unread data,
+/// the kernel would reset the connection, and the client could lose part of the reply.
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)?;
     let mut buffer = [0; 4096];

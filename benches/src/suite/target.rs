@@ -1,4 +1,4 @@
-//! Runs a server in this process, and clients that measure the server.
+//! Runs a server and its clients in this process. Measures the server.
 
 use std::fs;
 use std::io;
@@ -13,11 +13,11 @@ use serve_core::{Approach, Config, EventLog, Server, bind};
 use super::{PREAMBLE, WORKERS};
 use crate::load::{self, Expected, Plan, socket};
 
-/// The maximum time that a client waits for data.
+/// The maximum time for which a client waits for data.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The maximum number of bytes per read, which is the default maximum size of the kernel's receive
-/// buffer (`net.ipv4.tcp_rmem`).
+/// The maximum number of bytes per read. The value is the default maximum size of the kernel's
+/// receive buffer (`net.ipv4.tcp_rmem`).
 const READ_BYTES: usize = 8 * 1024 * 1024;
 
 /// The mode in which a server sends its file.
@@ -25,8 +25,9 @@ const READ_BYTES: usize = 8 * 1024 * 1024;
 pub enum Mode {
     /// Copy mode.
     Copy,
-    /// Copy mode in which only threads of the blocking pool read the file. This is the behavior on
-    /// systems other than Linux, where a server cannot detect whether data is in the page cache.
+    /// Copy mode, with every read of the file on the blocking pool. On systems other than Linux,
+    /// the async siblings always use the blocking pool, because a server cannot detect whether data
+    /// is in the page cache.
     BlockingPool,
     /// Zero-copy mode (Linux).
     ZeroCopy,
@@ -39,12 +40,13 @@ pub struct Target {
     pub reply_bytes: u64,
     server: Arc<Server>,
     thread: Option<JoinHandle<io::Result<()>>>,
-    /// The buffer for received data. Only its spare capacity is used.
+    /// The buffer for received data. The client uses only the spare capacity of the buffer.
     buffer: Vec<u8>,
 }
 
 impl Target {
-    /// Starts a server, and verifies the content of one reply. Later clients only count bytes.
+    /// Starts a server and verifies the content of one reply. Later clients only count the bytes of
+    /// their replies.
     ///
     /// # Errors
     ///
@@ -66,7 +68,7 @@ impl Target {
         start().map_err(|error: io::Error| io::Error::other(format!("{}: {error}", approach.name)))
     }
 
-    /// Starts a server, but does not verify its reply. See also [`start`](Self::start).
+    /// Starts a server without verifying a reply. See [`start`](Self::start).
     ///
     /// # Errors
     ///
@@ -100,7 +102,7 @@ impl Target {
         })
     }
 
-    /// Receives one reply. Returns the time from `connect` to the first byte.
+    /// Receives one reply. Returns the time from `connect` to the first byte of the reply.
     ///
     /// # Panics
     ///
@@ -114,9 +116,9 @@ impl Target {
         first_byte
     }
 
-    /// Receives one reply. Returns its length in bytes, and the time from `connect` to the first
-    /// byte. On Linux, the kernel discards the data, so that the server has a larger share of the
-    /// measured time.
+    /// Receives one reply. Returns the length of the reply in bytes, and the time from `connect` to
+    /// its first byte. On Linux, the kernel discards the data, so that the client needs only a
+    /// small part of the measured time.
     fn receive(&mut self) -> io::Result<(u64, Duration)> {
         let start = Instant::now();
         let stream = TcpStream::connect(self.addr)?;
@@ -138,7 +140,7 @@ impl Target {
         }
     }
 
-    /// Receives `total` replies, at most `open` at the same time. Returns the total time.
+    /// Receives `total` replies, with at most `open` open connections. Returns the total time.
     ///
     /// # Panics
     ///

@@ -6,8 +6,9 @@ use benches::report;
 use harness::TempFolder;
 use harness::record::{Amount, Measurement, Record, Run};
 
-/// Returns the content of the file of the chart `name`. `values` contains the paths and values of
-/// measurements. The values of the suites are in bytes or clients per second.
+/// Returns the content of the chart's file. `name` is the name of the chart. `values` contains the
+/// path and the value of each measurement. The values of the suites are in bytes per second or
+/// clients per second.
 fn chart(name: &str, values: &[(String, f64)]) -> String {
     let mut runs: Vec<Run> = Vec::new();
     for (path, value) in values {
@@ -37,7 +38,7 @@ fn values(values: &[(&str, f64)]) -> Vec<(String, f64)> {
     values.iter().map(|(path, value)| ((*path).to_owned(), *value)).collect()
 }
 
-/// Returns the content of all text elements with these attributes.
+/// Returns the content of all text elements that have these attributes.
 fn texts<'a>(svg: &'a str, attributes: &str) -> Vec<&'a str> {
     let texts = svg.split("<text ").filter(|text| text.starts_with(attributes));
     texts.map(|text| text.split(['>', '<']).nth(1).unwrap()).collect()
@@ -91,7 +92,7 @@ fn lines_have_names_and_marks() {
     for name in ["tokio", "Node", "baseline", "by pool"] {
         assert!(svg.contains(&format!(">{name}<")), "expected the name {name}, got {svg}");
     }
-    // The line of smol is in the background and has no name.
+    // In this chart, the line of smol is in the background and has no name.
     assert!(!svg.contains(">smol<") && svg.contains("<path class=\"line dim\""), "{svg}");
     assert_eq!(svg.matches("<path class=\"line").count(), 5);
     assert!(svg.contains("<path class=\"c1 mark\" d=\"M"), "{svg}");

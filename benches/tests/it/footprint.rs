@@ -1,5 +1,5 @@
-//! Tests the numbers of calls and events that the contract specifies (clause 3), and the memory of
-//! non-reading clients.
+//! Tests the numbers of calls and events per chunk (clause 3 of the contract), and the measurement
+//! of memory with non-reading clients.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,12 +12,12 @@ use serve_core::{Config, EventLog, Server, bind};
 
 use crate::in_time;
 
-/// The maximum number of writes in addition to one per chunk. These writes are the preamble and a
-/// partial write.
+/// The maximum number of writes in addition to one write per chunk. One additional write sends the
+/// preamble, and another one follows a partial write.
 const ADDITIONAL_WRITES: f64 = 2.0;
 
-/// The maximum number of reads in addition to one per chunk. In std, the numbers of reads at
-/// startup and shutdown may differ from the numbers without a client.
+/// The maximum number of reads in addition to one read per chunk. In std, startup and shutdown may
+/// need more reads with a client than without a client.
 const ADDITIONAL_READS: f64 = 4.0;
 
 fn footprints(is_tracing: bool) -> Footprints {
@@ -125,8 +125,8 @@ fn non_reading_clients_need_memory() {
         "non-reading-64/std/threads",
     ];
     assert_eq!(ids, expected);
-    // Per client, std needs memory for a piece of the file and two stacks. The async siblings need
-    // so little memory that this test could not measure it.
+    // For each client, std needs memory for a piece of the file and two stacks. This test does not
+    // measure the async siblings, because they need too little memory per client.
     let memory_bytes = [&few, &many].map(|values| values[0].samples[0].unwrap());
     let each = (memory_bytes[1] - memory_bytes[0]) / 63.0;
     assert!(

@@ -9,12 +9,12 @@ use harness::testing::interrupt;
 
 const MEASURE: &str = env!("CARGO_BIN_EXE_measure");
 
-/// The maximum time until an interrupt. This time is long enough for the warm-up and some
-/// measurements.
+/// The maximum time until the interrupt. During this time, `measure` can complete the warm-up and
+/// several measurements.
 const SPAN: Duration = Duration::from_millis(1200);
 
-/// Runs `measure` and interrupts it. The files of `measure` are in the folder for temporary files
-/// and in Cargo's target folder.
+/// Starts `measure` and interrupts it at a random moment. `measure` creates files in the folder for
+/// temporary files and in Cargo's target folder.
 fn interrupt_measure(args: &[&str]) {
     let target = TempFolder::new().unwrap();
     interrupt(SPAN, || {
@@ -28,7 +28,7 @@ fn interrupt_measure(args: &[&str]) {
 
 #[test]
 fn an_interrupted_race_leaves_nothing() {
-    // `setsid` starts the server in a new session, and waits for it.
+    // `setsid` starts the server in a new session, and waits until the server ends.
     let daemon = format!(
         "daemon=setsid --wait {MEASURE} serve-tokio {{file}} --host 127.0.0.1 --port {{port}}"
     );

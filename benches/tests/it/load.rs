@@ -14,7 +14,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::in_time;
 use crate::servers::{BARE, Sibling, scripted, send_all, send_and_reset};
 
-/// Returns the content of a file in which no sequence repeats.
+/// Returns the content of a test file. No part of the content repeats.
 pub fn content(bytes: u32) -> Vec<u8> {
     (0..bytes.div_ceil(4)).flat_map(|at| at.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
@@ -29,7 +29,8 @@ pub fn plan_for(addr: SocketAddr, content: &[u8]) -> Plan {
     plan
 }
 
-/// Returns the report on a server that sends `parts` to one client. `change` modifies the plan.
+/// Runs the load client with a server that sends `parts` to one client. `change` modifies the plan.
+/// Returns the report.
 fn report_of(parts: &[&[u8]], content: &[u8], change: impl FnOnce(&mut Plan)) -> Report {
     let owned: Vec<Vec<u8>> = parts.iter().map(|part| part.to_vec()).collect();
     let addr = scripted(1, move |_, stream| {
@@ -140,7 +141,7 @@ fn preambles_are_verified() {
     }
     assert_failed(&report_of(&[&content], &content, |_| {}), Kind::Preamble, "--preamble none");
     let report = report_of(&[b"HTTP/1.1 404 Not Found\r\n\r\n"], &content, |_| {});
-    assert_failed(&report, Kind::Status, "not 200");
+    assert_failed(&report, Kind::Status, "got `404`");
     assert_failed(&report_of(&[b"HTTP/1"], &content, |_| {}), Kind::Short, "got 6 bytes");
     assert_failed(&report_of(&[], &content, |_| {}), Kind::Short, "got 0 bytes");
 }
@@ -180,13 +181,13 @@ fn a_server_that_stops_sending_times_out() {
     plan.timeout = Duration::from_millis(100);
     let report = in_time(move || run(plan)).unwrap();
     drop(sender);
-    assert_failed(&report, Kind::Timeout, "after 4 bytes");
+    assert_failed(&report, Kind::Timeout, "received 4 bytes, then no data");
     assert!(report.wall_s >= 0.1, "{report}");
 }
 
-/// Writes until the kernel accepts no more data. Returns the number of accepted bytes.
+/// Writes `bytes` until the kernel accepts no more data. Returns the number of accepted bytes.
 fn write_until_full(mut stream: &TcpStream, bytes: &[u8]) -> usize {
-    // If the client read data, the send buffer would have space again within this time.
+    // If the client read data, the send buffer would have space for more data within this time.
     stream.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
     let mut written = 0;
     while written < bytes.len() {

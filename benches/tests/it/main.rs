@@ -24,10 +24,11 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-/// The maximum duration of a test. This time is sufficient on slow machines.
+/// The maximum duration of a test. This time is sufficient even on slow machines.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Calls `act` and returns its result. Panics if `act` does not end within [`DEADLINE`].
+/// Calls `act` and returns the result of `act`. Panics if `act` does not return within
+/// [`DEADLINE`].
 fn in_time<T: Send + 'static>(act: impl FnOnce() -> T + Send + 'static) -> T {
     let (done, ended) = mpsc::channel();
     let worker = thread::spawn(move || {

@@ -18,7 +18,7 @@ fn slow_clients_read_at_their_rate() {
     plan.slow_bytes_per_s = Some(200_000);
     let report = in_time(move || run(plan)).unwrap();
     assert_eq!((report.completed, report.failed_count()), (8, 0), "{report}");
-    // The first read of a client has no delay, and returns at most 20,000 bytes.
+    // Each client makes its first read without a pause. This read returns at most 20,000 bytes.
     let median_us = report.end_us.unwrap().p50;
     assert!(
         (400_000..=1_500_000).contains(&median_us),
@@ -40,8 +40,8 @@ fn a_slow_client_does_not_catch_up_after_a_pause() {
     plan.slow_bytes_per_s = Some(50_000);
     let report = in_time(move || run(plan)).unwrap();
     assert_eq!((report.completed, report.failed_count()), (1, 0), "{report}");
-    // The client reads the last 20,000 bytes with four reads. Two of them may follow the pause
-    // immediately.
+    // The client reads the last 20,000 bytes with four reads. Two of these reads may follow the
+    // server's pause immediately.
     assert!(report.end_us.unwrap().p50 >= 650_000, "{report}");
 }
 
@@ -72,8 +72,8 @@ fn connections_start_at_the_rate() {
 
 #[test]
 fn times_include_delays_of_the_server() {
-    // The server needs 20 ms per client, and a new client is due every 10 ms. So the twentieth
-    // client is due at 190 ms and is served at 400 ms.
+    // The server needs 20 ms per client, and a new client is due every 10 ms. Therefore, the
+    // twentieth client is due at 190 ms, and the server has served it at 400 ms.
     let service = Duration::from_millis(20);
     let addr = scripted(20, move |_, stream| {
         let began = Instant::now();

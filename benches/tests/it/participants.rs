@@ -1,4 +1,5 @@
-//! Tests the commands, the start and the CPU time of the servers in the race and the footprint.
+//! Tests the commands, the start and the CPU time of the servers that the race and the footprint
+//! measure.
 
 use std::fs;
 use std::path::Path;
@@ -38,7 +39,7 @@ fn measure_starts_itself_as_a_sibling() {
     let expected = "measure|serve-tokio|/a b/file.bin|--host|127.0.0.1|--log|json|--port|7|\
                     --zero-copy|--chunk-size|1|--workers|2";
     assert_eq!(tokio, expected);
-    // std has no worker threads.
+    // The std sibling has no worker threads.
     assert!(std.ends_with("|--chunk-size|1"), "{std}");
     assert!(baseline.starts_with("measure|serve-baseline|/a b/file.bin|"), "{baseline}");
 }
@@ -52,7 +53,10 @@ fn placeholders_in_a_command_are_replaced() {
     for incorrect in
         ["old", "old=serve {file}", "={file} {port}", "std={file} {port}", "a/b={file} {port}"]
     {
-        assert!(Participant::from_command(incorrect).is_err(), "expected an error: {incorrect}");
+        assert!(
+            Participant::from_command(incorrect).is_err(),
+            "expected an error for `{incorrect}`"
+        );
     }
 }
 
@@ -75,7 +79,7 @@ fn all_files_of_nginx_are_in_its_folder() {
     assert_eq!(text.matches('{').count(), text.matches('}').count());
 }
 
-/// This test does nothing if nginx is not installed.
+/// Returns early if nginx is not installed.
 #[test]
 fn nginx_accepts_its_configuration() {
     let folder = TempFolder::new().unwrap();

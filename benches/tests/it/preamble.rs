@@ -6,9 +6,9 @@ use crate::in_time;
 use crate::load::plan_for;
 use crate::servers::{scripted, send_all};
 
-/// Returns the reason why the load client rejects a reply, or `None` if it accepts the reply.
-/// `file` is the expected content. The result must not depend on whether the reply arrives in one
-/// piece or byte by byte.
+/// Returns the kind of the failure if the load client rejects a reply, or `None` if the load client
+/// accepts the reply. `file` is the expected content. Asserts that the result is the same whether
+/// the reply arrives in one piece or byte by byte.
 fn failure(preamble: PreambleKind, reply: &[u8], file: &[u8]) -> Option<Kind> {
     let failure_in_chunks = |chunk_bytes: usize| {
         let reply = reply.to_vec();
@@ -21,7 +21,11 @@ fn failure(preamble: PreambleKind, reply: &[u8], file: &[u8]) -> Option<Kind> {
         report.failed.into_keys().next()
     };
     let failure = failure_in_chunks(reply.len());
-    assert_eq!(failure_in_chunks(1), failure, "the reply arrived byte by byte");
+    assert_eq!(
+        failure_in_chunks(1),
+        failure,
+        "expected the same result when the reply arrives byte by byte"
+    );
     failure
 }
 

@@ -170,7 +170,7 @@ fn a_race_writes_a_record() {
         assert_eq!(value(&format!("non-reading/{server}/complete_replies")), 20.0, "{run:?}");
         assert!(value(&format!("log/{server}/large_ratio")) > 0.0, "{run:?}");
     }
-    // Tokio needs so little memory that this test could not measure it.
+    // This test does not measure Tokio, because it needs too little memory per client.
     assert!(value("non-reading/std/kib_per_client") > 1.0, "{run:?}");
     assert!(
         !run.measurements.iter().any(|it| it.id.starts_with("non-reading/baseline")),
@@ -236,8 +236,8 @@ fn errors_from_reports_include_help() {
     }
 }
 
-/// Runs `measure` with an empty folder. `measure` searches for programs and saves its results only
-/// in this folder.
+/// Runs `measure` with an empty folder. In this test, `measure` searches for programs only in this
+/// folder and saves its results there.
 #[cfg(target_os = "linux")]
 fn measure_within(folder: &Path, args: &str) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_measure"));
@@ -276,7 +276,8 @@ fn measurements_of_the_footprint_can_be_selected() {
     let expected = ["[1/2] std with chunks of 1B", "[2/2] node with chunks of 1B"];
     let few = steps_of("--server node,std --chunk-size 1B --skip-non-reading --job-time 1ms");
     assert_eq!(few, expected);
-    // The ten steps are six chunk sizes and four numbers of clients.
+    // The ten steps are one step for each of six chunk sizes, and one step for each of four numbers
+    // of clients.
     let of_node = steps_of("--server node");
     assert_eq!(of_node.last().unwrap(), "[10/10] node with 1024 non-reading clients");
     assert!(steps_of("--server apache").is_empty());

@@ -1,4 +1,4 @@
-//! Tests the results of the last runs, and the records.
+//! Tests that the results of the last runs and the records are read and written.
 
 use std::fs;
 use std::path::Path;

@@ -56,7 +56,7 @@ fn footprint() -> Run {
     Run { problems, ..run("footprint", measurements) }
 }
 
-/// Returns the page, and the names of all files that were written.
+/// Generates a page from runs. Returns the page, and the names of all files that were written.
 fn page(runs: impl IntoIterator<Item = Run>) -> (String, Vec<String>) {
     let folder = TempFolder::new().unwrap();
     let path = report::write(&Record::new(runs), folder.path()).unwrap();
@@ -72,7 +72,7 @@ fn the_page_loads_nothing_from_the_network() {
     let race = run("race", vec![Measurement::single("large/nginx/gb_per_s", 4.0)]);
     let (page, files) = page([race, footprint(), suites()]);
     for part in ["http:", "https:", "src=", "url(", "@import", "<script", "<link rel=\"style"] {
-        assert!(!page.contains(part), "the page contains {part}");
+        assert!(!page.contains(part), "expected a page without `{part}`");
     }
     assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
     let charts = files.iter().filter(|file| file.ends_with(".svg")).count();
@@ -92,7 +92,7 @@ fn the_page_loads_nothing_from_the_network() {
         "<caption>Time per iteration, with the 95% confidence interval</caption>",
         "Problem: a &lt;reason&gt;.",
     ] {
-        assert!(page.contains(part), "the page does not contain {part}");
+        assert!(page.contains(part), "expected a page with `{part}`");
     }
 }
 
@@ -105,7 +105,8 @@ fn a_page_can_be_generated_from_one_program() {
     assert!(files.contains(&"memory.svg".to_owned()), "{files:?}");
 }
 
-/// Returns a record of one benchmark. `spread` is half the width of the confidence interval.
+/// Returns a record with one benchmark. `point` is the median, and `spread` is half the width of
+/// its confidence interval.
 fn record_of(point: f64, spread: f64) -> Record {
     let measurement = Measurement {
         interval: Some([point - spread, point + spread]),

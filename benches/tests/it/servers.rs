@@ -1,4 +1,4 @@
-//! Runs servers in this process: the siblings, and small servers whose behavior a test defines.
+//! Runs siblings in this process, and small servers whose behavior a test defines.
 
 use std::fs;
 use std::io::{self, Read, Write};
@@ -56,8 +56,8 @@ impl Drop for Sibling {
     }
 }
 
-/// Starts a server that calls `answer` for each of `clients` clients, one after another, and then
-/// stops listening.
+/// Starts a server that serves `clients` clients, one after another. The server calls `answer` for
+/// each client, and stops listening after the last client.
 pub fn scripted(
     clients: usize,
     mut answer: impl FnMut(usize, &TcpStream) + Send + 'static,
@@ -74,7 +74,8 @@ pub fn scripted(
     addr
 }
 
-/// Sends `parts`, shuts down the write half, and drains, so that the client receives all bytes.
+/// Sends `parts`, shuts down the write half, and drains. Without draining, the client might not
+/// receive all bytes.
 pub fn send_all(mut stream: &TcpStream, parts: &[&[u8]]) {
     for part in parts {
         if stream.write_all(part).is_err() {

@@ -1,4 +1,4 @@
-//! Tests that incorrect servers make their benchmarks fail, and that correct servers do not.
+//! Tests that benchmarks fail with incorrect servers, and succeed with correct servers.
 
 use std::any::Any;
 use std::io::Write;
@@ -48,7 +48,7 @@ fn folder() -> TempFolder {
     TempFolder::within(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap()
 }
 
-/// Creates a Criterion instance with settings for benchmarks that take only milliseconds.
+/// Creates a Criterion instance with settings for benchmarks that take only a few milliseconds.
 fn quick(results: &Path) -> Criterion {
     let criterion = Criterion::default().output_directory(results).without_plots();
     let criterion = criterion.sample_size(10).nresamples(1001);
@@ -59,7 +59,7 @@ fn quick(results: &Path) -> Criterion {
 ///
 /// # Errors
 ///
-/// Returns the message of the failed benchmark.
+/// Returns the message of the panic if the benchmark fails.
 fn run_benchmark(mut target: Target, work: fn(&mut Target)) -> Result<(), String> {
     in_time(move || {
         let results = TempFolder::new().unwrap();
@@ -79,7 +79,7 @@ fn chunk_sizes_match_their_names() {
     for (name, chunk_bytes) in CHUNK_SIZES {
         assert_eq!(harness::text::bytes(name), Ok(chunk_bytes as u64));
         let file_bytes = file_bytes_for(chunk_bytes);
-        assert_eq!(file_bytes % chunk_bytes as u64, 0, "the last chunk must be complete");
+        assert_eq!(file_bytes % chunk_bytes as u64, 0, "expected a complete last chunk");
     }
     assert_eq!(file_bytes_for(1), 16_384);
 }
@@ -104,7 +104,7 @@ fn a_server_that_sends_one_byte_too_few_fails_its_benchmark() {
 #[test]
 fn an_incorrect_server_does_not_start() {
     let path = noise_file(folder().path(), 100_000).unwrap();
-    // The temporary folder was dropped and therefore deleted, so that the file is missing.
+    // The file no longer exists, because the temporary folder was dropped and therefore deleted.
     assert!(Target::start(&BASELINE_MEMORY, &path, Mode::Copy, 65_536).is_err());
     let folder = folder();
     let path = noise_file(folder.path(), 100_000).unwrap();

@@ -7,7 +7,7 @@ use harness::table::Table;
 
 const MIB: f64 = 1024.0 * 1024.0;
 
-/// Returns a run with one sample per value.
+/// Returns a run that contains one measurement per value. Each measurement has one sample.
 fn run_of(values: &[(&str, f64)]) -> Run {
     let single = |&(id, value): &(&str, f64)| Measurement::single(id, value);
     Run { measurements: values.iter().map(single).collect(), ..Run::default() }
@@ -228,7 +228,7 @@ fn failed_rounds_and_missing_servers_have_no_value() {
         measurement.samples.push(measurement.id.starts_with("large/nginx").then_some(99.0));
     }
     let rows = &race::tables(&run)[0].rows;
-    // In the second round, only nginx has a value, so that there is no ratio.
+    // The second round has no ratio, because only nginx has a value in this round.
     assert_eq!(rows[0].join(" | "), "std | 12.34 | 0.50 (0.50–0.50) | –");
     assert_eq!(rows[2].join(" | "), "nginx | 61.84 | – | –");
     assert!(rows.iter().all(|row| row[0] != "node"));

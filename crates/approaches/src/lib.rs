@@ -14,18 +14,19 @@ pub const ALL: [&Approach; 4] = [
     &serve_smol::APPROACH,
 ];
 
-/// Returns the sibling with this name, for example `tokio` for `serve-tokio`.
+/// Returns the sibling with this name, such as `tokio` for `serve-tokio`. Returns `None` if there
+/// is no sibling with this name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Approach> {
     ALL.into_iter().find(|approach| approach.name == name)
 }
 
-/// Runs a sibling if the process was started as `PROGRAM serve-tokio …`, and returns its exit code.
-/// Returns `None` if the first argument is not the name of a sibling's program.
+/// Runs a sibling if the process was started as `PROGRAM serve-tokio …`, and returns the sibling's
+/// exit code. Returns `None` if the first argument is not the name of a sibling's program.
 ///
-/// A test or a benchmark that needs a sibling as a process calls this function first, and then
-/// starts its own executable. Therefore, the server always runs the version of the sibling with
-/// which the executable was built.
+/// Programs of tests and benchmarks call this function at the beginning of `main`. To run a sibling
+/// as a separate process, such a program starts its own executable with these arguments. Therefore,
+/// the new process always runs the version of the sibling with which the executable was built.
 #[must_use]
 pub fn main_of_server() -> Option<ExitCode> {
     let name = env::args_os().nth(1)?.into_string().ok()?;

@@ -1,6 +1,6 @@
-//! Tests that sending a chunk needs no allocation (clause 3 of the contract limits the memory of a
-//! connection). This is a separate program with a single test, because all allocations of the
-//! process are counted.
+//! Tests that the server does not allocate memory to send a chunk. Clause 3 of the contract limits
+//! the memory per connection. This is a separate program with a single test, because the test
+//! counts all allocations of the process.
 //!
 //! The test runs only on Linux. On other systems, an async sibling allocates a task of the blocking
 //! pool for each chunk.
@@ -26,15 +26,16 @@ const CHUNK_BYTES: u64 = 4096;
 const FEW_CHUNKS: u64 = 100;
 const MANY_CHUNKS: u64 = 5000;
 
-/// The maximum number of additional allocations for a longer file. Such allocations depend on the
-/// duration of the connection, not on its chunks. Examples are a timer and a list that grows once.
+/// The maximum number of additional allocations for a longer file. These allocations depend on the
+/// duration of the connection, not on the number of chunks. Examples are a timer and a list that
+/// grows once.
 const ADDITIONAL_ALLOCATIONS_MAX: usize = 100;
 
 #[test]
 fn chunks_need_no_allocation() {
     for approach in approaches::ALL {
         for zero_copy in [false, true] {
-            // The first connection includes the allocations that occur once per process.
+            // During the first connection, the process makes the allocations that occur only once.
             allocations_of(approach, zero_copy, FEW_CHUNKS);
             let few = allocations_of(approach, zero_copy, FEW_CHUNKS);
             let many = allocations_of(approach, zero_copy, MANY_CHUNKS);
@@ -50,12 +51,14 @@ fn chunks_need_no_allocation() {
     }
 }
 
-/// Returns the number of allocations while one client receives a file of `chunks` chunks.
+/// Returns the number of allocations that the process makes while one client receives a file of
+/// `chunks` chunks.
 fn allocations_of(approach: &Approach, zero_copy: bool, chunks: u64) -> usize {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     File::create(&path).unwrap().set_len(chunks * CHUNK_BYTES).unwrap();
-    // The holes of a sparse file are in the page cache only after they have been read.
+    // Read the file before the measurement, because the holes of a sparse file are not in the page
+    // cache until they have been read.
     std::io::copy(&mut File::open(&path).unwrap(), &mut std::io::sink()).unwrap();
     let mut config = Config::new(path);
     config.host = "127.0.0.1".to_owned();

@@ -1,9 +1,9 @@
-//! Tests that the async siblings can be canceled at every await point. If the future of
-//! `handle_connection` is dropped after any of its polls, the socket is closed before
+//! Tests that a connection of an async sibling can be canceled at every await point. If the future
+//! of `handle_connection` is dropped after any of its polls, the socket is closed before
 //! `disconnected` is logged. In addition, `disconnected` is logged exactly once, the permit is
 //! returned, and no file descriptor leaks.
 //!
-//! The test is a separate program, because it counts the descriptors of the process.
+//! This is a separate program, because the test counts the descriptors of the process.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -26,20 +26,21 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 const FILE_BYTES: usize = 150_000;
 
-/// The size of the server's send buffers, in bytes. It is so small that the file does not fit into
-/// the buffer, even though the kernel doubles the value.
+/// The size of the server's send buffers, in bytes. The file does not fit into a send buffer, even
+/// though the kernel doubles this size.
 const SEND_BUFFER_BYTES: usize = 16 * 1024;
 
-/// The size of some clients' receive buffers, in bytes. The kernel doubles the value.
+/// The size of some clients' receive buffers, in bytes. The kernel doubles this size.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 
-/// The maximum time of one step. No step takes this long, even on a slow machine.
+/// The maximum time that one operation may take. Even on a slow machine, every operation takes less
+/// time.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// The maximum number of polls. No connection in this test needs this many polls.
+/// The maximum number of polls per connection. Every connection in this test needs fewer polls.
 const POLLS_MAX: usize = 2_000;
 
-/// The socket of the connection that is tested, for [`observe`].
+/// The socket that [`observe`] expects to be closed.
 static SOCKET_FD: AtomicI32 = AtomicI32::new(-1);
 static SOCKET_INODE: AtomicU64 = AtomicU64::new(0);
 static WAS_CLOSED_LATE: AtomicBool = AtomicBool::new(false);
@@ -60,20 +61,20 @@ enum Mode {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Client {
-    /// Reads everything, then closes.
+    /// Reads everything, then closes the connection.
     Reads,
-    /// Reads everything, then closes. The receive buffer is small, so that the server often waits
-    /// for space in its send buffer.
+    /// Reads everything, then closes the connection. The receive buffer is small, so that the
+    /// server often waits for space in its send buffer.
     ReadsSlowly,
-    /// Half-closes, then reads everything.
+    /// Half-closes the connection, then reads everything.
     HalfCloses,
-    /// Sends data before it reads, and again after the reply.
+    /// Sends data before it reads the reply, and sends more data after the reply.
     Uploads,
-    /// Reads everything, but never closes.
+    /// Reads everything, but never closes the connection.
     Lingers,
     /// Never reads.
     Stalls,
-    /// Resets the connection after the first bytes.
+    /// Resets the connection after it has received the first bytes.
     Resets,
     /// Reads the reply of a server whose file does not exist.
     FindsNoFile,
@@ -125,7 +126,7 @@ fn a_connection_can_be_canceled_at_every_poll() {
     for runtime in RUNTIMES {
         for mode in MODES {
             for client in CLIENTS {
-                // The first connection makes the runtime open the descriptors that it keeps.
+                // During the first connection, the runtime opens the descriptors that it keeps.
                 assert!(
                     run(&tokio, runtime, mode, client, &path, POLLS_MAX),
                     "expected the connection to complete"
@@ -141,8 +142,8 @@ fn a_connection_can_be_canceled_at_every_poll() {
     }
 }
 
-/// Serves one client, and cancels the connection after `polls` polls. Returns `true` if the
-/// connection completed.
+/// Serves one client, and cancels the connection after `polls` polls. Returns whether the
+/// connection completed within these polls.
 fn run(
     tokio: &tokio::runtime::Runtime,
     runtime: Runtime,
@@ -190,7 +191,8 @@ fn server(mode: Mode, client: Client, path: &Path) -> Server {
     config.chunk_bytes = 50_000;
     config.preamble = Preamble::Http;
     config.zero_copy = mode == Mode::ZeroCopy;
-    // The timeouts of the stalling and the lingering client determine how long the test takes.
+    // The duration of the test depends on the timeouts for the stalling client and the lingering
+    // client.
     config.stall_timeout = match client {
         Client::Stalls => Duration::from_millis(24),
         _ => DEADLINE,
@@ -214,7 +216,7 @@ fn connect(addr: SocketAddr, client: Client) -> TcpStream {
     socket.into()
 }
 
-/// Performs the actions of a client. Returns the socket if the client does not close it.
+/// Performs the actions of a client. Returns the socket, or `None` if the client closed the socket.
 fn act(client: Client, mut stream: TcpStream) -> Option<TcpStream> {
     let mut received = Vec::new();
     // The server may cancel the connection at any time, so every call may fail.
@@ -246,7 +248,8 @@ fn act(client: Client, mut stream: TcpStream) -> Option<TcpStream> {
     Some(stream)
 }
 
-/// Runs `handle_connection` in its runtime, on this thread, for at most a given number of polls.
+/// Runs the `handle_connection` of a runtime on this thread, for at most `polls_left` polls.
+/// Returns whether the future completed.
 fn serve(
     tokio: &tokio::runtime::Runtime,
     runtime: Runtime,
@@ -273,17 +276,17 @@ fn serve(
     }
 }
 
-/// Selects the socket that [`observe`] expects to be closed.
+/// Sets the socket that [`observe`] expects to be closed.
 fn watch(stream: &TcpStream) {
     SOCKET_FD.store(stream.as_raw_fd(), Ordering::SeqCst);
     SOCKET_INODE.store(inode_of(stream.as_raw_fd()).unwrap(), Ordering::SeqCst);
     WAS_CLOSED_LATE.store(false, Ordering::SeqCst);
 }
 
-/// Checks whether the socket is closed when `disconnected` is logged.
+/// Stores in [`WAS_CLOSED_LATE`] whether the socket is still open when `disconnected` is logged.
 fn observe(event: &Event) {
     if matches!(event.kind, EventKind::Disconnected { .. }) {
-        // Another thread may have reused the descriptor's number, but not the inode.
+        // Compare inodes, because another thread may have reused the number of the descriptor.
         let inode = inode_of(SOCKET_FD.load(Ordering::SeqCst));
         let is_open = inode == Some(SOCKET_INODE.load(Ordering::SeqCst));
         WAS_CLOSED_LATE.store(is_open, Ordering::SeqCst);
@@ -298,8 +301,8 @@ fn open_descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// Waits until at most this many descriptors are open. A thread of a blocking pool may close a file
-/// a moment later.
+/// Waits until at most `expected_max` descriptors are open, because a thread of a blocking pool may
+/// close a file after the connection has ended.
 fn wait_for_descriptors(expected_max: usize) {
     let started = Instant::now();
     while open_descriptors() > expected_max {

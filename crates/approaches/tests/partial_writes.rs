@@ -1,10 +1,10 @@
-//! Tests that partial writes lose and repeat no byte, and that rejected bytes are not read again
-//! too often.
+//! Tests that partial writes neither lose nor repeat a byte, and that the server does not read
+//! rejected bytes again too often.
 //!
 //! A small send buffer makes the kernel accept few bytes at a time. The test then repeats all
-//! transfers with a limit on the sends of serve-core, which forces partial writes and `WouldBlock`
-//! at random. The test is a separate program, because the limit applies to the process, and because
-//! the test counts the bytes that the process reads.
+//! transfers with a limit on each send of serve-core. The limit forces partial writes and
+//! `WouldBlock` at random. This is a separate program, because the limit applies to the process,
+//! and because the test counts the bytes that the process reads.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -24,14 +24,15 @@ use socket2::{Domain, SockRef, Socket, Type};
 
 const FILE_BYTES: usize = 800_000;
 
-/// The size of each socket buffer, in bytes. The buffers are so small that the server repeatedly
-/// waits for space in its send buffer. The kernel doubles the value.
+/// The size of each socket buffer, in bytes. The kernel doubles this size. Even then, the buffers
+/// are so small that the server repeatedly waits for space in its send buffer.
 const BUFFER_BYTES: usize = 4 * 1024;
 
-/// The number of bytes that a non-reading client sends, a thousand times the server's drain buffer.
+/// The number of bytes that a non-reading client sends, which is 1,000 times the size of the
+/// server's drain buffer.
 const UPLOAD_BYTES: usize = 1024 * 1024;
 
-/// The maximum time of one read. No read takes this long, even on a slow machine.
+/// The maximum time that one read may take. Even on a slow machine, every read takes less time.
 const DEADLINE: Duration = Duration::from_secs(60);
 
 /// The minimum time between two bytes that the client sends.
@@ -51,7 +52,7 @@ const MODES: [Mode; 4] = [Mode::Copied, Mode::CopiedCold, Mode::BlockingPool, Mo
 /// The tests count the bytes that the process reads, so only one test may run at a time.
 static SERIAL: Mutex<()> = Mutex::new(());
 
-/// A client that sends data and reads nothing wakes the connection's task with each packet.
+/// A client sends data and reads nothing. Each of the client's packets wakes the connection's task.
 #[test]
 fn data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again() {
     let _guard = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,8 +64,8 @@ fn data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again()
             let server = Running::start(approach, mode, 64 * 1024, &path);
             let mut client = server.connect();
             let read_before = bytes_read_by_process();
-            // The buffers are so small that the server has read almost all of these bytes when the
-            // call returns.
+            // The buffers are so small that the server has read almost all of these bytes when
+            // `write_all` returns.
             client.write_all(&[0; UPLOAD_BYTES]).unwrap();
             let read_bytes = bytes_read_by_process() - read_before;
             let case = format!("{}, {mode:?}", approach.name);
@@ -99,7 +100,7 @@ fn partial_writes_lose_and_repeat_no_byte() {
     }
 }
 
-/// Returns `WouldBlock` for a quarter of all sends, and a random limit for each other send.
+/// Returns `WouldBlock` for a quarter of all sends, and a random limit for the other sends.
 fn limit(bytes: usize) -> io::Result<usize> {
     match random() % 4 {
         0 => Err(io::ErrorKind::WouldBlock.into()),
@@ -181,9 +182,9 @@ impl Running {
     }
 }
 
-/// Receives until EOF. If nothing arrives for 200 µs, a second thread sends a byte. The kernel does
-/// not know of the `WouldBlock` that the limit causes, so Tokio tries again only after another
-/// event on the socket.
+/// Receives until EOF. If no data arrives for 200 µs, a second thread sends a byte. This byte is
+/// necessary, because the limit causes `WouldBlock` even if the socket is writable. After
+/// `WouldBlock`, Tokio does not send again until the next event on the socket.
 fn receive(stream: &TcpStream) -> Vec<u8> {
     let (mut received, reads) = (Vec::new(), AtomicU64::new(0));
     thread::scope(|scope| {
@@ -192,7 +193,7 @@ fn receive(stream: &TcpStream) -> Vec<u8> {
             loop {
                 thread::sleep(PAUSE);
                 let reads = reads.load(Ordering::Relaxed);
-                // The write fails when the other thread has shut down the socket.
+                // The write fails after the other thread has shut down the socket.
                 if reads == reads_before && (&*stream).write_all(b"x").is_err() {
                     break;
                 }
@@ -216,7 +217,7 @@ fn receive(stream: &TcpStream) -> Vec<u8> {
 }
 
 /// Returns the number of bytes that this process has read from files, including `sendfile`. Data
-/// that sockets receive is not included.
+/// from sockets is not included.
 fn bytes_read_by_process() -> u64 {
     let counts = fs::read_to_string("/proc/self/io").unwrap();
     let line = counts.lines().find_map(|line| line.strip_prefix("rchar: "));

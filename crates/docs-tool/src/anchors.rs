@@ -1,4 +1,4 @@
-//! Code between anchors: `// ANCHOR: name` … `// ANCHOR_END: name`.
+//! Finds the code between anchors, which are comments: `// ANCHOR: name` … `// ANCHOR_END: name`.
 
 use std::sync::LazyLock;
 
@@ -18,14 +18,15 @@ pub enum Mark<'a> {
     End(&'a str),
 }
 
-/// Returns the mark in a line.
+/// Returns the mark in a line, or `None` if the line contains no mark.
 pub fn mark(line: &str) -> Option<Mark<'_>> {
     let found = MARK.captures(line)?;
     let name = found.get(2)?.as_str();
     Some(if found.get(1).is_some() { Mark::End(name) } else { Mark::Begin(name) })
 }
 
-/// Returns all anchors of a text, with the numbers of the lines where they start.
+/// For each anchor of a text, returns the number of the line where the anchor starts, and the name
+/// of the anchor.
 pub fn names(text: &str) -> Vec<(usize, &str)> {
     let names = text.lines().enumerate().filter_map(|(at, line)| match mark(line) {
         Some(Mark::Begin(name)) => Some((at + 1, name)),
@@ -34,7 +35,8 @@ pub fn names(text: &str) -> Vec<(usize, &str)> {
     names.collect()
 }
 
-/// Returns the outermost anchor around an anchor, or the anchor itself.
+/// Returns the outermost anchor that contains `anchor`. Returns `anchor` if it is not inside
+/// another anchor.
 pub fn outermost<'a>(text: &'a str, anchor: &'a str) -> &'a str {
     let mut outer = None;
     for mark in text.lines().filter_map(mark) {
@@ -47,12 +49,13 @@ pub fn outermost<'a>(text: &'a str, anchor: &'a str) -> &'a str {
     outer.unwrap_or(anchor)
 }
 
-/// Returns the lines of a text without marks.
+/// Returns all lines of a text except for the marks.
 pub fn whole(text: &str) -> Vec<String> {
     text.lines().filter(|line| mark(line).is_none()).map(str::to_owned).collect()
 }
 
-/// Returns the lines at an anchor, without marks and without common indentation.
+/// Returns the lines between the start and the end of an anchor. Omits marks, and removes the
+/// indentation that all lines share.
 pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, Error> {
     let mut lines = text.lines();
     if !lines.any(|line| mark(line) == Some(Mark::Begin(anchor))) {
@@ -77,7 +80,7 @@ pub fn quote(text: &str, anchor: &str) -> Result<Vec<String>, Error> {
     Ok(dedented(&lines))
 }
 
-/// Returns lines without their common indentation.
+/// Removes the indentation that all lines share.
 pub fn dedented(lines: &[impl AsRef<str>]) -> Vec<String> {
     let lines: Vec<&str> = lines.iter().map(AsRef::as_ref).collect();
     let indents = lines.iter().filter(|line| !line.trim().is_empty());
@@ -86,7 +89,7 @@ pub fn dedented(lines: &[impl AsRef<str>]) -> Vec<String> {
     lines.iter().map(|line| line.get(indent..).unwrap_or("").to_owned()).collect()
 }
 
-/// Removes blank lines at the start and at the end.
+/// Removes blank lines from the start and from the end of `lines`.
 pub fn trim(lines: &mut Vec<String>) {
     let is_blank = |line: &String| line.trim().is_empty();
     while lines.last().is_some_and(is_blank) {

@@ -1,5 +1,5 @@
-//! Builds the book. Writes the sources for mdBook from the lessons, the exercises, the docs and the
-//! code that they link to. Paths in the book are paths in the repository.
+//! Builds the book. This module writes the sources for mdBook. The sources consist of the lessons,
+//! the exercises, the docs, and the files that these pages link to.
 
 mod assemble;
 pub mod command;

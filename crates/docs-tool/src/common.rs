@@ -1,12 +1,12 @@
-//! Definitions that most modules use: the siblings, the output of this program, counts, regular
-//! expressions.
+//! Definitions that many modules use: the list of siblings, and functions for output, counts and
+//! regular expressions.
 
 use std::fmt::Display;
 use std::io::{self, Write};
 
 use regex::Regex;
 
-/// The siblings, in the order in which they are shown, each with its folder.
+/// The name and the folder of each sibling, in the order in which pages show the siblings.
 pub const SIBLINGS: [(&str, &str); 4] = [
     ("std", "crates/serve-std"),
     ("tokio", "crates/serve-tokio"),
@@ -14,22 +14,22 @@ pub const SIBLINGS: [(&str, &str); 4] = [
     ("smol", "crates/serve-smol"),
 ];
 
-/// Prints a line on standard output. Ignores the error if the pipe is closed.
+/// Prints a line to standard output. Ignores errors, for example if the pipe is closed.
 pub fn print(line: impl Display) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-/// Prints a line on standard error.
+/// Prints a line to standard error. Ignores errors.
 pub fn report(line: impl Display) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Compiles a regular expression that is part of this program.
 pub fn pattern(expression: &str) -> Regex {
-    Regex::new(expression).expect("the expressions of this program are well-formed")
+    Regex::new(expression).expect("the regular expressions of this program are valid")
 }
 
-/// Returns a number and a noun, in the plural if necessary.
+/// Returns a number and a noun, for example `1 page` or `2 pages`.
 pub fn counted(count: usize, of: &str) -> String {
     format!("{count} {of}{}", if count == 1 { "" } else { "s" })
 }

@@ -9,14 +9,14 @@ use similar::{DiffTag, capture_diff_slices, capture_diff_slices_by_key, diff_rat
 
 use source::{Section, Statement, sections, statements, texts};
 
-/// The minimum share of common words at which two statements are compared word by word.
+/// The minimum similarity, from 0 to 1, of two statements that are put beside each other.
 const SIMILARITY_MIN: f32 = 0.5;
 
-/// A section of two siblings.
+/// A section of the code, compared between two siblings.
 #[derive(Debug)]
 struct Compared {
     name: String,
-    /// Indicates whether the first and the second sibling have this section.
+    /// Indicates whether the first sibling has this section, and whether the second sibling has it.
     is_in: [bool; 2],
     rows: Vec<Row>,
 }
@@ -27,16 +27,18 @@ impl Compared {
     }
 }
 
-/// A statement of each sibling, or the comments above it.
+/// One statement of each sibling, or the comments above these statements.
 #[derive(Debug)]
 struct Row {
-    /// The text is empty if the sibling does not have this part.
+    /// The text of each sibling. The text is empty if the sibling does not have the statement or
+    /// the comments.
     texts: [String; 2],
     differs: bool,
 }
 
 /// Compares the sections that have the same name. Returns the sections in the order of the first
-/// source. A section that only the second source contains follows its predecessor in that source.
+/// source. If only the second source contains a section, this section follows the section that
+/// precedes it in the second source.
 fn compare(first: &str, second: &str) -> Vec<Compared> {
     let sections = [sections(first), sections(second)];
     let mut names: Vec<&str> = sections[0].iter().map(|section| section.name.as_str()).collect();
@@ -75,7 +77,7 @@ fn rows(first: &str, second: &str) -> Vec<Row> {
 }
 
 /// Puts the two most similar statements beside each other, then aligns the statements before and
-/// after these two.
+/// after these two statements.
 fn align(rows: &mut Vec<Row>, first: &[Statement], second: &[Statement]) {
     let places = (0..first.len()).flat_map(|at| (0..second.len()).map(move |other| (at, other)));
     let rated = places.map(|(at, other)| {
@@ -83,8 +85,8 @@ fn align(rows: &mut Vec<Row>, first: &[Statement], second: &[Statement]) {
         let ops = capture_diff_slices(Patience, &one, &two);
         (diff_ratio(&ops, one.len(), two.len()), at, other)
     });
-    // `max_by` returns the last maximum. The iterator is reversed, because the first maximum
-    // preserves more of the order of the statements.
+    // `max_by` returns the last maximum. The first maximum preserves more of the order of the
+    // statements, so the iterator is reversed.
     let best = rated.rev().max_by(|one, other| one.0.total_cmp(&other.0));
     if let Some((_, at, other)) = best.filter(|best| best.0 >= SIMILARITY_MIN) {
         align(rows, &first[..at], &second[..other]);
@@ -96,7 +98,8 @@ fn align(rows: &mut Vec<Row>, first: &[Statement], second: &[Statement]) {
     }
 }
 
-/// Adds the rows of two statements. Either statement may be empty.
+/// Adds one row for the comments of two statements, and one row for their code. Either statement
+/// may be empty.
 fn add(rows: &mut Vec<Row>, first: &Statement, second: &Statement) {
     let differs = texts(&first.code) != texts(&second.code);
     for (first, second) in [(&first.comments, &second.comments), (&first.code, &second.code)] {

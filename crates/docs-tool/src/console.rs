@@ -1,25 +1,27 @@
-//! Parses code blocks that contain commands, which start with `$ `, and the output of each command.
+//! Parses code blocks that contain commands and the output of each command. A command starts with
+//! `$ `.
 
 use std::path::PathBuf;
 
 use crate::markers::Error;
 
-/// The start of a command.
+/// The prompt at the start of each command.
 pub const PROMPT: &str = "$ ";
 
-/// One command of a code block.
+/// A command in a code block.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Command {
-    /// The number of lines from the start of the code block to the command.
+    /// The distance from the opening fence of the code block to the command, in lines.
     pub at: usize,
-    /// The lines of the command, including the prompt. A `\` continues a line.
+    /// The lines of the command, including the prompt. A command continues on the next line if the
+    /// line ends with `\`.
     pub lines: Vec<String>,
     /// The output that the page shows.
     pub shown: Vec<String>,
 }
 
 impl Command {
-    /// Returns the command for a shell.
+    /// Returns the text of the command without the prompt.
     pub fn text(&self) -> String {
         let text = self.lines.join("\n");
         text.strip_prefix(PROMPT).unwrap_or(&text).to_owned()
@@ -31,7 +33,7 @@ impl Command {
     }
 }
 
-/// Parses the lines of a code block.
+/// Returns the commands in the lines of a code block.
 pub fn commands(lines: &[String]) -> Result<Vec<Command>, Error> {
     let mut commands: Vec<Command> = Vec::new();
     let mut continues = false;
@@ -59,7 +61,8 @@ pub fn commands(lines: &[String]) -> Result<Vec<Command>, Error> {
     Ok(commands)
 }
 
-/// Returns the arguments of `cargo` that build the programs of a command.
+/// Returns one list of `cargo` arguments for each program that the command runs with Cargo. With
+/// these arguments, Cargo builds the program.
 pub fn builds(text: &str) -> Vec<Vec<String>> {
     let joined = text.replace("\\\n", " ");
     let words = shell_words::split(&joined)
@@ -81,13 +84,14 @@ pub fn builds(text: &str) -> Vec<Vec<String>> {
     builds.collect()
 }
 
-/// Programs that commands call and that are not installed on every system.
+/// The programs that the commands of pages call and that are not installed on every system.
 const PROGRAMS: [&str; 8] = ["node", "npm", "just", "curl", "wget", "strace", "nginx", "python3"];
 
-/// Returns a program that a command calls and that is in none of the folders.
+/// Returns the first of the [`PROGRAMS`] that a command calls and that is not in any of the
+/// folders. Returns `None` if no program is missing.
 pub fn missing(text: &str, folders: &[PathBuf]) -> Option<&'static str> {
     let words = shell_words::split(text).unwrap_or_default();
-    // An argument of a command can itself be a command.
+    // An argument can also be a command, for example `'node a.mjs {port}'`.
     let first = |word: &String| word.split(' ').next().unwrap_or("").to_owned();
     let called: Vec<String> = words.iter().map(first).collect();
     let is_called = |name: &str| called.iter().any(|it| it.trim_matches(['(', ')', ';']) == name);
@@ -95,7 +99,7 @@ pub fn missing(text: &str, folders: &[PathBuf]) -> Option<&'static str> {
     PROGRAMS.into_iter().find(|name| is_called(name) && !is_installed(name))
 }
 
-/// Returns the arguments of `just` if the command runs a recipe.
+/// Returns the arguments of `just` if the command runs a recipe, or `None` if it does not.
 pub fn recipe(text: &str) -> Option<Vec<String>> {
     let mut words = shell_words::split(text).ok()?.into_iter();
     (words.next()? == "just").then(|| words.collect())

@@ -4,17 +4,17 @@
 use crate::markers::Error;
 use crate::wrap::formatted;
 
-/// The number of excerpts in a row of the table.
+/// The number of excerpts per row of the table.
 const PER_ROW: usize = 2;
-/// The number of columns of a code block that takes half of the width of a page on GitHub. In a
-/// window of 1,280 pixels, a page is 830 pixels wide. A character of a code block is 8.2 pixels
-/// wide.
+/// The maximum number of characters per line of an excerpt. A code block of this width takes half
+/// of the width of a page on GitHub. In a window that is 1,280 pixels wide, a page is 830 pixels
+/// wide, and a character in a code block is 8.2 pixels wide.
 pub const COLUMNS_MAX: usize = 43;
-/// The maximum number of lines of an excerpt. With this number, two rows of the table fit in a
-/// window of 1,080 pixels. A line is 20 pixels high.
+/// The maximum number of lines of an excerpt. With excerpts of this length, two rows of the table
+/// fit in a window that is 1,080 pixels high. A line is 20 pixels high.
 const LINES_MAX: usize = 20;
 
-/// Fits the lines of an excerpt to the width of the table.
+/// Fits the lines of an excerpt to the width of a table cell.
 ///
 /// # Errors
 ///
@@ -30,12 +30,15 @@ pub fn narrowed(path: &str, lines: &[String]) -> Result<Vec<String>, Error> {
             "the excerpt of `{path}` is too long: expected at most {LINES_MAX} lines of \
              {COLUMNS_MAX} columns, got {count} lines"
         );
-        return Err((what, "put the anchor around fewer lines, or remove `, table`".to_owned()));
+        return Err((
+            what,
+            "put the anchor around fewer lines, or remove `, table` from the marker".to_owned(),
+        ));
     }
     Ok(lines)
 }
 
-/// Returns a table with a cell for each part. Each part is Markdown that ends with a blank line.
+/// Returns a table with one cell per part. Each part is Markdown that ends with a blank line.
 pub fn table(parts: &[String]) -> String {
     let cell = |part: &String| format!("<td valign=\"top\">\n\n{part}</td>");
     let rows = parts.chunks(PER_ROW).map(|row| {

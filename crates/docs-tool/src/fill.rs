@@ -1,4 +1,4 @@
-//! Fills in a page according to its markers.
+//! Fills in the code, the output and the values that the markers of a page name.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -16,31 +16,32 @@ use crate::runs::{Output, Runs};
 use crate::stage::Stage;
 use crate::values::Records;
 
-/// The sources of the texts in pages.
+/// The sources of the content that markers name: files, records and commands.
 #[derive(Debug)]
 pub struct Sources<'a> {
     repo: &'a Repo,
     records: Records<'a>,
     pub runs: Runs,
-    /// Indicates whether Rust code and console output need a marker.
+    /// Indicates whether code blocks with Rust code or console output must have a marker.
     needs_markers: bool,
-    /// The files and anchors that pages have quoted.
+    /// The anchors that pages have quoted. Each entry consists of the path of a file and the name
+    /// of an anchor.
     pub quoted: BTreeSet<(String, String)>,
 }
 
 impl<'a> Sources<'a> {
-    /// Returns the sources for lessons. Without a stage, commands are skipped.
+    /// Returns the sources for lessons. If `stage` is `None`, commands are skipped.
     pub fn of(repo: &'a Repo, stage: Option<Stage>) -> Self {
         let (records, runs) = (Records::of(repo), Runs::on(stage));
         Self { repo, records, runs, needs_markers: true, quoted: BTreeSet::new() }
     }
 
-    /// Returns the sources for all pages of the book, without commands.
+    /// Returns the sources for the pages of the book. All commands are skipped.
     pub fn for_book(repo: &'a Repo) -> Self {
         Self { needs_markers: false, ..Self::of(repo, None) }
     }
 
-    /// Returns the lines of a file, or the lines at one of its anchors.
+    /// Returns all lines of a file, or only the lines at `anchor`.
     fn code(&mut self, path: &str, anchor: Option<&str>) -> Result<Vec<String>, Error> {
         let text = self.repo.read(path).map_err(|what| {
             (what, "name a file by its path from the root of the repository".to_owned())
@@ -53,7 +54,8 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Returns the file of each sibling that a marker names.
+/// Returns the name of each sibling, and the path of the sibling's file. `pattern` is the path in a
+/// marker, with `{}` in place of the sibling's name.
 pub fn sibling_files(pattern: Option<&str>) -> [(&'static str, String); 4] {
     SIBLINGS.map(|(name, folder)| match pattern {
         Some(pattern) => (name, pattern.replace("{}", &name.replace('-', "_"))),
@@ -61,20 +63,20 @@ pub fn sibling_files(pattern: Option<&str>) -> [(&'static str, String); 4] {
     })
 }
 
-/// A page that was filled in.
+/// The result of filling in a page.
 #[derive(Debug, Default)]
 pub struct Filled {
-    /// The text with the content of all sources.
+    /// The text of the page with the content from all sources.
     pub text: String,
     /// The differences between the page and its sources.
     pub drifts: Vec<PageError>,
-    /// The errors.
+    /// The errors in the page, in its markers and in its commands.
     pub errors: Vec<PageError>,
-    /// Indicates whether the output of a command differs from the shown output.
+    /// Indicates whether the output of a command differs from the output that the page shows.
     pub has_other_output: bool,
 }
 
-/// Fills in a page.
+/// Fills in a page, and returns the result. Does not write the file.
 pub fn fill(page: &Page, sources: &mut Sources<'_>) -> Filled {
     sources.runs.begin(page);
     let filled = Filled { errors: page.errors.clone(), ..Filled::default() };
@@ -115,7 +117,8 @@ impl Filler<'_, '_, '_> {
                 Ok(Some(marker)) => marker,
                 Err(error) => {
                     self.add_error(comment.line, error);
-                    // The next code block belongs to this marker.
+                    // The next code block belongs to this malformed marker. The code block is
+                    // skipped.
                     blocks.next_if(|block| matches!(block, Block::Fence(_)));
                     continue;
                 }
@@ -180,15 +183,14 @@ impl Filler<'_, '_, '_> {
         is_right_below && (fence.shown.is_empty() || ["", language].contains(&fence.language()))
     }
 
-    /// Reports a code block whose content is not checked.
+    /// Reports a code block that needs a marker but has no marker.
     fn check_unmarked(&mut self, fence: &Fence) {
         let language = fence.language();
         let is_exempt = fence.info.split([' ', ',']).any(|word| word == "ignore");
         if self.sources.needs_markers && ["rust", "rs", "console"].contains(&language) && !is_exempt
         {
             let what = format!("a code block in the language `{language}` has no marker");
-            let help =
-                "put a marker (`code`, `run`) above the code block, or `ignore` after the language";
+            let help = "put a marker (`code` or `run`) above the code block, or `ignore` after the language";
             self.add_error(fence.line, (what, help.to_owned()));
         }
     }
@@ -206,7 +208,7 @@ impl Filler<'_, '_, '_> {
         Ok(())
     }
 
-    /// Replaces the shown output of a code block's commands if the actual output differs.
+    /// Replaces the output that a code block shows if the actual output of its commands differs.
     fn put_output(&mut self, fence: &Fence, language: &str, output: Output) {
         self.filled.has_other_output |= !output.drifts.is_empty() || !output.errors.is_empty();
         for (at, what) in &output.drifts {
@@ -217,7 +219,8 @@ impl Filler<'_, '_, '_> {
         }
         if output.lines != fence.shown || fence.language() != language {
             if output.drifts.is_empty() {
-                let what = format!("the language of the code block is not `{language}`");
+                let actual = fence.language();
+                let what = format!("expected the language `{language}`, got `{actual}`");
                 self.drift(fence.line, &what);
             }
             self.edits.push((fence.range.clone(), fence.filled(language, &output.lines)));
@@ -284,14 +287,14 @@ impl Filler<'_, '_, '_> {
 
     fn drift_of_lines(&mut self, line: usize, shown: &[String], actual: &[String], from: &str) {
         let (at, what) = first_difference(shown, actual, str::to_owned)
-            .unwrap_or_else(|| (0, "the code block has a different form".to_owned()));
+            .unwrap_or_else(|| (0, "the Markdown around the code differs".to_owned()));
         self.drift(line + at, &format!("{what} (source: {from})"));
     }
 
     fn drift(&mut self, line: usize, what: &str) {
         let file = &self.page.file;
         let help = format!(
-            "check that the text still applies, then run `cargo run -p docs-tool -- fill {file}`"
+            "check that the text around it is still correct, then run `cargo run -p docs-tool -- fill {file}`"
         );
         self.filled.drifts.push(PageError::new(file.as_str(), line, what, help));
     }

@@ -1,4 +1,4 @@
-//! Checks whether the targets of links between pages exist.
+//! Checks whether the targets of the links in pages exist.
 
 use std::collections::HashMap;
 
@@ -8,15 +8,15 @@ use crate::page_error::{PageError, did_you_mean};
 use crate::paths;
 use crate::repo::Repo;
 
-/// Checks links, and stores the fragments of pages.
+/// Checks links. Caches the fragments of the pages that links lead to.
 #[derive(Debug)]
 pub struct Links<'a> {
     repo: &'a Repo,
     fragments: HashMap<String, Vec<String>>,
 }
 
-/// Returns the path and the fragment of a link to the repository. Returns `None` for a link to
-/// another host, and an empty path for a link to a file outside the repository.
+/// Returns the path of the file that a link leads to, and the fragment of the link. The path is
+/// empty if the file is outside the repository. Returns `None` if the link leads to another host.
 pub fn resolve<'a>(page: &Page, target: &'a str) -> Option<(String, &'a str)> {
     if target.is_empty() || target.contains("://") || target.starts_with("mailto:") {
         return None;
@@ -32,7 +32,7 @@ pub fn resolve<'a>(page: &Page, target: &'a str) -> Option<(String, &'a str)> {
     Some((file, fragment))
 }
 
-/// Returns whether a fragment names a line of a file in GitHub's format.
+/// Returns whether a fragment names a line of a file, such as `L3` on GitHub.
 pub fn is_line(fragment: &str) -> bool {
     fragment.strip_prefix('L').is_some_and(|rest| rest.starts_with(char::is_numeric))
 }
@@ -42,7 +42,7 @@ impl<'a> Links<'a> {
         Self { repo, fragments: HashMap::new() }
     }
 
-    /// Returns the errors in the links of a page. Links to other hosts are not checked.
+    /// Returns the errors in the links of a page. Does not check links to other hosts.
     pub fn errors(&mut self, page: &Page) -> Vec<PageError> {
         let mut errors = Vec::new();
         for link in &page.links {
@@ -57,7 +57,7 @@ impl<'a> Links<'a> {
     fn check(&mut self, page: &Page, target: &str) -> Result<(), Error> {
         let Some((file, fragment)) = resolve(page, target) else { return Ok(()) };
         if file.is_empty() {
-            let what = format!("the link `{target}` leads out of the repository");
+            let what = format!("the link `{target}` leads to a file outside the repository");
             return Err((what, "link to a file in the repository, or write a URL".to_owned()));
         }
         if file != page.file && !self.repo.path(&file).exists() {

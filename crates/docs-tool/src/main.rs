@@ -1,9 +1,9 @@
 //! `docs-tool` keeps the lessons and pictures up to date, compares siblings and builds the book.
 //!
 //! A lesson is a Markdown file that GitHub shows without further processing. *Markers*, which are
-//! comments, name the source of the content of a page: code between anchors, the output of
-//! commands, or measurements from records. `fill` inserts this content, and `check` reports the
-//! content that is out of date.
+//! comments, name sources of content: code between anchors, the output of commands, and
+//! measurements from records. `fill` inserts the content into the page, and `check` reports content
+//! that is out of date.
 
 mod anchors;
 mod book;

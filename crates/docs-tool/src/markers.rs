@@ -1,53 +1,55 @@
-//! Parses markers. A marker is a comment, alone on its line, that names the source of the text
-//! below it.
+//! Parses markers. A marker is a comment on a separate line. It names the source of the text below
+//! the comment.
 
 use std::time::Duration;
 
 use crate::page_error::did_you_mean;
 
-/// The time limit of a command, unless its marker contains a different limit.
+/// The default time limit of a command. A marker can set a different limit.
 pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Marker {
-    /// A file, or the code at one of its anchors.
+    /// A whole file, or the code at one anchor of the file.
     Code {
         path: String,
         anchor: Option<String>,
     },
-    /// The code of all siblings at an anchor. The path has `{}` in place of the sibling's name.
-    /// `None` stands for the siblings' own files. A table shows two siblings beside each other on
-    /// GitHub.
+    /// The code of all siblings at an anchor. `pattern` is a path with `{}` in place of the
+    /// sibling's name. If `pattern` is `None`, the code is in `src/lib.rs` of each sibling. If
+    /// `is_table` is true, the code is in a table, so that GitHub shows two siblings beside each
+    /// other.
     Siblings {
         pattern: Option<String>,
         anchor: Option<String>,
         is_table: bool,
     },
-    /// The end of the siblings' code.
+    /// The end of the code that belongs to the marker `Siblings`.
     SiblingsEnd,
     /// Commands and their output.
     Run(Options),
-    /// A server that runs until `Stop`, or until the end of the page.
+    /// A server that runs until the marker `Stop`, or until the end of the page.
     Serve(Options),
-    /// The server's output since the last `Serve` or `Log`.
+    /// The server's output since the last marker `Serve` or `Log`.
     Log(Options),
     Stop,
 }
 
-/// The rules for the comparison of output with the page.
+/// The limits of commands, and the rules for the comparison of their output with the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// The exit code of the last command.
+    /// The expected exit code of the last command in the code block.
     pub exit: i32,
-    /// Indicates whether numbers and the widths of columns can differ.
+    /// Indicates whether numbers and the widths of columns can differ from the page.
     pub vary: bool,
-    /// Indicates whether only the words of each shown line have to occur.
+    /// Indicates whether only words are compared. For each line of the page, one line of the output
+    /// must contain the same words.
     pub shape: bool,
-    /// Indicates whether the order of the lines can differ.
+    /// Indicates whether the order of the lines can differ from the page.
     pub any_order: bool,
-    /// The maximum number of lines that are shown per command.
+    /// The maximum number of lines of output that the page shows per command.
     pub lines: Option<usize>,
-    /// The time limit of a command, if the limit is not [`TIME_LIMIT`].
+    /// The time limit of each command in the code block, or `None` for [`TIME_LIMIT`].
     pub limit: Option<Duration>,
 }
 
@@ -56,7 +58,7 @@ const KINDS: [&str; 7] = ["code", "siblings", "/siblings", "run", "serve", "log"
 const OPTIONS: &str = "use only `exit N`, `vary`, `shape`, `any order`, `lines N` and \
                        `within SECONDS`, separated by commas";
 
-/// The description of an error, and the instruction that fixes it.
+/// A description of an error, and an instruction for the author of the page.
 pub type Error = (String, String);
 
 fn error<T>(what: impl Into<String>, help: impl Into<String>) -> Result<T, Error> {
@@ -67,7 +69,7 @@ fn error<T>(what: impl Into<String>, help: impl Into<String>) -> Result<T, Error
 ///
 /// # Errors
 ///
-/// Returns an error for a malformed marker.
+/// Returns an error if the comment is a malformed marker.
 pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
     let inside = comment.trim().strip_prefix("<!--").and_then(|rest| rest.strip_suffix("-->"));
     let Some(inside) = inside.map(str::trim) else { return Ok(None) };
@@ -85,18 +87,21 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
     Ok(Some(match kind {
         "code" if path.is_empty() => {
             let help = "name a file: `<!-- code: crates/serve-std/src/lib.rs#copy -->`";
-            return error("the marker `code` names no file", help);
+            return error("the marker `code` does not name a file", help);
         }
         "code" => Marker::Code { path: path.to_owned(), anchor },
         "siblings" if rest.is_empty() => {
-            return error("the marker `siblings` names no anchor", format!("write {example}"));
+            return error(
+                "the marker `siblings` does not name an anchor",
+                format!("write {example}"),
+            );
         }
         "siblings" if path.contains("{}") => {
             Marker::Siblings { pattern: Some(path.to_owned()), anchor, is_table }
         }
         "siblings" if rest.contains(['/', '#']) => {
             let what = "the marker `siblings` names one file for all siblings";
-            return error(what, format!("write `{{}}` in place of the name: {example}"));
+            return error(what, format!("write `{{}}` in place of the sibling's name: {example}"));
         }
         "siblings" => {
             Marker::Siblings { pattern: None, anchor: Some(rest.trim_end().to_owned()), is_table }
@@ -110,11 +115,11 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
     }))
 }
 
-/// Reports a comment that is probably meant to be a marker.
+/// Returns an error if the comment is probably meant to be a marker, or else `None`.
 fn other_comment(kind: &str, inside: &str) -> Result<Option<Marker>, Error> {
     if kind == "figure" {
         let what = "the marker `figure` at the start of a line hides that line on GitHub";
-        return error(what, "put a word of the line before the marker");
+        return error(what, "begin the line with a word, not with the marker");
     }
     let first = kind.split_whitespace().next().unwrap_or("");
     if KINDS.contains(&first) && first != kind {
@@ -133,7 +138,7 @@ fn other_comment(kind: &str, inside: &str) -> Result<Option<Marker>, Error> {
 fn options(text: &str) -> Result<Options, Error> {
     let mut options = Options::default();
     for option in text.split(',').map(str::trim).filter(|option| !option.is_empty()) {
-        let unknown = || (format!("there is no option `{option}`"), OPTIONS.to_owned());
+        let unknown = || (format!("markers have no option `{option}`"), OPTIONS.to_owned());
         match option.split_whitespace().collect::<Vec<_>>()[..] {
             ["vary"] => options.vary = true,
             ["shape"] => options.shape = true,

@@ -19,7 +19,7 @@ static JSON_TIME: LazyLock<Regex> = LazyLock::new(|| pattern(r#""(at|wait)_us":\
 static PORT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(r"(\d+\.\d+\.\d+\.\d+|localhost|\]|::1|::ffff:[\d.]+|port|connection)([:\s])(\d{5})\b")
 });
-/// A client can have any address of the loopback network.
+/// The address of a client, which can be any address in the loopback network.
 static LOOPBACK: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b127\.\d+\.\d+\.\d+:PORT"));
 static PROCESS: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"\b(pid|Pid|PID|process|Process)([ =:]+)\d+\b"));
@@ -29,7 +29,8 @@ static NUMBER: LazyLock<Regex> = LazyLock::new(|| pattern(r"\d+(?:[.,]\d+)*"));
 static SPACES: LazyLock<Regex> = LazyLock::new(|| pattern(r"[ \t]+"));
 static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"[^\W\d_]+"));
 
-/// Returns the first lines of an output, without colors and without the path of the repository.
+/// Returns at most `max` lines of an output, or all lines if `max` is `None`. Removes colors and
+/// the path of the repository.
 pub fn lines(raw: &[u8], root: &Path, max: Option<usize>) -> Vec<String> {
     let text = String::from_utf8_lossy(raw).replace("\r\n", "\n");
     let text = console::strip_ansi_codes(&text);
@@ -37,7 +38,7 @@ pub fn lines(raw: &[u8], root: &Path, max: Option<usize>) -> Vec<String> {
     let inside = format!("{root}/");
     let mut lines: Vec<String> = text
         .lines()
-        // A carriage return overwrites the line.
+        // On a terminal, the text after a carriage return overwrites the line.
         .map(|line| line.trim_end_matches('\r').rsplit('\r').next().unwrap_or(""))
         .map(|line| line.replace(&inside, "").replace(&*root, "."))
         .map(|line| SHELL_LINE.replace(&line, "$1: ").into_owned())
@@ -57,16 +58,20 @@ fn printable(c: char) -> String {
     if c.is_control() && c != '\t' { c.escape_default().to_string() } else { c.to_string() }
 }
 
-/// Compares outputs, except for parts that differ between runs.
+/// Compares the output that a page shows with the actual output. Ignores the parts that differ
+/// between runs.
 #[derive(Debug)]
 pub struct Comparison<'a> {
     pub options: &'a Options,
-    /// The ports in the commands of the page. All other ports can differ.
+    /// The ports in the commands of the page. The output must contain the same ports. All other
+    /// ports can differ.
     pub chosen_ports: &'a BTreeSet<String>,
 }
 
 impl Comparison<'_> {
-    /// Returns the first difference, and its distance in lines from the start of the code block.
+    /// Finds the first difference between the shown lines and the actual lines. Returns its
+    /// distance from the opening fence of the code block, in lines, and a message. Returns `None`
+    /// if there is no difference.
     pub fn difference(&self, shown: &[String], actual: &[String]) -> Option<(usize, String)> {
         if shown.is_empty() || self.options.shape {
             return match shown.is_empty() {
@@ -88,7 +93,7 @@ impl Comparison<'_> {
         }
         let is_missing = |line: &String| !sorted_actual.contains(&self.normalized(line));
         let at = shown.iter().position(is_missing).unwrap_or(shown.len() - 1);
-        Some((at + 1, format!("`{}` is not in the output", shown[at])))
+        Some((at + 1, format!("the output does not contain `{}`", shown[at])))
     }
 
     /// Replaces the parts of a line that differ between runs.
@@ -112,8 +117,9 @@ impl Comparison<'_> {
     }
 }
 
-/// Returns the first difference between the lines of a code block and the actual lines, and its
-/// distance in lines from the start of the code block.
+/// Finds the first difference between the lines of a code block and the actual lines. Returns its
+/// distance from the opening fence of the code block, in lines, and a message. Returns `None` if
+/// there is no difference.
 pub fn first_difference(
     shown: &[String],
     actual: &[String],
@@ -133,11 +139,12 @@ pub fn first_difference(
     Some((same + 1, what))
 }
 
-/// Returns the first shown line whose words do not all occur in one actual line, and its distance
-/// in lines from the start of the code block.
+/// Finds the first line of the page whose words no single line of the output contains. Returns its
+/// distance from the opening fence of the code block, in lines, and a message. Returns `None` if
+/// there is no such line.
 fn shape_difference(shown: &[String], actual: &[String]) -> Option<(usize, String)> {
     let words = |line: &str| -> BTreeSet<String> {
-        // A time can have a different unit in the next run.
+        // A time can have a different unit in the next run, so the units of times are not compared.
         let line = TIME_WITH_UNIT.replace_all(line, "");
         WORD.find_iter(&line).map(|word| word.as_str().to_owned()).collect()
     };

@@ -1,4 +1,5 @@
-//! Markdown pages: comments, code blocks, values, links and headings, with their positions.
+//! Parses Markdown pages. Finds comments, code blocks, values, links and headings, and their
+//! positions.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -9,34 +10,34 @@ use regex::Regex;
 use crate::common::pattern;
 use crate::page_error::PageError;
 
-/// A marker, or a code block below it.
+/// A code block or a comment. Some comments are markers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Block {
     Comment(Comment),
     Fence(Fence),
 }
 
-/// A comment alone on its line.
+/// A comment on a separate line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Comment {
     /// The range from the start of the comment's line to the end of the comment.
     pub range: Range<usize>,
     /// The number of the comment's line, counted from 1.
     pub line: usize,
-    /// The text from `<!--` to `-->`.
+    /// The text of the comment, including `<!--` and `-->`.
     pub text: String,
 }
 
 /// A fenced code block.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fence {
-    /// The range from the start of the block's first line to the end of the last line.
+    /// The range from the start of the block's first line to the end of its last line.
     pub range: Range<usize>,
     /// The number of the block's first line, counted from 1. The content starts on the next line.
     pub line: usize,
-    /// The spaces at the start of each line.
+    /// The indentation of each line, as spaces.
     pub indent: String,
-    /// The text after the opening fence, which starts with the language.
+    /// The text after the opening backticks. The text starts with the language.
     pub info: String,
     /// The lines of the content.
     pub shown: Vec<String>,
@@ -47,7 +48,7 @@ impl Fence {
         self.info.split([' ', ',', '{']).next().unwrap_or("")
     }
 
-    /// Returns the block with different content, as Markdown.
+    /// Returns this code block as Markdown, with a different `info` and different lines.
     pub fn filled(&self, info: &str, lines: &[String]) -> String {
         fenced(&self.indent, info, lines)
     }
@@ -72,14 +73,14 @@ pub struct Value {
     /// The number of the line where the marker starts, counted from 1.
     pub line: usize,
     pub query: String,
-    /// The position of the value.
+    /// The position of the value in the text of the page.
     pub range: Range<usize>,
 }
 
 /// A link or a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
-    /// The position of the target.
+    /// The position of the target in the text of the page.
     pub range: Range<usize>,
     pub target: String,
 }
@@ -87,19 +88,20 @@ pub struct Link {
 /// A parsed page.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
-    /// The path from the root of the repository.
+    /// The path from the root of the repository to the page.
     pub file: String,
     pub text: String,
-    /// The text of the first heading.
+    /// The text of the first heading of level 1.
     pub title: String,
     pub blocks: Vec<Block>,
     pub values: Vec<Value>,
     pub links: Vec<Link>,
-    /// The fragments that a link to the page can have: GitHub's names of the headings, and ids.
+    /// The fragments that a link to the page can have: the names that GitHub gives to the headings,
+    /// and the ids of HTML elements.
     pub fragments: Vec<String>,
-    /// The positions of comments within lines.
+    /// The positions of the comments that are inside a line of text.
     pub inline_comments: Vec<Range<usize>>,
-    /// The text with spaces in place of code and HTML.
+    /// The text of the page, with spaces in place of code blocks and HTML.
     pub prose: String,
     pub errors: Vec<PageError>,
 }
@@ -160,7 +162,7 @@ impl Page {
         page
     }
 
-    /// Returns the number of the line at this position, counted from 1.
+    /// Returns the number of the line that contains this position, counted from 1.
     pub fn line_at(&self, position: usize) -> usize {
         self.text[..position].matches('\n').count() + 1
     }
@@ -179,10 +181,10 @@ impl Page {
         self.prose.replace_range(range.clone(), &blank);
     }
 
-    /// Adds a link. The position of the target is the last occurrence of `target` in the text of
-    /// the link.
+    /// Adds a link. The target is at the last occurrence of `target` in the text of the link.
     fn add_link(&mut self, range: &Range<usize>, target: &str) {
-        // This search does not find a target with an escaped character. No page has such a target.
+        // This search does not find a target with an escaped character. No page contains such a
+        // target.
         let Some(at) = self.text[range.clone()].rfind(target) else { return };
         let start = range.start + at;
         self.links.push(Link { range: start..start + target.len(), target: target.to_owned() });
@@ -190,8 +192,8 @@ impl Page {
 
     fn add_fence(&mut self, range: &Range<usize>, info: &str) {
         let line_start = self.line_start(range.start);
-        // In a list, the first line can contain the bullet. The other lines have spaces in its
-        // place.
+        // In a list, the first line of a code block can contain the bullet of the list item. The
+        // other lines have spaces in place of the bullet.
         let indent = " ".repeat(self.text[line_start..range.start].chars().count());
         let whole = self.text[range.clone()].trim_end();
         let mut lines: Vec<&str> = whole.lines().skip(1).collect();
@@ -233,7 +235,7 @@ impl Page {
             self.blocks.push(Block::Comment(Comment { range, line, text }));
         } else if html.starts_with("<!--") {
             let what = "a comment at the start of a line hides that line on GitHub";
-            self.add_error(range.start, what, "put a word of the line before the comment");
+            self.add_error(range.start, what, "begin the line with a word, not with the comment");
         }
     }
 
@@ -262,7 +264,7 @@ impl Page {
     }
 
     /// Adds the name that GitHub gives to a heading. The name consists of the letters of the
-    /// heading, and of a number if an earlier heading has the same letters.
+    /// heading. If an earlier heading has the same letters, GitHub appends a number.
     fn add_heading(&mut self, text: String, level: HeadingLevel, slugs: &mut Vec<String>) {
         let kept = text.trim().chars().filter_map(|c| match c {
             ' ' => Some('-'),

@@ -1,17 +1,17 @@
-//! Errors in a page, each with its file, its line, and help.
+//! Defines the errors in pages. Each error has a file, a line, a description and a help text.
 
 use std::fmt;
 
-/// An error at one line of one file.
+/// An error in a line of a file.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PageError {
-    /// The path from the root of the repository, with `/`.
+    /// The path from the root of the repository to the file, with `/` between its parts.
     pub file: String,
     /// The number of the line, counted from 1.
     pub line: usize,
     /// The description of the error.
     pub what: String,
-    /// The instruction that fixes the error.
+    /// An instruction for the author of the page.
     pub help: String,
 }
 
@@ -33,7 +33,8 @@ impl fmt::Display for PageError {
     }
 }
 
-/// Returns the known word that is most similar to an unknown word.
+/// Returns the known word that is most similar to an unknown word, or `None` if no known word is
+/// similar.
 pub fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let known: Vec<&str> = known.into_iter().collect();
     similar::get_close_matches(word, &known, 1, 0.6).first().copied()

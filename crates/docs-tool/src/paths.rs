@@ -1,6 +1,7 @@
-//! Handles paths that start at the root of the repository and contain `/` on every system.
+//! Handles paths that start at the root of the repository. On every system, these paths have `/`
+//! between their parts.
 
-/// Returns the folder of a file. The root is `""`.
+/// Returns the folder that contains a file. The root of the repository is `""`.
 pub fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }
@@ -10,7 +11,7 @@ pub fn name(path: &str) -> &str {
     path.rsplit_once('/').map_or(path, |(_, name)| name)
 }
 
-/// Returns the text after the last dot of a file's name.
+/// Returns the text after the last dot in a file's name, or `""` if the name has no dot.
 pub fn ending(path: &str) -> &str {
     name(path).rsplit_once('.').map_or("", |(_, ending)| ending)
 }
@@ -20,7 +21,8 @@ pub fn join(folder: &str, name: &str) -> String {
     if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") }
 }
 
-/// Returns the target of a link in a file of `folder`, or `None` if the target is outside the root.
+/// Returns the path that a link leads to. `folder` contains the file with the link. Returns `None`
+/// if the path is outside the repository.
 pub fn resolve(folder: &str, link: &str) -> Option<String> {
     let folder = if link.starts_with('/') { "" } else { folder };
     let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
@@ -34,7 +36,7 @@ pub fn resolve(folder: &str, link: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
-/// Returns the link from the file `from` to the file `to`.
+/// Returns the relative link from the file `from` to the file `to`.
 pub fn relative(from: &str, to: &str) -> String {
     let from: Vec<&str> = parent(from).split('/').filter(|part| !part.is_empty()).collect();
     let to: Vec<&str> = to.split('/').collect();
@@ -43,7 +45,7 @@ pub fn relative(from: &str, to: &str) -> String {
     ups.iter().chain(&to[shared..]).copied().collect::<Vec<_>>().join("/")
 }
 
-/// Returns the language of a file, for a code block.
+/// Returns the language of a code block that shows the file at `path`.
 pub fn language(path: &str) -> &'static str {
     match ending(path) {
         "rs" => "rust",

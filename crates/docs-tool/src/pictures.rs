@@ -1,7 +1,8 @@
 //! Draws the pictures of the lessons from their sources in `lessons/pictures/`.
 //!
-//! `NAME.txt` is a sequence of messages or a diagram of boxes, and `NAME.jsonl` is the log of a
-//! run. Each source becomes `NAME.svg`. The same source always produces the same picture.
+//! A source `NAME.txt` describes a sequence of messages or a diagram of boxes. A source
+//! `NAME.jsonl` is the log of a server. From each source, this module draws the picture `NAME.svg`.
+//! The same source always produces the same picture.
 
 mod diagram;
 mod record;
@@ -34,8 +35,8 @@ Examples:
   docs-tool pictures --record-timelines  run each sibling with four clients, one
                                          of which is slow, and save the log
 
-The sources are in lessons/pictures. NAME.txt states the kind of picture in its
-first line (see seq-end.txt and pipe.txt). NAME.jsonl is a log.";
+The sources are in lessons/pictures. The first line of NAME.txt states the kind
+of the picture (see seq-end.txt and pipe.txt). NAME.jsonl is the log of a server.";
 
 /// Draw the pictures of the lessons from their sources
 #[derive(Debug, clap::Args)]
@@ -47,7 +48,7 @@ pub struct Args {
     /// Fail if a picture is out of date, and write nothing
     #[arg(long)]
     check: bool,
-    /// Record the logs of the timelines again, then draw the pictures
+    /// Record new logs for the timelines, then draw the pictures
     #[arg(long, conflicts_with_all = ["check", "names"])]
     record_timelines: bool,
 }
@@ -72,8 +73,8 @@ impl Args {
     }
 }
 
-/// Returns an error for each named picture that is out of date. Without names, checks all pictures,
-/// and checks that each picture has a source.
+/// Returns an error for each named picture that is out of date. If `names` is empty, checks all
+/// pictures, and also returns an error for each picture that has no source.
 pub fn errors(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<PageError>> {
     let outdated = outdated(repo, names)?.into_iter().map(|(source, _)| {
         let what = format!("the picture does not match `{}`", source.path);
@@ -90,7 +91,8 @@ pub fn errors(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<PageError>> {
     Ok(errors)
 }
 
-/// Draws the named pictures, or all pictures. Returns the pictures that differ from their files.
+/// Draws the named pictures, or all pictures if `names` is empty. For each picture that differs
+/// from its file, returns the source and the new content of the file.
 fn outdated(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<(Source, String)>> {
     let sources = sources(repo)?;
     if let Some(name) = names.iter().find(|name| !sources.iter().any(|s| s.name == **name)) {
@@ -119,12 +121,12 @@ fn draw(source: &Source) -> Result<String, String> {
         other => {
             let help = "write `sequence: TITLE` or `diagram: TITLE` in the first line";
             let kind = other.map_or("", |(kind, _)| kind);
-            Err(source.error(1, &format!("there is no kind `{kind}`"), help))
+            Err(source.error(1, &format!("there is no kind of picture `{kind}`"), help))
         }
     }
 }
 
-/// Returns all sources, sorted by their names.
+/// Returns the sources of all pictures, sorted by path.
 fn sources(repo: &Repo) -> anyhow::Result<Vec<Source>> {
     let paths = repo.files_below(FOLDER, &[".txt", ".jsonl"]).into_iter();
     let sources = paths.map(|path| {

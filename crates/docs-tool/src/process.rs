@@ -1,4 +1,4 @@
-//! A shell command whose output is read while it runs.
+//! Runs a shell command, and reads its output while the command runs.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 
 use harness::{Group, Signal};
 
-/// The interval between two checks of a condition.
+/// The interval at which a condition is checked.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// The maximum time for which the output of an ended command may stay open.
+/// The maximum time to wait, after a command has ended, until its output is closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A command that runs or has ended. Dropping the value kills all processes of the command.
+/// A command that is running or has ended. Dropping a `Process` kills all processes of the command.
 #[derive(Debug)]
 pub struct Process {
     group: Group,
@@ -33,9 +33,9 @@ struct Output {
 /// The state of a command at one moment.
 #[derive(Debug)]
 pub struct Snapshot {
-    /// The complete output so far.
+    /// The whole output of the command so far.
     pub output: Vec<u8>,
-    /// The time since the last output.
+    /// The time since the command last printed output.
     pub quiet: Duration,
     pub has_ended: bool,
 }
@@ -63,7 +63,7 @@ impl Process {
         self.group.pids()
     }
 
-    /// Returns the present state of the command.
+    /// Returns the current state of the command.
     pub fn snapshot(&mut self) -> Snapshot {
         let has_ended = self.group.status().is_some();
         let output = lock(&self.output);
@@ -71,7 +71,8 @@ impl Process {
         Snapshot { output: output.bytes.clone(), quiet, has_ended }
     }
 
-    /// Waits until a condition is true. Returns false if the deadline passes first.
+    /// Waits until a condition is true or the deadline passes. Returns whether the condition is
+    /// true.
     pub fn wait_until(&mut self, deadline: Instant, is_true: impl Fn(&Snapshot) -> bool) -> bool {
         loop {
             if is_true(&self.snapshot()) {
@@ -84,13 +85,13 @@ impl Process {
         }
     }
 
-    /// Sends SIGINT, which Ctrl-C sends, to all processes of the command.
+    /// Sends `SIGINT`, the signal of Ctrl-C, to all processes of the command.
     pub fn interrupt(&self) {
         self.group.signal_all(Signal::Interrupt);
     }
 
-    /// Kills the processes that are still running, and returns the exit status and the whole output
-    /// of the command.
+    /// Kills the remaining processes of the command. Returns the exit status of the command, or
+    /// `None` if the status is unknown, and the whole output of the command.
     pub fn end(&mut self) -> (Option<ExitStatus>, Vec<u8>) {
         let status = self.group.kill();
         let deadline = Instant::now() + CLOSE_TIMEOUT;

@@ -12,32 +12,31 @@ use crate::page_error::PageError;
 use crate::paths;
 use crate::repo::Repo;
 
-/// The page with the table of lessons.
+/// The page that contains the table of lessons.
 const LESSONS: &str = "lessons/README.md";
 
 /// The reading speed for prose. Adults read nonfiction at 238 words per minute on average
 /// (Brysbaert 2019). Technical prose takes longer.
 const WORDS_PER_MINUTE: f64 = 200.0;
-/// The reading speed for code. This is an assumption: a reader needs three seconds per line of new
-/// code.
+/// The assumed reading speed for code. A reader needs three seconds per line of new code.
 const CODE_LINES_PER_MINUTE: f64 = 20.0;
-/// The time per command. This is an assumption: a reader copies and runs a command, and reads its
-/// output, in 30 seconds.
+/// The assumed time per command. In 30 seconds, a reader copies a command, runs it, and reads its
+/// output.
 const MINUTES_PER_COMMAND: f64 = 0.5;
-/// Stated times are multiples of this number of minutes.
+/// The times that lessons state are multiples of this number of minutes.
 const STEP_MINUTES: usize = 5;
-/// The maximum time of a lesson. Split a longer lesson.
+/// The maximum time that a lesson may take. A longer lesson must be split.
 const MINUTES_MAX: usize = 25;
 
 static LESSON: LazyLock<Regex> = LazyLock::new(|| pattern(r"^lessons/\d\d-[^/]*\.md$"));
-/// The row of a lesson's first table that states the time.
+/// The row that states the time in the first table of a lesson.
 static TIME: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?m)^\|\s*Time\s*\|\s*(\d+) minutes\s*\|"));
-/// A row of the table of lessons, with its link and its minutes.
+/// A row of the table of lessons, with the link to a lesson and the number of minutes.
 static ROW: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"(?m)^\|[^|\n]*\]\((\d\d-[^)]*\.md)\)\s*\|\s*(\d+)\s*\|"));
 
-/// The parts of a lesson that take time.
+/// The numbers of words, lines of code and commands in a lesson.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Parts {
     words: usize,
@@ -64,7 +63,7 @@ impl Parts {
         parts
     }
 
-    /// Returns the minutes, rounded up to the next multiple of [`STEP_MINUTES`].
+    /// Returns the estimated time in minutes, rounded up to the next multiple of [`STEP_MINUTES`].
     fn minutes(&self) -> usize {
         let Self { words, code_lines, commands } = self;
         let minutes = *words as f64 / WORDS_PER_MINUTE
@@ -93,7 +92,7 @@ fn words(text: &str) -> usize {
     prose.split_whitespace().filter(|word| word.contains(char::is_alphanumeric)).count()
 }
 
-/// Returns the errors in the stated time of a lesson, or in the table of lessons.
+/// Returns the errors in the time that a lesson states, or in the table of lessons.
 pub fn errors(repo: &Repo, page: &Page) -> Vec<PageError> {
     match page.file.as_str() {
         LESSONS => errors_of_table(repo, page),
@@ -102,7 +101,8 @@ pub fn errors(repo: &Repo, page: &Page) -> Vec<PageError> {
     }
 }
 
-/// Returns the stated minutes, and their position in the text.
+/// Returns the number of minutes that a lesson states, and the position of this number in the text.
+/// Returns `None` if the lesson does not state its time.
 fn stated(text: &str) -> Option<(usize, usize)> {
     let minutes = TIME.captures(text)?.get(1)?;
     Some((minutes.as_str().parse().ok()?, minutes.start()))
@@ -123,7 +123,9 @@ fn error_of_lesson(page: &Page) -> Option<PageError> {
         ),
         _ if expected != actual => (
             format!("expected {expected} minutes ({parts}), got {actual}"),
-            format!("write `| Time | {expected} minutes |`, also in `{LESSONS}`"),
+            format!(
+                "write `| Time | {expected} minutes |`, and write the same time in `{LESSONS}`"
+            ),
         ),
         _ => return None,
     };
@@ -142,12 +144,13 @@ fn errors_of_table(repo: &Repo, page: &Page) -> Vec<PageError> {
         let (name, actual) = (&row[1], &row[2]);
         let position = row.get(2).map_or(0, |minutes| minutes.start());
         missing.retain(|lesson| *lesson != name);
-        // The check of links reports a table row whose lesson does not exist.
+        // If the lesson of a row does not exist, the check of links reports the error.
         let Ok(text) = repo.read(&format!("lessons/{name}")) else { continue };
         match stated(&text) {
             None => {
                 let help =
-                    "write `| Time | 20 minutes |` in the first table of the lesson".to_owned();
+                    "add a row such as `| Time | 20 minutes |` to the first table of the lesson"
+                        .to_owned();
                 add(position, format!("`{name}` does not state its time"), help);
             }
             Some((expected, _)) if *actual != expected.to_string() => {

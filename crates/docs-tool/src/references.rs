@@ -1,4 +1,5 @@
-//! References to the evidence for a claim: (check `half-close`), (tests `a`, `b`).
+//! Finds references to the checks and tests that confirm a claim, such as (check `half-close`) or
+//! (tests `a`, `b`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -11,7 +12,7 @@ use crate::page::Page;
 use crate::page_error::{PageError, did_you_mean};
 use crate::repo::Repo;
 
-/// The folders of the tests.
+/// The folders that contain tests.
 const TESTS: [&str; 3] = ["crates", "benches/tests", "benches/src"];
 
 /// A reference in parentheses, or the paragraph `*Tests:*` at the end of a clause of the contract.
@@ -20,7 +21,8 @@ static REFERENCE: LazyLock<Regex> =
 static WORD: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b(checks?|tests?)\b|`([\w:-]+)`"));
 static CHECK: LazyLock<Regex> = LazyLock::new(|| pattern(r#"\bid: "([a-z0-9-]+)""#));
 static FUNCTION: LazyLock<Regex> = LazyLock::new(|| pattern(r"\bfn (\w+)"));
-/// A test with an attribute, or a test that a `libtest-mimic` harness names.
+/// The name of a test. The test has the attribute `#[test]`, or is in a list of tests for
+/// `libtest-mimic`.
 static TEST: LazyLock<Regex> = LazyLock::new(|| {
     let by_attribute = r"#\[test\]\s*(?:#\[[^\]]*\]\s*)*fn (\w+)";
     let by_name =
@@ -37,7 +39,7 @@ pub struct Reference<'a> {
     pub name: &'a str,
 }
 
-/// Returns all references in a text.
+/// Returns all references in the text of a page.
 pub fn references(prose: &str) -> Vec<Reference<'_>> {
     let mut references = Vec::new();
     for reference in REFERENCE.find_iter(prose) {
@@ -57,14 +59,14 @@ pub fn references(prose: &str) -> Vec<Reference<'_>> {
     references
 }
 
-/// The checks and tests of the repository. The names of tests do not include their modules and
-/// siblings.
+/// The checks and tests of the repository. The names of tests do not include the names of modules
+/// and siblings.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
-    /// The file of each check.
+    /// The path of the file that contains each check.
     checks: BTreeMap<String, String>,
     tests: BTreeSet<String>,
-    /// The file of each function.
+    /// The path of the file that contains each function.
     functions: BTreeMap<String, String>,
 }
 
@@ -78,7 +80,8 @@ impl Known {
         }
         let mut files: Vec<String> =
             TESTS.iter().flat_map(|folder| repo.files_below(folder, &[".rs"])).collect();
-        // Tests often have the same name as the function that they test.
+        // A test and a function often have the same name. Links lead to the first file that
+        // contains the name, so the files of the tests come first.
         files.sort_by_key(|file| !file.contains("/tests/"));
         for file in files {
             let text = repo.read(&file).unwrap_or_default();
@@ -93,8 +96,8 @@ impl Known {
         known
     }
 
-    /// Returns the file of a check or a test, and the words that a browser searches for in the
-    /// file.
+    /// Returns the path of the file that contains a check or a test, and the words that a browser
+    /// searches for in this file. Returns `None` if the name is unknown.
     pub fn code(&self, reference: &Reference<'_>) -> Option<(&str, String)> {
         let name = last_part(reference.name);
         let check = || Some((self.checks.get(name)?, format!("id: \"{name}\"")));
@@ -103,7 +106,7 @@ impl Known {
         Some((file, words))
     }
 
-    /// Returns an error for each reference of a page to an unknown check or test.
+    /// Returns an error for each reference in a page to an unknown check or test.
     pub fn errors(&self, page: &Page) -> Vec<PageError> {
         let references = references(&page.prose);
         let errors = references.into_iter().filter_map(|Reference { range, is_check, name }| {
@@ -128,7 +131,7 @@ impl Known {
     }
 }
 
-/// Returns a name without the modules before it.
+/// Returns a name without the names of modules at its start.
 fn last_part(name: &str) -> &str {
     name.rsplit("::").next().unwrap_or(name)
 }

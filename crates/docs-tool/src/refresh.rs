@@ -1,4 +1,5 @@
-//! The commands `fill` and `check`, which fill in pages, or check that the pages are up to date.
+//! The command `fill`, which fills in pages, and the command `check`, which reports content that is
+//! out of date.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -37,7 +38,7 @@ CONTRIBUTING.md describes all markers.";
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct FillArgs {
-    /// Write nothing, like `docs-tool check`
+    /// Report content that is out of date, and write nothing
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -62,7 +63,8 @@ impl FillArgs {
 }
 
 impl CheckArgs {
-    /// Checks the pages, or fills them in. Returns whether there are no errors.
+    /// Checks the pages if `is_check` is true, or else fills them in. Returns whether there are no
+    /// errors.
     pub fn run(self, repo: &Repo, is_check: bool) -> anyhow::Result<bool> {
         let files: Vec<String> =
             self.pages.iter().map(|file| page(repo, file)).collect::<Result<_, _>>()?;
@@ -86,16 +88,17 @@ impl CheckArgs {
 fn page(repo: &Repo, file: &Path) -> anyhow::Result<String> {
     let shown = file.display();
     if file.extension() != Some(OsStr::new("md")) {
-        bail!("`{shown}` is not a Markdown file\nhelp: name a page that ends in .md");
+        bail!("`{shown}` is not a Markdown file\nhelp: name a file that ends in `.md`");
     }
     let candidates = [file.to_owned(), repo.root().join(file)];
     let found = candidates.iter().find(|candidate| candidate.is_file());
-    let found = found
-        .ok_or_else(|| anyhow!("there is no `{shown}`\nhelp: `ls lessons` lists the pages"))?;
+    let found = found.ok_or_else(|| {
+        anyhow!("there is no file `{shown}`\nhelp: run `ls lessons` to list the lessons")
+    })?;
     repo.path_of(found).ok_or_else(|| anyhow!("`{shown}` is not in the repository"))
 }
 
-/// One call of `fill` or `check`.
+/// The state of one run of `fill` or `check`.
 struct Refresh<'a> {
     repo: &'a Repo,
     is_check: bool,
@@ -108,7 +111,7 @@ struct Refresh<'a> {
 }
 
 impl Refresh<'_> {
-    /// Processes the given pages, or all pages if no page is given.
+    /// Processes the pages in `files`, or all pages if `files` is empty.
     fn all(&mut self, files: &[String]) -> anyhow::Result<()> {
         let lessons = lessons(self.repo);
         let is_all = files.is_empty();
@@ -131,8 +134,8 @@ impl Refresh<'_> {
     fn page(&mut self, page: &Page) -> anyhow::Result<()> {
         let mut filled = fill(page, &mut self.sources);
         if self.is_check && filled.has_other_output {
-            // The commands run again, because concurrent programs do not always print in the same
-            // order.
+            // Run the commands a second time, because concurrent programs do not always print their
+            // lines in the same order.
             report(format_args!("{}, second run", page.file));
             let again = fill(page, &mut self.sources);
             if !again.has_other_output {
@@ -164,7 +167,8 @@ impl Refresh<'_> {
             for (line, name) in anchors::names(&text) {
                 let is_quoted =
                     |file: &String| self.sources.quoted.contains(&(file.clone(), name.to_owned()));
-                // If a lesson quotes one sibling, the book shows the same part of all siblings.
+                // If a lesson quotes an anchor of one sibling, the book shows this anchor of all
+                // siblings.
                 let is_in_book = siblings.contains(&file) && siblings.iter().any(is_quoted);
                 if !is_in_book && !is_quoted(&file) {
                     let what = format!("no lesson quotes the anchor `{name}`");
@@ -176,7 +180,7 @@ impl Refresh<'_> {
         }
     }
 
-    /// Prints the result. Returns whether there are no errors.
+    /// Prints the errors and a summary. Returns whether there are no errors.
     fn summarize(mut self) -> bool {
         self.errors.sort();
         self.errors.iter().for_each(print);
@@ -184,7 +188,7 @@ impl Refresh<'_> {
         if runs.skipped > 0 {
             let missing: Vec<&str> = runs.missing.iter().copied().collect();
             let why = match () {
-                () if !Stage::IS_AVAILABLE => ": they run only on Linux".to_owned(),
+                () if !Stage::IS_AVAILABLE => ": commands run only on Linux".to_owned(),
                 () if !missing.is_empty() => format!(": {} is not installed", missing.join(", ")),
                 () => String::new(),
             };
@@ -209,7 +213,7 @@ fn lessons(repo: &Repo) -> Vec<String> {
     lessons.chain(repo.files_below("docs", &[".md"])).chain(readme).collect()
 }
 
-/// Returns the pages in which only the links are checked.
+/// Returns the other pages. In these pages, only the links are checked.
 fn others(repo: &Repo, lessons: &[String]) -> Vec<String> {
     let below = ["lessons", "benches/records"].map(|folder| repo.files_below(folder, &[".md"]));
     let is_other = |file: &String| !lessons.contains(file) && repo.path(file).is_file();

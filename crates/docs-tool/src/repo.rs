@@ -1,4 +1,4 @@
-//! The repository: its root and its files.
+//! Reads and writes the files of the repository.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -9,16 +9,16 @@ use tempfile::NamedTempFile;
 
 use crate::paths;
 
-/// Folders of generated files.
+/// The names of the folders that contain generated files.
 const GENERATED: [&str; 3] = ["target", "node_modules", "scratch"];
 
-/// The size above which the book copies a file instead of showing it on a page.
+/// The maximum size of a file that the book shows on a page. The book copies larger files.
 const PAGE_BYTES_MAX: u64 = 100_000;
 
-/// The types of files that a browser shows.
+/// The filename extensions of the files that a browser can show.
 const SHOWN_BY_BROWSERS: [&str; 7] = ["svg", "webp", "png", "jpg", "gif", "html", "pdf"];
 
-/// The kind of a path in the repository. The kind determines how the book contains the path.
+/// The kind of a file or a folder. The book shows each kind in a different way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A Markdown file, which the book converts.
@@ -31,7 +31,7 @@ pub enum Kind {
     Folder,
 }
 
-/// The repository. All paths start at its root and have `/` between their parts.
+/// The repository. All paths start at the root of the repository and have `/` between their parts.
 #[derive(Clone, Debug, Default)]
 pub struct Repo {
     root: PathBuf,
@@ -42,8 +42,8 @@ impl Repo {
         Self { root: root.into() }
     }
 
-    /// Returns the repository around the current directory, or else the repository that contains
-    /// this source file.
+    /// Returns the repository that contains the current directory. If the current directory is not
+    /// in a repository, returns the repository that contains this source file.
     pub fn found() -> Self {
         let is_root = |folder: &&Path| folder.join("crates/docs-tool/Cargo.toml").is_file();
         let here = env::current_dir().unwrap_or_default();
@@ -64,19 +64,21 @@ impl Repo {
     ///
     /// # Errors
     ///
-    /// Returns the description of the error.
+    /// Returns a message if the file cannot be read.
     pub fn read(&self, from_root: &str) -> Result<String, String> {
         let text = fs::read_to_string(self.path(from_root));
         let text = text.map_err(|error| format!("cannot read `{from_root}`: {error}"))?;
         Ok(text.replace("\r\n", "\n"))
     }
 
-    /// Replaces a file as a whole, so that an interrupted call leaves no incomplete file.
+    /// Replaces the whole file in one step, so that an interrupted call does not leave an
+    /// incomplete file.
     pub fn replace(&self, from_root: &str, text: &str) -> io::Result<()> {
         let path = self.path(from_root);
         let mut beside = NamedTempFile::new_in(path.parent().unwrap_or(&self.root))?;
         beside.write_all(text.as_bytes())?;
-        // By default, only the owner of a temporary file can read the file.
+        // By default, only the owner of a temporary file can read it. The new file needs the
+        // permissions of the old file.
         if let Ok(old) = fs::metadata(&path) {
             beside.as_file().set_permissions(old.permissions())?;
         }
@@ -84,14 +86,15 @@ impl Repo {
         Ok(())
     }
 
-    /// Returns the path from the root, or `None` if the file is outside the repository.
+    /// Returns the path from the root of the repository to a file, or `None` if the file is outside
+    /// the repository.
     pub fn path_of(&self, path: &Path) -> Option<String> {
         let path = path.canonicalize().ok()?;
         let inside = path.strip_prefix(self.root.canonicalize().ok()?).ok()?;
         Some(inside.to_string_lossy().replace('\\', "/"))
     }
 
-    /// Returns the kind of a path, or `None` if the path does not exist.
+    /// Returns the kind of a file or a folder, or `None` if the path does not exist.
     pub fn kind(&self, path: &str) -> Option<Kind> {
         let metadata = fs::metadata(self.path(path)).ok()?;
         let is_shown = || SHOWN_BY_BROWSERS.contains(&paths::ending(path));
@@ -104,7 +107,8 @@ impl Repo {
         })
     }
 
-    /// Returns the paths in a folder, folders first. Omits hidden and generated paths.
+    /// Returns the paths of the folders in a folder, then the paths of the files. Omits hidden
+    /// paths and the folders of generated files.
     pub fn children(&self, folder: &str) -> Vec<String> {
         let entries = fs::read_dir(self.path(folder)).into_iter().flatten().flatten();
         let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -114,7 +118,8 @@ impl Repo {
         paths
     }
 
-    /// Returns the files below a folder whose names have one of these endings.
+    /// Returns the paths of the files in a folder and its subfolders. Includes only files whose
+    /// names have one of these endings.
     pub fn files_below(&self, folder: &str, endings: &[&str]) -> BTreeSet<String> {
         let mut files = BTreeSet::new();
         for path in self.children(folder) {

@@ -1,4 +1,4 @@
-//! The commands of a page, and their output.
+//! Runs the commands of pages, and compares their output with the pages.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -14,34 +14,36 @@ use crate::output::{self, Comparison};
 use crate::page::{Block, Fence, Page};
 use crate::stage::{Stage, last_line};
 
-/// A port that a command names.
+/// A number with five digits. In commands, these numbers are treated as ports.
 static FIVE_DIGITS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{5}\b"));
 
-/// The output for a code block.
+/// The result of the commands in a code block.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// The lines that the code block should show. Lines without a relevant difference keep the text
-    /// that the page shows.
+    /// The new lines of the code block. If the output of a command has no relevant difference, the
+    /// lines of this output are not changed.
     pub lines: Vec<String>,
-    /// The differences. Each difference has its distance in lines from the start of the code block.
+    /// The differences. Each entry has the distance from the opening fence of the code block, in
+    /// lines, and a message.
     pub drifts: Vec<(usize, String)>,
-    /// The errors, each with its distance in lines from the start of the code block.
+    /// The errors. Each entry has the distance from the opening fence of the code block, in lines,
+    /// and the error.
     pub errors: Vec<(usize, Error)>,
 }
 
 /// Runs the commands of pages.
 #[derive(Debug, Default)]
 pub struct Runs {
-    /// The stage on which commands run. Without a stage, all commands are skipped.
+    /// The stage, which runs commands. If there is no stage, all commands are skipped.
     stage: Option<Stage>,
-    /// The number of commands and logs.
+    /// The number of commands that were run, plus the number of logs that were read.
     pub runs: usize,
     pub skipped: usize,
-    /// Programs that are not installed. Commands that call them are skipped.
+    /// The programs that are not installed. Commands that call one of these programs are skipped.
     pub missing: BTreeSet<&'static str>,
     folders: Vec<PathBuf>,
-    /// Indicates whether the server of the page failed to start. If the server failed, the later
-    /// commands are skipped.
+    /// Indicates whether the server of the page failed to start. If the server failed to start, the
+    /// later commands of the page are skipped.
     has_no_server: bool,
     chosen_ports: BTreeSet<String>,
 }
@@ -52,20 +54,21 @@ impl Runs {
         Self { stage, folders: env::split_paths(&path).collect(), ..Self::default() }
     }
 
-    /// Starts a page.
+    /// Prepares for the commands of a page.
     pub fn begin(&mut self, page: &Page) {
         self.has_no_server = false;
         self.chosen_ports = ports(page);
     }
 
-    /// Ends a page, and stops its server.
+    /// Stops the server of the page.
     pub fn end(&mut self) {
         if let Some(stage) = &mut self.stage {
             stage.clear();
         }
     }
 
-    /// Returns the stage for a command, or counts the command as skipped.
+    /// Returns the stage if the command can run. If the command cannot run, counts it as skipped
+    /// and returns `None`.
     fn stage_for(&mut self, command: &str) -> Option<&mut Stage> {
         let missing = console::missing(command, &self.folders);
         if self.stage.is_none() || self.has_no_server || missing.is_some() {
@@ -79,8 +82,8 @@ impl Runs {
         self.stage.as_mut()
     }
 
-    /// Adds the lines of a command to the output: the actual lines if they differ from the shown
-    /// lines. A skipped command has no actual lines.
+    /// Adds a command to `output`. Then adds the actual lines if they differ from the shown lines,
+    /// or else the shown lines. If the command was skipped, `actual` is `None`.
     fn add(
         &self,
         output: &mut Output,
@@ -116,7 +119,7 @@ impl Runs {
         Ok(output)
     }
 
-    /// Returns the lines of a command, or `None` if the command was skipped.
+    /// Runs a command. Returns the lines of its output, or `None` if the command was skipped.
     fn run_one(
         &mut self,
         command: &Command,
@@ -137,16 +140,16 @@ impl Runs {
             None => Ok(Some(lines)),
             Some(line) => {
                 let what = format!("the output has a line that looks like a command: `{line}`");
-                Err((what, "change that line, for example with `sed 's/^/  /'`".to_owned()))
+                Err((what, "change the output, for example with `| sed 's/^/  /'`".to_owned()))
             }
         }
     }
 
-    /// Starts the server of a code block.
+    /// Starts the server whose command is in a code block.
     pub fn serve(&mut self, fence: &Fence, options: &Options) -> Result<Output, Error> {
         let commands = console::commands(&fence.shown)?;
         let [command] = &commands[..] else {
-            let what = format!("expected one command, got {}", commands.len());
+            let what = format!("expected 1 command, got {}", commands.len());
             let help = "move the other commands to a code block with the marker `run`";
             return Err((what, help.to_owned()));
         };
@@ -163,7 +166,7 @@ impl Runs {
         Ok(output)
     }
 
-    /// Returns the output of the server that has not been shown yet.
+    /// Returns the output that the server has printed since the last marker `serve` or `log`.
     pub fn log(&mut self, fence: &Fence, options: &Options) -> Output {
         let log = self.stage_for("").map(|stage| {
             report("  the server's log");
@@ -175,7 +178,7 @@ impl Runs {
         output
     }
 
-    /// Ends the server.
+    /// Stops the server of the page.
     pub fn stop(&mut self) -> Result<(), Error> {
         match &mut self.stage {
             Some(stage) if !self.has_no_server => stage.stop(),
@@ -184,7 +187,7 @@ impl Runs {
     }
 }
 
-/// Adds the name of a command to an error.
+/// Adds the first line of a command to the description of an error.
 fn named(command: &Command, (what, help): Error) -> Error {
     (format!("`{}`: {what}", command.name()), help)
 }

@@ -1,5 +1,5 @@
-//! Runs the commands of a page, and its server. Commands run only on Linux, because other systems
-//! do not report which process listens.
+//! Runs the commands and the server of a page. Commands run only on Linux, because other systems do
+//! not report which process listens on a port.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -17,34 +17,36 @@ use crate::markers::Error;
 use crate::process::{Process, Snapshot};
 
 /// The folder for files that the commands of a page create. Git ignores this folder. Readers create
-/// the folder before they begin, and the commands of each page must also run without the other
-/// pages.
+/// the folder before they begin. This program creates the folder before each command, so that a
+/// page does not depend on another page.
 const SCRATCH: &str = "scratch";
 
-/// The maximum duration of a build, which does not count as the command's own time.
+/// The maximum duration of a build. A build does not count toward the time limit of a command.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
 
-/// The maximum time until a server listens.
+/// The maximum time to wait until a server listens.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The time limit for the start message of a server that is not part of the kit. Some servers print
-/// no start message.
+/// The maximum time to wait for the start message of a server that is not part of the kit. Some of
+/// these servers do not print a start message.
 const ANNOUNCE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The time without output after which the program's output counts as complete for now.
+/// The time to wait for further output. If a server prints nothing for this long, its output so far
+/// is considered complete.
 const QUIET: Duration = Duration::from_millis(300);
 
-/// The maximum time to wait until all clients have disconnected, before the log is shown.
+/// The maximum time to wait until all clients have disconnected. After this time, the log is read
+/// even if a client is still connected.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The maximum time until a server has shut down.
+/// The maximum time to wait until a server has shut down.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The maximum time for which another program may use the server's port.
+/// The maximum time to wait until another program no longer uses the server's port.
 const PORT_TIMEOUT: Duration = Duration::from_secs(120);
 
 fn regex(expression: &str) -> Regex {
-    Regex::new(expression).expect("the expression is valid")
+    Regex::new(expression).expect("the regular expression is valid")
 }
 
 static CONNECTED: LazyLock<Regex> =
@@ -58,17 +60,17 @@ static PORT: LazyLock<Regex> = LazyLock::new(|| regex(r"\b\d{4,5}\b"));
 pub struct Ran {
     /// The exit code. If a signal ended the command, the code is 128 plus the number of the signal.
     pub code: i32,
-    /// The output to stdout and stderr.
+    /// The output on stdout and stderr.
     pub output: Vec<u8>,
 }
 
-/// Runs the commands of one page in a folder.
+/// Runs the commands of pages in the root folder of the repository.
 #[derive(Debug)]
 pub struct Stage {
     root: PathBuf,
     server: Option<Server>,
     built: BTreeSet<String>,
-    /// The lock that is held while a server runs, so that no other run of this program starts a
+    /// The lock that is held while a server runs, so that no other process of this program starts a
     /// server.
     server_lock: Option<File>,
 }
@@ -76,7 +78,7 @@ pub struct Stage {
 #[derive(Debug)]
 struct Server {
     process: Process,
-    /// The length of the output that the page already shows.
+    /// The length of the output that the page already shows, in bytes.
     shown_bytes: usize,
     is_stopped: bool,
 }
@@ -93,7 +95,8 @@ impl Stage {
         &self.root
     }
 
-    /// Runs a command until it ends, and kills the processes that it leaves behind.
+    /// Runs a command until it ends or the timeout expires, then kills the remaining processes of
+    /// the command.
     pub fn run(&mut self, command: &str, timeout: Duration) -> Result<Ran, Error> {
         self.build(command)?;
         self.run_to_end(command, timeout)
@@ -107,14 +110,15 @@ impl Stage {
             let seconds = timeout.as_secs();
             let what =
                 format!("the command did not end within {seconds} s; {}", last_line(&output));
-            let help = "shorten the command, or raise its limit: `within SECONDS`";
+            let help =
+                "shorten the command, or write a higher limit in the marker: `within SECONDS`";
             return Err((what, help.to_owned()));
         }
         Ok(Ran { code: status.map_or(-1, code_of), output })
     }
 
-    /// Builds the programs that the command runs, so that the build does not count as the command's
-    /// time.
+    /// Builds the programs that the command runs, so that the build does not count toward the time
+    /// limit of the command.
     fn build(&mut self, command: &str) -> Result<(), Error> {
         let mut builds = console::builds(command);
         if let Some(recipe) = console::recipe(command) {
@@ -149,7 +153,8 @@ impl Stage {
         })
     }
 
-    /// Starts a server, and returns the output that the server printed until it listened.
+    /// Starts a server, and waits until it listens and prints no further output. Returns the output
+    /// of the server.
     pub fn serve(
         &mut self,
         command: &str,
@@ -157,7 +162,10 @@ impl Stage {
     ) -> Result<Vec<u8>, Error> {
         if self.server.as_ref().is_some_and(|server| !server.is_stopped) {
             let what = "a server is already running".to_owned();
-            return Err((what, "add `<!-- stop -->` above to stop the running server".to_owned()));
+            return Err((
+                what,
+                "add `<!-- stop -->` above this marker to stop the running server".to_owned(),
+            ));
         }
         self.server = None;
         self.build(command)?;
@@ -181,9 +189,10 @@ impl Stage {
                 true => format!("the server ended before it listened; {line}"),
                 false => format!("the server did not listen within {seconds} s; {line}"),
             };
-            return Err((what, "run the command yourself to see its output".to_owned()));
+            return Err((what, "run the command in a terminal to see its output".to_owned()));
         }
-        // The kit's servers always print a start message, even on a busy machine.
+        // The kit's servers always print a start message. On a busy machine, the message can take
+        // longer than `ANNOUNCE_TIMEOUT`.
         let is_own = command.contains("serve-");
         let deadline = Instant::now() + if is_own { START_TIMEOUT } else { ANNOUNCE_TIMEOUT };
         process.wait_until(deadline, |now| now.has_ended || contains(&now.output, b"listening"));
@@ -193,14 +202,15 @@ impl Stage {
         Ok(output)
     }
 
-    /// Waits until no other run of this program has a server, because the servers use the same
+    /// Waits until no other process of this program runs a server, because all servers use the same
     /// ports.
     fn lock_server(&mut self, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
         if self.server_lock.is_none() {
-            // All runs share this folder. A separate lock file would remain.
+            // All processes of this program lock the same folder. A separate lock file would remain
+            // after the last process.
             let path = env::temp_dir();
             let locked = lock_folder(&path, || {
-                progress("  waiting until the server of another `docs-tool` ends");
+                progress("  waiting until the server of another `docs-tool` process ends");
             });
             self.server_lock = Some(locked.map_err(|error| {
                 let what = format!("cannot lock `{}`: {error}", path.display());
@@ -210,8 +220,8 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until all clients have disconnected, or until the timeout expires. Returns the output
-    /// of the server that the page has not shown yet.
+    /// Waits until all clients have disconnected, or until the timeout expires. Returns the part of
+    /// the server's output that the page does not show yet.
     pub fn log(&mut self) -> Result<Vec<u8>, Error> {
         let server = self.server.as_mut().ok_or_else(no_server)?;
         let process = &mut server.process;
@@ -223,7 +233,8 @@ impl Stage {
             let count = |of: &Regex| of.find_iter(&output).count();
             is_quiet(now) && (now.has_ended || count(&CONNECTED) <= count(&DISCONNECTED))
         };
-        // On some pages, a client does not disconnect, so that the timeout expires.
+        // On some pages, a client stays connected. In this case, the timeout expires, and the log
+        // is still read.
         process.wait_until(deadline, is_idle);
         let output = match process.snapshot().has_ended {
             true => process.end().1,
@@ -234,8 +245,8 @@ impl Stage {
         Ok(new)
     }
 
-    /// Stops the server with SIGINT, like Ctrl-C. A later `log` marker can still show the output of
-    /// the shutdown.
+    /// Stops the server with `SIGINT`, the signal of Ctrl-C. A later marker `log` can still show
+    /// the output of the shutdown.
     pub fn stop(&mut self) -> Result<(), Error> {
         let server = self.server.as_mut().filter(|server| !server.is_stopped);
         let server = server.ok_or_else(no_server)?;
@@ -247,11 +258,11 @@ impl Stage {
         let seconds = SHUTDOWN_TIMEOUT.as_secs();
         has_ended.then_some(()).ok_or_else(|| {
             let what = format!("the server did not end within {seconds} s after SIGINT");
-            (what, "end its clients first, or pass a shorter `--grace`".to_owned())
+            (what, "stop the clients of the server first, or pass a shorter `--grace`".to_owned())
         })
     }
 
-    /// Ends the page, and stops its server.
+    /// Stops the server of the page, and releases the lock.
     pub fn clear(&mut self) {
         if self.server.as_ref().is_some_and(|server| !server.is_stopped) {
             let _ = self.stop();
@@ -262,7 +273,7 @@ impl Stage {
 }
 
 fn no_server() -> Error {
-    let help = "add `<!-- serve -->` and a code block with the server's command above";
+    let help = "add `<!-- serve -->` and a code block with the server's command above this marker";
     ("no server is running".to_owned(), help.to_owned())
 }
 
@@ -274,7 +285,7 @@ fn code_of(status: ExitStatus) -> i32 {
     status.code().unwrap_or(-1)
 }
 
-/// Describes the end of a command's output.
+/// Returns a clause that quotes the last line of a command's output.
 pub fn last_line(output: &[u8]) -> String {
     match text::error_line(&String::from_utf8_lossy(output)) {
         Some(line) => format!("its last output was `{line}`"),
@@ -293,7 +304,8 @@ fn whole_lines(mut output: Vec<u8>) -> Vec<u8> {
     output
 }
 
-/// Locks a folder for this program. Calls `wait` if another program has locked it.
+/// Locks a folder. If another process has locked the folder, calls `wait`, then waits until the
+/// folder is unlocked.
 #[cfg(unix)]
 fn lock_folder(path: &Path, wait: impl FnOnce()) -> std::io::Result<File> {
     use rustix::fs::{FlockOperation, flock};
@@ -310,7 +322,7 @@ fn lock_folder(path: &Path, _wait: impl FnOnce()) -> std::io::Result<File> {
     File::open(path)
 }
 
-/// Waits until the ports that a command names are free.
+/// Waits until the ports in a command are free.
 fn wait_for_ports(command: &str, progress: &mut dyn FnMut(&str)) -> Result<(), Error> {
     let named = PORT.find_iter(command).filter_map(|port| port.as_str().parse::<u16>().ok());
     let mut ports: Vec<u16> = named.filter(|port| *port >= 1024).collect();
@@ -325,7 +337,9 @@ fn wait_for_ports(command: &str, progress: &mut dyn FnMut(&str)) -> Result<(), E
             return Err((what, "end that program, or choose another port".to_owned()));
         }
         if !is_reported {
-            progress(&format!("  port {port} is in use by another program; waiting for it"));
+            progress(&format!(
+                "  port {port} is in use by another program; waiting until the port is free"
+            ));
             is_reported = true;
         }
         thread::sleep(Duration::from_millis(100));

@@ -1,4 +1,4 @@
-//! Finds the values that the queries in the pages name, in the newest record.
+//! Finds the values for the queries in pages. All values are in the newest record.
 
 use harness::derived;
 use harness::record::{PROGRAMS, Record, newest};
@@ -14,17 +14,18 @@ pub const RECORDS: &str = "benches/records";
 const FORMS: &str = "write `PROGRAM/ID`, for example `race/river/tokio/connections_per_s`; \
                      add `/ SERVER` or `/ PROGRAM/ID` to divide, and `round N` to round";
 
-/// The names of the parts of an id, per program.
+/// The names of the parts of a measurement's id, for each program.
 const PARTS: [(&str, [&str; 4]); 3] = [
     ("race", ["measurement", "server", "quantity", "part"]),
     ("footprint", ["job", "server", "quantity", "system call"]),
     ("suites", ["benchmark", "approach", "size", "part"]),
 ];
 
-/// The position of the server in a path, such as `race/river/tokio/connections_per_s`.
+/// The index of the server's name in a path. For example, the server in
+/// `race/river/tokio/connections_per_s` is `tokio`.
 const SERVER: usize = 2;
 
-/// The newest record, which is read when the first value is needed.
+/// The newest record. The record is read when a page first needs a value.
 #[derive(Debug)]
 pub struct Records<'a> {
     repo: &'a Repo,
@@ -38,11 +39,12 @@ impl<'a> Records<'a> {
         Self { repo, record: None }
     }
 
-    /// Returns the value of a query in the form in which a page shows the value.
+    /// Returns the value of a query, formatted for a page.
     ///
     /// # Errors
     ///
-    /// Returns the first part of the query that does not exist, and the valid alternatives.
+    /// Returns an error that names the first unknown part of the query and lists the valid
+    /// alternatives.
     pub fn value(&mut self, query: &str) -> Result<String, Error> {
         if self.record.is_none() {
             let record = newest(&self.repo.path(RECORDS)).and_then(|folder| Record::read(&folder));
@@ -55,7 +57,7 @@ impl<'a> Records<'a> {
     }
 }
 
-/// A query of a page.
+/// A query in a page. A query names a value, or two values to divide.
 #[derive(Debug)]
 struct Query {
     path: String,
@@ -108,7 +110,7 @@ impl Query {
         };
         let ratio = ratio.ok_or_else(|| {
             let help = "compare servers that ran in the same rounds";
-            (format!("no round has a ratio of `{path}` to `{baseline}`"), help.to_owned())
+            (format!("cannot divide `{path}` by `{baseline}` in any round"), help.to_owned())
         })?;
         let usual = if ratio < 1.0 { 2 } else { 1 };
         Ok(number(ratio, decimals.unwrap_or(usual)))
@@ -162,7 +164,7 @@ fn unknown(record: &Record, path: &str) -> Error {
     (format!("`{path}` is not a value"), FORMS.to_owned())
 }
 
-/// The number of decimals that suits the unit in the name of a quantity.
+/// Returns the default number of decimals for the unit in the name of a quantity.
 fn decimals_of(path: &str) -> usize {
     let quantity = path.rsplit('/').next().unwrap_or(path);
     let has = |part: &str| quantity.contains(part);

@@ -1,18 +1,18 @@
-//! Fits code to a number of columns.
+//! Splits long lines, so that code fits a maximum width.
 
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
 use crate::anchors;
 
-/// The start and the end of the function around the code that `rustfmt` formats, and the
-/// indentation of its body.
+/// The start and the end of the function that surrounds code for `rustfmt`, and the indentation of
+/// the function's body.
 const FUNCTION: (&str, &str, usize) = ("fn excerpt() {\n", "\n}\n", 4);
 /// The additional indentation of a wrapped line.
 const INDENT: usize = 4;
 
-/// Splits code into lines of at most `width` columns. The second part of a split line is indented.
-/// The second part of a split comment is joined with the comment line below it.
+/// Splits lines of code into lines of at most `width` characters. The second part of a split line
+/// is indented. The second part of a split comment is joined with the next line of the comment.
 pub fn wrapped(text: &str, width: usize) -> String {
     let mut wrapped = String::new();
     let mut lines = text.lines().peekable();
@@ -51,8 +51,9 @@ pub fn wrapped(text: &str, width: usize) -> String {
     wrapped
 }
 
-/// Formats Rust code for `width` columns with `rustfmt`, unless the code already fits. Splits the
-/// lines that `rustfmt` does not split: comments, the arguments of macros, and incomplete code.
+/// Formats Rust code with `rustfmt` for lines of at most `width` characters, unless the code
+/// already fits. Then splits the lines that `rustfmt` does not split: comments, the arguments of
+/// macros, and incomplete code.
 ///
 /// # Errors
 ///

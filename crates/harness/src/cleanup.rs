@@ -1,5 +1,5 @@
-//! Kills all processes that this program started, and removes its temporary folders, if the program
-//! is interrupted.
+//! Cleans up if this program is interrupted: kills all processes that the program started and
+//! removes the program's temporary folders.
 
 use std::io;
 use std::process::{self, Child, Command};
@@ -10,13 +10,13 @@ use crate::processes;
 use crate::registry;
 use crate::signal::{self, Signal};
 
-/// The maximum time to wait until killed processes have disappeared, before the folders are
-/// removed.
+/// The maximum time to wait until killed processes have disappeared. After this time, the folders
+/// are removed.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Ends this program on Ctrl-C and SIGTERM, and on SIGHUP if stdin is a terminal. First kills all
-/// processes that the program started, and removes its temporary folders. The exit code is 128 plus
-/// the number of the signal, as in a shell.
+/// Makes this program end on Ctrl-C and SIGTERM, and on SIGHUP if stdin is a terminal. Before the
+/// program ends, all processes that it started are killed, and its temporary folders are removed.
+/// The exit code is 128 plus the number of the signal, as in a shell.
 ///
 /// # Errors
 ///
@@ -26,11 +26,12 @@ pub fn on_interrupt() -> io::Result<()> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use std::io::IsTerminal;
 
-    // A process whose parent is killed becomes a child of this program, so that `end_all` kills the
-    // process, too.
+    // After this call, a process whose parent is killed becomes a child of this program. For this
+    // reason, `end_all` also kills such a process.
     crate::group::adopt_orphans();
     let mut numbers = vec![SIGINT, SIGTERM];
-    // `nohup` detaches stdin from the terminal.
+    // If `nohup` started this program, stdin is not a terminal, and SIGHUP must not end the
+    // program.
     numbers.extend(io::stdin().is_terminal().then_some(SIGHUP));
     let mut signals = signal_hook::iterator::Signals::new(numbers)?;
     std::thread::spawn(move || {
@@ -41,8 +42,8 @@ pub fn on_interrupt() -> io::Result<()> {
     Ok(())
 }
 
-/// Ends this program on Ctrl-C with exit code 130, and removes its temporary folders. The system
-/// sends Ctrl-C to all processes of the console.
+/// Makes this program end on Ctrl-C with exit code 130. Before the program ends, its temporary
+/// folders are removed. The system also sends Ctrl-C to the other processes of the console.
 ///
 /// # Errors
 ///
@@ -53,8 +54,8 @@ pub fn on_interrupt() -> io::Result<()> {
 }
 
 /// Starts a command in the process group of this program, so that Ctrl-C also reaches the command.
-/// After an interrupt, this function does not start the command, and waits until the program has
-/// ended.
+/// If the program has been interrupted, this function does not start the command and does not
+/// return.
 ///
 /// # Errors
 ///
@@ -65,20 +66,22 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
 }
 
 fn end_all(exit_code: i32) {
-    // The program ends while it holds this lock, so that no thread can start another process.
+    // This thread holds the lock until the program has ended, so that no other thread can start a
+    // process.
     let registry = registry::lock();
     for &group in &registry.groups {
         signal::send_to_group(group, Signal::Kill);
     }
-    // `spawn` starts commands, such as `cargo`, without a separate group.
+    // Also kill the commands that `spawn` started, such as `cargo`. These commands do not have a
+    // separate process group.
     let descendants = || processes::running_trees(|process| process.parent == process::id());
     kill_all(descendants, KILL_TIMEOUT);
     registry.remove_folders();
     process::exit(exit_code);
 }
 
-/// Raises this program's limit of open file descriptors to the maximum that the system permits, and
-/// returns the new limit. Servers inherit the limit.
+/// Raises this program's limit of open file descriptors to the maximum that the system permits.
+/// Returns the new limit. Servers that this program starts inherit the limit.
 pub fn raise_descriptor_limit() -> u64 {
     #[cfg(unix)]
     return rlimit::increase_nofile_limit(u64::MAX).unwrap_or(256);

@@ -1,4 +1,4 @@
-//! The files that the servers send.
+//! Generates the files that the servers send.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 pub const NOISE_BYTES_MAX: usize = 16 << 20;
 
 /// Returns a sequence of pseudorandom bytes that does not repeat and that contains NUL, CR and LF.
-/// The sequence is the same in every run.
+/// The sequence is the same in every run of the program.
 ///
 /// # Panics
 ///

@@ -1,4 +1,4 @@
-//! A server with all the processes that it starts.
+//! A command in its own process group, with all processes that the command starts.
 
 use std::io;
 use std::process::{self, Child, Command, ExitStatus};
@@ -10,32 +10,32 @@ use crate::processes;
 use crate::registry;
 use crate::signal::{self, Signal};
 
-/// The environment variable by which a group recognizes a process that left the process group with
-/// `setsid`.
+/// The environment variable that identifies the processes of a group. A process keeps this variable
+/// when it leaves the process group with `setsid`.
 const VARIABLE: &str = "HIGHWATER_GROUP";
 
-/// The interval between two checks of a condition that the system does not report.
+/// The interval at which this crate checks conditions for which the system sends no notification.
 pub(crate) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// The maximum time to wait until killed processes have disappeared.
 const KILL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The number of consecutive empty process lists after which [`kill_all`] returns. A single list
-/// may omit a child whose parent ended while the list was read.
+/// The number of consecutive empty lists of processes after which [`kill_all`] returns. A list may
+/// omit a child whose parent ended while the list was read.
 const EMPTY_COUNT: usize = 3;
 
 /// A command in its own process group, and all processes that the command starts.
 ///
-/// Dropping the group kills all of these processes. On Linux, this includes processes that left the
-/// process group with `setsid`. When the parent of such a process ends, this program becomes the
-/// new parent, because it is a child subreaper. An environment variable identifies the processes of
-/// the group. On other Unix systems, only the process group is killed, and on Windows only the
-/// command.
+/// Dropping the group kills all these processes. On Linux, the group also includes processes that
+/// left the process group with `setsid`. An environment variable identifies the processes of the
+/// group. When the parent of a process in the group ends, this program becomes the new parent,
+/// because it is a child subreaper. On other Unix systems, dropping the group kills only the
+/// process group. On Windows, dropping the group kills only the command.
 #[derive(Debug)]
 pub struct Group {
     child: Child,
     variable: String,
-    /// The exit status of the command, after the group has been killed.
+    /// The exit status of the command, or `None` until the group has been killed.
     status: Option<ExitStatus>,
 }
 
@@ -58,8 +58,8 @@ impl Group {
         Ok(Self { child, variable: format!("{VARIABLE}={value}"), status: None })
     }
 
-    /// Returns the command's process, whose pipes the caller may take. To wait for the process, use
-    /// [`Group::status`].
+    /// Returns the command's process. The calling function may take the pipes of the process. To
+    /// wait until the process ends, use [`Group::wait`].
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
@@ -75,7 +75,8 @@ impl Group {
     #[must_use]
     pub fn pids(&self) -> Vec<u32> {
         let (id, this) = (self.id(), process::id());
-        // Some programs, such as nginx, overwrite their environment.
+        // Also use the process group, because some programs, such as nginx, overwrite their
+        // environment variables.
         let is_only_group = registry::lock().groups.iter().eq([&id]);
         let session = processes::session(this);
         processes::running_trees(|process| {
@@ -86,8 +87,8 @@ impl Group {
         })
     }
 
-    /// Returns the exit status of the command, or `None` if it is running. The process id remains
-    /// reserved, so that a signal to the group cannot reach another process.
+    /// Returns the exit status of the command, or `None` if the command is running. Does not
+    /// release the process id, so that a signal to the group cannot reach an unrelated process.
     #[cfg(unix)]
     pub fn status(&mut self) -> Option<ExitStatus> {
         use rustix::process::{WaitId, WaitIdOptions, waitid};
@@ -103,13 +104,13 @@ impl Group {
         Some(std::os::unix::process::ExitStatusExt::from_raw(raw))
     }
 
-    /// Returns the exit status of the command, or `None` if it is running.
+    /// Returns the exit status of the command, or `None` if the command is running.
     #[cfg(not(unix))]
     pub fn status(&mut self) -> Option<ExitStatus> {
         self.status.or_else(|| self.child.try_wait().ok().flatten())
     }
 
-    /// Waits until the command ends, and returns its exit status. Returns `None` if the timeout
+    /// Waits until the command ends and returns its exit status. Returns `None` if the timeout
     /// expires first.
     pub fn wait(&mut self, timeout: Duration) -> Option<ExitStatus> {
         let started = Instant::now();
@@ -136,7 +137,8 @@ impl Group {
         }
     }
 
-    /// Sends SIGTERM to the group, and kills the processes that still run after the timeout.
+    /// Sends SIGTERM to the group. Waits until the command ends or the timeout expires. Then kills
+    /// all remaining processes. Returns the exit status of the command.
     pub fn stop(&mut self, timeout: Duration) -> Option<ExitStatus> {
         self.signal_all(Signal::Terminate);
         self.wait(timeout);
@@ -147,7 +149,7 @@ impl Group {
     pub fn kill(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
             signal::send_to_group(self.id(), Signal::Kill);
-            // Windows has no process groups.
+            // Also kill the command itself, because Windows has no process groups.
             let _ = self.child.kill();
             kill_all(|| self.pids(), KILL_TIMEOUT);
             reap_orphans(self.id());
@@ -164,7 +166,8 @@ impl Drop for Group {
     }
 }
 
-/// Kills processes until none remains, or until the timeout expires.
+/// Kills the processes that `running` returns. Repeats these steps until no process remains or the
+/// timeout expires.
 pub(crate) fn kill_all(running: impl Fn() -> Vec<u32>, timeout: Duration) {
     let deadline = Instant::now() + timeout;
     let mut empty_count = 0;
@@ -176,8 +179,8 @@ pub(crate) fn kill_all(running: impl Fn() -> Vec<u32>, timeout: Duration) {
     }
 }
 
-/// Reaps adopted processes that have ended: the processes of this group, except the command, and
-/// processes that started a new session.
+/// Reaps processes that this program adopted and that have ended. These are processes that started
+/// a new session, and the processes of this group, except the command.
 #[cfg(target_os = "linux")]
 fn reap_orphans(group: u32) {
     let (all, this) = (processes::all(), process::id());
@@ -195,7 +198,8 @@ fn reap_orphans(group: u32) {
 #[cfg(not(target_os = "linux"))]
 fn reap_orphans(_group: u32) {}
 
-/// Makes this program the parent of all its descendants that lose their parent.
+/// Makes this program a child subreaper: if the parent of a descendant ends, this program becomes
+/// the new parent of the descendant.
 #[cfg(target_os = "linux")]
 pub(crate) fn adopt_orphans() {
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));

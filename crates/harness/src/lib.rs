@@ -1,15 +1,16 @@
 //! Starts, observes, measures and stops the servers that the kit's tools test.
 //!
-//! - [`Group`] is a server and all the processes that it starts. Dropping the group ends all these
-//!   processes, even during a panic. Interrupting the program also ends them.
-//! - [`cleanup`] ends all groups and removes all [`TempFolder`]s on Ctrl-C and SIGTERM.
+//! - [`Group`] contains a command and all processes that the command starts. All these processes
+//!   are killed when the group is dropped, even during a panic, and when the program is
+//!   interrupted.
+//! - [`cleanup`] kills all groups and removes all [`TempFolder`]s on Ctrl-C and SIGTERM.
 //! - [`port`] finds free ports and listening sockets.
 //! - [`usage`] reads the resource usage of processes.
 //! - [`fixture`] writes the files that the servers send.
 //! - `record` defines the format of all measurements, and `derived` computes quantities from
-//!   measurements. Both modules require the feature `record`.
-//! - `testing` interrupts a program at random moments, and checks that no process and no file
-//!   remains.
+//!   measurements. The modules `record` and `derived` require the feature `record`.
+//! - `testing` interrupts a program at random moments, and checks that no process and no file of
+//!   the program remains.
 //! - [`table`] and [`text`] print and parse tables, sizes and durations.
 
 pub mod cleanup;

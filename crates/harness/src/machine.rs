@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::cleanup;
 
-/// The machine on which measurements were taken. This description contains no host name, so that
-/// records can be published.
+/// A description of the machine on which measurements were taken. The description does not contain
+/// the name of the host, so that records can be published.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// The number of cores that this program may use.
@@ -20,13 +20,13 @@ pub struct Machine {
     pub memory_gib: f64,
     /// The release of the operating system.
     pub kernel: String,
-    /// The version of rustc with which Cargo builds on this machine.
+    /// The version of rustc that Cargo uses on this machine.
     pub rustc: String,
     /// The version of nginx, or `none`.
     pub nginx: String,
     /// The version of Node, or `none`.
     pub node: String,
-    /// The commit of the kit, followed by a `+` if files have changed since the commit.
+    /// The commit of the kit, followed by `+` if files have changed since this commit.
     pub commit: String,
 }
 
@@ -48,7 +48,7 @@ impl Machine {
         }
     }
 
-    /// Returns pairs of a label and a property of the machine, for a report.
+    /// Returns the properties of the machine for a report. Each pair contains a label and a value.
     #[must_use]
     pub fn facts(&self) -> [(&'static str, String); 6] {
         [
@@ -62,7 +62,7 @@ impl Machine {
     }
 }
 
-/// Returns the value in the first line of the form `name : value`.
+/// Returns the value from the first line that has the form `name : value`.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find(|line| line.starts_with(name))?;
@@ -89,8 +89,8 @@ fn output(program: &str, args: &[&str]) -> io::Result<Output> {
     cleanup::spawn(&mut command)?.wait_with_output()
 }
 
-/// Runs a program, and returns the line that contains its version. nginx prints this line to
-/// stderr.
+/// Runs a program and returns the line of its output that contains the version. nginx prints this
+/// line to stderr.
 fn version(program: &str, flag: &str) -> String {
     let Ok(output) = output(program, &[flag]) else { return "none".to_owned() };
     let text = [output.stdout, output.stderr].concat();

@@ -9,16 +9,17 @@ use std::sync::atomic::{AtomicU16, Ordering};
 /// The result of the search for a socket that listens on a port of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listening {
-    /// A socket listens, and clients can connect to it at this address.
+    /// A socket listens on the port. Clients can connect to the socket at this address.
     At(IpAddr),
-    /// No socket listens.
+    /// No socket listens on the port.
     No,
     /// This system provides no list of listening sockets.
     Unknown,
 }
 
 /// Finds a free port. The port is below the ports that systems assign to clients (from 32768 on
-/// Linux, from 49152 on other systems), so that no client can take it before the server does.
+/// Linux, from 49152 on other systems), so that the system cannot assign the port to a client
+/// before the server listens.
 ///
 /// # Errors
 ///
@@ -27,7 +28,8 @@ pub fn free() -> io::Result<u16> {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 20_000;
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    // Concurrent programs start their search at different ports.
+    // Start at a port that depends on the process id, so that concurrent programs find different
+    // ports.
     let start = (std::process::id() * 331 % u32::from(COUNT)) as u16;
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
@@ -40,17 +42,17 @@ pub fn free() -> io::Result<u16> {
 }
 
 /// Returns a random address in 127.0.0.0/8 that has probably not been used before. Linux stores
-/// metrics of the connections between two addresses (`ip tcp_metrics`). For later connections
-/// between these addresses, Linux may accept several times as much data at a time. Other systems
-/// usually have only 127.0.0.1.
+/// metrics of the connections between two addresses (`ip tcp_metrics`). Because of these metrics,
+/// Linux may accept several times as much data at a time on later connections. On systems other
+/// than Linux, usually only the address 127.0.0.1 is available.
 #[must_use]
 pub fn unused_loopback() -> IpAddr {
-    // The hashers of the standard library have random keys.
+    // Use a hasher as the source of randomness, because the hashers of std have random keys.
     let [second, third, fourth, ..] = RandomState::new().hash_one(()).to_ne_bytes();
     Ipv4Addr::new(127, second.max(1), third, fourth.clamp(1, 254)).into()
 }
 
-/// Finds a listening socket without connecting to it.
+/// Finds a socket that listens on this port. Does not connect to the socket.
 #[must_use]
 pub fn listening(port: u16) -> Listening {
     let Some(sockets) = sockets() else { return Listening::Unknown };
@@ -67,8 +69,8 @@ fn local(ip: IpAddr, port: u16) -> Option<IpAddr> {
     const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
     match ip {
         IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Some(V4),
-        // If `IPV6_V6ONLY` is set, the socket does not accept IPv4 connections, and the IPv4 port
-        // is free.
+        // If `IPV6_V6ONLY` is set, the socket does not accept IPv4 connections, and the port is
+        // free for IPv4.
         IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
             let is_v6_only = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
             Some(if is_v6_only { V6 } else { V4 })
@@ -89,7 +91,7 @@ pub(crate) fn listeners() -> Vec<(u16, u64)> {
     sockets.iter().filter(|it| it.is_listening()).map(|it| (it.port, it.inode)).collect()
 }
 
-/// Returns whether a socket listens on this port, at any address. Returns false on systems other
+/// Returns whether a socket listens on this port at any address. Returns false on systems other
 /// than Linux.
 #[must_use]
 pub fn is_taken(port: u16) -> bool {
@@ -97,7 +99,8 @@ pub fn is_taken(port: u16) -> bool {
 }
 
 /// Returns the number of a server's connections in the state FIN_WAIT1. In this state, the server
-/// has sent all data and shut down the write half, but the client has not acknowledged all data.
+/// has written the whole reply and shut down the write half, but the client has not yet
+/// acknowledged all data.
 #[must_use]
 pub fn unacknowledged(port: u16) -> usize {
     const FIN_WAIT1: u8 = 4;
@@ -121,10 +124,11 @@ impl Socket {
     }
 }
 
-/// Returns all TCP sockets of this machine, or `None` if the system does not provide them.
+/// Returns all TCP sockets of this machine, or `None` if the system does not provide this
+/// information.
 fn sockets() -> Option<Vec<Socket>> {
     let v4 = fs::read_to_string("/proc/net/tcp").ok()?;
-    // This file does not exist on systems without IPv6.
+    // The file `/proc/net/tcp6` does not exist on systems without IPv6.
     let v6 = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
     Some(v4.lines().chain(v6.lines()).filter_map(parse).collect())
 }
@@ -139,7 +143,7 @@ fn parse(line: &str) -> Option<Socket> {
     Some(Socket { ip: parse_ip(ip)?, port: u16::from_str_radix(port, 16).ok()?, state, inode })
 }
 
-/// Parses an address, which consists of 32-bit words in hexadecimal, in the byte order of the
+/// Parses an address. The text contains 32-bit words in hexadecimal, in the byte order of the
 /// machine.
 fn parse_ip(text: &str) -> Option<IpAddr> {
     let words = text.as_bytes().chunks(8).map(|word| {

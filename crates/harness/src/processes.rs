@@ -1,34 +1,35 @@
-//! Reads the processes of this machine from `/proc`, which only Linux has. On other systems, the
+//! Reads the processes of this machine from `/proc`. Only Linux has `/proc`. On other systems, the
 //! functions return empty lists, `None` or false.
 
 use std::fs;
 
-/// A process, from `/proc/PID/stat`.
+/// The properties of a process, from `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process {
     pub pid: u32,
     pub parent: u32,
     pub group: u32,
     pub session: u32,
-    /// Indicates whether the process has ended while its parent has not yet read the exit status.
+    /// Indicates whether the process has ended and its parent has not yet read the exit status.
     pub is_zombie: bool,
 }
 
-/// Returns all processes that this user can see.
+/// Returns all processes that are visible to this user.
 pub(crate) fn all() -> Vec<Process> {
     let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     pids.filter_map(read).collect()
 }
 
-/// Returns the id of a process's session.
+/// Returns the id of the session of a process.
 pub(crate) fn session(pid: u32) -> Option<u32> {
     read(pid).map(|process| process.session)
 }
 
 fn read(pid: u32) -> Option<Process> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name is in parentheses. It may contain any character, including spaces and parentheses.
+    // The name of the process is in parentheses. The name may contain any character, including
+    // spaces and parentheses.
     let (_, fields) = stat.rsplit_once(") ")?;
     let mut fields = fields.split(' ');
     let is_zombie = matches!(fields.next()?, "Z" | "X");
@@ -36,8 +37,8 @@ fn read(pid: u32) -> Option<Process> {
     Some(Process { pid, parent: number()?, group: number()?, session: number()?, is_zombie })
 }
 
-/// Returns the ids of the running processes for which `is_root` is true, and of all their running
-/// descendants.
+/// Returns the ids of the running processes for which `is_root` returns true, and the ids of their
+/// running descendants.
 pub(crate) fn running_trees(is_root: impl Fn(&Process) -> bool) -> Vec<u32> {
     let all = all();
     let running = || all.iter().filter(|process| !process.is_zombie);

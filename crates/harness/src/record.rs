@@ -1,9 +1,9 @@
 //! The format of all measurements.
 //!
 //! A [`Run`] contains the measurements of one program: `race`, `footprint` or `suites`. A
-//! [`Record`] is a folder `benches/records/DATE-MACHINE`, whose `summary.json` contains one run of
-//! each program. All values in the lessons, the README, the report and the comparison of records
-//! come from this file.
+//! [`Record`] contains one run of each program and is saved as `summary.json` in the folder
+//! `benches/records/DATE-MACHINE`. All values in the lessons, the README, the report and the
+//! comparison of records are read from this file.
 //!
 //! ```json
 //! {
@@ -23,11 +23,11 @@
 //! }
 //! ```
 //!
-//! The id of a measurement names the scenario or the size, the server, and the quantity. The name
-//! of the quantity ends in its unit: `large/tokio/gb_per_s` (race), `64KiB/tokio/cpu_s`
-//! (footprint). The suites use the ids of Criterion, and the unit of their values is nanoseconds
-//! per iteration. In the race, each sample is the value of one round, and `null` means that the
-//! round failed.
+//! The id of a measurement consists of the scenario or the size, the server, and the quantity. The
+//! name of the quantity ends in its unit. Examples are `large/tokio/gb_per_s` in the race and
+//! `64KiB/tokio/cpu_s` in the footprint. The suites use the ids of Criterion, and the unit of the
+//! suites' values is nanoseconds per iteration. In the race, each sample is the value of one round,
+//! and `null` means that the round failed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -39,25 +39,26 @@ use serde_json::Value;
 
 use crate::machine::Machine;
 
-/// The version of the format. The version increases when older programs cannot read new records.
+/// The version of the format. The version must be increased if older programs cannot read new
+/// records.
 pub const SCHEMA: u32 = 1;
 
 /// The name of the file that contains the values of a record.
 pub const SUMMARY: &str = "summary.json";
 
-/// The programs, in the order in which records contain them.
+/// The names of the programs, in the order in which records contain their runs.
 pub const PROGRAMS: [&str; 3] = ["race", "footprint", "suites"];
 
 /// The saved results of one complete benchmark run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// The version of the format: [`SCHEMA`].
+    /// The version of the format. The current version is [`SCHEMA`].
     pub schema: u32,
-    /// At most one run of each program.
+    /// The runs. A record contains at most one run of each program.
     pub runs: Vec<Run>,
 }
 
-/// The results of one program.
+/// The results of one run of a program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
     /// One of [`PROGRAMS`].
@@ -68,8 +69,8 @@ pub struct Run {
     pub machine: Machine,
     /// The settings that apply to all measurements of the run.
     pub options: BTreeMap<String, Value>,
-    /// The descriptions of failed measurements, which state the reasons. They do not end in a
-    /// period.
+    /// The descriptions of failed measurements. Each description states the reason for the failure
+    /// and does not end in a period.
     pub problems: Vec<String>,
     /// All values.
     pub measurements: Vec<Measurement>,
@@ -78,14 +79,16 @@ pub struct Run {
 /// One measured quantity.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Measurement {
-    /// The scenario or the size, the server and the quantity, or else the id of a benchmark.
+    /// The id of a benchmark in the suites. In the race and the footprint, the id consists of the
+    /// scenario or the size, the server and the quantity.
     pub id: String,
-    /// The values. A repeated measurement has several values.
+    /// The measured values. A repeated measurement has several values.
     pub samples: Vec<Option<f64>>,
     /// The 95% confidence interval of the median. Only measurements of the suites have an interval.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub interval: Option<[f64; 2]>,
-    /// The amount of work per iteration of a benchmark: `{"bytes": 16384}` or `{"clients": 64}`.
+    /// The amount of work per iteration of a benchmark, such as `{"bytes": 16384}` or `{"clients":
+    /// 64}`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amount: Option<Amount>,
 }
@@ -103,7 +106,7 @@ pub enum Amount {
 /// The median, minimum and maximum of several values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
-    /// The middle value, or the mean of the two middle values.
+    /// The median, which is the middle value or the mean of the two middle values.
     pub median: f64,
     /// The smallest value.
     pub min: f64,
@@ -133,15 +136,15 @@ impl Measurement {
         Self { id: id.into(), samples: vec![Some(value)], ..Self::default() }
     }
 
-    /// Returns the spread of all samples, or `None` if all rounds failed.
+    /// Returns the median, minimum and maximum of all samples. Returns `None` if all rounds failed.
     #[must_use]
     pub fn spread(&self) -> Option<Spread> {
         Spread::of(self.samples.iter().copied().flatten())
     }
 
-    /// Returns the spread of the ratios of this measurement to another measurement. The ratios are
-    /// computed within each round. A machine that is slower in one round affects both values, so
-    /// that their ratio hardly changes.
+    /// Returns the median, minimum and maximum of the ratios of this measurement to another
+    /// measurement. Each ratio compares two values from the same round. If the machine is slow in
+    /// one round, both values change, so that their ratio hardly changes.
     #[must_use]
     pub fn ratio(&self, baseline: &Self) -> Option<Spread> {
         let pairs = self.samples.iter().zip(&baseline.samples);
@@ -214,14 +217,14 @@ impl Record {
         write(&folder.join(SUMMARY), &serde_json::to_value(self)?)
     }
 
-    /// Returns the run of a program.
+    /// Returns the run of a program, or `None` if the record does not contain the program.
     #[must_use]
     pub fn run(&self, program: &str) -> Option<&Run> {
         self.runs.iter().find(|run| run.program == program)
     }
 
-    /// Returns a measurement by the name of its program and its id, such as
-    /// `race/large/tokio/gb_per_s`.
+    /// Returns a measurement by its path. The path consists of the name of the program, a `/`, and
+    /// the id of the measurement. An example is `race/large/tokio/gb_per_s`.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Measurement> {
         let (program, id) = path.split_once('/')?;
@@ -229,12 +232,12 @@ impl Record {
     }
 }
 
-/// Returns the folder of the newest record that contains a run of each program. The name of each
-/// record begins with its date.
+/// Returns the folder of the newest record that contains a run of each program. The name of a
+/// record's folder begins with the date of the record.
 ///
 /// # Errors
 ///
-/// Fails if there is no such record.
+/// Fails if no record contains a run of each program.
 pub fn newest(records: &Path) -> io::Result<PathBuf> {
     let entries = fs::read_dir(records).map_err(|error| at(records, error))?;
     let mut folders: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -247,18 +250,18 @@ pub fn newest(records: &Path) -> io::Result<PathBuf> {
     newest.ok_or_else(|| at(records, "no folder contains a complete record"))
 }
 
-/// Adds the path to an error.
+/// Creates an error whose text contains the path of a file and an error.
 fn at(path: &Path, error: impl std::fmt::Display) -> io::Error {
     io::Error::other(format!("`{}`: {error}", path.display()))
 }
 
-/// Writes JSON in which each measurement is on one line.
+/// Writes a JSON file in which each measurement is on one line.
 fn write(path: &Path, value: &Value) -> io::Result<()> {
     fs::write(path, pretty(value, 0) + "\n").map_err(|error| at(path, error))
 }
 
 /// Formats JSON with one line per field and per element. Each measurement is on one line. `depth`
-/// is the number of enclosing values.
+/// is the number of objects and arrays that contain `value`.
 fn pretty(value: &Value, depth: usize) -> String {
     let (open, items, close) = match value {
         Value::Object(fields) if !fields.is_empty() && !fields.contains_key("samples") => {

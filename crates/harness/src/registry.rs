@@ -13,9 +13,9 @@ const REMOVALS_MAX: usize = 100;
 
 /// The process groups and folders of this program.
 ///
-/// The program holds the lock while it creates and registers a group or a folder, and while it
-/// removes a folder, so that the interrupt handler cannot run in between. The interrupt handler
-/// never releases the lock, so that no thread can start another process.
+/// A thread holds the lock while it creates and registers a group or a folder, and while it removes
+/// a folder. The interrupt handler waits for the lock, so that it cannot run between these steps.
+/// The interrupt handler never releases the lock, so that no thread can start another process.
 #[derive(Debug)]
 pub(crate) struct Registry {
     pub groups: BTreeSet<u32>,
@@ -30,8 +30,8 @@ pub(crate) fn lock() -> MutexGuard<'static, Registry> {
 }
 
 impl Registry {
-    /// Removes all folders. Repeats failed attempts, because another thread may create a file in a
-    /// folder at the same time.
+    /// Removes all folders. If the removal of a folder fails, tries again, because another thread
+    /// may have created a file in the folder during the removal.
     pub fn remove_folders(&self) {
         for folder in &self.folders {
             let is_removed = |_: &usize| fs::remove_dir_all(folder).is_ok() || !folder.exists();
@@ -40,7 +40,7 @@ impl Registry {
     }
 }
 
-/// A temporary folder. The folder is removed when the value is dropped, or when the program is
+/// A temporary folder. The folder is removed when the value is dropped or when the program is
 /// interrupted.
 #[derive(Debug)]
 pub struct TempFolder(TempDir);
@@ -59,7 +59,7 @@ impl TempFolder {
     ///
     /// # Errors
     ///
-    /// Fails if one of the folders cannot be created.
+    /// Fails if `folder` or the temporary folder cannot be created.
     pub fn within(folder: &Path) -> io::Result<Self> {
         fs::create_dir_all(folder)?;
         let mut registry = lock();
@@ -68,7 +68,7 @@ impl TempFolder {
         Ok(Self(folder))
     }
 
-    /// Returns the path of the folder.
+    /// Returns the path of the temporary folder.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.0.path()

@@ -1,4 +1,4 @@
-//! Sends signals, and describes how processes ended.
+//! Sends signals to processes and describes how processes ended.
 
 use std::process::ExitStatus;
 
@@ -7,7 +7,7 @@ use std::process::ExitStatus;
 pub enum Signal {
     /// SIGKILL
     Kill,
-    /// SIGINT, which Ctrl-C sends.
+    /// SIGINT, the signal that Ctrl-C sends.
     Interrupt,
     /// SIGTERM
     Terminate,

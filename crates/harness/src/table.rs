@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The content of a cell without a value.
+/// The text in a cell that has no value.
 const NO_VALUE: &str = "–";
 
 /// A table of text.
@@ -10,32 +10,33 @@ const NO_VALUE: &str = "–";
 pub struct Table {
     /// The title.
     pub title: String,
-    /// One header per column.
+    /// The headers. Each column has one header.
     pub headers: Vec<String>,
-    /// The rows, with one cell per column.
+    /// The rows. Each row has one cell per column.
     pub rows: Vec<Vec<String>>,
 }
 
 impl Table {
-    /// Creates an empty table.
+    /// Creates a table without rows.
     pub fn new(title: impl Into<String>, headers: impl IntoIterator<Item: Into<String>>) -> Self {
         let headers = headers.into_iter().map(Into::into).collect();
         Self { title: title.into(), headers, rows: Vec::new() }
     }
 
-    /// Adds a row. A cell without a value becomes a dash.
+    /// Adds a row. A cell that has no value contains a dash.
     pub fn push(&mut self, name: &str, cells: impl IntoIterator<Item = Option<String>>) {
         let cells = cells.into_iter().map(|cell| cell.unwrap_or_else(|| NO_VALUE.to_owned()));
         self.rows.push(std::iter::once(name.to_owned()).chain(cells).collect());
     }
 
-    /// Returns whether any cell has a value. Ignores the first column, which contains names.
+    /// Returns whether any cell has a value. Ignores the cells of the first column, which contain
+    /// names.
     #[must_use]
     pub fn has_values(&self) -> bool {
         self.rows.iter().any(|row| row[1..].iter().any(|cell| cell != NO_VALUE))
     }
 
-    /// Returns the table as Markdown, with the title as a heading of the third level.
+    /// Returns the table as Markdown. The title of the table is a heading of level 3.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
@@ -47,8 +48,8 @@ impl Table {
     }
 }
 
-/// Prints the title and the columns. The first column is left-aligned, and the other columns are
-/// right-aligned.
+/// Writes the title and the columns of the table. The first column is left-aligned, and the other
+/// columns are right-aligned.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let lines = || std::iter::once(&self.headers).chain(&self.rows);

@@ -10,10 +10,10 @@ use crate::group::POLL_INTERVAL;
 use crate::processes;
 use crate::{Group, Signal, TempFolder};
 
-/// The environment variable that marks all processes of an interrupted program.
+/// The environment variable that identifies all processes of an interrupted program.
 const VARIABLE: &str = "HIGHWATER_INTERRUPTED";
 
-/// The number of interrupts per signal.
+/// The number of interrupts with each signal.
 const INTERRUPTS: u32 = 10;
 
 /// The number of programs that run at the same time.
@@ -22,16 +22,16 @@ const THREADS: u32 = 4;
 /// The maximum time until a program ends after a signal.
 const END_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The maximum time until killed processes have disappeared after the program has ended.
+/// The maximum time from the end of the program until all killed processes have disappeared.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Starts a program 20 times, and interrupts it at a random moment within `span`: ten times with
-/// SIGINT, and ten times with SIGTERM. Checks that neither a process nor a temporary file remains.
-/// The program must run for longer than `span`.
+/// Starts a program 20 times and interrupts it at a random moment within `span`: ten times with
+/// SIGINT, and ten times with SIGTERM. Checks that no process and no temporary file of the program
+/// remains. The program must run for longer than `span`.
 ///
 /// # Panics
 ///
-/// Panics if a process or a file remains. The message contains the moment of the interrupt.
+/// Panics if a process or a file remains. The message states when the program was interrupted.
 pub fn interrupt(span: Duration, command: impl Fn() -> Command + Sync) {
     thread::scope(|scope| {
         for index in 0..THREADS {
@@ -47,12 +47,12 @@ pub fn interrupt(span: Duration, command: impl Fn() -> Command + Sync) {
 }
 
 fn interrupt_once(command: &mut Command, signal: Signal, moment: Duration) {
-    let temporary = TempFolder::new().expect("a temporary folder can be created");
+    let temporary = TempFolder::new().expect("the test can create a temporary folder");
     let value = temporary.path().display().to_string();
     command.env("TMPDIR", temporary.path()).env(VARIABLE, &value);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut program = Group::spawn(command).expect("the program can be started");
-    assert_eq!(program.wait(moment), None, "the program ended before {moment:?}");
+    let mut program = Group::spawn(command).expect("the test can start the program");
+    assert_eq!(program.wait(moment), None, "expected a running program after {moment:?}");
     program.signal(signal);
     let status = program.wait(END_TIMEOUT);
     assert!(
@@ -69,15 +69,19 @@ fn interrupt_once(command: &mut Command, signal: Signal, moment: Duration) {
     while !running().is_empty() && Instant::now() < deadline {
         thread::sleep(POLL_INTERVAL);
     }
-    assert!(running().is_empty(), "{signal:?} after {moment:?}: {:?} are still running", running());
-    let files = fs::read_dir(temporary.path()).expect("the folder can be read");
+    assert!(
+        running().is_empty(),
+        "{signal:?} after {moment:?}: expected no process, got {:?}",
+        running()
+    );
+    let files = fs::read_dir(temporary.path()).expect("the test can read the folder");
     let files: Vec<_> = files.flatten().map(|entry| entry.file_name()).collect();
     assert!(files.is_empty(), "{signal:?} after {moment:?}: expected no files, got {files:?}");
 }
 
 /// Returns a random duration of at most `span`.
 fn random_moment(span: Duration) -> Duration {
-    // The hashers of the standard library have random keys.
+    // Use a hasher as the source of randomness, because the hashers of std have random keys.
     let random = RandomState::new().hash_one(()) as f64 / u64::MAX as f64;
     span.mul_f64(random)
 }

@@ -17,7 +17,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     text.trim().parse::<ByteSize>().map(|size| size.as_u64()).map_err(|_| help.to_owned())
 }
 
-/// Parses a size that is not zero. Returns the size in bytes.
+/// Parses a size that is greater than zero. Returns the size in bytes.
 ///
 /// # Errors
 ///
@@ -29,7 +29,8 @@ pub fn positive_bytes(text: &str) -> Result<u64, String> {
     }
 }
 
-/// Parses a duration in seconds or with a unit, such as `3`, `0.5` or `500ms`.
+/// Parses a duration. The text contains a number of seconds, such as `3` or `0.5`, or a number with
+/// a unit, such as `500ms`.
 ///
 /// # Errors
 ///
@@ -77,7 +78,7 @@ pub fn unescape(text: &str) -> Result<Vec<u8>, String> {
     Ok(out)
 }
 
-/// Returns a number of bytes with its unit, such as `156926 bytes` or `1 byte`.
+/// Formats a number of bytes with its unit, such as `156926 bytes` or `1 byte`.
 #[must_use]
 pub fn count_bytes(bytes: u64) -> String {
     match bytes {
@@ -86,7 +87,7 @@ pub fn count_bytes(bytes: u64) -> String {
     }
 }
 
-/// Returns a whole number with thousands separators for prose, such as `156,926`.
+/// Formats a whole number for prose, with thousands separators, such as `156,926`.
 #[must_use]
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -100,7 +101,7 @@ pub fn grouped(number: u64) -> String {
     out
 }
 
-/// Returns a value with at least two significant digits, such as `0.012`, `1.00`, `12.3` or
+/// Formats a value with at least two significant digits, such as `0.012`, `1.00`, `12.3` or
 /// `1234567`.
 #[must_use]
 pub fn significant(value: f64) -> String {
@@ -114,20 +115,20 @@ pub fn significant(value: f64) -> String {
     }
 }
 
-/// Returns a duration in a suitable unit, such as `0.4 ms`, `250 ms` or `3.0 s`.
+/// Formats a duration in a suitable unit, such as `0.4 ms`, `250 ms` or `3.0 s`.
 #[must_use]
 pub fn elapsed(duration: Duration) -> String {
     let ms = duration.as_secs_f64() * 1e3;
     match ms {
-        // These limits take rounding into account: 9.96 becomes `10`, and not `10.0`.
+        // These limits take rounding into account, so that 9.96 becomes `10` instead of `10.0`.
         ..9.95 => format!("{ms:.1} ms"),
         ..999.5 => format!("{ms:.0} ms"),
         _ => format!("{:.1} s", ms / 1e3),
     }
 }
 
-/// Returns bytes in hexadecimal and as characters, 16 per line. If `has_more` is true, the last
-/// line ends with an ellipsis.
+/// Formats bytes as hexadecimal numbers and as characters, with 16 bytes per line. If `has_more` is
+/// true, the last line ends with an ellipsis.
 #[must_use]
 pub fn hex(bytes: &[u8], has_more: bool) -> String {
     let mut out = String::new();
@@ -142,14 +143,15 @@ pub fn hex(bytes: &[u8], has_more: bool) -> String {
         let visible = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '.' };
         let chars: String = line.iter().map(visible).collect();
         let more = if has_more && index == last { " …" } else { "" };
-        // A line has two digits and a space per byte, and a gap in the middle.
+        // A line contains two digits and a space per byte, and one more space in the middle.
         out.push_str(&format!("{digits:width$} {chars}{more}\n", width = HEX_LINE_BYTES * 3 + 1));
     }
     out
 }
 
-/// Returns the line of a program's output that best explains why the program ended: the first line
-/// that contains an error or a panic, or else the last line. Removes control characters.
+/// Returns the line of a program's output that best explains why the program ended. This is the
+/// first line that contains an error or a panic. If no line contains an error or a panic, returns
+/// the last line. Removes control characters.
 #[must_use]
 pub fn error_line(output: &str) -> Option<String> {
     let mut lines = output.lines().filter(|line| !line.trim().is_empty());
@@ -158,7 +160,8 @@ pub fn error_line(output: &str) -> Option<String> {
         ["error:", "error[", "panicked", "[emerg]"].iter().any(|word| line.contains(word))
     };
     let line = match lines.clone().find(is_error) {
-        // A panic in Rust prints its location on the first line, and its message on the second.
+        // The output of a Rust panic contains the location in the first line, and the message in
+        // the second line.
         Some(line) if line.ends_with(':') => {
             let next = lines.skip_while(|it| *it != line).nth(1).unwrap_or_default();
             format!("{line} {next}")
@@ -169,12 +172,12 @@ pub fn error_line(output: &str) -> Option<String> {
     Some(line.trim().chars().filter(|char| !char.is_control()).collect())
 }
 
-/// Breaks text between words into lines of at most `width` characters.
+/// Breaks text into lines of at most `width` characters. Breaks lines only between words.
 #[must_use]
 pub fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always one line");
+        let line = lines.last_mut().expect("`lines` contains at least one line");
         if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
             lines.push(word.to_owned());
         } else {

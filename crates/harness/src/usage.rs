@@ -1,8 +1,8 @@
 //! Reads the resource usage of processes: threads, file descriptors, memory, CPU time and system
 //! calls.
 //!
-//! All functions take process ids, usually [`crate::Group::pids`], and return `None` if no process
-//! provides the value. Only Linux provides these values, in `/proc`.
+//! All functions take process ids, usually [`crate::Group::pids`]. A function returns `None` if it
+//! cannot read the value of any process. Only Linux provides these values, in `/proc`.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -14,7 +14,8 @@ fn sum(pids: &[u32], of_one: impl Fn(u32) -> Option<u64>) -> Option<u64> {
     (!values.is_empty()).then(|| values.iter().sum())
 }
 
-/// Returns the number that follows a name in a file of `/proc/PID`, such as `VmHWM:     1784 kB`.
+/// Returns the number that follows a name in a file of `/proc/PID`. For example, the number is 1784
+/// in the line `VmHWM:     1784 kB`.
 fn field(pid: u32, file: &str, name: &str) -> Option<u64> {
     number(&fs::read_to_string(format!("/proc/{pid}/{file}")).ok()?, name)
 }
@@ -30,32 +31,33 @@ fn tasks(pid: u32) -> Option<impl Iterator<Item = PathBuf>> {
     Some(tasks.flatten().map(|task| task.path()))
 }
 
-/// Returns the number of threads.
+/// Returns the number of threads of all processes.
 #[must_use]
 pub fn threads(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(tasks(pid)?.count() as u64))
 }
 
-/// Returns the number of open file descriptors.
+/// Returns the number of open file descriptors of all processes.
 #[must_use]
 pub fn descriptors(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64))
 }
 
-/// Returns the resident anonymous memory, which belongs to no file, in bytes.
+/// Returns the resident anonymous memory in bytes. Anonymous memory is memory that does not belong
+/// to a file.
 #[must_use]
 pub fn anonymous_memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "status", "RssAnon")? * 1024))
 }
 
-/// Returns the proportional set size (PSS) in bytes. This is the resident memory, with shared
-/// memory divided among the processes that share it.
+/// Returns the proportional set size (PSS) in bytes. The PSS is the resident memory of a process.
+/// Memory that several processes share is divided among these processes.
 #[must_use]
 pub fn memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "smaps_rollup", "Pss")? * 1024))
 }
 
-/// Returns the peak resident memory in bytes, which is the sum of the peaks of all processes.
+/// Returns the sum of the peak resident memory of all processes, in bytes.
 #[must_use]
 pub fn peak_memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "status", "VmHWM")? * 1024))
@@ -68,8 +70,8 @@ pub fn cpu_time(pids: &[u32]) -> Option<Duration> {
 }
 
 /// Returns the CPU time of all running threads, plus their run-queue wait. On a busy computer, even
-/// a busy loop gets little CPU time, so this function adds the time for which the threads wait for
-/// a core.
+/// a thread in a busy loop gets little CPU time. Therefore, this function adds the time for which
+/// the threads wait for a core.
 #[must_use]
 pub fn cpu_time_and_wait(pids: &[u32]) -> Option<Duration> {
     scheduled(pids, 2)
@@ -89,15 +91,15 @@ fn scheduled(pids: &[u32], numbers: usize) -> Option<Duration> {
     ns.map(Duration::from_nanos)
 }
 
-/// Returns the number of system calls that can read from files (`read`, `pread64`, `preadv2`, …). A
-/// call that receives from a socket is included only if the call is one of these calls.
+/// Returns the number of system calls that can read from files (`read`, `pread64`, `preadv2`, …).
+/// The number also includes the calls of these types that read from a socket.
 #[must_use]
 pub fn read_calls(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| field(pid, "io", "syscr"))
 }
 
-/// Returns the numbers of voluntary and involuntary context switches of all running threads since
-/// they started.
+/// Returns two numbers: the voluntary context switches and the involuntary context switches of all
+/// running threads. The numbers include all switches since the start of each thread.
 #[must_use]
 pub fn context_switches(pids: &[u32]) -> Option<[u64; 2]> {
     let of_task =
@@ -113,7 +115,7 @@ pub fn waiting_calls(pids: &[u32]) -> Option<BTreeSet<String>> {
     let tasks: Vec<PathBuf> = pids.iter().filter_map(|&pid| tasks(pid)).flatten().collect();
     let mut calls = None;
     for task in tasks {
-        // The file contains the number and the arguments of the call, or `running`.
+        // The file contains the number and the arguments of the system call, or `running`.
         let Ok(call) = fs::read_to_string(task.join("syscall")) else { continue };
         let calls = calls.get_or_insert_with(BTreeSet::new);
         let number = call.split_whitespace().next().and_then(|word| word.parse().ok());
@@ -124,7 +126,8 @@ pub fn waiting_calls(pids: &[u32]) -> Option<BTreeSet<String>> {
 
 #[cfg(target_os = "linux")]
 fn call_name(number: i64) -> String {
-    /// The numbers and names of the system calls in which servers usually wait.
+    /// The system calls in which servers usually wait. Each entry contains the number and the name
+    /// of a call.
     const NAMES: &[(i64, &str)] = &[
         (libc::SYS_accept4, "accept4"),
         (libc::SYS_clock_nanosleep, "clock_nanosleep"),
@@ -168,9 +171,9 @@ pub fn listens(pids: &[u32]) -> bool {
     })
 }
 
-/// Returns the memory that all TCP connections use, divided by the limit (the second value of
-/// `tcp_mem`). If the ratio is at least 1, the kernel shrinks the buffers of connections, so that
-/// measurements reflect this limit instead of the server.
+/// Returns the memory that all TCP connections of the system use, divided by the kernel's limit
+/// (the second value of `tcp_mem`). If the ratio is at least 1, the kernel shrinks the buffers of
+/// connections. Measurements are then invalid, because they show the effect of this limit.
 #[must_use]
 pub fn tcp_memory_pressure() -> Option<f64> {
     let used = fs::read_to_string("/proc/net/sockstat").ok()?;

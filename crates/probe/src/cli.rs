@@ -36,42 +36,43 @@ Exit codes: 0 if the server sent its FIN, or the client ended the connection as
 requested; 1 if the connection ended differently, or the reply differs from the
 file of --expect; 2 if the client could not connect."#;
 
-/// Bytes to send. For a field with the type `Vec`, clap would accept several values, so the alias
-/// hides the type.
+/// The bytes to send. clap accepts several values for a field whose type is `Vec`. The alias hides
+/// this type, so that clap accepts only one value.
 type Text = Vec<u8>;
 
-/// Open a connection, and print the received data and events with timestamps
+/// Open a connection and print the received data and events with timestamps
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 80, after_long_help = EXAMPLES)]
 pub struct Options {
     /// Address of the server, or a port on this computer
     #[arg(value_name = "HOST:PORT", value_parser = address)]
     pub server: SocketAddr,
-    /// Send this text first
+    /// Send this text at the beginning of the connection
     #[arg(long, alias = "say", value_name = "TEXT", value_parser = text::unescape)]
     pub send: Option<Text>,
-    /// Then send this many zero bytes, before reading
+    /// Number of zero bytes to send after the text of --send
     #[arg(long, value_name = "BYTES", default_value = "0", value_parser = text::bytes)]
     pub upload: u64,
-    /// Then shut down the write half, and continue to read
+    /// Half-close the connection, then continue to read
     #[arg(long)]
     pub half_close: bool,
-    /// Wait for this time before reading
+    /// Wait for this time before the first read
     #[arg(long, value_name = "SECONDS", default_value = "0", value_parser = text::duration)]
     pub wait: Duration,
-    /// Read this many bytes, then close, or continue with --stay or --reset
+    /// Read this number of bytes, then close the socket or continue with --stay
     #[arg(long, value_name = "BYTES", value_parser = text::bytes)]
     pub read: Option<u64>,
-    /// Read at most this many bytes per second
+    /// Maximum number of bytes to read per second
     #[arg(long, value_name = "BYTES", value_parser = text::positive_bytes)]
     pub slow: Option<u64>,
     /// Use a small receive buffer and small segments
     ///
-    /// The kernel then accepts little data for a client that does not read. If the server runs on
-    /// the same Linux computer, the client also uses an address that no earlier client used.
+    /// With small buffers and segments, the kernel accepts little data for a client that does not
+    /// read. If the server runs on the same Linux computer, the client also uses a local address
+    /// that no earlier client used.
     #[arg(long)]
     pub small: bool,
-    /// Maximum time to wait for data, or until data can be sent
+    /// Maximum duration of each read and write
     #[arg(long, value_name = "SECONDS", default_value = "30", value_parser = text::duration)]
     pub timeout: Duration,
     /// Wait for this time after --read, then read the rest of the reply
@@ -83,10 +84,10 @@ pub struct Options {
     /// Close the socket after --read, --wait or --stay; unread data causes an RST
     #[arg(long)]
     pub close: bool,
-    /// Compare the reply with a preamble and this file
+    /// Compare the reply, without its preamble, with this file
     #[arg(long, value_name = "FILE")]
     pub expect: Option<PathBuf>,
-    /// Number of leading bytes to print; 64 if BYTES is missing
+    /// Number of bytes of the reply to print; 64 without BYTES
     #[arg(long, value_name = "BYTES", num_args = 0..=1, value_parser = text::bytes)]
     #[arg(default_value = "16", default_missing_value = "64")]
     pub hex: u64,
@@ -102,7 +103,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     }
     let found = text.to_socket_addrs().map_err(|error| format!("{error}; {help}"))?;
     let addresses: Vec<SocketAddr> = found.collect();
-    // By default, the kit's servers listen on IPv4 only.
+    // Prefer IPv4, because the kit's servers listen only on IPv4 by default.
     let first = addresses.iter().find(|address| address.is_ipv4()).or(addresses.first());
     first.copied().ok_or_else(|| format!("the host has no address; {help}"))
 }

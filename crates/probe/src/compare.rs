@@ -1,4 +1,4 @@
-//! Compares a reply with a preamble and a file while the reply arrives.
+//! Compares a reply with a file while the reply arrives. The reply may start with a preamble.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -12,12 +12,12 @@ use harness::text::count_bytes;
 /// The preamble from the original note.
 const BARE: &[u8] = b"HTTP/1.1\n\n";
 
-/// The beginning and the end of a response header.
+/// The beginning and the end of an HTTP response header.
 const HTTP: &[u8] = b"HTTP/1.";
 const HEADER_END: &[u8] = b"\r\n\r\n";
 
-/// The maximum length of an HTTP header in bytes. If these bytes of a reply do not contain the end
-/// of a header, the reply has no header.
+/// The maximum length of an HTTP header in bytes. If the end of a header does not occur within this
+/// length, the reply has no header.
 const HEADER_BYTES_MAX: usize = 16 * 1024;
 
 /// The comparison of a reply with a file.
@@ -26,19 +26,20 @@ pub struct Comparison {
     path: PathBuf,
     file: BufReader<File>,
     file_bytes: u64,
-    /// The received part of the reply, until the length of the preamble is known.
+    /// The received part of the reply. This buffer is used only until the length of the preamble is
+    /// known.
     head: Vec<u8>,
-    /// `None` until enough of the reply has arrived.
+    /// The length of the preamble, or `None` until enough bytes of the reply have arrived.
     preamble_bytes: Option<usize>,
-    /// The number of received bytes that match the file, up to the first difference.
+    /// The number of received bytes before the first difference from the file.
     correct_bytes: u64,
     /// The first received byte that differs from the file, and the byte of the file at the same
-    /// position. The latter is `None` at the end of the file.
+    /// position. The byte of the file is `None` after the end of the file.
     difference: Option<(u8, Option<u8>)>,
 }
 
 impl Comparison {
-    /// Opens the file with which the reply is compared.
+    /// Opens the file for the comparison.
     ///
     /// # Errors
     ///
@@ -60,7 +61,7 @@ impl Comparison {
         })
     }
 
-    /// Compares the next part of the reply.
+    /// Compares the next part of the reply with the file.
     ///
     /// # Errors
     ///
@@ -76,16 +77,16 @@ impl Comparison {
         }
     }
 
-    /// Returns a line that describes the result, and whether the reply is correct. Call this method
-    /// after the end of the reply.
+    /// Returns a line that describes the result of the comparison, and whether the reply is
+    /// correct. This method must be called after the end of the reply.
     ///
     /// # Errors
     ///
     /// Fails if the file cannot be read.
     pub fn verdict(mut self) -> Result<(String, bool)> {
         if self.preamble_bytes.is_none() {
-            // Either the reply ended within its preamble, or the reply has no preamble and the file
-            // begins like an HTTP header.
+            // The reply ended before the end of a preamble was found. If the reply has no preamble,
+            // the file begins like an HTTP header.
             let is_preamble = BARE.starts_with(&self.head);
             self.end_preamble(if is_preamble { self.head.len() } else { 0 })?;
         }
@@ -129,7 +130,8 @@ impl Comparison {
     }
 }
 
-/// Returns the length of the preamble in bytes, or `None` until enough of the reply has arrived.
+/// Returns the length of the preamble in bytes. Returns `None` if more bytes of the reply are
+/// needed to determine the length.
 fn preamble_bytes(head: &[u8]) -> Option<usize> {
     if head.starts_with(BARE) {
         return Some(BARE.len());

@@ -1,4 +1,5 @@
-//! Opens a connection, follows the options, and prints a line for each event.
+//! Opens a connection, sends and reads data as the options specify, and prints a line for each
+//! event.
 
 use std::fmt::Display;
 use std::io::{self, ErrorKind, Read, Write};
@@ -23,29 +24,29 @@ const BUFFER_BYTES: usize = 64 * 1024;
 const SMALL_BUFFER_BYTES: usize = 4096;
 
 /// The segment size with `--small`, in bytes. Every network supports this size (RFC 9293, 3.7.1).
-/// On loopback, segments have up to 64 KiB, and the kernel accepts 3 MB for a client that does not
-/// read. With small segments, it accepts 100 kB (Linux 6.18).
+/// On loopback, segments contain up to 64 KiB by default, and the kernel accepts 3 MB for a client
+/// that does not read. With small segments, the kernel accepts 100 kB (Linux 6.18).
 #[cfg(unix)]
 const SMALL_SEGMENT_BYTES: u32 = 536;
 
-/// The interval between two checks for a reset during a pause.
+/// The interval at which the client checks for a reset during a pause.
 const RESET_CHECK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The interval between two lines that show the number of received bytes.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The minimum length of a pause that the client announces.
+/// The minimum length of a pause for which the client prints a line before the pause.
 const LONG_PAUSE: Duration = Duration::from_secs(5);
 
 /// The number of reads per second with `--slow`.
 const SLOW_READS_PER_S: u64 = 10;
 
-/// Opens a connection and follows the options. Returns whether the connection ended as intended,
-/// with the expected reply.
+/// Opens a connection. Sends and reads data as the options specify. Returns whether the connection
+/// ended as intended and the reply was correct.
 ///
 /// # Errors
 ///
-/// Fails if the client cannot connect, or cannot read the file of `--expect`.
+/// Fails if the client cannot connect, or if it cannot read the file that `--expect` specifies.
 pub fn run(options: &Options) -> Result<bool> {
     let comparison = options.expect.as_deref().map(Comparison::open).transpose()?;
     let (stream, is_reset) = connect(options).map_err(|error| {
@@ -84,7 +85,7 @@ struct Connection<'a> {
     is_reset: bool,
     sent_bytes: u64,
     received_bytes: u64,
-    /// The beginning of the reply, for `--hex`.
+    /// The beginning of the reply, which `--hex` prints.
     head: Vec<u8>,
     comparison: Option<Comparison>,
 }
@@ -104,7 +105,7 @@ enum End {
     OwnClose,
     /// The client resets the connection.
     OwnReset,
-    /// The client cannot continue.
+    /// The client cannot continue because of an error.
     Failed(anyhow::Error),
 }
 
@@ -113,7 +114,7 @@ impl From<io::Error> for End {
         use ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected};
         match error.kind() {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::ReadTimeout,
-            // After a reset, a write can fail with `BrokenPipe`.
+            // A write can fail with `BrokenPipe` if the server has reset the connection.
             ConnectionReset | BrokenPipe | ConnectionAborted | NotConnected => Self::Reset,
             _ => Self::Failed(error.into()),
         }
@@ -121,7 +122,7 @@ impl From<io::Error> for End {
 }
 
 impl Connection<'_> {
-    /// Follows the options, in the order that the help text states. Returns the reason for the end
+    /// Executes the options in the order that the help text states. Returns the reason for the end
     /// of the connection.
     fn communicate(&mut self) -> Result<End, End> {
         let options = self.options;
@@ -141,19 +142,20 @@ impl Connection<'_> {
         if options.reset {
             return Ok(End::OwnReset);
         }
-        // Without `--stay`, the connection ends after `--read`.
+        // If `--stay` is not set, the connection ends after `--read`.
         if options.close || (options.read.is_some() && options.stay.is_zero()) {
             return Ok(End::OwnClose);
         }
         if options.small && options.slow.is_none() {
-            // With a small buffer, the timers of the kernel would limit the speed of further reads.
+            // Enlarge the receive buffer. With a small receive buffer, the timers of the kernel
+            // would limit the speed of further reads.
             let _ = SockRef::from(&self.stream).set_recv_buffer_size(BUFFER_BYTES);
         }
         self.read(u64::MAX)?;
         Ok(End::Fin)
     }
 
-    /// Sends the text and the upload.
+    /// Sends the text of `--send` and the zero bytes of `--upload`.
     fn send(&mut self) -> Result<(), End> {
         if let Some(text) = &self.options.send {
             self.write_all(text)?;
@@ -209,7 +211,8 @@ impl Connection<'_> {
     fn pause_until(&mut self, end: Instant) {
         while Instant::now() < end && !self.is_reset {
             thread::sleep((end - Instant::now()).min(RESET_CHECK_INTERVAL));
-            // This call removes the error from the socket. Later reads return 0 (EOF).
+            // This call removes the error from the socket, so that later reads return 0 (EOF).
+            // Therefore, record the reset now.
             if let Ok(Some(_)) = SockRef::from(&self.stream).take_error() {
                 self.record_reset();
             }
@@ -265,8 +268,8 @@ impl Connection<'_> {
         self.comparison.as_mut().map_or(Ok(()), |comparison| comparison.add(bytes))
     }
 
-    /// Ends the connection, and prints the reason. Returns whether the connection ended as
-    /// intended, with the expected reply.
+    /// Ends the connection and prints the reason. Returns whether the connection ended as intended
+    /// and the reply was correct.
     fn finish(self, end: End) -> Result<bool> {
         let is_intended = matches!(end, End::Fin | End::OwnClose | End::OwnReset);
         let (received, time) = (count_bytes(self.received_bytes), self.time());
@@ -288,7 +291,7 @@ impl Connection<'_> {
             }
             End::OwnClose => format!("{received}, then closed by the client after {time}"),
             End::OwnReset => {
-                // Because of this option, closing the socket sends an RST.
+                // Set `SO_LINGER` to 0, so that the kernel sends an RST when the socket is closed.
                 SockRef::from(&self.stream).set_linger(Some(Duration::ZERO))?;
                 format!("{received}, then reset by the client (RST) after {time}")
             }
@@ -302,7 +305,7 @@ impl Connection<'_> {
         Ok(is_intended && is_correct)
     }
 
-    /// Returns the time since the connection was established, as text.
+    /// Formats the time that has passed since the connection was established.
     fn time(&self) -> String {
         elapsed(self.started.elapsed())
     }
@@ -311,7 +314,7 @@ impl Connection<'_> {
 /// Connects to the server. Returns the connection, and whether the server has already reset it.
 fn connect(options: &Options) -> io::Result<(TcpStream, bool)> {
     let socket = Socket::new(Domain::for_address(options.server), Type::STREAM, None)?;
-    // Set the options before connecting, because setting an option may fail after a reset.
+    // Set the options of the socket before connecting. After a reset, setting an option may fail.
     let timeout = Some(options.timeout.max(Duration::from_millis(1)));
     socket.set_read_timeout(timeout)?;
     socket.set_write_timeout(timeout)?;

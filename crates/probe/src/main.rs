@@ -13,7 +13,7 @@ use clap::Parser;
 
 /// The exit code if the connection did not end as intended, or if the reply differs from the file.
 const EXIT_FAILED: u8 = 1;
-/// The exit code if the client could not connect, or could not continue.
+/// The exit code if the client could not connect or could not continue.
 const EXIT_UNABLE: u8 = 2;
 
 fn main() -> ExitCode {

@@ -1,10 +1,10 @@
 //! The file server in async-std, with one task per connection on a few worker threads.
 //!
-//! async-std offers the API of std to async code. Its authors discontinued it in 2025 and recommend
-//! smol instead (RUSTSEC-2025-0052). This sibling is kept because much existing code uses
-//! async-std. The process has one executor, which cannot be dropped. Therefore, the server cancels
-//! its tasks through a channel. The sockets do not expose their readiness. A program can only read
-//! from them and write to them.
+//! async-std provides async versions of std's functions and types. The authors of async-std
+//! discontinued it in 2025, and recommend smol (RUSTSEC-2025-0052). This sibling is kept because
+//! much existing code uses async-std. The process has one executor, which cannot be dropped.
+//! Therefore, the server cancels its tasks through a channel. async-std's sockets do not expose
+//! their readiness. A program can only read from a socket and write to a socket.
 //!
 //! Run `cargo run -p serve-async-std` and open <http://localhost:4000/> in a browser.
 
@@ -34,17 +34,18 @@ pub const APPROACH: Approach = Approach {
 };
 
 // ANCHOR: run
-/// Serves until the shutdown (see [`Approach::run`]). The process has one executor, and the first
-/// server in the process determines the number of its worker threads.
+/// Serves clients until the shutdown (see [`Approach::run`]). The process has one executor. The
+/// first server in the process determines the number of worker threads.
 ///
 /// # Errors
 ///
-/// This function never fails. It returns a `Result` because all siblings have the same signature.
+/// This function never fails. It returns a `Result` because the `run` functions of all siblings
+/// have the same signature.
 ///
 /// # Panics
 ///
-/// Panics if the reactor cannot register the listener, because async-std has no conversion that
-/// returns the error.
+/// Panics if the reactor cannot register the listener. async-std has no conversion that returns
+/// this error.
 pub fn run(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<()> {
     // ANCHOR: start
     let workers = server.config.workers;
@@ -142,7 +143,7 @@ async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> i
         let started = conn.chunk_started();
         while chunks.remaining() > 0 {
             // If the send buffer is full, `poll_write` returns `Pending`. In that case, the rest of
-            // the piece is dropped before the wait, and read again after it.
+            // the piece is dropped before the wait, and read again after the wait.
             // ANCHOR: piece
             let write = poll_fn(|cx| {
                 let Some(mut piece) = chunks.try_read_cached()? else {
@@ -200,7 +201,7 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -
             remaining -= match body.sendfile(stream, remaining) {
                 Ok(sent) => conn.record_sent(sent),
                 // A task can wait for an async-std socket only in a read or a write. Therefore,
-                // this task writes one byte of the file.
+                // this task waits by writing one byte of the file.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut byte = [0];
                     body.file.read_exact(&mut byte)?;

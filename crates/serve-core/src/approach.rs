@@ -13,13 +13,14 @@ pub struct Approach {
     pub name: &'static str,
     /// A noun phrase that describes the approach, for the help text.
     pub summary: &'static str,
-    /// True if the approach has worker threads. `--workers` sets their number.
+    /// Indicates whether the approach has worker threads. `--workers` sets the number of worker
+    /// threads.
     pub has_workers: bool,
     /// The default of `--max-connections`.
     pub max_connections: usize,
-    /// Serves the clients of a bound listener until the server's shutdown is requested. Then waits
-    /// for open connections until the grace period is over, disconnects the remaining clients, and
-    /// returns.
+    /// Serves the clients of a bound listener until the server's shutdown is requested. After the
+    /// request, waits until all connections have ended or the grace period is over. Then
+    /// disconnects the remaining clients, and returns.
     ///
     /// # Errors
     ///

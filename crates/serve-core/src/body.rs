@@ -9,7 +9,7 @@ use socket2::SockRef;
 use crate::config::Config;
 use crate::send;
 
-/// An open file, and its length when it was opened.
+/// An open file, and the length that the file had when it was opened.
 #[derive(Debug)]
 pub struct Body {
     /// The file, positioned at its beginning.
@@ -30,7 +30,8 @@ impl Body {
     }
 
     /// Opens a regular file without disk access (Linux only). Returns `None` if opening the file
-    /// might require disk access, or if it fails. In both cases, call [`open`](Self::open).
+    /// might require disk access, or if opening the file fails. In both cases, call
+    /// [`open`](Self::open).
     pub(crate) fn open_cached(path: &Path) -> Option<Self> {
         Self::from_file(open_cached(path)?).ok()
     }
@@ -50,14 +51,15 @@ impl Body {
         Chunks { file_remaining: self.bytes, chunk_bytes: config.chunk_bytes }
     }
 
-    /// Lets the kernel copy up to `bytes` bytes, but at most 1 MiB, from the file's position to a
-    /// socket (`sendfile`). Returns the number of bytes that the kernel copied.
+    /// Copies up to `bytes` bytes, but at most 1 MiB, from the file's position to a socket
+    /// (`sendfile`). The kernel copies the data without a buffer in this process. Returns the
+    /// number of bytes copied.
     ///
     /// # Errors
     ///
     /// Returns `UnexpectedEof` if the file became shorter, `Unsupported` on systems other than
-    /// Linux, or the error of a write. On a non-blocking socket, `WouldBlock` means that the send
-    /// buffer is full.
+    /// Linux, or an error from the write. On a non-blocking socket, `WouldBlock` means that the
+    /// send buffer is full.
     pub fn sendfile<'s>(&self, to: impl Into<SockRef<'s>>, bytes: usize) -> io::Result<usize> {
         match send::sendfile(&to.into(), &self.file, bytes)? {
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -89,7 +91,7 @@ impl Iterator for Chunks {
 fn open_options() -> OpenOptions {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = OpenOptions::new();
-    // If a named pipe replaced the file, opening it must not wait for a writer.
+    // If a named pipe has replaced the file, opening the pipe must not wait for a writer.
     options.read(true).custom_flags(libc::O_NONBLOCK);
     options
 }

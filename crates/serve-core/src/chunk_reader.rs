@@ -6,8 +6,9 @@
 //! Each thread has one buffer.
 //!
 //! A read from the page cache returns immediately. A read from a disk may take a long time. On
-//! Linux, `RWF_NOWAIT` reads only cached data, so that a runtime needs its blocking pool only for
-//! other data. nginx uses the same technique (`aio threads`).
+//! Linux, a read with the flag `RWF_NOWAIT` returns only cached data. Therefore, a runtime needs
+//! its blocking pool only for data that is not cached. nginx uses the same technique (`aio
+//! threads`).
 
 use std::cell::Cell;
 use std::fs::File;
@@ -18,16 +19,17 @@ use std::ops::Deref;
 use crate::body::{Body, Chunks};
 use crate::server::Server;
 
-/// The maximum length of a piece, in bytes (128 KiB). It limits the cost of reading rejected bytes
-/// again, regardless of the chunk size.
+/// The maximum length of a piece, in bytes (128 KiB). This maximum limits the number of rejected
+/// bytes that a sibling must read again, regardless of the chunk size.
 const PIECE_BYTES_MAX: usize = 128 * 1024;
 
-/// The minimum length to which pieces are shortened, in bytes (one page). Reading fewer bytes saves
-/// nothing.
+/// The minimum length, in bytes, of a piece that is shortened to limit the discarded bytes (one
+/// page). Reading fewer bytes is not faster.
 const PIECE_BYTES_MIN: usize = 4 * 1024;
 
-/// The maximum number of discarded bytes in excess of the bytes sent (64 KiB). With this limit, the
-/// server reads less than three times the length of a large file, however small the send buffer is.
+/// The number of bytes by which the discarded bytes may exceed the bytes sent (64 KiB). With this
+/// limit, the server reads less than three times the length of a large file, even if the send
+/// buffer is very small.
 const DISCARDED_BYTES_FREE: u64 = 64 * 1024;
 
 thread_local! {
@@ -39,18 +41,18 @@ thread_local! {
 #[derive(Debug)]
 pub struct ChunkReader {
     file: File,
-    /// The position in the file of the next byte to send. It equals the number of bytes sent.
+    /// The position in the file of the next byte that must be sent. This position equals the number
+    /// of bytes sent.
     position: u64,
-    /// The number of bytes that were read but not accepted by the kernel.
+    /// The number of bytes that were read from the file but not accepted by the socket.
     discarded_bytes: u64,
-    /// True if the kernel accepted no byte of the last piece.
+    /// Indicates whether the kernel accepted no byte of the last piece.
     is_blocked: bool,
     /// The number of bytes of the current chunk that have not been sent yet.
     chunk_remaining: usize,
-    /// The chunks after the current one.
+    /// The chunks after the current chunk.
     chunks: Chunks,
-    /// The piece that [`fetch`](Self::fetch) read. If there is no such piece, the vector is empty
-    /// and has no allocation.
+    /// The piece that [`fetch`](Self::fetch) read, or an empty vector without an allocation.
     fetched: Vec<u8>,
     reads_page_cache: bool,
 }
@@ -78,7 +80,7 @@ impl ChunkReader {
         Some(self.chunk_remaining)
     }
 
-    /// The number of bytes sent. After the last chunk, this is the length of the file.
+    /// The number of bytes sent. After the last chunk, this number is the length of the file.
     #[must_use]
     pub fn sent_bytes(&self) -> u64 {
         self.position
@@ -120,7 +122,7 @@ impl ChunkReader {
     // ANCHOR_END: try_read_cached
 
     // ANCHOR: read_blocking
-    /// Reads the next piece of the chunk, and blocks until it is read.
+    /// Reads the next piece of the chunk, and blocks until the read completes.
     ///
     /// # Errors
     ///
@@ -130,9 +132,9 @@ impl ChunkReader {
         Ok(Piece { reader: self, buffer, accepted_bytes: 0 })
     }
 
-    /// Reads the next piece, blocks until it is read, and keeps it for the next call of
-    /// [`try_read_cached`](Self::try_read_cached). Takes the reader by value and returns it, so
-    /// that the reader can move to a thread that may block.
+    /// Reads the next piece, blocks until the read completes, and keeps the piece for the next call
+    /// of [`try_read_cached`](Self::try_read_cached). This method takes and returns the reader by
+    /// value, so that the reader can move to a thread that may block.
     ///
     /// # Errors
     ///
@@ -151,10 +153,10 @@ impl ChunkReader {
     }
 
     // ANCHOR: piece_bytes
-    /// Returns the length of the next piece. Pieces are short only if the client's socket accepts
-    /// few bytes at a time. A task may be polled although there is no send-buffer space, for
-    /// example because the client sent data. Therefore, after a piece of which the kernel accepted
-    /// nothing, the next piece is a single byte, which shows whether there is space.
+    /// Returns the length of the next piece, in bytes. Pieces are short only if the socket accepts
+    /// few bytes at a time. A task may be polled even if the send buffer is full, for example
+    /// because the client sent data. Therefore, if the kernel accepted no byte of a piece, the next
+    /// piece has only one byte. This byte shows whether the send buffer has space.
     fn piece_bytes(&self) -> usize {
         if self.is_blocked {
             return 1;
@@ -168,7 +170,8 @@ impl ChunkReader {
 
 // ANCHOR: piece
 /// A piece of a chunk, in a buffer of this thread. The piece dereferences to the bytes that have
-/// not been sent yet. Dropping the piece discards them, and the next piece contains them again.
+/// not been sent yet. Dropping the piece discards these bytes, and the next piece contains them
+/// again.
 #[derive(Debug)]
 pub struct Piece<'a> {
     reader: &'a mut ChunkReader,
@@ -177,13 +180,13 @@ pub struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// Removes the bytes at the beginning of the piece that the kernel accepted.
+    /// Removes the first `bytes` bytes of the piece, which the kernel has accepted.
     ///
     /// # Panics
     ///
-    /// Panics if the piece has fewer bytes.
+    /// Panics if the piece has fewer than `bytes` bytes.
     pub fn advance(&mut self, bytes: usize) {
-        assert!(bytes <= self.len(), "a write accepts at most the offered bytes");
+        assert!(bytes <= self.len(), "expected at most {} bytes, got {bytes}", self.len());
         self.accepted_bytes += bytes;
         self.reader.position += bytes as u64;
         self.reader.chunk_remaining -= bytes;
@@ -208,8 +211,9 @@ impl Drop for Piece<'_> {
 // ANCHOR_END: piece
 
 // ANCHOR: read_cached_at
-/// Reads the contiguous bytes from a position that are in the page cache (Linux 4.14 or later).
-/// Returns `None` if there are none, or if the file system does not support such reads.
+/// Reads the bytes at a position that are in the page cache (Linux 4.14 or later), and returns
+/// their number. Returns `None` if the byte at the position is not cached, or if the file system
+/// does not support such reads.
 #[cfg(target_os = "linux")]
 fn read_cached_at(file: &File, buffer: &mut [u8], position: u64) -> Option<usize> {
     use rustix::io::{ReadWriteFlags, preadv2};

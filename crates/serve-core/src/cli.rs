@@ -11,15 +11,16 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use crate::approach::Approach;
 use crate::config::{CHUNK_BYTES_MAX, Config, LogFormat, Preamble};
 
-/// The maximum of `--workers`. It exceeds the number of cores of any common machine. Without a
-/// maximum, a typo could start a million threads.
+/// The maximum value of `--workers`, which exceeds the number of cores of common machines. Without
+/// a maximum, a typing error could start a million threads.
 const WORKERS_MAX: usize = 1024;
 
-/// The minimum of `--stall-timeout`. The server checks a connection at most once per millisecond.
+/// The minimum value of `--stall-timeout`, because the server checks a connection at most once per
+/// millisecond.
 const STALL_TIMEOUT_MIN: Duration = Duration::from_millis(1);
 
 /// The default chunk size in zero-copy mode, in bytes (1 MiB). In this mode, a chunk needs no
-/// buffer. The chunk size limits how long one client occupies a worker thread.
+/// buffer. One `sendfile` call copies at most this number of bytes.
 const ZERO_COPY_CHUNK_BYTES: usize = 1 << 20;
 
 const EXAMPLES: &str = "\
@@ -36,8 +37,8 @@ Examples:
       Accept only local clients, on a free port
 
 A SIZE is in bytes or has a unit: 1, 8KiB, 1MiB. A TIME has a unit: 500ms, 5s.
-The first Ctrl-C lets connected clients finish within the --grace time; a second
-one exits immediately.";
+After the first Ctrl-C, connected clients can finish within the --grace time.
+After a second Ctrl-C, the server exits immediately.";
 
 /// The action that a command line requests.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ pub(crate) enum Request {
 ///
 /// # Errors
 ///
-/// Returns a message of two lines, the error and its help.
+/// Returns a message of two lines, which contain the error and the help.
 pub(crate) fn parse(
     approach: &Approach,
     connections_max: usize,
@@ -181,7 +182,7 @@ fn log_args() -> [Arg; 2] {
 /// clap's feature `wrap_help` would make the first build two seconds longer.
 fn option(name: &'static str, value: &'static str, help: impl Into<String>) -> Arg {
     let arg = Arg::new(name).long(name).value_name(value).help(help.into());
-    // With this setting, the error for `-3` contains the option and its value.
+    // With this setting, the error for a value such as `-3` contains the option and the value.
     arg.allow_negative_numbers(true)
 }
 
@@ -218,8 +219,8 @@ fn value_of<T: Clone + Send + Sync + 'static>(matches: &ArgMatches, name: &str) 
     matches.get_one(name).cloned()
 }
 
-/// Returns the path of the picture in this repository. The absolute path is determined at build
-/// time, so that the program finds the picture from any working directory.
+/// Returns the path of the picture in this repository. The path is absolute and is determined at
+/// build time, so that the program finds the picture from any working directory.
 fn default_file() -> PathBuf {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = crate_folder.ancestors().nth(2).unwrap_or(crate_folder);
@@ -254,7 +255,8 @@ fn count(text: &str, max: usize) -> Result<usize, String> {
     }
 }
 
-/// Returns a parser that accepts only these names, and returns the value of the name.
+/// Returns a parser that accepts only the names in `values`. The parser returns the value of the
+/// name that the user specified.
 fn one_of<T: Copy + Send + Sync + 'static>(
     values: [(&'static str, T); 3],
 ) -> impl TypedValueParser<Value = T> {
@@ -265,8 +267,8 @@ fn one_of<T: Copy + Send + Sync + 'static>(
     })
 }
 
-/// Returns an error of clap as a message of two lines. The second line is the help, which contains
-/// the possible values and the tips of clap. The message does not contain the usage.
+/// Returns an error from clap as a message of two lines. The second line is the help, which
+/// contains the possible values and clap's tips. The message does not contain clap's usage line.
 fn error_and_help(message: &str) -> String {
     let mut lines = message.lines().map(str::trim).filter(|line| {
         !line.is_empty() && !line.starts_with("Usage:") && !line.starts_with("For more information")
@@ -350,7 +352,7 @@ mod tests {
     #[cfg(not(target_os = "linux"))]
     #[test]
     fn zero_copy_requires_linux() {
-        assert!(parsed(&["--zero-copy"]).unwrap_err().contains("omit it"));
+        assert!(parsed(&["--zero-copy"]).unwrap_err().contains("omit the flag"));
     }
 
     #[test]

@@ -5,49 +5,49 @@ use std::time::Duration;
 
 /// The size of the buffer into which a sibling reads a client's data, in bytes. The data is
 /// discarded, so a larger buffer would only help a client that floods the server. In the async
-/// siblings, the buffer is part of each task, so each connection needs that much memory.
+/// siblings, the buffer is part of each task, so each connection needs this amount of memory.
 pub const DRAIN_BUFFER_BYTES: usize = 1024;
 
 /// The maximum chunk size, in bytes (1 GiB).
 pub(crate) const CHUNK_BYTES_MAX: u64 = 1 << 30;
 
-/// The settings of a server. Each setting has a flag on the command line.
+/// The settings of a server. Each setting has an argument on the command line.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The file to serve. It is opened for each client.
+    /// The file to serve. The server opens the file for each client.
     pub file: PathBuf,
     /// The IP address or host name to listen on.
     pub host: String,
-    /// The port to listen on. If it is 0, the system selects a free port.
+    /// The port to listen on. If the port is 0, the system selects a free port.
     pub port: u16,
     /// The chunk size, in bytes. The server sends a chunk completely before it reads the next
     /// chunk. Node calls this value `highWaterMark`.
     pub chunk_bytes: usize,
-    /// True if the kernel copies the file to the socket (`sendfile`). Only Linux supports this
-    /// mode.
+    /// Indicates whether the kernel copies the file to the socket (`sendfile`). Only Linux supports
+    /// this mode.
     pub zero_copy: bool,
-    /// The bytes before the file.
+    /// The bytes that the server sends before the file.
     pub preamble: Preamble,
     /// The number of worker threads of an async sibling.
     pub workers: usize,
-    /// The connection limit. At the limit, the server accepts no further connection until an open
-    /// connection ends.
+    /// The connection limit. At the limit, the server does not accept another connection until an
+    /// open connection ends.
     pub max_connections: usize,
     /// The stall timeout. The server disconnects a client that acknowledges no data for this long.
     pub stall_timeout: Duration,
-    /// The linger timeout, which is the maximum time that the server waits for the FIN of a client
-    /// that has received the whole reply.
+    /// The linger timeout, which is the maximum time that the server waits for a client's FIN after
+    /// the reply.
     pub linger_timeout: Duration,
     /// The grace period, which is the maximum time that a shutdown waits for open connections.
     pub grace: Duration,
     /// The format of the events on stdout.
     pub log: LogFormat,
-    /// True if each chunk is logged as an event.
+    /// Indicates whether the server logs an event for each chunk.
     pub log_chunks: bool,
 }
 
 impl Config {
-    /// Returns the defaults of the command line for a file.
+    /// Returns the default settings for a file.
     #[must_use]
     pub fn new(file: impl Into<PathBuf>) -> Self {
         Self {
@@ -75,7 +75,7 @@ impl Config {
     }
 }
 
-/// The bytes before the file.
+/// The bytes that the server sends before the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preamble {
     /// The ten bytes `HTTP/1.1\n\n` of the original note. Browsers accept these bytes, but other
@@ -90,7 +90,7 @@ pub enum Preamble {
 /// The format of the events on stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
-    /// One readable line per event.
+    /// One line of text per event.
     Text,
     /// One JSON object per line.
     Json,

@@ -14,9 +14,9 @@ use crate::server::Server;
 use crate::stall::{self, Progress};
 use crate::text;
 
-/// The minimum time between two `data` events of a connection. With this interval, at most nine
-/// such events occur per second. With the final event, there are at most ten, which is the limit in
-/// clause 5 of the contract.
+/// The minimum time between two `data` events of a connection. With this interval, a connection
+/// logs at most nine such events per second, and one more event when the connection ends. Clause 5
+/// of the contract permits ten events per second.
 const DATA_INTERVAL: Duration = Duration::from_millis(120);
 
 impl Server {
@@ -25,7 +25,8 @@ impl Server {
         self.limit.waiters.wait_until(|| self.try_acquire()).await
     }
 
-    /// Blocks until one more connection may be accepted. Returns `None` after a shutdown request.
+    /// Blocks until one more connection may be accepted. Returns `None` if the shutdown has been
+    /// requested.
     #[must_use]
     pub fn acquire_blocking(self: &Arc<Self>) -> Option<Permit> {
         let condition = || match self.shutdown.is_requested() {
@@ -40,16 +41,16 @@ impl Server {
     }
 }
 
-/// The right to accept one connection and keep it open. Dropping the permit returns it to the
-/// server.
+/// The right to accept one connection and keep it open. Dropping the permit returns the permit to
+/// the server.
 #[derive(Debug)]
 pub struct Permit {
     server: Arc<Server>,
 }
 
 impl Permit {
-    /// Records that a client connected. `peer` is the address that `accept` returned, because after
-    /// a reset the socket no longer reports this address.
+    /// Records that a client connected. `peer` must be the address that `accept` returned, because
+    /// the socket does not report the address after a reset.
     #[must_use]
     pub fn connected(self, peer: SocketAddr) -> Connection {
         let id = self.server.connections.fetch_add(1, Ordering::Relaxed) + 1;
@@ -73,8 +74,8 @@ impl Drop for Permit {
     }
 }
 
-/// An open connection, which records its events. Dropping the connection records `disconnected`, so
-/// the socket must be dropped first.
+/// An open connection, which records its events. Dropping this value records `disconnected`, so
+/// drop the socket before this value.
 #[derive(Debug)]
 pub struct Connection {
     id: u64,
@@ -115,7 +116,7 @@ impl Connection {
         &self.server().config
     }
 
-    /// Counts bytes that the kernel accepted, and returns their number. Each partial write is
+    /// Counts `bytes` bytes that the kernel accepted, and returns `bytes`. Each partial write is
     /// counted, so that the total is correct even if a later write fails.
     pub fn record_sent(&self, bytes: usize) -> usize {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -123,7 +124,8 @@ impl Connection {
     }
 
     /// Counts data that the client sent. The first data is logged immediately. Later data is logged
-    /// at intervals, with the total number of bytes, so that no client can fill the log.
+    /// at intervals, with the number of bytes since the last event, so that a client cannot fill
+    /// the log.
     pub fn record_received(&self, bytes: &[u8]) {
         self.received.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         if bytes.is_empty() || self.server().log.is_off() {
@@ -150,7 +152,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns `TimedOut` if the client acknowledged nothing within the stall timeout.
+    /// Returns `TimedOut` if the client acknowledged no data within the stall timeout.
     pub fn check_stall<'s>(&self, socket: impl Into<SockRef<'s>>) -> io::Result<()> {
         let server = self.server();
         let sent = self.sent.load(Ordering::Relaxed);
@@ -165,15 +167,17 @@ impl Connection {
         }
     }
 
-    /// Returns the time at which the first write of a chunk starts, or `None` if chunks are not
-    /// logged. One more clock reading per chunk would make chunks of one byte 2% slower.
+    /// Returns the start time of a chunk, or `None` if chunks are not logged. In that case, the
+    /// clock is not read, because a clock reading per chunk would make chunks of one byte 2%
+    /// slower.
     #[must_use]
     pub fn chunk_started(&self) -> Option<Instant> {
         let server = self.server();
         (server.config.log_chunks && !server.log.is_off()).then(Instant::now)
     }
 
-    /// Records that the kernel accepted a whole chunk, whose first write started at `started`.
+    /// Records that the kernel accepted a whole chunk, whose first write started at `started`. Does
+    /// nothing if `started` is `None`.
     pub fn record_chunk(&self, bytes: usize, started: Option<Instant>) {
         let Some(started) = started else { return };
         let wait_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -187,12 +191,11 @@ impl Connection {
         self.server().log.record(EventKind::FileEnded { conn: self.id, bytes });
     }
 
-    /// Records that the file could not be opened, so that the preamble is the whole reply.
+    /// Records that the file could not be opened. In this case, the preamble is the whole reply.
     ///
     /// # Errors
     ///
-    /// This method never fails. It returns a `Result` so that it can replace the result of sending
-    /// the file.
+    /// This method never fails. It returns a `Result` that replaces the result of sending the file.
     pub fn record_file_failed(&self, error: &io::Error) -> io::Result<()> {
         self.record_reply_end();
         self.record_error(error);
@@ -204,8 +207,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// This method never fails. It returns a `Result` so that it can replace the result of
-    /// draining.
+    /// This method never fails. It returns a `Result` that replaces the result of draining.
     pub fn linger_expired(&self) -> io::Result<()> {
         let received = self.received.load(Ordering::Relaxed);
         let before_reply_end = self.received_before_reply_end.load(Ordering::Relaxed);
@@ -216,18 +218,18 @@ impl Connection {
 
     // ANCHOR: finish
     /// Records the result of the connection, and determines whether dropping the socket sends a FIN
-    /// or an RST. Only two kinds of clients get an RST:
+    /// or an RST. The server sends an RST to only two kinds of clients:
     ///
     /// - A client that stalled. Without a reset, the kernel would keep the unacknowledged data for
     ///   minutes.
     /// - A client that has received the whole reply and still sends data when the linger timeout
-    ///   expires. Its next data would cause a reset anyway. But if the client waits for space in
-    ///   the server's receive buffer, a FIN alone would not end that wait.
+    ///   expires. The client's next data would cause a reset anyway. However, if the client waits
+    ///   for space in the server's receive buffer, a FIN would not end this wait.
     pub fn finish<'s>(&self, result: io::Result<()>, socket: impl Into<SockRef<'s>>) {
         let socket = socket.into();
         let must_reset = match result {
             Ok(()) => self.sends_after_reply.load(Ordering::Relaxed) && self.is_complete(&socket),
-            // The error is a consequence of the server's own shutdown of the socket.
+            // The error occurred because the server itself shut down the socket.
             Err(_) if self.server().is_disconnecting() => false,
             Err(error) => {
                 self.record_error(&error);
@@ -235,8 +237,8 @@ impl Connection {
             }
         };
         if must_reset {
-            // The call fails if the connection is already closed, in which case there is nothing to
-            // reset.
+            // The call fails if the connection is already closed. In that case, a reset is not
+            // necessary.
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
     }

@@ -9,7 +9,7 @@ use crate::waiters::Waiters;
 pub(crate) struct ConnectionLimit {
     max: usize,
     available: AtomicUsize,
-    /// The waiters for a released connection.
+    /// The threads and tasks that wait until a connection is released.
     pub(crate) waiters: Waiters,
 }
 
@@ -18,13 +18,13 @@ impl ConnectionLimit {
         Self { max, available: AtomicUsize::new(max), waiters: Waiters::default() }
     }
 
-    /// Takes one connection from the limit. Returns `false` if the limit is reached.
+    /// Acquires one connection, and returns `true`. Returns `false` if the limit is reached.
     pub(crate) fn try_acquire(&self) -> bool {
         let acquire = |available: usize| available.checked_sub(1);
         self.available.fetch_update(Ordering::SeqCst, Ordering::SeqCst, acquire).is_ok()
     }
 
-    /// Returns one connection to the limit.
+    /// Releases one connection, and wakes the waiters.
     pub(crate) fn release(&self) {
         self.available.fetch_add(1, Ordering::SeqCst);
         self.waiters.notify();

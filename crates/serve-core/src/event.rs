@@ -9,9 +9,9 @@ use crate::text::{printable, push_json_string};
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    /// Microseconds since the start of the server, from a monotonic clock.
+    /// The time since the start of the server, in microseconds, from a monotonic clock.
     pub at_us: u64,
-    /// The kind of the event, and its fields.
+    /// The kind and the fields of the event.
     pub kind: EventKind,
 }
 
@@ -26,15 +26,15 @@ pub enum EventKind {
     /// A client sent `bytes` bytes, which the server received in one or several reads. The preview
     /// is escaped.
     Data { conn: u64, bytes: u64, preview: String },
-    /// The kernel accepted a whole chunk, which took `wait_us` microseconds.
+    /// The kernel accepted a whole chunk. Sending the chunk took `wait_us` microseconds.
     Chunk { conn: u64, bytes: u64, wait_us: u64 },
     /// The kernel accepted the last byte of the file. `bytes` does not include the preamble.
     FileEnded { conn: u64, bytes: u64 },
-    /// A connection failed, or (without `conn`) `accept` failed.
+    /// A connection failed. If `conn` is `None`, `accept` failed.
     Error { conn: Option<u64>, kind: ErrorKind, message: String },
     /// The last event of a connection. `sent` includes the preamble.
     Disconnected { conn: u64, sent: u64, received: u64 },
-    /// The number of events that were dropped before this event because the log was not read.
+    /// The server dropped `events` events before this event, because the log was not read.
     Dropped { events: u64 },
     /// The server accepts no more connections and waits for the open connections to end.
     Shutdown,
@@ -55,14 +55,14 @@ pub enum ErrorKind {
     FileShrank,
     /// The client acknowledged no byte within the stall timeout.
     Stalled,
-    /// The client reset the connection, or closed it before receiving the whole file.
+    /// The client reset the connection, or closed the connection before it received the whole file.
     ConnectionReset,
     /// Any other error.
     Io,
 }
 
 impl ErrorKind {
-    /// Returns the kind of an error of the file, the socket or `accept`.
+    /// Returns the kind of an error from the file, the socket or `accept`.
     #[must_use]
     pub fn of(error: &io::Error) -> Self {
         if is_out_of_descriptors(error) {
@@ -82,7 +82,7 @@ impl ErrorKind {
         }
     }
 
-    /// Returns the name of the kind in events.
+    /// Returns the name of the kind as it appears in events.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -171,7 +171,8 @@ impl EventKind {
         }
     }
 
-    /// Returns the number of the connection to which the event belongs.
+    /// Returns the number of the connection to which the event belongs, or `None` if the event does
+    /// not belong to a connection.
     #[must_use]
     pub fn conn(&self) -> Option<u64> {
         match self {

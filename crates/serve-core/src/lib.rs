@@ -1,20 +1,21 @@
 //! The code that all Highwater servers share, so that a sibling contains only the code of its
 //! approach.
 //!
-//! A server sends one file to every client. It sends a preamble, and then the file chunk by chunk,
-//! while it reads and discards what the client sends. docs/CONTRACT.md specifies this behavior.
-//! This crate implements the parts that need neither a thread nor a runtime, and it depends on no
-//! async runtime. Waits ([`Server::acquire`], [`Shutdown`]) have a blocking and an async form.
+//! A server sends one file to every client. The server first sends a preamble, and then sends the
+//! file chunk by chunk. At the same time, the server reads and discards the client's data.
+//! docs/CONTRACT.md specifies this behavior. This crate does not depend on an async runtime. Each
+//! function that waits has a blocking form and an async form, such as [`Server::acquire_blocking`]
+//! and [`Server::acquire`].
 //!
-//! One connection passes through the types of this crate as follows:
+//! A sibling uses the types of this crate for each connection in the following order:
 //!
-//! 1. [`Server::acquire`] waits for a [`Permit`], which the connection limit issues (clause 9 of
-//!    the contract).
+//! 1. [`Server::acquire`] waits until the connection limit permits one more connection, and returns
+//!    a [`Permit`] (clause 9 of the contract).
 //! 2. The sibling accepts a connection, and [`Permit::connected`] turns the permit into a
 //!    [`Connection`] (event `connected`).
-//! 3. [`Reply::open`] opens the file. The sibling sends it and records its progress in the
-//!    [`Connection`].
-//! 4. Dropping the [`Connection`] records the event `disconnected`, exactly once, and returns the
+//! 3. [`Reply::open`] opens the file. The sibling sends the reply, and records the number of bytes
+//!    sent in the [`Connection`].
+//! 4. Dropping the [`Connection`] records the event `disconnected` exactly once, and returns the
 //!    permit.
 
 mod approach;

@@ -1,28 +1,28 @@
 //! The number of connections for which the system has file descriptors.
 
 // ANCHOR: descriptors
-/// The number of descriptors per connection: its socket and its file.
+/// The number of descriptors per connection (one for the socket and one for the file).
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
 /// The number of descriptors that the server itself needs for the standard streams, the listener,
-/// the signal handler and the runtime. The largest measured number is 11, with async-std on Linux.
-/// The remaining descriptors are a reserve for descriptors that the parent process left open.
+/// the signal handler and the runtime. The largest measured number is 11 (async-std on Linux). The
+/// other nine descriptors are a reserve, because the parent process may have left descriptors open.
 const DESCRIPTORS_OF_SERVER: u64 = 20;
 // ANCHOR_END: descriptors
 
 // ANCHOR: connections_max
 /// Raises the limit on open descriptors as far as possible, and returns the number of connections
-/// for which it suffices.
+/// that the limit permits.
 #[cfg(unix)]
 pub(crate) fn connections_max() -> usize {
-    // If the limit cannot be read, the server starts anyway. It survives `EMFILE` (clause 9 of the
-    // contract).
+    // The server starts even if the limit cannot be read, because the server survives `EMFILE`
+    // (clause 9 of the contract).
     let descriptors = rlimit::increase_nofile_limit(u64::MAX).unwrap_or(u64::MAX);
     connections_for(descriptors)
 }
 // ANCHOR_END: connections_max
 
-/// Returns the maximum of `usize`, because Windows has no limit on descriptors.
+/// Returns the maximum value of `usize`, because Windows has no limit on descriptors.
 #[cfg(not(unix))]
 pub(crate) fn connections_max() -> usize {
     usize::MAX

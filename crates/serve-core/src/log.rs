@@ -16,15 +16,14 @@ use std::time::{Duration, Instant};
 use crate::config::LogFormat;
 use crate::event::{Event, EventKind};
 
-/// The maximum number of events in the queue. An event needs about 200 bytes. The event itself has
-/// 88 bytes, and a preview or a message needs the other bytes. Therefore, the queue needs at most
-/// about 3 MB.
+/// The maximum number of events in the queue. An event needs about 200 bytes, including its preview
+/// or message. Therefore, the queue needs at most about 3 MB.
 const QUEUE_EVENTS_MAX: usize = 16_384;
 
 /// The time for which the writer collects events after a write. One write per batch needs less CPU
-/// time than a wakeup and a write per event. At 10,000 connections per second, an interval of 2 ms
-/// costs 5% more CPU time than no log, and an interval of 10 ms costs almost nothing. A delay of 10
-/// ms is not noticeable.
+/// time than a wakeup and a write per event. At 10,000 connections per second, a log with an
+/// interval of 2 ms needs 5% more CPU time than no log. A log with an interval of 10 ms needs
+/// almost no additional CPU time. Users do not notice a delay of 10 ms.
 const BATCH_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The time limit for each write while [`EventLog::finish`] waits.
@@ -35,7 +34,7 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 /// could take too long to complete.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
 
-/// The event log of a server. Events are in the order in which they happened.
+/// The event log of a server. Events are in the order in which they were recorded.
 #[derive(Debug)]
 pub struct EventLog {
     started: Instant,
@@ -70,7 +69,7 @@ struct Queue {
 struct QueueState {
     /// The events that the writer has not yet taken.
     events: Vec<Event>,
-    /// The number of events that were dropped since the last event `dropped`.
+    /// The number of events that were dropped since the last `dropped` event.
     dropped: u64,
     phase: Phase,
 }
@@ -111,8 +110,9 @@ impl EventLog {
         Self { started: Instant::now(), sink: Sink::Memory(Memory::default()) }
     }
 
-    /// Returns a log that keeps all events in memory, for tests that check the state when an event
-    /// is recorded. The log calls `observer` for each event, on the thread that records the event.
+    /// Returns a log that keeps all events in memory, for tests that check the state of the process
+    /// when an event is recorded. The log calls `observer` for each event, on the thread that
+    /// records the event.
     #[must_use]
     pub fn memory_with_observer(observer: fn(&Event)) -> Self {
         let memory = Memory { observer: Some(observer), ..Memory::default() };
@@ -147,7 +147,7 @@ impl EventLog {
                 memory.added.notify_all();
             }
             Sink::Writer(queue) => {
-                // The time is read while the lock is held, so that the times of the lines never
+                // The time is read while the lock is held, so that the times in the log never
                 // decrease.
                 let mut state = lock(&queue.state);
                 let at_us = micros_since(self.started);
@@ -165,7 +165,7 @@ impl EventLog {
         }
     }
 
-    /// Returns whether events are discarded, so that the caller does not have to create them.
+    /// Returns whether the log discards all events. If so, the caller does not have to create them.
     pub(crate) fn is_off(&self) -> bool {
         matches!(self.sink, Sink::Off)
     }
@@ -188,7 +188,7 @@ impl EventLog {
         }
     }
 
-    /// Returns the events in a [`memory`](Self::memory) log. Returns no events for other logs.
+    /// Returns the events in a [`memory`](Self::memory) log, or an empty vector for other logs.
     #[must_use]
     pub fn events(&self) -> Vec<Event> {
         match &self.sink {
@@ -198,7 +198,7 @@ impl EventLog {
     }
 
     /// Waits until the events in a [`memory`](Self::memory) log meet a condition. Returns `false`
-    /// if `timeout` expires first.
+    /// if the events do not meet the condition within `timeout`.
     #[must_use]
     pub fn wait_until(&self, timeout: Duration, condition: impl Fn(&[Event]) -> bool) -> bool {
         let Sink::Memory(memory) = &self.sink else { return false };
@@ -216,7 +216,7 @@ fn micros_since(started: Instant) -> u64 {
 }
 
 /// Locks a mutex even if a thread panicked while it held the lock, so that the log continues to
-/// work. The data is always valid.
+/// work. The data is valid even after a panic.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -262,8 +262,9 @@ fn write_events(
     queue.changed.notify_all();
 }
 
-/// Writes all bytes and flushes the writer. Another program that shares stdout can make it
-/// non-blocking. In that case, a write to a full pipe returns `WouldBlock`, and is repeated.
+/// Writes all bytes and flushes the writer. Another program that shares stdout can make stdout
+/// non-blocking. In that case, a write to a full pipe returns `WouldBlock`, and this function
+/// repeats the write.
 fn write_and_flush(
     writer: &mut impl Write,
     mut bytes: &[u8],
@@ -311,7 +312,7 @@ mod tests {
     fn a_full_non_blocking_stdout_loses_no_data() {
         let mut accepted: Vec<u8> = Vec::new();
         let mut is_full = false;
-        // Rejects every second write, and accepts at most three bytes of each other write.
+        // Rejects every second write. Accepts at most three bytes of each of the other writes.
         let mut writer = WriteFn(|bytes: &[u8]| {
             is_full = !is_full;
             if is_full {

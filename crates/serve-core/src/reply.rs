@@ -13,22 +13,22 @@ use crate::server::Server;
 /// The reply to one client.
 #[derive(Debug)]
 pub struct Reply {
-    /// The bytes before the file.
+    /// The bytes that the server sends before the file.
     pub preamble: Vec<u8>,
     /// The file, or the error from opening it. The `http` preamble reports this error.
     pub body: io::Result<Body>,
 }
 
 impl Reply {
-    /// Opens the configured file, regardless of what the client sent. The call blocks. With a slow
-    /// disk, the call would block a worker thread for too long.
+    /// Opens the configured file, regardless of what the client sent. This call may wait for a
+    /// disk, so an async task must not make the call on a worker thread.
     #[must_use]
     pub fn open(server: &Server) -> Self {
         Self::with_body(&server.config, Body::open(&server.config.file))
     }
 
     /// Opens the configured file without disk access. Returns `None` if opening the file might
-    /// require disk access, or if it fails. In both cases, call [`open`](Self::open).
+    /// require disk access, or if opening the file fails. In both cases, call [`open`](Self::open).
     #[must_use]
     pub fn open_cached(server: &Server) -> Option<Self> {
         let body = server.reads_page_cache.then(|| Body::open_cached(&server.config.file))??;
@@ -42,7 +42,7 @@ impl Reply {
     ///
     /// # Errors
     ///
-    /// Returns the error of a write, except `WouldBlock`.
+    /// Returns an error from the write, except `WouldBlock`.
     pub fn send_preamble<'s>(&self, to: impl Into<SockRef<'s>>) -> io::Result<usize> {
         send_more(&to.into(), &self.preamble)
     }

@@ -9,14 +9,14 @@ use std::sync::OnceLock;
 
 use socket2::SockRef;
 
-/// The maximum number of bytes that one `sendfile` call moves (1 MiB). This maximum limits the time
-/// for which one call occupies a worker thread, regardless of the chunk size.
+/// The maximum number of bytes that one `sendfile` call copies (1 MiB). This maximum limits the
+/// time for which one call occupies a worker thread, regardless of the chunk size.
 #[cfg(target_os = "linux")]
 const SENDFILE_BYTES_MAX: usize = 1 << 20;
 
-/// A hook with which a test forces partial writes. The function receives the number of bytes
-/// offered. It returns the number of bytes that the kernel may accept, or an error such as
-/// `WouldBlock`. The hook applies to all sends of the process, so a test that sets it needs a
+/// A hook with which a test forces partial writes. The function receives the number of offered
+/// bytes. It returns the number of bytes that the kernel may accept, or an error such as
+/// `WouldBlock`. The hook applies to all sends of the process, so a test that sets the hook needs a
 /// separate process.
 #[doc(hidden)]
 pub static SEND_LIMIT: OnceLock<fn(usize) -> io::Result<usize>> = OnceLock::new();
@@ -29,7 +29,7 @@ fn limited(bytes: usize) -> io::Result<usize> {
 ///
 /// # Errors
 ///
-/// Returns the errors of `send`. On a non-blocking socket, `WouldBlock` means that the send buffer
+/// Returns an error from `send`. On a non-blocking socket, `WouldBlock` means that the send buffer
 /// is full.
 pub fn send<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usize> {
     to.into().send(&bytes[..limited(bytes.len())?])
@@ -37,8 +37,8 @@ pub fn send<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usize> {
 
 // ANCHOR: send_more
 /// Sends bytes and announces that more data follows immediately (`MSG_MORE` on Linux), so that the
-/// bytes share a TCP segment with that data. Returns how many bytes the kernel accepted, which is 0
-/// if the send buffer is full.
+/// bytes share a TCP segment with that data. Returns the number of bytes that the kernel accepted,
+/// which is 0 if the send buffer is full.
 pub(crate) fn send_more(to: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     const FLAGS: i32 = libc::MSG_MORE | libc::MSG_NOSIGNAL;
@@ -56,8 +56,8 @@ pub(crate) fn send_more(to: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize> {
 // ANCHOR_END: send_more
 
 // ANCHOR: sendfile
-/// Lets the kernel copy up to `bytes` bytes from the file's current position to a socket. Returns
-/// how many bytes it copied. The file's position advances by this number, as it does in a read.
+/// Copies up to `bytes` bytes in the kernel, from the file's current position to a socket. Returns
+/// the number of bytes copied. The file's position advances by this number.
 #[cfg(target_os = "linux")]
 pub(crate) fn sendfile(to: &SockRef<'_>, from: &File, bytes: usize) -> io::Result<usize> {
     let bytes = limited(bytes.min(SENDFILE_BYTES_MAX))?;

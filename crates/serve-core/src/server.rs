@@ -24,12 +24,12 @@ pub struct Server {
     pub log: EventLog,
     /// The shutdown request. To request the shutdown, call [`Server::shut_down`].
     pub shutdown: Shutdown,
-    /// True if the operating system reports how much data has been acknowledged, which only Linux
-    /// does. A test can set this field to false to run the code for other systems.
+    /// Indicates whether the operating system reports the number of acknowledged bytes. Only Linux
+    /// reports this number. A test can set this field to `false` to run the code for other systems.
     pub reports_acknowledgements: bool,
-    /// True if the server tries to read files from the page cache before it blocks a thread to read
-    /// them. Only Linux supports such reads. A test or a benchmark can set this field to false to
-    /// run the code for other systems.
+    /// Indicates whether the server tries to read files from the page cache before it reads them on
+    /// a thread that may block. Only Linux supports reads that return only cached data. A test or a
+    /// benchmark can set this field to `false` to run the code for other systems.
     pub reads_page_cache: bool,
     pub(crate) limit: ConnectionLimit,
     /// The number of connections that have been accepted so far.
@@ -38,7 +38,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// Returns a server without a listener, which is passed to [`crate::Approach::run`].
+    /// Returns a server without a listener. The listener is a separate argument of
+    /// [`crate::Approach::run`].
     #[must_use]
     pub fn new(config: Config, log: EventLog) -> Self {
         Self {
@@ -53,11 +54,11 @@ impl Server {
         }
     }
 
-    /// Requests the shutdown. The server accepts no more connections, and the open connections have
-    /// the grace period to complete.
+    /// Requests the shutdown. After the request, the server accepts no more connections, and waits
+    /// for the open connections until the grace period is over.
     pub fn shut_down(&self) {
-        // The event is recorded first, because a thread that waits for the request may finish the
-        // log.
+        // The event is recorded before the request, because a thread that waits for the request may
+        // finish the log.
         self.shutdown.request(|| self.log.record(EventKind::Shutdown));
         self.limit.waiters.notify();
     }
@@ -67,9 +68,9 @@ impl Server {
         self.limit.waiters.block_until(timeout, || self.limit.is_idle().then_some(()));
     }
 
-    /// Records that the grace period is over. If a connection fails afterwards, the server itself
-    /// has ended the connection, and logs no `error`. An approach calls this method before it shuts
-    /// down the sockets of its connections.
+    /// Records that the grace period is over. If a connection fails after this call, the server
+    /// itself has ended the connection. In that case, the server does not log an `error`. An
+    /// approach calls this method before it shuts down the sockets of its connections.
     pub fn disconnect_all(&self) {
         self.is_disconnecting.store(true, Ordering::SeqCst);
     }
@@ -79,10 +80,9 @@ impl Server {
     }
 
     // ANCHOR: accept_failed
-    /// Decides how to continue after `accept` failed. Returns `None` if the error concerns one
-    /// connection that is already gone, so that the next `accept` may follow immediately. Otherwise
-    /// the error is likely to persist: logs it, and returns how long to wait before the next
-    /// `accept`.
+    /// Handles an error from `accept`. Returns `None` if the error affects only one connection, so
+    /// that the caller can call `accept` again immediately. Any other error is likely to persist.
+    /// In that case, logs the error, and returns the pause before the next call of `accept`.
     pub fn accept_failed(&self, error: &io::Error) -> Option<Duration> {
         if is_connection_error(error) {
             return None;
@@ -94,8 +94,8 @@ impl Server {
     // ANCHOR_END: accept_failed
 }
 
-/// Returns whether an error of `accept` affects only the connection that `accept` would have
-/// returned. Linux also reports network errors that were pending on that connection (accept(2),
+/// Returns whether an error from `accept` affects only the connection that `accept` would have
+/// returned. On Linux, `accept` also reports pending network errors of that connection (accept(2),
 /// "Error handling").
 fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{

@@ -14,7 +14,8 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// Requests the shutdown. The first call runs `before` before any waiter sees the request.
+    /// Requests the shutdown. The first call runs `before`, makes the request visible, and wakes
+    /// the waiters. Later calls have no effect.
     pub(crate) fn request(&self, before: impl FnOnce()) {
         if !self.is_announced.swap(true, Ordering::SeqCst) {
             before();
@@ -23,7 +24,7 @@ impl Shutdown {
         }
     }
 
-    /// Returns whether the shutdown is requested.
+    /// Returns whether the shutdown has been requested.
     #[must_use]
     pub fn is_requested(&self) -> bool {
         self.is_requested.load(Ordering::SeqCst)
@@ -39,7 +40,7 @@ impl Shutdown {
         self.wait_timeout(Duration::MAX);
     }
 
-    /// Blocks for `pause`, or until the shutdown is requested.
+    /// Blocks until `pause` has passed or the shutdown is requested.
     pub fn wait_timeout(&self, pause: Duration) {
         self.waiters.block_until(pause, || self.is_requested().then_some(()));
     }

@@ -1,5 +1,5 @@
-//! Handles SIGINT (Ctrl-C) and SIGTERM. The first signal shuts the server down, and the second one
-//! ends the process.
+//! Handles `SIGINT` (Ctrl-C) and `SIGTERM`. The first signal shuts the server down, and the second
+//! signal ends the process.
 
 use std::io;
 use std::process;
@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use crate::server::Server;
 
-/// The exit code that a shell reports for a program that Ctrl-C ended. It is 128 plus the number of
-/// SIGINT.
+/// The exit code that a shell reports for a program that Ctrl-C ended, which is 128 plus the number
+/// of `SIGINT` (2).
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// Installs a signal handler. The first SIGINT or SIGTERM (on Windows, Ctrl-C) shuts the server
-/// down. At the second signal, the process exits immediately.
+/// Installs a signal handler. The first `SIGINT` or `SIGTERM` (on Windows, the first Ctrl-C) shuts
+/// the server down. After the second signal, the process exits immediately.
 #[cfg(unix)]
 pub(crate) fn shut_down_on_signal(server: Arc<Server>) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};

@@ -1,16 +1,16 @@
 //! Detects clients that no longer acknowledge data (clause 8 of the contract).
 //!
 //! A full send buffer does not prove that a client is stalled. Linux reports a socket as writable
-//! only when about a third of its send buffer is free, which takes minutes with a slow client. Only
-//! acknowledgments show the client's progress.
+//! only when about a third of its send buffer is free. With a slow client, this can take minutes.
+//! Only acknowledgments show the client's progress.
 //!
 //! The socket option `TCP_USER_TIMEOUT` seems to suit this purpose, but on Linux 6.18 it has two
 //! problems:
 //!
-//! - The option also disconnects slow clients that have a small window. Its clock starts at the
-//!   first zero window and continues while bytes arrive.
-//! - The timeout never expires for a client that keeps sending. Each of the client's segments
-//!   postpones the window probe.
+//! - The option also disconnects slow clients that have a small window. The timer of the option
+//!   starts at the first zero window, and continues to run while the client receives bytes.
+//! - The timeout never expires for a client that keeps sending, because each of the client's
+//!   segments postpones the window probe.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -20,7 +20,8 @@ use socket2::SockRef;
 /// The number of times that a connection is checked within the stall timeout.
 const CHECKS_PER_TIMEOUT: u32 = 8;
 
-/// True if the operating system reports the number of bytes that have not been acknowledged yet.
+/// Indicates whether the operating system reports the number of bytes that have not been
+/// acknowledged yet.
 pub(crate) const REPORTS_ACKNOWLEDGEMENTS: bool =
     cfg!(any(target_os = "linux", target_os = "android"));
 
@@ -37,10 +38,10 @@ impl Progress {
     }
 
     // ANCHOR: is_stalled
-    /// Returns true if the client acknowledged nothing within the timeout. If the operating system
-    /// does not report how many bytes are `unacknowledged`, progress is measured in bytes that the
-    /// kernel accepted. In that case, a client is also considered stalled if the disk returns no
-    /// data for that long.
+    /// Returns whether the client acknowledged no data within the timeout. `unacknowledged` is
+    /// `None` if the operating system does not report this number. In that case, progress is
+    /// measured in bytes that the kernel accepted, and a client is also considered stalled if the
+    /// disk returns no data within the timeout.
     pub(crate) fn is_stalled(
         &mut self,
         sent: u64,
@@ -139,8 +140,7 @@ mod tests {
             let unacknowledged = unacknowledged_bytes(&SockRef::from(&stream)).unwrap();
             progress.is_stalled(sent, Some(unacknowledged), timeout)
         };
-        // The first check detects progress, because some bytes were acknowledged since the
-        // beginning.
+        // The first check detects progress, because the client has already acknowledged some bytes.
         assert!(!is_stalled(&mut progress, Duration::MAX));
         assert!(is_stalled(&mut progress, Duration::ZERO));
         let mut received = vec![0; sent as usize];

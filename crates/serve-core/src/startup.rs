@@ -29,14 +29,14 @@ const EXIT_USAGE: u8 = 2;
 const LAN_URLS_MAX: usize = 2;
 
 /// Runs a sibling's program with the arguments of the process. Returns exit code 0 after a
-/// shutdown, and 2 if the server cannot start.
+/// shutdown, or 2 if the server cannot start.
 #[must_use]
 pub fn main(approach: &Approach) -> ExitCode {
     main_with_args(approach, env::args_os())
 }
 
-/// Runs a sibling's program with these arguments (see [`main`]). The first argument is the name of
-/// the program.
+/// Runs a sibling's program with the given arguments (see [`main`]). The first argument is the name
+/// of the program.
 #[must_use]
 pub fn main_with_args(approach: &Approach, args: impl Iterator<Item = OsString>) -> ExitCode {
     match run(approach, args) {
@@ -54,7 +54,7 @@ fn run(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), 
     let config = match cli::parse(approach, connections_max.max(1), args)? {
         Request::Serve(config) => config,
         Request::Print(text) => {
-            // The output may be a pipe to a pager that is already closed.
+            // An error is ignored, because stdout may be a pipe to a program that has ended.
             let _ = io::stdout().write_all(text.as_bytes());
             return Ok(());
         }

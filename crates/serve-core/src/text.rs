@@ -1,4 +1,4 @@
-//! Functions that make text from outside the server safe to print.
+//! Functions that escape text, so that the text is safe to print.
 
 use std::fmt::Write;
 
@@ -7,7 +7,8 @@ const PREVIEW_CHARS_MAX: usize = 80;
 
 /// Returns a preview of the data that a client sent. The preview has at most 80 characters.
 /// Printable ASCII is unchanged. Other bytes are escaped as in a Rust byte string (`\r`, `\x1b`),
-/// so that a client cannot control a terminal or forge a log line. An escape is never truncated.
+/// so that a client cannot control a terminal or forge a log line. An escape sequence is never
+/// truncated.
 pub(crate) fn preview(bytes: &[u8]) -> String {
     let mut preview = String::new();
     for &byte in bytes.iter().take(PREVIEW_CHARS_MAX) {
@@ -33,7 +34,7 @@ pub(crate) fn printable(text: &str) -> String {
     printable
 }
 
-/// Appends `text` as a JSON string, with its quotes.
+/// Appends `text` to `out` as a JSON string in quotation marks.
 pub(crate) fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
@@ -64,7 +65,8 @@ mod tests {
     #[test]
     fn a_preview_has_at_most_80_characters_and_no_truncated_escape() {
         assert_eq!(preview(&[b'a'; 1000]), "a".repeat(80));
-        // 19 escapes have 76 characters. After three letters, another escape does not fit.
+        // 19 escape sequences have 76 characters. After three more letters, there is no space for
+        // another escape sequence.
         let mut bytes = vec![0; 19];
         bytes.extend(b"abc\0");
         assert_eq!(preview(&bytes), format!("{}abc", "\\x00".repeat(19)));

@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-/// The time that a task may run before it yields. It is long enough that yielding has no
-/// measurable cost, and short enough that other clients notice no delay.
+/// The time that a task may run before it yields. With 1 ms, yielding has no measurable cost, and
+/// other clients do not notice a delay.
 const TIME_SLICE: Duration = Duration::from_millis(1);
 
-/// The time slice of a task on a worker thread. If a client keeps up with the server, its task
-/// never waits. The task must yield, or no other task would run on that thread.
+/// The time slice of a task on a worker thread. If a client keeps up with the server, the client's
+/// task never waits. Such a task must yield, because otherwise no other task could run on the
+/// thread.
 #[derive(Debug)]
 pub struct TimeSlice {
     started: Instant,
@@ -21,7 +22,7 @@ impl TimeSlice {
     }
 
     // ANCHOR: time_slice
-    /// Returns true if the task has run for 1 ms and must yield. This starts the next time slice.
+    /// Returns whether the task has run for 1 ms and must yield. If so, starts the next time slice.
     #[must_use]
     pub fn is_expired(&mut self) -> bool {
         let now = Instant::now();

@@ -2,8 +2,9 @@
 //!
 //! smol is a set of small crates. An [`Executor`] runs its tasks on the threads that call its
 //! method `run`, and dropping the executor drops its tasks. [`Async`] makes a std socket
-//! asynchronous. A call suspends the task until the reactor reports that the socket is ready. smol
-//! does not limit how long a task may run, so a task that never waits must yield.
+//! asynchronous. An operation on the socket suspends the task until the reactor reports that the
+//! socket is ready. smol does not limit how long a task may run, so a task that never waits must
+//! yield.
 //!
 //! Run `cargo run -p serve-smol` and open <http://localhost:4000/> in a browser.
 
@@ -24,14 +25,14 @@ use smol::{Async, Executor, Timer, block_on, unblock};
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
     name: "smol",
-    summary: "smol, one task per connection on an executor of its own",
+    summary: "smol, one task per connection on an executor that the server owns",
     has_workers: true,
     max_connections: 10_000,
     run,
 };
 
 // ANCHOR: run
-/// Serves until the shutdown (see [`Approach::run`]).
+/// Serves clients until the shutdown (see [`Approach::run`]).
 ///
 /// # Errors
 ///
@@ -140,7 +141,7 @@ async fn send_copied(conn: &Connection, stream: &Async<TcpStream>, body: Body) -
         let started = conn.chunk_started();
         while chunks.remaining() > 0 {
             // If the send buffer is full, `send` returns `WouldBlock`. In that case, the rest of
-            // the piece is dropped before the wait, and read again after it.
+            // the piece is dropped before the wait, and read again after the wait.
             // ANCHOR: piece
             let write = stream.write_with(|stream| {
                 let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
@@ -227,7 +228,7 @@ async fn drain(conn: &Connection, mut stream: &Async<TcpStream>) -> io::Result<(
 // ANCHOR_END: drain
 
 // ANCHOR: timeout
-/// Waits for a future, but at most for `limit`. smol provides the parts: a timer, and `or`, which
+/// Waits for a future, but at most for `limit`. The function combines a timer with `or`, which
 /// returns the output of the future that completes first.
 async fn timeout<T>(limit: Duration, work: impl Future<Output = T>) -> Result<T, Instant> {
     or(async { Ok(work.await) }, async { Err(Timer::after(limit).await) }).await

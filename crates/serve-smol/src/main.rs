@@ -1,4 +1,4 @@
-//! The program of this sibling. The documentation of the library describes the approach.
+//! The program of this sibling. The library's documentation describes the approach.
 
 fn main() -> std::process::ExitCode {
     serve_core::main(&serve_smol::APPROACH)

@@ -1,10 +1,10 @@
 //! The file server in blocking std, with one thread per connection.
 //!
-//! The kernel schedules the threads, and the code reads from top to bottom. A thread that waits in
+//! The kernel schedules the threads, so each thread runs sequential code. A thread that waits in
 //! `write` cannot read. Therefore, a connection that writes for longer than 10 ms starts a second
-//! thread, which reads what the client sends. Each connection needs at least one thread with a
-//! stack of its own, so the connection limit is lower than in the other siblings. A thread cannot
-//! be canceled. The server can only shut down the socket that the thread waits for.
+//! thread, which reads the client's data. Each thread needs a stack, so the default connection
+//! limit is lower than in the other siblings. A thread cannot be canceled. To end a thread, the
+//! server shuts down the socket that the thread waits for.
 //!
 //! Run `cargo run -p serve-std` and open <http://localhost:4000/> in a browser.
 
@@ -30,12 +30,12 @@ pub const APPROACH: Approach = Approach {
 };
 
 // ANCHOR: run
-/// Serves until the shutdown (see [`Approach::run`]).
+/// Serves clients until the shutdown (see [`Approach::run`]).
 ///
 /// # Errors
 ///
-/// Returns an error if no file descriptor is left for waking `accept`, or if the thread that
-/// accepts connections cannot be started.
+/// Returns an error if no file descriptor is left for the function that wakes `accept`, or if the
+/// thread that accepts connections cannot be started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let wake_accept = accept_waker(&listener)?;
     let streams = OpenStreams::default();
@@ -47,7 +47,7 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
         wake_accept();
         // ANCHOR: stop
         server.wait_until_idle(server.config.grace);
-        // Shutting down a socket wakes the threads that wait for it. The scope joins those threads.
+        // A shutdown wakes the threads that wait for the socket. The scope joins these threads.
         server.disconnect_all();
         streams.shut_down();
         // ANCHOR_END: stop
@@ -94,7 +94,7 @@ fn accept_loop<'scope>(
 fn handle_connection(stream: Arc<TcpStream>, conn: Arc<Connection>) {
     let result = serve(&conn, &stream);
     conn.finish(result, &*stream);
-    // Close the socket first, because dropping `conn` logs `disconnected`.
+    // Close the socket before `conn` is dropped, because dropping `conn` logs `disconnected`.
     drop(stream);
 }
 
@@ -191,7 +191,7 @@ fn send_zero_copy(
 // ANCHOR_END: zero_copy
 
 // ANCHOR: drain
-/// Drains until EOF or the deadline.
+/// Drains the socket until EOF or until the deadline.
 fn drain(conn: &Connection, mut stream: &TcpStream, deadline: Option<Instant>) -> io::Result<()> {
     let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {

@@ -1,5 +1,5 @@
-//! The parts that a runtime would provide. They start and end threads, and read in one thread while
-//! another thread writes.
+//! Functions and types that manage threads, because std has no runtime. They start and end threads,
+//! and read in one thread while another thread writes.
 
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind};
@@ -20,11 +20,11 @@ use crate::drain;
 const STACK_BYTES: usize = 128 * 1024;
 
 /// The time that a connection writes before its reader thread starts. If the kernel accepts the
-/// whole reply sooner, the first thread reads the client's data afterwards, and no second thread is
-/// necessary.
+/// whole reply within this time, no second thread is necessary. In that case, the first thread
+/// reads the client's data after the reply.
 const READER_DELAY: Duration = Duration::from_millis(10);
 
-/// Starts a thread with a small stack, which the scope joins.
+/// Starts a thread with a small stack. The scope joins the thread.
 pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
@@ -41,7 +41,7 @@ pub(crate) fn is_timeout(error: &io::Error) -> bool {
 
 /// Configures a socket so that dropping it resets the connection.
 pub(crate) fn reset_on_close(stream: &TcpStream) {
-    // The call fails if the connection is already closed, in which case there is nothing to reset.
+    // The call fails if the connection is already closed. In that case, a reset is not necessary.
     let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() +
     Ok(move || drop(SockRef::from(&listener).shutdown(Shutdown::Both)))
 }
 
-/// Returns a function that ends a blocking `accept`. Other systems do not support `shutdown` on a
-/// listener, so the function connects to the listener.
+/// Returns a function that ends a blocking `accept`. Systems other than Linux do not support
+/// `shutdown` on a listener, so the function connects to the listener.
 #[cfg(not(target_os = "linux"))]
 pub(crate) fn accept_waker(listener: &TcpListener) -> io::Result<impl FnOnce() + use<>> {
     use socket2::{Domain, Socket, Type};
@@ -80,7 +80,7 @@ pub(crate) struct ReaderThread<'scope, 'env> {
     conn: &'scope Connection,
     stream: &'scope TcpStream,
     due_at: Instant,
-    /// Receives the result of the thread. The cell is empty until the thread has been started.
+    /// The receiver for the result of the thread. The cell is empty until the thread starts.
     result: OnceCell<Receiver<io::Result<()>>>,
 }
 
@@ -111,8 +111,9 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
     }
     // ANCHOR_END: start_if_due
 
-    /// Drains until EOF or the linger timeout. If the reader thread has been started, that thread
-    /// drains the socket. If not, the calling thread drains the socket.
+    /// Drains the socket until EOF or until the linger timeout expires. If the reader thread has
+    /// been started, the reader thread drains the socket. If not, the calling thread drains the
+    /// socket.
     pub(crate) fn drain(&self, linger: Duration) -> io::Result<()> {
         match self.result.get() {
             Some(result) => {
@@ -126,13 +127,14 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
 impl Drop for ReaderThread<'_, '_> {
     fn drop(&mut self) {
         if self.result.get().is_some() {
-            // Wakes the thread if it is still reading.
+            // If the reader thread is still reading, this call wakes the thread.
             let _ = self.stream.shutdown(Shutdown::Both);
         }
     }
 }
 
-/// The sockets of all connections. A thread cannot be canceled, but its socket can be shut down.
+/// The sockets of all open connections. A thread cannot be canceled, but its socket can be shut
+/// down.
 #[derive(Default)]
 pub(crate) struct OpenStreams(Mutex<Vec<Weak<TcpStream>>>);
 

@@ -30,19 +30,19 @@ pub const APPROACH: Approach = Approach {
 };
 
 // ANCHOR: run
-/// Serves until the shutdown (see [`Approach::run`]).
+/// Serves clients until the shutdown (see [`Approach::run`]).
 ///
 /// # Errors
 ///
-/// Returns an error if the runtime cannot be built because no file descriptor is left or a thread
-/// cannot be started.
+/// Returns an error if no file descriptor is left for the runtime, or if a thread cannot be
+/// started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     // ANCHOR: start
     let workers = server.config.workers;
     let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
     // ANCHOR_END: start
-    // The accept loop runs in a task, too. A worker thread keeps the tasks that it spawns, whereas
-    // the current thread would have to pass each new task to a worker thread.
+    // The accept loop runs in a task, because a worker thread keeps the tasks that it spawns. The
+    // current thread would have to pass each new task to a worker thread.
     runtime.block_on(runtime.spawn(async move {
         let mut connections = JoinSet::new();
         tokio::select! {
@@ -82,7 +82,7 @@ async fn accept_loop(
                 }
             }
         }
-        // The set keeps a finished task until the task is joined.
+        // The `JoinSet` keeps a finished task until the task is joined.
         while connections.try_join_next().is_some() {}
     }
 }
@@ -136,13 +136,13 @@ async fn send_file(conn: &Connection, stream: &mut tcp::WriteHalf<'_>) -> io::Re
 // ANCHOR: copy
 async fn send_copied(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<u64> {
     let mut chunks = ChunkReader::new(body, conn.server());
-    // `try_io` does not consume Tokio's cooperative budget.
+    // `try_io` does not consume Tokio's cooperative budget, so this function must yield.
     let mut time_slice = TimeSlice::new();
     while let Some(chunk_bytes) = chunks.next_chunk() {
         let started = conn.chunk_started();
         while chunks.remaining() > 0 {
             // If the send buffer is full, `send` returns `WouldBlock`. In that case, the rest of
-            // the piece is dropped before the wait, and read again after it. With a `timeout`
+            // the piece is dropped before the wait, and read again after the wait. With a `timeout`
             // around each write, chunks of one byte would be 15% to 20% slower.
             // ANCHOR: piece
             let result = stream.try_io(Interest::WRITABLE, || {

@@ -6,7 +6,7 @@ use std::io;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Receives Ctrl-C (SIGINT) and, on Unix, SIGTERM.
+/// Receives Ctrl-C (SIGINT), and on Unix also SIGTERM.
 pub struct Signals {
     #[cfg(unix)]
     interrupt: Signal,

@@ -27,7 +27,6 @@ fn main() {
     });
     executor.run();
     // ANCHOR_END: main
-    println!("no task is left");
 }
 
 // ANCHOR: sleep

@@ -1,4 +1,4 @@
-//! Runs a client that sends before it reads, with servers that have one or two threads per
+//! Runs a client that sends data before it reads, with servers that use one or two threads per
 //! connection (lesson 03).
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
@@ -52,7 +52,7 @@ fn two_threads(stream: &TcpStream, path: &str) -> io::Result<()> {
 }
 // ANCHOR_END: two_threads
 
-/// Runs a client that uploads before it reads, and describes the result.
+/// Runs a client that uploads data before it reads, and describes the result.
 fn upload(handle: Handle, path: String) -> io::Result<String> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let mut client = TcpStream::connect(listener.local_addr()?)?;

@@ -1,4 +1,4 @@
-//! The server of exercise 03, and the first two steps toward the server in std (lesson 03).
+//! The server of exercise 03, and the first two steps toward the std sibling (lesson 03).
 #![allow(clippy::print_stdout, reason = "the output of an example is its purpose")]
 
 use std::fs::File;

@@ -38,8 +38,8 @@ program could not run.";
 pub struct Args {
     /// Servers, separated by commas [default: all]
     ///
-    /// The names are node, std, tokio, async-std and smol. Each of the last four can have
-    /// the suffix -zero-copy.
+    /// The names are node, std, tokio, async-std and smol. The names std, tokio, async-std and smol
+    /// can have the suffix -zero-copy.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = PossibleValuesParser::new(participants().map(|it| it.name)))]
     server: Vec<String>,
@@ -59,11 +59,11 @@ pub struct Args {
     #[arg(long)]
     no_strace: bool,
 
-    /// Do not measure memory with non-reading clients
+    /// Skip the measurements with non-reading clients
     #[arg(long, alias = "no-held")]
     skip_non_reading: bool,
 
-    /// File to write the values to
+    /// File for the values
     ///
     /// The default is target/measure/footprint.json.
     #[arg(long, value_name = "FILE")]
@@ -75,7 +75,7 @@ fn participants() -> impl Iterator<Item = Participant> {
     Participant::all().into_iter().filter(Participant::has_chunk_size)
 }
 
-/// The description of a measurement, and the function that takes it.
+/// A measurement. The fields are its description, and the function that measures the values.
 type Step = (String, Box<dyn Fn(&mut Footprints) -> io::Result<Vec<Measurement>>>);
 
 pub fn run(args: Args) -> anyhow::Result<bool> {
@@ -86,7 +86,8 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
     let mut problems: Vec<String> =
         no_strace.iter().map(|why| format!("system calls are not counted: {why}")).collect();
     problems.iter().for_each(note);
-    // The files must be on a disk, because some in-memory file systems do not support `RWF_NOWAIT`.
+    // The files that the servers send must be on a disk, because some in-memory file systems do not
+    // support `RWF_NOWAIT`.
     let folder = records::target_folder().join("measure");
     let footprints =
         Footprints::new(env::current_exe()?, &folder, args.job_time, no_strace.is_none());

@@ -54,8 +54,8 @@ pub struct Args {
 
     /// Maximum number of open connections [default: 1]
     ///
-    /// With --rate, the default is the file descriptor limit, so that this maximum
-    /// does not delay connections.
+    /// With --rate, the default is the file descriptor limit, so that no connection has to wait
+    /// until another one ends.
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..))]
     #[arg(help_heading = "Amount")]
     connections: Option<u64>,
@@ -65,18 +65,18 @@ pub struct Args {
     #[arg(conflicts_with_all = ["duration", "hold"], help_heading = "Amount")]
     total: Option<u64>,
 
-    /// Time during which new connections are started
+    /// Time during which clients start new connections
     ///
-    /// Connections that are open at the end of this time are completed.
+    /// After this time, clients complete the open connections.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(conflicts_with = "hold", help_heading = "Amount")]
     duration: Option<Duration>,
 
     /// Number of connections to start per second
     ///
-    /// The rate does not depend on the speed of the server. All times are measured
-    /// from the planned start of a connection, so that they include delays that the
-    /// server causes.
+    /// The rate does not depend on the speed of the server. The time to the first byte and the time
+    /// to the end are measured from the planned start of a connection, so that they include delays
+    /// that the server causes.
     #[arg(long, value_name = "N", requires = "end", allow_negative_numbers = true)]
     #[arg(help_heading = "Amount")]
     rate: Option<f64>,
@@ -88,10 +88,10 @@ pub struct Args {
     #[arg(value_parser = value_parser!(u16).range(1..=256))]
     threads: u16,
 
-    /// Time that all clients wait before they read
+    /// Time for which all clients wait before they read
     ///
-    /// The wait starts when the last client has received the first byte of its reply.
-    /// After the wait, all clients read the whole reply.
+    /// The time starts when the last client has received the first byte of its reply. After this
+    /// time, all clients read the whole reply.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(help_heading = "Client")]
     hold: Option<Duration>,
@@ -106,37 +106,36 @@ pub struct Args {
     #[arg(long, value_name = "SIZE", value_parser = bytes, help_heading = "Client")]
     reset_after: Option<u64>,
 
-    /// Maximum time without data
+    /// Maximum time to wait for data
     ///
-    /// A connection fails if no data arrives within this time.
+    /// A connection fails if the client receives no data within this time.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     #[arg(default_value = "30s", help_heading = "Client")]
     timeout: Duration,
 
     /// Local address of the clients
     ///
-    /// Linux remembers metrics of earlier connections between two addresses. These
-    /// metrics affect how much data Linux accepts for later connections. For
-    /// measurements with non-reading clients, use an unused address, such as 127.0.0.77.
+    /// Linux stores metrics of the connections between two addresses. These metrics affect how much
+    /// data Linux accepts on later connections between the addresses. For measurements with
+    /// non-reading clients, use an unused address, such as 127.0.0.77.
     #[arg(long, value_name = "IP", help_heading = "Socket")]
     source: Option<IpAddr>,
 
     /// Size of the receive buffer (SO_RCVBUF)
     ///
-    /// With --hold, the client enlarges the buffer when it starts to read.
+    /// With --hold, each client enlarges its receive buffer when it starts to read.
     #[arg(long, value_name = "SIZE", value_parser = positive_bytes, help_heading = "Socket")]
     receive_buffer: Option<u64>,
 
     /// Maximum size of a TCP segment in bytes
     ///
-    /// On loopback, a segment contains up to 64 KiB, so that the kernel accepts
-    /// megabytes for a client that reads nothing. Every network supports a segment
-    /// size of 536 bytes.
+    /// On loopback, a segment contains up to 64 KiB by default, so that the kernel accepts
+    /// megabytes for a client that reads nothing. Every network supports segments of 536 bytes.
     #[arg(long, value_name = "SIZE", value_parser = value_parser!(u32).range(88..=32_767))]
     #[arg(help_heading = "Socket")]
     max_segment: Option<u32>,
 
-    /// Let the kernel discard the data (Linux only)
+    /// Discard the data in the kernel (Linux only)
     ///
     /// With the flag MSG_TRUNC, the kernel does not copy the data to the client. The
     /// client verifies the length of each reply, but not its content.
@@ -154,8 +153,7 @@ pub struct Args {
 
     /// File that each reply must contain
     ///
-    /// The client verifies the length and the hash of each reply. They do not include
-    /// the preamble.
+    /// The client verifies the length and the hash of each reply, without the preamble.
     #[arg(long, value_name = "FILE", help_heading = "Reply")]
     expect: Option<PathBuf>,
 
@@ -181,7 +179,7 @@ type Request = Vec<u8>;
 fn resolve(text: &str) -> Result<SocketAddr, String> {
     let help = "pass a host and a port, such as localhost:4000";
     let addresses = text.to_socket_addrs().map_err(|error| format!("{error}; {help}"))?;
-    // By default, the kit's servers listen on IPv4.
+    // Prefer IPv4, because the kit's servers listen on IPv4 by default.
     let first = addresses.min_by_key(|address| !address.is_ipv4());
     first.ok_or_else(|| format!("the host has no address; {help}"))
 }
@@ -245,7 +243,7 @@ fn progress_bar(plan: &Plan) -> ProgressBar {
 
 fn run_with_progress(job: &Job, bar: &ProgressBar) -> io::Result<Report> {
     thread::scope(|scope| {
-        // No message is ever sent. Dropping the sender ends the progress thread.
+        // No message is sent through this channel. Dropping the sender ends the progress thread.
         let (sender, receiver) = mpsc::channel::<()>();
         scope.spawn(move || {
             while receiver.recv_timeout(PROGRESS_INTERVAL) == Err(RecvTimeoutError::Timeout) {

@@ -23,7 +23,7 @@ use unsupported::{self as footprint, self as race};
 /// The exit code if a measurement failed, or if a reply was incorrect.
 const EXIT_FAILED: u8 = 1;
 
-/// The exit code if the program could not run. clap uses the same code for invalid arguments.
+/// The exit code if the program cannot run. clap uses the same exit code for invalid arguments.
 const EXIT_ERROR: u8 = 2;
 
 /// Measure servers
@@ -44,7 +44,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    // To measure a sibling, the program starts itself again as a server: `measure serve-tokio …`.
+    // To measure a sibling, `measure` starts a second process of this program as a server. The
+    // command is, for example, `measure serve-tokio …`.
     #[cfg(target_os = "linux")]
     if let Some(exit_code) = benches::servers::main_of_server() {
         return exit_code;
@@ -53,7 +54,7 @@ fn main() -> ExitCode {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_FAILED),
         Err(error) => {
-            // Some messages have a second line, which starts with `help: `.
+            // Some error messages have a second line, which starts with `help: `.
             output::note(format_args!("error: {error:#}"));
             ExitCode::from(EXIT_ERROR)
         }

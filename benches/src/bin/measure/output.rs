@@ -1,4 +1,4 @@
-//! Prints to stdout and stderr. A closed stdout or stderr is not an error.
+//! Prints to stdout and stderr. Ignores the errors that occur if stdout or stderr is closed.
 
 use std::fmt::Display;
 use std::io::{self, Write};

@@ -27,7 +27,7 @@ const EXAMPLES: &str = "\
 Examples:
   just peers
       Run all scenarios with each sibling in both modes, nginx, the original
-      Node server and a baseline. This takes about 20 minutes and writes a
+      Node server and a baseline. The race takes about 20 minutes and writes a
       record.
   just peers --scenario river --server tokio,nginx --rounds 3 --no-record
       Compare two servers quickly, for example while you change one of them.
@@ -65,17 +65,17 @@ pub struct Args {
 
     /// Servers, separated by commas [default: all]
     ///
-    /// The names are nginx, node, baseline, std, tokio, async-std and smol. Each of the
-    /// last four can have the suffix -zero-copy.
+    /// The names are nginx, node, baseline, std, tokio, async-std and smol. The names std, tokio,
+    /// async-std and smol can have the suffix -zero-copy.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = server_names())]
     server: Vec<String>,
 
-    /// Another server to measure (can be repeated)
+    /// Additional server (can be repeated)
     ///
-    /// NAME is the name of the server in the results. The command CMD must contain {file}
-    /// and {port}, and can contain {chunk}. The program replaces these placeholders with
-    /// the path of the file, the port and the chunk size in bytes.
+    /// NAME is the name of the server in the results. CMD is the command that starts the server.
+    /// CMD must contain {file} and {port}, and can contain {chunk}. These placeholders are replaced
+    /// with the path of the file, the port and the chunk size in bytes.
     #[arg(long, value_name = "NAME=CMD", value_parser = Participant::from_command)]
     server_cmd: Vec<Participant>,
 
@@ -89,9 +89,9 @@ pub struct Args {
 
     /// Folder of the record
     ///
-    /// The default is benches/records/DATE-MACHINE. The program writes the values to
-    /// summary.json, where it keeps the values of other programs, and writes the tables
-    /// to race.md.
+    /// The default is benches/records/DATE-MACHINE. The race writes its values to summary.json and
+    /// its tables to race.md. The values of the suites and of the footprint in summary.json do not
+    /// change.
     #[arg(long, value_name = "DIR")]
     record: Option<PathBuf>,
 
@@ -101,7 +101,7 @@ pub struct Args {
 
     /// Name of the machine
     ///
-    /// The name becomes part of the name of the record's folder.
+    /// The name of the record's folder contains the name of the machine.
     #[arg(long, value_name = "NAME", default_value = "linux-2-cores")]
     machine: String,
 }
@@ -110,7 +110,8 @@ fn server_names() -> PossibleValuesParser {
     PossibleValuesParser::new(Participant::all().into_iter().map(|participant| participant.name))
 }
 
-/// A scenario with one server, and the values of each round. `None` stands for a failed round.
+/// A scenario, a server, and one entry per round. An entry contains the values of the round, or
+/// `None` if the round failed.
 struct Step<'a> {
     scenario: Scenario,
     participant: &'a Participant,
@@ -171,7 +172,8 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
 }
 
 impl Args {
-    /// Returns the options for the record. They include the servers that could be started.
+    /// Returns the options of this race for the record. The options include the names of the
+    /// servers that could be started.
     fn options(&self, scenarios: &[Scenario], available: &[&Participant]) -> [(String, Value); 7] {
         let scenarios: Vec<String> = scenarios.iter().map(|scenario| scenario.name()).collect();
         let servers: Vec<&str> = available.iter().map(|it| it.name.as_str()).collect();
@@ -203,8 +205,8 @@ impl Args {
     }
 }
 
-/// Checks the file descriptor limit of this program, which the servers inherit. A server needs two
-/// file descriptors per non-reading client.
+/// Checks whether the file descriptor limit is sufficient. The servers inherit the limit of this
+/// program. A server needs two file descriptors per non-reading client.
 fn check_descriptors(scenarios: &[Scenario], clients: u64) -> anyhow::Result<()> {
     let clients_max = descriptors() / 2;
     if scenarios.contains(&Scenario::NonReading) && clients > clients_max {
@@ -216,7 +218,8 @@ fn check_descriptors(scenarios: &[Scenario], clients: u64) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Measures all servers in turn. Adds a sentence to `problems` for each measurement that fails.
+/// Measures all servers in turn in each round. If a measurement fails, adds a description of the
+/// failure to `problems`.
 fn race<'a>(
     runner: &mut Runner,
     (scenarios, participants): (&[Scenario], &[&'a Participant]),

@@ -35,28 +35,28 @@ const HELP: &str = "help: run `just bench-quick`, `just footprint` or both";
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub struct Args {
-    /// Save the results, the page and the charts in a record
+    /// Save the results, the page and the charts as a record
     #[arg(long)]
     record: bool,
 
     /// Name of the machine
     ///
-    /// The folder of the record is named DATE-MACHINE.
+    /// The name of the record's folder is DATE-MACHINE.
     #[arg(long, value_name = "NAME", default_value = "linux-2-cores", value_parser = machine_name)]
     machine: String,
 
-    /// Use the results of this record instead of the last runs
+    /// Record to use instead of the last runs
     #[arg(long, value_name = "DIR", conflicts_with = "record")]
     from: Option<PathBuf>,
 
-    /// Folder to write the page to
+    /// Folder for the page and the charts
     ///
     /// The default is target/report or, with --from, the folder of the record.
     #[arg(long, value_name = "DIR", conflicts_with = "record")]
     out: Option<PathBuf>,
 }
 
-/// Compare two records, and mark the differences that are noise
+/// Compare two records and mark the differences that are noise
 #[derive(clap::Args)]
 #[command(after_long_help = DIFF_EXAMPLES)]
 pub struct DiffArgs {
@@ -67,7 +67,8 @@ pub struct DiffArgs {
     b: String,
 }
 
-/// Accepts only names that can be part of a folder's name on every system.
+/// Parses the name of the machine. Accepts only characters that all systems permit in the names of
+/// folders.
 fn machine_name(name: &str) -> Result<String, String> {
     let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     match !name.is_empty() && name.chars().all(is_allowed) {
@@ -83,8 +84,8 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
             let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
             let folder = records::folder_of(&now, &args.machine);
             let mut runs = load(NOW)?;
-            // `measure race` writes its own record. The last race may have measured only some
-            // servers.
+            // Do not save the last race, because it may have measured only some servers. `measure
+            // race` writes a record itself.
             runs.runs.retain(|run| run.program != "race");
             if runs.runs.is_empty() {
                 bail!("there are no results to save\n{HELP}");

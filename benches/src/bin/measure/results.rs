@@ -1,4 +1,4 @@
-//! Shows the progress of the race and of the footprint, and saves their results.
+//! Shows the progress of the race and the footprint. Saves the results.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,8 +20,8 @@ pub fn progress_bar(steps: usize) -> ProgressBar {
     bar
 }
 
-/// Prints the tables and the problems of a run, and writes the run to a file. The default path is
-/// `target/measure/PROGRAM.json`.
+/// Prints the tables and the problems of a run. Writes the run to a file. The default path of this
+/// file is `target/measure/PROGRAM.json`.
 pub fn save(run: &Run, tables: &[Table], path: Option<PathBuf>) -> anyhow::Result<()> {
     tables.iter().for_each(|table| print(format_args!("{table}\n")));
     run.problems.iter().for_each(|problem| print(format_args!("{problem}\n")));

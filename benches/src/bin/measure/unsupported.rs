@@ -1,8 +1,8 @@
-//! Replaces the subcommands that this system does not support.
+//! Defines placeholders for the subcommands that this system does not support.
 
 use std::ffi::OsString;
 
-/// Measure other processes (only on Linux)
+/// Measure servers in other processes (Linux only)
 #[derive(clap::Args)]
 pub struct Args {
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]

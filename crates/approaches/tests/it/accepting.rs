@@ -15,7 +15,7 @@ use crate::sibling::{Sibling, Test};
 
 const MIB: usize = 1 << 20;
 
-/// The tests that depend on how the file is read.
+/// The tests whose results depend on how the server reads the file.
 pub const FILE_TESTS: &[(&str, Test)] = &[
     ("no_client_waits_for_a_non_reading_client", no_client_waits_for_a_non_reading_client),
     (
@@ -52,8 +52,8 @@ fn no_client_waits_for_a_non_reading_client(sibling: Sibling) {
         // On a busy machine, it may take a minute until the last client reads.
         config.stall_timeout = Duration::from_secs(300);
     });
-    // Three out of four clients read nothing until all other clients have received the whole file.
-    // The other clients read in the reverse order of their connections.
+    // Only every fourth client reads. These clients read in the reverse order of their connections.
+    // The other clients do not read until all of these clients have received the whole file.
     let connect_one = |index| match index % 4 {
         0 => connect(running.addr),
         _ => connect_with_small_buffer(running.addr),
@@ -75,8 +75,8 @@ fn no_client_waits_for_a_non_reading_client(sibling: Sibling) {
 }
 
 fn no_client_waits_for_a_client_that_keeps_up(sibling: Sibling) {
-    // The kernel accepts the whole file, so that the task of this client never waits. Sending the
-    // file in chunks of one byte takes a long time.
+    // The kernel accepts the whole file immediately, so that the task of the first client never
+    // waits. Sending the file in chunks of one byte takes a long time.
     let content = random_bytes(150_000);
     let running = Running::start_with(sibling, &content, |config| {
         config.chunk_bytes = 1;

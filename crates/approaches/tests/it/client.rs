@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// The maximum time of one step. No step takes this long, even on a slow machine.
+/// The maximum time that one operation of a client may take. Even on a slow machine, every
+/// operation takes less time.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// The preamble of the original note.
@@ -40,12 +41,13 @@ pub fn read_whole(mut stream: &TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// Panics unless the reply is the bare preamble and this content.
+/// Panics if the reply is not the bare preamble followed by this content.
 pub fn assert_reply(stream: &TcpStream, content: &[u8]) {
     assert_same(&read_whole(stream), &[BARE, content].concat());
 }
 
-/// Reads until the connection ends, with a FIN or with an error. Returns the bytes and the result.
+/// Reads until the connection ends with a FIN or an error. Returns the received bytes, and `Ok`
+/// after a FIN or the error.
 pub fn read_until_end(mut stream: &TcpStream) -> (Vec<u8>, io::Result<()>) {
     let mut bytes = Vec::new();
     let result = stream.read_to_end(&mut bytes).map(drop);
@@ -72,8 +74,8 @@ pub fn reset(stream: TcpStream) {
     drop(stream);
 }
 
-/// Panics if the bytes differ. The message contains only the first difference, because the bytes
-/// may be megabytes.
+/// Panics if the bytes differ. The message contains only the first difference, because there may be
+/// megabytes of data.
 pub fn assert_same(actual: &[u8], expected: &[u8]) {
     if let Some(at) = actual.iter().zip(expected).position(|(actual, expected)| actual != expected)
     {
@@ -84,8 +86,8 @@ pub fn assert_same(actual: &[u8], expected: &[u8]) {
     assert_eq!(actual, expected, "expected {expected} bytes, got {actual}");
 }
 
-/// Returns pseudo-random bytes, so that misplaced data is detected. The bytes include NUL, CR and
-/// LF.
+/// Returns pseudo-random bytes, so that a test detects misplaced data. The bytes include NUL, CR
+/// and LF.
 pub fn random_bytes(count: usize) -> Vec<u8> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let next_byte = || {

@@ -39,7 +39,7 @@ fn few_descriptors_lower_the_connection_limit(sibling: Sibling) {
     let lines: Vec<String> = stdout.lines().map(Result::unwrap).collect();
     assert_eq!(wait(&mut child).code(), Some(0));
     let errors: Vec<&String> = lines.iter().filter(|line| line.contains("\"error\"")).collect();
-    assert!(errors.is_empty(), "expected no `error`, got {errors:?}");
+    assert!(errors.is_empty(), "expected no `error` event, got {errors:?}");
 }
 
 fn the_server_survives_running_out_of_descriptors(sibling: Sibling) {
@@ -65,7 +65,7 @@ fn the_server_survives_running_out_of_descriptors(sibling: Sibling) {
     let at_us: Vec<u64> = (0..5).map(|_| receiver.recv_timeout(DEADLINE).unwrap()).collect();
     assert!(
         at_us.windows(2).all(|pair| pair[1] - pair[0] >= 90_000),
-        "expected pauses of at least 90 ms between errors, got the times {at_us:?}"
+        "expected pauses of at least 90000 us between errors, got errors at {at_us:?} us"
     );
     drop(clients);
 
@@ -90,13 +90,13 @@ fn the_server_survives_running_out_of_descriptors(sibling: Sibling) {
     };
     assert_eq!(connections_with("connected"), connections_with("disconnected"));
     let is_reported = events.iter().any(|event| event["kind"] == "no_descriptors");
-    assert!(is_reported, "expected an `error` of kind `no_descriptors`");
+    assert!(is_reported, "expected an `error` event of kind `no_descriptors`");
 }
 
 fn shutdown_needs_no_descriptor(sibling: Sibling) {
     let (_folder, path) = long_file();
-    // A connection needs two descriptors. Depending on the parity of the limit, either `accept` or
-    // opening a file is the first call to fail. The test covers both cases.
+    // A connection needs two descriptors. Depending on whether the limit is even or odd, either
+    // `accept` or opening the file fails first. The test covers both cases.
     for limit in [32, 33] {
         let args = ["--max-connections", "1000", "--grace", "0s"];
         let command = with_descriptor_limit(limit, &server_command(sibling, &path, &args));
@@ -105,7 +105,7 @@ fn shutdown_needs_no_descriptor(sibling: Sibling) {
         let mut events = stdout.lines().map(|line| line.unwrap());
         assert!(
             events.any(|event| event.contains("no_descriptors")),
-            "expected an `error` of kind `no_descriptors`"
+            "expected an `error` event of kind `no_descriptors`"
         );
         terminate(&child);
         assert_eq!(wait(&mut child).code(), Some(0), "descriptor limit {limit}");

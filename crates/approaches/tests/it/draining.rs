@@ -1,5 +1,5 @@
-//! Tests of how the server handles data from the client, during and after the reply (clauses 5 to 7
-//! of docs/CONTRACT.md).
+//! Tests that the server handles data that a client sends during and after the reply (clauses 5 to
+//! 7 of docs/CONTRACT.md).
 
 use std::io::Write;
 use std::net::Shutdown;
@@ -18,7 +18,7 @@ use crate::sibling::{Sibling, Test};
 
 const MIB: usize = 1 << 20;
 
-/// The tests that depend on how the file is read.
+/// The tests whose results depend on how the server reads the file.
 pub const FILE_TESTS: &[(&str, Test)] = &[
     ("a_client_can_upload_20_mb_before_it_reads", a_client_can_upload_20_mb_before_it_reads),
     ("half_close_still_sends_the_file", half_close_still_sends_the_file),
@@ -57,8 +57,8 @@ fn data_is_read_while_the_file_is_sent(sibling: Sibling) {
     assert_contains(&events, data);
 }
 
-/// Even if a client keeps up with the server, so that its task never waits for the socket, the task
-/// must read.
+/// If a client keeps up with the server, the client's task never waits for the socket. Even then,
+/// the task must read the client's data.
 fn data_is_read_from_a_client_that_keeps_up(sibling: Sibling) {
     let content = random_bytes(300_000);
     let running = Running::start_with(sibling, &content, |config| {
@@ -104,7 +104,8 @@ fn a_flooding_client_neither_fills_the_log_nor_blocks_others(sibling: Sibling) {
     let (sender, receiver) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(|| {
-            // The write fails after the linger timeout, when the server resets the connection.
+            // When the linger timeout expires, the server resets the connection, and this write
+            // fails.
             while (&flooder).write(&[b'f'; 50_000]).is_ok() {}
             sender.send(()).unwrap();
         });
@@ -113,12 +114,14 @@ fn a_flooding_client_neither_fills_the_log_nor_blocks_others(sibling: Sibling) {
         assert_same(&read_exactly(&flooder, BARE.len()), BARE);
         let (rest, _) = read_until_end(&flooder);
         assert_same(&rest, &content);
-        receiver.recv_timeout(DEADLINE).expect("the server disconnects the flooding client");
+        receiver
+            .recv_timeout(DEADLINE)
+            .expect("expected the server to disconnect the flooding client");
     });
     running.wait_for(2, "disconnected");
     let events = running.stop();
     let data_events = names_of(&events, 1).iter().filter(|&&name| name == "data").count() as u64;
-    let elapsed_us = events.last().expect("the log has events").at_us;
+    let elapsed_us = events.last().expect("the log contains events").at_us;
     let data_events_max = 2 + 10 * elapsed_us / 1_000_000;
     assert_eq!(errors_of(&events, 1), []);
     assert!(

@@ -1,5 +1,5 @@
-//! Tests that an error ends only one connection, and does not affect the server or other
-//! connections (clause 8 of docs/CONTRACT.md).
+//! Tests that an error on one connection does not affect the server or other connections (clause 8
+//! of docs/CONTRACT.md).
 
 use std::fs;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use crate::client::{
 use crate::running::{LONG_FILE_BYTES, Ready, Running, count_named, errors_of, names_of};
 use crate::sibling::{Sibling, Test};
 
-/// The tests that depend on how the file is read.
+/// The tests whose results depend on how the server reads the file.
 pub const FILE_TESTS: &[(&str, Test)] = &[
     ("a_missing_file_is_an_error_and_http_404", a_missing_file_is_an_error_and_http_404),
     ("a_stalled_client_is_reset", a_stalled_client_is_reset),
@@ -108,7 +108,7 @@ fn assert_reset_when_stalled(running: Running) {
     );
     let (got, ended) = read_until_end(&stream);
     assert!((got.len() as u64) < LONG_FILE_BYTES);
-    let error = ended.expect_err("the server resets the connection");
+    let error = ended.expect_err("expected the server to reset the connection");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     let events = running.stop();
     assert_eq!(errors_of(&events, 1), [ErrorKind::Stalled]);
@@ -122,7 +122,7 @@ fn a_flooding_client_that_never_reads_is_reset(sibling: Sibling) {
     let mut stream = running.connect();
     let started = Instant::now();
     while stream.write(&[b'f'; 50_000]).is_ok() {
-        assert!(started.elapsed() < DEADLINE, "expected a failed write within {DEADLINE:?}");
+        assert!(started.elapsed() < DEADLINE, "expected a write to fail within {DEADLINE:?}");
     }
     running.wait_for(1, "disconnected");
     assert_eq!(errors_of(&running.stop(), 1), [ErrorKind::Stalled]);
@@ -138,8 +138,9 @@ fn a_slow_client_is_not_disconnected(sibling: Sibling) {
     let started = Instant::now();
     let mut remaining = BYTES as usize + BARE.len();
     while remaining > 0 {
-        // The client is slow for three times the stall timeout, and then fast. At the slow pace,
-        // its receive window never opens as far as the kernel's `TCP_USER_TIMEOUT` requires.
+        // The client reads slowly for three times the stall timeout, and then reads fast. While the
+        // client reads slowly, its receive window never opens as far as the kernel's
+        // `TCP_USER_TIMEOUT` requires.
         let is_slow = started.elapsed() < Duration::from_secs(3);
         if is_slow {
             thread::sleep(Duration::from_millis(100));

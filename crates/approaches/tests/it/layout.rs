@@ -1,5 +1,4 @@
-//! Tests of the workspace's invariants (docs/ARCHITECTURE.md), which read the files of the
-//! workspace.
+//! Tests that read the files of the workspace and check its invariants (docs/ARCHITECTURE.md).
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,8 +10,8 @@ use serde_json::Value;
 
 use crate::modules::{Modules, a_module_cycle_is_detected, cycle_of};
 
-/// The functions of every sibling, in this order. An approach may have further functions after
-/// them.
+/// The functions of every sibling, in this order. A sibling may have further functions after these
+/// functions.
 const FUNCTIONS: [&str; 9] = [
     "run",
     "accept_loop",
@@ -25,7 +24,7 @@ const FUNCTIONS: [&str; 9] = [
     "drain",
 ];
 
-/// The anchors of every sibling, which the lessons quote, in this order.
+/// The anchors of every sibling, in this order. The lessons quote the code between the anchors.
 const ANCHORS: [&str; 7] = ["run", "accept", "serve", "send", "copy", "zero_copy", "drain"];
 
 /// The maximum length of a sibling's `lib.rs`, without comments, blank lines and anchors.
@@ -80,19 +79,20 @@ fn source_of(sibling: &str) -> String {
     fs::read_to_string(root().join("crates").join(sibling).join("src/lib.rs")).unwrap()
 }
 
-/// Returns the packages on which a package depends on this platform, up to a depth. If `depth` is
-/// `None`, indirect dependencies of any depth are included. Dependencies of tests are not included.
+/// Returns the packages on which `package` depends on this platform, up to the depth `depth`. If
+/// `depth` is `None`, indirect dependencies of any depth are included. Dependencies of tests are
+/// not included.
 fn dependencies(package: &str, depth: Option<&str>) -> BTreeSet<String> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["tree", "--locked", "--offline", "--edges", "normal", "--prefix", "none"]);
     cargo.args(["--package", package]).args(depth.map(|depth| ["--depth", depth]).iter().flatten());
     let stdout = output_of(cargo);
-    // The first line is the package itself.
+    // The first line contains the package itself.
     let names = stdout.lines().skip(1).filter_map(|line| line.split(' ').next());
     names.map(str::to_owned).collect()
 }
 
-/// Runs a command in the workspace, and returns its stdout.
+/// Runs a command in the workspace, and returns the command's stdout.
 fn output_of(mut command: Command) -> String {
     let output = command.current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -115,7 +115,7 @@ fn only_the_table_depends_on_siblings() {
         let expected = if package == "approaches" { siblings().len() } else { 0 };
         assert_eq!(
             named, expected,
-            "unexpected siblings in the dependencies of {package}: {needed:?}"
+            "number of siblings in the dependencies of `{package}`: {needed:?}"
         );
     }
 }
@@ -124,7 +124,7 @@ fn core_depends_on_no_runtime() {
     let dependencies = dependencies("serve-core", None);
     assert!(dependencies.contains("parking"), "expected `parking`, got {dependencies:?}");
     for runtime in RUNTIMES {
-        assert!(!dependencies.contains(runtime), "expected no runtime, got `{runtime}`");
+        assert!(!dependencies.contains(runtime), "expected no dependency on `{runtime}`");
     }
 }
 
@@ -141,7 +141,8 @@ fn crates_have_no_module_cycle() {
     }
 }
 
-/// Returns the function name of a line that begins a function, at any depth.
+/// Returns the name of the function that begins on this line, at any depth. Returns `None` if no
+/// function begins on this line.
 fn function_name(line: &str) -> Option<&str> {
     let words: Vec<&str> = line.trim_start().split(' ').collect();
     let at = words.iter().position(|&word| word == "fn")?;

@@ -41,7 +41,7 @@ fn all_descriptors_are_closed(sibling: Sibling) {
         drop(stream);
     }
     process.wait_for(101, "disconnected");
-    // A thread of the blocking pool may close a file a moment later, which causes no event.
+    // A thread of the blocking pool may close a file after the event `disconnected`.
     let deadline = Instant::now() + DEADLINE;
     loop {
         let actual = process.count_descriptors();
@@ -64,7 +64,8 @@ fn shutdown_needs_no_network(sibling: Sibling) {
         return skip("this process may not create a network namespace");
     }
     let grace = Duration::from_secs(1);
-    // 127.0.0.1 cannot be bound while the interface is down. Nothing can connect to this server.
+    // While the interface is down, the server cannot bind 127.0.0.1, and no client can connect to
+    // the server.
     let args = ["--host", "0.0.0.0", "--grace", "1s"];
     let mut process = Process::spawn(prefixed(&unshare, &server_command(sibling, &path, &args)));
     let started = Instant::now();
@@ -77,7 +78,7 @@ fn shutdown_needs_no_network(sibling: Sibling) {
     );
 }
 
-/// Tests only std, because the other siblings start no threads for their connections. The process
+/// Tests only std, because the other siblings do not start a thread per connection. The process
 /// limit does not apply to root, so the server runs as a user that has no other process.
 fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     if sibling.approach.has_workers {
@@ -103,13 +104,13 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     let failed = process.events_named("error");
     assert!(
         failed.iter().all(|event| event["kind"] == "io"),
-        "expected the kind `io`, got {failed:?}"
+        "expected errors of kind `io`, got {failed:?}"
     );
     for disconnected in disconnected {
         let conn = &disconnected["conn"];
         assert!(
             failed.iter().any(|event| event["conn"] == *conn),
-            "expected an `error` event of #{conn}, got {failed:?}"
+            "expected an `error` event for connection {conn}, got {failed:?}"
         );
         let connected = process.events_named("connected");
         let peer = connected.iter().find(|event| event["conn"] == *conn).unwrap()["peer"].clone();
@@ -121,14 +122,15 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     drop(clients);
     process.wait_for(20, "disconnected");
     fs::write(&path, b"alive").unwrap();
-    // The threads of the other connections end only after their last event.
+    // Try again until a thread can be started, because a thread ends only after the last event of
+    // its connection.
     let started = Instant::now();
     while !read_until_end(&connect(process.addr)).0.ends_with(b"alive") {
         assert!(started.elapsed() < DEADLINE, "expected the whole reply within {DEADLINE:?}");
     }
 }
 
-/// Returns a command that runs `prefix`, which then executes `command`.
+/// Returns a command that runs `prefix` with `command` as additional arguments.
 fn prefixed(prefix: &[&str], command: &Command) -> Command {
     let mut prefixed = Command::new(prefix[0]);
     prefixed.args(&prefix[1..]).arg(command.get_program()).args(command.get_args());

@@ -1,10 +1,10 @@
 //! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table must pass
 //! the same tests.
 //!
-//! - `sending`, `draining`, `failures` and `accepting` test the behavior of the server. The server
-//!   runs in this process.
-//! - `program`, `descriptors` and `linux` run the server as a process. They test its signals, its
-//!   exit codes, its output and its use of system resources.
+//! - `sending`, `draining`, `failures` and `accepting` test the behavior of a server that runs in
+//!   this process.
+//! - `program`, `descriptors` and `linux` run the server as a separate process. These modules test
+//!   the server's signals, exit codes, output and use of system resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
 //! test for all siblings.
@@ -38,10 +38,10 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use sibling::{SendMode, Sibling, Test};
 
-/// The maximum time of one test. No test takes this long, even on a slow machine.
+/// The maximum time that one test may take. Even on a slow machine, every test takes less time.
 const TEST_DEADLINE: Duration = Duration::from_secs(90);
 
-/// The tests that depend on how the file is read.
+/// The tests whose results depend on how the server reads the file.
 const FILE_TESTS: [&[(&str, Test)]; 4] =
     [sending::FILE_TESTS, draining::FILE_TESTS, failures::FILE_TESTS, accepting::FILE_TESTS];
 
@@ -76,7 +76,7 @@ fn main() -> ExitCode {
         }
     }
     let mut arguments = Arguments::from_args();
-    // The tests spend most of their time waiting.
+    // The tests mostly wait, so run more tests at the same time than there are cores.
     arguments.test_threads = arguments.test_threads.or(Some(12));
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -1,5 +1,4 @@
-//! Finds the modules of a crate, and the modules that each module uses, from the tokens of the
-//! files.
+//! Reads the source files of a crate, and finds the modules that each module uses.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -10,14 +9,14 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 /// The names of a module and of the modules that contain it. The root module has no name.
 type ModulePath = Vec<String>;
 
-/// The modules of a crate that have a file of their own.
+/// The modules of a crate that are in separate files.
 #[derive(Default)]
 pub struct Modules {
     contents: BTreeMap<ModulePath, Vec<TokenTree>>,
 }
 
 impl Modules {
-    /// Reads a crate, whose root module is in the file `root`. Modules named `tests` are not
+    /// Reads the crate whose root module is in the file `root`. Modules named `tests` are not
     /// included.
     pub fn read(root: &Path) -> Self {
         let mut modules = Self::default();
@@ -25,7 +24,8 @@ impl Modules {
         modules
     }
 
-    /// Adds a module and the modules that it declares, whose files are in the folder `children`.
+    /// Adds a module and the modules that it declares. The files of the declared modules are in the
+    /// folder `children`.
     fn add(&mut self, module: ModulePath, file: &Path, children: &Path) {
         let tokens: TokenStream = fs::read_to_string(file).unwrap().parse().unwrap();
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
@@ -43,8 +43,8 @@ impl Modules {
         self.contents.insert(module, tokens);
     }
 
-    /// Returns each module with the modules that it uses. References to a module that contains the
-    /// using module are not included, because a child module is part of its parent.
+    /// Returns each module and the modules that it uses. If a module uses one of its parent
+    /// modules, the parent is not included, because a child module is part of its parent.
     pub fn uses(&self) -> Uses {
         let uses = self.contents.iter().map(|(module, tokens)| {
             let mut used = BTreeSet::new();
@@ -55,7 +55,7 @@ impl Modules {
         uses.collect()
     }
 
-    /// Finds the paths in a module that refer to a module of this crate.
+    /// Finds the modules of this crate to which the paths in a module refer.
     fn find_uses(&self, tokens: &[TokenTree], here: &ModulePath, used: &mut BTreeSet<ModulePath>) {
         let mut at = 0;
         while at < tokens.len() {
@@ -63,7 +63,7 @@ impl Modules {
                 [TokenTree::Ident(keyword), TokenTree::Ident(name), TokenTree::Group(body), ..]
                     if keyword == "mod" =>
                 {
-                    // In a module inside the file, `super` is the module of the file.
+                    // In a module that is declared with braces, `super` is the module of the file.
                     let inside = [here.clone(), vec![name.to_string()]].concat();
                     if name != "tests" {
                         self.find_uses(&content(body), &inside, used);
@@ -85,7 +85,7 @@ impl Modules {
     }
 
     /// Returns the module to which a path in the module `here` refers. Returns `None` if the path
-    /// refers to another crate or is a single name.
+    /// refers to another crate or consists of a single name.
     fn resolve(&self, path: &[String], here: &ModulePath) -> Option<ModulePath> {
         let [first, _, ..] = path else { return None };
         let is_child = self.contents.contains_key(&[here.as_slice(), &path[..1]].concat());
@@ -101,7 +101,7 @@ impl Modules {
                 _ => module.push(name.clone()),
             }
         }
-        // The last names are names of items or of modules inside a file.
+        // The last names in the path may be items, or modules that are declared with braces.
         while !self.contents.contains_key(&module) {
             module.pop();
         }
@@ -109,11 +109,11 @@ impl Modules {
     }
 }
 
-/// The names of modules, and the names of the modules that each module uses.
+/// A map from the name of each module to the names of the modules that it uses.
 pub type Uses = BTreeMap<String, BTreeSet<String>>;
 
-/// Returns a shortest cycle that begins and ends with `module`, as `a -> b -> a`, or `None` if the
-/// module is not part of a cycle.
+/// Returns a shortest cycle that begins and ends with `module`, in the form `a -> b -> a`. Returns
+/// `None` if the module is not part of a cycle.
 pub fn cycle_of(module: &str, uses: &Uses) -> Option<String> {
     let mut paths = VecDeque::from([vec![module]]);
     let mut seen = BTreeSet::new();
@@ -143,8 +143,9 @@ fn is_punct(token: Option<&TokenTree>, character: char) -> bool {
     matches!(token, Some(TokenTree::Punct(punct)) if punct.as_char() == character)
 }
 
-/// Returns the paths that begin with `before` and continue with the first tokens, and the number of
-/// these tokens. Braces contain several paths, as in `use crate::{a, b::c}`.
+/// Reads the paths at the beginning of `tokens`, and adds `before` to the beginning of each path.
+/// Returns the paths, and the number of tokens that the paths occupy. Braces contain several paths,
+/// as in `use crate::{a, b::c}`.
 fn read_paths(tokens: &[TokenTree], before: &[String]) -> (Vec<Vec<String>>, usize) {
     let mut path = before.to_vec();
     let mut at = 0;
@@ -166,7 +167,7 @@ fn read_paths(tokens: &[TokenTree], before: &[String]) -> (Vec<Vec<String>>, usi
     }
 }
 
-/// Reads a crate with a cycle, in which the modules use each other in different ways.
+/// Tests that a cycle is detected in a crate whose modules use each other in different ways.
 pub fn a_module_cycle_is_detected() {
     let files = [
         ("lib.rs", "mod a; mod b; pub use a::A; fn f() -> B { b::new() }"),

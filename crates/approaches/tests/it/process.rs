@@ -1,4 +1,4 @@
-//! A server that runs as a process, whose events are read from its stdout.
+//! A server that runs as a separate process. The test reads the server's events from its stdout.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
@@ -16,7 +16,7 @@ use crate::client::DEADLINE;
 use crate::running::LONG_FILE_BYTES;
 use crate::sibling::{SendMode, Sibling};
 
-/// A server process. A thread reads its events. Dropping the value kills the process.
+/// A server process. A thread reads the server's events. Dropping the value kills the process.
 pub struct Process {
     child: Child,
     pub addr: SocketAddr,
@@ -49,7 +49,7 @@ impl Process {
         Self { child, addr, events }
     }
 
-    /// Waits until the server has logged at least `count` events with a name.
+    /// Waits until the server has logged at least `count` events with this name.
     pub fn wait_for(&self, count: usize, name: &str) {
         let events = self.events.received.lock().unwrap();
         let too_few = |events: &mut Vec<Value>| count_named(events, name) < count;
@@ -96,7 +96,7 @@ fn pid_of(child: &Child) -> Pid {
     Pid::from_child(child)
 }
 
-/// Requests the shutdown of a server with SIGTERM.
+/// Requests the shutdown of a server with `SIGTERM`.
 pub fn terminate(child: &Child) {
     kill_process(pid_of(child), Signal::TERM).unwrap();
 }
@@ -106,7 +106,7 @@ fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Returns the command that runs this program as a server, on a free port of the loopback address.
+/// Returns the command that runs this program as a server on a free port of the loopback address.
 pub fn server_command(sibling: Sibling, file: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env::current_exe().unwrap());
     command.arg(format!("serve-{}", sibling.approach.name)).arg(file);
@@ -120,7 +120,7 @@ pub fn server_command(sibling: Sibling, file: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// Returns the command with a limit on open descriptors, which a shell sets before it executes the
+/// Returns a command that sets a limit on open descriptors in a shell, and then executes the given
 /// command.
 pub fn with_descriptor_limit(limit: usize, command: &Command) -> Command {
     let mut shell = Command::new("sh");
@@ -147,7 +147,7 @@ pub fn spawn(mut command: Command) -> (Child, BufReader<ChildStdout>, SocketAddr
     (child, stdout, addr)
 }
 
-/// Waits until a process has ended. Kills the process if the deadline expires first.
+/// Waits until a process has ended. If the deadline expires, kills the process.
 pub fn wait(child: &mut Child) -> ExitStatus {
     let pid = pid_of(child);
     let (sender, receiver) = mpsc::channel::<()>();
@@ -170,7 +170,8 @@ pub fn file_with(content: &[u8]) -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Creates a file that is longer than any socket buffer. It is sparse, so it needs no disk space.
+/// Creates a file that is longer than any socket buffer. The file is sparse, so it needs no disk
+/// space.
 pub fn long_file() -> (TempDir, PathBuf) {
     let (folder, path) = file_with(b"");
     File::create(&path).unwrap().set_len(LONG_FILE_BYTES).unwrap();

@@ -77,7 +77,8 @@ fn startup_errors_include_help(sibling: Sibling) {
     for (file, args, part) in cases {
         let mut command = Command::new(env::current_exe().unwrap());
         command.arg(format!("serve-{}", sibling.approach.name)).arg(file);
-        // A flag can be given only once, so these defaults must not repeat a flag of the case.
+        // The command line may contain each flag only once, so a default must not repeat a flag of
+        // the case.
         for (flag, value) in [("--host", "127.0.0.1"), ("--port", "0")] {
             if !args.contains(&flag) {
                 command.args([flag, value]);
@@ -105,7 +106,7 @@ fn help_has_defaults_and_examples(sibling: Sibling) {
     for part in
         ["--chunk-size", "--high-water-mark", "64KiB", "Examples:", sibling.approach.summary]
     {
-        assert!(help.contains(part), "expected {part} in the help text, got {help}");
+        assert!(help.contains(part), "expected `{part}` in the help text, got {help}");
     }
     assert_eq!(help.contains("No effect"), !sibling.approach.has_workers, "{help}");
 }
@@ -138,8 +139,7 @@ fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
 }
 
 fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
-    // The server logs one event per byte, which is many more events than fit into the queue and the
-    // pipe.
+    // The server logs one event per byte. The queue and the pipe cannot hold all of these events.
     let content = random_bytes(60_000);
     let (_folder, path) = file_with(&content);
     let args = ["--log-chunks", "--chunk-size", "1", "--grace", "1m"];
@@ -152,8 +152,8 @@ fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
     assert_eq!(wait(&mut child).code(), Some(0));
     let dropped: u64 = events.iter().filter_map(|event| event["events"].as_u64()).sum();
     assert!(dropped > 0, "expected dropped events, got all {} events", events.len());
-    // `connected`, 60,000 chunks, `file_ended`, `disconnected` and `shutdown` are written or
-    // counted.
+    // Each of these events is written or counted as dropped: `connected`, 60,000 chunks,
+    // `file_ended`, `disconnected` and `shutdown`.
     let written = (events.len() - count_named(&events, "dropped")) as u64;
     assert_eq!(written + dropped, 60_004);
 }

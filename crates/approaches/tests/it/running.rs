@@ -15,8 +15,8 @@ use tempfile::TempDir;
 use crate::client::{DEADLINE, assert_reply, connect};
 use crate::sibling::{SendMode, Sibling};
 
-/// The length of a file that does not fit into the socket buffers, in bytes. The server must wait
-/// for the client before it can send the whole file.
+/// The length of a file that does not fit into the socket buffers, in bytes. To send the whole
+/// file, the server must wait for the client.
 pub const LONG_FILE_BYTES: u64 = 64 << 20;
 
 /// A running server.
@@ -27,7 +27,7 @@ pub struct Running {
     folder: TempDir,
 }
 
-/// A server with a bound listener that has not been started yet.
+/// A server that has not been started yet, and its bound listener.
 pub struct Ready {
     pub server: Server,
     pub addr: SocketAddr,
@@ -100,8 +100,8 @@ impl Running {
         assert_reply(&self.connect(), content);
     }
 
-    /// Waits until the events meet a condition. Panics with the last events if the deadline expires
-    /// first.
+    /// Waits until the events meet a condition. If the deadline expires, panics with a message that
+    /// contains the last events.
     pub fn wait_until(&self, what: &str, condition: impl Fn(&[Event]) -> bool) {
         if !self.server.log.wait_until(DEADLINE, condition) {
             let events = self.server.log.events();
@@ -112,7 +112,7 @@ impl Running {
         }
     }
 
-    /// Waits until the log contains at least `count` events with a name.
+    /// Waits until the log contains at least `count` events with this name.
     pub fn wait_for(&self, count: usize, name: &str) {
         self.wait_until(&format!("{count} `{name}` events"), |events| {
             count_named(events, name) >= count
@@ -124,10 +124,10 @@ impl Running {
         self.server.shut_down();
     }
 
-    /// Waits until the server has stopped. Checks its events, and returns them.
+    /// Waits until the server has stopped. Checks and returns the server's events.
     pub fn join(self) -> Vec<Event> {
         let result = self.result.recv_timeout(DEADLINE);
-        result.expect("the server stops within the deadline").unwrap();
+        result.expect("expected the server to stop within the deadline").unwrap();
         let events = self.server.log.events();
         check_events(&events);
         events
@@ -140,7 +140,7 @@ impl Running {
     }
 }
 
-/// Returns the number of events with a name.
+/// Returns the number of events with this name.
 pub fn count_named(events: &[Event], name: &str) -> usize {
     events.iter().filter(|event| event.kind.name() == name).count()
 }
@@ -172,22 +172,22 @@ pub fn format_events(events: &[Event]) -> String {
     tail.iter().map(|event| format!("\n{event}")).collect()
 }
 
-/// The numbers that are counted in the events of an open connection.
+/// The totals that [`check_events`] counts in the events of an open connection.
 #[derive(Default)]
 struct Counts {
     received: u64,
     file_ended: u64,
 }
 
-/// Panics if the events violate clause 11 of the contract, or if the sizes in the `data` events do
-/// not add up.
+/// Panics if the events violate clause 11 of the contract, or if the sum of the sizes in the `data`
+/// events is incorrect.
 fn check_events(events: &[Event]) {
     let mut open: HashMap<u64, Counts> = HashMap::new();
     let mut last_at_us = 0;
     for event in events {
         assert!(
             event.at_us >= last_at_us,
-            "expected times that do not decrease: {}",
+            "expected times that do not decrease, got these events: {}",
             format_events(events)
         );
         last_at_us = event.at_us;
@@ -209,7 +209,7 @@ fn check_events(events: &[Event]) {
                 let Some(conn) = kind.conn() else { continue };
                 let counts = open
                     .get_mut(&conn)
-                    .expect("an event of a connection is logged while it is open");
+                    .expect("an event of a connection is logged while the connection is open");
                 match kind {
                     EventKind::Data { bytes, preview, .. } => {
                         counts.received += bytes;
@@ -234,7 +234,7 @@ fn check_events(events: &[Event]) {
     }
     assert!(
         open.is_empty(),
-        "expected a `disconnected` event of each connection, got none of {:?}: {}",
+        "expected a `disconnected` event for each connection, got none for {:?}: {}",
         open.keys(),
         format_events(events)
     );

@@ -14,7 +14,7 @@ use crate::sibling::{Sibling, Test};
 
 const MIB: usize = 1 << 20;
 
-/// The tests that depend on how the file is read.
+/// The tests whose results depend on how the server reads the file.
 pub const FILE_TESTS: &[(&str, Test)] = &[
     ("the_file_is_opened_for_each_client", the_file_is_opened_for_each_client),
     (
@@ -168,8 +168,8 @@ fn a_replaced_file_is_sent_as_it_was_opened(sibling: Sibling) {
     running.stop();
 }
 
-/// Serves a file that the kernel lists with a length of 4,096 bytes. Every read of the file fails,
-/// as with a defective disk.
+/// Serves a file in `/sys`, for which the kernel reports a length of 4,096 bytes. Every read of the
+/// file fails, as if the disk were defective.
 #[cfg(target_os = "linux")]
 fn a_file_that_cannot_be_read_is_an_error(sibling: Sibling) {
     const UNREADABLE: &str = "/sys/class/net/lo/speed";

@@ -1,4 +1,4 @@
-//! The siblings, and the modes in which the tests run them.
+//! The siblings, and the modes in which the tests run the siblings.
 
 use serve_core::Approach;
 
@@ -15,8 +15,8 @@ pub struct Sibling {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum SendMode {
     Copy,
-    /// Copy mode without direct reads from the page cache, as on systems other than Linux. Only
-    /// threads that may block read the file.
+    /// Copy mode as on systems other than Linux. The server does not read directly from the page
+    /// cache, so only threads that may block read the file.
     CopyByPool,
     ZeroCopy,
 }

@@ -1,4 +1,5 @@
-//! Assembles the book. Starts with the lessons, exercises and docs, and follows their links.
+//! Assembles the book from the lessons, exercises and docs, and from the files that these pages
+//! link to.
 
 use std::collections::BTreeMap;
 
@@ -16,11 +17,12 @@ use crate::repo::{Kind, Repo};
 
 /// The sources for mdBook.
 pub struct Book {
-    /// The pages, SUMMARY.md and assets, by their paths.
+    /// The content of each page and asset, and of SUMMARY.md. The keys are paths in the book.
     pub files: BTreeMap<String, Vec<u8>>,
     /// The number of pages.
     pub pages: usize,
-    /// The pages that the search omits: solutions, and text that other pages contain.
+    /// The paths of the pages that the search omits: the solutions, and the page that repeats the
+    /// whole files of the siblings.
     pub unsearched: Vec<String>,
     /// The errors in the pages, sorted by file and line.
     pub errors: Vec<PageError>,
@@ -54,7 +56,7 @@ pub fn assemble(repo: &Repo) -> Book {
     finish(site, errors)
 }
 
-/// Returns the pages that the book contains even if no page links to them.
+/// Returns the paths of the pages that the book contains even if no other page links to them.
 fn contents(repo: &Repo) -> Vec<String> {
     let mut paths = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
     for folder in ["lessons", "docs", EXERCISES] {
@@ -127,7 +129,7 @@ impl Assembler<'_> {
         Ok(())
     }
 
-    /// Returns the title and the text of a page for the book.
+    /// Returns the title and the text that a page has in the book.
     fn convert(&mut self, path: &str) -> Result<(String, String), String> {
         let page = Page::new(path, self.site.repo.read(path)?);
         let filled = fill(&page, &mut self.sources);
@@ -135,7 +137,8 @@ impl Assembler<'_> {
         self.errors.extend(self.links.errors(&page));
         let page = Page::new(path, filled.text);
         let title = match path.strip_prefix("benches/records/") {
-            // All records have the same titles, but different folders.
+            // The pages of different records have the same titles, so the title in the book also
+            // contains the folder of the record.
             Some(record) => {
                 let title = page.title.split(',').next().unwrap_or_default();
                 format!("{title}, {}", paths::parent(record))
@@ -147,7 +150,8 @@ impl Assembler<'_> {
         Ok((title, text))
     }
 
-    /// Adds an exercise, its hints, and links to its code.
+    /// Adds the page of an exercise. The page contains the hints of the exercise, and links to its
+    /// code.
     fn add_exercise(&mut self, path: &str, folder: &str) -> Result<(), String> {
         let place = self.site.place(path);
         let (title, mut text) = self.convert(path)?;

@@ -23,12 +23,13 @@ Examples:
   docs-tool book --open   build the book, and open it in a browser
   docs-tool book --serve  serve the book, and build it again after each change
 
-The book is in target/book, and needs no network. The program uses mdBook 0.5
-from the PATH, or else installs it in target/book-tools with pip or Cargo.";
+The book is in target/book. Readers of the book do not need a network. If
+mdBook 0.5 is not on the PATH, this command installs it in target/book-tools
+with pip or Cargo.";
 
-/// The interval between two checks for changes with `--serve`.
+/// The interval at which `--serve` checks the repository for changes.
 const POLL_INTERVAL: Duration = Duration::from_millis(700);
-/// The files of docs/book that mdBook needs next to the pages.
+/// The settings, the style sheet and the script of the book, which are in docs/book.
 const STYLE: [&str; 3] = ["book.toml", "highwater.css", "highwater.js"];
 
 /// Build the book of lessons, exercises and code
@@ -62,7 +63,8 @@ impl Args {
         report(format_args!("building {pages} pages"));
         let output = mdbook.output().context("cannot start mdBook")?;
         let errors = String::from_utf8_lossy(&output.stderr);
-        // A warning is an error in a page, for example an HTML tag without an end.
+        // mdBook prints a warning if a page has an error, for example an HTML tag without an end
+        // tag.
         ensure!(output.status.success() && errors.trim().is_empty(), "mdBook failed:\n{errors}");
         mdbook::shorten_print(&into).context("cannot shorten `target/book/print.html`")?;
         print(into.join("index.html").display());
@@ -70,8 +72,8 @@ impl Args {
     }
 }
 
-/// Writes the sources for mdBook, and returns the number of pages. Returns `None` if a page has
-/// errors and this is not a draft.
+/// Writes the sources for mdBook. Returns the number of pages, or `None` if a page has errors and
+/// `is_draft` is false.
 fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
     let made = assemble(repo);
     made.errors.iter().for_each(report);
@@ -89,7 +91,7 @@ fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
             .with_context(|| format!("cannot read `{path}` in `{}`", repo.root().display()))?;
         files.insert(name.to_owned(), bytes);
     }
-    // The last table of the settings contains the pages that the search omits.
+    // The last table in book.toml lists the pages that the search omits.
     let settings = files.entry("book.toml".to_owned()).or_default();
     for page in &made.unsearched {
         settings.extend(format!("\"{page}\" = {{ enable = false }}\n").bytes());
@@ -99,8 +101,8 @@ fn write_source(repo: &Repo, is_draft: bool) -> anyhow::Result<Option<usize>> {
     Ok(Some(made.pages))
 }
 
-/// Writes the files into a folder, and removes all other files from the folder. Does not write
-/// unchanged files, so that mdBook does not detect a change.
+/// Writes the files to a folder, and removes all other files from the folder. Does not write
+/// unchanged files, because mdBook treats each written file as a change.
 fn write_files(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
     for (path, bytes) in files {
         let path = folder.join(path);
@@ -121,7 +123,10 @@ fn write_files(folder: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<(
 fn serve(repo: &Repo, mut mdbook: Command, port: u16, is_draft: bool) -> anyhow::Result<bool> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     if TcpStream::connect(address).is_ok() {
-        bail!("port {port} is in use\nhelp: choose another port: --serve {}", port ^ 1);
+        bail!(
+            "port {port} is in use\nhelp: choose another port, for example `--serve {}`",
+            port ^ 1
+        );
     }
     report(format_args!("serving the book on http://{address}/; press Ctrl-C to stop"));
     mdbook.args(["--hostname", "127.0.0.1", "--port", &port.to_string()]);
@@ -136,7 +141,7 @@ fn serve(repo: &Repo, mut mdbook: Command, port: u16, is_draft: bool) -> anyhow:
         let now = last_change(repo);
         if now != known {
             known = now;
-            report("a file changed: updating the book");
+            report("a file has changed; updating the book");
             if let Err(error) = write_source(repo, is_draft) {
                 report(format_args!("error: {error:#}"));
             }
@@ -144,7 +149,8 @@ fn serve(repo: &Repo, mut mdbook: Command, port: u16, is_draft: bool) -> anyhow:
     }
 }
 
-/// Returns the number of files in the repository, and the time of the last change.
+/// Returns the number of files in the repository, and the time of the last change. The time is
+/// `None` if the system does not report it for any file.
 fn last_change(repo: &Repo) -> (usize, Option<SystemTime>) {
     let files = repo.files_below("", &[""]);
     let changed = |file: &String| fs::metadata(repo.path(file)).ok()?.modified().ok();

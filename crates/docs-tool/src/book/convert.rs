@@ -1,4 +1,5 @@
-//! Converts Markdown for the book. Directs links to pages of the book, and removes markers.
+//! Converts Markdown for the book. Changes links so that they lead to pages of the book, and
+//! removes markers.
 
 use std::ops::Range;
 
@@ -13,10 +14,11 @@ use crate::paths;
 use crate::references::{Known, references};
 use crate::repo::Kind;
 
-/// The replacements in a text.
+/// The edits of a text. Each edit consists of the range of the old text, and the new text.
 type Edits = Vec<(Range<usize>, String)>;
 
-/// Returns the text of a page for the book. Adds the files that the page links to or quotes.
+/// Returns the text that a page has in the book. If the page links to a file or quotes a file, adds
+/// this file to the book.
 pub fn convert(site: &mut Site, known: &Known, page: &Page, title: &str) -> String {
     let place = site.place(&page.file);
     let mut edits = Edits::new();
@@ -41,7 +43,8 @@ pub fn convert(site: &mut Site, known: &Known, page: &Page, title: &str) -> Stri
     applied(&page.text, edits)
 }
 
-/// Removes markers, links quoted code to its file, and puts the siblings side by side.
+/// Removes markers, adds links from quoted code to its source file, and shows the siblings side by
+/// side.
 fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits) {
     let place = &site.place(&page.file);
     let mut blocks = page.blocks.iter().peekable();
@@ -77,7 +80,7 @@ fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits)
                     let outer = anchors::outermost(&text, &anchor);
                     let own = paths::relative(place, &format!("siblings/{outer}.md"));
                     let label = match outer == anchor {
-                        true => "This part on its own page",
+                        true => "This part on a separate page",
                         false => "The complete functions, side by side",
                     };
                     columns.push_str(&format!(
@@ -92,7 +95,8 @@ fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits)
     }
 }
 
-/// Applies the edits to a text. Omits an edit inside another edit.
+/// Applies the edits to a text. Omits each edit whose range starts inside the range of another
+/// edit.
 fn applied(text: &str, mut edits: Edits) -> String {
     edits.sort_by_key(|(range, _)| (range.start, usize::MAX - range.end));
     let mut out = String::with_capacity(text.len());
@@ -107,7 +111,8 @@ fn applied(text: &str, mut edits: Edits) -> String {
     out + &text[position..]
 }
 
-/// Percent-encodes words for a text fragment, in which `-`, `,` and `&` have a special meaning.
+/// Percent-encodes words for the text fragment of a URL. In a text fragment, `-`, `,` and `&` have
+/// a special meaning.
 fn encoded(words: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b':';
     let bytes = words.bytes().map(|byte| match is_plain(byte) {

@@ -1,5 +1,5 @@
-//! Generates pages whose source is not Markdown: the siblings side by side, files, folders and
-//! solutions.
+//! Generates the pages that have no Markdown source. These pages show the siblings side by side,
+//! files, folders and solutions.
 
 use super::mdbook::not_printed;
 use super::siblings::{self, Part, code_block, side_by_side};
@@ -9,11 +9,11 @@ use crate::fill::sibling_files;
 use crate::paths;
 use crate::repo::Kind;
 
-/// The place of the page that shows the siblings' whole files.
+/// The path of the page that shows the whole files of the siblings.
 pub const WHOLE_FILES: &str = "siblings/whole-files.md";
 
-/// Adds the pages that show the siblings side by side: one page per anchor, a page of the whole
-/// files, and a page that lists all these pages.
+/// Adds the pages that show the siblings side by side: one page per anchor, one page with the whole
+/// files, and one page that lists the other pages.
 pub fn sibling_pages(site: &mut Site) {
     let read = |(_, path): (&str, String)| site.repo.read(&path).ok();
     let texts: Vec<String> = sibling_files(None).into_iter().filter_map(read).collect();
@@ -35,14 +35,14 @@ pub fn sibling_pages(site: &mut Site) {
     site.insert(WHOLE_FILES, "The whole files", not_printed(&text));
     let text = format!(
         "# Side by side\n\nAll siblings have the same functions with the same names, in the same \
-         order. Each page shows one part of all siblings.\n\n\
+         order. Each page in the table shows the same part of all siblings.\n\n\
          | part | explained in |\n| --- | --- |\n{rows}\n\
-         One page shows [the whole files](whole-files.md).\n"
+         A separate page shows [the whole files](whole-files.md).\n"
     );
     site.insert("siblings/index.md", "Side by side", text);
 }
 
-/// Adds the page of an anchor. Returns the page's row in the table.
+/// Adds the page of an anchor. Returns the row of this page for the table that lists the pages.
 fn sibling_page(site: &mut Site, anchor: &str, parts: &[Part]) -> String {
     let place = format!("siblings/{anchor}.md");
     let mut functions: Vec<String> = Vec::new();
@@ -78,7 +78,7 @@ fn sentence(words: &str, links: &str) -> String {
     if links.is_empty() { String::new() } else { format!("{words} {links}.\n\n") }
 }
 
-/// Adds a page for each file that the book shows.
+/// Adds one page for each file that the book shows as code.
 pub fn code_pages(site: &mut Site) {
     for path in site.code.clone() {
         let Ok(text) = site.repo.read(&path) else { continue };
@@ -95,14 +95,15 @@ pub fn code_pages(site: &mut Site) {
             has_page.then(|| paths::relative(&place, &page))
         };
         let file = file(&path, &text, &(task.unwrap_or_default() + &quotes), own_page);
-        // Files are wider than prose. See docs/book/highwater.css.
+        // Lines of code are longer than lines of prose. See `.hw-file` in docs/book/highwater.css.
         let made = format!("<div class=\"hw-file\">\n\n{file}\n</div>\n");
         site.insert(&place, paths::name(&path), not_printed(&made));
     }
 }
 
-/// Returns a page that shows a file. The file is split at its anchors, so that links can lead to
-/// the anchors. `own_page` returns the link to the page of an anchor of the siblings.
+/// Returns the text of the page that shows a file. A new code block starts at each anchor, so that
+/// links can lead to the anchor. `own_page` returns the link to the page that shows an anchor of
+/// all siblings, or `None` if this page does not exist.
 fn file(path: &str, text: &str, above: &str, own_page: impl Fn(&str) -> Option<String>) -> String {
     let mut out = format!("# `{path}`\n\n{above}");
     for (at, (names, lines)) in segments(text).into_iter().enumerate() {
@@ -122,8 +123,8 @@ fn file(path: &str, text: &str, above: &str, own_page: impl Fn(&str) -> Option<S
     out
 }
 
-/// Splits a text before each anchor that is not indented. Returns the segments, each with the
-/// anchors that start in it and with its lines.
+/// Splits a text before each anchor that is not indented. For each segment, returns the names of
+/// the anchors that start in the segment, and the lines of the segment.
 fn segments(text: &str) -> Vec<(Vec<&str>, Vec<String>)> {
     let mut segments = vec![(Vec::new(), Vec::new())];
     for line in text.lines() {
@@ -142,8 +143,8 @@ fn segments(text: &str) -> Vec<(Vec<&str>, Vec<String>)> {
     segments
 }
 
-/// Adds a page for each folder that contains a shown file, and for each folder that the book lists
-/// completely.
+/// Adds one page for each folder that contains a file that the book shows, and for each folder that
+/// the book lists completely.
 pub fn listings(site: &mut Site) {
     let mut folders = site.folders.clone();
     for path in site.code.iter().chain(&site.folders) {
@@ -173,7 +174,8 @@ pub fn listings(site: &mut Site) {
     }
 }
 
-/// Returns the first sentence of a file's documentation, or the description of a package.
+/// Returns the first sentence of a Rust file's documentation, or the description of a package.
+/// Returns `None` if the file or folder has no description.
 fn description(site: &Site, path: &str) -> Option<String> {
     match site.repo.kind(path)? {
         Kind::Folder => {
@@ -194,7 +196,7 @@ fn first_sentence(text: &str) -> Option<String> {
     (!sentence.is_empty()).then(|| sentence.to_owned())
 }
 
-/// Returns the page of a solution. `task` is the link to the exercise.
+/// Returns the text of the page that shows a solution. `task` is the link to the exercise.
 pub fn solution(title: &str, path: &str, text: &str, task: &str) -> String {
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     format!(
@@ -205,8 +207,8 @@ pub fn solution(title: &str, path: &str, text: &str, task: &str) -> String {
     )
 }
 
-/// Returns the hints of an exercise, with each hint folded. The headings of the hints are `## 1`,
-/// `## 2`, …
+/// Returns the hints of an exercise as Markdown in which each hint is folded. In `hints`, the
+/// headings of the hints are `## 1`, `## 2`, …
 pub fn folded(hints: &str) -> String {
     let mut out = String::from("\n## Hints\n\n");
     let mut is_open = false;

@@ -1,4 +1,4 @@
-//! Finds or installs mdBook, and shortens its page for printing.
+//! Finds or installs mdBook, and shortens the book's page for printing.
 
 use std::env;
 use std::env::consts::EXE_SUFFIX;
@@ -11,20 +11,22 @@ use anyhow::bail;
 
 use crate::common::report;
 
-/// The version for which the book's style and script are written.
+/// The version of mdBook for which the book's style sheet and script are written.
 const VERSION: &str = "0.5.4";
-/// The beginning of all compatible versions.
+/// The prefix of all compatible version numbers of mdBook.
 const COMPATIBLE: &str = "0.5.";
-/// The comments at the start and at the end of a page that is not printed.
-const NOT_PRINTED: [&str; 2] = ["<!-- hw: not printed -->", "<!-- hw: printed again -->"];
+/// The comments that mark the start and the end of a page that is not printed.
+const NOT_PRINTED: [&str; 2] =
+    ["<!-- hw: start of a page that is not printed -->", "<!-- hw: end of this page -->"];
 
-/// Marks a page that is not printed, because a file on paper cannot be searched.
+/// Marks the text of a page that is not printed. Whole files are not printed, because readers
+/// cannot search them on paper.
 pub fn not_printed(text: &str) -> String {
     let [begin, end] = NOT_PRINTED;
     format!("{begin}\n\n{}\n\n{end}\n", text.trim_end())
 }
 
-/// Removes the marked pages from the page for printing.
+/// Removes all pages with the marks of `not_printed` from `print.html`, the page for printing.
 pub fn shorten_print(book: &Path) -> io::Result<()> {
     let path = book.join("print.html");
     let text = fs::read_to_string(&path)?;
@@ -34,8 +36,8 @@ pub fn shorten_print(book: &Path) -> io::Result<()> {
     fs::write(path, kept)
 }
 
-/// Returns a compatible mdBook from the PATH or from this folder. Installs mdBook in the folder if
-/// necessary.
+/// Returns the path of a compatible mdBook, which is on the PATH or in the folder `tools`. Installs
+/// mdBook in this folder if necessary.
 pub fn find_or_install(tools: &Path) -> anyhow::Result<PathBuf> {
     let own = tools.join("bin").join(format!("mdbook{EXE_SUFFIX}"));
     for program in [PathBuf::from("mdbook"), own.clone()] {
@@ -54,7 +56,9 @@ pub fn find_or_install(tools: &Path) -> anyhow::Result<PathBuf> {
             return Ok(own);
         }
     }
-    report("pip provides no mdBook for this machine, so Cargo builds it, which takes minutes");
+    report(
+        "cannot install mdBook with pip; building mdBook with Cargo, which takes several minutes",
+    );
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["install", "mdbook", "--version", VERSION, "--locked", "--quiet", "--root"]);
     if cargo.arg(tools).status().is_ok_and(|status| status.success()) && is_compatible(&own) {

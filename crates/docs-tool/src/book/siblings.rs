@@ -1,5 +1,5 @@
 //! Shows the same part of all siblings, in columns on a wide screen and in tabs on a narrow screen.
-//! Without the script in docs/book, the parts are one below the other.
+//! On a narrow screen without JavaScript, the parts are one below the other.
 
 use crate::anchors;
 use crate::excerpts;
@@ -7,8 +7,8 @@ use crate::page::fenced;
 use crate::paths;
 use crate::wrap::formatted;
 
-/// The maximum width of code in columns. Code of two siblings with this width fits in a window of
-/// 1,600 pixels. See docs/book/highwater.css.
+/// The maximum number of characters per line of code. With lines of this length, two siblings fit
+/// side by side in a window that is 1,600 pixels wide. See docs/book/highwater.css.
 const COLUMNS_MAX: usize = 80;
 
 /// A part of one sibling.
@@ -16,11 +16,12 @@ pub struct Part {
     pub sibling: &'static str,
     /// The path of the sibling's file.
     pub path: String,
-    /// The code, or `None` if this sibling has no such part.
+    /// The lines of code, or `None` if this sibling does not have the part.
     pub lines: Option<Vec<String>>,
 }
 
-/// Returns the HTML and Markdown of the parts. `link` returns the link to the page of a part's file.
+/// Returns HTML and Markdown that show the parts side by side. `link` returns the link to the page
+/// that shows the file of a part.
 pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String) -> String {
     let mut lines = parts.iter().filter_map(|part| part.lines.as_ref()).flatten();
     let is_narrow = lines.all(|line| line.chars().count() <= excerpts::COLUMNS_MAX);
@@ -36,7 +37,8 @@ pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String)
         ));
         match lines {
             Some(lines) => {
-                // Without `rustfmt`, long lines scroll.
+                // If `rustfmt` is not installed, long lines are not split, and the code block
+                // scrolls.
                 let lines = formatted(lines, COLUMNS_MAX).unwrap_or_else(|_| lines.clone());
                 out.push_str(&(code_block(&lines, path) + "\n"));
             }
@@ -47,10 +49,10 @@ pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String)
     out + "</div>\n</div>\n"
 }
 
-/// Returns a fenced code block that shows lines of a file.
+/// Returns a fenced code block that shows lines of the file at `path`.
 pub fn code_block(lines: &[String], path: &str) -> String {
     let language = match paths::language(path) {
-        // The highlighter of mdBook does not support the language of justfiles.
+        // mdBook's syntax highlighter does not support justfiles, but it supports makefiles.
         "just" => "makefile",
         language => language,
     };
@@ -60,7 +62,7 @@ pub fn code_block(lines: &[String], path: &str) -> String {
     }
 }
 
-/// Escapes a line of Rust that starts with `# `, which mdBook would hide.
+/// Escapes a line of Rust that starts with `# `, because mdBook would hide the line.
 fn escaped(line: &str) -> String {
     let code = line.trim_start();
     let is_hidden = code == "#" || code.starts_with("# ") || code.starts_with("##");
@@ -68,8 +70,8 @@ fn escaped(line: &str) -> String {
     if is_hidden { format!("{indent}#{code}") } else { line.to_owned() }
 }
 
-/// Returns the anchors of the siblings in order. The anchors that all siblings have come first.
-/// Anchors inside another anchor are omitted.
+/// Returns the names of the siblings' anchors in the order of the code. The anchors that all
+/// siblings have come first. Omits each anchor that is inside another anchor.
 pub fn common_anchors(texts: &[String]) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for text in texts {

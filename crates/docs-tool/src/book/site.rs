@@ -1,4 +1,4 @@
-//! The pages of the book, and the files of the repository that the book needs.
+//! Collects the pages of the book, and the files of the repository that the book contains.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -14,19 +14,20 @@ pub struct Page {
     pub text: String,
 }
 
-/// The book while it is assembled.
+/// The content of a book during its assembly.
 #[derive(Default)]
 pub struct Site {
     pub repo: Repo,
-    /// The pages by their paths in the book.
+    /// The pages of the book. The keys are the paths of the pages in the book.
     pub pages: BTreeMap<String, Page>,
-    /// Files that the book contains unchanged.
+    /// The paths of the files that the book contains unchanged.
     pub assets: BTreeSet<String>,
-    /// Files that the book shows.
+    /// The paths of the files that the book shows as code.
     pub code: BTreeSet<String>,
-    /// Folders that the book lists completely.
+    /// The paths of the folders that the book lists completely.
     pub folders: BTreeSet<String>,
-    /// The titles and places of pages that quote a file, or an anchor of the siblings (`#anchor`).
+    /// The title and the place of each page that quotes a file or an anchor. A key is the path of a
+    /// file, or `#` and the name of an anchor of the siblings.
     quotes: BTreeMap<String, BTreeSet<(String, String)>>,
     queue: VecDeque<String>,
     seen: BTreeSet<String>,
@@ -37,19 +38,19 @@ impl Site {
         Self { repo: repo.clone(), ..Self::default() }
     }
 
-    /// Adds a path of the repository to the book.
+    /// Adds a file or a folder of the repository to the book.
     pub fn add(&mut self, path: &str) {
         if self.seen.insert(path.to_owned()) {
             self.queue.push_back(path.to_owned());
         }
     }
 
-    /// Returns the next path that was added.
+    /// Returns the next added path, or `None` if this method has already returned all added paths.
     pub fn next(&mut self) -> Option<String> {
         self.queue.pop_front()
     }
 
-    /// Adds a page that quotes a file or an anchor.
+    /// Registers the page at `place` as a page that quotes a file or an anchor.
     pub fn add_quote(&mut self, of: &str, title: &str, place: &str) {
         let pages = self.quotes.entry(of.to_owned()).or_default();
         pages.insert((title.to_owned(), place.to_owned()));
@@ -67,7 +68,7 @@ impl Site {
         self.pages.insert(place.to_owned(), Page { title: title.to_owned(), text });
     }
 
-    /// Returns the place in the book of a path in the repository.
+    /// Returns the place of a file or a folder. The place is a path in the book.
     pub fn place(&self, path: &str) -> String {
         let folder = paths::parent(path);
         match (self.repo.kind(path), paths::name(path)) {
@@ -90,7 +91,7 @@ impl Site {
         }
     }
 
-    /// Returns a link from the page at `place` to a path of the repository.
+    /// Returns a link from the page at `place` to a file or a folder of the repository.
     pub fn link(&self, place: &str, path: &str) -> String {
         paths::relative(place, &self.place(path))
     }
@@ -101,14 +102,16 @@ pub fn listing(folder: &str) -> String {
     paths::join(&paths::join("code", folder), "index.md").replace("//", "/")
 }
 
-/// Returns the folder of the exercise that contains a file.
+/// Returns the folder of the exercise that contains a file, or `None` if the file is not part of an
+/// exercise.
 pub fn exercise(path: &str) -> Option<&str> {
     let (slug, _) = path.strip_prefix(EXERCISES)?.strip_prefix('/')?.split_once('/')?;
     let has_number = slug.get(..2).is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()));
     has_number.then(|| &path[..EXERCISES.len() + 1 + slug.len()])
 }
 
-/// Returns the folder of the exercise whose solution a file is.
+/// Returns the folder of an exercise if the file is the solution of this exercise. Returns `None`
+/// for all other files.
 pub fn solved_exercise(path: &str) -> Option<&str> {
     exercise(path).filter(|folder| path[folder.len()..] == *"/solution/main.rs")
 }

@@ -1,12 +1,12 @@
-//! The table of contents.
+//! Generates the table of contents of the book.
 
 use crate::paths;
 
-/// The names of the parts. The first part, which is the introduction, has no name.
+/// The names of the parts of the book. The first part, which is the introduction, has no name.
 const PARTS: [&str; 7] =
     ["", "Lessons", "Exercises", "The siblings", "Docs", "Code", "Records and tables"];
 
-/// The docs in the order in which they are read.
+/// The docs in the order of the table of contents.
 const DOCS: [&str; 6] = [
     "docs/WINDOWS-AND-MACOS.md",
     "docs/INSTRUCTOR.md",
@@ -16,11 +16,12 @@ const DOCS: [&str; 6] = [
     "CONTRIBUTING.md",
 ];
 
-/// The parts of the siblings in the order of their code.
+/// The names of the pages that show the siblings. The index comes first. The other pages are in the
+/// order of the code.
 const SIBLINGS: [&str; 9] =
     ["index", "run", "accept", "serve", "send", "copy", "zero_copy", "drain", "timeout"];
 
-/// Returns SUMMARY.md for pages with these paths and titles.
+/// Returns the content of SUMMARY.md. `pages` contains the path and the title of each page.
 pub fn summary<'a>(pages: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut entries: Vec<_> =
         pages.into_iter().map(|(path, title)| (position(path), path, title)).collect();
@@ -39,7 +40,8 @@ pub fn summary<'a>(pages: impl IntoIterator<Item = (&'a str, &'a str)>) -> Strin
     out
 }
 
-/// Returns the part of a page, its position in the part, and its depth.
+/// Returns the index of the part that contains a page, the sort key of the page in this part, and
+/// the depth of the page.
 fn position(path: &str) -> (usize, String, usize) {
     let slashes = path.matches('/').count();
     let is_index = path.ends_with("/index.md");

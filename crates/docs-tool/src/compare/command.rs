@@ -22,7 +22,7 @@ Functions, types and constants are compared by name. If the terminal has at
 least 110 columns, the siblings are shown side by side. Otherwise, the siblings
 are shown one below the other.";
 
-/// The width of a terminal that does not report its width.
+/// The width of the output if the terminal does not report its width.
 const COLUMNS: u16 = 80;
 
 /// The minimum width of the output.
@@ -41,11 +41,11 @@ pub struct Args {
     /// Show only this function, type or constant
     #[arg(long, value_name = "NAME")]
     function: Option<String>,
-    /// Omit the code that is the same
+    /// Omit the code that is the same in both siblings
     #[arg(long)]
     only_differences: bool,
-    /// Width of the output, which has two columns if the width is at least 110 [default: the width
-    /// of the terminal]
+    /// Width of the output in characters, at least 110 for two columns [default: the width of the
+    /// terminal]
     #[arg(long, value_name = "COLUMNS")]
     width: Option<u16>,
 }

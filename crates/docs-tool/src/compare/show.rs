@@ -1,4 +1,4 @@
-//! Prints a comparison on a terminal.
+//! Prints a comparison of two siblings.
 
 use console::{Alignment, Style, pad_str};
 use regex::Match;
@@ -7,16 +7,17 @@ use similar::{DiffTag, capture_diff_slices_by_key};
 
 use super::source::words;
 use super::{Compared, Row};
-use crate::common::print;
+use crate::common::{counted, print};
 use crate::wrap::wrapped;
 
-/// The minimum number of columns at which the siblings are shown side by side.
+/// The minimum width of the terminal, in characters, at which the siblings are shown side by side.
 const SIDE_BY_SIDE_COLUMNS_MIN: usize = 110;
 
-/// The number of columns between the siblings, for the sign and the spaces around the sign.
+/// The width of the space between the siblings, in characters. This space contains a sign between
+/// two blanks.
 const SIGN_COLUMNS: usize = 3;
 
-/// The number of rows that are shown before and after each difference.
+/// The number of rows that `--only-differences` shows before and after each difference.
 const CONTEXT_ROWS: usize = 1;
 
 /// The options of the output.
@@ -24,7 +25,7 @@ const CONTEXT_ROWS: usize = 1;
 pub struct View {
     /// The names of the siblings.
     pub names: [String; 2],
-    /// The width of the terminal.
+    /// The width of the terminal, in characters.
     pub columns: usize,
     /// Indicates whether code that is the same in both siblings is omitted.
     pub only_differences: bool,
@@ -80,7 +81,9 @@ impl View {
             section.rows.iter().enumerate().map(|(at, row)| (is_shown(at), row)).collect();
         for run in rows.chunk_by(|row, next| row.0 == next.0 && row.1.differs == next.1.differs) {
             match run[0].0 {
-                false => print(format_args!("  … {} the same", run.len())),
+                false => {
+                    print(format_args!("  … {} without differences", counted(run.len(), "row")))
+                }
                 true if self.is_side_by_side() => {
                     run.iter().for_each(|(_, row)| self.side_by_side(row));
                 }
@@ -89,7 +92,7 @@ impl View {
         }
     }
 
-    /// Returns the width of each sibling's text.
+    /// Returns the maximum width of each sibling's text, in characters.
     fn width(&self) -> usize {
         match self.is_side_by_side() {
             true => (self.columns - SIGN_COLUMNS) / 2,
@@ -113,20 +116,20 @@ impl View {
         }
     }
 
-    /// Prints equal code once. If the code differs, prints the code of the first sibling, then that
-    /// of the second.
+    /// If the code is the same in both siblings, prints the code once. If the code differs, prints
+    /// the code of the first sibling, then the code of the second sibling.
     fn one_below_the_other(&self, rows: &[(bool, &Row)]) {
         let signs: &[char] = if rows[0].1.differs { &['<', '>'] } else { &[' '] };
         for (side, sign) in signs.iter().enumerate() {
             for texts in rows.iter().map(|(_, row)| self.painted(row)) {
-                // Perhaps only the second sibling has a comment here.
+                // If only the second sibling has comments here, the function prints these comments.
                 let side = if *sign == ' ' && texts[0].is_empty() { 1 } else { side };
                 texts[side].lines().for_each(|line| print(format!("{sign} {line}").trim_end()));
             }
         }
     }
 
-    /// Returns wrapped texts whose different words are colored.
+    /// Wraps the two texts of a row, and colors the words that differ.
     fn painted(&self, row: &Row) -> [String; 2] {
         let texts = row.texts.each_ref().map(|text| wrapped(text, self.width()));
         if row.texts.iter().all(|text| words(text).is_empty()) {
@@ -139,7 +142,7 @@ impl View {
         let ops = capture_diff_slices_by_key(Patience, &words[0], &words[1], Match::as_str);
         for (at, op) in ops.iter().enumerate() {
             let is_between_changes = 0 < at && at + 1 < ops.len();
-            // Punctuation between two changes is often the same, although the changes are unrelated.
+            // Punctuation between two changes is often the same by chance, so it is colored, too.
             let is_in_name = |c: char| c.is_alphanumeric() || "_\"'".contains(c);
             let mut old = words[0][op.old_range()].iter();
             let has_name = old.any(|word| word.as_str().starts_with(is_in_name));
@@ -164,7 +167,7 @@ impl View {
         let count = |is_in: [bool; 2]| compared.iter().filter(|it| it.is_in == is_in).count();
         let same = compared.iter().filter(|section| !section.differs()).count();
         print(format_args!(
-            "\n{} parts differ, {same} are the same, {} only in {first}, {} only in {second}",
+            "\nsections: {} different, {same} the same, {} only in {first}, {} only in {second}",
             count([true, true]) - same,
             count([true, false]),
             count([false, true]),

@@ -15,17 +15,17 @@ static ITEM: LazyLock<Regex> = LazyLock::new(|| {
 static WORD: LazyLock<Regex> =
     LazyLock::new(|| pattern(r#"//.*|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)'|\w+|::|->|=>|\S"#));
 
-/// An item, or the lines between two items.
+/// An item, such as a function or a type, or the lines between two items.
 #[derive(Debug)]
 pub struct Section {
-    /// The name of the item, or else `imports`.
+    /// The name of the item, or `imports` if the section does not contain an item.
     pub name: String,
-    /// The lines, without the lines of anchors.
+    /// The lines of the section, without the marks of anchors.
     pub text: String,
 }
 
-/// Returns the sections of a source file, in order. The documentation of the module belongs to no
-/// section, because comments are not compared.
+/// Returns the sections of a source file, in order. The documentation of the module is not part of
+/// any section, because comments are not compared.
 pub fn sections(source: &str) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
     let source = anchors::whole(source).join("\n");
@@ -43,22 +43,23 @@ pub fn sections(source: &str) -> Vec<Section> {
     sections
 }
 
-/// A statement on one line, and the lines of comments above or inside it.
+/// A statement, joined into one line, and the comments above or inside the statement.
 #[derive(Debug, Default)]
 pub struct Statement {
     pub comments: String,
     pub code: String,
 }
 
-/// Splits a section into statements. A statement ends at the end of a line, after a semicolon, a
-/// brace, or a comma outside brackets.
+/// Splits a section into statements. A statement ends at the end of a line if the line ends with a
+/// semicolon, a brace, or a comma outside brackets. A statement also ends before a closing brace or
+/// a blank line.
 pub fn statements(section: &str) -> Vec<Statement> {
     let mut statements = vec![Statement::default()];
     for line in section.lines() {
         if statements.last().is_some_and(|last| is_complete(&last.code, line)) {
             statements.push(Statement::default());
         }
-        let last = statements.last_mut().expect("the first statement is never removed");
+        let last = statements.last_mut().expect("the list contains at least one statement");
         if words(line).is_empty() {
             last.comments += &format!("{line}\n");
         } else {
@@ -68,7 +69,7 @@ pub fn statements(section: &str) -> Vec<Statement> {
     statements
 }
 
-/// Returns whether a line begins a new statement.
+/// Returns whether the statement `code` is complete, so that `line` begins a new statement.
 fn is_complete(code: &str, line: &str) -> bool {
     let words = texts(code);
     let count = |brackets: [&str; 2]| words.iter().filter(|word| brackets.contains(word)).count();
@@ -81,8 +82,8 @@ fn is_complete(code: &str, line: &str) -> bool {
     }
 }
 
-/// Adds a line to a statement, with the spaces that `rustfmt` would insert if the line were not too
-/// long.
+/// Adds a line to a statement. Inserts the spaces that `rustfmt` would insert if the statement fit
+/// on one line.
 fn add_line(code: &mut String, line: &str) {
     let next = line.trim();
     if code.is_empty() {
@@ -96,12 +97,13 @@ fn add_line(code: &mut String, line: &str) {
     }
 }
 
-/// Returns the positions of the names, literals and punctuation in code, except in comments.
+/// Returns the names, literals and punctuation marks in code, with their positions. Ignores
+/// comments.
 pub fn words(code: &str) -> Vec<Match<'_>> {
     WORD.find_iter(code).filter(|word| !word.as_str().starts_with("//")).collect()
 }
 
-/// Returns the names, literals and punctuation in code, except in comments.
+/// Returns the texts of the names, literals and punctuation marks in code. Ignores comments.
 pub fn texts(code: &str) -> Vec<&str> {
     words(code).iter().map(Match::as_str).collect()
 }

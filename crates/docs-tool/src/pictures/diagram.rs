@@ -5,21 +5,21 @@
 //! description: the content of the picture, for readers who cannot see it
 //! columns: 4
 //! gap: 14                              pixels between columns
-//! gutter: 110                          pixels at the right, for `side`
+//! gutter: 110                          pixels at the right, for the text of `side`
 //! band 2-3: the name of a group of rows
-//! band 2-3 right: the same, with the name at the right
+//! band 2-3 right: the name of a group of rows, at the right
 //! box NAME ROW COLUMNS: name | description, where `|` starts a line
-//! box NAME ROW 2-3 full: full, kept, lost and faint change the look
+//! box NAME ROW 2-3 full: a box with the look `full` (or kept, lost, faint)
 //! arrow A -> B: an action
-//! back A -> B: its effect
+//! back A -> B: the effect of an action
 //! bad A -> B: a loss
-//! side A -> B: as `back`, but at the right side
+//! side A -> B: the effect of an action, with the arrow at the right side
 //! ```
 
 use super::source::{Line, Source};
 use super::svg::{LINE, MARGIN, Rect, Svg, WIDTH, wrapped};
 
-/// The height of the title.
+/// The height of the area for the title.
 const TOP: f64 = 36.0;
 
 /// The distance between the edge of a box and its text.
@@ -28,7 +28,7 @@ const PADDING: f64 = 8.0;
 /// The distance between rows without arrows.
 const ROW_GAP: f64 = 16.0;
 
-/// The height of a band's name.
+/// The height of the area for a band's name.
 const BAND_HEAD: f64 = 24.0;
 
 const LOOKS: [&str; 5] = ["box", "full", "kept", "lost", "faint"];
@@ -48,7 +48,7 @@ struct Diagram<'a> {
     rows: Vec<(f64, f64)>,
 }
 
-/// Rows that belong together.
+/// A group of rows with a common background and a name.
 #[derive(Debug)]
 struct Band<'a> {
     line: usize,
@@ -62,7 +62,8 @@ struct Cell<'a> {
     name: &'a str,
     row: usize,
     look: &'a str,
-    /// The lines of the name, if the box has a description, and the other lines.
+    /// The bold lines, which precede the first ` | ` of the text. If the text contains no ` | `,
+    /// there are no bold lines.
     bold: Vec<String>,
     lines: Vec<String>,
     rect: Rect,
@@ -71,7 +72,7 @@ struct Cell<'a> {
 #[derive(Debug)]
 struct Arrow<'a> {
     class: &'a str,
-    /// The indices of the row's boxes.
+    /// The indices of the boxes that the arrow connects.
     from: usize,
     to: usize,
     text: &'a str,
@@ -99,7 +100,7 @@ pub fn draw(source: &Source, title: &str) -> Result<String, String> {
     for (at, arrow) in diagram.arrows.iter().enumerate() {
         diagram.draw_arrow(&mut svg, at, arrow);
     }
-    // The names are above the arrows.
+    // The names are drawn last, so that they cover the arrows.
     for band in &diagram.bands {
         let y = diagram.rows[band.rows.0 - 1].0 - BAND_HEAD + 16.0;
         match band.is_right {
@@ -164,7 +165,7 @@ impl<'a> Diagram<'a> {
         Ok(())
     }
 
-    /// The right end of the columns.
+    /// Returns the right end of the columns.
     fn right(&self) -> f64 {
         WIDTH - MARGIN - PADDING - self.gutter
     }
@@ -189,7 +190,7 @@ impl<'a> Diagram<'a> {
         }
     }
 
-    /// Returns the height between a row and the row above, apart from a band's name.
+    /// Returns the distance between a row and the row above, without the area for a band's name.
     fn height_above(&self, row: usize) -> f64 {
         let arrows =
             self.arrows.iter().filter(|it| it.class != "side" && self.lower_row(it) == row);
@@ -198,7 +199,8 @@ impl<'a> Diagram<'a> {
         arrows + self.band_end(row)
     }
 
-    /// Returns the height of the end of a band above a row.
+    /// Returns the height of the lower edge of a band that ends above a row, or 0 if no band ends
+    /// there.
     fn band_end(&self, row: usize) -> f64 {
         if self.bands.iter().any(|band| band.rows.1 + 1 == row) { PADDING } else { 0.0 }
     }
@@ -248,7 +250,7 @@ impl<'a> Diagram<'a> {
 
     fn draw_side(&self, svg: &mut Svg, text: &str, (from, to): (Rect, Rect)) {
         let x = self.right() + PADDING + 12.0;
-        // The end of an arrow is next to the start of the next one.
+        // The end of one arrow and the start of the next arrow are beside each other.
         let distance = if from.y > to.y { 7.0 } else { -7.0 };
         let start = (from.right() + 2.0, from.mid_y() - distance);
         let end = (to.right() + 2.0, to.mid_y() + distance);
@@ -271,7 +273,7 @@ fn range(source: &Source, line: Line<'_>, text: &str) -> Result<(usize, usize), 
     }
 }
 
-/// Returns the lines of an arrow's text, without wrapping them.
+/// Returns the lines of an arrow's text. Does not wrap the lines.
 fn label(arrow: &Arrow<'_>) -> Vec<String> {
     if arrow.text.is_empty() { Vec::new() } else { wrapped(arrow.text, f64::INFINITY) }
 }

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::common::{SIBLINGS, print};
 
-/// The name and the length of the file, which is longer than the kernel's buffers for the slow
+/// The name and the length of the file. The file does not fit in the kernel's buffers for the slow
 /// client.
 const FILE: &str = "1-MiB.bin";
 const FILE_BYTES: u64 = 1 << 20;
@@ -30,7 +30,7 @@ const QUICK_CLIENTS: usize = 3;
 /// The maximum duration of a recording.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Records the log of each sibling, next to its picture.
+/// Records the log of each sibling, and writes the log to `folder`.
 pub fn timelines(folder: &Path) -> anyhow::Result<()> {
     let packages = SIBLINGS.map(|(approach, _)| format!("serve-{approach}"));
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -55,7 +55,8 @@ pub fn timelines(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns the log of a server until all clients have disconnected.
+/// Starts a server and its clients. Returns the log that the server prints until all clients have
+/// disconnected.
 fn record(server: &Path, probe: &Path, file: &Path) -> anyhow::Result<String> {
     let mut command = Command::new(server);
     command.args(["--host", "127.0.0.1", "--port", "0", "--log", "json", "--log-chunks"]);
@@ -86,7 +87,7 @@ fn record(server: &Path, probe: &Path, file: &Path) -> anyhow::Result<String> {
         let line = next()?;
         log.push_str(&line);
         log.push('\n');
-        // The quick clients connect when the server sends to the slow one.
+        // The quick clients connect when the server has sent the first chunk to the slow client.
         if line.contains(r#""event":"chunk""#) {
             for _ in quick.by_ref() {
                 let barrier = Arc::clone(&barrier);
@@ -98,7 +99,8 @@ fn record(server: &Path, probe: &Path, file: &Path) -> anyhow::Result<String> {
     Ok(log)
 }
 
-/// Reads as fast as possible. The clients connect at the same time.
+/// Connects to the server at the same time as the other quick clients, and reads as fast as
+/// possible.
 fn read_quickly(addr: SocketAddr, barrier: &Barrier) -> io::Result<u64> {
     barrier.wait();
     io::copy(&mut TcpStream::connect(addr)?, &mut io::sink())

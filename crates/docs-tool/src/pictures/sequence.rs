@@ -7,7 +7,7 @@
 //! client -> server: a message that arrives
 //! server ->! client: a reset
 //! note server: an action
-//! event server: file_ended             an event as in the log
+//! event server: file_ended             an event in the server's log
 //! alarm client: an error
 //! pause: up to 5 s
 //! part: the heading of the rows below
@@ -18,10 +18,11 @@ use super::svg::{
     LINE, MARGIN, Rect, Svg, TEXT, WIDTH, bold_width_of, code_width_of, width_of, wrapped,
 };
 
-/// The height of the title.
+/// The height of the area for the title.
 const TOP: f64 = 40.0;
 
-/// The height by which an arrow falls, because a message arrives later than it was sent.
+/// The height by which an arrow falls. Time runs from top to bottom, and a message arrives after it
+/// was sent.
 const FALL: f64 = 8.0;
 
 /// The distance between rows.
@@ -42,7 +43,7 @@ pub fn draw(source: &Source, title: &str) -> Result<String, String> {
             sequence.y += GAP;
         }
     }
-    // The lifelines are drawn first, so that all rows cover them.
+    // The lifelines are drawn before the rows, so that the rows cover the lifelines.
     let Sequence { actors, lanes, svg: rows, y: bottom, .. } = sequence;
     let mut svg = Svg::titled(title);
     for (name, x) in actors.into_iter().zip(lanes) {
@@ -55,11 +56,11 @@ pub fn draw(source: &Source, title: &str) -> Result<String, String> {
     Ok(svg.finish(title, description, bottom + MARGIN))
 }
 
-/// A sequence while it is drawn.
+/// The state of a sequence during its drawing.
 struct Sequence<'a> {
     source: &'a Source,
     actors: Vec<&'a str>,
-    /// The positions of the lifelines.
+    /// The horizontal positions of the lifelines.
     lanes: Vec<f64>,
     svg: Svg,
     /// The top of the next row.

@@ -1,9 +1,9 @@
-//! The source of a picture.
+//! Parses the source of a picture.
 
 /// The text from which a picture is drawn.
 #[derive(Debug)]
 pub struct Source {
-    /// The path from the root of the repository.
+    /// The path from the root of the repository to the source.
     pub path: String,
     /// The name of the picture.
     pub name: String,
@@ -25,7 +25,7 @@ impl Source {
         format!("{}.svg", &self.path[..ending])
     }
 
-    /// Returns all lines except for empty lines and comments, which start with `#`.
+    /// Returns all lines except for empty lines and comments. A comment starts with `#`.
     pub fn lines(&self) -> Result<Vec<Line<'_>>, String> {
         let lines = self.text.lines().enumerate().map(|(at, line)| (at + 1, line.trim()));
         let lines = lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
@@ -45,7 +45,7 @@ impl Source {
         line.map(|line| line.text).ok_or_else(error)
     }
 
-    /// Returns an error message.
+    /// Returns the message of an error in a line of this source.
     pub fn error(&self, line: usize, what: &str, help: &str) -> String {
         format!("{}:{line}: {what}; help: {help}", self.path)
     }

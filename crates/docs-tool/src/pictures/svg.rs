@@ -1,9 +1,9 @@
-//! SVG with colors for light and dark mode, without external files.
+//! Writes SVG that has colors for light and dark mode and does not use external files.
 
 use std::fmt::{self, Write};
 
-/// The width of pictures in pixels. On a screen of 400 pixels, text of 14 pixels shrinks to 11.7
-/// pixels.
+/// The width of pictures, in pixels. On a screen that is 400 pixels wide, text of 14 pixels shrinks
+/// to 11.7 pixels.
 pub const WIDTH: f64 = 480.0;
 
 /// The size of text, in pixels.
@@ -15,7 +15,8 @@ pub const LINE: f64 = 18.0;
 /// The distance from the left and right edges, in pixels.
 pub const MARGIN: f64 = 10.0;
 
-/// The colors of the benchmarks' pages, which people with color blindness can distinguish.
+/// The style sheet. People with color blindness can distinguish its colors, which the pages of the
+/// benchmarks also use.
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ink:#1d2329;--soft:#5b6670;--grid:#dfe3e7;--paper:#fff;\
 --band:#f2f4f6;--c0:#0072b2;--c1:#c44e00;--c2:#00815c;--c3:#a8508a}\
@@ -147,7 +148,8 @@ impl Svg {
         self.push(format_args!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="{radius}"/>"#));
     }
 
-    /// Returns the file. The description is for readers who cannot see the picture.
+    /// Returns the content of the SVG file. The description is for readers who cannot see the
+    /// picture.
     pub fn finish(self, title: &str, description: &str, height: f64) -> String {
         let (title, description, body) = (escaped(title), escaped(description), self.body);
         let (width, height) = (N(WIDTH), N(height.ceil()));
@@ -183,7 +185,8 @@ pub fn wrapped(text: &str, width: f64) -> Vec<String> {
     lines
 }
 
-/// Returns the maximum width of text in pixels: its width in DejaVu Sans, the widest usual font.
+/// Returns the maximum width of text, in pixels. This is the width in DejaVu Sans, the widest
+/// common font.
 pub fn width_of(text: &str) -> f64 {
     let em = |char: char| match char {
         'i' | 'j' | 'l' | '\'' | '.' | ',' | ':' | ';' | '|' | ' ' => 0.32,
@@ -195,12 +198,12 @@ pub fn width_of(text: &str) -> f64 {
     text.chars().map(em).sum::<f64>() * TEXT
 }
 
-/// Returns the width of bold text.
+/// Returns the maximum width of bold text, in pixels.
 pub fn bold_width_of(text: &str) -> f64 {
     width_of(text) * 1.12
 }
 
-/// Returns the width of monospaced text.
+/// Returns the maximum width of monospaced text, in pixels.
 pub fn code_width_of(text: &str) -> f64 {
     text.chars().count() as f64 * 8.0
 }
@@ -209,7 +212,7 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// A number that is written with at most one decimal, in the same form on all machines.
+/// A number that is formatted with at most one decimal. The format is the same on all machines.
 struct N(f64);
 
 impl fmt::Display for N {

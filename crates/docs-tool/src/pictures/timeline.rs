@@ -1,12 +1,12 @@
-//! Timelines: the connections in a server's log.
+//! Draws timelines of the connections in a server's log.
 
 use serde_json::Value;
 
 use super::source::Source;
 use super::svg::{LINE, MARGIN, Rect, Svg, WIDTH};
-use crate::common::SIBLINGS;
+use crate::common::{SIBLINGS, counted};
 
-/// The start of the time axis, to the right of the clients' names.
+/// The position of the start of the time axis, to the right of the clients' names.
 const LEFT: f64 = 76.0;
 
 /// The height of a client's lane.
@@ -27,7 +27,7 @@ struct Log {
     clients: Vec<Client>,
 }
 
-/// One connection. Its times start at the first connection.
+/// One connection. All times are relative to the start of the first connection.
 #[derive(Debug, Default)]
 struct Client {
     conn: u64,
@@ -37,7 +37,7 @@ struct Client {
     disconnected_us: u64,
 }
 
-/// A chunk, with the start and the end of its write.
+/// A chunk, with the times at which its write started and ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Chunk {
     from_us: u64,
@@ -115,18 +115,19 @@ fn log(source: &Source) -> Result<Log, String> {
 /// Returns a description for readers who cannot see the picture.
 fn description(log: &Log, slowest: u64) -> String {
     let mut out = format!(
-        "Drawn from the log of serve-{}, which sent {} to four clients.",
+        "This picture is drawn from the log of serve-{}, which sent {} to four clients.",
         log.approach, log.file
     );
     for client in &log.clients {
         let waits = client.chunks.iter().map(|chunk| chunk.to_us - chunk.from_us);
-        let name = if client.conn == slowest { ", the slow one" } else { "" };
+        let name = if client.conn == slowest { " (slow)" } else { "" };
         let (connected, disconnected) = (time(client.connected_us), time(client.disconnected_us));
-        let (chunks, longest) = (client.chunks.len(), time(waits.max().unwrap_or(0)));
-        let ended = client.file_ended_us.map(|us| format!(", file ended at {}", time(us)));
+        let chunks = counted(client.chunks.len(), "chunk");
+        let longest = time(waits.max().unwrap_or(0));
+        let ended = client.file_ended_us.map(|us| format!(" The file ended at {}.", time(us)));
         out.push_str(&format!(
-            " Client {}{name}: connected at {connected}, {chunks} chunks, the longest write took \
-             {longest}{}, disconnected at {disconnected}.",
+            " Client {}{name} connected at {connected} and received {chunks}. The longest write \
+             took {longest}.{} The client disconnected at {disconnected}.",
             client.conn,
             ended.unwrap_or_default()
         ));
@@ -143,7 +144,7 @@ struct Window {
 }
 
 impl Window {
-    /// Returns a window from tick to tick that contains the period.
+    /// Returns a window that contains the period. The window starts and ends at a tick.
     fn of(from_us: u64, to_us: u64) -> Self {
         let step_us = step(to_us.saturating_sub(from_us).max(1));
         let from_us = from_us / step_us * step_us;
@@ -152,7 +153,8 @@ impl Window {
 
     /// Returns the position of a time, or the edge of the window if the time is outside the window.
     fn x(&self, us: u64) -> f64 {
-        // The number of the last tick is centered.
+        // The number of the last tick is centered at the tick, so the right edge needs space for
+        // half of the number.
         let right = WIDTH - MARGIN - 24.0;
         let part = us.clamp(self.from_us, self.to_us) - self.from_us;
         LEFT + (right - LEFT) * part as f64 / (self.to_us - self.from_us) as f64
@@ -194,7 +196,7 @@ fn panel(svg: &mut Svg, log: &Log, slowest: u64, window: &Window, top: f64) -> f
             let width = (to - from).max(BAR_WIDTH_MIN);
             let rect = Rect { x: to - width, y: mid - BAR / 2.0, width, height: BAR };
             svg.rect(&format!("f{color} half"), rect, 0.0);
-            // Draw the end of the write, so that adjacent chunks can be distinguished.
+            // This line at the end of the write separates adjacent chunks.
             if window.has(chunk.to_us) {
                 svg.line("grain", &[(to, mid - BAR / 2.0), (to, mid + BAR / 2.0)]);
             }
@@ -237,12 +239,13 @@ fn legend(svg: &mut Svg, log: &Log, chunk_bytes: u64, y: f64) -> f64 {
     svg.line("bad", &[(column + 20.0, y - 15.0), (column + 20.0, y + 5.0)]);
     svg.text(column + 34.0, y, "", "disconnected");
     y += LINE + 6.0;
-    let said = format!("One run: {}, {} at a time", size(log.file_bytes), size(chunk_bytes));
-    svg.text(MARGIN, y, "soft", &said);
+    let (file, chunk) = (size(log.file_bytes), size(chunk_bytes));
+    let note = format!("One run: a file of {file}, in chunks of at most {chunk}");
+    svg.text(MARGIN, y, "soft", &note);
     y
 }
 
-/// Returns a size in MiB or KiB if the number is whole, or else in bytes.
+/// Returns a size in MiB or KiB if this number is an integer, or else in bytes.
 fn size(bytes: u64) -> String {
     match (bytes >> 20, bytes >> 10) {
         (mib, _) if mib > 0 && mib << 20 == bytes => format!("{mib} MiB"),
@@ -251,7 +254,8 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Returns the distance between ticks: 1, 2 or 5 times a power of ten, for about five ticks.
+/// Returns the distance between ticks. The distance is 1, 2 or 5 times a power of ten, and results
+/// in at most about five ticks.
 fn step(until_us: u64) -> u64 {
     let steps = (0..).flat_map(|power| [1, 2, 5].map(|step| step * 10_u64.pow(power)));
     steps.into_iter().find(|step| until_us <= step * 5).unwrap_or(until_us)

@@ -1,4 +1,5 @@
-//! Tests the book of a small repository. A script that replaces mdBook accepts every book.
+//! Tests the book of a small repository. In place of mdBook, the tests use a script that accepts
+//! every book.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
@@ -68,7 +69,7 @@ if [ \"$1\" = --version ]; then echo mdbook v0.5.4; exit; fi
 mkdir -p \"$4\" && cat \"$2/src/index.md\" \"$2/src/code/\"*.md \"$2/src/lessons/index.md\" > \"$4/print.html\"
 ";
 
-/// Creates a repository with these files.
+/// Creates a repository with the files that every book needs, and with `files`.
 fn with(files: &[(&str, &str)]) -> Repository {
     let repository = Repository::new();
     for file in ["book.toml", "highwater.css", "highwater.js"] {
@@ -110,7 +111,7 @@ fn with_lessons() -> Repository {
     ])
 }
 
-/// Builds the book. Returns the exit code and the output on stderr.
+/// Builds the book. Returns the exit code, or `None` after a signal, and the output on stderr.
 fn build(repository: &Repository) -> (Option<i32>, String) {
     let path = format!("bin:{}", env::var("PATH").unwrap());
     let mut command = repository.command(&["book"]);
@@ -242,7 +243,7 @@ fn broken_links_are_reported() {
          `lessons/05-ending.md`; help: did you mean `05-endings.md`?",
         "lessons/04-backpressure.md:5: the link `05-endings.md#summery` names a heading that \
          `lessons/05-endings.md` does not have; help: did you mean `#summary`?",
-        "lessons/04-backpressure.md:7: the link `../../out.md` leads out of the repository; \
+        "lessons/04-backpressure.md:7: the link `../../out.md` leads to a file outside the repository; \
          help: link to a file in the repository, or write a URL",
     ];
     assert_eq!(errors(&repository), expected);
@@ -361,8 +362,7 @@ fn anchors_of_all_siblings_are_first() {
 }
 
 fn names_link_to_their_code() {
-    let claim =
-        "It is so (check `half-close`; test `it::it_holds`).\n\n*Tests:* every one,\n`it_holds`.\n";
+    let claim = "The file is sent (check `half-close`; test `it::it_holds`).\n\n*Tests:* see,\n`it_holds`.\n";
     let book =
         built(with(&[("docs/CONTRACT.md", &format!("# Contract\n\n{claim}\n`it_holds`\n"))]));
     let contract = page(&book, "docs/CONTRACT.md");
@@ -371,7 +371,7 @@ fn names_link_to_their_code() {
     let test = "`](../code/crates/approaches/tests/it/a.rs.md#:~:text=fn%20it_holds)";
     assert!(contract.contains(check), "{contract}");
     assert!(contract.contains(&format!("[`it::it_holds{test}).\n")), "{contract}");
-    assert!(contract.contains(&format!("one,\n[`it_holds{test}.\n\n`it_holds`\n")), "{contract}");
+    assert!(contract.contains(&format!("see,\n[`it_holds{test}.\n\n`it_holds`\n")), "{contract}");
 }
 
 fn the_page_for_printing_has_no_code() {
@@ -389,6 +389,6 @@ fn the_sources_are_updated() {
     book.change("lessons/03-threads.md", "[the wire](01-the-wire.md#ten-bytes)", "the wire");
     assert_eq!(build(&book).0, Some(0));
     assert!(!path("lessons/01-the-wire.md").exists());
-    // If the file were written again, mdBook would detect a change.
+    // mdBook would detect a change if the file were written again.
     assert_eq!(changed(), before);
 }

@@ -12,12 +12,9 @@ pub const TESTS: &[(&str, fn())] = &[
     ("comments_are_not_compared", comments_are_not_compared),
     ("line_breaks_are_not_compared", line_breaks_are_not_compared),
     ("only_the_different_words_are_marked", only_the_different_words_are_marked),
-    (
-        "a_statement_of_one_sibling_is_marked_with_its_side",
-        a_statement_of_one_sibling_is_marked_with_its_side,
-    ),
-    ("an_added_call_is_marked_as_a_whole", an_added_call_is_marked_as_a_whole),
-    ("a_line_of_both_siblings_is_aligned", a_line_of_both_siblings_is_aligned),
+    ("a_statement_of_only_one_sibling_is_marked", a_statement_of_only_one_sibling_is_marked),
+    ("an_added_call_is_marked_completely", an_added_call_is_marked_completely),
+    ("lines_of_both_siblings_are_aligned", lines_of_both_siblings_are_aligned),
     ("sections_are_paired_by_name", sections_are_paired_by_name),
     (
         "a_narrow_terminal_shows_one_sibling_below_the_other",
@@ -29,8 +26,8 @@ pub const TESTS: &[(&str, fn())] = &[
     ),
     ("the_code_that_is_the_same_can_be_omitted", the_code_that_is_the_same_can_be_omitted),
     (
-        "a_signature_with_other_line_breaks_is_shown_as_a_whole",
-        a_signature_with_other_line_breaks_is_shown_as_a_whole,
+        "a_signature_with_different_line_breaks_is_shown_whole",
+        a_signature_with_different_line_breaks_is_shown_whole,
     ),
     ("only_different_words_are_colored", only_different_words_are_colored),
     ("no_line_is_wider_than_the_terminal", no_line_is_wider_than_the_terminal),
@@ -62,7 +59,7 @@ fn any_two_siblings_can_be_compared() {
     for first in SIBLINGS {
         for second in SIBLINGS {
             let text = output_of(&[first, second, "--width", "120"]);
-            let is_same = text.contains("\n0 parts differ, ");
+            let is_same = text.contains("\nsections: 0 different, ");
             assert_eq!(is_same, first == second, "{first} {second}: {text}");
             assert!(text.contains("\n== write_bytes"), "{text}");
             assert!(text.lines().all(|line| line.chars().count() <= 120), "{text}");
@@ -73,7 +70,7 @@ fn any_two_siblings_can_be_compared() {
 fn one_function_can_be_compared() {
     let text = output_of(&["tokio", "smol", "--function", "send_copied"]);
     assert_eq!(text.matches("\n== ").count(), 1, "{text}");
-    // A pipe has no width and no colors. The default width is 80 columns.
+    // If the output is a pipe, the text has no colors, and the default width is 80 characters.
     let wrapped = "\n<                 Ok(false) => chunks = spawn_blocking(move ||\n";
     assert!(text.contains(wrapped), "{text}");
     let whole = "\n>                     chunks = unblock(move || chunks.fetch()).await?;\n";
@@ -94,7 +91,7 @@ fn unknown_names_get_a_suggestion() {
     );
 }
 
-/// Compares two sources, in color. Returns the lines after the legend, and the summary.
+/// Compares two sources, in color. Returns the output after the legend, including the summary.
 fn compare_sources(first: &str, second: &str, arguments: &[&str]) -> String {
     let repository = Repository::new();
     repository.write("crates/serve-std/src/lib.rs", first);
@@ -109,13 +106,14 @@ fn without_colors(text: &str) -> String {
     console::strip_ansi_codes(text).into_owned()
 }
 
-/// Returns the lines of a narrow output, without the heading.
+/// Compares two sources at a width of 80 characters. Returns the lines below the heading of the
+/// section.
 fn compare_lines(first: &str, second: &str) -> String {
     let text = without_colors(&compare_sources(first, second, &["--width", "80"]));
     text.lines().skip(2).map(|line| format!("{line}\n")).collect()
 }
 
-/// Returns the colored words of the second source.
+/// Compares two sources. Returns the colored words of the second source.
 fn colored(first: &str, second: &str) -> Vec<String> {
     let text = compare_sources(first, second, &["--width", "80"]);
     let parts = text.split("\u{1b}[32m\u{1b}[1m").skip(1);
@@ -147,7 +145,7 @@ fn only_the_different_words_are_marked() {
     assert_eq!(colored(second, first), [""; 0]);
 }
 
-fn a_statement_of_one_sibling_is_marked_with_its_side() {
+fn a_statement_of_only_one_sibling_is_marked() {
     let three = "a();\nb();\nc();";
     assert_eq!(compare_lines(three, "a();\nc();"), "  a();\n< b();\n  c();\n");
     assert_eq!(compare_lines("a();\nc();", three), "  a();\n> b();\n  c();\n");
@@ -155,12 +153,12 @@ fn a_statement_of_one_sibling_is_marked_with_its_side() {
     assert_eq!(text, "  a();\n< old(1);\n> new[2];\n  c();\n");
 }
 
-fn an_added_call_is_marked_as_a_whole() {
+fn an_added_call_is_marked_completely() {
     let colored = colored("spawn(work(stream));", "spawn(work(stream)).detach();");
     assert_eq!(colored, [".detach()"]);
 }
 
-fn a_line_of_both_siblings_is_aligned() {
+fn lines_of_both_siblings_are_aligned() {
     let first = "use std::future::poll_fn;\nuse std::io;";
     let text = compare_lines(first, &format!("use std::convert::Infallible;\n{first}"));
     let expected = "> use std::convert::Infallible;\n  use std::future::poll_fn;\n  use std::io;\n";
@@ -173,7 +171,7 @@ fn sections_are_paired_by_name() {
     let text = without_colors(&compare_sources(first, second, &[]));
     let headings: Vec<&str> = text.lines().filter(|line| line.starts_with("==")).collect();
     assert_eq!(headings, ["== a", "== b: the same", "== c: only in smol", "== d: only in std"]);
-    let summary = "\n1 parts differ, 1 are the same, 1 only in std, 1 only in smol\n";
+    let summary = "\nsections: 1 different, 1 the same, 1 only in std, 1 only in smol\n";
     assert!(text.ends_with(summary), "{text}");
 }
 
@@ -198,11 +196,11 @@ fn a_wide_terminal_shows_both_siblings_side_by_side() {
 
 fn the_code_that_is_the_same_can_be_omitted() {
     let text = compare_await(&["--only-differences"]);
-    let expected = "      one();\n  … 3 the same\n\n== b: the same\n\n1 parts";
+    let expected = "      one();\n  … 3 rows without differences\n\n== b: the same\n\nsections: 1";
     assert!(text.contains(expected), "{text}");
 }
 
-fn a_signature_with_other_line_breaks_is_shown_as_a_whole() {
+fn a_signature_with_different_line_breaks_is_shown_whole() {
     let first = "async fn a(one: One, two: Two) {\n    b();\n}\n";
     let second = "async fn a(\n    mut one: Other,\n    two: Two,\n) {\n    b();\n}\n";
     let expected = "< async fn a(one: One, two: Two) {\n> async fn a(mut one: Other, two: Two) {\n\

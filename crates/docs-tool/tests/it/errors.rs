@@ -1,4 +1,4 @@
-//! Tests the errors in the markers, links and references of pages.
+//! Tests the messages for errors in the markers, links and references of pages.
 
 use crate::repository::Repository;
 
@@ -7,21 +7,24 @@ pub const TESTS: &[(&str, fn())] = &[
     ("errors::other_comments_are_not_markers", other_comments_are_not_markers),
     ("errors::malformed_values_are_reported", malformed_values_are_reported),
     ("errors::unknown_options_are_reported", unknown_options_are_reported),
-    ("errors::nested_anchors_are_omitted_and_code_is_dedented", nested_anchors_are_omitted),
+    ("errors::quoted_code_has_no_anchors_and_no_common_indentation", nested_anchors_are_omitted),
     ("errors::malformed_anchors_are_reported", malformed_anchors_are_reported),
     ("errors::correct_links_have_no_errors", correct_links_have_no_errors),
-    ("errors::headings_have_the_names_of_github", headings_have_the_names_of_github),
-    ("errors::links_have_their_lines", links_have_their_lines),
+    (
+        "errors::headings_have_the_same_names_as_on_github",
+        headings_have_the_same_names_as_on_github,
+    ),
+    ("errors::errors_in_links_have_line_numbers", errors_in_links_have_line_numbers),
     ("errors::code_contains_no_references", code_contains_no_references),
     ("errors::broken_links_are_reported", broken_links_are_reported),
-    ("errors::unknown_names_are_reported_with_their_lines", unknown_names_are_reported),
+    ("errors::unknown_names_are_reported_with_line_numbers", unknown_names_are_reported),
     ("errors::a_fence_without_a_command_is_reported", a_fence_without_a_command_is_reported),
 ];
 
 const CODE: &str = "a\n  // ANCHOR: outer\n\n    b\n    // ANCHOR: inner\n      c\n\n    // \
                     ANCHOR_END: inner\n    d\n  // ANCHOR_END: outer\n";
 
-/// Checks a page. Returns the lines of the output without the path of the page.
+/// Checks a page. Returns the lines of the output, without the path of the page.
 fn check(page: &str) -> Vec<String> {
     let repository = Repository::new();
     repository.write("lessons/01-a.md", page);
@@ -34,7 +37,7 @@ fn check(page: &str) -> Vec<String> {
     output.lines().map(|line| line.replace("lessons/01-a.md:", "")).collect()
 }
 
-/// Checks pages that have one error each, and compares the ends of the errors.
+/// Checks pages with one error each, and compares the end of each message with the expected text.
 fn has_errors(pages: &[(&str, &str)]) {
     for (page, expected) in pages {
         let output = check(page);
@@ -52,7 +55,7 @@ fn malformed_markers_are_reported() {
     has_errors(&[
         ("<!-- codes: a.rs -->\n", "1: there is no marker `codes`; help: did you mean `code`?"),
         ("<!-- run exit 1 -->\n", "needs a colon; help: write `<!-- run: exit 1 -->`"),
-        ("<!-- figure: race/x -->\n", "help: put a word of the line before the marker"),
+        ("<!-- figure: race/x -->\n", "help: begin the line with a word, not with the marker"),
         ("<!-- code: -->\n", "`<!-- code: crates/serve-std/src/lib.rs#copy -->`"),
         ("<!-- siblings: -->\n", "or `<!-- siblings: lessons/snippets/{}.rs#copy -->`"),
         ("<!-- siblings: a/b.rs#c -->\n", "or `<!-- siblings: lessons/snippets/{}.rs#copy -->`"),
@@ -72,7 +75,7 @@ fn malformed_values_are_reported() {
         ("It is\n2.50<!-- /figure -->\n", &format!("2: {help}")),
         (
             &format!("a\n{start}2.50<!-- /figure --> is\n"),
-            "put a word of the line before the comment",
+            "begin the line with a word, not with the comment",
         ),
         (
             "```text\nno end\n",
@@ -86,7 +89,7 @@ fn unknown_options_are_reported() {
     let help = "help: use only `exit N`, `vary`, `shape`, `any order`, `lines N` and \
                 `within SECONDS`, separated by commas";
     for option in ["exit", "once", "any", "lines x", "vary shape"] {
-        let expected = format!("1: there is no option `{option}`; {help}");
+        let expected = format!("1: markers have no option `{option}`; {help}");
         has_errors(&[(&format!("<!-- run: vary, {option} -->\n"), &expected)]);
     }
 }
@@ -118,7 +121,7 @@ fn correct_links_have_no_errors() {
     );
 }
 
-fn headings_have_the_names_of_github() {
+fn headings_have_the_same_names_as_on_github() {
     has_no_errors(
         "# The `std` way, of *four*\n\n## A b\n\n## A b\n\n<a id=\"by-hand\"></a>\n\n\
          [a](#the-std-way-of-four) [b](#a-b) [c](#a-b-1) [d](#by-hand)\n",
@@ -130,7 +133,7 @@ fn headings_have_the_names_of_github() {
     )]);
 }
 
-fn links_have_their_lines() {
+fn errors_in_links_have_line_numbers() {
     let output = check(
         "[b.md](b.md#c) ![d](e.svg \"t\") [f] `[no](x)` <img src=\"g.svg\">\n\n<p>\n\
          <a href=\"h.md\">i</a>\n</p>\n\n[f]: f.md\n",
@@ -162,7 +165,7 @@ fn broken_links_are_reported() {
         ),
         (
             "[a](../../x.md)\n",
-            "out of the repository; help: link to a file in the repository, or write a URL",
+            "outside the repository; help: link to a file in the repository, or write a URL",
         ),
         ("[a](code.rs#x)\n", "but `lessons/code.rs` is not a page; help: remove the fragment"),
     ]);

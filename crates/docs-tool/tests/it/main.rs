@@ -1,4 +1,4 @@
-//! Tests the program with small repositories.
+//! Tests of `docs-tool` in small repositories.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -22,7 +22,7 @@ use libtest_mimic::{Arguments, Trial};
 
 type Suite = &'static [(&'static str, fn())];
 
-/// All tests that can run on this system.
+/// The tests that can run on this system.
 const TESTS: &[Suite] = &[
     pages::TESTS,
     comparing::TESTS,

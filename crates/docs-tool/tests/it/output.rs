@@ -1,4 +1,4 @@
-//! Tests the output of commands, and its comparison with a page.
+//! Tests the conversion of the output of commands, and the comparison of the output with a page.
 
 use crate::repository::Repository;
 
@@ -11,11 +11,13 @@ pub const TESTS: &[(&str, fn())] = &[
     ("output::the_first_difference_is_reported", the_first_difference_is_reported),
 ];
 
-/// Returns the error if a page shows the lines `shown` and the command prints the lines `actual`.
+/// Checks a page that shows the lines `shown`, with a command that prints the lines `actual`.
+/// Returns the error, or an empty string.
 fn difference(options: &str, shown: &str, actual: &str) -> String {
     let repository = Repository::new();
     repository.write("out", actual);
-    // The command contains a port. The output must contain exactly this port.
+    // The command contains the port 40000. If the page shows this port, the output must contain the
+    // same port.
     let page = format!("<!-- run: {options} -->\n```console\n$ cat out # 40000\n{shown}\n```\n");
     repository.write("lessons/01-a.md", &page.replace("\n\n```", "\n```"));
     let output = repository.command(&["check", "lessons/01-a.md"]).output().unwrap();
@@ -52,7 +54,7 @@ fn times_and_ports_can_always_differ() {
     assert!(is("pid 12, PID=3", "pid 4567, PID=89"));
     assert!(
         !is("127.0.0.1:40000", "127.0.0.1:40001"),
-        "a port in the page's command must not differ"
+        "expected an error for a different port, got none"
     );
     assert!(!is("sent 156926", "sent 156927") && !is("127.0.0.1:4000", "127.0.0.1:4001"));
 }
@@ -64,14 +66,14 @@ fn with_vary_numbers_can_differ() {
 }
 
 fn with_shape_only_the_words_have_to_occur() {
-    assert!(is_same("shape", "7 reads took 3 ms\n…", "first\nit took 4 s for reads, took"));
+    assert!(is_same("shape", "7 reads took 3 ms\n…", "first line\nThis took 4 s for 9 reads"));
     let difference = difference("shape", "reads took", "reads\ntook");
     assert_eq!(difference, "4: no line of the output contains the words of `reads took`");
 }
 
 fn with_any_order_the_order_can_differ() {
     assert!(is_same("any order", "a\nb", "b\na"));
-    assert_eq!(difference("any order", "a\nb", "b\nb"), "4: `a` is not in the output");
+    assert_eq!(difference("any order", "a\nb", "b\nb"), "4: the output does not contain `a`");
     assert!(!is_same("", "a\nb", "b\na"));
 }
 

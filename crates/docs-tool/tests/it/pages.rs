@@ -15,7 +15,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("folded_answers_are_processed", folded_answers_are_processed),
     ("fences_in_lists_are_filled", fences_in_lists_are_filled),
     ("a_fence_is_longer_than_the_fences_inside", a_fence_is_longer_than_the_fences_inside),
-    ("every_error_has_its_line_and_help", every_error_has_its_line_and_help),
+    ("every_error_has_a_line_number_and_help", every_error_has_a_line_number_and_help),
     ("an_unquoted_anchor_is_reported", an_unquoted_anchor_is_reported),
     #[cfg(unix)]
     ("a_page_that_is_up_to_date_is_not_written", a_page_that_is_up_to_date_is_not_written),
@@ -46,7 +46,8 @@ fn code_siblings_and_values_are_filled_in() {
     assert!(filled.contains("gb_per_s / node -->3.5<!-- /figure --> times"), "{filled}");
 }
 
-/// Fills in a lesson, changes the repository, and returns the output of the check.
+/// Fills in a lesson, then changes the repository. Returns the repository, and the output of the
+/// check.
 fn output_after(change: impl Fn(&Repository)) -> (Repository, String) {
     let repository = Repository::new();
     repository.filled(LESSON);
@@ -60,7 +61,7 @@ fn a_changed_line_is_reported() {
         repository.change("crates/serve-std/src/lib.rs", "    std();", "    other();");
     });
     let expected = "lessons/01-a.md:6: expected `    other();`, the page shows `    std();` (source: \
-                    crates/serve-std/src/lib.rs#copy); help: check that the text still applies, \
+                    crates/serve-std/src/lib.rs#copy); help: check that the text around it is still correct, \
                     then run `cargo run -p docs-tool -- fill lessons/01-a.md`\n";
     assert!(output.starts_with(expected), "{output}");
     repository.notes(&["fill", "lessons/01-a.md"], 0);
@@ -94,7 +95,8 @@ fn a_changed_sibling_is_reported() {
     assert!(output.starts_with(&format!("lessons/01-a.md:40: {expected}")), "{output}");
 }
 
-/// Returns a repository in which the siblings have this code in the anchor `wait`, inside `copy`.
+/// Returns a repository in which each sibling has this code in the anchor `wait`, which is inside
+/// the anchor `copy`.
 fn repository_with_excerpts(code: &str) -> Repository {
     let repository = Repository::new();
     for sibling in SIBLINGS {
@@ -169,7 +171,7 @@ fn a_fence_is_longer_than_the_fences_inside() {
     assert!(filled.ends_with("\n`````markdown\n```\n  ````\n`````\n"), "{filled}");
 }
 
-fn every_error_has_its_line_and_help() {
+fn every_error_has_a_line_number_and_help() {
     let repository = Repository::new();
     let lesson = "# A
 
@@ -233,7 +235,8 @@ fn an_unquoted_anchor_is_reported() {
     assert!(output.starts_with(expected), "{output}");
     // Unquoted anchors are reported only if all lessons are checked.
     repository.notes(&["check", "lessons/01-a.md"], 0);
-    // The book also shows the same part of the other siblings.
+    // A lesson quotes the anchor of only one sibling. The book shows this anchor of all siblings,
+    // so no anchor is reported.
     repository.write("crates/serve-core/src/lib.rs", "fn a() {}\n");
     repository.filled("# A\n\n<!-- code: crates/serve-std/src/lib.rs#copy -->\n```\n```\n");
     repository.notes(&["check"], 0);
@@ -251,10 +254,10 @@ fn a_page_that_is_up_to_date_is_not_written() {
     let before = inode();
     let output = repository.notes(&["fill"], 0);
     assert_eq!(output, "1 page, 0 runs, 0 written: everything is up to date\n");
-    assert_eq!(inode(), before, "expected the same file, but it was replaced");
+    assert_eq!(inode(), before, "expected the old file, got a new file");
     repository.change("lessons/01-a.md", "-->3.5<", "-->3.6<");
     repository.notes(&["fill"], 0);
-    assert_ne!(inode(), before, "expected a new file, but the old file was changed");
+    assert_ne!(inode(), before, "expected a new file, got the old file");
 }
 
 fn usage_errors_include_help() {
@@ -264,8 +267,10 @@ fn usage_errors_include_help() {
         assert_eq!(output.status.code(), Some(2));
         String::from_utf8(output.stderr).unwrap()
     };
-    assert!(output(&["fill", "none.md"]).contains("there is no `none.md`\nhelp: `ls lessons`"));
-    assert!(output(&["fill", "justfile"]).contains("name a page that ends in .md"));
+    assert!(
+        output(&["fill", "none.md"]).contains("there is no file `none.md`\nhelp: run `ls lessons`")
+    );
+    assert!(output(&["fill", "justfile"]).contains("name a file that ends in `.md`"));
     assert!(output(&["fill", "--checks"]).contains("--check"));
 }
 

@@ -1,4 +1,4 @@
-//! Tests the pictures of small sources.
+//! Tests the pictures that are drawn from small sources.
 
 use std::process::Output;
 
@@ -34,7 +34,7 @@ fn pictures(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
-/// Returns the error in a source.
+/// Draws the picture of an incorrect source. Returns the error.
 fn error(name: &str, text: &str) -> String {
     let repository = Repository::new();
     repository.write(&format!("lessons/pictures/{name}"), text);
@@ -43,7 +43,7 @@ fn error(name: &str, text: &str) -> String {
     error.replace("error: lessons/pictures/", "")
 }
 
-/// Returns the picture of a source.
+/// Draws the picture of a source. Returns the content of the SVG file.
 fn drawn(name: &str, text: &str) -> String {
     let repository = Repository::new();
     repository.write(&format!("lessons/pictures/{name}"), text);
@@ -51,12 +51,12 @@ fn drawn(name: &str, text: &str) -> String {
     repository.read("lessons/pictures/a.svg")
 }
 
-/// Returns the line of a picture that contains this text.
+/// Returns the line of the SVG file that contains this text.
 fn line<'a>(svg: &'a str, text: &str) -> &'a str {
     svg.lines().find(|line| line.contains(&format!(">{text}<"))).unwrap_or_else(|| panic!("{svg}"))
 }
 
-/// Returns an attribute of an element.
+/// Returns the value of an attribute of an element.
 fn attribute(element: &str, name: &str) -> f64 {
     let (_, rest) = element.split_once(&format!(" {name}=\"")).unwrap();
     rest.split('"').next().unwrap().parse().unwrap()
@@ -81,7 +81,8 @@ fn an_outdated_picture_is_reported() {
     write("a.txt", &SOURCE.replace("one", "two"));
     assert_eq!(outdated(), expected);
     assert_eq!(pictures(&repository, &["a"]).0, Some(0));
-    // Git may convert line endings on Windows.
+    // On Windows, Git may convert line endings, so pictures with different line endings are up to
+    // date.
     let drawn = repository.read("lessons/pictures/a.svg");
     write("a.svg", &drawn.replace('\n', "\r\n"));
     assert_eq!(outdated(), "");
@@ -99,7 +100,10 @@ fn an_unknown_picture_is_an_error() {
 
 fn an_unknown_kind_is_an_error() {
     let error = error("a.txt", "fresco: A title\n");
-    assert!(error.starts_with("a.txt:1: there is no kind `fresco`; help: write "), "{error}");
+    assert!(
+        error.starts_with("a.txt:1: there is no kind of picture `fresco`; help: write "),
+        "{error}"
+    );
 }
 
 fn errors_in_a_sequence() {
@@ -182,9 +186,9 @@ fn boxes_are_in_rows_and_columns() {
 }
 
 fn text_is_wrapped_between_words() {
-    let text = "the send buffer is full, so that write waits for space | unbreakable";
+    let text = "the send buffer is full, so the server waits for free space | unbreakable";
     let svg = drawn("a.txt", &format!("{SOURCE}note x: {text}\n"));
-    for line_of_text in ["the send buffer is full, so", "that write waits for space"] {
+    for line_of_text in ["the send buffer is full, so", "the server waits for free", "space"] {
         line(&svg, line_of_text);
     }
     line(&svg, "unbreakable");
@@ -206,11 +210,12 @@ fn a_picture_has_no_external_files() {
 
 fn a_timeline_shows_each_client() {
     let svg = drawn("a.jsonl", LOG);
-    let description = "Drawn from the log of serve-tokio, which sent f to four clients. Client 1, the \
-                       slow one: connected at 0.00 ms, 1 chunks, the longest write took 0.20 ms, \
-                       file ended at 0.26 ms, disconnected at 0.30 ms.";
+    let description = "This picture is drawn from the log of serve-tokio, which sent f to four \
+                       clients. Client 1 (slow) connected at 0.00 ms and received 1 chunk. The \
+                       longest write took 0.20 ms. The file ended at 0.26 ms. The client \
+                       disconnected at 0.30 ms.";
     assert!(svg.contains(description), "{svg}");
-    line(&svg, "One run: 9 bytes, 9 bytes at a time");
+    line(&svg, "One run: a file of 9 bytes, in chunks of at most 9 bytes");
 }
 
 fn ticks_are_round() {
@@ -223,5 +228,8 @@ fn ticks_are_round() {
     for tick in ["100", "200", "500"] {
         line(&svg, tick);
     }
-    assert!(svg.contains("disconnected at 480 ms") && svg.contains(">One run: 64 KiB, "), "{svg}");
+    assert!(
+        svg.contains("disconnected at 480 ms") && svg.contains(">One run: a file of 64 KiB, "),
+        "{svg}"
+    );
 }

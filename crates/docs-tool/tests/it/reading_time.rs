@@ -1,4 +1,4 @@
-//! Tests the times that lessons state.
+//! Tests the check of the times that lessons state.
 
 use crate::repository::Repository;
 
@@ -8,14 +8,16 @@ pub const TESTS: &[(&str, fn())] = &[
     ("the_table_states_the_times_of_the_lessons", the_table_states_the_times_of_the_lessons),
 ];
 
-/// Returns a lesson that states 5 minutes, and contains this text and ten other words.
+/// Returns a lesson that states a time of 5 minutes. The lesson contains this text and 12 other
+/// words.
 fn lesson(text: &str) -> String {
     format!(
         "# 01 A\n\n| | |\n| --- | --- |\n| Time | 5 minutes |\n\nThere are seven words in this paragraph.\n\n{text}"
     )
 }
 
-/// Checks a lesson, and returns the errors.
+/// Checks a lesson that contains this text, and returns the output. Expects an error if the text
+/// contains `MISMATCH`.
 fn errors_of(text: &str) -> String {
     let repository = Repository::new();
     repository.write("lessons/01-a.md", &lesson(text));
@@ -24,18 +26,19 @@ fn errors_of(text: &str) -> String {
 }
 
 fn a_lesson_states_its_estimated_time() {
-    // 12 and 788 words take 4 minutes, and 20 lines take 1 minute.
+    // The 12 words of the lesson and these 788 words take 4 minutes. The 20 lines of code take 1
+    // minute.
     let words = "word ".repeat(788);
     let code = format!("```js\n{}\n```\n", "call();\n".repeat(20));
     errors_of(&format!("{words}\n\n{code}"));
-    // These parts take no time.
+    // Comments, the targets of links, and output do not count as words or code.
     let comment =
         format!("A <!-- {words} -->[link](https://example.com/a/b) and a [second](#01-a).\n");
     let output = format!("```text\n{}```\n", "output\n".repeat(100));
     errors_of(&format!("{comment}\n{output}"));
     let output = errors_of(&format!("MISMATCH {words}\n\n{code}"));
     let expected = "lessons/01-a.md:5: expected 10 minutes (801 words, 20 lines of code, 0 commands), \
-                    got 5; help: write `| Time | 10 minutes |`, also in `lessons/README.md`";
+                    got 5; help: write `| Time | 10 minutes |`, and write the same time in `lessons/README.md`";
     assert!(output.contains(expected), "{output}");
     let command = "$ true\noutput\n".repeat(10);
     let output = errors_of(&format!("MISMATCH\n\n<!-- run -->\n```console\n{command}```\n"));
@@ -65,8 +68,8 @@ fn the_table_states_the_times_of_the_lessons() {
          `| [TITLE](02-b.md) | MINUTES | SUBJECT |`",
         "lessons/README.md:5: expected 5 minutes for `01-a.md`, got 10; help: write the time that the \
          lesson states",
-        "lessons/README.md:6: `03-c.md` does not state its time; help: write `| Time | 20 minutes |` \
-         in the first table of the lesson",
+        "lessons/README.md:6: `03-c.md` does not state its time; help: add a row such as \
+         `| Time | 20 minutes |` to the first table of the lesson",
     ];
     assert_eq!(output.lines().take(3).collect::<Vec<_>>(), expected, "{output}");
 }

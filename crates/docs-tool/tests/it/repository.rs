@@ -1,4 +1,4 @@
-//! A small repository in which the program runs.
+//! Creates small repositories, and runs the program in these repositories.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use harness::record::{Measurement, PROGRAMS, Record, Run};
 use tempfile::TempDir;
 
-/// A record with the values of two servers, in two rounds.
+/// Returns a record with the values of two servers in two rounds.
 fn record() -> Record {
     let measurement = |id: &str, samples: [f64; 2]| Measurement {
         samples: samples.map(Some).into(),
@@ -59,24 +59,24 @@ impl Repository {
         fs::read_to_string(self.path().join(file)).unwrap()
     }
 
-    /// Replaces words that the file contains.
+    /// Replaces text in a file. Fails if the file does not contain the text `old`.
     pub fn change(&self, file: &str, old: &str, new: &str) {
         let text = self.read(file);
         assert!(text.contains(old), "expected `{old}` in `{file}`, got: {text}");
         self.write(file, &text.replace(old, new));
     }
 
-    /// Returns a command that runs the program in the repository.
+    /// Returns a command that runs the program in this repository.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut docs_tool = Command::new(env!("CARGO_BIN_EXE_docs-tool"));
         docs_tool.args(arguments).arg("--root").arg(self.path()).current_dir(self.path());
-        // All runs with a server lock the temporary folder, so each test uses its repository as the
-        // temporary folder.
+        // A run with a server locks the temporary folder. Each test uses a different temporary
+        // folder, its repository, so that tests can run concurrently.
         docs_tool.env("TMPDIR", self.path());
         docs_tool
     }
 
-    /// Runs the program, expects this exit code, and returns its stdout.
+    /// Runs the program, checks the exit code, and returns the output on stdout.
     pub fn notes(&self, arguments: &[&str], code: i32) -> String {
         let Output { status, stdout, stderr } = self.command(arguments).output().unwrap();
         let (stdout, stderr) =
@@ -85,7 +85,7 @@ impl Repository {
         stdout
     }
 
-    /// Fills in a lesson, and checks that no error remains.
+    /// Fills in a lesson, checks that no error remains, and returns the new text of the lesson.
     pub fn filled(&self, lesson: &str) -> String {
         self.write("lessons/01-a.md", lesson);
         self.notes(&["fill", "lessons/01-a.md"], 0);

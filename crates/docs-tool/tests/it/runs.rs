@@ -1,5 +1,4 @@
-//! Tests the output of commands in pages. The test program is also the server that the commands
-//! start.
+//! Tests the commands in pages. The test program is also the server that the commands start.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener};
@@ -14,10 +13,10 @@ use crate::repository::Repository;
 
 pub const TESTS: &[(&str, fn())] = &[
     ("commands_are_run_and_compared", commands_are_run_and_compared),
-    ("exit_codes_are_expected", exit_codes_are_expected),
-    ("a_command_that_takes_too_long_is_ended", a_command_that_takes_too_long_is_ended),
-    ("processes_of_a_command_are_ended", processes_of_a_command_are_ended),
-    ("a_check_runs_differing_commands_again", a_check_runs_differing_commands_again),
+    ("unexpected_exit_codes_are_reported", unexpected_exit_codes_are_reported),
+    ("a_command_that_takes_too_long_is_killed", a_command_that_takes_too_long_is_killed),
+    ("remaining_processes_of_a_command_are_killed", remaining_processes_of_a_command_are_killed),
+    ("check_repeats_commands_if_the_output_differs", check_repeats_commands_if_the_output_differs),
     ("with_vary_the_page_is_not_changed", with_vary_the_page_is_not_changed),
     (
         "a_server_runs_until_stop_and_its_log_is_shown",
@@ -25,19 +24,20 @@ pub const TESTS: &[(&str, fn())] = &[
     ),
     ("a_server_that_does_not_start_is_reported", a_server_that_does_not_start_is_reported),
     ("only_one_server_runs_at_a_time", only_one_server_runs_at_a_time),
-    ("a_port_in_use_is_waited_for", a_port_in_use_is_waited_for),
+    ("fill_waits_until_a_port_is_free", fill_waits_until_a_port_is_free),
     ("commands_can_be_skipped", commands_can_be_skipped),
     ("commands_of_missing_programs_are_skipped", commands_of_missing_programs_are_skipped),
-    ("an_interrupt_ends_all_processes", an_interrupt_ends_all_processes),
+    ("an_interrupt_kills_all_processes", an_interrupt_kills_all_processes),
     (
-        "an_interrupt_at_any_moment_leaves_nothing_behind",
-        an_interrupt_at_any_moment_leaves_nothing_behind,
+        "no_process_remains_after_an_interrupt_at_any_moment",
+        no_process_remains_after_an_interrupt_at_any_moment,
     ),
 ];
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Runs `it a-server`, which listens, logs each client, and sends a word to the client.
+/// Runs the server if the first argument is `a-server`. The server logs each connection, and sends
+/// a word to each client. Returns `None` if the program must run the tests.
 pub fn main_of_server() -> Option<ExitCode> {
     (env::args().nth(1)? == "a-server").then(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -57,12 +57,12 @@ pub fn main_of_server() -> Option<ExitCode> {
     })
 }
 
-/// Returns a code block with these lines below a marker.
+/// Returns a page that contains a marker, and below the marker, a code block with these lines.
 fn fence(marker: &str, lines: &str) -> String {
     format!("# A\n\n<!-- {marker} -->\n```console\n{lines}\n```\n")
 }
 
-/// Returns the command of the server.
+/// Returns the command that starts the server.
 fn server() -> String {
     format!("{} a-server", env::current_exe().unwrap().display())
 }
@@ -71,12 +71,12 @@ fn server() -> String {
 const CLIENT: &str = "exec 3<>/dev/tcp/127.0.0.1/$(cat port); cat <&3";
 
 fn is_alive(pid: i32) -> bool {
-    // A process in state Z has ended, but its parent has not read its status.
+    // A process in the state Z has ended, but its parent process has not read its exit status.
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')').is_some_and(|(_, state)| !state.trim_start().starts_with('Z'))
 }
 
-/// Waits until a file contains the id of a process, and returns it.
+/// Waits until a file contains the id of a process, and returns this id.
 fn pid_in(path: &PathBuf) -> i32 {
     let deadline = Instant::now() + DEADLINE;
     loop {
@@ -84,7 +84,11 @@ fn pid_in(path: &PathBuf) -> i32 {
         if let Some(Ok(pid)) = text.strip_suffix('\n').map(str::parse) {
             return pid;
         }
-        assert!(Instant::now() < deadline, "{} is empty", path.display());
+        assert!(
+            Instant::now() < deadline,
+            "expected the id of a process in `{}`, got: {text}",
+            path.display()
+        );
         thread::yield_now();
     }
 }
@@ -92,7 +96,7 @@ fn pid_in(path: &PathBuf) -> i32 {
 fn waits_for_end_of(pid: i32) {
     let deadline = Instant::now() + DEADLINE;
     while is_alive(pid) {
-        assert!(Instant::now() < deadline, "process {pid} has not ended");
+        assert!(Instant::now() < deadline, "process {pid} is still running");
         thread::yield_now();
     }
 }
@@ -112,17 +116,17 @@ fn commands_are_run_and_compared() {
     );
 }
 
-fn exit_codes_are_expected() {
+fn unexpected_exit_codes_are_reported() {
     let repository = Repository::new();
     repository.filled(&fence("run: exit 3", "$ echo first\n$ exit 3"));
-    repository.write("lessons/01-a.md", &fence("run", "$ true\n$ echo why; exit 4"));
+    repository.write("lessons/01-a.md", &fence("run", "$ true\n$ echo failed; exit 4"));
     let output = repository.notes(&["fill"], 1);
-    let expected = "lessons/01-a.md:6: `echo why; exit 4`: expected exit code 0, got 4; its last output was `why`; \
+    let expected = "lessons/01-a.md:6: `echo failed; exit 4`: expected exit code 0, got 4; its last output was `failed`; \
                     help: ";
     assert!(output.starts_with(expected), "{output}");
 }
 
-fn a_command_that_takes_too_long_is_ended() {
+fn a_command_that_takes_too_long_is_killed() {
     let repository = Repository::new();
     let command = "$ echo $$ > pid; echo begun; sleep 600";
     repository.write("lessons/01-a.md", &fence("run: within 1", command));
@@ -134,14 +138,14 @@ fn a_command_that_takes_too_long_is_ended() {
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
-fn processes_of_a_command_are_ended() {
+fn remaining_processes_of_a_command_are_killed() {
     let repository = Repository::new();
     let filled = repository.filled(&fence("run", "$ sleep 600 & echo $! > pid; echo done"));
     assert!(filled.contains("echo done\ndone\n"), "{filled}");
     waits_for_end_of(pid_in(&repository.path().join("pid")));
 }
 
-fn a_check_runs_differing_commands_again() {
+fn check_repeats_commands_if_the_output_differs() {
     let repository = Repository::new();
     let command = "$ if mkdir first 2>/dev/null; then echo late; else echo soon; fi";
     repository.write("lessons/01-a.md", &fence("run", &format!("{command}\nsoon")));
@@ -180,14 +184,14 @@ fn a_server_runs_until_stop_and_its_log_is_shown() {
 fn a_server_that_does_not_start_is_reported() {
     let repository = Repository::new();
     let lesson =
-        format!("{}\n<!-- log -->\n```text\n```\n", fence("serve", "$ echo why it cannot; exit 2"));
+        format!("{}\n<!-- log -->\n```text\n```\n", fence("serve", "$ echo cannot start; exit 2"));
     repository.write("lessons/01-a.md", &lesson);
     let output = repository.notes(&["fill"], 1);
     assert!(
-        output.contains("01-a.md:5: `echo why it cannot; exit 2`: the server ended before it"),
+        output.contains("01-a.md:5: `echo cannot start; exit 2`: the server ended before it"),
         "{output}"
     );
-    assert!(output.contains("its last output was `why it cannot`"), "{output}");
+    assert!(output.contains("its last output was `cannot start`"), "{output}");
     assert_eq!(output.lines().filter(|line| line.contains("; help: ")).count(), 1, "{output}");
 }
 
@@ -209,14 +213,15 @@ fn only_one_server_runs_at_a_time() {
     );
 }
 
-fn a_port_in_use_is_waited_for() {
+fn fill_waits_until_a_port_is_free() {
     let repository = Repository::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     repository.write("lessons/01-a.md", &fence("serve", &format!("$ {} {port}", server())));
     let mut docs_tool = repository.command(&["fill"]).stderr(Stdio::piped()).spawn().unwrap();
     let mut stderr = BufReader::new(docs_tool.stderr.take().unwrap()).lines();
-    let words = format!("  port {port} is in use by another program; waiting for it");
+    let words =
+        format!("  port {port} is in use by another program; waiting until the port is free");
     assert!(stderr.any(|line| line.unwrap() == words));
     drop(taken);
     assert!(docs_tool.wait().unwrap().success());
@@ -224,7 +229,7 @@ fn a_port_in_use_is_waited_for() {
 
 fn commands_can_be_skipped() {
     let repository = Repository::new();
-    repository.write("lessons/01-a.md", &fence("run", "$ touch ran\nno matter"));
+    repository.write("lessons/01-a.md", &fence("run", "$ touch ran\nskipped"));
     let output = repository.notes(&["check", "--no-run", "lessons/01-a.md"], 0);
     assert_eq!(output, "skipped 1 command\n1 page, 0 runs: everything is up to date\n");
     assert!(!repository.path().join("ran").exists());
@@ -235,7 +240,7 @@ fn commands_of_missing_programs_are_skipped() {
     let lesson = fence("serve", "$ node server.mjs") + &fence("run", "$ echo client");
     repository.write("lessons/01-a.md", &lesson);
     let mut docs_tool = repository.command(&["check", "lessons/01-a.md"]);
-    // This folder contains no programs.
+    // The folder `lessons` contains no programs.
     let output = docs_tool.env("PATH", repository.path().join("lessons")).output().unwrap();
     let output = String::from_utf8(output.stdout).unwrap();
     let expected =
@@ -243,7 +248,7 @@ fn commands_of_missing_programs_are_skipped() {
     assert_eq!(output, expected);
 }
 
-fn an_interrupt_ends_all_processes() {
+fn an_interrupt_kills_all_processes() {
     let repository = Repository::new();
     let lesson = format!(
         "{}\n<!-- run -->\n```console\n$ echo $$ > pid; sleep 600\n```\n",
@@ -259,7 +264,7 @@ fn an_interrupt_ends_all_processes() {
     pids.into_iter().for_each(waits_for_end_of);
 }
 
-fn an_interrupt_at_any_moment_leaves_nothing_behind() {
+fn no_process_remains_after_an_interrupt_at_any_moment() {
     let repository = Repository::new();
     let commands = "$ setsid sleep 600 & sleep 0.1\n$ (setsid sleep 600 &); sleep 600";
     let page = fence("serve", &format!("$ {}", server())) + &fence("run", commands);

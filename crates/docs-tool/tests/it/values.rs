@@ -1,4 +1,4 @@
-//! Tests the values of records in pages.
+//! Tests the values from records in pages.
 
 use harness::record::{Measurement, Record, Run};
 
@@ -49,7 +49,7 @@ fn record() -> Record {
     Record::new([run("race", race), run("footprint", footprint), run("suites", suites)])
 }
 
-/// A repository with a lesson that contains these queries.
+/// Creates a repository with a record, and with a lesson that contains these queries.
 fn repository(queries: &[&str]) -> Repository {
     let repository = Repository::new();
     record().write(&repository.path().join("benches/records/2026-01-02-b")).unwrap();
@@ -59,7 +59,7 @@ fn repository(queries: &[&str]) -> Repository {
     repository
 }
 
-/// Fills in queries and compares the values.
+/// Fills in a lesson with these queries, and compares the inserted values with the expected values.
 fn check(expected: &[(&str, &str)]) {
     let queries: Vec<&str> = expected.iter().map(|(query, _)| *query).collect();
     let repository = repository(&queries);

@@ -1,4 +1,4 @@
-//! Tests the quantities that are computed from measurements.
+//! Tests the computation of quantities from measurements.
 
 use harness::record::{Amount, Measurement, Record, Run};
 

@@ -1,4 +1,4 @@
-//! Tests the files that the servers send.
+//! Tests the content of the files that the servers send.
 
 use harness::fixture::{noise, write_noise};
 

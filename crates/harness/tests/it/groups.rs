@@ -12,8 +12,9 @@ use harness::{Group, Signal, TempFolder, cleanup, usage};
 /// The maximum duration of a test.
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// A shell script that starts a child in a new session, and waits. Both processes ignore SIGTERM.
-/// The script prints the process id of the child's child, whose parent has ended.
+/// A shell script that starts a daemon: a child starts a new session, starts a child itself, and
+/// ends. The script prints the process id of the daemon and waits. The script and the daemon ignore
+/// SIGTERM.
 #[cfg(target_os = "linux")]
 const DAEMON: &str = "trap '' TERM; setsid sh -c 'sleep 60 & echo $!'; sleep 60";
 
@@ -64,8 +65,9 @@ fn a_group_ends_with_a_process_that_left_it() {
 #[test]
 #[cfg(target_os = "linux")]
 fn a_daemon_without_the_environment_ends_on_interrupt() {
-    // Without the environment variable, `Group::kill` recognizes the daemon only if the program has
-    // no other group. Other tests have groups, so this test interrupts a separate program.
+    // The script starts the daemon without the environment variable. In this case, `Group::kill`
+    // recognizes the daemon only if the program has no other group. Other tests in this process
+    // have groups. Therefore, this test interrupts a separate program.
     let script = "setsid env -i sh -c 'sleep 60 & echo $!'; sleep 60";
     interrupt(script, Signal::Terminate, 143);
 }
@@ -97,8 +99,8 @@ fn the_exit_status_is_reported() {
     assert!(Group::spawn(&mut Command::new("/does/not/exist")).is_err());
 }
 
-/// The program that the following tests interrupt. It is not a test itself. It prints the ids of
-/// its processes.
+/// The program that the following tests interrupt. This function is not a test. The program prints
+/// the ids of its processes.
 #[test]
 #[ignore = "runs until it is interrupted"]
 #[cfg(target_os = "linux")]
@@ -131,8 +133,8 @@ fn an_interrupt_at_any_moment_leaves_nothing_behind() {
     });
 }
 
-/// The program that the following test interrupts. It is not a test itself. It creates and removes
-/// folders.
+/// The program that the following test interrupts. This function is not a test. The program creates
+/// and removes folders.
 #[test]
 #[ignore = "runs until it is interrupted"]
 #[cfg(target_os = "linux")]
@@ -140,7 +142,7 @@ fn program_with_folders() {
     cleanup::on_interrupt().unwrap();
     loop {
         let folder = TempFolder::new().unwrap();
-        // The interrupt may remove the folder at any moment.
+        // Ignore an error, because the interrupt may remove the folder at any moment.
         (0..100).for_each(|file| drop(fs::write(folder.path().join(file.to_string()), "content")));
     }
 }

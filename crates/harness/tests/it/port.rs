@@ -1,4 +1,4 @@
-//! Tests that free ports and listening sockets are found.
+//! Tests the search for free ports and for listening sockets.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::thread;

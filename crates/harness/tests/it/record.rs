@@ -1,4 +1,4 @@
-//! Tests records, and the values that are computed from samples.
+//! Tests the format of records, and the values that are computed from samples.
 
 use std::fs;
 
@@ -31,7 +31,8 @@ fn the_median_of_an_even_number_of_values_is_a_mean() {
 
 #[test]
 fn ratios_are_computed_round_by_round() {
-    // Both servers were half as fast in the second round. In the third round, one of them failed.
+    // In the second round, both servers were half as fast as in the first round. In the third
+    // round, the measurement of one server failed.
     let tokio = measurement("tokio", &[Some(6.0), Some(3.0), None, Some(1.0)]);
     let nginx = measurement("nginx", &[Some(4.0), Some(2.0), Some(9.0), Some(0.0)]);
     let ratio = tokio.ratio(&nginx).unwrap();

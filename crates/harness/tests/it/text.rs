@@ -1,4 +1,4 @@
-//! Tests that sizes, durations and bytes are parsed and formatted.
+//! Tests the parsing and formatting of sizes, durations and bytes.
 
 use std::time::Duration;
 

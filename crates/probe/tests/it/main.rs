@@ -1,4 +1,4 @@
-//! Runs the program against small servers, each of which has one behavior.
+//! Tests the program with small servers. Each test defines the behavior of its server.
 
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 
@@ -26,8 +26,7 @@ struct Output {
 }
 
 impl Output {
-    /// Asserts that the program exited with `code`, and that stdout contains the parts in this
-    /// order.
+    /// Asserts that the exit code is `code`, and that stdout contains all `parts` in this order.
     fn expect(&self, code: i32, parts: &[&str]) {
         assert_eq!(self.code, Some(code), "{self:?}");
         let mut rest = self.stdout.as_str();
@@ -38,7 +37,7 @@ impl Output {
         }
     }
 
-    /// Asserts that the program exited with code 2, and that stderr contains `part`.
+    /// Asserts that the exit code is 2, and that stderr contains `part`.
     fn expect_error(&self, part: &str) {
         assert_eq!((self.code, self.stdout.as_str()), (Some(2), ""), "{self:?}");
         assert!(self.stderr.contains(part), "expected {part:?}, got {self:?}");
@@ -61,7 +60,7 @@ fn server<T: Send + 'static>(
     (address, thread)
 }
 
-/// Serves a client like a correct server. Returns the data that the client sent.
+/// Serves one client in the same way as a correct server. Returns the data that the client sent.
 fn reply(stream: TcpStream) -> Vec<u8> {
     send_parts(stream, &[REPLY])
 }
@@ -211,7 +210,8 @@ fn slow_limits_the_rate() {
     let (address, serving) = server(reply);
     let started = Instant::now();
     let output = probe(address, &["--slow", "50", "--times"]);
-    // At 50 bytes per second, each of the ten reads per second gets five bytes.
+    // The client makes ten reads per second. At a rate of 50 bytes per second, each read returns
+    // five bytes.
     output.expect(0, &["  5 bytes\n", "  5 bytes\n", "  5 bytes\n", "23 bytes, then the"]);
     assert!(started.elapsed() >= Duration::from_millis(400));
     serving.join().unwrap();
@@ -221,7 +221,8 @@ fn slow_limits_the_rate() {
 #[cfg(target_os = "linux")]
 fn the_kernel_accepts_little_for_a_small_client() {
     let (address, serving) = server(|mut stream| {
-        // The client must use a new address, because the kernel stores metrics per address.
+        // The client must use a new local address, because the kernel stores metrics for each pair
+        // of addresses.
         assert!(stream.peer_addr().unwrap().ip().is_loopback());
         assert_ne!(stream.peer_addr().unwrap().ip(), std::net::Ipv4Addr::LOCALHOST);
         stream.set_write_timeout(Some(Duration::from_millis(200))).unwrap();
@@ -236,8 +237,8 @@ fn the_kernel_accepts_little_for_a_small_client() {
     output.expect(0, &["10 bytes, then reset by the client"]);
 }
 
-/// Runs the program with `--expect` and a file that contains `RIFF and more`. Returns the exit code
-/// and the last line of the output.
+/// Runs the program with `--expect` and a file that contains `RIFF and more`. Returns the exit
+/// code, and the last line of the output.
 fn verdict(parts: &[&'static str]) -> (i32, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file");
@@ -285,7 +286,8 @@ fn a_port_without_a_host_selects_this_computer() {
     for prefix in ["", ":"] {
         let (address, serving) = server(reply);
         let output = run(&[&format!("{prefix}{}", address.port()), "--hex"]);
-        // Without a number, `--hex` prints up to 64 bytes, which is the whole reply.
+        // Without a number, `--hex` prints up to 64 bytes. In this test, the whole reply is
+        // shorter.
         output.expect(0, &[&format!("connected to {address}\n"), "23 bytes", "HTTP", "d more\n"]);
         serving.join().unwrap();
     }

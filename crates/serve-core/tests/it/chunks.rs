@@ -9,7 +9,8 @@ use crate::file_with;
 
 const PATTERN: [u8; 7] = *b"seven b";
 
-/// Returns a server for a file of `bytes` bytes, in which [`PATTERN`] is repeated.
+/// Creates a file of `bytes` bytes in which [`PATTERN`] is repeated. Returns the file's folder and
+/// a server for the file.
 fn server(bytes: usize, chunk_bytes: usize, reads_page_cache: bool) -> (TempDir, Server) {
     let content: Vec<u8> = PATTERN.into_iter().cycle().take(bytes).collect();
     let (folder, path) = file_with("file", &content);
@@ -83,7 +84,7 @@ fn rejected_bytes_are_read_again_but_not_too_often() {
             assert!(chunks.concat().iter().eq(PATTERN.iter().cycle().take(1_000_000)));
             assert!(
                 read_bytes < 3_000_000,
-                "accepted {accepted_max}: expected fewer than 3000000 bytes read, got {read_bytes}"
+                "accepted_max {accepted_max}: expected fewer than 3000000 bytes, got {read_bytes}"
             );
         }
     }

@@ -4,7 +4,8 @@ use std::io;
 
 use serve_core::{ErrorKind, Event, EventKind};
 
-/// Returns an event of each kind, with the fields of its JSON form and with its text form.
+/// Returns an example of each kind of event. Each example contains the event, the fields of the
+/// JSON form, and the text form.
 fn samples() -> Vec<(EventKind, &'static str, &'static str)> {
     let peer = "127.0.0.1:58170".parse().unwrap();
     vec![

@@ -24,16 +24,16 @@ fn port_0_selects_a_free_port_which_is_then_in_use() {
     assert_eq!(bind(&config).unwrap_err().kind(), io::ErrorKind::AddrInUse);
 }
 
-/// This test runs only on Linux. Other systems have much lower limits (128 on macOS, 200 on
-/// Windows).
+/// This test runs only on Linux. On other systems, the maximum backlog is much smaller (128 on
+/// macOS, 200 on Windows).
 #[cfg(target_os = "linux")]
 #[test]
 fn a_burst_of_1024_clients_fits_into_the_backlog() {
     rlimit::increase_nofile_limit(2048).unwrap();
     let listener = bind(&loopback()).unwrap();
     let addr = listener.local_addr().unwrap();
-    // No thread calls `accept`. If the kernel dropped a SYN, the client would send it again after a
-    // second, and the timeout would expire first.
+    // No thread calls `accept`. If the kernel dropped a SYN, the client would send the SYN again
+    // after a second. By that time, the timeout would have expired.
     let connect = |_| TcpStream::connect_timeout(&addr, Duration::from_millis(900)).unwrap();
     let burst: Vec<TcpStream> = (0..1024).map(connect).collect();
     assert_eq!(burst.len(), 1024);

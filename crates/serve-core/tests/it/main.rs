@@ -12,7 +12,8 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-/// Creates a file with this name and content. Dropping the `TempDir` removes the folder.
+/// Creates a file with this name and content in a new folder. Returns the folder and the file's
+/// path. Dropping the `TempDir` removes the folder.
 fn file_with(name: &str, content: &[u8]) -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);

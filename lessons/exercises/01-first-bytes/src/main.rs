@@ -1,6 +1,6 @@
 //! The server of exercise 01, which must send the first byte.
 //!
-//! `exercise-01 FILE PORT` listens on 127.0.0.1. FILE is not used before exercise 03.
+//! `exercise-01 FILE PORT` listens on 127.0.0.1. FILE is first used in exercise 03.
 
 use std::env;
 use std::io;
@@ -17,7 +17,7 @@ fn main() -> io::Result<()> {
 }
 
 fn handle_connection(stream: TcpStream) -> io::Result<()> {
-    // Your turn: write at least one byte to the client. Do not wait for the client to send first.
+    // Your turn: write at least one byte to the client. Do not wait for data from the client.
 
     // Dropping the stream closes the socket, and the client receives the server's FIN.
     drop(stream);
@@ -26,5 +26,5 @@ fn handle_connection(stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
-    port.parse().expect("PORT must be a number up to 65535")
+    port.parse().expect("PORT must be a number from 0 to 65535")
 }

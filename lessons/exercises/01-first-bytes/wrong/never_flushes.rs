@@ -1,4 +1,5 @@
-//! This answer is incorrect because the reply stays in a `BufWriter` that the server never flushes.
+//! This answer is incorrect because the server writes to a `BufWriter` and never flushes the
+//! buffer.
 
 use std::env;
 use std::io::{self, BufWriter, Write};
@@ -24,5 +25,5 @@ fn handle_connection(stream: TcpStream, writers: &mut Vec<BufWriter<TcpStream>>)
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-01 FILE PORT");
-    port.parse().expect("PORT must be a number up to 65535")
+    port.parse().expect("PORT must be a number from 0 to 65535")
 }

@@ -24,5 +24,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
-    port.parse().expect("PORT must be a number up to 65535")
+    port.parse().expect("PORT must be a number from 0 to 65535")
 }

@@ -1,5 +1,5 @@
-//! This answer is incorrect because the lines end with `\r\n`, while the original Node server sends
-//! `\n`.
+//! This answer is incorrect because the lines end with `\r\n`, but the lines of the original Node
+//! server end with `\n`.
 
 use std::env;
 use std::io::{self, Write};
@@ -23,5 +23,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
-    port.parse().expect("PORT must be a number up to 65535")
+    port.parse().expect("PORT must be a number from 0 to 65535")
 }

@@ -1,4 +1,4 @@
-//! This answer is incorrect because the empty line is missing.
+//! This answer is incorrect because the empty line after `HTTP/1.1` is missing.
 
 use std::env;
 use std::io::{self, Write};
@@ -22,5 +22,5 @@ fn handle_connection(mut stream: TcpStream) -> io::Result<()> {
 
 fn port() -> u16 {
     let port = env::args().nth(2).expect("usage: exercise-02 FILE PORT");
-    port.parse().expect("PORT must be a number up to 65535")
+    port.parse().expect("PORT must be a number from 0 to 65535")
 }

@@ -21,11 +21,11 @@ fn main() -> io::Result<()> {
 fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
     println!("sending {path} to a client");
     stream.write_all(PREAMBLE)
-    // Your turn: send the file, with the bytes that it contains now.
+    // Your turn: send the current content of the file.
 }
 
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-03 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,5 +1,5 @@
-//! This answer is incorrect because the server reads the file as text, and exits if
-//! the text is not valid UTF-8.
+//! This answer is incorrect because the server reads the file as text and exits if the file is not
+//! valid UTF-8.
 
 use std::env;
 use std::fs;
@@ -28,5 +28,5 @@ fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-03 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,4 +1,4 @@
-//! The server of exercise 04, which must send a file in chunks, as Node's `pipe()` does.
+//! The server of exercise 04, which must send a file in chunks, like Node's `pipe()`.
 //!
 //! `exercise-04 FILE PORT CHUNK` listens on 127.0.0.1 and sends CHUNK bytes at a time.
 
@@ -33,6 +33,6 @@ fn arguments() -> (String, u16, usize) {
     let [file, port, chunk] = arguments.as_slice() else {
         panic!("usage: exercise-04 FILE PORT CHUNK")
     };
-    let port = port.parse().expect("PORT must be a number up to 65535");
-    (file.clone(), port, chunk.parse().expect("CHUNK must be a number of bytes"))
+    let port = port.parse().expect("PORT must be a number from 0 to 65535");
+    (file.clone(), port, chunk.parse().expect("CHUNK must be a whole number of bytes"))
 }

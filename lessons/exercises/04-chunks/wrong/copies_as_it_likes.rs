@@ -1,4 +1,4 @@
-//! This answer is incorrect because `io::copy` uses its own chunk size.
+//! This answer is incorrect because `io::copy` ignores CHUNK and uses a different buffer size.
 
 use std::env;
 use std::fs::File;
@@ -30,6 +30,6 @@ fn arguments() -> (String, u16, usize) {
     let [file, port, chunk] = arguments.as_slice() else {
         panic!("usage: exercise-04 FILE PORT CHUNK")
     };
-    let port = port.parse().expect("PORT must be a number up to 65535");
-    (file.clone(), port, chunk.parse().expect("CHUNK must be a number of bytes"))
+    let port = port.parse().expect("PORT must be a number from 0 to 65535");
+    (file.clone(), port, chunk.parse().expect("CHUNK must be a whole number of bytes"))
 }

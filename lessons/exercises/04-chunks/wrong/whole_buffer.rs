@@ -1,5 +1,5 @@
-//! This answer is incorrect because the last chunk is rarely full, and the server then also sends
-//! bytes of the previous chunk.
+//! This answer is incorrect because the server always writes the whole buffer, although the last
+//! read rarely fills the buffer.
 
 use std::env;
 use std::fs::File;
@@ -36,6 +36,6 @@ fn arguments() -> (String, u16, usize) {
     let [file, port, chunk] = arguments.as_slice() else {
         panic!("usage: exercise-04 FILE PORT CHUNK")
     };
-    let port = port.parse().expect("PORT must be a number up to 65535");
-    (file.clone(), port, chunk.parse().expect("CHUNK must be a number of bytes"))
+    let port = port.parse().expect("PORT must be a number from 0 to 65535");
+    (file.clone(), port, chunk.parse().expect("CHUNK must be a whole number of bytes"))
 }

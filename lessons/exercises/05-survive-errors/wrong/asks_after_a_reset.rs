@@ -1,5 +1,5 @@
-//! This answer is incorrect because `peer_addr` fails on a socket that was reset, and this error
-//! ends the server.
+//! This answer is incorrect because `peer_addr` fails if the client has reset the connection, and
+//! this error ends the server.
 
 use std::env;
 use std::fs::File;
@@ -19,7 +19,7 @@ fn main() -> io::Result<()> {
             Ok((stream, _)) => stream,
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
                 continue;
             }
@@ -49,5 +49,5 @@ fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-05 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,4 +1,4 @@
-//! This answer is incorrect because an error of one client ends the accept loop.
+//! This answer is incorrect because an error on one connection ends the accept loop.
 
 use std::env;
 use std::fs::File;
@@ -18,7 +18,7 @@ fn main() -> io::Result<()> {
             Ok(accepted) => accepted,
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
                 continue;
             }
@@ -48,5 +48,5 @@ fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-05 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,5 +1,4 @@
-//! This answer is incorrect because sixteen threads can serve only sixteen clients, and a
-//! non-reading client occupies its thread.
+//! This answer is incorrect because sixteen non-reading clients occupy all sixteen threads.
 
 use std::env;
 use std::fs::File;
@@ -33,12 +32,12 @@ fn main() -> io::Result<()> {
     loop {
         match listener.accept() {
             Ok((stream, peer)) => {
-                // An idle thread receives the connection.
+                // One of the idle threads receives the connection.
                 let _ = sender.send((stream, peer));
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -61,5 +60,5 @@ fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-06 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

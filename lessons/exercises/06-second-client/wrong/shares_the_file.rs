@@ -1,5 +1,5 @@
-//! This answer is incorrect because all clients share one open file, and the server holds its lock
-//! while it writes to a client.
+//! This answer is incorrect because all clients share one open file, and the server holds the
+//! file's lock during each write.
 
 use std::env;
 use std::fs::File;
@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -52,5 +52,5 @@ fn handle_connection(mut stream: TcpStream, file: &Mutex<File>) -> io::Result<()
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-06 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -35,7 +35,7 @@ fn main() -> io::Result<()> {
 }
 
 fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
-    // Your turn: while the server sends, read and discard what the client sends.
+    // Your turn: while the server sends, read and discard the client's data.
     let sent = send_file(&stream, path);
     // The reply is complete. Send the server's FIN.
     let ended = stream.shutdown(Shutdown::Write);
@@ -58,5 +58,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

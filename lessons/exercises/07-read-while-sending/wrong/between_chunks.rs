@@ -1,4 +1,4 @@
-//! This answer is incorrect because the server does not read while it waits in a write.
+//! This answer is incorrect because the server does not read while a write blocks.
 
 use std::env;
 use std::fs::File;
@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -50,7 +50,7 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
             return Ok(());
         }
         stream.write_all(&chunk[..read])?;
-        // Reads until the client sends nothing for a millisecond.
+        // Reads until the client has sent no data for a millisecond.
         while let Ok(1..) = stream.read(&mut buffer) {}
     }
 }
@@ -58,5 +58,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

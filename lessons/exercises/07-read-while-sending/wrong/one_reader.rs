@@ -1,4 +1,4 @@
-//! This answer is incorrect because one thread reads from all clients, one after another.
+//! This answer is incorrect because a single thread reads from all clients, one after another.
 
 use std::env;
 use std::fs::File;
@@ -27,14 +27,14 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
     }
 }
 
-/// The channel to a thread that reads from all clients, one after another.
+/// The channel to the thread that reads from all clients, one after another.
 static READER: LazyLock<Sender<TcpStream>> = LazyLock::new(|| {
     let (sender, streams) = mpsc::channel();
     thread::spawn(move || {
@@ -69,5 +69,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

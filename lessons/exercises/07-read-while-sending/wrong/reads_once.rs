@@ -1,4 +1,4 @@
-//! This answer is incorrect because one read returns only a part of the data that the client sends.
+//! This answer is incorrect because a single read returns only a part of the client's data.
 
 use std::env;
 use std::fs::File;
@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -42,7 +42,7 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     })
 }
 
-/// Reads and discards what the client sends, until its FIN or an error.
+/// Reads and discards the client's data until the client's FIN or an error.
 fn drain(mut stream: &TcpStream) {
     let mut buffer = [0; 4096];
     let _ = stream.read(&mut buffer);
@@ -64,5 +64,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-07 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,5 +1,5 @@
-//! This answer is incorrect because every read after the client's FIN returns 0 bytes immediately,
-//! and the loop reads again.
+//! This answer is incorrect because the server reads in a loop after the client's FIN, although
+//! every read returns 0 bytes immediately.
 
 use std::env;
 use std::fs::File;
@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -41,14 +41,14 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
         });
         let drained = drain(&stream, || sending.is_finished());
         if drained.is_err() {
-            // The client reset the connection. Stop the sender, which would otherwise wait forever.
+            // The client reset the connection. Stop the sending thread, so that it does not wait.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sending.join().expect("the sending thread does not panic").and(drained)
     })
 }
 
-/// Reads and discards what the client sends, until its FIN (a read of 0 bytes) or an error.
+/// Reads and discards the client's data until the client's FIN (a read of 0 bytes) or an error.
 fn drain(mut stream: &TcpStream, is_over: impl Fn() -> bool) -> io::Result<()> {
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer)? > 0 || !is_over() {}
@@ -71,5 +71,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-08 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,5 +1,5 @@
 //! This answer is incorrect because the server keeps a connection open for 20 seconds after the
-//! client has reset it.
+//! client has reset the connection.
 
 use std::env;
 use std::fs::File;
@@ -26,7 +26,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -40,14 +40,14 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
             sent.and(stream.shutdown(Shutdown::Write))
         });
         if drain(&stream).is_err() {
-            // Wait in case the client still reads.
+            // Wait, because the client may still read.
             thread::sleep(Duration::from_secs(20));
         }
         sending.join().expect("the sending thread does not panic")
     })
 }
 
-/// Reads and discards what the client sends, until its FIN (a read of 0 bytes) or an error.
+/// Reads and discards the client's data until the client's FIN (a read of 0 bytes) or an error.
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer)? > 0 {}
@@ -70,5 +70,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-08 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -36,7 +36,7 @@ fn main() -> io::Result<()> {
 
 fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     send_file(&stream, path)?;
-    // Your turn: dropping the stream closes the socket here. What if the client has sent data?
+    // Your turn: the socket is closed here. What happens if the socket still contains unread data?
     Ok(())
 }
 
@@ -56,5 +56,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

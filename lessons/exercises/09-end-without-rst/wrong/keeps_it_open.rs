@@ -1,4 +1,5 @@
-//! This answer is incorrect because the server keeps the socket open, but does not read from it.
+//! This answer is incorrect because the server keeps the socket open, but does not read from the
+//! socket.
 
 use std::env;
 use std::fs::File;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
-/// The time that the client can keep the connection open after the file.
+/// The time that the server waits after its FIN before it closes the socket.
 const LINGER: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {
@@ -28,7 +29,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -39,7 +40,7 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     send_file(&stream, path)?;
     // The reply is complete. Send the server's FIN.
     stream.shutdown(Shutdown::Write)?;
-    // Close the socket later, so that no data is lost.
+    // Wait before closing the socket, so that the client receives all data.
     thread::sleep(LINGER);
     Ok(())
 }
@@ -60,5 +61,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,4 +1,4 @@
-//! This answer is incorrect because the linger timeout is one second, which is too short.
+//! This answer is incorrect because the linger timeout is only one second.
 
 use std::env;
 use std::fs::File;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
-/// The maximum time that the server waits for the client's FIN after it has sent the file.
+/// The maximum time that the server waits for the client's FIN after sending the file.
 const LINGER: Duration = Duration::from_secs(1);
 
 fn main() -> io::Result<()> {
@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -42,7 +42,7 @@ fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
     drain(&stream)
 }
 
-/// Reads until the client's FIN, for at most `LINGER` in total.
+/// Drains until the client's FIN arrives, for at most `LINGER` in total.
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let until = Instant::now() + LINGER;
     let mut buffer = [0; 4096];
@@ -79,5 +79,5 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

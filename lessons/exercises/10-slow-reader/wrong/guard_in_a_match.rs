@@ -1,5 +1,5 @@
-//! This answer is incorrect because a guard that is created in the expression after `match` lives
-//! until the `match` ends.
+//! This answer is incorrect because the guard is created in the expression after `match` and
+//! therefore lives until the `match` ends.
 
 use std::env;
 use std::fs::File;
@@ -28,7 +28,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -56,7 +56,7 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
     }
 }
 
-/// Reads while the caller holds the lock.
+/// Reads a chunk. The caller must hold the lock.
 fn read_locked(
     file: &mut File,
     chunk: &mut [u8],
@@ -68,5 +68,5 @@ fn read_locked(
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

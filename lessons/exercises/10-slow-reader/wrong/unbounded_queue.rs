@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -52,7 +52,8 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
             let read = file.read(&mut chunk)?;
             drop(guard);
             chunk.truncate(read);
-            // The writing thread failed, and dropped the receiver. `join` returns the error.
+            // If the writing thread fails, it drops the receiver, and `send` fails. `join` returns
+            // the error.
             if read == 0 || queue.send(chunk).is_err() {
                 drop(queue);
                 return writing.join().expect("the writing thread does not panic");
@@ -64,5 +65,5 @@ fn send_file(mut stream: &TcpStream, path: &str, disk: &Mutex<()>) -> io::Result
 fn arguments() -> (String, u16) {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [file, port] = arguments.as_slice() else { panic!("usage: exercise-10 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"))
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -42,7 +42,7 @@ fn handle_connection(stream: TcpStream, path: &str, is_http: bool) -> io::Result
 
 fn send_file(mut stream: &TcpStream, path: &str, is_http: bool) -> io::Result<()> {
     if is_http {
-        // Your turn: send a status line and three header fields, or 404 if the file is missing.
+        // Your turn: send a status line and three header fields. If the file is missing, send 404.
         println!("the HTTP header is not implemented yet");
     }
     stream.write_all(PREAMBLE)?;
@@ -51,7 +51,7 @@ fn send_file(mut stream: &TcpStream, path: &str, is_http: bool) -> io::Result<()
     Ok(())
 }
 
-/// Reads until the client's FIN, for at most 5 seconds. Exercise 09 explains why.
+/// Drains until the client's FIN arrives, for at most 5 seconds (see exercise 09).
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let until = Instant::now() + Duration::from_secs(5);
     loop {
@@ -68,5 +68,5 @@ fn arguments() -> (String, u16, bool) {
     let [file, port, preamble] = arguments.as_slice() else {
         panic!("usage: exercise-11 FILE PORT bare|http")
     };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"), preamble == "http")
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"), preamble == "http")
 }

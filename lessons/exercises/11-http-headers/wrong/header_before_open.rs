@@ -1,4 +1,4 @@
-//! This answer is incorrect because the server sends the status 200 before it has opened the file.
+//! This answer is incorrect because the server sends the status 200 before it opens the file.
 
 use std::env;
 use std::fs::File;
@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -45,7 +45,7 @@ fn send_file(mut stream: &TcpStream, path: &str, is_http: bool) -> io::Result<()
         true => stream.write_all(header("200 OK", bytes).as_bytes())?,
     }
     let file = File::open(path)?;
-    // Send as many bytes as the header announced, even if the file has grown since.
+    // Send only the number of bytes that the header states, even if the file has grown.
     io::copy(&mut file.take(bytes), &mut stream)?;
     Ok(())
 }
@@ -60,7 +60,7 @@ fn header(status: &str, bytes: u64) -> String {
     )
 }
 
-/// Reads until the client's FIN, for at most 5 seconds. Exercise 09 explains why.
+/// Drains until the client's FIN arrives, for at most 5 seconds (see exercise 09).
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let until = Instant::now() + Duration::from_secs(5);
     loop {
@@ -77,5 +77,5 @@ fn arguments() -> (String, u16, bool) {
     let [file, port, preamble] = arguments.as_slice() else {
         panic!("usage: exercise-11 FILE PORT bare|http")
     };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"), preamble == "http")
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"), preamble == "http")
 }

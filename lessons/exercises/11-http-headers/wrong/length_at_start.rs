@@ -27,7 +27,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -62,7 +62,7 @@ fn header(status: &str, bytes: u64) -> String {
     )
 }
 
-/// Reads until the client's FIN, for at most 5 seconds. Exercise 09 explains why.
+/// Drains until the client's FIN arrives, for at most 5 seconds (see exercise 09).
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let until = Instant::now() + Duration::from_secs(5);
     loop {
@@ -79,5 +79,5 @@ fn arguments() -> (String, u16, bool) {
     let [file, port, preamble] = arguments.as_slice() else {
         panic!("usage: exercise-11 FILE PORT bare|http")
     };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"), preamble == "http")
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"), preamble == "http")
 }

@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
             }
             Err(error) => {
                 eprintln!("cannot accept a client: {error}");
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 thread::sleep(Duration::from_millis(100));
             }
         }
@@ -39,7 +39,7 @@ fn handle_connection(stream: TcpStream, path: &str, is_http: bool) -> io::Result
 }
 
 fn send_file(mut stream: &TcpStream, path: &str, is_http: bool) -> io::Result<()> {
-    // Open the file before the header is sent, because the header depends on the result.
+    // Open the file before sending the header, because the header contains the file's length.
     let opened = File::open(path).and_then(|file| Ok((file.metadata()?.len(), file)));
     match &opened {
         _ if !is_http => stream.write_all(PREAMBLE)?,
@@ -47,7 +47,7 @@ fn send_file(mut stream: &TcpStream, path: &str, is_http: bool) -> io::Result<()
         Err(_) => stream.write_all(header("404 Not Found", 0).as_bytes())?,
     }
     let (bytes, file) = opened?;
-    // Send as many bytes as the header announced, even if the file has grown since.
+    // Send only the number of bytes that the header states, even if the file has grown.
     io::copy(&mut file.take(bytes), &mut stream)?;
     Ok(())
 }
@@ -61,7 +61,7 @@ fn header(status: &str, bytes: u64) -> String {
     )
 }
 
-/// Reads until the client's FIN, for at most 5 seconds. Exercise 09 explains why.
+/// Drains until the client's FIN arrives, for at most 5 seconds (see exercise 09).
 fn drain(mut stream: &TcpStream) -> io::Result<()> {
     let until = Instant::now() + Duration::from_secs(5);
     loop {
@@ -78,5 +78,5 @@ fn arguments() -> (String, u16, bool) {
     let [file, port, preamble] = arguments.as_slice() else {
         panic!("usage: exercise-11 FILE PORT bare|http")
     };
-    (file.clone(), port.parse().expect("PORT must be a number up to 65535"), preamble == "http")
+    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"), preamble == "http")
 }

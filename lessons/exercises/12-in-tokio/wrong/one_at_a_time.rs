@@ -1,5 +1,5 @@
 //! This answer is incorrect because the accept loop awaits each client before it accepts the next
-//! one.
+//! client.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let mut builder = Builder::new_multi_thread();
-    // Two worker threads serve all clients. At most four threads run the blocking file calls.
+    // Two worker threads serve all clients. At most four threads run blocking file calls.
     builder.worker_threads(2).max_blocking_threads(4);
     let runtime = builder.enable_all().build()?;
     runtime.block_on(accept_loop(file.into(), port))
@@ -34,16 +34,16 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
             Ok((stream, _)) => {
                 let _ = handle_connection(stream, &file).await;
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
-    // `try_join!` returns at the first error, or after both sides have sent a FIN.
+    // `try_join!` returns at the first error, or when both futures are complete.
     tokio::try_join!(send_file(writer, file), drain(reader))?;
     Ok(())
 }
@@ -64,7 +64,7 @@ async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.shutdown().await
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while reader.read(&mut buffer).await? > 0 {}
@@ -75,5 +75,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-12 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,4 +1,4 @@
-//! The server of exercise 13, a Tokio server that works until eight clients stop reading.
+//! The server of exercise 13, a Tokio server that eight non-reading clients can block.
 
 use std::io::{self, ErrorKind};
 use std::net::Ipv4Addr;
@@ -17,12 +17,12 @@ use tokio::time::sleep;
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 const CHUNK_BYTES: usize = 64 * 1024;
 
-// Your turn: eight non-reading clients block all others. Find the cause, and fix it.
+// Your turn: find out why eight non-reading clients block all other clients, and fix the bug.
 
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let mut builder = Builder::new_multi_thread();
-    // Two worker threads serve all clients. At most four threads run the blocking file calls.
+    // Two worker threads serve all clients. At most four threads run blocking file calls.
     builder.worker_threads(2).max_blocking_threads(4);
     let runtime = builder.enable_all().build()?;
     runtime.block_on(accept_loop(file.into(), port))
@@ -37,13 +37,13 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 let file = Arc::clone(&file);
                 tokio::spawn(async move { handle_connection(stream, &file).await });
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, file), drain(reader))?;
@@ -80,7 +80,7 @@ async fn write_bytes(writer: &WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()>
     Ok(())
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while reader.read(&mut buffer).await? > 0 {}
@@ -91,5 +91,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-13 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

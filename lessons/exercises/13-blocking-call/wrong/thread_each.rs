@@ -1,4 +1,4 @@
-//! This answer is incorrect because each client blocks one thread.
+//! This answer is incorrect because each client blocks a separate thread.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -18,7 +18,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let mut builder = Builder::new_multi_thread();
-    // Two worker threads serve all clients. At most four threads run the blocking file calls.
+    // Two worker threads serve all clients. At most four threads run blocking file calls.
     builder.worker_threads(2).max_blocking_threads(4);
     let runtime = builder.enable_all().build()?;
     runtime.block_on(accept_loop(file.into(), port))
@@ -35,13 +35,13 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 stream.set_nonblocking(false)?;
                 thread::spawn(move || handle_connection(stream, &file));
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let mut reader = stream.try_clone()?;
     let draining = thread::spawn(move || io::copy(&mut reader, &mut io::sink()));
@@ -65,5 +65,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-13 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

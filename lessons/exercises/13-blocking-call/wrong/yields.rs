@@ -1,4 +1,5 @@
-//! This answer is incorrect because the runtime schedules a task that yields again immediately.
+//! This answer is incorrect because a task that calls `yield_now` in a loop uses CPU time
+//! continuously.
 
 use std::env;
 use std::io::{self, ErrorKind};
@@ -20,7 +21,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let mut builder = Builder::new_multi_thread();
-    // Two worker threads serve all clients. At most four threads run the blocking file calls.
+    // Two worker threads serve all clients. At most four threads run blocking file calls.
     builder.worker_threads(2).max_blocking_threads(4);
     let runtime = builder.enable_all().build()?;
     runtime.block_on(accept_loop(file.into(), port))
@@ -35,13 +36,13 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 let file = Arc::clone(&file);
                 tokio::spawn(async move { handle_connection(stream, &file).await });
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, file), drain(reader))?;
@@ -76,7 +77,7 @@ async fn write_bytes(writer: &WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()>
     Ok(())
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while reader.read(&mut buffer).await? > 0 {}
@@ -87,5 +88,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-13 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,4 +1,4 @@
-//! A smol file server with one task per client, in an executor that the program owns.
+//! A smol file server that runs one task per client in an `Executor`.
 
 use std::net::{Ipv4Addr, Shutdown};
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let executor = Executor::new();
-    // An executor runs its tasks only while a thread polls its `run` future.
+    // An executor runs tasks only while a thread polls the executor's `run` future.
     smol::block_on(executor.run(accept_loop(&executor, file.into(), port)))
 }
 
@@ -29,10 +29,10 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
             Ok((stream, _)) => {
                 let file = Arc::clone(&file);
                 let task = executor.spawn(async move { handle_connection(stream, &file).await });
-                // Dropping a task cancels the task. A detached task keeps running.
+                // Dropping a task cancels the task. A detached task continues to run.
                 task.detach();
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -40,9 +40,9 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
-    // A clone refers to the same socket.
+    // The stream and its clone refer to one socket.
     future::try_zip(send_file(stream.clone(), file), drain(stream)).await?;
     Ok(())
 }
@@ -52,7 +52,7 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE).await?;
     let file = file.to_owned();
     if let Ok(file) = smol::unblock(|| std::fs::File::open(file)).await {
-        // `smol::fs::File` uses the blocking pool, too, but reads up to 8 MiB ahead.
+        // Use `Unblock` with a small buffer, because `smol::fs::File` reads up to 8 MiB ahead.
         let mut file = Unblock::with_capacity(CHUNK_BYTES, file);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -66,7 +66,7 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while stream.read(&mut buffer).await? > 0 {}
@@ -77,5 +77,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-14 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

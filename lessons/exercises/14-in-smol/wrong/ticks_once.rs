@@ -1,5 +1,5 @@
-//! This answer is incorrect because the server runs only one step of a task each time a client
-//! connects.
+//! This answer is incorrect because the executor runs only one step of one task for each new
+//! client.
 
 use std::net::{Ipv4Addr, Shutdown};
 use std::path::{Path, PathBuf};
@@ -29,11 +29,11 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
             Ok((stream, _)) => {
                 let file = Arc::clone(&file);
                 let task = executor.spawn(async move { handle_connection(stream, &file).await });
-                // Dropping a task cancels the task. A detached task keeps running.
+                // Dropping a task cancels the task. A detached task continues to run.
                 task.detach();
                 executor.try_tick();
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -41,9 +41,9 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
-    // A clone refers to the same socket.
+    // The stream and its clone refer to one socket.
     future::try_zip(send_file(stream.clone(), file), drain(stream)).await?;
     Ok(())
 }
@@ -53,7 +53,7 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.write_all(PREAMBLE).await?;
     let file = file.to_owned();
     if let Ok(file) = smol::unblock(|| std::fs::File::open(file)).await {
-        // `smol::fs::File` uses the blocking pool, too, but reads up to 8 MiB ahead.
+        // Use `Unblock` with a small buffer, because `smol::fs::File` reads up to 8 MiB ahead.
         let mut file = Unblock::with_capacity(CHUNK_BYTES, file);
         let mut chunk = vec![0; CHUNK_BYTES];
         loop {
@@ -67,7 +67,7 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while stream.read(&mut buffer).await? > 0 {}
@@ -78,5 +78,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-14 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,4 +1,4 @@
-//! This answer is incorrect because smol's own file reads up to 8 MiB ahead.
+//! This answer is incorrect because `smol::fs::File` reads up to 8 MiB ahead for each client.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -28,7 +28,7 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
                 // In smol, dropping a task cancels the task.
                 smol::spawn(handle_connection(stream, Arc::clone(&file))).detach();
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => {
                 Timer::after(Duration::from_millis(100)).await;
             }
@@ -36,9 +36,9 @@ async fn accept_loop(file: Arc<Path>, port: u16) -> io::Result<()> {
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(stream: TcpStream, file: Arc<Path>) -> io::Result<()> {
-    // The task continues to drain after the file has been sent, until the client's FIN.
+    // This task drains until the client's FIN arrives, even after the file has been sent.
     smol::spawn(drain(stream.clone())).detach();
     send_file(stream, &file).await
 }
@@ -56,11 +56,11 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
             stream.write_all(&chunk[..bytes]).await?;
         }
     }
-    // In smol, `close` sends a FIN. In async-std, `close` only flushes.
+    // In smol, `close` sends a FIN. In async-std, `close` only flushes the stream.
     stream.close().await
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while stream.read(&mut buffer).await? > 0 {}
@@ -71,5 +71,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-15 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -31,7 +31,7 @@ async fn main() -> io::Result<()> {
     let config = Arc::new(config());
     let listener = listen(config.port)?;
     println!(
-        "listening on port {}; at most {} clients; stall timeout {:?}",
+        "listening on port {} (at most {} clients, stall timeout {:?})",
         config.port, config.connection_limit, config.stall
     );
     loop {
@@ -41,13 +41,13 @@ async fn main() -> io::Result<()> {
                 let config = Arc::clone(&config);
                 tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Opens a listening socket. The sockets that it accepts inherit its options.
+/// Opens a listening socket. Accepted sockets inherit the options of the listening socket.
 fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     if cfg!(unix) {
@@ -57,7 +57,7 @@ fn listen(port: u16) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, config), drain(reader))?;
@@ -89,7 +89,7 @@ async fn write_bytes(writer: &mut WriteHalf<'_>, mut bytes: &[u8]) -> io::Result
     Ok(())
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while reader.read(&mut buffer).await? > 0 {}
@@ -101,8 +101,8 @@ fn config() -> Config {
     let mut next = || arguments.next().expect("usage: exercise-16 FILE PORT STALL_SECONDS CLIENTS");
     Config {
         file: next().into(),
-        port: next().parse().expect("PORT must be a number up to 65535"),
+        port: next().parse().expect("PORT must be a number from 0 to 65535"),
         stall: Duration::from_secs(next().parse().expect("STALL_SECONDS must be a whole number")),
-        connection_limit: next().parse().expect("CLIENTS must be a number"),
+        connection_limit: next().parse().expect("CLIENTS must be a whole number"),
     }
 }

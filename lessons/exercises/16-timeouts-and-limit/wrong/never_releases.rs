@@ -33,7 +33,7 @@ async fn main() -> io::Result<()> {
     let config = Arc::new(config());
     let listener = listen(config.port)?;
     println!(
-        "listening on port {}; at most {} clients; stall timeout {:?}",
+        "listening on port {} (at most {} clients, stall timeout {:?})",
         config.port, config.connection_limit, config.stall
     );
     let permits = Semaphore::new(config.connection_limit);
@@ -44,31 +44,31 @@ async fn main() -> io::Result<()> {
                 let config = Arc::clone(&config);
                 tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Opens a listening socket. The sockets that it accepts inherit its options.
+/// Opens a listening socket. Accepted sockets inherit the options of the listening socket.
 fn listen(port: u16) -> io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
     if cfg!(unix) {
         socket.set_reuseaddr(true)?;
     }
-    // A socket is writable when about a third of its send buffer is free. With a small buffer, the
-    // server notices the progress of a slow client sooner.
+    // The kernel reports a socket as writable when about a third of the send buffer is free. With a
+    // small send buffer, the server notices the progress of a slow client sooner.
     socket.set_send_buffer_size(SEND_BUFFER_BYTES)?;
     socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
     socket.listen(BACKLOG)
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
     let ended = tokio::try_join!(send_file(writer, config), drain(reader));
     if ended.as_ref().is_err_and(|error| error.kind() == ErrorKind::TimedOut) {
-        // When the socket is closed, the kernel discards the unsent data and sends a reset.
+        // With a linger time of zero, the close discards the unsent data and sends a reset.
         stream.set_zero_linger()?;
     }
     ended.map(|_| ())
@@ -90,7 +90,7 @@ async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()>
     writer.shutdown().await
 }
 
-/// Writes all bytes. Fails if the kernel accepts none of them within the stall timeout.
+/// Writes all bytes. Fails if one write takes longer than the stall timeout.
 async fn write_bytes(
     writer: &mut WriteHalf<'_>,
     mut bytes: &[u8],
@@ -103,7 +103,7 @@ async fn write_bytes(
     Ok(())
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while reader.read(&mut buffer).await? > 0 {}
@@ -115,8 +115,8 @@ fn config() -> Config {
     let mut next = || arguments.next().expect("usage: exercise-16 FILE PORT STALL_SECONDS CLIENTS");
     Config {
         file: next().into(),
-        port: next().parse().expect("PORT must be a number up to 65535"),
+        port: next().parse().expect("PORT must be a number from 0 to 65535"),
         stall: Duration::from_secs(next().parse().expect("STALL_SECONDS must be a whole number")),
-        connection_limit: next().parse().expect("CLIENTS must be a number"),
+        connection_limit: next().parse().expect("CLIENTS must be a whole number"),
     }
 }

@@ -1,4 +1,5 @@
-//! A Tokio server that stops accepting, lets its clients finish, and exits.
+//! A Tokio server that stops accepting clients at a signal, lets the connected clients finish, and
+//! exits.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -33,18 +34,18 @@ async fn main() -> io::Result<()> {
         () = accept_loop(&listener, file.into(), &mut connections) => {}
         () = signals.next() => {}
     }
-    // Clients that are still in the accept queue are reset, and no client can connect any more.
+    // The kernel resets the connections in the accept queue and refuses new connections.
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
         _ = timeout(GRACE_PERIOD, all_ended) => {}
         () = signals.next() => {}
     }
-    // Returning drops the runtime, which cancels the remaining tasks.
+    // When `main` returns, the runtime is dropped, which cancels the remaining tasks.
     Ok(())
 }
 
-/// Accepts clients forever. Dropping the future does not affect open connections.
+/// Accepts clients forever. Dropping this future does not affect open connections.
 async fn accept_loop(listener: &TcpListener, file: Arc<Path>, connections: &mut JoinSet<()>) {
     loop {
         match listener.accept().await {
@@ -54,15 +55,15 @@ async fn accept_loop(listener: &TcpListener, file: Arc<Path>, connections: &mut 
                     let _ = handle_connection(stream, &file).await;
                 });
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
-        // A finished task stays in the set until it is joined.
+        // A `JoinSet` keeps each finished task until the program joins the task.
         while connections.try_join_next().is_some() {}
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, file), drain(reader))?;
@@ -85,7 +86,7 @@ async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.shutdown().await
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while reader.read(&mut buffer).await? > 0 {}
@@ -96,5 +97,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-17 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

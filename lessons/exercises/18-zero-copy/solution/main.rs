@@ -1,4 +1,4 @@
-//! A server with threads that sends the file without copying it into its memory.
+//! A server with threads that sends the file without copying the data into the server's memory.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,7 +12,7 @@ use std::{env, thread};
 use rustix::fs::sendfile;
 
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
-/// The maximum number of bytes per call. A larger value needs fewer calls.
+/// The maximum number of bytes per `sendfile` call. A larger maximum reduces the number of calls.
 #[cfg(target_os = "linux")]
 const CALL_BYTES: usize = 1024 * 1024;
 
@@ -27,19 +27,19 @@ fn main() -> io::Result<()> {
                 let file = Arc::clone(&file);
                 thread::spawn(move || handle_connection(&stream, &file));
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 fn handle_connection(stream: &TcpStream, file: &Path) -> io::Result<()> {
     thread::scope(|scope| {
         scope.spawn(|| drain(stream));
         let sent = send_file(stream, file);
         if sent.is_err() {
-            // The reply failed, so there is nothing to drain.
+            // Sending failed. Shut down both directions, so that the draining thread ends.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sent
@@ -62,7 +62,7 @@ fn send_contents(stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()> 
     let mut left = bytes;
     while left > 0 {
         let most = usize::try_from(left).map_or(CALL_BYTES, |left| left.min(CALL_BYTES));
-        // Without an offset, `sendfile` continues at the file's own position.
+        // Without an offset, `sendfile` reads from the file's current position.
         let sent = sendfile(stream, file, None, most)?;
         if sent == 0 {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter"));
@@ -72,7 +72,7 @@ fn send_contents(stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()> 
     Ok(())
 }
 
-/// Sends `bytes` bytes of the file through a buffer, on systems without Linux's `sendfile`.
+/// Sends `bytes` bytes of the file through a buffer, on systems other than Linux.
 #[cfg(not(target_os = "linux"))]
 fn send_contents(mut stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()> {
     let sent = io::copy(&mut file.take(bytes), &mut stream)?;
@@ -82,7 +82,7 @@ fn send_contents(mut stream: &TcpStream, file: &File, bytes: u64) -> io::Result<
     Ok(())
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 fn drain(mut stream: &TcpStream) {
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer).is_ok_and(|bytes| bytes > 0) {}
@@ -92,5 +92,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-18 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -22,19 +22,19 @@ fn main() -> io::Result<()> {
                 let file = Arc::clone(&file);
                 thread::spawn(move || handle_connection(&stream, &file));
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 fn handle_connection(stream: &TcpStream, file: &Path) -> io::Result<()> {
     thread::scope(|scope| {
         scope.spawn(|| drain(stream));
         let sent = send_file(stream, file);
         if sent.is_err() {
-            // The reply failed, so there is nothing to drain.
+            // Sending failed. Shut down both directions, so that the draining thread ends.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sent
@@ -53,7 +53,7 @@ fn send_file(mut stream: &TcpStream, file: &Path) -> io::Result<()> {
 
 /// Sends `bytes` bytes of the file. Fails if the file becomes shorter.
 fn send_contents(mut stream: &TcpStream, mut file: &File, bytes: u64) -> io::Result<()> {
-    // Your turn: each byte is copied into this buffer and out of it. Let the kernel send the file.
+    // Your turn: use `sendfile` instead of copying each byte to this buffer and to the socket.
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut left = bytes;
     while left > 0 {
@@ -68,7 +68,7 @@ fn send_contents(mut stream: &TcpStream, mut file: &File, bytes: u64) -> io::Res
     Ok(())
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 fn drain(mut stream: &TcpStream) {
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer).is_ok_and(|bytes| bytes > 0) {}
@@ -78,5 +78,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-18 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,5 +1,5 @@
-//! This answer is incorrect because the server waits forever for the rest of a file that has become
-//! shorter.
+//! This answer is incorrect because the server waits forever for the missing bytes if the file
+//! becomes shorter.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -13,7 +13,7 @@ use std::{env, thread};
 use rustix::fs::sendfile;
 
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
-/// The maximum number of bytes per call. A larger value needs fewer calls.
+/// The maximum number of bytes per `sendfile` call. A larger maximum reduces the number of calls.
 #[cfg(target_os = "linux")]
 const CALL_BYTES: usize = 1024 * 1024;
 
@@ -28,19 +28,19 @@ fn main() -> io::Result<()> {
                 let file = Arc::clone(&file);
                 thread::spawn(move || handle_connection(&stream, &file));
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 fn handle_connection(stream: &TcpStream, file: &Path) -> io::Result<()> {
     thread::scope(|scope| {
         scope.spawn(|| drain(stream));
         let sent = send_file(stream, file);
         if sent.is_err() {
-            // The reply failed, so there is nothing to drain.
+            // Sending failed. Shut down both directions, so that the draining thread ends.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sent
@@ -68,7 +68,7 @@ fn send_contents(stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()> 
     Ok(())
 }
 
-/// Sends `bytes` bytes of the file through a buffer, on systems without Linux's `sendfile`.
+/// Sends `bytes` bytes of the file through a buffer, on systems other than Linux.
 #[cfg(not(target_os = "linux"))]
 fn send_contents(mut stream: &TcpStream, file: &File, bytes: u64) -> io::Result<()> {
     let sent = io::copy(&mut file.take(bytes), &mut stream)?;
@@ -78,7 +78,7 @@ fn send_contents(mut stream: &TcpStream, file: &File, bytes: u64) -> io::Result<
     Ok(())
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 fn drain(mut stream: &TcpStream) {
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer).is_ok_and(|bytes| bytes > 0) {}
@@ -88,5 +88,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-18 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

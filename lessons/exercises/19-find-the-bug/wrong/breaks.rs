@@ -31,7 +31,7 @@ async fn accept_loop(listener: TcpListener, file: Arc<Path>) -> io::Result<()> {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 log(format_args!("cannot accept a client: {error}"));
                 sleep(Duration::from_millis(100)).await;
                 continue;
@@ -56,14 +56,14 @@ impl Connection {
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(mut connection: Connection, file: Arc<Path>) {
     let (reader, writer) = connection.stream.split();
     let mut draining = pin!(drain(reader));
     let mut sending = pin!(send_file(writer, &file));
     let ended = tokio::select! {
         sent = &mut sending => match sent {
-            // Drain until the client's FIN or the linger timeout.
+            // Drain until the client's FIN arrives or the linger timeout expires.
             Ok(()) => timeout(LINGER, draining).await.unwrap_or(Ok(())),
             Err(error) => Err(error),
         },
@@ -92,14 +92,14 @@ async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.shutdown().await
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while reader.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
-/// Prints a line. Ignores a closed stdout, on which `println!` would panic.
+/// Prints a line. Unlike `println!`, does not panic if stdout is closed.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -108,5 +108,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-19 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -1,5 +1,5 @@
-//! This answer is incorrect because the server opens a new listener after every error, and so loses
-//! the old accept queue.
+//! This answer is incorrect because the server opens a new listener after every error and loses the
+//! clients in the old accept queue.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,7 +27,7 @@ async fn main() -> io::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
         log(format_args!("listening on {}", listener.local_addr()?));
         let Err(error) = accept_loop(listener, Arc::clone(&file)).await else { continue };
-        log(format_args!("{error}: starting over"));
+        log(format_args!("restarting after an error: {error}"));
         sleep(Duration::from_millis(100)).await;
     }
 }
@@ -37,7 +37,7 @@ async fn accept_loop(listener: TcpListener, file: Arc<Path>) -> io::Result<()> {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Wait, because `accept` fails immediately while no file descriptor is left.
+                // If no file descriptor is left, `accept` fails immediately, so wait a moment.
                 log(format_args!("cannot accept a client: {error}"));
                 sleep(Duration::from_millis(100)).await;
                 continue;
@@ -62,14 +62,14 @@ impl Connection {
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(mut connection: Connection, file: Arc<Path>) {
     let (reader, writer) = connection.stream.split();
     let mut draining = pin!(drain(reader));
     let mut sending = pin!(send_file(writer, &file));
     let ended = tokio::select! {
         sent = &mut sending => match sent {
-            // Drain until the client's FIN or the linger timeout.
+            // Drain until the client's FIN arrives or the linger timeout expires.
             Ok(()) => timeout(LINGER, draining).await.unwrap_or(Ok(())),
             Err(error) => Err(error),
         },
@@ -98,14 +98,14 @@ async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.shutdown().await
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while reader.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
-/// Prints a line. Ignores a closed stdout, on which `println!` would panic.
+/// Prints a line. Unlike `println!`, does not panic if stdout is closed.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -114,5 +114,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-19 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

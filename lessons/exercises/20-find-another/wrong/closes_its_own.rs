@@ -1,5 +1,5 @@
-//! This answer is incorrect because the server drops its own stream after an error, but the
-//! registry still owns a clone.
+//! This answer is incorrect because the registry still owns a clone of the stream after the server
+//! has dropped the stream.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -29,14 +29,14 @@ fn main() -> io::Result<()> {
                 let (file, registry) = (Arc::clone(&file), Arc::clone(&registry));
                 thread::spawn(move || handle_connection(id, stream, &file, &registry));
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
     Ok(())
 }
 
-/// The open connections, and when each of them was accepted.
+/// The open connections, each with the time when the server accepted it.
 #[derive(Default)]
 struct Registry {
     connections: Mutex<HashMap<u64, (Instant, TcpStream)>>,
@@ -67,7 +67,7 @@ impl Registry {
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 fn handle_connection(
     id: u64,
     stream: TcpStream,
@@ -79,7 +79,7 @@ fn handle_connection(
         scope.spawn(|| drain(&stream));
         let sent = send_file(&stream, file);
         if sent.is_err() {
-            // The reply failed, so there is nothing to drain.
+            // Sending failed. Shut down both directions, so that the draining thread ends.
             let _ = stream.shutdown(Shutdown::Both);
         }
         sent
@@ -108,7 +108,7 @@ fn send_file(mut stream: &TcpStream, file: &Path) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 fn drain(mut stream: &TcpStream) {
     let mut buffer = [0; 4096];
     while stream.read(&mut buffer).is_ok_and(|bytes| bytes > 0) {}
@@ -118,5 +118,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-20 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

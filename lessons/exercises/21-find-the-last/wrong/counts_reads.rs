@@ -15,7 +15,7 @@ use smol::{Executor, Timer, Unblock, future};
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 const CHUNK_BYTES: usize = 64 * 1024;
 const CONNECTION_LIMIT: usize = 1000;
-/// The maximum number of reads after the file has been sent.
+/// The maximum number of reads after the server has sent the file.
 const MAX_READS: usize = 1000;
 
 fn main() -> io::Result<()> {
@@ -40,7 +40,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
                 };
                 executor.spawn(serving).detach();
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(error) => {
                 log(format_args!("cannot accept a client: {error}"));
                 Timer::after(Duration::from_millis(100)).await;
@@ -49,7 +49,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
     let sending = send_file(stream.clone(), file);
     let draining = async {
@@ -79,14 +79,15 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while stream.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
-/// Drains until the client's FIN or the linger timeout, so that late data causes no reset.
+/// Drains until the client's FIN arrives or the linger timeout expires. Without this drain, unread
+/// data would cause a reset.
 async fn linger(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     for _ in 0..MAX_READS {
@@ -97,7 +98,7 @@ async fn linger(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints a line. Ignores a closed stdout, on which `println!` would panic.
+/// Prints a line. Unlike `println!`, does not panic if stdout is closed.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -106,5 +107,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-21 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

@@ -38,7 +38,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
                 };
                 executor.spawn(serving).detach();
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(error) => {
                 log(format_args!("cannot accept a client: {error}"));
                 Timer::after(Duration::from_millis(100)).await;
@@ -47,7 +47,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
     let sending = send_file(stream.clone(), file);
     let draining = async {
@@ -76,14 +76,14 @@ async fn send_file(mut stream: TcpStream, file: &Path) -> io::Result<()> {
     stream.shutdown(Shutdown::Write)
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut stream: TcpStream) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while stream.read(&mut buffer).await? > 0 {}
     Ok(())
 }
 
-/// Prints a line. Ignores a closed stdout, on which `println!` would panic.
+/// Prints a line. Unlike `println!`, does not panic if stdout is closed.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }
@@ -92,5 +92,5 @@ fn arguments() -> (PathBuf, u16) {
     let mut arguments = env::args().skip(1);
     let mut next = || arguments.next().expect("usage: exercise-21 FILE PORT");
     let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number up to 65535"))
+    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
 }

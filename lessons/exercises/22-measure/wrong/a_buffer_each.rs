@@ -1,5 +1,5 @@
-//! This answer is incorrect because the server creates a buffer per chunk, and so loses data that
-//! was read ahead.
+//! This answer is incorrect because the server creates a new buffer for each chunk and loses the
+//! data that the old buffer contains.
 
 use std::env;
 use std::io;
@@ -35,13 +35,13 @@ async fn main() -> io::Result<()> {
                 let config = Arc::clone(&config);
                 tokio::spawn(async move { handle_connection(stream, &config).await });
             }
-            // Wait, because `accept` fails immediately while no file descriptor is left.
+            // If no file descriptor is left, `accept` fails immediately, so wait a moment.
             Err(_) => sleep(Duration::from_millis(100)).await,
         }
     }
 }
 
-/// Serves one client. An error ends only this connection.
+/// Serves one client. An error ends only the connection to this client.
 async fn handle_connection(mut stream: TcpStream, config: &Config) -> io::Result<()> {
     let (reader, writer) = stream.split();
     tokio::try_join!(send_file(writer, config), drain(reader))?;
@@ -65,7 +65,7 @@ async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()>
     writer.shutdown().await
 }
 
-/// Reads and discards what the client sends, until its FIN.
+/// Reads and discards the client's data until the client's FIN arrives.
 async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     while reader.read(&mut buffer).await? > 0 {}
@@ -77,7 +77,7 @@ fn config() -> Config {
     let mut next = || arguments.next().expect("usage: exercise-22 FILE PORT CHUNK_BYTES");
     Config {
         file: next().into(),
-        port: next().parse().expect("PORT must be a number up to 65535"),
-        chunk_bytes: next().parse().expect("CHUNK_BYTES must be a number"),
+        port: next().parse().expect("PORT must be a number from 0 to 65535"),
+        chunk_bytes: next().parse().expect("CHUNK_BYTES must be a whole number"),
     }
 }

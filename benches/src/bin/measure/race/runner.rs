@@ -13,7 +13,7 @@ use benches::servers::{Kind, Launcher, Participant, ServedFile, Server, Settings
 use clap::ValueEnum;
 use harness::{port, text, usage};
 
-/// A kind of load. The command line and the records contain its name.
+/// A kind of load. The command line and the records use the names of the scenarios.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
     /// One client receives the large file.
@@ -22,57 +22,62 @@ pub enum Scenario {
     River,
     /// One client receives a file in chunks of one byte.
     Bytes,
-    /// Many clients read nothing. Then they receive the whole reply.
+    /// Many clients read nothing during the measurement. Then the clients read the whole reply.
     #[value(alias = "held")]
     NonReading,
-    /// `Large` and `River`, with and without a log.
+    /// The scenarios `Large` and `River`, each with a log and without a log.
     Log,
 }
 
-/// The length of the file in [`Scenario::Bytes`].
+/// The length of the file in [`Scenario::Bytes`], in bytes.
 const ONE_BYTE_CHUNKS: u64 = 100_000;
 
-/// The length of the file for non-reading clients, in bytes. The kernel accepts less data per
-/// client, so that the server always has unsent data. With [`RECEIVE_BUFFER_BYTES`] and small
-/// segments, the kernel accepts 107 kB per client and uses 121 KiB of memory (Linux 6.18, 9,900
-/// clients). Each measurement checks that the server has unsent data.
+/// The length of the file that non-reading clients request, in bytes. The kernel accepts less data
+/// than this length per client, so that the server always has unsent data. With
+/// [`RECEIVE_BUFFER_BYTES`] and small segments, the kernel accepts 107 kB per client and uses 121
+/// KiB of memory (Linux 6.18, 9,900 clients). Each measurement checks that the server has unsent
+/// data.
 const FILE_BYTES: u64 = 192 * 1024;
 
-/// The length of the file for the non-reading clients of std, in bytes. If there are fewer clients,
-/// the kernel may accept more data per client. In a test, the kernel accepted up to 260 kB.
+/// The length of the file that non-reading clients request from std, in bytes. std has fewer
+/// clients than the other servers. With fewer clients, the kernel may accept more data per client.
+/// In a test, the kernel accepted up to 260 kB per client.
 const STD_FILE_BYTES: u64 = 512 * 1024;
 
 /// The size of the receive buffer that a non-reading client requests, in bytes. The kernel doubles
 /// this size.
 ///
-/// With this size and small segments, the kernel drops hardly any segments. With a buffer of twice
-/// this size, or with segments of at least 800 bytes, the kernel dropped tens of thousands of
-/// segments at the start. If the system's congestion control is BBR, a few clients still need more
-/// time to receive the end of the reply, because BBR estimates a low bandwidth.
+/// With this buffer size and small segments, the kernel drops hardly any segments. With a buffer of
+/// twice this size, or with segments of at least 800 bytes, the kernel dropped tens of thousands of
+/// segments at the start of the replies. If the system's congestion control is BBR, some clients
+/// need more time than others to receive the end of the reply, because BBR estimates a low
+/// bandwidth.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 
-/// The maximum number of rounds of [`Scenario::NonReading`]. This scenario takes the longest, and
-/// memory hardly changes between rounds.
+/// The maximum number of rounds of [`Scenario::NonReading`]. This scenario takes more time than the
+/// other scenarios, and its values hardly change between rounds.
 const NON_READING_ROUNDS: usize = 5;
 
-/// The maximum number of non-reading clients of std, which has two threads per client. Linux limits
-/// the number of memory areas per process, and each thread needs memory areas for its stack.
+/// The maximum number of non-reading clients of std. std has two threads per client. Each thread
+/// needs memory areas for its stack, and Linux limits the number of memory areas per process.
 const STD_CLIENTS_MAX: u64 = 2_000;
 
 /// The number of connections that a server permits in addition to the non-reading clients.
 const OTHER_CLIENTS: u64 = 50;
 
-/// The time after which a server has done all its work for clients that have just connected.
+/// The time to wait after the last client has connected. After this time, the server has completed
+/// all its work for the new clients.
 const SETTLE_TIME: Duration = Duration::from_millis(300);
 
-/// The number of new clients that connect one after another. Their median latency is measured.
+/// The number of new clients whose median latency is measured. These clients connect one after
+/// another.
 const NEW_CLIENTS: u64 = 15;
 
-/// The number of connections in the warm-up of [`Job::River`]. Their duration determines how many
-/// connections a measurement has.
+/// The number of connections in the warm-up of [`Job::River`]. The duration of the warm-up
+/// determines the number of connections per measurement.
 const RIVER_WARM_UP: u64 = 300;
 
-/// The maximum number of times that a client receives the large file per measurement.
+/// The maximum number of clients that receive the large file in one measurement.
 const LARGE_FETCHES_MAX: u64 = 20;
 
 /// The sizes of files, the numbers of clients, and the duration of jobs.
@@ -84,14 +89,14 @@ pub struct Sizes {
 
     /// Number of concurrent clients
     ///
-    /// This number applies to the scenarios `river` and `log`.
+    /// This option applies to the scenarios `river` and `log`.
     #[arg(long, value_name = "N", default_value = "16")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub river_clients: u64,
 
     /// Number of non-reading clients
     ///
-    /// For std, the number is at most 2000, because std has two threads per client.
+    /// std gets at most 2000 clients, because std has two threads per client.
     #[arg(long, alias = "held-clients", value_name = "N", default_value = "9900")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     pub non_reading_clients: u64,
@@ -138,8 +143,8 @@ pub struct Runner {
     sizes: Sizes,
     launcher: Launcher,
     river: ServedFile,
-    /// The number of connections that each server can serve in the job time, as estimated by the
-    /// warm-up.
+    /// The number of connections per job and server. The warm-up estimates how many connections the
+    /// server can serve in the job time.
     counts: HashMap<(Job, String), u64>,
 }
 
@@ -172,7 +177,8 @@ impl Runner {
         Ok(server)
     }
 
-    /// Runs the jobs of a scenario once, and computes how many connections a measurement has.
+    /// Runs the jobs of a scenario once and computes the number of connections for the
+    /// measurements.
     pub fn warm_up(&mut self, scenario: Scenario, participant: &Participant) -> io::Result<()> {
         let jobs: &[Job] = match scenario {
             Scenario::Large => &[Job::Large],
@@ -208,8 +214,8 @@ impl Runner {
         self.counts.get(&(job, participant.name.clone())).copied().unwrap_or(1)
     }
 
-    /// Runs a job with this number of connections. Returns the client's report and the server's CPU
-    /// time in seconds.
+    /// Runs a job with this number of connections. Returns the client's report, and the server's
+    /// CPU time in seconds.
     fn run(
         &mut self,
         job: Job,
@@ -297,8 +303,8 @@ impl Runner {
         Ok(values)
     }
 
-    /// Runs each job with and without a log. In every other round, the job without a log runs
-    /// first.
+    /// Runs each job once with a log and once without a log. In every second round, the job without
+    /// a log runs first.
     fn measure_log(&mut self, participant: &Participant, round: usize) -> io::Result<Values> {
         let order = if round % 2 == 0 { [false, true] } else { [true, false] };
         let mut values = Values::new();
@@ -324,7 +330,7 @@ impl Runner {
     }
 }
 
-/// Returns the values that all timed jobs report. These values show whether the client was the
+/// Returns the values that every timed job reports. These values show whether the client was the
 /// bottleneck.
 fn values(report: &Report, cpu_s: f64) -> Values {
     let mut values = Values::from([
@@ -337,7 +343,7 @@ fn values(report: &Report, cpu_s: f64) -> Values {
 }
 
 /// Measures a server while clients read nothing. Returns the memory of the server in bytes, the
-/// latency of a new client in milliseconds, and the used part of the system's TCP memory.
+/// latency of a new client in milliseconds, and the system's TCP memory divided by its limit.
 fn inspect_server(server: &Server) -> io::Result<(u64, f64, Option<f64>)> {
     thread::sleep(SETTLE_TIME);
     let bytes = server.memory_bytes()?;
@@ -345,16 +351,16 @@ fn inspect_server(server: &Server) -> io::Result<(u64, f64, Option<f64>)> {
     let complete = port::unacknowledged(server.port());
     if complete > 0 {
         let message =
-            format!("the kernel accepted the whole reply for {complete} non-reading clients");
+            format!("the kernel accepted the whole replies of {complete} non-reading clients");
         return Err(io::Error::other(message));
     }
     Ok((bytes, latency_ms(server)?, tcp_memory))
 }
 
-/// Returns the median time, in milliseconds, from connecting to the end of the reply, for clients
-/// that connect one after another and read immediately.
+/// Returns the median latency of new clients in milliseconds. The latency is the time from
+/// connecting to the end of the reply. The clients connect one after another and read immediately.
 fn latency_ms(server: &Server) -> io::Result<f64> {
     let report = server.load(server.plan().with_connections(NEW_CLIENTS, 1))?;
-    let median = report.end_us.ok_or_else(|| io::Error::other("no client was served"))?;
+    let median = report.end_us.ok_or_else(|| io::Error::other("no new client received a reply"))?;
     Ok(median.p50 as f64 / 1000.0)
 }
