@@ -21,12 +21,12 @@ pub type Values = BTreeMap<&'static str, f64>;
 enum Quantity {
     /// The value of the quantity with this name.
     Value(&'static str),
-    /// The quantity of one server, divided by the same quantity of another server. The strings are
-    /// the name of the quantity and the name of the other server.
+    /// The quantity of a server, divided by the same quantity of a reference server. The strings are
+    /// the name of the quantity and the name of the reference server.
     Ratio(&'static str, &'static str),
-    /// The speed of one server relative to another server. The value is the duration of the other
-    /// server, divided by the duration of the first server. The strings are the name of the
-    /// duration and the name of the other server.
+    /// The speed of a server relative to a reference server. The value is the duration that was
+    /// measured for the reference server, divided by the duration that was measured for the server.
+    /// The strings are the name of the duration and the name of the reference server.
     Speed(&'static str, &'static str),
 }
 

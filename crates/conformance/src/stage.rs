@@ -55,7 +55,7 @@ impl Stage {
         last?.explanation()
     }
 
-    /// Kills all servers and removes the folder, even if the check is still running. Afterwards,
+    /// Kills all servers and removes the folder, even if the check is still running. Afterward,
     /// the check cannot start another server.
     pub fn close(&self) {
         let processes = lock(&self.processes).take();

@@ -102,7 +102,11 @@ fn align(rows: &mut Vec<Row>, first: &[Statement], second: &[Statement]) {
 /// may be empty.
 fn add(rows: &mut Vec<Row>, first: &Statement, second: &Statement) {
     let differs = texts(&first.code) != texts(&second.code);
-    for (first, second) in [(&first.comments, &second.comments), (&first.code, &second.code)] {
+    // Comments are not compared. If the comments above the same code differ, neither is shown, because
+    // a line without a mark belongs to both siblings.
+    let has_same_comments = first.comments.trim() == second.comments.trim();
+    let comments = (differs || has_same_comments).then_some((&first.comments, &second.comments));
+    for (first, second) in comments.into_iter().chain([(&first.code, &second.code)]) {
         let texts = [first.to_owned(), second.to_owned()];
         let differs = differs && first.trim() != second.trim();
         rows.extend((texts != ["", ""]).then_some(Row { texts, differs }));

@@ -37,7 +37,7 @@ these placeholders with values.";
 const WARM_HELP: &str = "\
 Run this command before a class, while you are connected to the network. It runs
 `cargo fetch` for the kit and for the exercises, and builds every exercise with
-its dependencies. Afterwards, a build on this computer needs no network.
+its dependencies. Afterward, a build on this computer needs no network.
 
 To copy the sources of the dependencies to other computers, run `cargo vendor`
 in the root folder of the kit and in lessons/exercises. `cargo vendor` writes

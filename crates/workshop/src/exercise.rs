@@ -124,9 +124,9 @@ pub enum MeasureKind {
     ReadCalls,
     /// The growth of the server's memory in KiB while clients are connected.
     MemoryKib,
-    /// The CPU time in milliseconds. With clients, the value is the CPU time within one second.
-    /// Without clients, the value is the CPU time that the server needs to send the file to one
-    /// client.
+    /// The server's CPU time in milliseconds. If the plan has no non-reading clients, the value is
+    /// the CPU time that the server needs to send the file to one client. Otherwise, the value is
+    /// the CPU time that the server uses in one second while these clients are connected.
     CpuMs,
     /// The system call in which one of the server's threads waits while clients are connected.
     BlockedIn,

@@ -232,7 +232,7 @@ pub fn run(course: &Course, exercise: &Exercise, port: u16) -> Result<bool> {
     run_in_place(command).with_context(|| format!("cannot start `{}`", display_path(program)))
 }
 
-/// Fetches and builds everything that a class needs. Afterwards, the exercises need no network.
+/// Fetches and builds everything that a class needs. Afterward, the exercises need no network.
 pub fn warm(course: &Course) -> Result<bool> {
     let kit = course.kit();
     output::line("Fetching all dependencies of the kit and of the exercises …");

@@ -140,7 +140,8 @@ fn claims_of(exercise: &Exercise, kinds: Kinds) -> Vec<Claim<'_>> {
 fn file_errors(exercise: &Exercise) -> Vec<Error> {
     let mut errors = Vec::new();
     if let Err(error) = exercise.hints() {
-        let help = "write three hints: a question, the approach, and most of the solution";
+        let help =
+            "write three hints: a question, the idea of the solution, and most of the solution";
         errors.push(Error::new(&exercise.folder, format!("{error:#}"), help));
     }
     let main_file = exercise.main_file();

@@ -24,7 +24,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Checks an exercise now and after every change, until the learner quits.
 pub fn watch<'a>(course: &'a Course, first: &'a Exercise) -> Result<bool> {
     let (sender, input) = mpsc::channel();
-    // `sender` keeps the channel open after stdin has ended, so that `recv_timeout` still waits.
+    // `sender` keeps the channel open after the end of stdin, so that `recv_timeout` still waits.
     let input_sender = sender.clone();
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {

@@ -230,7 +230,8 @@ fn a_solution_requires_confirmation() {
     assert_contains(&sample.run(&["list"]).1, &["solution seen"]);
 }
 
-/// Simulates that a learner without Rust runs a released program in a clone of the kit.
+/// Simulates a learner who has not installed Rust and runs a released program in a clone of the
+/// kit.
 #[test]
 fn without_cargo_the_current_folder_is_used_and_a_command_is_graded() {
     let sample = Sample::new();
