@@ -315,7 +315,7 @@ async function checkStoredTab(browser, base, names) {
   await page.getByRole('tab', { name: 'smol' }).first().click();
   await open(names.at(-1));
   const chosen = await page.locator('[role="tab"][aria-selected="true"]').first().textContent();
-  check(names.at(-1), chosen === 'smol', `expected the selected tab "smol", as on another page, got "${chosen}"`, 'see docs/book/highwater.js');
+  check(names.at(-1), chosen === 'smol', `expected the selected tab to be "smol", as on the first page, got "${chosen}"`, 'see docs/book/highwater.js');
   await context.close();
 }
 

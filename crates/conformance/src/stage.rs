@@ -1,5 +1,5 @@
-//! The environment of one check, which consists of a folder with the served file and the servers
-//! that the check starts.
+//! The environment of one check. The environment consists of the servers that the check starts, and
+//! of a folder that contains the served file.
 
 use std::ffi::OsString;
 use std::fs::{self, File};

@@ -167,8 +167,8 @@ impl Refresh<'_> {
             for (line, name) in anchors::names(&text) {
                 let is_quoted =
                     |file: &String| self.sources.quoted.contains(&(file.clone(), name.to_owned()));
-                // If a lesson quotes an anchor of one sibling, the book shows this anchor of all
-                // siblings.
+                // If a lesson quotes an anchor of one sibling, the book shows the anchor with
+                // the same name in every sibling.
                 let is_in_book = siblings.contains(&file) && siblings.iter().any(is_quoted);
                 if !is_in_book && !is_quoted(&file) {
                     let what = format!("no lesson quotes the anchor `{name}`");

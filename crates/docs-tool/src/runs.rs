@@ -14,7 +14,7 @@ use crate::output::{self, Comparison};
 use crate::page::{Block, Fence, Page};
 use crate::stage::{Stage, last_line};
 
-/// A number with five digits. In commands, these numbers are treated as ports.
+/// Matches a number with five digits. In a command, the tool treats such a number as a port.
 static FIVE_DIGITS: LazyLock<Regex> = LazyLock::new(|| pattern(r"\b\d{5}\b"));
 
 /// The result of the commands in a code block.

@@ -144,7 +144,7 @@ impl Measurement {
 
     /// Returns the median, minimum and maximum of the ratios of this measurement to another
     /// measurement. Each ratio compares two values from the same round. If the machine is slow in
-    /// one round, both values change, so that their ratio hardly changes.
+    /// one round, both values change, but their ratio hardly changes.
     #[must_use]
     pub fn ratio(&self, baseline: &Self) -> Option<Spread> {
         let pairs = self.samples.iter().zip(&baseline.samples);

@@ -37,7 +37,7 @@ pub fn threads(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(tasks(pid)?.count() as u64))
 }
 
-/// Returns the number of open file descriptors of all processes.
+/// Returns the total number of file descriptors that the processes in `pids` have open.
 #[must_use]
 pub fn descriptors(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64))

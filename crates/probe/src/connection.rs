@@ -142,7 +142,7 @@ impl Connection<'_> {
         if options.reset {
             return Ok(End::OwnReset);
         }
-        // If `--stay` is not set, the connection ends after `--read`.
+        // If `--stay` is not set, the client closes the connection after it has read the bytes.
         if options.close || (options.read.is_some() && options.stay.is_zero()) {
             return Ok(End::OwnClose);
         }

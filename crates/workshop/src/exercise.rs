@@ -38,8 +38,8 @@ pub struct Plan {
     /// The arguments of the program. They contain the placeholders `{file}` and `{port}` of
     /// `conformance`, and optionally `{chunk}`, `{preamble}`, `{stall}` and `{limit}`.
     pub arguments: String,
-    /// The names of the `conformance` checks that grade the exercise. If several checks fail, this
-    /// order determines the failure that is explained.
+    /// The names of the `conformance` checks that grade the exercise, in the order of priority. The
+    /// order determines which failure the workshop explains if several checks fail.
     checks: Vec<String>,
     /// The failure that the starter must show (`[starter]`).
     pub starter: ExpectedFailure,

@@ -61,7 +61,7 @@ fn shutdown_needs_no_network(sibling: Sibling) {
     let (_folder, path) = long_file();
     let unshare = ["unshare", "--net"];
     if !can_run(&unshare) {
-        return skip("this process may not create a network namespace");
+        return skip("this process cannot create a network namespace");
     }
     let grace = Duration::from_secs(1);
     // While the interface is down, the server cannot bind 127.0.0.1, and no client can connect to
@@ -92,7 +92,7 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     let user = ["setpriv", &user, "--clear-groups"];
     let program = env::current_exe().unwrap();
     if !can_run(&[&user[..], &[program.to_str().unwrap(), "serve-std", "--help"]].concat()) {
-        return skip("this process may not start a server as another user");
+        return skip("this process cannot start a server as another user");
     }
     let limit = [&user[..], &["prlimit", "--nproc=12"]].concat();
     let process = Process::spawn(prefixed(&limit, &server_command(sibling, &path, &[])));
@@ -115,7 +115,7 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
         let connected = process.events_named("connected");
         let peer = connected.iter().find(|event| event["conn"] == *conn).unwrap()["peer"].clone();
         let client = clients.iter().find(|client| client.local_addr().unwrap().to_string() == peer);
-        // The socket is closed, so the connection ends when the client has read the data in
+        // The server has closed its socket, so the connection ends when the client has read the data in
         // transit.
         let _ = read_until_end(client.unwrap());
     }

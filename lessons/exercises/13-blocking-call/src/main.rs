@@ -66,7 +66,7 @@ async fn send_file(mut writer: WriteHalf<'_>, file: &Path) -> io::Result<()> {
     writer.shutdown().await
 }
 
-/// Writes all bytes. If the send buffer is full, tries again later.
+/// Writes all bytes. Tries again later if the send buffer is full.
 async fn write_bytes(writer: &WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match writer.try_write(bytes) {

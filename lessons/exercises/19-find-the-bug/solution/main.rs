@@ -99,7 +99,7 @@ async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints a line. Unlike `println!`, does not panic if stdout is closed.
+/// Prints a line. Unlike `println!`, this function does not panic if stdout is closed.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }

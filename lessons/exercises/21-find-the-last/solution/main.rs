@@ -96,7 +96,7 @@ async fn linger(stream: TcpStream) -> io::Result<()> {
     future::or(limit, drain(stream)).await
 }
 
-/// Prints a line. Unlike `println!`, does not panic if stdout is closed.
+/// Prints a line. Unlike `println!`, this function does not panic if stdout is closed.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }

@@ -94,7 +94,7 @@ async fn drain(mut stream: TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Prints a line. Unlike `println!`, does not panic if stdout is closed.
+/// Prints a line. Unlike `println!`, this function does not panic if stdout is closed.
 fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }

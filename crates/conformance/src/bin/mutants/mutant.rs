@@ -32,7 +32,7 @@ pub enum Mutant {
     // These mutants violate clause 2 (immediate reply).
     /// Writes nothing until the client sends data, so a silent client gets no bytes
     WaitsForRequest,
-    /// Waits for a request for a third of a second, so a silent client gets the whole file late
+    /// Waits up to a third of a second for a request, so a silent client gets the whole file late
     WaitsBriefly,
     /// Reads the file only at startup, so clients never get the new content of a replaced file
     FileReadOnce,
