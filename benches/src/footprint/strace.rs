@@ -38,11 +38,11 @@ pub(super) fn command(counts: &Path) -> Vec<OsString> {
     words.into_iter().map(OsString::from).chain([counts.into()]).collect()
 }
 
-/// Reads the numbers of system calls from a file that strace wrote.
+/// Reads the system call counts from a file that strace wrote.
 ///
 /// # Errors
 ///
-/// Fails if the file cannot be read or contains no numbers of system calls.
+/// Fails if the file cannot be read or contains no system call counts.
 pub fn counts(path: &Path) -> io::Result<Counts> {
     let text = fs::read_to_string(path)?;
     let lines = text.lines().filter_map(|line| {

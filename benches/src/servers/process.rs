@@ -23,7 +23,7 @@ const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// The interval at which the launcher checks whether a server listens.
 const POLL_INTERVAL: Duration = Duration::from_millis(2);
 
-/// The maximum time until a server ends after SIGTERM. The time is long because strace makes the
+/// The maximum time until a server ends after `SIGTERM`. The time is long because strace makes the
 /// shutdown slower.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -286,7 +286,7 @@ impl Server {
         usage::memory_bytes(&self.pids()).ok_or_else(|| self.error("the server ended".to_owned()))
     }
 
-    /// Sends SIGTERM to the server. Kills the server if it does not end within `STOP_TIMEOUT`.
+    /// Sends `SIGTERM` to the server. Kills the server if it does not end within `STOP_TIMEOUT`.
     pub fn stop(mut self) {
         self.group.stop(STOP_TIMEOUT);
     }

@@ -62,7 +62,8 @@ fn a_shorter_duration_is_a_higher_speed() {
 
 fn assert_fits(table: &Table) {
     for line in table.to_string().lines() {
-        assert!(line.chars().count() <= 80, "expected at most 80 characters, got {line}");
+        let count = line.chars().count();
+        assert!(count <= 80, "expected at most 80 characters, got {count}: `{line}`");
     }
 }
 

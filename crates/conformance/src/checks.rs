@@ -13,7 +13,7 @@ mod shutdown;
 
 use crate::check::Check;
 
-/// All checks, in groups by subject.
+/// All checks, grouped by subject.
 pub static ALL: &[&[Check]] = &[
     bytes::CHECKS,
     files::CHECKS,

@@ -14,9 +14,9 @@ use crate::signal::{self, Signal};
 /// are removed.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Makes this program end on Ctrl-C and SIGTERM, and on SIGHUP if stdin is a terminal. Before the
-/// program ends, all processes that it started are killed, and its temporary folders are removed.
-/// The exit code is 128 plus the number of the signal, as in a shell.
+/// Makes this program end on Ctrl-C and `SIGTERM`, and on `SIGHUP` if stdin is a terminal. Before
+/// the program ends, all processes that it started are killed, and its temporary folders are
+/// removed. The exit code is 128 plus the number of the signal, as in a shell.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub fn on_interrupt() -> io::Result<()> {
     // reason, `end_all` also kills such a process.
     crate::group::adopt_orphans();
     let mut numbers = vec![SIGINT, SIGTERM];
-    // If `nohup` started this program, stdin is not a terminal, and SIGHUP must not end the
+    // If `nohup` started this program, stdin is not a terminal, and `SIGHUP` must not end the
     // program.
     numbers.extend(io::stdin().is_terminal().then_some(SIGHUP));
     let mut signals = signal_hook::iterator::Signals::new(numbers)?;

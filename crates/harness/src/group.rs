@@ -137,8 +137,8 @@ impl Group {
         }
     }
 
-    /// Sends SIGTERM to the group. Waits until the command ends or the timeout expires. Then kills
-    /// all remaining processes. Returns the exit status of the command.
+    /// Sends `SIGTERM` to the group. Waits until the command ends or the timeout expires. Then
+    /// kills all remaining processes. Returns the exit status of the command.
     pub fn stop(&mut self, timeout: Duration) -> Option<ExitStatus> {
         self.signal_all(Signal::Terminate);
         self.wait(timeout);

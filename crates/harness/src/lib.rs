@@ -3,7 +3,7 @@
 //! - [`Group`] contains a command and all processes that the command starts. All these processes
 //!   are killed when the group is dropped, even during a panic, and when the program is
 //!   interrupted.
-//! - [`cleanup`] kills all groups and removes all [`TempFolder`]s on Ctrl-C and SIGTERM.
+//! - [`cleanup`] kills all groups and removes all [`TempFolder`]s on Ctrl-C and `SIGTERM`.
 //! - [`port`] finds free ports and listening sockets.
 //! - [`usage`] reads the resource usage of processes.
 //! - [`fixture`] writes the files that the servers send.

@@ -5,15 +5,15 @@ use std::process::ExitStatus;
 /// A signal for a process. Only Unix has signals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGKILL
+    /// `SIGKILL`
     Kill,
-    /// SIGINT, the signal that Ctrl-C sends.
+    /// `SIGINT`, the signal that Ctrl-C sends.
     Interrupt,
-    /// SIGTERM
+    /// `SIGTERM`
     Terminate,
-    /// SIGSTOP
+    /// `SIGSTOP`
     Stop,
-    /// SIGCONT
+    /// `SIGCONT`
     Continue,
 }
 

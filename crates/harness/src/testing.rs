@@ -26,8 +26,8 @@ const END_TIMEOUT: Duration = Duration::from_secs(20);
 const EXIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Starts a program 20 times and interrupts it at a random moment within `span`: ten times with
-/// SIGINT, and ten times with SIGTERM. Checks that no process and no temporary file of the program
-/// remains. The program must run for longer than `span`.
+/// `SIGINT`, and ten times with `SIGTERM`. Checks that no process and no temporary file of the
+/// program remains. The program must run for longer than `span`.
 ///
 /// # Panics
 ///

@@ -180,7 +180,7 @@ pub struct Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// Removes the first `bytes` bytes of the piece, which the kernel has accepted.
+    /// Removes the first `bytes` bytes from the piece, because the kernel has accepted these bytes.
     ///
     /// # Panics
     ///

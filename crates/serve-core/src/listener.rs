@@ -7,9 +7,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Config;
 
-/// The backlog, which is the maximum number of connections that wait for `accept`. 4096 is the
-/// default limit of Linux since version 5.4 (`net.core.somaxconn`). With std's backlog of 128, the
-/// kernel would drop SYN segments if many clients connected at the same time (clause 1 of the
+/// The backlog, which is the maximum number of connections that wait for `accept`. 4096 has been
+/// the default limit on Linux since version 5.4 (`net.core.somaxconn`). With std's backlog of 128,
+/// the kernel would drop SYN segments if many clients connected at the same time (clause 1 of the
 /// contract).
 const BACKLOG: i32 = 4096;
 

@@ -1,4 +1,4 @@
-//! The signals that stop a server, SIGINT and SIGTERM. After `Signals::new`, these signals no
+//! The signals that stop a server, `SIGINT` and `SIGTERM`. After `Signals::new`, these signals no
 //! longer end the process, because the program handles them.
 
 use std::io;
@@ -6,7 +6,7 @@ use std::io;
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Receives Ctrl-C (SIGINT), and on Unix also SIGTERM.
+/// Receives Ctrl-C (`SIGINT`), and on Unix also `SIGTERM`.
 pub struct Signals {
     #[cfg(unix)]
     interrupt: Signal,

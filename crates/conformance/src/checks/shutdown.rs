@@ -188,7 +188,7 @@ fn expect_independence(stage: &Stage, stdout: Stdout, clients: usize) -> Outcome
         return Ok(());
     }
     // A server may print its buffered lines only when it exits. A server without a handler for
-    // SIGTERM does not fail here, because the check `sigterm` tests the handler.
+    // `SIGTERM` does not fail here, because the check `sigterm` tests the handler.
     server.process.signal(Signal::Terminate);
     let status = server.expect_end(stage.target.grace_limit())?;
     let actual = describe_exit(status);

@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A shell script that starts a daemon: a child starts a new session, starts a child itself, and
 /// ends. The script prints the process id of the daemon and waits. The script and the daemon ignore
-/// SIGTERM.
+/// `SIGTERM`.
 #[cfg(target_os = "linux")]
 const DAEMON: &str = "trap '' TERM; setsid sh -c 'sleep 60 & echo $!'; sleep 60";
 

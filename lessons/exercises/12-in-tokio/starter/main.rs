@@ -1,4 +1,4 @@
-//! The server of exercise 12, an incomplete port of a server with threads to Tokio.
+//! The server of exercise 12, an incomplete port of a threaded server to Tokio.
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};

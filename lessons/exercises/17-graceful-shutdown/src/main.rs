@@ -26,9 +26,9 @@ async fn main() -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     println!("listening on {}", listener.local_addr()?);
     let mut connections = JoinSet::new();
-    // Your turn: accept clients until Ctrl-C or SIGTERM arrives. Then give the connected clients at
-    // most five seconds to finish, and return. At a second signal, return immediately. The module
-    // `signals`, in the parent folder, receives the signals.
+    // Your turn: accept clients until Ctrl-C or `SIGTERM` arrives. Then give the connected clients
+    // at most five seconds to finish, and return. At a second signal, return immediately. The
+    // module `signals`, in the parent folder, receives the signals.
     accept_loop(&listener, file.into(), &mut connections).await;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The server of exercise 20, a server with threads that accepts no more clients after some hours.
+//! The server of exercise 20, a threaded server that stops accepting clients after a few hours.
 // Your turn: find out which resource the server does not release, and for which clients.
 
 use std::collections::HashMap;
