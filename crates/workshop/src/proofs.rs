@@ -113,7 +113,7 @@ pub fn prove(course: &Course, only: Option<&Exercise>, kinds: Kinds) -> Result<b
     };
     let programs = output::count(claims.len(), "program");
     let of_exercises = output::count(exercises.len(), "exercise");
-    let links = if kinds.links { ", links" } else { "" };
+    let links = if kinds.links { " and in the links" } else { "" };
     let took = started.elapsed().as_secs_f32();
     let summary = format!("{count} in {programs} ({of_exercises}){links}; {took:.0} s");
     let print = if errors.is_empty() { output::success } else { output::failure };

@@ -33,7 +33,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("shutdown_resets_waiting_connections", shutdown_resets_waiting_connections),
 ];
 
-// Tests of clause 9 (accepting connections).
+// The following tests cover clause 9 of the contract (accepting connections).
 
 fn a_reset_before_accept_is_ignored(sibling: Sibling) {
     let ready = Ready::new(b"alive", |_| {});
@@ -118,7 +118,7 @@ fn clients_beyond_the_connection_limit_wait(sibling: Sibling) {
     }
 }
 
-// Tests of clause 10 (shutdown).
+// The following tests cover clause 10 of the contract (shutdown).
 
 fn shutdown_lets_clients_finish(sibling: Sibling) {
     let content = random_bytes(8 * MIB);

@@ -43,7 +43,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ),
 ];
 
-// Tests of clause 5 (reading while sending).
+// The following tests cover clause 5 of the contract (reading while sending).
 
 fn data_is_read_while_the_file_is_sent(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, |_| {});
@@ -130,7 +130,7 @@ fn a_flooding_client_neither_fills_the_log_nor_blocks_others(sibling: Sibling) {
     );
 }
 
-// Tests of clause 6 (half-close).
+// The following tests cover clause 6 of the contract (half-close).
 
 fn half_close_still_sends_the_file(sibling: Sibling) {
     let content = random_bytes(8 * MIB);
@@ -143,7 +143,7 @@ fn half_close_still_sends_the_file(sibling: Sibling) {
     assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
 }
 
-// Tests of clause 7 (lingering close).
+// The following tests cover clause 7 of the contract (lingering close).
 
 fn an_unread_request_does_not_truncate_the_reply(sibling: Sibling) {
     let content = random_bytes(2_000_000);

@@ -27,7 +27,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("an_unread_stdout_does_not_block_clients", an_unread_stdout_does_not_block_clients),
 ];
 
-// Tests of clause 10 (shutdown).
+// The following tests cover clause 10 of the contract (shutdown).
 
 fn the_first_signal_ends_with_exit_code_0(sibling: Sibling) {
     let content = random_bytes(8 << 20);
@@ -124,7 +124,7 @@ fn the_start_message_is_on_stderr(sibling: Sibling) {
     assert_eq!(stdout.lines().count(), 1, "expected only the event `shutdown`");
 }
 
-// Tests of clause 11 (events).
+// The following tests cover clause 11 of the contract (events).
 
 fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
     let content = random_bytes(100_000);

@@ -40,7 +40,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a_request_does_not_select_a_file", a_request_does_not_select_a_file),
 ];
 
-// Tests of clause 2 (immediate reply).
+// The following tests cover clause 2 of the contract (immediate reply).
 
 fn a_silent_client_is_served_immediately(sibling: Sibling) {
     let content = random_bytes(100_000);
@@ -72,7 +72,7 @@ fn the_http_and_none_preambles_are_exact(sibling: Sibling) {
     }
 }
 
-// Tests of clause 3 (chunks).
+// The following tests cover clause 3 of the contract (chunks).
 
 fn sizes_around_the_chunk_size_are_sent_completely(sibling: Sibling) {
     const CHUNK: usize = 4096;
@@ -124,7 +124,7 @@ fn chunk_sizes(events: &[Event]) -> Vec<u64> {
     sizes.collect()
 }
 
-// Tests of clause 4 (length).
+// The following tests cover clause 4 of the contract (length).
 
 fn a_growing_file_is_sent_with_its_original_length(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, |_| {});
@@ -183,7 +183,7 @@ fn a_file_that_cannot_be_read_is_an_error(sibling: Sibling) {
     assert_eq!(names_of(&events, 1), ["connected", "error", "disconnected"]);
 }
 
-// Tests of clause 12 (nothing else is served).
+// The following tests cover clause 12 of the contract (the server sends only the configured file).
 
 fn a_request_does_not_select_a_file(sibling: Sibling) {
     let running = Running::start(sibling, b"the one file");

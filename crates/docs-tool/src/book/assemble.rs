@@ -17,7 +17,7 @@ use crate::repo::{Kind, Repo};
 
 /// The sources for mdBook.
 pub struct Book {
-    /// The content of each page and asset, and of SUMMARY.md. The keys are paths in the book.
+    /// The content of each page and asset, and of `SUMMARY.md`. The keys are paths in the book.
     pub files: BTreeMap<String, Vec<u8>>,
     /// The number of pages.
     pub pages: usize,

@@ -1,5 +1,5 @@
-//! Generates the pages that have no Markdown source. These pages show the siblings side by side,
-//! files, folders and solutions.
+//! Generates the pages that have no Markdown source. These pages show files, folders, solutions, and
+//! the code of the siblings side by side.
 
 use super::mdbook::not_printed;
 use super::siblings::{self, Part, code_block, side_by_side};

@@ -21,7 +21,7 @@ const DOCS: [&str; 6] = [
 const SIBLINGS: [&str; 9] =
     ["index", "run", "accept", "serve", "send", "copy", "zero_copy", "drain", "timeout"];
 
-/// Returns the content of SUMMARY.md. `pages` contains the path and the title of each page.
+/// Returns the content of `SUMMARY.md`. `pages` contains the path and the title of each page.
 pub fn summary<'a>(pages: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
     let mut entries: Vec<_> =
         pages.into_iter().map(|(path, title)| (position(path), path, title)).collect();

@@ -8,7 +8,7 @@ fn proofs_report_every_error() {
     let sample = Sample::new();
     let (code, output) = sample.run(&["check", "--all"]);
     assert_eq!(code, 0, "{output}");
-    assert_contains(&output, &["no errors in 6 programs (2 exercises), links"]);
+    assert_contains(&output, &["no errors in 6 programs (2 exercises) and in the links"]);
 
     // Grade a command that contains both placeholders. The proofs above have built its program.
     let program = sample.path("target/workshop/debug/examples/solution-01");
