@@ -114,7 +114,9 @@ impl Stage {
         // The lock ensures that `close` waits until the process is in the list.
         let mut processes = lock(&self.processes);
         let processes = processes.as_mut().ok_or_else(|| Stop::fail("the check has ended"))?;
-        let process = Process::spawn(&mut command(words, start.descriptors), start.stdout);
+        let mut command = command(words, start.descriptors);
+        command.envs(self.target.environment.iter().cloned());
+        let process = Process::spawn(&mut command, start.stdout);
         let process = Arc::new(process.map_err(|error| {
             Stop::fail(format!("cannot start `{}`: {error}", words[0].to_string_lossy()))
         })?);

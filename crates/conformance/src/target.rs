@@ -38,6 +38,8 @@ pub struct Target {
     pub silence_timeout: Duration,
     /// The time limit for the target's first start.
     pub start_timeout: Duration,
+    /// Environment variables for the server.
+    pub environment: Vec<(String, String)>,
     words: Vec<String>,
 }
 
@@ -144,6 +146,7 @@ impl Target {
             grace: timeout,
             silence_timeout: SILENCE_TIMEOUT,
             start_timeout: FIRST_START_TIMEOUT,
+            environment: Vec::new(),
             words,
         }
     }

@@ -11,6 +11,8 @@ use anyhow::{Context, Result, anyhow, ensure};
 use harness::{Group, TempFolder};
 use serde_json::Value;
 
+use crate::course::Course;
+
 /// The result of a build.
 #[derive(Debug, Default)]
 pub struct BuildOutput {
@@ -24,19 +26,25 @@ pub struct BuildOutput {
 /// A compiler message about a target.
 #[derive(Debug)]
 pub struct CompilerMessage {
-    pub target: String,
+    /// The source file that the message refers to, or an empty path.
+    pub file: PathBuf,
     pub is_error: bool,
     pub text: String,
 }
 
-/// Builds targets of the exercises' workspace. If `is_shown` is true, prints the compiler's
+/// Builds targets of the workspace in `folder`. If `is_shown` is true, prints the compiler's
 /// messages.
-pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<BuildOutput> {
+pub fn build(
+    course: &Course,
+    folder: &Path,
+    arguments: &[&str],
+    is_shown: bool,
+) -> Result<BuildOutput> {
     let format = match console::colors_enabled_stderr() && is_shown {
         true => "json-diagnostic-rendered-ansi",
         false => "json",
     };
-    let mut cargo = command(folder, "build");
+    let mut cargo = command(course, folder, "build");
     cargo.args(["--quiet", "--message-format", format]).args(arguments).stdout(Stdio::piped());
     if !is_shown {
         cargo.stderr(Stdio::null());
@@ -52,17 +60,17 @@ pub fn build(folder: &Path, arguments: &[&str], is_shown: bool) -> Result<BuildO
 
 /// Builds targets without output. A target that does not compile is not an error. If Cargo fails
 /// for a different reason, runs Cargo again and shows the output, which states the reason.
-pub fn build_all(folder: &Path, arguments: &[&str]) -> Result<BuildOutput> {
-    let built = build(folder, arguments, false)?;
+pub fn build_all(course: &Course, folder: &Path, arguments: &[&str]) -> Result<BuildOutput> {
+    let built = build(course, folder, arguments, false)?;
     if !built.is_complete && !built.has_errors() {
-        run(folder, "build", arguments)?;
+        run(course, folder, "build", arguments)?;
     }
     Ok(built)
 }
 
 /// Runs a `cargo` command and shows its output. Fails if the command fails.
-pub fn run(folder: &Path, name: &str, arguments: &[&str]) -> Result<()> {
-    let mut cargo = command(folder, name);
+pub fn run(course: &Course, folder: &Path, name: &str, arguments: &[&str]) -> Result<()> {
+    let mut cargo = command(course, folder, name);
     cargo.args(arguments);
     ensure!(wait_for(cargo, |_| {})?, "`cargo {name}` failed in `{}`", folder.display());
     Ok(())
@@ -71,16 +79,16 @@ pub fn run(folder: &Path, name: &str, arguments: &[&str]) -> Result<()> {
 impl BuildOutput {
     fn take(&mut self, message: &Value, is_shown: bool) {
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let target = text(&message["target"]["name"]);
         if let Some(program) = message["executable"].as_str() {
-            self.programs.insert(target, PathBuf::from(program));
+            self.programs.insert(text(&message["target"]["name"]), PathBuf::from(program));
         } else if message["reason"] == "compiler-message" {
             let message = &message["message"];
             let (is_error, text) = (message["level"] == "error", text(&message["rendered"]));
             if is_shown {
                 let _ = write!(io::stderr(), "{text}");
             }
-            self.messages.push(CompilerMessage { target, is_error, text });
+            let file = message["spans"][0]["file_name"].as_str().unwrap_or_default().into();
+            self.messages.push(CompilerMessage { file, is_error, text });
         }
     }
 
@@ -102,12 +110,10 @@ impl BuildOutput {
     }
 }
 
-fn command(folder: &Path, name: &str) -> Command {
+fn command(course: &Course, folder: &Path, name: &str) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.arg(name).arg("--manifest-path").arg(folder.join("Cargo.toml"));
-    // With a separate target folder, these builds and an editor's builds do not wait for each
-    // other.
-    command.env("CARGO_TARGET_DIR", folder.join("target/workshop"));
+    command.env("CARGO_TARGET_DIR", course.target());
     command
 }
 

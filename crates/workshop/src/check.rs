@@ -1,18 +1,21 @@
 //! The command `check`, which builds and grades an exercise and explains the verdicts.
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, bail};
+use anyhow::{Context, Error, Result, bail, ensure};
 use conformance::{Target, Verdict};
 use console::Style;
 
 use crate::cargo::{self, BuildOutput};
-use crate::course::{Course, called_as, command_for, display_path};
+use crate::course::{Course, YOUR_TURN, called_as, command_for, display_path};
 use crate::exercise::Exercise;
+use crate::folders;
 use crate::grade::{self, Explanation, GradedItem, Job, Subject};
 use crate::output;
+use crate::packages;
 use crate::progress::Progress;
 
 /// The maximum time that a client waits for the next byte. A short time is sufficient, because the
@@ -25,13 +28,20 @@ const START_TIMEOUT: Duration = Duration::from_secs(5);
 /// Checks a server for one exercise. The server is the learner's program, or the program that
 /// `command` starts. Returns whether all checks passed.
 pub fn check(course: &Course, exercise: &Exercise, command: Option<&str>) -> Result<bool> {
-    let subject = match command {
-        Some(command) => foreign_subject(course, exercise, command)?,
+    let mut subject = match command {
+        Some(command) => foreign_subject(exercise, command)?,
         None => {
             let Some(built) = build(course, exercise)? else { return Ok(false) };
-            built_subject(exercise, &built, &exercise.package(), exercise.main_file())?
+            let source = folders::read(&packages::learner_source(course, exercise))?;
+            let target = target(exercise, built.program(&exercise.package())?)?;
+            Subject { target, source: Some(source), starter: None }
         }
     };
+    if let Some(name) = exercise.starter_program() {
+        let arguments = ["-p", &exercise.package(), "--bin", &name];
+        let built = cargo::build(course, &course.folder, &arguments, true)?;
+        subject.starter = Some(target(exercise, built.program(&name)?)?);
+    }
     let (plan, checks) = (&exercise.plan, &exercise.checks);
     let mut counts = output::count(checks.len(), "check");
     if !plan.measures.is_empty() {
@@ -58,10 +68,17 @@ pub fn check(course: &Course, exercise: &Exercise, command: Option<&str>) -> Res
     }
     output::line("");
     if let Some(explanation) = grade::explain(exercise, &graded) {
-        print_failure(course, exercise, &explanation, command.is_none());
+        let is_unchanged = command.is_none() && packages::is_unchanged(course, exercise);
+        print_failure(exercise, &explanation, command.is_none(), is_unchanged);
+        if command.is_none() {
+            let failed = Some(explanation.graded.name.clone());
+            let mut progress = Progress::read(&course.work)?;
+            progress.change(&exercise.number, |note| note.failed = failed)?;
+        }
+        print_next_steps(course, exercise, command.is_none());
         return Ok(false);
     }
-    let mut progress = Progress::read(&course.folder)?;
+    let mut progress = Progress::read(&course.work)?;
     progress.record_done(&exercise.number)?;
     print_pass(course, exercise, &graded, &progress);
     Ok(true)
@@ -70,15 +87,10 @@ pub fn check(course: &Course, exercise: &Exercise, command: Option<&str>) -> Res
 /// Builds the learner's program. If it does not compile, prints the next steps and returns `None`.
 /// Fails if Cargo fails for a reason other than a compiler error.
 pub fn build(course: &Course, exercise: &Exercise) -> Result<Option<BuildOutput>> {
-    if !course.folder.join("target/workshop").exists() {
+    if !course.target().exists() {
         output::line("The first build takes a while. Later builds take a second or two.");
     }
-    let (package, starter) = (exercise.package(), exercise.starter_program());
-    let mut arguments = vec!["-p", package.as_str(), "--bin", package.as_str()];
-    if let Some(starter) = &starter {
-        arguments.extend(["--example", starter]);
-    }
-    let built = cargo::build(&course.folder, &arguments, true)?;
+    let built = cargo::build(course, &course.work, &["-p", &exercise.package()], true)?;
     if built.is_complete {
         return Ok(Some(built));
     }
@@ -94,37 +106,37 @@ pub fn build(course: &Course, exercise: &Exercise) -> Result<Option<BuildOutput>
     output::text(
         "Start with the first compiler error above. It is often the cause of the other errors.",
     );
-    output::rows(&next_steps(exercise, true));
+    print_next_steps(course, exercise, true);
     Ok(None)
 }
 
-/// Returns the server that was built, as the subject of the checks. `name` is the name of the
-/// program's target.
-pub fn built_subject(
-    exercise: &Exercise,
-    built: &BuildOutput,
-    name: &str,
-    source: PathBuf,
-) -> Result<Subject> {
-    let starter = exercise.starter_program();
-    let starter = starter.map(|name| target(exercise, built.program(&name)?)).transpose()?;
-    Ok(Subject { target: target(exercise, built.program(name)?)?, source: Some(source), starter })
-}
-
 /// Returns the server that `command` starts, as the subject of the checks.
-fn foreign_subject(course: &Course, exercise: &Exercise, command: &str) -> Result<Subject> {
-    let mut server = Target::of_command(&[command.to_owned()]).map_err(Error::msg)?;
-    server.silence_timeout = TIMEOUT;
-    let mut subject = Subject { target: server, source: None, starter: None };
-    if let Some(name) = exercise.starter_program() {
-        let arguments = ["-p", &exercise.package(), "--example", &name];
-        let built = cargo::build(&course.folder, &arguments, true)?;
-        subject.starter = Some(target(exercise, built.program(&name)?)?);
+fn foreign_subject(exercise: &Exercise, command: &str) -> Result<Subject> {
+    if let Some(reason) = &exercise.plan.rust_only {
+        let number = &exercise.number;
+        bail!("exercise {number} does not accept `--cmd`: {reason}");
     }
-    Ok(subject)
+    let mut server = Target::of_command(&[command.to_owned()]).map_err(Error::msg)?;
+    let missing = placeholders(&exercise.plan.arguments).filter(|place| !command.contains(place));
+    let missing: Vec<_> = missing.collect();
+    ensure!(
+        missing.is_empty(),
+        "the command has no {}\nhelp: the checks of this exercise use several values, so pass all \
+         arguments of the exercise to your server: {}",
+        missing.join(", "),
+        exercise.plan.arguments
+    );
+    server.silence_timeout = TIMEOUT;
+    Ok(Subject { target: server, source: None, starter: None })
 }
 
-fn target(exercise: &Exercise, program: &Path) -> Result<Target> {
+/// Returns the placeholders in the arguments of an exercise.
+fn placeholders(arguments: &str) -> impl Iterator<Item = &str> {
+    arguments.split_whitespace().filter(|word| word.starts_with('{'))
+}
+
+/// Returns the server that `program` starts with the arguments of an exercise.
+pub fn target(exercise: &Exercise, program: &Path) -> Result<Target> {
     let program = program.to_str().context(
         "the path of the kit is not valid Unicode\nhelp: move the kit to a different folder",
     )?;
@@ -153,12 +165,12 @@ fn print_verdict(graded: &GradedItem, name_width: usize) {
 }
 
 fn print_failure(
-    course: &Course,
     exercise: &Exercise,
     explanation: &Explanation<'_>,
     is_learners: bool,
+    is_unchanged: bool,
 ) {
-    let Explanation { graded, actual, text, .. } = explanation;
+    let Explanation { graded, actual, text, rust, .. } = explanation;
     output::failure(&format!("{}: {}", graded.name, graded.title));
     let mut rows = Vec::new();
     if let Some(check) = exercise.checks.iter().find(|check| check.id == graded.name) {
@@ -167,32 +179,38 @@ fn print_failure(
     rows.push(("actual", actual));
     output::wrapped_rows(&rows);
     output::line("");
-    output::text(text);
+    match (is_unchanged, is_learners) {
+        (true, _) => output::text(
+            "Your file is unchanged. The starter of every exercise fails, as intended. Read the \
+             task, and change your file.",
+        ),
+        (false, true) => output::text(&format!("{text} {rust}")),
+        (false, false) => output::text(text),
+    }
     output::line("");
-    let progress = Progress::read(&course.folder).unwrap_or_default();
-    output::line(match progress.is_done(&exercise.number) {
-        true => "This exercise passed before. Next steps:",
-        false => "Every exercise fails at first. Next steps:",
-    });
-    output::rows(&next_steps(exercise, is_learners));
 }
 
 /// Returns the path of the learner's source file, and the number of the line where the learner
 /// starts.
-pub fn edited_line(exercise: &Exercise) -> String {
-    let line = exercise.your_turn_line().map_or_else(String::new, |line| format!(":{line}"));
-    format!("{}{line}", display_path(&exercise.main_file()))
+pub fn edited_line(course: &Course, exercise: &Exercise) -> String {
+    let path = course.main_file(exercise);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let line = text.lines().position(|line| line.contains(YOUR_TURN)).map(|index| index + 1);
+    let line = line.map_or_else(String::new, |line| format!(":{line}"));
+    format!("{}{line}", display_path(&path))
 }
 
-/// Returns the next steps after a failure. Each row contains a label, and a command or a path.
-fn next_steps(exercise: &Exercise, is_learners: bool) -> Vec<(&'static str, String)> {
-    let hint = ("a hint", command_for(exercise, "hint"));
+/// Prints the next steps after a failure.
+fn print_next_steps(course: &Course, exercise: &Exercise, is_learners: bool) {
+    let hint = command_for(exercise, "hint");
     match is_learners {
-        true => {
-            let run = command_for(exercise, "run");
-            vec![("your file", edited_line(exercise)), hint, ("try it", run)]
-        }
-        false => vec![hint],
+        true => output::rows(&[
+            ("your file", edited_line(course, exercise)),
+            ("the task", display_path(&exercise.folder.join("README.md"))),
+            ("a hint", hint),
+            ("try it", command_for(exercise, "run")),
+        ]),
+        false => output::rows(&[("a hint", format!("{hint}   (for the exercise in Rust)"))]),
     }
 }
 

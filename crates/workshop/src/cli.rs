@@ -9,6 +9,7 @@ use crate::check;
 use crate::course::Course;
 use crate::exercise::Exercise;
 use crate::learn;
+use crate::packages;
 use crate::progress::Progress;
 use crate::proofs::{self, Kinds};
 use crate::watch;
@@ -109,9 +110,6 @@ enum Command {
     /// Fetch and build everything, so that the exercises need no network
     #[command(after_help = WARM_HELP)]
     Warm,
-    /// Copy src/ to starter/ (for authors)
-    #[command(hide = true)]
-    Keep(Selection),
 }
 
 #[derive(Args, Debug)]
@@ -130,7 +128,7 @@ impl Selection {
     /// Returns the exercise that is specified on the command line. The default is the first
     /// exercise that is not done, or the last exercise if all are done.
     fn find<'p>(&self, course: &'p Course) -> Result<&'p Exercise> {
-        let progress = Progress::read(&course.folder)?;
+        let progress = Progress::read(&course.work)?;
         let first = self.named(course)?.or_else(|| course.next(&progress));
         Ok(first.or(course.exercises.last()).expect("a course has at least one exercise"))
     }
@@ -141,7 +139,12 @@ pub fn run() -> Result<bool> {
     let options = Options::parse();
     harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     let course = Course::open(options.dir)?;
-    match options.command.unwrap_or(Command::Next) {
+    let command = options.command.unwrap_or(Command::Next);
+    if !matches!(&command, Command::Check { all, kinds, .. } if *all || *kinds != Kinds::default())
+    {
+        packages::prepare_learner(&course)?;
+    }
+    match command {
         Command::Next => learn::next(&course),
         Command::List => learn::list(&course),
         Command::Check { selection, all, kinds, .. } if all || kinds != Kinds::default() => {
@@ -158,9 +161,5 @@ pub fn run() -> Result<bool> {
         Command::Run { selection, port } => learn::run(&course, selection.find(&course)?, port),
         Command::Reset { exercise } => learn::reset(&course, course.find(&exercise)?),
         Command::Warm => learn::warm(&course),
-        Command::Keep(selection) => learn::keep(match selection.named(&course)? {
-            Some(exercise) => std::slice::from_ref(exercise),
-            None => &course.exercises,
-        }),
     }
 }

@@ -1,4 +1,5 @@
-//! The folder of the exercises, and the commands that the learner enters for this program.
+//! The folders of the exercises and of the learner, and the commands that the learner enters for
+//! this program.
 
 use std::path::{self, Path, PathBuf};
 use std::{env, fs};
@@ -6,12 +7,20 @@ use std::{env, fs};
 use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::exercise::{Exercise, number_of};
+use crate::packages;
 use crate::progress::Progress;
 
-/// The exercises, and the folder that contains them.
+/// The text that marks the line where the learner starts.
+pub const YOUR_TURN: &str = "Your turn";
+
+/// The exercises, and the folders of the exercises and of the learner.
 #[derive(Debug)]
 pub struct Course {
+    /// The folder of the exercises.
     pub folder: PathBuf,
+    /// The learner's folder.
+    pub work: PathBuf,
+    /// The exercises in the order of the lessons.
     pub exercises: Vec<Exercise>,
 }
 
@@ -35,8 +44,9 @@ impl Course {
             }
         }
         ensure!(!exercises.is_empty(), "`{shown}` does not contain any exercises");
-        exercises.sort_by(|one, other| one.name.cmp(&other.name));
-        Ok(Self { folder, exercises })
+        exercises.sort_by_key(|exercise| (exercise.plan.lesson.clone(), exercise.number.clone()));
+        let kit = folder.ancestors().nth(2).unwrap_or(&folder);
+        Ok(Self { work: kit.join("my-exercises"), folder, exercises })
     }
 
     /// Finds an exercise by its number or its folder, for example by `5`, `05` or
@@ -49,7 +59,8 @@ impl Course {
         let number = format!("{:0>2}", number_of(name));
         let is_named = |exercise: &&Exercise| exercise.number == number;
         self.exercises.iter().find(is_named).with_context(|| {
-            let last = self.exercises.last().map_or("", |exercise| &exercise.number);
+            let last = self.exercises.iter().map(|exercise| &exercise.number).max();
+            let last = last.map_or("", |number| number);
             let list = called_as("list");
             format!(
                 "there is no exercise `{name}`\nhelp: use a number from 01 to {last}; to list all \
@@ -66,6 +77,17 @@ impl Course {
     /// Returns the folder of the lessons.
     pub fn lessons(&self) -> PathBuf {
         self.folder.parent().map(Path::to_owned).unwrap_or_default()
+    }
+
+    /// Returns the file that the learner edits.
+    pub fn main_file(&self, exercise: &Exercise) -> PathBuf {
+        packages::learner_source(self, exercise).join("main.rs")
+    }
+
+    /// Returns the target folder of all builds of this program. An editor's builds use a different
+    /// folder, so that neither build waits for the other.
+    pub fn target(&self) -> PathBuf {
+        self.folder.join("target/workshop")
     }
 
     /// Returns the root folder of the kit.

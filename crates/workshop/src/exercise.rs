@@ -4,12 +4,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use conformance::{ALL, Check};
 use serde::Deserialize;
 
-/// The text that marks the line where the learner starts.
-const YOUR_TURN: &str = "Your turn";
+/// The heading of the part of a hint for all failures without a part.
+const OTHER: &str = "other";
 
 /// One exercise.
 #[derive(Debug)]
@@ -36,8 +36,10 @@ pub struct Plan {
     /// The subject of the exercise, in one sentence.
     pub idea: String,
     /// The arguments of the program. They contain the placeholders `{file}` and `{port}` of
-    /// `conformance`, and optionally `{chunk}`, `{preamble}`, `{stall}` and `{limit}`.
+    /// `conformance`, and optionally other placeholders of `conformance`.
     pub arguments: String,
+    /// The reason why this exercise cannot be solved in another language, or `None` if it can.
+    pub rust_only: Option<String>,
     /// The names of the `conformance` checks that grade the exercise, in the order of priority. The
     /// order determines which failure the workshop explains if several checks fail.
     checks: Vec<String>,
@@ -77,19 +79,39 @@ pub struct Diagnosis {
     /// every failure of `check` matches.
     #[serde(default)]
     pub words: String,
-    /// The text that is printed for the learner.
+    /// The text that is printed for the learner. It fits a server in any language, unless the
+    /// exercise has a reason in `rust_only`.
     pub explanation: String,
+    /// Additional text for a server in Rust.
+    #[serde(default)]
+    pub rust: String,
 }
 
-/// A plausible but incorrect answer, in the file `wrong/ID.rs`.
+/// A plausible but incorrect answer, which is the base with its edits or the file `wrong/ID.rs`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WrongAnswer {
-    /// The name of the file without `.rs`. The answer's target in Cargo.toml is named
-    /// `wrong-NN-ID`.
+    /// The name of the answer, which is also the name of a module.
     pub id: String,
+    /// The error, in one sentence.
+    pub why: String,
     /// The id of the diagnosis, or the name of the measurement, that must explain the failure.
     pub diagnosis: String,
+    #[serde(default)]
+    pub base: Base,
+    /// Pairs of a text, which occurs exactly once in the base, and its replacement. If there are no
+    /// edits, the answer is the file `wrong/ID.rs`.
+    #[serde(default)]
+    pub edits: Vec<[String; 2]>,
+}
+
+/// The program that the edits of a wrong answer change.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Base {
+    #[default]
+    Solution,
+    Starter,
 }
 
 /// A measurement and its limits.
@@ -97,6 +119,9 @@ pub struct WrongAnswer {
 #[serde(deny_unknown_fields)]
 pub struct MeasurePlan {
     pub what: MeasureKind,
+    /// The name of the measurement, if two measurements have the same kind. The default is the name
+    /// of the kind.
+    name: Option<String>,
     /// The number of concurrent non-reading clients.
     #[serde(default)]
     pub clients: usize,
@@ -130,16 +155,15 @@ pub enum MeasureKind {
     CpuMs,
     /// The system call in which one of the server's threads waits while clients are connected.
     BlockedIn,
-    /// The speed at which the server sends the file, as a multiple of the speed of the example
-    /// `starter-NN`.
+    /// The speed at which the server sends the file, as a multiple of the starter's speed.
     TimesStarter,
-    /// The absence of a word from `src/main.rs`.
+    /// The absence of a word from the learner's source files.
     SourceLacks,
 }
 
 impl MeasureKind {
-    /// The name of the measurement in `exercise.toml` and in the output.
-    pub fn name(self) -> &'static str {
+    /// The default name of a measurement of this kind.
+    fn name(self) -> &'static str {
         match self {
             Self::Threads => "threads",
             Self::ReadCalls => "read-calls",
@@ -190,75 +214,101 @@ impl Exercise {
             let is_unique = plan.diagnoses[..index].iter().all(|other| other.id != *id);
             ensure!(is_unique, "two diagnoses have the id `{id}`");
         }
-        for WrongAnswer { id, diagnosis } in &plan.wrong_answers {
+        for WrongAnswer { id, diagnosis, .. } in &plan.wrong_answers {
             let is_known = plan.diagnoses.iter().any(|known| known.id == *diagnosis)
-                || plan.measures.iter().any(|measure| measure.what.name() == diagnosis);
+                || plan.measures.iter().any(|measure| measure.name() == diagnosis);
             ensure!(is_known, "wrong answer `{id}`: there is no diagnosis `{diagnosis}`");
         }
         plan.measures.iter().try_for_each(MeasurePlan::validate)
     }
 
     /// The names of the checks, followed by the names of the measurements.
-    pub fn graded_names(&self) -> impl Iterator<Item = &'static str> {
-        let measures = self.plan.measures.iter().map(|plan| plan.what.name());
+    pub fn graded_names(&self) -> impl Iterator<Item = &str> {
+        let measures = self.plan.measures.iter().map(MeasurePlan::name);
         self.checks.iter().map(|check| check.id).chain(measures)
     }
 
-    /// The name of the exercise's package, which is also the name of its program.
+    /// The name of the exercise's package, which is also the name of the learner's program.
     pub fn package(&self) -> String {
         format!("exercise-{}", self.number)
     }
 
-    /// The name of the example that contains the original starter, or `None` if no measurement
-    /// needs the example.
+    /// The name of the original starter's program, or `None` if no measurement needs the program.
     pub fn starter_program(&self) -> Option<String> {
         let is_compared = |plan: &MeasurePlan| plan.what == MeasureKind::TimesStarter;
         let is_needed = self.plan.measures.iter().any(is_compared);
         is_needed.then(|| format!("starter-{}", self.number))
     }
 
-    pub fn source(&self) -> PathBuf {
-        self.folder.join("src")
-    }
-
-    pub fn starter(&self) -> PathBuf {
-        self.folder.join("starter")
-    }
-
-    pub fn main_file(&self) -> PathBuf {
-        self.folder.join("src/main.rs")
+    pub fn starter_file(&self) -> PathBuf {
+        self.folder.join("starter/main.rs")
     }
 
     pub fn solution_file(&self) -> PathBuf {
         self.folder.join("solution/main.rs")
     }
 
-    /// Returns the number of the line where the learner starts, or `None` if no line contains the
-    /// marker.
-    pub fn your_turn_line(&self) -> Option<usize> {
-        let text = fs::read_to_string(self.main_file()).ok()?;
-        text.lines().position(|line| line.contains(YOUR_TURN)).map(|index| index + 1)
-    }
-
     /// Reads the three hints. Fails if a hint is missing or empty.
-    pub fn hints(&self) -> Result<Vec<String>> {
+    pub fn hints(&self) -> Result<Vec<Hint>> {
         let path = self.folder.join("hints.md");
         let text = fs::read_to_string(&path);
         let text = text.with_context(|| format!("cannot read `{}`", path.display()))?;
         let text = format!("\n{text}").replace("\r\n", "\n");
         let parts = text.split("\n## ").skip(1).filter_map(|part| part.split_once('\n'));
-        let (headings, hints): (Vec<&str>, Vec<String>) =
-            parts.map(|(heading, hint)| (heading.trim(), hint.trim().to_owned())).unzip();
+        let (headings, hints): (Vec<&str>, Vec<Hint>) =
+            parts.map(|(heading, hint)| (heading.trim(), Hint::parse(hint))).unzip();
         ensure!(
             headings == ["1", "2", "3"],
             "`{}`: expected the headings 1, 2 and 3, got {headings:?}\nhelp: start each hint with \
              its heading: ## 1, ## 2, ## 3",
             path.display()
         );
-        if let Some(index) = hints.iter().position(String::is_empty) {
-            bail!("`{}`: hint {} is empty", path.display(), index + 1);
+        for (index, hint) in hints.iter().enumerate() {
+            let number = index + 1;
+            let is_empty = hint.text.is_empty() && hint.parts.is_empty();
+            ensure!(!is_empty, "`{}`: hint {number} is empty", path.display());
+            for name in hint.parts.iter().flat_map(|(names, _)| names) {
+                let is_known = name == OTHER || self.graded_names().any(|graded| graded == name);
+                ensure!(
+                    is_known,
+                    "`{}`: hint {number} has a part for `{name}`, which is neither in `checks` nor \
+                     a measurement",
+                    path.display()
+                );
+            }
         }
         Ok(hints)
+    }
+}
+
+/// One hint.
+#[derive(Debug)]
+pub struct Hint {
+    /// The text before the first part.
+    text: String,
+    /// The parts. Each part has the names of the checks or measurements whose failure it concerns.
+    parts: Vec<(Vec<String>, String)>,
+}
+
+impl Hint {
+    fn parse(source: &str) -> Self {
+        let mut parts = source.split("\n### ");
+        let text = parts.next().unwrap_or_default().trim().to_owned();
+        let parts = parts.filter_map(|part| part.split_once('\n')).map(|(names, part)| {
+            let names = names.split(',').map(|name| name.trim().to_owned());
+            (names.collect(), part.trim().to_owned())
+        });
+        Self { text, parts: parts.collect() }
+    }
+
+    /// Returns the text of the hint for a learner whose last failure was the failure of the check
+    /// or measurement `failed`.
+    pub fn text_for(&self, failed: Option<&str>) -> String {
+        let part_for =
+            |name| self.parts.iter().find(|(names, _)| names.iter().any(|one| one == name));
+        let part = failed.and_then(part_for).or_else(|| part_for(OTHER));
+        let part = part.map(|(_, part)| part.as_str()).unwrap_or_default();
+        format!("{}\n\n{part}", self.text).trim().to_owned()
     }
 }
 
@@ -268,6 +318,11 @@ pub fn number_of(name: &str) -> &str {
 }
 
 impl MeasurePlan {
+    /// The name of the measurement in `exercise.toml` and in the output.
+    pub fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.what.name())
+    }
+
     fn validate(&self) -> Result<()> {
         let has_bound = self.at_most.is_some() || self.at_least.is_some();
         let (is_complete, help) = match self.what {
@@ -275,7 +330,7 @@ impl MeasurePlan {
             MeasureKind::SourceLacks => (self.word.is_some() && !has_bound, "word = \"async_std\""),
             _ => (has_bound && self.is.is_none(), "at_most or at_least"),
         };
-        let name = self.what.name();
+        let name = self.name();
         ensure!(
             is_complete,
             "measurement `{name}` requires {help} and does not allow any other limit"

@@ -1,4 +1,4 @@
-//! Reads, compares and replaces folders of source files, such as a learner's work and the starter.
+//! Reads and compares folders of source files, such as a learner's work.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,26 +24,6 @@ pub fn read(folder: &Path) -> io::Result<Files> {
         }
     }
     Ok(files)
-}
-
-/// Writes files into a folder. Creates the folder if it does not exist.
-pub fn write(files: &Files, folder: &Path) -> io::Result<()> {
-    for (name, content) in files {
-        let path = folder.join(name);
-        fs::create_dir_all(path.parent().unwrap_or(folder))?;
-        fs::write(path, content)?;
-    }
-    Ok(())
-}
-
-/// Replaces the content of `folder` with `files`.
-pub fn replace(files: &Files, folder: &Path) -> io::Result<()> {
-    // Write all files first, so that no file has been removed if a write fails.
-    write(files, folder)?;
-    for name in read(folder)?.keys().filter(|name| !files.contains_key(*name)) {
-        fs::remove_file(folder.join(name))?;
-    }
-    Ok(())
 }
 
 /// Returns whether two folders contain the same files with the same content. Ignores differences

@@ -1,8 +1,6 @@
 //! Grades an exercise with its checks and measurements, and explains a failure.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -10,6 +8,7 @@ use std::thread;
 use conformance::{Check, HEAVY_JOBS, Load, Measure, MeasuredValue, Record, Target, Verdict};
 
 use crate::exercise::{Diagnosis, Exercise, MeasureKind, MeasurePlan};
+use crate::folders::Files;
 
 /// The number of programs that are started concurrently.
 const JOBS: usize = 8;
@@ -72,8 +71,8 @@ const GENERAL_FAILURES: &[(&str, &str)] = &[
 #[derive(Debug)]
 pub struct Subject {
     pub target: Target,
-    /// The path of the server's source file, if the path is known.
-    pub source: Option<PathBuf>,
+    /// The server's source files, if they are known.
+    pub source: Option<Files>,
     /// The original starter, if a measurement compares the server with the starter.
     pub starter: Option<Target>,
 }
@@ -94,7 +93,7 @@ pub type Report<'a> = &'a (dyn Fn(&[GradedItem]) + Sync);
 #[derive(Clone, Debug)]
 pub struct GradedItem {
     /// The name of the check or of the measurement.
-    pub name: &'static str,
+    pub name: String,
     pub title: String,
     /// The verdict, or `None` if the check or measurement has not run. A failed check may prevent
     /// later checks and always prevents all measurements.
@@ -110,6 +109,8 @@ pub struct Explanation<'a> {
     pub id: Option<&'a str>,
     /// The text that is printed for the learner.
     pub text: &'a str,
+    /// Additional text for a server in Rust.
+    pub rust: &'a str,
 }
 
 /// Grades servers concurrently. Returns the verdicts of each job's checks and measurements.
@@ -141,8 +142,8 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem
     let is_needed = |index: usize, check: &Check| {
         let all = lock(index);
         let explained = explain(jobs[index].exercise, &all).filter(|failure| failure.id.is_some());
-        let position = |name| all.iter().position(|graded| graded.name == name);
-        explained.is_none_or(|failure| position(check.id) < position(failure.graded.name))
+        let position = |name: &str| all.iter().position(|graded| graded.name == name);
+        explained.is_none_or(|failure| position(check.id) < position(&failure.graded.name))
             || report.is_none()
     };
     let progress = |one: &Record| record(one.target, one.check.id, one.verdict.clone());
@@ -153,7 +154,7 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem
         if lock(index)[..exercise.checks.len()].iter().all(has_passed) {
             for plan in &exercise.plan.measures {
                 let verdict = measure(plan, subject).unwrap_or_else(|verdict| verdict);
-                record(index, plan.what.name(), verdict);
+                record(index, plan.name(), verdict);
             }
         }
     });
@@ -164,8 +165,9 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem
 /// Returns all checks and measurements of an exercise, without verdicts.
 fn pending(exercise: &Exercise) -> Vec<GradedItem> {
     let checks = exercise.checks.iter().map(|check| (check.id, check.title.to_owned()));
-    let measures = exercise.plan.measures.iter().map(|plan| (plan.what.name(), plan.title()));
-    let graded = |(name, title)| GradedItem { name, title, verdict: None };
+    let measures = exercise.plan.measures.iter().map(|plan| (plan.name(), plan.title()));
+    let graded =
+        |(name, title): (&str, _)| GradedItem { name: name.to_owned(), title, verdict: None };
     checks.chain(measures).map(graded).collect()
 }
 
@@ -209,7 +211,8 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [GradedItem]) -> Option<Expl
         _ => None,
     });
     let (first, first_actual) = failures.clone().next()?;
-    let general = |text| Some(Explanation { graded: first, actual: first_actual, id: None, text });
+    let general =
+        |text| Some(Explanation { graded: first, actual: first_actual, id: None, text, rust: "" });
     if let Some(text) = general_text(START_FAILURES, first_actual) {
         return general(text);
     }
@@ -218,11 +221,11 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [GradedItem]) -> Option<Expl
             diagnosis.check == graded.name && contains_words(&diagnosis.words, actual)
         };
         let diagnosis = exercise.plan.diagnoses.iter().find(fits);
-        let measure = exercise.plan.measures.iter().find(|plan| plan.what.name() == graded.name);
-        let (id, text) = diagnosis
-            .map(|diagnosis| (diagnosis.id.as_str(), &diagnosis.explanation))
-            .or(measure.map(|plan| (graded.name, &plan.explanation)))?;
-        Some(Explanation { graded, actual, id: Some(id), text })
+        let measure = exercise.plan.measures.iter().find(|plan| plan.name() == graded.name);
+        let (id, text, rust) = diagnosis
+            .map(|one| (one.id.as_str(), &one.explanation, one.rust.as_str()))
+            .or(measure.map(|plan| (plan.name(), &plan.explanation, "")))?;
+        Some(Explanation { graded, actual, id: Some(id), text, rust })
     });
     explained.or_else(|| {
         let check = exercise.checks.iter().find(|check| check.id == first.name);
@@ -283,21 +286,20 @@ fn judge_calls(plan: &MeasurePlan, actual: &BTreeSet<String>) -> Verdict {
 
 fn judge_source(plan: &MeasurePlan, subject: &Subject) -> Verdict {
     let word = plan.word.as_deref().unwrap_or_default();
-    let Some(path) = &subject.source else {
+    let Some(files) = &subject.source else {
         let why = "the source code of this server is unknown";
         return Verdict::Skipped(why.to_owned());
     };
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) => return Verdict::Fail(format!("cannot read `{}`: {error}", path.display())),
-    };
-    match text.lines().position(|line| line.contains(word)) {
-        None => Verdict::Pass,
-        Some(index) => {
-            let line = index + 1;
-            Verdict::Fail(format!("expected no `{word}` in the source, got one in line {line}"))
+    for (name, content) in files {
+        let text = String::from_utf8_lossy(content);
+        if let Some(index) = text.lines().position(|line| line.contains(word)) {
+            let (name, line) = (name.display(), index + 1);
+            return Verdict::Fail(format!(
+                "expected no `{word}` in the source, got one in {name}:{line}"
+            ));
         }
     }
+    Verdict::Pass
 }
 
 /// Returns the speed as a multiple of the starter's speed. The value is the median of several

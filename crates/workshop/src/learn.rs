@@ -1,18 +1,18 @@
-//! The commands `list`, `next`, `hint`, `solution`, `run`, `reset`, `warm` and `keep`.
+//! The commands `list`, `next`, `hint`, `solution`, `run`, `reset` and `warm`.
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::net::TcpListener;
 use std::process::Command;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
 use crate::cargo;
 use crate::check;
 use crate::course::{Course, called_as, command_for, display_path};
 use crate::exercise::Exercise;
-use crate::folders;
 use crate::output;
+use crate::packages;
 use crate::progress::{self, Progress};
 
 /// The folder for the copies that `reset` makes of the learner's work.
@@ -20,7 +20,7 @@ const COPIES: &str = ".copies";
 
 /// Prints all exercises and the learner's progress.
 pub fn list(course: &Course) -> Result<bool> {
-    let progress = Progress::read(&course.folder)?;
+    let progress = Progress::read(&course.work)?;
     let next = course.next(&progress).map(|next| next.number.as_str());
     let width =
         course.exercises.iter().map(|one| one.plan.title.chars().count()).max().unwrap_or(0);
@@ -49,7 +49,7 @@ pub fn list(course: &Course) -> Result<bool> {
 
 /// Prints the next exercise, or a message if all exercises are done.
 pub fn next(course: &Course) -> Result<bool> {
-    let progress = Progress::read(&course.folder)?;
+    let progress = Progress::read(&course.work)?;
     let Some(exercise) = course.next(&progress) else {
         output::success(&format!("You have done all {} exercises.", course.exercises.len()));
         output::text("You can check any other server against the whole contract:");
@@ -60,7 +60,8 @@ pub fn next(course: &Course) -> Result<bool> {
     if progress.is_empty() {
         output::text(
             "Welcome. Each exercise is a small server that lacks one part. You write that part, \
-             and test clients check the result. Every exercise fails at first, as intended.",
+             and test clients check the result. Every exercise fails at first, as intended. The \
+             exercises follow the order of the lessons.",
         );
     }
     print_exercise(course, exercise);
@@ -76,7 +77,7 @@ pub fn print_exercise(course: &Course, exercise: &Exercise) {
     output::rows(&[
         ("read", display_path(&course.lessons().join(&plan.lesson))),
         ("the task", display_path(&exercise.folder.join("README.md"))),
-        ("edit", check::edited_line(exercise)),
+        ("edit", check::edited_line(course, exercise)),
         ("check it", command_for(exercise, "check")),
         ("", format!("{}   (checks again after each save)", command_for(exercise, "watch"))),
         ("a hint", command_for(exercise, "hint")),
@@ -87,8 +88,9 @@ pub fn print_exercise(course: &Course, exercise: &Exercise) {
 /// Prints the next hint or, if `is_repeated` is true, the hints that were already taken.
 pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<bool> {
     let hints = exercise.hints()?;
-    let mut progress = Progress::read(&course.folder)?;
-    let taken = progress.note(&exercise.number).hints.min(hints.len());
+    let mut progress = Progress::read(&course.work)?;
+    let note = progress.note(&exercise.number);
+    let taken = note.hints.min(hints.len());
     let number = &exercise.number;
     let range = match is_repeated || taken == hints.len() {
         true => 0..taken,
@@ -101,7 +103,7 @@ pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<b
     for index in range {
         output::heading(&format!("Hint {} of {} for exercise {number}", index + 1, hints.len()));
         output::line("");
-        output::markdown(&hints[index]);
+        output::markdown(&hints[index].text_for(note.failed.as_deref()));
     }
     if last > taken {
         progress.change(&exercise.number, |note| note.hints = last)?;
@@ -118,7 +120,7 @@ pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Res
     let path = exercise.solution_file();
     let text = fs::read_to_string(&path);
     let text = text.with_context(|| format!("cannot read `{}`", display_path(&path)))?;
-    let mut progress = Progress::read(&course.folder)?;
+    let mut progress = Progress::read(&course.work)?;
     let note = progress.note(&exercise.number);
     if note.done.is_none() && !note.has_seen_solution && !is_confirmed {
         output::text(
@@ -126,8 +128,8 @@ pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Res
              find it yourself.",
         );
         if !ask("Show the solution?")? {
-            output::line("Try one of the three hints instead:");
-            output::rows(&[("a hint", command_for(exercise, "hint"))]);
+            let again = if note.hints < exercise.hints()?.len() { "hint" } else { "hint --again" };
+            output::rows(&[("the hints", command_for(exercise, again))]);
             return Ok(true);
         }
     }
@@ -136,62 +138,43 @@ pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Res
     output::line("");
     output::line(text.trim_end());
     output::line("");
-    let files = [exercise.main_file(), path].map(|file| display_path(&file)).join(" ");
+    let files = [course.main_file(exercise), path].map(|file| display_path(&file)).join(" ");
     output::rows(&[("compare", format!("git diff --no-index {files}"))]);
     Ok(true)
 }
 
 /// Restores the starter and keeps a copy of the learner's work.
 pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
-    let source = exercise.source();
-    let name = progress::now().replace(':', "-");
-    let copy = course.folder.join(COPIES).join(&exercise.name).join(name);
-    let copied = (|| {
-        let (work, starter) = (folders::read(&source)?, folders::read(&exercise.starter())?);
-        if folders::are_same(&work, &starter) {
-            return Ok(None);
-        }
-        ensure!(!copy.exists(), "a copy with the same name exists: `{}`", display_path(&copy));
-        folders::write(&work, &copy)?;
-        Ok(Some(starter))
-    })();
-    let copied = copied.map_err(|error| {
-        let folder = display_path(&exercise.folder);
-        anyhow!(
-            "cannot reset `{folder}`: {error}\nhelp: fix the cause and try again (your work \
-                 was not changed)"
-        )
-    })?;
-    let Some(starter) = copied else {
-        output::line("There is nothing to reset, because src/ and starter/ are identical.");
+    let source = packages::learner_source(course, exercise);
+    if packages::is_unchanged(course, exercise) {
+        output::line("There is nothing to reset, because your file is the unchanged starter.");
         return Ok(true);
-    };
-    folders::replace(&starter, &source).map_err(|error| {
-        let (source, copy) = (display_path(&source), display_path(&copy));
+    }
+    let name = progress::now().replace(':', "-");
+    let copy = course.work.join(COPIES).join(&exercise.name).join(name);
+    let moved = (|| {
+        ensure!(!copy.exists(), "a copy with the same name exists: `{}`", display_path(&copy));
+        fs::create_dir_all(copy.parent().unwrap_or(&copy))?;
+        Ok(fs::rename(&source, &copy)?)
+    })();
+    moved.map_err(|error: Error| {
+        let number = &exercise.number;
         anyhow!(
-            "cannot replace `{source}`: {error}\nhelp: restore your work from the copy in \
-                 {copy}"
+            "cannot reset exercise {number}: {error}\nhelp: fix the cause and try again (your work \
+             was not changed)"
         )
     })?;
-    let mut progress = Progress::read(&course.folder)?;
-    progress.change(&exercise.number, |note| note.done = None)?;
+    packages::restore_starter(course, exercise).map_err(|error| {
+        let copy = display_path(&copy);
+        anyhow!("{error:#}\nhelp: restore your work from the copy in {copy}")
+    })?;
+    let mut progress = Progress::read(&course.work)?;
+    progress.change(&exercise.number, |note| (note.done, note.failed) = (None, None))?;
     output::line(format!("The starter of exercise {} is restored.", exercise.number));
     output::rows(&[
         ("your work", display_path(&copy)),
-        ("edit", display_path(&exercise.main_file())),
+        ("edit", display_path(&course.main_file(exercise))),
     ]);
-    Ok(true)
-}
-
-/// Copies src/ to starter/. Only authors use this command.
-pub fn keep(exercises: &[Exercise]) -> Result<bool> {
-    for exercise in exercises {
-        let starter = exercise.starter();
-        folders::read(&exercise.source())
-            .and_then(|files| folders::replace(&files, &starter))
-            .with_context(|| format!("cannot replace `{}`", display_path(&starter)))?;
-        output::line(format!("{} is up to date with src/.", display_path(&starter)));
-    }
     Ok(true)
 }
 
@@ -237,12 +220,14 @@ pub fn warm(course: &Course) -> Result<bool> {
     let kit = course.kit();
     output::line("Fetching all dependencies of the kit and of the exercises …");
     if kit.join("Cargo.toml").exists() {
-        cargo::run(&kit, "fetch", &["--locked"])?;
+        cargo::run(course, &kit, "fetch", &["--locked"])?;
     }
-    cargo::run(&course.folder, "fetch", &[])?;
+    cargo::run(course, &course.folder, "fetch", &[])?;
     output::line("Building all exercises …");
     // Even if an unfinished exercise does not compile, its dependencies are built.
-    cargo::build_all(&course.folder, &["--workspace", "--bins", "--keep-going", "--offline"])?;
+    let arguments = ["--workspace", "--keep-going", "--offline"];
+    cargo::build_all(course, &course.work, &arguments)?;
+    cargo::build_all(course, &course.folder, &["--workspace", "--bins", "--offline"])?;
     output::line("");
     output::success("Done. The exercises no longer need the network.");
     Ok(true)

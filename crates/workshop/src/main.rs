@@ -9,6 +9,7 @@ mod folders;
 mod grade;
 mod learn;
 mod output;
+mod packages;
 mod progress;
 mod proofs;
 mod watch;

@@ -13,8 +13,8 @@ const FILE: &str = ".progress";
 
 const HEADER: &str = "\
 # Your progress in the exercises, written by `workshop`. You can edit or delete this file. Each line
-# contains the number of an exercise, `done` and the time, `hints` and the number of hints, and
-# `solution` if you have seen the solution.
+# contains the number of an exercise, `done` and the time, `hints` and the number of hints,
+# `solution` if you have seen the solution, and `failed` and the name of the last failed check.
 ";
 
 /// The progress in all exercises, by the numbers of the exercises.
@@ -33,6 +33,9 @@ pub struct Note {
     /// The number of hints that the learner has taken.
     pub hints: usize,
     pub has_seen_solution: bool,
+    /// The name of the check or measurement whose failure the last verdict explained, or `None` if
+    /// the learner's program passed or was not checked.
+    pub failed: Option<String>,
 }
 
 impl Progress {
@@ -74,7 +77,10 @@ impl Progress {
 
     /// Records that an exercise is done.
     pub fn record_done(&mut self, number: &str) -> Result<()> {
-        self.change(number, |note| note.done = note.done.take().or_else(|| Some(now())))
+        self.change(number, |note| {
+            note.done = note.done.take().or_else(|| Some(now()));
+            note.failed = None;
+        })
     }
 
     /// Changes the progress in an exercise and writes the file.
@@ -99,6 +105,7 @@ impl Note {
                 "done" => self.done = Some(words.next()?.to_owned()),
                 "hints" => self.hints = self.hints.max(words.next()?.parse().ok()?),
                 "solution" => self.has_seen_solution = true,
+                "failed" => self.failed = Some(words.next()?.to_owned()),
                 _ => return None,
             }
         }
@@ -109,7 +116,8 @@ impl Note {
         let done = self.done.as_ref().map(|time| format!(" done {time}"));
         let hints = (self.hints > 0).then(|| format!(" hints {}", self.hints));
         let solution = self.has_seen_solution.then(|| " solution".to_owned());
-        [done, hints, solution].into_iter().flatten().collect()
+        let failed = self.failed.as_ref().map(|name| format!(" failed {name}"));
+        [done, hints, solution, failed].into_iter().flatten().collect()
     }
 }
 

@@ -9,15 +9,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use clap::Args;
-use conformance::{Check, Verdict};
+use conformance::{Check, Target, Verdict};
 
 use crate::cargo::{self, BuildOutput};
 use crate::check;
-use crate::course::{Course, command_for, display_path};
+use crate::course::{Course, YOUR_TURN, display_path};
 use crate::exercise::{Diagnosis, Exercise, WrongAnswer};
-use crate::folders;
+use crate::folders::Files;
 use crate::grade::{self, GradedItem, Job, Subject};
 use crate::output;
+use crate::packages::{self, Answer, AnswerSources};
 
 /// The maximum time that a client waits for the next byte. This time is longer than in `check`,
 /// because many programs run concurrently.
@@ -41,32 +42,43 @@ pub struct Kinds {
     links: bool,
 }
 
-/// One program of an exercise, and the expected verdict.
+/// One program of an exercise, and the expected verdict. The starter must fail for the reason in
+/// exercise.toml. The solution must pass. A wrong answer must fail, and its diagnosis must explain
+/// the failure.
 #[derive(Debug)]
 struct Claim<'a> {
     exercise: &'a Exercise,
-    /// The name of the program's target in Cargo.toml.
-    program: String,
-    source: PathBuf,
-    kind: Kind<'a>,
+    answer: Answer<'a>,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Kind<'a> {
-    /// The starter, which must fail for the reason in exercise.toml.
-    Starter,
-    /// The solution, which must pass.
-    Solution,
-    /// A wrong answer, which must fail. Its diagnosis must explain the failure.
-    Wrong(&'a WrongAnswer),
+impl Claim<'_> {
+    /// The file with the answer's source code or with the answer's edits.
+    fn file(&self) -> PathBuf {
+        match self.answer {
+            Answer::Wrong(wrong) if !wrong.edits.is_empty() => {
+                self.exercise.folder.join("exercise.toml")
+            }
+            answer => answer.file(self.exercise),
+        }
+    }
+
+    fn error(&self, message: impl Display, help: &str) -> Error {
+        let message = match self.answer {
+            Answer::Wrong(wrong) => {
+                format!("wrong answer `{}` ({}): {message}", wrong.id, wrong.why)
+            }
+            Answer::Starter | Answer::Solution => message.to_string(),
+        };
+        Error::new(&self.file(), message, help)
+    }
 }
 
-impl Display for Kind<'_> {
+impl Display for Claim<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Starter => f.write_str("the starter fails for its stated reason"),
-            Self::Solution => f.write_str("the solution passes"),
-            Self::Wrong(wrong) => write!(f, "wrong/{}.rs fails: {}", wrong.id, wrong.diagnosis),
+        match self.answer {
+            Answer::Starter => f.write_str("the starter fails for its stated reason"),
+            Answer::Solution => f.write_str("the solution passes"),
+            Answer::Wrong(wrong) => write!(f, "{} fails: {}", wrong.id, wrong.diagnosis),
         }
     }
 }
@@ -122,18 +134,12 @@ pub fn prove(course: &Course, only: Option<&Exercise>, kinds: Kinds) -> Result<b
 }
 
 fn claims_of(exercise: &Exercise, kinds: Kinds) -> Vec<Claim<'_>> {
-    let number = &exercise.number;
-    let claim = |program, source, kind| Claim { exercise, program, source, kind };
-    let starter = claim(exercise.package(), exercise.main_file(), Kind::Starter);
-    let solution = claim(format!("solution-{number}"), exercise.solution_file(), Kind::Solution);
-    let mut claims = Vec::new();
-    claims.extend(kinds.starters.then_some(starter));
-    claims.extend(kinds.solutions.then_some(solution));
-    claims.extend(exercise.plan.wrong_answers.iter().filter(|_| kinds.wrongs).map(|wrong| {
-        let source = exercise.folder.join(format!("wrong/{}.rs", wrong.id));
-        claim(format!("wrong-{number}-{}", wrong.id), source, Kind::Wrong(wrong))
-    }));
-    claims
+    let mut answers = Vec::new();
+    answers.extend(kinds.starters.then_some(Answer::Starter));
+    answers.extend(kinds.solutions.then_some(Answer::Solution));
+    let wrong_answers = exercise.plan.wrong_answers.iter().filter(|_| kinds.wrongs);
+    answers.extend(wrong_answers.map(Answer::Wrong));
+    answers.into_iter().map(|answer| Claim { exercise, answer }).collect()
 }
 
 /// Returns the errors that can be found without running a program.
@@ -144,29 +150,16 @@ fn file_errors(exercise: &Exercise) -> Vec<Error> {
             "write three hints: a question, the idea of the solution, and most of the solution";
         errors.push(Error::new(&exercise.folder, format!("{error:#}"), help));
     }
-    let main_file = exercise.main_file();
-    if exercise.your_turn_line().is_none() {
+    let starter = exercise.starter_file();
+    if !fs::read_to_string(&starter).unwrap_or_default().contains(YOUR_TURN) {
         let what = "no comment marks the line where the learner starts";
-        errors.push(Error::new(&main_file, what, "add a comment `// Your turn: …`"));
-    }
-    let [keep, reset] = ["keep", "reset"].map(|command| command_for(exercise, command));
-    let starter = exercise.starter();
-    let files =
-        folders::read(&exercise.source()).and_then(|src| Ok((src, folders::read(&starter)?)));
-    match files {
-        Ok((source, starter)) if folders::are_same(&source, &starter) => {}
-        Ok(_) => {
-            let help = format!(
-                "run `{keep}` if this is the new starter, or `{reset}` if it is your own work"
-            );
-            errors.push(Error::new(&main_file, "src/ differs from starter/", help));
-        }
-        Err(error) => errors.push(Error::new(&starter, error, format!("run `{keep}`"))),
+        errors.push(Error::new(&starter, what, format!("add a comment `// {YOUR_TURN}: …`")));
     }
     for entry in fs::read_dir(exercise.folder.join("wrong")).into_iter().flatten().flatten() {
         let path = entry.path();
         let id = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        if !exercise.plan.wrong_answers.iter().any(|wrong| wrong.id == id) {
+        let is_file = |wrong: &&WrongAnswer| wrong.id == id && wrong.edits.is_empty();
+        if !exercise.plan.wrong_answers.iter().any(|wrong| is_file(&wrong)) {
             let help = format!("add [[wrong]] with id = \"{id}\" and its diagnosis");
             errors.push(Error::new(&path, "exercise.toml does not list this file", help));
         }
@@ -200,16 +193,10 @@ fn prove_programs(
     claims: &[Claim<'_>],
 ) -> Result<Vec<Error>> {
     output::line(format!("Building {} …", output::count(claims.len(), "program")));
-    let package = only.map(Exercise::package);
-    let mut arguments = vec!["--bins", "--examples", "--keep-going"];
-    match &package {
-        Some(package) => arguments.extend(["-p", package]),
-        None => arguments.push("--workspace"),
-    }
-    let built = cargo::build_all(&course.folder, &arguments)?;
     let (mut errors, mut ready, mut jobs) = (Vec::new(), Vec::new(), Vec::new());
+    let built = build(course, only, claims)?;
     for claim in claims {
-        match built_subject(claim, &built) {
+        match subject(claim, &built) {
             Ok(subject) => {
                 let (exercise, checks) = (claim.exercise, required_checks(claim));
                 jobs.push(Job { exercise, subject, checks });
@@ -232,36 +219,70 @@ fn prove_programs(
             verdict = alone;
         }
         let word = if verdict.is_ok() { "pass" } else { "FAIL" };
-        output::line(format!("  {word}  {}  {}", claim.exercise.number, claim.kind));
+        output::line(format!("  {word}  {}  {}", claim.exercise.number, claim));
         errors.extend(verdict.err());
     }
     Ok(errors)
 }
 
+/// Builds the programs of all claims, except for answers whose source code cannot be read.
+fn build(course: &Course, only: Option<&Exercise>, claims: &[Claim<'_>]) -> Result<BuildOutput> {
+    let mut answers: Vec<AnswerSources<'_>> = Vec::new();
+    for Claim { exercise, answer } in claims {
+        if answers.last().is_none_or(|(last, _)| last.number != exercise.number) {
+            // A measurement may compare a program with the starter.
+            let starter = Answer::Starter;
+            let sources = starter.source(exercise).map(|source| (starter.module(), source));
+            answers.push((exercise, sources.into_iter().collect()));
+        }
+        if let (Ok(source), Some((_, sources))) = (answer.source(exercise), answers.last_mut()) {
+            sources.insert(answer.module(), source);
+        }
+    }
+    let folder = packages::write_answers(course, &answers)?;
+    match only.map(Exercise::package) {
+        Some(package) => cargo::build_all(course, &folder, &["--keep-going", "-p", &package]),
+        None => cargo::build_all(course, &folder, &["--keep-going", "--workspace"]),
+    }
+}
+
 /// Returns the program to grade, or an error if the compiler reported an error or a warning for the
 /// program.
-fn built_subject(claim: &Claim<'_>, built: &BuildOutput) -> Result<Subject, Error> {
-    if let Some(message) = built.messages.iter().find(|one| one.target == claim.program) {
+fn subject(claim: &Claim<'_>, built: &BuildOutput) -> Result<Subject, Error> {
+    let Claim { exercise, answer } = claim;
+    let unreadable = |error| claim.error(format!("{error:#}"), "fix the file or the edits");
+    let source = answer.source(exercise).map_err(unreadable)?;
+    let file = Path::new(&exercise.name).join(format!("src/{}.rs", answer.module()));
+    if let Some(message) = built.messages.iter().find(|one| one.file.ends_with(&file)) {
         let help = if message.is_error { "fix the error" } else { "fix the warning" };
-        return Err(Error::new(&claim.source, message.text.trim_end(), help));
+        return Err(claim.error(message.text.trim_end(), help));
     }
-    let subject = check::built_subject(claim.exercise, built, &claim.program, claim.source.clone());
-    let mut subject = subject.map_err(|error| {
-        let help = "add an [[example]] or a [[bin]] with this name and path to Cargo.toml";
-        Error::new(&claim.source, error, help)
-    })?;
-    subject.target.silence_timeout = TIMEOUT;
-    Ok(subject)
+    let target = |module: String| -> Result<Target> {
+        let program = built.program(&packages::answers_program(exercise))?;
+        let mut target = check::target(exercise, program)?;
+        target.environment = vec![(packages::ANSWER.to_owned(), module)];
+        target.silence_timeout = TIMEOUT;
+        Ok(target)
+    };
+    let subject = || -> Result<Subject> {
+        let starter = exercise.starter_program().map(|_| target(Answer::Starter.module()));
+        Ok(Subject {
+            target: target(answer.module())?,
+            source: Some(Files::from([("main.rs".into(), source.into_bytes())])),
+            starter: starter.transpose()?,
+        })
+    };
+    subject().map_err(|error| claim.error(format!("{error:#}"), "fix the compiler errors"))
 }
 
 /// Returns the checks that the claim needs, which are the decisive check and the checks before it.
 /// If no check is decisive, returns all checks.
 fn required_checks<'a>(claim: &Claim<'a>) -> &'a [&'static Check] {
     let checks = &claim.exercise.checks;
-    let last = match claim.kind {
-        Kind::Solution => None,
-        Kind::Starter => Some(&claim.exercise.plan.starter.check),
-        Kind::Wrong(wrong) => diagnosis(claim.exercise, wrong).map(|diagnosis| &diagnosis.check),
+    let last = match claim.answer {
+        Answer::Solution => None,
+        Answer::Starter => Some(&claim.exercise.plan.starter.check),
+        Answer::Wrong(wrong) => diagnosis(claim.exercise, wrong).map(|diagnosis| &diagnosis.check),
     };
     match checks.iter().position(|check| Some(check.id) == last.map(String::as_str)) {
         Some(index) => &checks[..=index],
@@ -277,28 +298,28 @@ fn diagnosis<'a>(exercise: &'a Exercise, wrong: &WrongAnswer) -> Option<&'a Diag
 fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
     let exercise = claim.exercise;
     let skipped = graded.iter().find_map(|graded| match &graded.verdict {
-        Some(Verdict::Skipped(why)) => Some((graded.name, why)),
+        Some(Verdict::Skipped(why)) => Some((&graded.name, why)),
         _ => None,
     });
-    let (what, help) = match (claim.kind, grade::explain(exercise, graded)) {
-        (Kind::Solution, None) => match skipped {
+    let (what, help) = match (claim.answer, grade::explain(exercise, graded)) {
+        (Answer::Solution, None) => match skipped {
             Some((name, why)) if cfg!(target_os = "linux") => (
                 format!("{name} was skipped: {why}"),
                 "change `arguments` in exercise.toml, or choose another check",
             ),
             _ => return Ok(()),
         },
-        (Kind::Solution, Some(failure)) => (
+        (Answer::Solution, Some(failure)) => (
             format!("the solution fails: {}: {}", failure.graded.name, failure.actual),
             "fix the solution, or the check if it is too strict",
         ),
         // A skipped check cannot fail.
-        (Kind::Starter | Kind::Wrong(_), None) if skipped.is_some() => return Ok(()),
-        (Kind::Starter, None) => (
+        (Answer::Starter | Answer::Wrong(_), None) if skipped.is_some() => return Ok(()),
+        (Answer::Starter, None) => (
             "the starter passes".to_owned(),
             "remove a part of the starter whose absence a check detects",
         ),
-        (Kind::Starter, Some(_)) => {
+        (Answer::Starter, Some(_)) => {
             let expected = &exercise.plan.starter;
             let name = &expected.check;
             let decisive = graded.iter().find(|graded| graded.name == *name);
@@ -313,7 +334,7 @@ fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
                 _ => (format!("{name} does not fail"), "change `starter.check` in exercise.toml"),
             }
         }
-        (Kind::Wrong(wrong), None) => {
+        (Answer::Wrong(wrong), None) => {
             let what = match diagnosis(exercise, wrong) {
                 Some(diagnosis) => {
                     format!("the wrong answer passes all checks up to {}", diagnosis.check)
@@ -322,12 +343,12 @@ fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
             };
             (what, "add a check that detects the error, or change the diagnosis")
         }
-        (Kind::Wrong(wrong), Some(failure)) if failure.id == Some(&wrong.diagnosis) => {
+        (Answer::Wrong(wrong), Some(failure)) if failure.id == Some(&wrong.diagnosis) => {
             return Ok(());
         }
-        (Kind::Wrong(wrong), Some(failure)) => {
+        (Answer::Wrong(wrong), Some(failure)) => {
             let by = failure.id.unwrap_or("no diagnosis");
-            let (name, actual) = (failure.graded.name, failure.actual);
+            let (name, actual) = (&failure.graded.name, failure.actual);
             (
                 format!(
                     "expected the diagnosis `{}`, got `{by}`; {name}: {actual}",
@@ -337,5 +358,5 @@ fn judge(claim: &Claim<'_>, graded: &[GradedItem]) -> Result<(), Error> {
             )
         }
     };
-    Err(Error::new(&claim.source, what, help))
+    Err(claim.error(what, help))
 }

@@ -14,6 +14,7 @@ use crate::exercise::Exercise;
 use crate::folders::{self, Files};
 use crate::learn;
 use crate::output;
+use crate::packages;
 use crate::progress::Progress;
 
 /// The interval at which the files are read. Reading a few small files takes less than a
@@ -33,11 +34,11 @@ pub fn watch<'a>(course: &'a Course, first: &'a Exercise) -> Result<bool> {
     });
     let mut exercise = first;
     loop {
-        let checked = sources(exercise);
+        let checked = sources(course, exercise);
         if let Err(error) = check::check(course, exercise, None) {
             output::error(&error);
         }
-        print_waiting(exercise);
+        print_waiting(course, exercise);
         match wait(course, exercise, &checked, &input)? {
             Some(next) if next.name != exercise.name => {
                 exercise = next;
@@ -57,10 +58,10 @@ fn wait<'a>(
     checked: &Files,
     input: &Receiver<String>,
 ) -> Result<Option<&'a Exercise>> {
-    let mut last = sources(exercise);
+    let mut last = sources(course, exercise);
     loop {
         let Ok(line) = input.recv_timeout(POLL_INTERVAL) else {
-            let now = sources(exercise);
+            let now = sources(course, exercise);
             // An editor may write a file in several steps, or write a new file and rename it.
             // Therefore, the files count as saved only if they have not changed between two polls.
             if now != *checked && now == last && now.contains_key(Path::new("main.rs")) {
@@ -80,34 +81,36 @@ fn wait<'a>(
             },
             other => output::line(format!("unknown command `{other}`")),
         }
-        print_waiting(exercise);
+        print_waiting(course, exercise);
     }
 }
 
-fn print_waiting(exercise: &Exercise) {
+fn print_waiting(course: &Course, exercise: &Exercise) {
     output::line("");
-    output::line(format!("Waiting for changes to {}", display_path(&exercise.main_file())));
+    output::line(format!("Waiting for changes to {}", display_path(&course.main_file(exercise))));
     output::line("Press Enter to check again, or enter h (hint), n (next exercise) or q (quit).");
 }
 
 /// Returns the next exercise that is not done. After the last exercise, the search continues with
 /// the first exercise. Returns `None` if all other exercises are done.
 fn next_after<'a>(course: &'a Course, exercise: &Exercise) -> Result<Option<&'a Exercise>> {
-    let progress = Progress::read(&course.folder)?;
+    let progress = Progress::read(&course.work)?;
     let is_open =
         |other: &&Exercise| other.name != exercise.name && !progress.is_done(&other.number);
     let mut open = course.exercises.iter().filter(is_open);
     let first = open.clone().next();
-    Ok(open.find(|other| other.name > exercise.name).or(first))
+    let position =
+        |one: &Exercise| course.exercises.iter().position(|other| other.name == one.name);
+    Ok(open.find(|other| position(other) > position(exercise)).or(first))
 }
 
 /// Returns the Rust source files and the Cargo.toml of the exercise, or no files if they cannot be
 /// read.
-fn sources(exercise: &Exercise) -> Files {
-    let mut files = folders::read(&exercise.source()).unwrap_or_default();
+fn sources(course: &Course, exercise: &Exercise) -> Files {
+    let mut files = folders::read(&packages::learner_source(course, exercise)).unwrap_or_default();
     // Ignore an editor's temporary files.
     files.retain(|name, _| name.extension().is_some_and(|extension| extension == "rs"));
-    if let Ok(content) = std::fs::read(exercise.folder.join("Cargo.toml")) {
+    if let Ok(content) = std::fs::read(course.work.join(&exercise.name).join("Cargo.toml")) {
         files.insert("Cargo.toml".into(), content);
     }
     files

@@ -160,7 +160,8 @@ impl Assembler<'_> {
             text.push_str(&generated::folded(&self.convert(&hints)?.1));
         }
         let mut links = Vec::new();
-        for (name, file) in [("The starter", "src/main.rs"), ("A solution", "solution/main.rs")] {
+        for (name, file) in [("The starter", "starter/main.rs"), ("A solution", "solution/main.rs")]
+        {
             let file = paths::join(folder, file);
             if self.site.repo.kind(&file).is_some() {
                 self.site.add(&file);

@@ -106,7 +106,7 @@ fn with_lessons() -> Repository {
             "lessons/exercises/05-survive-errors/hints.md",
             "# Hints\n\n## 1\n\nSee [the lesson](../../03-threads.md).\n\n## 2\n\nb\n\n## 3\n\nc\n",
         ),
-        ("lessons/exercises/05-survive-errors/src/main.rs", "fn main() {}\n"),
+        ("lessons/exercises/05-survive-errors/starter/main.rs", "fn main() {}\n"),
         ("lessons/exercises/05-survive-errors/solution/main.rs", "fn main() { solved() }\n"),
     ])
 }

@@ -1,18 +1,18 @@
-//! Tests of the commands for authors, which prove the exercises and keep a starter.
+//! Tests of the commands for authors, which prove the exercises.
 
 use crate::assert_contains;
-use crate::sample::{Sample, server};
+use crate::sample::{CORRECT, Sample, server};
 
 #[test]
 fn proofs_report_every_error() {
     let sample = Sample::new();
     let (code, output) = sample.run(&["check", "--all"]);
     assert_eq!(code, 0, "{output}");
-    assert_contains(&output, &["no errors in 6 programs (2 exercises) and in the links"]);
+    assert_contains(&output, &["no errors in 8 programs (2 exercises) and in the links"]);
 
     // Grade a command that contains both placeholders. The proofs above have built its program.
-    let program = sample.path("target/workshop/debug/examples/solution-01");
-    let command = format!("'{}' {{file}} {{port}}", program.display());
+    let program = sample.path("target/workshop/debug/answers-01");
+    let command = format!("env WORKSHOP_ANSWER=solution '{}' {{file}} {{port}}", program.display());
     let (code, output) = sample.run(&["check", "1", "--cmd", &command]);
     assert_eq!(code, 0, "{output}");
 
@@ -27,12 +27,15 @@ fn proofs_report_every_error() {
     assert_eq!(code, 1);
     let errors = [
         "size-1: expected a failure with `another message`, got `byte 0 differs",
-        "the wrong answer passes all checks up to size-1",
+        "wrong answer `crlf` (A line ends with a carriage return.): the wrong answer passes all \
+         checks up to size-1",
         "hint 2 is empty",
         "add a link to ../../01-lesson.md",
         "exercise.toml does not list this file",
         "the solution fails: size-1: byte 7 differs",
-        "6 errors in 6 programs (2 exercises)",
+        "wrong answer `http_1_0` (The version is incorrect.): expected one occurrence of the text \
+         of each edit, got 0",
+        "7 errors in 8 programs (2 exercises)",
     ];
     // The program wraps its messages, so ignore line breaks.
     let output = output.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -42,22 +45,24 @@ fn proofs_report_every_error() {
 #[test]
 fn proofs_reject_a_passing_starter_and_compiler_messages() {
     let sample = Sample::new();
-    sample.learner_writes(&sample.read("01-send-it/solution/main.rs"));
-    sample.write("lessons/exercises/01-send-it/wrong/crlf.rs", &server("let unused = 1;"));
-    sample.write("lessons/exercises/01-send-it/solution/main.rs", &server("not Rust"));
-    let (code, output) = sample.run(&["check", "01", "--starters", "--solutions", "--wrongs"]);
+    let starter = "lessons/exercises/01-send-it/starter/main.rs";
+    sample.write(starter, &server(CORRECT).replace("Your turn", "Here"));
+    let (code, output) = sample.run(&["check", "01", "--starters"]);
     assert_eq!(code, 1);
-    let errors = [
-        "src/ differs from starter/",
-        "the starter passes",
-        "unused variable",
-        "fix the error",
-        "4 errors in 3 programs (1 exercise)",
-    ];
+    let errors = ["no comment marks the line", "the starter passes", "2 errors in 1 program "];
     assert_contains(&output, &errors);
-    // `keep` copies the source to the starter.
-    sample.run(&["keep", "01"]);
-    assert_eq!(sample.read("01-send-it/src/main.rs"), sample.read("01-send-it/starter/main.rs"));
+
+    sample.write("lessons/exercises/01-send-it/wrong/crlf.rs", &server("let unused = 1;"));
+    let (code, output) = sample.run(&["check", "02", "--wrongs"]);
+    assert_eq!(code, 0, "{output}");
+    let (code, output) = sample.run(&["check", "01", "--wrongs"]);
+    assert_eq!(code, 1);
+    assert_contains(&output, &["unused variable", "fix the warning", "2 errors in 2 programs"]);
+
+    sample.write("lessons/exercises/01-send-it/solution/main.rs", &server("not Rust"));
+    let (code, output) = sample.run(&["check", "01", "--solutions"]);
+    assert_eq!(code, 1);
+    assert_contains(&output, &["fix the error", "2 errors in 1 program "]);
 }
 
 #[test]

@@ -17,10 +17,15 @@ fn a_learner_solves_an_exercise_with_hints() {
 
     let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1, "{output}");
-    let failure =
-        ["FAIL     size-1", "actual", "byte 0 differs", "The file arrives without a preamble."];
+    let failure = ["FAIL     size-1", "actual", "byte 0 differs", "Your file is unchanged."];
     assert_contains(&output, &failure);
-    assert_contains(&output, &["Every exercise fails at first", "just exercise hint 01"]);
+    assert_contains(&output, &["just exercise hint 01"]);
+    assert!(!output.contains("without a preamble"), "expected no diagnosis in:\n{output}");
+
+    sample.learner_writes(&server("// An attempt."));
+    let (code, output) = sample.run(&["check"]);
+    assert_eq!(code, 1, "{output}");
+    assert_contains(&output, &["The file arrives without a preamble."]);
 
     assert_contains(
         &sample.run(&["hint"]).1,
@@ -44,7 +49,7 @@ fn a_learner_solves_an_exercise_with_hints() {
     );
     assert_contains(&sample.run(&["next"]).1, &["Exercise 02"]);
     assert_contains(
-        &sample.read(".progress"),
+        &sample.progress(),
         &["You can edit or delete this file", "01 done 2", "hints 2"],
     );
 }
@@ -116,8 +121,6 @@ fn measurements_are_graded() {
     );
     sample.learner_writes(&threads);
     sample.write("lessons/exercises/01-send-it/starter/main.rs", &threads);
-    let starter = "\n[[example]]\nname = \"starter-01\"\npath = \"starter/main.rs\"\n";
-    sample.append("01-send-it/Cargo.toml", starter);
     let measures = [
         ("threads", "clients = 4\nat_most = 2"),
         ("memory-kib", "clients = 4\nbytes = 2_000_000\nat_most = 1000"),
@@ -157,12 +160,13 @@ fn reset_keeps_a_copy_of_the_work() {
     let sample = Sample::new();
     assert_contains(&sample.run(&["reset", "01"]).1, &["nothing to reset"]);
     sample.learner_writes("fn main() {} // hours of work");
-    sample.write("lessons/exercises/01-send-it/src/more.rs", "// more of it");
+    sample.write("my-exercises/01-send-it/src/more.rs", "// more of it");
     let (code, output) = sample.run(&["reset", "01"]);
     assert_eq!(code, 0, "{output}");
-    assert_eq!(sample.read("01-send-it/src/main.rs"), sample.read("01-send-it/starter/main.rs"));
-    assert!(!sample.path("01-send-it/src/more.rs").exists());
-    let copies = std::fs::read_dir(sample.path(".copies/01-send-it")).unwrap();
+    let work = std::fs::read_to_string(sample.work("01-send-it/src/main.rs")).unwrap();
+    assert_eq!(work, sample.read("01-send-it/starter/main.rs"));
+    assert!(!sample.work("01-send-it/src/more.rs").exists());
+    let copies = std::fs::read_dir(sample.work(".copies/01-send-it")).unwrap();
     let copies: Vec<_> = copies.map(|entry| entry.unwrap().path()).collect();
     assert_eq!(copies.len(), 1);
     let kept = std::fs::read_to_string(copies[0].join("main.rs")).unwrap();
@@ -172,8 +176,74 @@ fn reset_keeps_a_copy_of_the_work() {
 }
 
 #[test]
+fn work_of_an_earlier_version_is_moved() {
+    let sample = Sample::new();
+    let exercises = sample.path("");
+    sample.write("lessons/exercises/01-send-it/src/main.rs", "fn main() {} // hours of work");
+    sample.write("lessons/exercises/.progress", "01 hints 2\n");
+    assert_contains(&sample.run(&["list"]).1, &["2 hints"]);
+    let work = std::fs::read_to_string(sample.work("01-send-it/src/main.rs")).unwrap();
+    assert_eq!(work, "fn main() {} // hours of work");
+    assert!(!exercises.join("01-send-it/src").exists());
+    assert!(!exercises.join(".progress").exists());
+}
+
+#[test]
+fn a_new_starter_replaces_only_an_unchanged_starter() {
+    let sample = Sample::new();
+    sample.run(&["next"]);
+    let changed = server("// An attempt.");
+    sample.write("my-exercises/02-again/src/main.rs", &changed);
+    for name in ["01-send-it", "02-again"] {
+        sample.write(&format!("lessons/exercises/{name}/starter/main.rs"), &server("// New."));
+    }
+    sample.run(&["next"]);
+    let read = |file: &str| std::fs::read_to_string(sample.work(file)).unwrap();
+    assert_eq!(read("01-send-it/src/main.rs"), server("// New."));
+    assert_eq!(read("02-again/src/main.rs"), changed);
+}
+
+#[test]
+fn a_hint_shows_the_part_for_the_last_failure() {
+    let sample = Sample::new();
+    let hint = "The first hint.\n\n### size-1\n\nFor size-1.\n\n### other\n\nFor others.";
+    sample.replace("01-send-it/hints.md", "The first hint.", hint);
+    let again = |sample: &Sample| sample.run(&["hint", "01", "--again"]).1;
+    assert_contains(&sample.run(&["hint", "01"]).1, &["The first hint.", "For others."]);
+    sample.run(&["check", "01"]);
+    assert_contains(&again(&sample), &["The first hint.", "For size-1."]);
+    assert!(!again(&sample).contains("For others."));
+    sample.replace("01-send-it/hints.md", "### other", "### another");
+    let error = again(&sample).replace('\n', " ");
+    assert_contains(&error, &["hint 1 has a part for `another`"]);
+}
+
+#[test]
+fn an_exercise_about_rust_rejects_other_programs() {
+    let sample = Sample::new();
+    sample.replace(
+        "01-send-it/exercise.toml",
+        "[starter]",
+        "rust_only = \"the subject is a Rust type\"\n[starter]",
+    );
+    let (code, output) = sample.run(&["check", "01", "--cmd", "node {file} {port}"]);
+    assert_eq!(code, 2, "{output}");
+    assert_contains(&output, &["exercise 01 does not accept `--cmd`: the subject is a Rust type"]);
+}
+
+#[test]
+fn a_command_must_contain_all_placeholders_of_the_exercise() {
+    let sample = Sample::new();
+    sample.replace("01-send-it/exercise.toml", "{file} {port}", "{file} {port} {chunk}");
+    let (code, output) = sample.run(&["check", "01", "--cmd", "node {file} {port}"]);
+    assert_eq!(code, 2, "{output}");
+    assert_contains(&output, &["the command has no {chunk}", "{file} {port} {chunk}"]);
+}
+
+#[test]
 fn reset_ignores_line_endings() {
     let sample = Sample::new();
+    sample.run(&["next"]);
     sample.learner_writes(&server("").replace('\n', "\r\n"));
     assert_contains(&sample.run(&["reset", "01"]).1, &["There is nothing to reset"]);
     sample.learner_writes(&server("").replacen("fn main", "fn  main", 1));
@@ -183,13 +253,10 @@ fn reset_ignores_line_endings() {
 #[test]
 fn progress_is_written_and_read_back() {
     let sample = Sample::new();
-    sample.write(
-        "lessons/exercises/.progress",
-        "# a comment\n01 done 2026-01-31T12:00:00Z hints 2\n",
-    );
+    sample.write("my-exercises/.progress", "# a comment\n01 done 2026-01-31T12:00:00Z hints 2\n");
     sample.run(&["hint", "02"]);
     let expected = ["\n01 done 2026-01-31T12:00:00Z hints 2\n", "\n02 hints 1\n"];
-    assert_contains(&sample.read(".progress"), &expected);
+    assert_contains(&sample.progress(), &expected);
     assert_contains(&sample.run(&["list"]).1, &[" 01  done", "2 hints", " 02  next"]);
 }
 
@@ -197,19 +264,19 @@ fn progress_is_written_and_read_back() {
 fn progress_under_an_earlier_folder_name_counts() {
     let sample = Sample::new();
     sample.write(
-        "lessons/exercises/.progress",
+        "my-exercises/.progress",
         "01-earlier-name done 2026-01-31T12:00:00Z hints 2\n01-send-it hints 1 solution\n",
     );
     assert_contains(&sample.run(&["list"]).1, &[" 01  done", "2 hints, solution seen"]);
     sample.run(&["hint", "02-earlier-name"]);
     let expected = ["\n01 done 2026-01-31T12:00:00Z hints 2 solution\n", "\n02 hints 1\n"];
-    assert_contains(&sample.read(".progress"), &expected);
+    assert_contains(&sample.progress(), &expected);
 }
 
 #[test]
 fn an_invalid_line_of_the_progress_file_is_reported() {
     let sample = Sample::new();
-    sample.write("lessons/exercises/.progress", "# a comment\n01 dome\n");
+    sample.write("my-exercises/.progress", "# a comment\n01 dome\n");
     let (code, output) = sample.run(&["list"]);
     assert_eq!(code, 2, "{output}");
     let output = output.replace('\n', " ");
@@ -273,9 +340,9 @@ fn watch_checks_after_each_save() {
     expect("FAIL     size-1");
     expect("Waiting for changes to");
     // Save as some editors do: write a new file and rename it.
-    sample.write("lessons/exercises/01-send-it/src/main.rs.new", &server(CORRECT));
-    let main = sample.path("01-send-it/src/main.rs");
-    std::fs::rename(sample.path("01-send-it/src/main.rs.new"), main).unwrap();
+    sample.write("my-exercises/01-send-it/src/main.rs.new", &server(CORRECT));
+    let main = sample.work("01-send-it/src/main.rs");
+    std::fs::rename(sample.work("01-send-it/src/main.rs.new"), main).unwrap();
     expect("Saved: checking again.");
     expect("Passed. Exercise 01 is done");
     let mut stdin = watch.stdin.take().unwrap();

@@ -47,16 +47,8 @@ autobins = false
 autoexamples = false
 
 [[bin]]
-name = "exercise-NN"
-path = "src/main.rs"
-
-[[example]]
-name = "solution-NN"
-path = "solution/main.rs"
-
-[[example]]
-name = "wrong-NN-crlf"
-path = "wrong/crlf.rs"
+name = "starter-NN"
+path = "starter/main.rs"
 "#;
 
 const PLAN: &str = r#"title = "Send it first"
@@ -83,7 +75,14 @@ explanation = "The file arrives without a preamble."
 
 [[wrong]]
 id = "crlf"
+why = "A line ends with a carriage return."
 diagnosis = "line-ends"
+
+[[wrong]]
+id = "http_1_0"
+why = "The version is incorrect."
+diagnosis = "nothing-first"
+edits = [["HTTP/1.1", "HTTP/1.0"]]
 "#;
 
 /// The learner's code in a correct server.
@@ -120,7 +119,6 @@ impl Sample {
                 "# Hints\n\n## 1\n\nThe first hint.\n\n## 2\n\nThe second hint.\n\n## 3\n\nThe \
                  third hint.\n",
             );
-            write("src/main.rs", &server(""));
             write("starter/main.rs", &server(""));
             write("solution/main.rs", &server(CORRECT));
             write("wrong/crlf.rs", &server(CRLF));
@@ -137,6 +135,15 @@ impl Sample {
         fs::read_to_string(self.path(file)).unwrap()
     }
 
+    pub fn progress(&self) -> String {
+        fs::read_to_string(self.work(".progress")).unwrap()
+    }
+
+    /// Returns a path in the learner's folder.
+    pub fn work(&self, file: &str) -> PathBuf {
+        self.folder.path().join("my-exercises").join(file)
+    }
+
     /// Writes a file. Creates the folders of the file if they do not exist.
     pub fn write(&self, file: &str, text: &str) {
         let path = self.folder.path().join(file);
@@ -146,7 +153,7 @@ impl Sample {
 
     /// Writes the learner's source file of exercise 01.
     pub fn learner_writes(&self, text: &str) {
-        self.write("lessons/exercises/01-send-it/src/main.rs", text);
+        self.write("my-exercises/01-send-it/src/main.rs", text);
     }
 
     #[cfg(target_os = "linux")]
