@@ -1,0 +1,167 @@
+//! A server in one thread, with an executor that runs one task per client.
+
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+use std::{env, mem};
+
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Token};
+
+const CHUNK_BYTES: u64 = 64 * 1024;
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-25 FILE PORT") };
+    let port = port.parse().expect("PORT must be a number from 0 to 65535");
+    let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    println!("listening on {}", listener.local_addr()?);
+    let mut executor = Executor::default();
+    let mut reactor = Reactor { poll: mio::Poll::new()?, wakers: Wakers::default(), sockets: 0 };
+    reactor.register(&mut listener, Interest::READABLE)?;
+    loop {
+        reactor.wait(executor.has_ready_tasks().then_some(Duration::ZERO))?;
+        while let Ok((stream, _)) = listener.accept() {
+            match SendFile::new(stream, file, &mut reactor) {
+                Ok(future) => executor.spawn(future),
+                Err(error) => eprintln!("cannot serve a client: {error}"),
+            }
+        }
+        executor.run_ready_tasks();
+    }
+}
+
+type BoxedFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+type Queue = Arc<Mutex<VecDeque<Arc<Task>>>>;
+
+/// A future, and the queue that the task enters when it is woken.
+struct Task {
+    /// The future, or `None` after it has completed.
+    future: Mutex<Option<BoxedFuture>>,
+    queue: Queue,
+}
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        let queue = Arc::clone(&self.queue);
+        queue.lock().expect("not poisoned").push_back(self);
+    }
+}
+
+impl Task {
+    fn poll(self: Arc<Self>) {
+        let waker = Waker::from(Arc::clone(&self));
+        let mut slot = self.future.lock().expect("not poisoned");
+        // A task may be woken after its future has completed.
+        let Some(mut future) = slot.take() else { return };
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(error)) => eprintln!("{error}"),
+            Poll::Pending => *slot = Some(future),
+        }
+    }
+}
+
+/// Runs tasks on one thread.
+#[derive(Default)]
+struct Executor {
+    queue: Queue,
+}
+
+impl Executor {
+    /// Creates a task, which is ready to be polled.
+    fn spawn(&mut self, future: impl Future<Output = io::Result<()>> + Send + 'static) {
+        let future = Mutex::new(Some(Box::pin(future) as _));
+        Arc::new(Task { future, queue: Arc::clone(&self.queue) }).wake();
+    }
+
+    fn has_ready_tasks(&self) -> bool {
+        !self.queue.lock().expect("not poisoned").is_empty()
+    }
+
+    /// Polls each task that is ready. Tasks that are woken meanwhile are polled by the next call.
+    fn run_ready_tasks(&mut self) {
+        let ready = mem::take(&mut *self.queue.lock().expect("not poisoned"));
+        ready.into_iter().for_each(Task::poll);
+    }
+}
+
+/// Sends the preamble and the file to one client. Dropping this future closes the connection.
+struct SendFile {
+    stream: TcpStream,
+    file: File,
+    /// The bytes to send before the next read from the file.
+    chunk: Vec<u8>,
+    token: Token,
+    wakers: Wakers,
+}
+
+impl SendFile {
+    fn new(mut stream: TcpStream, path: &str, reactor: &mut Reactor) -> io::Result<Self> {
+        let (file, chunk) = (File::open(path)?, b"HTTP/1.1\n\n".to_vec());
+        let token = reactor.register(&mut stream, Interest::WRITABLE)?;
+        Ok(Self { stream, file, chunk, token, wakers: Arc::clone(&reactor.wakers) })
+    }
+}
+
+impl Future for SendFile {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        while !this.chunk.is_empty() {
+            match this.stream.write(&this.chunk) {
+                Ok(sent) => drop(this.chunk.drain(..sent)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // The reactor calls the waker when the socket is writable again.
+                    let waker = context.waker().clone();
+                    this.wakers.lock().expect("not poisoned").insert(this.token, waker);
+                    return Poll::Pending;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        let read = (&this.file).take(CHUNK_BYTES).read_to_end(&mut this.chunk)?;
+        if read == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        // Yield after each chunk, so that a fast client does not delay other clients.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+type Wakers = Arc<Mutex<HashMap<Token, Waker>>>;
+
+/// Waits for events of sockets, and wakes the tasks that wait for these events.
+struct Reactor {
+    poll: mio::Poll,
+    wakers: Wakers,
+    sockets: usize,
+}
+
+impl Reactor {
+    fn register(&mut self, socket: &mut impl Source, interest: Interest) -> io::Result<Token> {
+        self.sockets += 1;
+        let token = Token(self.sockets);
+        self.poll.registry().register(socket, token, interest)?;
+        Ok(token)
+    }
+
+    /// Waits until an event occurs or the timeout expires. `None` is no timeout.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        self.poll.poll(&mut events, timeout)?;
+        for event in &events {
+            let waker = self.wakers.lock().expect("not poisoned").remove(&event.token());
+            waker.into_iter().for_each(Waker::wake);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! The server of exercise 25, whose executor polls each future only once.
+
+use std::collections::{HashMap, VecDeque};
+use std::env;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Token};
+
+const CHUNK_BYTES: u64 = 64 * 1024;
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-25 FILE PORT") };
+    let port = port.parse().expect("PORT must be a number from 0 to 65535");
+    let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+    println!("listening on {}", listener.local_addr()?);
+    let mut executor = Executor::default();
+    let mut reactor = Reactor { poll: mio::Poll::new()?, wakers: Wakers::default(), sockets: 0 };
+    reactor.register(&mut listener, Interest::READABLE)?;
+    loop {
+        // Your turn: wait without a timeout only if no task is ready.
+        reactor.wait(None)?;
+        while let Ok((stream, _)) = listener.accept() {
+            match SendFile::new(stream, file, &mut reactor) {
+                Ok(future) => executor.spawn(future),
+                Err(error) => eprintln!("cannot serve a client: {error}"),
+            }
+        }
+        executor.run_ready_tasks();
+    }
+}
+
+type BoxedFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+
+/// Runs tasks on one thread.
+#[derive(Default)]
+struct Executor {
+    queue: VecDeque<BoxedFuture>,
+}
+
+impl Executor {
+    /// Creates a task, which is ready to be polled.
+    fn spawn(&mut self, future: impl Future<Output = io::Result<()>> + Send + 'static) {
+        self.queue.push_back(Box::pin(future));
+    }
+
+    /// Polls each task that is ready.
+    fn run_ready_tasks(&mut self) {
+        // Your turn: a pending task must not be dropped. When its waker is called, poll it again.
+        let mut context = Context::from_waker(Waker::noop());
+        while let Some(mut future) = self.queue.pop_front() {
+            if let Poll::Ready(Err(error)) = future.as_mut().poll(&mut context) {
+                eprintln!("{error}");
+            }
+        }
+    }
+}
+
+/// Sends the preamble and the file to one client. Dropping this future closes the connection.
+struct SendFile {
+    stream: TcpStream,
+    file: File,
+    /// The bytes to send before the next read from the file.
+    chunk: Vec<u8>,
+    token: Token,
+    wakers: Wakers,
+}
+
+impl SendFile {
+    fn new(mut stream: TcpStream, path: &str, reactor: &mut Reactor) -> io::Result<Self> {
+        let (file, chunk) = (File::open(path)?, b"HTTP/1.1\n\n".to_vec());
+        let token = reactor.register(&mut stream, Interest::WRITABLE)?;
+        Ok(Self { stream, file, chunk, token, wakers: Arc::clone(&reactor.wakers) })
+    }
+}
+
+impl Future for SendFile {
+    type Output = io::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        while !this.chunk.is_empty() {
+            match this.stream.write(&this.chunk) {
+                Ok(sent) => drop(this.chunk.drain(..sent)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // The reactor calls the waker when the socket is writable again.
+                    let waker = context.waker().clone();
+                    this.wakers.lock().expect("not poisoned").insert(this.token, waker);
+                    return Poll::Pending;
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        let read = (&this.file).take(CHUNK_BYTES).read_to_end(&mut this.chunk)?;
+        if read == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        // Yield after each chunk, so that a fast client does not delay other clients.
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+}
+
+type Wakers = Arc<Mutex<HashMap<Token, Waker>>>;
+
+/// Waits for events of sockets, and wakes the tasks that wait for these events.
+struct Reactor {
+    poll: mio::Poll,
+    wakers: Wakers,
+    sockets: usize,
+}
+
+impl Reactor {
+    fn register(&mut self, socket: &mut impl Source, interest: Interest) -> io::Result<Token> {
+        self.sockets += 1;
+        let token = Token(self.sockets);
+        self.poll.registry().register(socket, token, interest)?;
+        Ok(token)
+    }
+
+    /// Waits until an event occurs or the timeout expires. `None` is no timeout.
+    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        self.poll.poll(&mut events, timeout)?;
+        for event in &events {
+            let waker = self.wakers.lock().expect("not poisoned").remove(&event.token());
+            waker.into_iter().for_each(Waker::wake);
+        }
+        Ok(())
+    }
+}
