@@ -37,7 +37,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-type BoxedFuture = Pin<Box<dyn Future<Output = io::Result<()>> + Send>>;
+type BoxedFuture = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Queue = Arc<Mutex<VecDeque<Arc<Task>>>>;
 
 /// A future, and the queue that the task enters when it is woken.
@@ -60,10 +60,8 @@ impl Task {
         let mut slot = self.future.lock().expect("not poisoned");
         // A task may be woken after its future has completed.
         let Some(mut future) = slot.take() else { return };
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(Ok(())) => {}
-            Poll::Ready(Err(error)) => eprintln!("{error}"),
-            Poll::Pending => *slot = Some(future),
+        if future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending() {
+            *slot = Some(future);
         }
     }
 }
@@ -76,7 +74,7 @@ struct Executor {
 
 impl Executor {
     /// Creates a task, which is ready to be polled.
-    fn spawn(&mut self, future: impl Future<Output = io::Result<()>> + Send + 'static) {
+    fn spawn(&mut self, future: impl Future<Output = ()> + Send + 'static) {
         let future = Mutex::new(Some(Box::pin(future) as _));
         Arc::new(Task { future, queue: Arc::clone(&self.queue) }).wake();
     }
@@ -102,32 +100,36 @@ struct SendFile {
     wakers: Wakers,
 }
 
+impl Future for SendFile {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // An error ends only this task.
+        self.poll_send(context).map(drop)
+    }
+}
+
 impl SendFile {
     fn new(mut stream: TcpStream, path: &str, reactor: &mut Reactor) -> io::Result<Self> {
         let (file, chunk) = (File::open(path)?, b"HTTP/1.1\n\n".to_vec());
         let token = reactor.register(&mut stream, Interest::WRITABLE)?;
         Ok(Self { stream, file, chunk, token, wakers: Arc::clone(&reactor.wakers) })
     }
-}
 
-impl Future for SendFile {
-    type Output = io::Result<()>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        while !this.chunk.is_empty() {
-            match this.stream.write(&this.chunk) {
-                Ok(sent) => drop(this.chunk.drain(..sent)),
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.chunk.is_empty() {
+            match self.stream.write(&self.chunk) {
+                Ok(sent) => drop(self.chunk.drain(..sent)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     // The reactor calls the waker when the socket is writable again.
                     let waker = context.waker().clone();
-                    this.wakers.lock().expect("not poisoned").insert(this.token, waker);
+                    self.wakers.lock().expect("not poisoned").insert(self.token, waker);
                     return Poll::Pending;
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        let read = (&this.file).take(CHUNK_BYTES).read_to_end(&mut this.chunk)?;
+        let read = (&self.file).take(CHUNK_BYTES).read_to_end(&mut self.chunk)?;
         if read == 0 {
             return Poll::Ready(Ok(()));
         }
@@ -139,7 +141,7 @@ impl Future for SendFile {
 
 type Wakers = Arc<Mutex<HashMap<Token, Waker>>>;
 
-/// Waits for events of sockets, and wakes the tasks that wait for these events.
+/// Waits for sockets, and wakes their tasks.
 struct Reactor {
     poll: mio::Poll,
     wakers: Wakers,
@@ -154,10 +156,13 @@ impl Reactor {
         Ok(token)
     }
 
-    /// Waits until an event occurs or the timeout expires. `None` is no timeout.
+    /// Waits until an event occurs, or until the timeout expires. `None` means no timeout.
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
-        self.poll.poll(&mut events, timeout)?;
+        match self.poll.poll(&mut events, timeout) {
+            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
         for event in &events {
             let waker = self.wakers.lock().expect("not poisoned").remove(&event.token());
             waker.into_iter().for_each(Waker::wake);
