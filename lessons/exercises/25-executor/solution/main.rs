@@ -1,6 +1,6 @@
 //! A server in one thread, with an executor that runs one task per client.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -10,9 +10,12 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 use std::{env, mem};
 
-use mio::event::Source;
+use mio::Interest;
 use mio::net::{TcpListener, TcpStream};
-use mio::{Events, Interest, Token};
+
+#[path = "../reactor.rs"]
+mod reactor;
+use reactor::{Reactor, Registration};
 
 const CHUNK_BYTES: u64 = 64 * 1024;
 
@@ -23,10 +26,11 @@ fn main() -> io::Result<()> {
     let mut listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
     println!("listening on {}", listener.local_addr()?);
     let mut executor = Executor::default();
-    let mut reactor = Reactor { poll: mio::Poll::new()?, wakers: Wakers::default(), sockets: 0 };
+    let mut reactor = Reactor::new()?;
     reactor.register(&mut listener, Interest::READABLE)?;
     loop {
         reactor.wait(executor.has_ready_tasks().then_some(Duration::ZERO))?;
+        // If no client waits, `accept` returns the error `WouldBlock`.
         while let Ok((stream, _)) = listener.accept() {
             match SendFile::new(stream, file, &mut reactor) {
                 Ok(future) => executor.spawn(future),
@@ -96,8 +100,7 @@ struct SendFile {
     file: File,
     /// The bytes to send before the next read from the file.
     chunk: Vec<u8>,
-    token: Token,
-    wakers: Wakers,
+    registration: Registration,
 }
 
 impl Future for SendFile {
@@ -112,8 +115,8 @@ impl Future for SendFile {
 impl SendFile {
     fn new(mut stream: TcpStream, path: &str, reactor: &mut Reactor) -> io::Result<Self> {
         let (file, chunk) = (File::open(path)?, b"HTTP/1.1\n\n".to_vec());
-        let token = reactor.register(&mut stream, Interest::WRITABLE)?;
-        Ok(Self { stream, file, chunk, token, wakers: Arc::clone(&reactor.wakers) })
+        let registration = reactor.register(&mut stream, Interest::WRITABLE)?;
+        Ok(Self { stream, file, chunk, registration })
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -121,9 +124,7 @@ impl SendFile {
             match self.stream.write(&self.chunk) {
                 Ok(sent) => drop(self.chunk.drain(..sent)),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    // The reactor calls the waker when the socket is writable again.
-                    let waker = context.waker().clone();
-                    self.wakers.lock().expect("not poisoned").insert(self.token, waker);
+                    self.registration.wake_when_ready(context.waker());
                     return Poll::Pending;
                 }
                 Err(error) => return Poll::Ready(Err(error)),
@@ -136,37 +137,5 @@ impl SendFile {
         // Yield after each chunk, so that a fast client does not delay other clients.
         context.waker().wake_by_ref();
         Poll::Pending
-    }
-}
-
-type Wakers = Arc<Mutex<HashMap<Token, Waker>>>;
-
-/// Waits for sockets, and wakes their tasks.
-struct Reactor {
-    poll: mio::Poll,
-    wakers: Wakers,
-    sockets: usize,
-}
-
-impl Reactor {
-    fn register(&mut self, socket: &mut impl Source, interest: Interest) -> io::Result<Token> {
-        self.sockets += 1;
-        let token = Token(self.sockets);
-        self.poll.registry().register(socket, token, interest)?;
-        Ok(token)
-    }
-
-    /// Waits until an event occurs, or until the timeout expires. `None` means no timeout.
-    fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let mut events = Events::with_capacity(256);
-        match self.poll.poll(&mut events, timeout) {
-            Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
-            _ => {}
-        }
-        for event in &events {
-            let waker = self.wakers.lock().expect("not poisoned").remove(&event.token());
-            waker.into_iter().for_each(Waker::wake);
-        }
-        Ok(())
     }
 }
