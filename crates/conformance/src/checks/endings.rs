@@ -264,8 +264,8 @@ fn flood_disconnect(server: &Server, content: &[u8]) -> Outcome {
         // One message every 10 ms is sufficient. Additional messages would only cost CPU time.
         thread::sleep(Duration::from_millis(10));
     }
-    let (is_late, ms) =
-        (started.elapsed() >= server.timeouts.linger.mul_f32(EARLY), started.elapsed().as_millis());
+    let elapsed = connected_at.elapsed();
+    let (is_late, ms) = (elapsed >= server.timeouts.linger.mul_f32(EARLY), elapsed.as_millis());
     demand!(is_late, "expected no reset before the linger timeout, got a reset after {ms} ms");
     Ok(())
 }
