@@ -141,7 +141,7 @@ fn half_close(stage: &Stage) -> Outcome {
 
 fn send_and_half_close(client: &Client) -> Outcome {
     // The kernel's buffers cannot hold this much data, so the server has to read the data.
-    client.send(noise(1_000_000))?;
+    client.send(noise(4_000_000))?;
     client.half_close()
 }
 
