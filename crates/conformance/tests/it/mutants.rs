@@ -103,6 +103,11 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
         "SIGINT and SIGTERM: expected the process to end",
     ),
     ("waits-whole-grace-period", "sigterm", "it still runs"),
+    (
+        "stops-draining-at-shutdown",
+        "sigterm-finish",
+        "drain a connection after SIGTERM, got a reset",
+    ),
     ("exits-after-first-client", "sigterm-finish", "bytes, got"),
     ("accepts-in-grace", "sigterm-finish", "connected after SIGTERM, got"),
     ("disconnects-at-shutdown", "sigterm-finish", "then the server's FIN"),
