@@ -66,7 +66,7 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("fixed-timeouts", "idle-disconnect", "linger timeout 7 s: expected no reset before"),
     ("fixed-timeouts", "flood-disconnect", "linger timeout 7 s: expected no reset before"),
     ("fixed-timeouts", "stalled-reset", "stall timeout 7 s: expected no reset before"),
-    ("fixed-timeouts", "sigterm-finish", "a client that reads late in the grace period"),
+    ("fixed-timeouts", "sigterm-finish", "all correct; then the server's FIN"),
     ("fixed-timeouts", "sigterm-disconnect", "until the end of the grace period, got exit code 0"),
     ("exits-on-reset", "resets", "the server's process ended"),
     ("leaks-descriptors", "descriptors-closed", "open file descriptors after 150 clients, got"),
