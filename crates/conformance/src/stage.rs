@@ -68,9 +68,17 @@ impl Stage {
         self.folder.path().join("file.bin")
     }
 
-    /// Replaces the content of the served file.
+    /// Changes the content of the served file.
     pub fn write(&self, content: &[u8]) -> io::Result<()> {
         fs::write(self.file(), content)
+    }
+
+    /// Replaces the served file with a new file. Servers that have opened the old file can still
+    /// read its content.
+    pub fn replace(&self, content: &[u8]) -> io::Result<()> {
+        let new = self.file().with_extension("new");
+        fs::write(&new, content)?;
+        fs::rename(&new, self.file())
     }
 
     /// Sets the length of the served file. If the file becomes longer, the added zeros do not
@@ -104,6 +112,7 @@ impl Stage {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             preamble: start.settings.preamble(),
             silence_timeout: self.target.silence_timeout,
+            timeouts: self.target.timeouts(start.settings),
             process: self.spawn(&words, start)?,
         };
         let timeout = if start.is_first { self.target.start_timeout } else { START_TIMEOUT };
