@@ -13,7 +13,7 @@ use crate::runner::{CHECK_TIMEOUT, on_stage};
 use crate::server::Server;
 use crate::stage::Stage;
 use crate::target::{DEFAULT_CHUNK_BYTES, Settings, Target};
-use crate::verdict::{Stop, Verdict};
+use crate::verdict::{Context, Stop, Verdict};
 
 /// The default length of a file that clients read.
 const READ_BYTES: u64 = 1 << 20;
@@ -28,6 +28,9 @@ const SETTLING_TIME: Duration = Duration::from_millis(300);
 
 /// The time during which an idle server's CPU time is measured.
 const IDLE_TIME: Duration = Duration::from_secs(1);
+
+/// The number of clients that [`Measure::StartedThreads`] connects one after another.
+pub const SEQUENTIAL_CLIENTS: usize = 30;
 
 /// The value to measure. Only Linux provides these values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +47,13 @@ pub enum Measure {
     CpuMs,
     /// The system calls in which the server's threads wait while non-reading clients are connected.
     BlockedIn,
+    /// The number of threads that the server starts while it serves [`SEQUENTIAL_CLIENTS`] clients
+    /// one after another and other clients do not read. The connection limit leaves one connection
+    /// for the clients that are served.
+    StartedThreads,
+    /// The CPU time per client in microseconds, while the server serves many clients one after
+    /// another. The value includes the CPU time of threads that have ended.
+    CpuUsPerClient,
 }
 
 /// The load on the server during a measurement.
@@ -83,6 +93,8 @@ pub fn measure(target: &Target, what: Measure, load: Load) -> Result<MeasuredVal
     Ok(on_stage(CHECK_TIMEOUT, target, move |stage| match what {
         Measure::ReadCalls => used_by_reply(stage, load, usage::read_calls),
         Measure::CpuMs if load.clients == 0 => used_by_reply(stage, load, cpu_ms),
+        Measure::CpuUsPerClient => cpu_us_per_client(stage, load),
+        Measure::StartedThreads => started_threads(stage, load),
         _ => with_non_reading_clients(stage, what, load),
     })?)
 }
@@ -126,6 +138,45 @@ fn used_by_reply(
     Ok(MeasuredValue::Number(server.usage(value)?.saturating_sub(before)))
 }
 
+fn started_threads(stage: &Stage, load: Load) -> Result<MeasuredValue, Stop> {
+    let settings = Settings { connection_limit: load.clients + 1, ..Settings::default() };
+    let first = noise(1000);
+    let server = stage.serve_with(settings, first)?;
+    server.expect_whole(first)?;
+    stage.set_len(load.bytes.unwrap_or(UNREAD_BYTES))?;
+    let non_reading = server.connect_non_reading(load.clients)?;
+    let mut ids = server.usage(usage::thread_ids)?;
+    let before = ids.len();
+    for number in 1..=SEQUENTIAL_CLIENTS {
+        // The file does not fit into the buffers of this client. Therefore, the thread that serves
+        // the client still exists when the ids are read.
+        let client = server.connect_small()?;
+        client.expect_first_byte().context(format_args!(
+            "client {number} of {SEQUENTIAL_CLIENTS} (connection limit {}, {} non-reading clients)",
+            settings.connection_limit, load.clients
+        ))?;
+        ids.extend(server.usage(usage::thread_ids)?);
+    }
+    server.expect_alive()?;
+    drop(non_reading);
+    Ok(MeasuredValue::Number((ids.len() - before) as u64))
+}
+
+fn cpu_us_per_client(stage: &Stage, load: Load) -> Result<MeasuredValue, Stop> {
+    /// The number of clients. The total CPU time is long compared with the unit in which the kernel
+    /// counts CPU time.
+    const CLIENTS: u128 = 2000;
+    let content = noise(1000);
+    let server = serve(stage, load, content)?;
+    server.expect_whole(content)?;
+    let before = server.usage(usage::total_cpu_time)?;
+    for _ in 0..CLIENTS {
+        server.expect_whole(content)?;
+    }
+    let used = server.usage(usage::total_cpu_time)?.saturating_sub(before);
+    Ok(MeasuredValue::Number(u64::try_from(used.as_micros() / CLIENTS).unwrap_or(u64::MAX)))
+}
+
 fn with_non_reading_clients(
     stage: &Stage,
     what: Measure,
@@ -147,7 +198,7 @@ fn with_non_reading_clients(
             MeasuredValue::Number(now.saturating_sub(memory_before) / 1024)
         }
         Measure::BlockedIn => MeasuredValue::Calls(server.usage(usage::waiting_calls)?),
-        Measure::CpuMs | Measure::ReadCalls => {
+        _ => {
             let before = server.usage(cpu_ms)?;
             thread::sleep(IDLE_TIME);
             MeasuredValue::Number(server.usage(cpu_ms)?.saturating_sub(before))

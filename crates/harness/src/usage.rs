@@ -37,6 +37,14 @@ pub fn threads(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(tasks(pid)?.count() as u64))
 }
 
+/// Returns the ids of all threads of all processes.
+#[must_use]
+pub fn thread_ids(pids: &[u32]) -> Option<BTreeSet<u32>> {
+    let tasks: Vec<PathBuf> = pids.iter().filter_map(|&pid| tasks(pid)).flatten().collect();
+    let id = |task: &PathBuf| task.file_name()?.to_str()?.parse().ok();
+    (!tasks.is_empty()).then(|| tasks.iter().filter_map(id).collect())
+}
+
 /// Returns the total number of file descriptors that the processes in `pids` have open.
 #[must_use]
 pub fn descriptors(pids: &[u32]) -> Option<u64> {
@@ -75,6 +83,22 @@ pub fn cpu_time(pids: &[u32]) -> Option<Duration> {
 #[must_use]
 pub fn cpu_time_and_wait(pids: &[u32]) -> Option<Duration> {
     scheduled(pids, 2)
+}
+
+/// Returns the CPU time of all threads, including threads that have ended. The kernel counts this
+/// time in units of 10 ms.
+#[must_use]
+pub fn total_cpu_time(pids: &[u32]) -> Option<Duration> {
+    /// The length of a clock tick (`USER_HZ` is 100 on all architectures that Rust supports).
+    const TICK_MS: u64 = 10;
+    let ticks = sum(pids, |pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The second field is the name of the program, which can contain spaces and parentheses.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        // The fields 14 and 15 are `utime` and `stime` (see proc_pid_stat(5)).
+        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+    });
+    ticks.map(|ticks| Duration::from_millis(ticks * TICK_MS))
 }
 
 /// Returns the sum of the first `numbers` numbers in the `schedstat` files of all threads. The
