@@ -51,9 +51,6 @@ pub enum Measure {
     /// one after another and other clients do not read. The connection limit leaves one connection
     /// for the clients that are served.
     StartedThreads,
-    /// The CPU time per client in microseconds, while the server serves many clients one after
-    /// another. The value includes the CPU time of threads that have ended.
-    CpuUsPerClient,
 }
 
 /// The load on the server during a measurement.
@@ -93,7 +90,6 @@ pub fn measure(target: &Target, what: Measure, load: Load) -> Result<MeasuredVal
     Ok(on_stage(CHECK_TIMEOUT, target, move |stage| match what {
         Measure::ReadCalls => used_by_reply(stage, load, usage::read_calls),
         Measure::CpuMs if load.clients == 0 => used_by_reply(stage, load, cpu_ms),
-        Measure::CpuUsPerClient => cpu_us_per_client(stage, load),
         Measure::StartedThreads => started_threads(stage, load),
         _ => with_non_reading_clients(stage, what, load),
     })?)
@@ -111,6 +107,28 @@ pub fn reply_time(target: &Target, load: Load) -> Result<Duration, Verdict> {
         let started = Instant::now();
         server.expect_whole(content)?;
         Ok(started.elapsed())
+    })?)
+}
+
+/// Starts a server and serves many short connections, one after another. Returns the server's CPU
+/// time per connection, including the CPU time of threads that have ended.
+///
+/// # Errors
+///
+/// Returns a verdict if a reply is incorrect, or if the system does not provide the CPU time.
+pub fn cpu_time_per_client(target: &Target) -> Result<Duration, Verdict> {
+    /// The number of clients. The total CPU time is long compared with the unit in which the kernel
+    /// counts CPU time.
+    const CLIENTS: u32 = 2000;
+    Ok(on_stage(CHECK_TIMEOUT, target, move |stage| {
+        let content = noise(1000);
+        let server = stage.serve(content)?;
+        server.expect_whole(content)?;
+        let before = server.usage(usage::total_cpu_time)?;
+        for _ in 0..CLIENTS {
+            server.expect_whole(content)?;
+        }
+        Ok(server.usage(usage::total_cpu_time)?.saturating_sub(before) / CLIENTS)
     })?)
 }
 
@@ -160,21 +178,6 @@ fn started_threads(stage: &Stage, load: Load) -> Result<MeasuredValue, Stop> {
     server.expect_alive()?;
     drop(non_reading);
     Ok(MeasuredValue::Number((ids.len() - before) as u64))
-}
-
-fn cpu_us_per_client(stage: &Stage, load: Load) -> Result<MeasuredValue, Stop> {
-    /// The number of clients. The total CPU time is long compared with the unit in which the kernel
-    /// counts CPU time.
-    const CLIENTS: u128 = 2000;
-    let content = noise(1000);
-    let server = serve(stage, load, content)?;
-    server.expect_whole(content)?;
-    let before = server.usage(usage::total_cpu_time)?;
-    for _ in 0..CLIENTS {
-        server.expect_whole(content)?;
-    }
-    let used = server.usage(usage::total_cpu_time)?.saturating_sub(before);
-    Ok(MeasuredValue::Number(u64::try_from(used.as_micros() / CLIENTS).unwrap_or(u64::MAX)))
 }
 
 fn with_non_reading_clients(

@@ -127,6 +127,7 @@ fn foreign_subject(exercise: &Exercise, command: &str) -> Result<Subject> {
         exercise.plan.arguments
     );
     server.silence_timeout = TIMEOUT;
+    server.connection_limit_max = exercise.plan.limit_max.unwrap_or(usize::MAX);
     Ok(Subject { target: server, source: None, starter: None })
 }
 
@@ -144,6 +145,7 @@ pub fn target(exercise: &Exercise, program: &Path) -> Result<Target> {
     let words: Vec<String> = [program].into_iter().chain(words).map(str::to_owned).collect();
     let mut target = Target::of_command(&words).map_err(Error::msg)?;
     target.silence_timeout = TIMEOUT;
+    target.connection_limit_max = exercise.plan.limit_max.unwrap_or(usize::MAX);
     target.start_timeout = START_TIMEOUT;
     Ok(target)
 }
@@ -152,7 +154,10 @@ pub fn target(exercise: &Exercise, program: &Path) -> Result<Target> {
 fn print_verdict(graded: &GradedItem, name_width: usize) {
     let mut title = graded.title.clone();
     let (word, style) = match &graded.verdict {
-        Some(Verdict::Pass) => ("pass", Style::new().green()),
+        Some(Verdict::Pass) => {
+            title += &graded.value.iter().map(|value| format!(" ({value})")).collect::<String>();
+            ("pass", Style::new().green())
+        }
         Some(Verdict::Fail(_)) => ("FAIL", Style::new().red().bold()),
         Some(Verdict::Skipped(why)) => {
             title += &format!(" ({why})");

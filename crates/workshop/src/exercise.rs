@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use conformance::{ALL, Check};
+use conformance::{ALL, Check, SEQUENTIAL_CLIENTS};
 use serde::Deserialize;
 
 /// The heading of the part of a hint for all failures without a part.
@@ -38,6 +38,8 @@ pub struct Plan {
     /// The arguments of the program. They contain the placeholders `{file}` and `{port}` of
     /// `conformance`, and optionally other placeholders of `conformance`.
     pub arguments: String,
+    /// The maximum value of the placeholder `{limit}`, for a server that starts that many threads.
+    pub limit_max: Option<usize>,
     /// The reason why this exercise cannot be solved in another language, or `None` if it can.
     pub rust_only: Option<String>,
     /// The names of the `conformance` checks that grade the exercise, in the order of priority. The
@@ -136,6 +138,7 @@ pub struct MeasurePlan {
     /// The word that the source must not contain, for `source-lacks`.
     pub word: Option<String>,
     /// The text that is printed for the learner if the value is outside the limits.
+    #[serde(default)]
     pub explanation: String,
 }
 
@@ -157,6 +160,12 @@ pub enum MeasureKind {
     BlockedIn,
     /// The speed at which the server sends the file, as a multiple of the starter's speed.
     TimesStarter,
+    /// The number of threads that the server starts while it serves clients one after another and
+    /// other clients do not read.
+    StartedThreads,
+    /// The server's CPU time per client, compared with the starter's. This measurement only shows
+    /// both values and has no limits.
+    CpuPerClient,
     /// The absence of a word from the learner's source files.
     SourceLacks,
 }
@@ -171,6 +180,8 @@ impl MeasureKind {
             Self::CpuMs => "cpu-ms",
             Self::BlockedIn => "blocked-in",
             Self::TimesStarter => "times-starter",
+            Self::StartedThreads => "started-threads",
+            Self::CpuPerClient => "cpu-per-client",
             Self::SourceLacks => "source-lacks",
         }
     }
@@ -235,7 +246,9 @@ impl Exercise {
 
     /// The name of the original starter's program, or `None` if no measurement needs the program.
     pub fn starter_program(&self) -> Option<String> {
-        let is_compared = |plan: &MeasurePlan| plan.what == MeasureKind::TimesStarter;
+        let is_compared = |plan: &MeasurePlan| {
+            matches!(plan.what, MeasureKind::TimesStarter | MeasureKind::CpuPerClient)
+        };
         let is_needed = self.plan.measures.iter().any(is_compared);
         is_needed.then(|| format!("starter-{}", self.number))
     }
@@ -328,6 +341,7 @@ impl MeasurePlan {
         let (is_complete, help) = match self.what {
             MeasureKind::BlockedIn => (self.is.is_some() && !has_bound, "is = \"sendfile\""),
             MeasureKind::SourceLacks => (self.word.is_some() && !has_bound, "word = \"async_std\""),
+            MeasureKind::CpuPerClient => (!has_bound, "no limit"),
             _ => (has_bound && self.is.is_none(), "at_most or at_least"),
         };
         let name = self.name();
@@ -354,6 +368,10 @@ impl MeasurePlan {
             }
             MeasureKind::CpuMs => format!("CPU time in ms per second {with_clients}"),
             MeasureKind::TimesStarter => "Speed, as a multiple of the starter's speed".to_owned(),
+            MeasureKind::StartedThreads => {
+                format!("Threads started for {SEQUENTIAL_CLIENTS} further clients {with_clients}")
+            }
+            MeasureKind::CpuPerClient => return "CPU time per client".to_owned(),
             MeasureKind::BlockedIn => {
                 return format!("A thread waits in {} {with_clients}", self.expected_calls());
             }
