@@ -13,8 +13,7 @@ fn main() -> io::Result<()> {
     let (file, port, workers) = arguments();
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port} with {workers} workers");
-    // Every worker calls `accept` on the same listener, and the kernel gives each client to only one
-    // of the workers that wait.
+    // All workers call `accept` on the same listener. The kernel gives each client to one worker.
     thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| serve_clients(&listener, &file));
@@ -23,7 +22,8 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-/// Serves one client after another.
+/// Serves clients one after another. While all workers serve clients, no thread calls `accept`, and
+/// new clients wait in the accept queue.
 fn serve_clients(listener: &TcpListener, path: &str) {
     loop {
         match listener.accept() {
@@ -42,6 +42,7 @@ fn serve_clients(listener: &TcpListener, path: &str) {
 }
 
 fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
+    println!("{:?} serves a client", thread::current().id());
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];

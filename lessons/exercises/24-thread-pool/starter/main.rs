@@ -36,6 +36,7 @@ fn main() -> io::Result<()> {
 }
 
 fn handle_connection(mut stream: TcpStream, path: &str) -> io::Result<()> {
+    println!("{:?} serves a client", thread::current().id());
     stream.write_all(PREAMBLE)?;
     let mut file = File::open(path)?;
     let mut chunk = vec![0; 64 * 1024];
