@@ -30,7 +30,7 @@ const SETTLING_TIME: Duration = Duration::from_millis(300);
 const IDLE_TIME: Duration = Duration::from_secs(1);
 
 /// The number of clients that [`Measure::StartedThreads`] connects one after another.
-pub const SEQUENTIAL_CLIENTS: usize = 30;
+const SEQUENTIAL_CLIENTS: usize = 30;
 
 /// The value to measure. Only Linux provides these values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,9 +47,9 @@ pub enum Measure {
     CpuMs,
     /// The system calls in which the server's threads wait while non-reading clients are connected.
     BlockedIn,
-    /// The number of threads that the server starts while it serves [`SEQUENTIAL_CLIENTS`] clients
-    /// one after another and other clients do not read. The connection limit leaves one connection
-    /// for the clients that are served.
+    /// The number of threads that the server starts while it serves 30 clients one after another
+    /// and other clients do not read. The connection limit leaves one connection for the clients
+    /// that are served.
     StartedThreads,
 }
 

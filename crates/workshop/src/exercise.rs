@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use conformance::{ALL, Check, SEQUENTIAL_CLIENTS};
+use conformance::{ALL, Check};
 use serde::Deserialize;
 
 /// The heading of the part of a hint for all failures without a part.
@@ -38,7 +38,7 @@ pub struct Plan {
     /// The arguments of the program. They contain the placeholders `{file}` and `{port}` of
     /// `conformance`, and optionally other placeholders of `conformance`.
     pub arguments: String,
-    /// The maximum value of the placeholder `{limit}`, for a server that starts that many threads.
+    /// The maximum value of `{limit}`, for a server that starts that many threads.
     pub limit_max: Option<usize>,
     /// The reason why this exercise cannot be solved in another language, or `None` if it can.
     pub rust_only: Option<String>,
@@ -160,11 +160,9 @@ pub enum MeasureKind {
     BlockedIn,
     /// The speed at which the server sends the file, as a multiple of the starter's speed.
     TimesStarter,
-    /// The number of threads that the server starts while it serves clients one after another and
-    /// other clients do not read.
+    /// The number of threads that the server starts for clients while other clients do not read.
     StartedThreads,
-    /// The server's CPU time per client, compared with the starter's. This measurement only shows
-    /// both values and has no limits.
+    /// The server's CPU time per client and the starter's, which are shown and not graded.
     CpuPerClient,
     /// The absence of a word from the learner's source files.
     SourceLacks,
@@ -246,10 +244,8 @@ impl Exercise {
 
     /// The name of the original starter's program, or `None` if no measurement needs the program.
     pub fn starter_program(&self) -> Option<String> {
-        let is_compared = |plan: &MeasurePlan| {
-            matches!(plan.what, MeasureKind::TimesStarter | MeasureKind::CpuPerClient)
-        };
-        let is_needed = self.plan.measures.iter().any(is_compared);
+        let compared = [MeasureKind::TimesStarter, MeasureKind::CpuPerClient];
+        let is_needed = self.plan.measures.iter().any(|plan| compared.contains(&plan.what));
         is_needed.then(|| format!("starter-{}", self.number))
     }
 
@@ -341,14 +337,10 @@ impl MeasurePlan {
         let (is_complete, help) = match self.what {
             MeasureKind::BlockedIn => (self.is.is_some() && !has_bound, "is = \"sendfile\""),
             MeasureKind::SourceLacks => (self.word.is_some() && !has_bound, "word = \"async_std\""),
-            MeasureKind::CpuPerClient => (!has_bound, "no limit"),
+            MeasureKind::CpuPerClient => (!has_bound, "no value"),
             _ => (has_bound && self.is.is_none(), "at_most or at_least"),
         };
-        let name = self.name();
-        ensure!(
-            is_complete,
-            "measurement `{name}` requires {help} and does not allow any other limit"
-        );
+        ensure!(is_complete, "measurement `{}` requires {help} and no other limit", self.name());
         Ok(())
     }
 
@@ -369,7 +361,7 @@ impl MeasurePlan {
             MeasureKind::CpuMs => format!("CPU time in ms per second {with_clients}"),
             MeasureKind::TimesStarter => "Speed, as a multiple of the starter's speed".to_owned(),
             MeasureKind::StartedThreads => {
-                format!("Threads started for {SEQUENTIAL_CLIENTS} further clients {with_clients}")
+                format!("Threads started for new clients {with_clients}")
             }
             MeasureKind::CpuPerClient => return "CPU time per client".to_owned(),
             MeasureKind::BlockedIn => {

@@ -128,6 +128,8 @@ fn measurements_are_graded() {
         ("cpu-ms", "clients = 1\nbytes = 2_000_000\nat_most = 900"),
         ("blocked-in", "clients = 1\nbytes = 2_000_000\nis = \"write sendto\""),
         ("times-starter", "bytes = 1000\nat_most = 1000"),
+        ("started-threads", "at_most = 4"),
+        ("cpu-per-client", ""),
         ("source-lacks", "word = \"thread::spawn\""),
     ];
     for (what, bounds) in measures {
@@ -141,12 +143,14 @@ fn measurements_are_graded() {
     assert_eq!(code, 1);
     let verdicts = [
         "pass     preamble",
-        "FAIL     threads        Threads with 4 non-reading clients: at most 2",
+        "FAIL     threads          Threads with 4 non-reading clients: at most 2",
         "FAIL     memory-kib",
         "FAIL     read-calls",
         "pass     cpu-ms",
-        "pass     blocked-in     A thread waits in write or sendto",
+        "pass     blocked-in       A thread waits in write or sendto",
         "pass     times-starter",
+        "FAIL     started-threads",
+        "pass     cpu-per-client  CPU time per client (your server:",
         "FAIL     source-lacks",
         // The server has one thread per client, and the main thread.
         "expected at most 2, got 5",
