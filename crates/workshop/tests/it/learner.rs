@@ -128,7 +128,7 @@ fn measurements_are_graded() {
         ("cpu-ms", "clients = 1\nbytes = 2_000_000\nat_most = 900"),
         ("blocked-in", "clients = 1\nbytes = 2_000_000\nis = \"write sendto\""),
         ("times-starter", "bytes = 1000\nat_most = 1000"),
-        ("started-threads", "at_most = 4"),
+        ("started-threads", "clients = 2\nat_most = 4"),
         ("cpu-per-client", ""),
         ("source-lacks", "word = \"thread::spawn\""),
     ];
@@ -150,7 +150,7 @@ fn measurements_are_graded() {
         "pass     blocked-in       A thread waits in write or sendto",
         "pass     times-starter",
         "FAIL     started-threads",
-        "pass     cpu-per-client  CPU time per client (your server:",
+        "pass     cpu-per-client   CPU time per client (your server:",
         "FAIL     source-lacks",
         // The server has one thread per client, and the main thread.
         "expected at most 2, got 5",
