@@ -87,7 +87,7 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("accept-error-ends-loop", "few-descriptors", "could not connect"),
     ("busy-accept", "few-descriptors", "ms of CPU time"),
     ("long-accept-pause", "few-descriptors", "that waited in the accept queue, got none"),
-    ("polls-every-millisecond", "idle-while-waiting", "without clients: expected less than 120"),
+    ("polls-every-millisecond", "idle-while-waiting", "without clients: expected less than"),
     ("spins-without-clients", "idle-while-waiting", "without clients: expected less than 200 ms"),
     ("spins-in-drain", "idle-while-waiting", "with clients that wait: expected less than 200 ms"),
     ("fixed-limit", "connection-limit", "limit 2: expected no reply to a further client"),
