@@ -189,6 +189,7 @@ fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
         MeasureKind::MemoryKib => Measure::MemoryKib,
         MeasureKind::CpuMs => Measure::CpuMs,
         MeasureKind::BlockedIn => Measure::BlockedIn,
+        MeasureKind::ReadingThreads => Measure::ReadingThreads,
         MeasureKind::SourceLacks => return Ok(judge_source(plan, subject)),
         MeasureKind::TimesStarter => {
             let why = "there is no starter to compare the speed with";
