@@ -33,7 +33,7 @@ pub const CHECKS: &[Check] = &[
         id: "unread-request",
         title: "An unread request does not truncate the reply",
         clause: 7,
-        stimulus: "a client with a small buffer sends a request, pauses for 0.5 s, and reads 2 MB",
+        stimulus: "a client with a small buffer sends a request, pauses for 0.2 s, and reads 2 MB",
         expected: "preamble, file, FIN; no reset",
         hint: "If you close a socket that has unread input, the kernel sends an RST, which \
                destroys data in transit. Read what the client sends, shut down the write half, and \
@@ -163,7 +163,7 @@ fn unread_request(stage: &Stage) -> Outcome {
         let client = server.connect_small()?;
         client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
         // A server that does not drain the connection closes its socket during this pause.
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_millis(200));
         client.expect_whole(noise(2_000_000))?;
     }
     Ok(())

@@ -128,7 +128,8 @@ fn stalled_reset(stage: &Stage) -> Outcome {
 fn expect_stalled_reset(server: &Server, stall: Duration) -> Outcome {
     let (silent, flooder) = (server.connect_small()?, server.connect_small()?);
     let started = Instant::now();
-    let (early, limit) = (stall.mul_f32(EARLY), stall + server.timeouts.slack);
+    // A server tests several times per stall timeout whether a client is stalled.
+    let (early, limit) = (stall.mul_f32(EARLY), stall.mul_f32(1.25) + server.timeouts.slack);
     let (mut is_silent_reset, mut is_flooder_reset) = (false, false);
     while !(is_silent_reset && is_flooder_reset) && started.elapsed() < limit {
         // A message every 10 ms fills the buffers long before the stall timeout expires.

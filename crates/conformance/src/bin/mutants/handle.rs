@@ -85,12 +85,22 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
         return drained.recv().unwrap_or(Ok(()));
     }
     let linger_timeout = client.conn.config().linger_timeout;
-    if Mutant::SpinsInDrain.is_active() {
-        let started = Instant::now();
-        while drained.try_recv().is_err() && started.elapsed() < linger_timeout {}
-        return Ok(());
+    let ends_early: fn(&Client) -> bool = match mutant::active() {
+        Some(Mutant::SpinsInDrain) => |_| false,
+        Some(Mutant::StopsDrainingAtShutdown) => |client| {
+            thread::sleep(Duration::from_millis(10));
+            client.conn.server().shutdown.is_requested()
+        },
+        _ => {
+            return drained
+                .recv_timeout(linger_timeout)
+                .unwrap_or_else(|_| client.conn.linger_expired());
+        }
+    };
+    let started = Instant::now();
+    while drained.try_recv().is_err() && started.elapsed() < linger_timeout && !ends_early(client) {
     }
-    drained.recv_timeout(linger_timeout).unwrap_or_else(|_| client.conn.linger_expired())
+    Ok(())
 }
 
 /// Reads and discards the client's data until end of file. End of file only means that the client

@@ -151,6 +151,8 @@ pub enum Mutant {
     CountsSignalsSeparately,
     /// Waits for the whole grace period even if no client is connected
     WaitsWholeGracePeriod,
+    /// Stops draining at SIGTERM, so a client that still sends data gets an RST
+    StopsDrainingAtShutdown,
     /// Exits as soon as one client has disconnected, so the other clients lose the rest of the file
     ExitsAfterFirstClient,
     /// Keeps accepting during the grace period, so a client that connects after SIGTERM is served
