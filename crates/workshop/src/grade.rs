@@ -58,7 +58,7 @@ const GENERAL_FAILURES: &[(&str, &str)] = &[
     (
         "differs:",
         "The bytes before this position are correct. The first byte of the preamble \
-         has position 0. Does your server change or omit a byte, or send one twice?",
+         has offset 0. Does your server change or omit a byte, or send one twice?",
     ),
     (
         "expected a FIN after the last byte",
