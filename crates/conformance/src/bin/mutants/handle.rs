@@ -1,12 +1,13 @@
 //! Handles one connection, from its first byte to its end.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::process;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{mem, process};
 
 use serve_core::{ErrorKind, EventKind};
 
@@ -92,15 +93,20 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
             client.conn.server().shutdown.is_requested()
         },
         _ => {
-            return drained
-                .recv_timeout(linger_timeout)
-                .unwrap_or_else(|_| client.conn.linger_expired());
+            return drained.recv_timeout(linger_timeout).unwrap_or_else(|_| linger_expired(client));
         }
     };
     let started = Instant::now();
     while drained.try_recv().is_err() && started.elapsed() < linger_timeout && !ends_early(client) {
     }
     Ok(())
+}
+
+fn linger_expired(client: &Client) -> io::Result<()> {
+    if Mutant::LeaksAtLingerTimeout.is_active() {
+        mem::forget(File::open(&client.conn.config().file));
+    }
+    client.conn.linger_expired()
 }
 
 /// Reads and discards the client's data until end of file. End of file only means that the client
@@ -115,10 +121,10 @@ fn drain(client: &Client) -> io::Result<()> {
                 Some(mutant) if ends_at_fin(client, mutant, has_data) => {
                     return client.stream.shutdown(Shutdown::Both);
                 }
-                // Without a time limit, this loop would never end. The check needs less than ten
-                // seconds.
+                // Without a time limit, this loop would never end. The check needs less than a
+                // minute.
                 Some(Mutant::SpinsAfterFin)
-                    if client.connected_at.elapsed() < Duration::from_secs(10) => {}
+                    if client.connected_at.elapsed() < Duration::from_secs(60) => {}
                 _ => {
                     client.has_read_fin.store(true, Ordering::Relaxed);
                     return Ok(());

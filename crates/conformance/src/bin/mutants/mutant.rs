@@ -91,6 +91,8 @@ pub enum Mutant {
     NoFin,
     /// Has no linger timeout, so a connection that the client never closes stays open forever
     NoLingerTimeout,
+    /// Leaves a file open when the linger timeout expires, so eventually no descriptor is left
+    LeaksAtLingerTimeout,
     /// Always uses timeouts of 3 s, so clients are disconnected too early or too late
     FixedTimeouts,
     // These mutants violate clause 8 (errors end one connection).
