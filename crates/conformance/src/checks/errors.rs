@@ -5,6 +5,7 @@ use std::fs;
 use serde_json::Value;
 
 use super::common::*;
+use crate::process::poll;
 
 /// The time limit for a server to report an error.
 const REPORT_LIMIT: Duration = Duration::from_secs(2);
