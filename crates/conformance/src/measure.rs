@@ -3,6 +3,12 @@
 //! shows how many resources the server needs.
 
 use std::collections::BTreeSet;
+#[cfg(target_os = "linux")]
+use std::fs;
+use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -51,6 +57,9 @@ pub enum Measure {
     /// and other clients do not read. The connection limit leaves one connection for the clients
     /// that are served.
     StartedThreads,
+    /// The number of threads that wait for data of the file at the same time. The file is a FIFO
+    /// without data, and non-reading clients are connected.
+    ReadingThreads,
 }
 
 /// The load on the server during a measurement.
@@ -91,6 +100,7 @@ pub fn measure(target: &Target, what: Measure, load: Load) -> Result<MeasuredVal
         Measure::ReadCalls => used_by_reply(stage, load, usage::read_calls),
         Measure::CpuMs if load.clients == 0 => used_by_reply(stage, load, cpu_ms),
         Measure::StartedThreads => started_threads(stage, load),
+        Measure::ReadingThreads => reading_threads(stage, load),
         _ => with_non_reading_clients(stage, what, load),
     })?)
 }
@@ -210,4 +220,33 @@ fn with_non_reading_clients(
     server.expect_alive()?;
     drop(clients);
     Ok(counted)
+}
+
+fn reading_threads(stage: &Stage, load: Load) -> Result<MeasuredValue, Stop> {
+    let server = serve(stage, load, noise(1000))?;
+    server.expect_whole(noise(1000))?;
+    // This program opens the FIFO for reading and writing, so that no call of `open` waits and the
+    // FIFO does not end.
+    let _fifo = replace_with_fifo(&stage.file())?;
+    let clients = server.connect_non_reading(load.clients)?;
+    thread::sleep(SETTLING_TIME);
+    let path = stage.file();
+    let count = server.usage(|pids| usage::threads_that_use(pids, &path))?;
+    server.expect_alive()?;
+    drop(clients);
+    Ok(MeasuredValue::Number(count))
+}
+
+/// Replaces a file with a FIFO. Returns the open FIFO.
+#[cfg(target_os = "linux")]
+fn replace_with_fifo(path: &Path) -> Result<File, Stop> {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    fs::remove_file(path)?;
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).map_err(io::Error::from)?;
+    Ok(File::options().read(true).write(true).open(path)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn replace_with_fifo(_path: &Path) -> Result<File, Stop> {
+    Err(Stop::skip("only Linux provides the necessary data about a process"))
 }

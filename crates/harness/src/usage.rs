@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 fn sum(pids: &[u32], of_one: impl Fn(u32) -> Option<u64>) -> Option<u64> {
@@ -146,6 +146,28 @@ pub fn waiting_calls(pids: &[u32]) -> Option<BTreeSet<String>> {
         calls.extend(number.filter(|number| *number >= 0).map(call_name));
     }
     calls
+}
+
+/// Returns the number of threads that currently wait in a system call that uses a file. The first or
+/// the second argument of the call is a descriptor of the file.
+#[must_use]
+pub fn threads_that_use(pids: &[u32], path: &Path) -> Option<u64> {
+    sum(pids, |pid| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+        let open = open.filter(|entry| fs::read_link(entry.path()).is_ok_and(|to| to == path));
+        let descriptors: Vec<u64> =
+            open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        let is_waiting = |task: &PathBuf| {
+            // The file contains the number and the arguments of the system call, or `running`.
+            let call = fs::read_to_string(task.join("syscall")).unwrap_or_default();
+            let arguments = call.split_whitespace().skip(1).take(2);
+            let mut arguments = arguments.filter_map(|word| word.strip_prefix("0x"));
+            arguments.any(|word| {
+                u64::from_str_radix(word, 16).is_ok_and(|number| descriptors.contains(&number))
+            })
+        };
+        Some(tasks(pid)?.filter(is_waiting).count() as u64)
+    })
 }
 
 #[cfg(target_os = "linux")]

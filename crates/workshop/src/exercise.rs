@@ -158,6 +158,9 @@ pub enum MeasureKind {
     CpuMs,
     /// The system call in which one of the server's threads waits while clients are connected.
     BlockedIn,
+    /// The number of threads that wait for data of the file at the same time. The file is a FIFO
+    /// without data.
+    ReadingThreads,
     /// The speed at which the server sends the file, as a multiple of the starter's speed.
     TimesStarter,
     /// The number of threads that the server starts for clients while other clients do not read.
@@ -177,6 +180,7 @@ impl MeasureKind {
             Self::MemoryKib => "memory-kib",
             Self::CpuMs => "cpu-ms",
             Self::BlockedIn => "blocked-in",
+            Self::ReadingThreads => "reading-threads",
             Self::TimesStarter => "times-starter",
             Self::StartedThreads => "started-threads",
             Self::CpuPerClient => "cpu-per-client",
@@ -359,6 +363,9 @@ impl MeasurePlan {
                 format!("CPU time in ms to send {bytes} bytes")
             }
             MeasureKind::CpuMs => format!("CPU time in ms per second {with_clients}"),
+            MeasureKind::ReadingThreads => {
+                format!("Threads that read the file at the same time {with_clients}")
+            }
             MeasureKind::TimesStarter => "Speed, as a multiple of the starter's speed".to_owned(),
             MeasureKind::StartedThreads => {
                 format!("Threads started for new clients {with_clients}")

@@ -58,7 +58,7 @@ const GENERAL_FAILURES: &[(&str, &str)] = &[
     (
         "differs:",
         "The bytes before this position are correct. The first byte of the preamble \
-         has position 0. Does your server change or omit a byte, or send one twice?",
+         has offset 0. Does your server change or omit a byte, or send one twice?",
     ),
     (
         "expected a FIN after the last byte",
@@ -197,6 +197,7 @@ fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Measured, Verdict> {
         MeasureKind::CpuMs => Measure::CpuMs,
         MeasureKind::BlockedIn => Measure::BlockedIn,
         MeasureKind::StartedThreads => Measure::StartedThreads,
+        MeasureKind::ReadingThreads => Measure::ReadingThreads,
         MeasureKind::SourceLacks => return Ok((judge_source(plan, subject), None)),
         MeasureKind::TimesStarter => {
             return Ok(judge_number(

@@ -205,7 +205,9 @@ fn read_all_and_close(server: &Server, clients: usize) -> Outcome {
     for _ in 0..clients {
         let client = server.connect()?;
         client.send(b"GET / HTTP/1.1\r\n\r\n")?;
-        client.read_exactly(server.preamble.len() + 100_000)?;
+        // A server that does not read the request may reset the connection before the client has
+        // received everything. Other checks report this error.
+        let _ = client.read_exactly(server.preamble.len() + 100_000);
     }
     Ok(())
 }
