@@ -3,11 +3,12 @@
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::process;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use serve_core::{Connection, ErrorKind, EventKind};
+use serve_core::{ErrorKind, EventKind};
 
 use crate::mutant::{self, Mutant};
 use crate::reply::{Client, send_file};
@@ -74,6 +75,7 @@ fn serve(client: &Client) -> io::Result<()> {
 /// half or the linger timeout has expired. If the server closed the socket earlier, the kernel
 /// would answer further data from the client with an RST.
 fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::Result<()> {
+    client.has_ended_reply.store(true, Ordering::Relaxed);
     match mutant::active() {
         Some(Mutant::CloseWithoutDrain | Mutant::WriteAndClose) => return Ok(()),
         Some(Mutant::NoFin) => return drained.recv().unwrap_or(Ok(())),
@@ -83,6 +85,11 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
         return drained.recv().unwrap_or(Ok(()));
     }
     let linger_timeout = client.conn.config().linger_timeout;
+    if Mutant::SpinsInDrain.is_active() {
+        let started = Instant::now();
+        while drained.try_recv().is_err() && started.elapsed() < linger_timeout {}
+        return Ok(());
+    }
     drained.recv_timeout(linger_timeout).unwrap_or_else(|_| client.conn.linger_expired())
 }
 
@@ -91,30 +98,52 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
 fn drain(client: &Client) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     let mut stored = Vec::new();
+    let mut has_data = false;
     loop {
         match (&*client.stream).read(&mut buffer) {
             Ok(0) => match mutant::active() {
-                Some(Mutant::HalfCloseAsDisconnect) => {
+                Some(mutant) if ends_at_fin(client, mutant, has_data) => {
                     return client.stream.shutdown(Shutdown::Both);
                 }
                 // Without a time limit, this loop would never end. The check needs less than ten
                 // seconds.
                 Some(Mutant::SpinsAfterFin)
                     if client.connected_at.elapsed() < Duration::from_secs(10) => {}
-                _ => return Ok(()),
+                _ => {
+                    client.has_read_fin.store(true, Ordering::Relaxed);
+                    return Ok(());
+                }
             },
-            Ok(read) => record_received(&client.conn, &buffer[..read], &mut stored),
+            Ok(read) => {
+                has_data = true;
+                record_received(client, &buffer[..read], &mut stored);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-fn record_received(conn: &Connection, bytes: &[u8], stored: &mut Vec<u8>) {
+/// Returns whether a mutant ends the connection when the client's FIN has arrived.
+fn ends_at_fin(client: &Client, mutant: Mutant, has_data: bool) -> bool {
+    match mutant {
+        Mutant::HalfCloseAsDisconnect => true,
+        Mutant::HalfCloseAfterDataAsDisconnect => has_data,
+        Mutant::LateHalfCloseAsDisconnect => client.connected_at.elapsed() > Duration::from_secs(1),
+        _ => false,
+    }
+}
+
+fn record_received(client: &Client, bytes: &[u8], stored: &mut Vec<u8>) {
+    let conn = &client.conn;
     conn.record_received(bytes);
     let text = || String::from_utf8_lossy(bytes);
     match mutant::active() {
         Some(Mutant::StoresEverything) => stored.extend(bytes),
+        Some(Mutant::StoresFirstMib) if stored.len() < 1 << 20 => stored.extend(bytes),
+        Some(Mutant::StoresAfterReply) if client.has_ended_reply.load(Ordering::Relaxed) => {
+            stored.extend(bytes);
+        }
         Some(Mutant::UnescapedLog) => _ = writeln!(io::stdout(), "data: \"{}\"", text()),
         Some(Mutant::FloodsLog) => {
             let (id, bytes, preview) = (conn.id(), bytes.len() as u64, text().into_owned());
