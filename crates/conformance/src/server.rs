@@ -8,13 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use harness::port::{self, Listening};
-use harness::usage::{context_switches, cpu_time, cpu_time_and_wait};
+use harness::usage::{context_switches, cpu_time, cpu_time_and_wait, descriptors};
 use serde_json::Value;
 
 use crate::client::{self, Client};
 use crate::process::{Process, poll};
 use crate::target::Timeouts;
-use crate::verdict::{Context, Outcome, Stop};
+use crate::verdict::{Context, Outcome, Stop, demand};
 
 /// A listening server. The stage that started the server also stops it.
 #[derive(Debug)]
@@ -184,6 +184,21 @@ impl Server {
             }
         }
         Err(Stop::fail(format!("{message} in {} s", INTERVAL.as_secs_f32())))
+    }
+
+    /// Expects that the server soon has at most `max` open file descriptors. The server may drain
+    /// its connections until the linger timeout expires.
+    pub fn expect_descriptors(&self, max: u64, after: &str) -> Outcome {
+        self.expect_alive()?;
+        let timeout = self.timeouts.linger_limit() + Duration::from_secs(1);
+        let open = || self.usage(descriptors);
+        poll(timeout, || open().is_ok_and(|open| open <= max).then_some(()));
+        let actual = open()?;
+        demand!(
+            actual <= max,
+            "expected at most {max} open file descriptors after {after}, got {actual}"
+        );
+        Ok(())
     }
 
     /// Returns the events that the server has printed so far, or `None` if the first line is not an

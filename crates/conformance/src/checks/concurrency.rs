@@ -243,22 +243,23 @@ fn reset_before_accept(stage: &Stage) -> Outcome {
 
 fn connection_limit(stage: &Stage) -> Outcome {
     stage.target.require("{limit}")?;
-    stage.write(noise(MIB))?;
-    for_each_value(&[2, 5], |connection_limit| {
-        let settings = Settings { connection_limit, ..Settings::default() };
-        let server = stage.start(Start { settings, ..Start::default() })?;
-        expect_limit(&server, connection_limit)
-            .context(format_args!("connection limit {connection_limit}"))
+    [2, 5].into_iter().try_for_each(|limit| {
+        expect_limit(stage, limit).context(format_args!("connection limit {limit}"))
     })
 }
 
-fn expect_limit(server: &Server, limit: usize) -> Outcome {
+fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
+    stage.set_len(LONG_BYTES)?;
+    let settings = Settings { connection_limit: limit, ..Settings::default() };
+    let server = stage.start(Start { settings, ..Start::default() })?;
     let first = server.connect_non_reading(limit)?;
     let waiting: Vec<_> = (0..10).map(|_| server.connect()).collect::<Result<_, _>>()?;
+    thread::sleep(Duration::from_millis(300));
     for client in &waiting {
-        let is_served = client.first_byte(Duration::from_millis(50)).is_ok();
+        let is_served = client.first_byte(Duration::from_millis(20)).is_ok();
         demand!(!is_served, "expected no reply to a further client, got one");
     }
+    stage.replace(noise(MIB))?;
     drop(first);
     // Each client disconnects after its reply, so that the server can accept the next client.
     waiting.into_iter().try_for_each(|client| client.expect_whole(noise(MIB)))

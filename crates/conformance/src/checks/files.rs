@@ -112,17 +112,10 @@ fn replaced_file(stage: &Stage) -> Outcome {
         (other, "after a file of the same length"),
     ];
     for (content, circumstances) in files {
-        replace(stage, content)?;
+        stage.replace(content)?;
         server.expect_whole(content).context(circumstances)?;
     }
     Ok(())
-}
-
-/// Replaces the served file with a new file.
-fn replace(stage: &Stage, content: &[u8]) -> Outcome {
-    let new = stage.file().with_extension("new");
-    fs::write(&new, content)?;
-    Ok(fs::rename(&new, stage.file())?)
 }
 
 /// Connects a client, changes the length of the file after the client has received the file's first

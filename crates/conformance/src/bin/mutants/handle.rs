@@ -1,12 +1,13 @@
 //! Handles one connection, from its first byte to its end.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::process;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
+use std::{mem, process};
 
 use serve_core::{ErrorKind, EventKind};
 
@@ -85,12 +86,27 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
         return drained.recv().unwrap_or(Ok(()));
     }
     let linger_timeout = client.conn.config().linger_timeout;
-    if Mutant::SpinsInDrain.is_active() {
-        let started = Instant::now();
-        while drained.try_recv().is_err() && started.elapsed() < linger_timeout {}
-        return Ok(());
+    let ends_early: fn(&Client) -> bool = match mutant::active() {
+        Some(Mutant::SpinsInDrain) => |_| false,
+        Some(Mutant::StopsDrainingAtShutdown) => |client| {
+            thread::sleep(Duration::from_millis(10));
+            client.conn.server().shutdown.is_requested()
+        },
+        _ => {
+            return drained.recv_timeout(linger_timeout).unwrap_or_else(|_| linger_expired(client));
+        }
+    };
+    let started = Instant::now();
+    while drained.try_recv().is_err() && started.elapsed() < linger_timeout && !ends_early(client) {
     }
-    drained.recv_timeout(linger_timeout).unwrap_or_else(|_| client.conn.linger_expired())
+    Ok(())
+}
+
+fn linger_expired(client: &Client) -> io::Result<()> {
+    if Mutant::LeaksAtLingerTimeout.is_active() {
+        mem::forget(File::open(&client.conn.config().file));
+    }
+    client.conn.linger_expired()
 }
 
 /// Reads and discards the client's data until end of file. End of file only means that the client

@@ -91,6 +91,8 @@ pub enum Mutant {
     NoFin,
     /// Has no linger timeout, so a connection that the client never closes stays open forever
     NoLingerTimeout,
+    /// Leaves a file open when the linger timeout expires, so eventually no descriptor is left
+    LeaksAtLingerTimeout,
     /// Always uses timeouts of 3 s, so clients are disconnected too early or too late
     FixedTimeouts,
     // These mutants violate clause 8 (errors end one connection).
@@ -151,6 +153,8 @@ pub enum Mutant {
     CountsSignalsSeparately,
     /// Waits for the whole grace period even if no client is connected
     WaitsWholeGracePeriod,
+    /// Stops draining at SIGTERM, so a client that still sends data gets an RST
+    StopsDrainingAtShutdown,
     /// Exits as soon as one client has disconnected, so the other clients lose the rest of the file
     ExitsAfterFirstClient,
     /// Keeps accepting during the grace period, so a client that connects after SIGTERM is served
