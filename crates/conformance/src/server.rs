@@ -151,7 +151,7 @@ impl Server {
     /// sum may exceed the limit in some of the intervals, but not in all of them.
     pub fn expect_idle(&self) -> Outcome {
         const INTERVAL: Duration = Duration::from_millis(600);
-        const INTERVALS: u32 = 4;
+        const INTERVALS: u32 = 8;
         const MS_MAX: u128 = 200;
         /// A server that polls every millisecond wakes up several times as often.
         const WAKEUPS_MAX: u64 = 120;

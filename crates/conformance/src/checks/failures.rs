@@ -70,8 +70,8 @@ pub const CHECKS: &[Check] = &[
         clause: 8,
         stimulus: "50 clients send a request, read the whole reply, and close their connections; \
                    50 clients reset their connections in the middle of the file; 50 clients close \
-                   their connections in the middle of the file; then 20 clients half-close and \
-                   read the whole reply, and 20 clients connect while the file is missing",
+                   their connections in the middle of the file; then 12 clients half-close and \
+                   read the whole reply, and 12 clients connect while the file is missing",
         expected: "each time, soon after the linger timeout, the server has at most 8 more open \
                    file descriptors than before",
         hint: "Close the file and the socket on every path, also after an error. Some libraries \
@@ -186,19 +186,19 @@ fn descriptors_closed(stage: &Stage) -> Outcome {
     server.expect_descriptors(max, "150 clients")?;
     // The kernel's buffers cannot hold this much data, so the FIN arrives before the server has sent
     // the whole file.
-    let long = noise(500_000);
+    let long = noise(2 * MIB);
     stage.write(long)?;
-    for _ in 0..20 {
+    for _ in 0..12 {
         let client = server.connect_small()?;
         client.half_close()?;
         client.expect_whole(long)?;
     }
-    server.expect_descriptors(max, "20 clients that half-closed")?;
+    server.expect_descriptors(max, "12 clients that half-closed")?;
     fs::remove_file(stage.file())?;
-    for _ in 0..20 {
+    for _ in 0..12 {
         server.connect()?.read_reply();
     }
-    server.expect_descriptors(max, "20 clients while the file was missing")
+    server.expect_descriptors(max, "12 clients while the file was missing")
 }
 
 fn read_all_and_close(server: &Server, clients: usize) -> Outcome {

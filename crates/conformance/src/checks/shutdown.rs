@@ -50,11 +50,11 @@ pub const CHECKS: &[Check] = &[
         id: "sigterm-finish",
         title: "After SIGTERM, a client that reads gets the rest of the file",
         clause: 10,
-        stimulus: "a client reads the whole reply and does not close its socket; four clients \
-                   read 100 kB of 4 MiB; the server gets SIGTERM; another client connects; three \
-                   of the four clients read the rest; the fourth client reads the rest late in the \
+        stimulus: "a client reads the whole reply and does not close its socket; three clients \
+                   read 100 kB of 4 MiB; the server gets SIGTERM; another client connects; two of \
+                   the three clients read the rest; the third client reads the rest late in the \
                    grace period; all clients close their sockets",
-        expected: "the four clients get preamble, file, FIN; the other client is not served; exit \
+        expected: "the three clients get preamble, file, FIN; the other client is not served; exit \
                    code 0",
         hint: "Stop accepting immediately, but wait for all open connections until the grace \
                period expires.",
@@ -162,7 +162,8 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
     stage.require_signals()?;
     let content = noise(4 * MIB);
     let grace_s = stage.target.timeout_values("{grace}", stage.target.grace);
-    let grace_s = grace_s.into_iter().max().unwrap_or_default();
+    // On a busy computer, the clients need additional time to read the rest of the file.
+    let grace_s = grace_s.into_iter().max().unwrap_or_default() + stage.target.slack.as_secs();
     let settings = Settings { linger_s: 60, grace_s, ..Settings::default() };
     let server = stage.serve_with(settings, content)?;
     // This client has received its whole reply, but the server still drains the connection.
@@ -174,7 +175,7 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
         let got = client.read_exactly(100_000)?;
         Ok((client, got))
     };
-    let clients = (0..3).map(|_| connect()).collect::<Result<Vec<_>, Stop>>()?;
+    let clients = (0..2).map(|_| connect()).collect::<Result<Vec<_>, Stop>>()?;
     let (slow, got_by_slow) = connect()?;
     let signaled = Instant::now();
     server.process.signal(Signal::Terminate);
@@ -193,7 +194,7 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
         !draining.is_closed_by_server() || connected_at.elapsed() >= server.timeouts.linger;
     demand!(is_open, "expected the server to drain a connection after SIGTERM, got a reset");
     // If the grace period is too short, the server exits before this client continues to read.
-    sleep_until(signaled + server.timeouts.grace.mul_f32(0.7));
+    sleep_until(signaled + server.timeouts.grace.mul_f32(0.6));
     slow.expect_rest(got_by_slow, content)
         .context("a client that reads late in the grace period")?;
     drop(slow);
@@ -226,7 +227,7 @@ fn expect_disconnect(server: &Server) -> Outcome {
         if let Some(status) = status.filter(|_| elapsed < grace) {
             let (exit, ms) = (described_exit(status), elapsed.as_millis());
             return Err(Stop::fail(format!(
-                "expected the server to run until the end of the grace period, got {exit} within \
+                "expected the server to run until the end of the grace period, got {exit}, after \
                  {ms} ms"
             )));
         }

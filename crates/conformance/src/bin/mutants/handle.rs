@@ -121,10 +121,10 @@ fn drain(client: &Client) -> io::Result<()> {
                 Some(mutant) if ends_at_fin(client, mutant, has_data) => {
                     return client.stream.shutdown(Shutdown::Both);
                 }
-                // Without a time limit, this loop would never end. The check needs less than ten
-                // seconds.
+                // Without a time limit, this loop would never end. The check needs less than a
+                // minute.
                 Some(Mutant::SpinsAfterFin)
-                    if client.connected_at.elapsed() < Duration::from_secs(10) => {}
+                    if client.connected_at.elapsed() < Duration::from_secs(60) => {}
                 _ => {
                     client.has_read_fin.store(true, Ordering::Relaxed);
                     return Ok(());

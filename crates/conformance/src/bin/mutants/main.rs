@@ -167,10 +167,10 @@ fn wake_up_without_work(sockets: &Arc<Sockets>) -> io::Result<()> {
         }),
         _ => return Ok(()),
     };
-    // Without a time limit, this loop would never end. The check needs less than ten seconds.
+    // Without a time limit, this loop would never end. The check needs less than a minute.
     let started = Instant::now();
     let run = move || {
-        while started.elapsed() < Duration::from_secs(10) {
+        while started.elapsed() < Duration::from_secs(60) {
             work();
         }
     };
