@@ -191,7 +191,9 @@ fn work_of_an_earlier_version_is_moved() {
 #[test]
 fn a_new_starter_replaces_only_an_unchanged_starter() {
     let sample = Sample::new();
+    sample.write("lessons/exercises/01-send-it/shared.rs", "// Shared by all answers.");
     sample.run(&["next"]);
+    assert!(sample.work("01-send-it/shared.rs").exists());
     let changed = server("// An attempt.");
     sample.write("my-exercises/02-again/src/main.rs", &changed);
     for name in ["01-send-it", "02-again"] {
