@@ -8,6 +8,7 @@ mod exercise;
 mod folders;
 mod grade;
 mod learn;
+mod measurement;
 mod output;
 mod packages;
 mod progress;
