@@ -25,6 +25,9 @@ const PROMPT_TIMEOUT: Duration = Duration::from_secs(5);
 /// whether [`PROMPT_TIMEOUT`] has expired.
 const WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// The time that [`Client::is_closed_by_server`] takes if the server has not closed its socket.
+pub const CLOSED_TEST_TIME: Duration = Duration::from_millis(200);
+
 /// The segment size that every IPv4 network can carry, in bytes (RFC 9293, 3.7.1).
 #[cfg(unix)]
 const SMALL_SEGMENT_BYTES: u32 = 536;
@@ -125,6 +128,13 @@ impl Client {
             Ok(count) => count > 0,
             Err(error) => is_timeout(&error),
         }
+    }
+
+    /// Sends as many bytes as the send buffer accepts immediately. Returns whether the connection
+    /// is still open.
+    pub fn try_send_now(&self, bytes: &[u8]) -> bool {
+        let is_open = self.stream.set_nonblocking(true).is_ok() && self.try_send(bytes);
+        self.stream.set_nonblocking(false).is_ok() && is_open
     }
 
     /// Shuts down the write half, which sends a FIN.
@@ -258,12 +268,17 @@ impl Client {
     pub fn is_closed_by_server(&self) -> bool {
         let probe = |_| {
             let is_open = self.try_send(b"?");
-            thread::sleep(Duration::from_millis(100));
-            !is_open || matches!(SockRef::from(&self.stream).take_error(), Ok(Some(_)) | Err(_))
+            thread::sleep(CLOSED_TEST_TIME / 2);
+            !is_open || self.is_reset()
         };
         // If the socket is closed, the first write causes an RST, which makes the second write
         // fail.
         (0..2).any(probe)
+    }
+
+    /// Returns whether the server has reset the connection. Does not read or send any data.
+    pub fn is_reset(&self) -> bool {
+        matches!(SockRef::from(&self.stream).take_error(), Ok(Some(_)) | Err(_))
     }
 
     fn prompt_timeout(&self) -> Duration {

@@ -19,10 +19,11 @@ Examples:
 
 Each check replaces {file} and {port} in the command, and these optional
 placeholders: {chunk} (chunk size in bytes), {preamble} (bare, http or none),
-{stall} (stall timeout in seconds) and {limit} (connection limit). If a check
-needs a placeholder that the command lacks, the check is skipped. With
---approach or --all, the arguments after -- are additional flags for the
-servers.
+{limit} (connection limit), and {stall}, {linger} and {grace} (stall timeout,
+linger timeout and grace period in seconds). Without {linger} or {grace}, the
+checks assume the contract's default of 5 s. If a check needs another
+placeholder that the command lacks, the check is skipped. With --approach or
+--all, the arguments after -- are additional flags for the servers.
 
 Exit code: 0 if no check failed, 1 if a check failed, 2 if the checks could not
 run.";

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::client::{self, Client};
 use crate::process::{Process, poll};
+use crate::target::Timeouts;
 use crate::verdict::{Context, Outcome, Stop};
 
 /// A listening server. The stage that started the server also stops it.
@@ -22,6 +23,7 @@ pub struct Server {
     /// The bytes that the server must send before the file.
     pub preamble: &'static [u8],
     pub silence_timeout: Duration,
+    pub timeouts: Timeouts,
     pub process: Arc<Process>,
 }
 

@@ -104,6 +104,7 @@ impl Stage {
             addr: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             preamble: start.settings.preamble(),
             silence_timeout: self.target.silence_timeout,
+            timeouts: self.target.timeouts(start.settings),
             process: self.spawn(&words, start)?,
         };
         let timeout = if start.is_first { self.target.start_timeout } else { START_TIMEOUT };

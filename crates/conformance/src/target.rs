@@ -17,22 +17,36 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(20);
 /// start slowly.
 const FIRST_START_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The additional time that a server gets on a busy computer.
+/// The default of [`Target::slack`].
 const SLACK: Duration = Duration::from_secs(4);
 
+/// The default of [`Target::long_wait`].
+const LONG_WAIT: Duration = Duration::from_secs(8);
+
+/// The linger timeout and the grace period of the contract, for a command that does not contain
+/// `{linger}` or `{grace}`.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// A command that starts a server. It contains the placeholders `{file}` and `{port}`, and
-/// optionally `{chunk}` (bytes), `{preamble}` (bare, http, none), `{stall}` (seconds) and `{limit}`
-/// (clients). Each check replaces the placeholders with its own values.
+/// optionally `{chunk}` (bytes), `{preamble}` (bare, http, none), `{limit}` (clients), and
+/// `{stall}`, `{linger}` and `{grace}` (seconds). Each check replaces the placeholders with its own
+/// values.
 #[derive(Clone, Debug)]
 pub struct Target {
     /// The name of the server in tables.
     pub name: String,
     /// The arguments of `conformance` that select this target.
     pub arguments: String,
-    /// The linger timeout of the server.
+    /// The linger timeout of the server, if the command does not contain `{linger}`.
     pub linger: Duration,
-    /// The grace period of the server.
+    /// The grace period of the server, if the command does not contain `{grace}`.
     pub grace: Duration,
+    /// The additional time that a server gets after each of its timeouts, because the computer may
+    /// be busy. The exercises use a shorter time.
+    pub slack: Duration,
+    /// The duration of the long pauses of a client. A server must not disconnect a client because
+    /// of such a pause. The exercises use a shorter time.
+    pub long_wait: Duration,
     /// The maximum time that a client waits for the next byte of a reply. The exercises use a
     /// shorter time, so that a failure is reported sooner.
     pub silence_timeout: Duration,
@@ -52,6 +66,10 @@ pub struct Settings {
     pub stall_s: u64,
     /// The connection limit, for `{limit}`.
     pub connection_limit: usize,
+    /// The linger timeout in seconds, for `{linger}`.
+    pub linger_s: u64,
+    /// The grace period in seconds, for `{grace}`.
+    pub grace_s: u64,
 }
 
 impl Default for Settings {
@@ -61,7 +79,30 @@ impl Default for Settings {
             preamble: "bare",
             stall_s: 30,
             connection_limit: 2000,
+            linger_s: 1,
+            grace_s: 1,
         }
+    }
+}
+
+/// The timeouts of a running server.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    pub linger: Duration,
+    pub grace: Duration,
+    /// See [`Target::slack`].
+    pub slack: Duration,
+}
+
+impl Timeouts {
+    /// Returns the maximum time from the start of the linger timeout to the end of the connection.
+    pub fn linger_limit(self) -> Duration {
+        self.linger + self.slack
+    }
+
+    /// Returns the maximum time from the start of the grace period to the exit of the server.
+    pub fn grace_limit(self) -> Duration {
+        self.grace + self.slack
     }
 }
 
@@ -106,13 +147,11 @@ impl Target {
         }
         let name = Path::new(first).file_name().unwrap_or_default().to_string_lossy().into_owned();
         let arguments = format!("-- {}", shell_words::join(&words));
-        // In the contract, the linger timeout and the grace period are 5 s by default.
-        Ok(Self::new(name, arguments, Duration::from_secs(5), words))
+        Ok(Self::new(name, arguments, words))
     }
 
     /// Returns a target for a sibling, which this program runs itself (see
-    /// [`serve_core::main_with_args`]). The sibling's timeouts are short. `flags` are additional
-    /// flags for the sibling.
+    /// [`serve_core::main_with_args`]). `flags` are additional flags for the sibling.
     ///
     /// # Errors
     ///
@@ -126,7 +165,7 @@ impl Target {
         let arguments = format!(
             "serve-{} {{file}} --host 127.0.0.1 --port {{port}} --chunk-size {{chunk}} \
              --preamble {{preamble}} --stall-timeout {{stall}}s --max-connections {{limit}} \
-             --linger-timeout 2s --grace 2s --log json --log-chunks",
+             --linger-timeout {{linger}}s --grace {{grace}}s --log json --log-chunks",
             approach.name
         );
         let arguments = arguments.split(' ').map(str::to_owned).chain(flags.iter().cloned());
@@ -135,15 +174,17 @@ impl Target {
         if !flags.is_empty() {
             arguments = format!("{arguments} -- {}", shell_words::join(flags));
         }
-        Ok(Self::new(approach.name.to_owned(), arguments, Duration::from_secs(2), words))
+        Ok(Self::new(approach.name.to_owned(), arguments, words))
     }
 
-    fn new(name: String, arguments: String, timeout: Duration, words: Vec<String>) -> Self {
+    fn new(name: String, arguments: String, words: Vec<String>) -> Self {
         Self {
             name,
             arguments,
-            linger: timeout,
-            grace: timeout,
+            linger: DEFAULT_TIMEOUT,
+            grace: DEFAULT_TIMEOUT,
+            slack: SLACK,
+            long_wait: LONG_WAIT,
             silence_timeout: SILENCE_TIMEOUT,
             start_timeout: FIRST_START_TIMEOUT,
             environment: Vec::new(),
@@ -151,14 +192,28 @@ impl Target {
         }
     }
 
-    /// Returns the maximum time from the start of the linger timeout to the end of the connection.
-    pub(crate) fn linger_limit(&self) -> Duration {
-        self.linger + SLACK
+    /// Returns the timeouts of a server that is started with these settings.
+    pub(crate) fn timeouts(&self, settings: Settings) -> Timeouts {
+        let value = |placeholder, seconds, default| match self.has(placeholder) {
+            true => Duration::from_secs(seconds),
+            false => default,
+        };
+        Timeouts {
+            linger: value("{linger}", settings.linger_s, self.linger),
+            grace: value("{grace}", settings.grace_s, self.grace),
+            slack: self.slack,
+        }
     }
 
-    /// Returns the maximum time from the start of the grace period to the exit of the server.
-    pub(crate) fn grace_limit(&self) -> Duration {
-        self.grace + SLACK
+    /// Returns two values in seconds for the placeholder of a timeout. The second value is so large
+    /// that a server with a fixed timeout fails for at least one of the values: four fifths of the
+    /// second value exceed the limit for the first value. Returns only `default` if the command
+    /// does not contain the placeholder.
+    pub(crate) fn timeout_values(&self, placeholder: &str, default: Duration) -> Vec<u64> {
+        match self.has(placeholder) {
+            true => vec![1, 1 + (1.25 * (1.0 + self.slack.as_secs_f32())) as u64],
+            false => vec![default.as_secs()],
+        }
     }
 
     /// Returns whether the command contains a placeholder.
@@ -182,6 +237,8 @@ impl Target {
             ("{preamble}", settings.preamble.to_owned()),
             ("{stall}", settings.stall_s.to_string()),
             ("{limit}", settings.connection_limit.to_string()),
+            ("{linger}", settings.linger_s.to_string()),
+            ("{grace}", settings.grace_s.to_string()),
             // `{file}` is replaced last, because the path of the file may contain the text of
             // another placeholder.
             ("{file}", file.display().to_string()),

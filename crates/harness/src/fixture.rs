@@ -16,13 +16,22 @@ pub const NOISE_BYTES_MAX: usize = 16 << 20;
 /// Panics if `bytes` exceeds [`NOISE_BYTES_MAX`].
 #[must_use]
 pub fn noise(bytes: usize) -> &'static [u8] {
-    static NOISE: OnceLock<Vec<u8>> = OnceLock::new();
-    let noise = NOISE.get_or_init(|| {
-        let mut noise = Vec::with_capacity(NOISE_BYTES_MAX);
-        words().take(NOISE_BYTES_MAX / 8).for_each(|word| noise.extend_from_slice(&word));
-        noise
-    });
+    // A debug build needs half a second for the whole sequence, and most callers need only its
+    // beginning.
+    const BEGINNING_BYTES: usize = 1 << 20;
+    static BEGINNING: OnceLock<Vec<u8>> = OnceLock::new();
+    static WHOLE: OnceLock<Vec<u8>> = OnceLock::new();
+    let noise = match bytes {
+        ..=BEGINNING_BYTES => BEGINNING.get_or_init(|| generated(BEGINNING_BYTES)),
+        _ => WHOLE.get_or_init(|| generated(NOISE_BYTES_MAX)),
+    };
     &noise[..bytes]
+}
+
+fn generated(bytes: usize) -> Vec<u8> {
+    let mut noise = Vec::with_capacity(bytes);
+    words().take(bytes / 8).for_each(|word| noise.extend_from_slice(&word));
+    noise
 }
 
 /// Writes a file that contains `bytes` bytes of noise. Waits until the file is on the disk, so that

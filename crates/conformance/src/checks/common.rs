@@ -9,6 +9,7 @@ pub use harness::{Signal, usage};
 pub use crate::check::Check;
 pub(crate) use crate::check::Run::{Heavy, Light};
 pub use crate::client::{Client, Ending};
+pub use crate::process::poll;
 pub use crate::server::Server;
 pub use crate::stage::{Stage, Start};
 pub use crate::target::Settings;
@@ -19,4 +20,25 @@ pub const MIB: usize = 1 << 20;
 /// The length of a file that does not fit into the kernel's buffers for a non-reading client.
 pub const LONG_BYTES: u64 = 64 << 20;
 
+/// The fraction of a timeout for which a server must not yet disconnect a client.
+pub const EARLY: f32 = 0.8;
+
 pub const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
+
+/// Runs a function for each value concurrently. Returns the first failure, in the order of the
+/// values.
+pub fn for_each_value<T: Copy + Send>(values: &[T], run: impl Fn(T) -> Outcome + Sync) -> Outcome {
+    let run = &run;
+    thread::scope(|scope| {
+        let threads: Vec<_> = values.iter().map(|&value| scope.spawn(move || run(value))).collect();
+        let panicked = |_| Err(Stop::fail("the check itself panicked"));
+        let outcomes: Vec<Outcome> =
+            threads.into_iter().map(|thread| thread.join().unwrap_or_else(panicked)).collect();
+        outcomes.into_iter().collect()
+    })
+}
+
+/// Waits until a point in time.
+pub fn sleep_until(at: Instant) {
+    thread::sleep(at.saturating_duration_since(Instant::now()));
+}

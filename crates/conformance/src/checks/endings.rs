@@ -1,17 +1,20 @@
 //! Checks of reading from a client, and of the end of a connection (clauses 3, 5, 6, 7 and 8).
 
 use super::common::*;
+use crate::client::CLOSED_TEST_TIME;
 
 pub const CHECKS: &[Check] = &[
     Check {
         id: "half-close",
         title: "A client that half-closes immediately gets the whole file",
         clause: 6,
-        stimulus: "a client connects, shuts down its write half (FIN), and reads 8 MiB, \
-                   immediately or after a pause",
-        expected: "preamble, file, FIN",
+        stimulus: "five clients read 8 MiB and shut down their write halves (FIN): immediately; \
+                   immediately after sending 1 MB; immediately, but they read after a pause; in \
+                   the middle of the file after sending data; after a pause and after sending data",
+        expected: "the server reads all data; preamble, file, FIN",
         hint: "A read of 0 bytes means that the client sends no more data. It does not mean that \
-               the client has disconnected. In Node, set allowHalfOpen: true.",
+               the client has disconnected. Some libraries end the connection at the client's FIN \
+               by default, so change this setting.",
         run: Light(half_close),
     },
     Check {
@@ -62,30 +65,34 @@ pub const CHECKS: &[Check] = &[
         id: "idle-disconnect",
         title: "A client that never closes its socket is disconnected",
         clause: 7,
-        stimulus: "a client reads the whole reply, and then neither sends data nor closes its \
-                   socket",
-        expected: "the server closes the connection after the linger timeout (default: 5 s)",
-        hint: "Limit the time for which you wait for the client's FIN.",
-        run: Light(idle_disconnect),
+        stimulus: "several clients read the whole reply, and then neither send data nor close \
+                   their sockets; if the command contains {linger}, this is repeated with another \
+                   linger timeout",
+        expected: "the server closes the connections after the linger timeout (default: 5 s), and \
+                   not before",
+        hint: "Limit the time for which you wait for the client's FIN. The limit is the linger \
+               timeout.",
+        run: Light(|stage| for_each_linger_timeout(stage, noise(1000), idle_disconnect)),
     },
     Check {
         id: "flood-disconnect",
         title: "A client that never stops sending is disconnected",
         clause: 7,
         stimulus: "a client sends data, reads the whole reply, and then sends more data \
-                   continuously",
-        expected: "the client gets the whole file; the server closes the connection after the \
+                   continuously; if the command contains {linger}, this is repeated with another \
                    linger timeout",
+        expected: "the client gets the whole file; the server closes the connection after the \
+                   linger timeout, and not before",
         hint: "Start the linger timeout at the end of the file. Do not restart it when the client \
                sends data.",
-        run: Light(flood_disconnect),
+        run: Light(|stage| for_each_linger_timeout(stage, noise(MIB), flood_disconnect)),
     },
     Check {
         id: "pause-and-resume",
         title: "A client that pauses gets the rest of the file",
         clause: 3,
-        stimulus: "a client with a small buffer reads 100 kB of 8 MiB, pauses for 8 s, and reads \
-                   the rest",
+        stimulus: "a client with a small buffer reads 100 kB of 8 MiB, pauses for 8 s (in an \
+                   exercise: for a shorter time), and reads the rest",
         expected: "preamble, file, FIN",
         hint: "While a client does not read, a write to this client has to wait. The wait is not \
                an error. Do not skip any data.",
@@ -96,8 +103,8 @@ pub const CHECKS: &[Check] = &[
         title: "A slow client gets the whole file",
         clause: 8,
         stimulus: "the file has 4 MiB; a client with a small buffer reads 4 kB every 0.1 s for 12 \
-                   s, and then reads the rest; if the command contains {chunk}, the chunk size is \
-                   4 KiB",
+                   s (in an exercise: for a shorter time), and then reads the rest; if the command \
+                   contains {chunk}, the chunk size is 4 KiB",
         expected: "preamble, file, FIN",
         hint: "A slow client is not stalled. Do not set a time limit for a write, because this \
                limit disconnects slow clients.",
@@ -106,17 +113,36 @@ pub const CHECKS: &[Check] = &[
 ];
 
 fn half_close(stage: &Stage) -> Outcome {
-    let server = stage.serve(noise(8 * MIB))?;
+    let content = noise(8 * MIB);
+    let server = stage.serve(content)?;
     let client = server.connect()?;
     client.half_close()?;
-    client.expect_whole(noise(8 * MIB))?;
-    // The server may have sent the whole file to the first client before that client's FIN arrived.
-    // The second client has a small buffer and pauses. Therefore, its FIN arrives while the server
-    // still has most of the file to send.
-    let client = server.connect_small()?;
+    client.expect_whole(content).context("a client that sends a FIN immediately")?;
+    let client = server.connect()?;
+    client.send(noise(1_000_000))?;
     client.half_close()?;
-    thread::sleep(Duration::from_millis(2500));
-    client.expect_whole(noise(8 * MIB))
+    client.expect_whole(content).context("a client that sends data and a FIN immediately")?;
+    // The server may have sent the whole file to these clients before their FINs arrived. The other
+    // clients have small buffers and pause. Therefore, their FINs arrive while the server still has
+    // most of the file to send.
+    let [early, middle, late] =
+        [server.connect_small()?, server.connect_small()?, server.connect_small()?];
+    early.half_close()?;
+    let got = middle.read_exactly(500_000)?;
+    send_and_half_close(&middle)?;
+    thread::sleep(stage.target.long_wait.mul_f32(0.3));
+    send_and_half_close(&late)?;
+    early.expect_whole(content).context("a client that sends a FIN and reads after a pause")?;
+    middle
+        .expect_rest(got, content)
+        .context("a client that sends data and a FIN in the middle of the file")?;
+    late.expect_whole(content).context("a client that sends data and a FIN after a pause")
+}
+
+fn send_and_half_close(client: &Client) -> Outcome {
+    // The kernel's buffers cannot hold this much data, so the server has to read the data.
+    client.send(noise(1_000_000))?;
+    client.half_close()
 }
 
 fn upload_first(stage: &Stage) -> Outcome {
@@ -144,7 +170,8 @@ fn unread_request(stage: &Stage) -> Outcome {
 }
 
 fn data_after_fin(stage: &Stage) -> Outcome {
-    let server = stage.serve(noise(1000))?;
+    let settings = Settings { linger_s: 2, ..Settings::default() };
+    let server = stage.serve_with(settings, noise(1000))?;
     let client = server.connect()?;
     client.expect_whole(noise(1000))?;
     for number in 1..=3 {
@@ -152,7 +179,7 @@ fn data_after_fin(stage: &Stage) -> Outcome {
         demand!(is_open, "expected no reset after message {number}, got a reset");
     }
     // The three messages took 0.6 s. After this pause, the linger timeout has not expired yet.
-    thread::sleep(stage.target.linger.mul_f32(0.4));
+    thread::sleep(server.timeouts.linger.mul_f32(0.4));
     let is_open = !client.is_closed_by_server();
     demand!(is_open, "expected no reset before the linger timeout, got a reset");
     // If a server keeps its socket open but does not read, no reset occurs. The check detects such
@@ -175,26 +202,56 @@ fn fin_in_time(stage: &Stage) -> Outcome {
     Ok(())
 }
 
-fn idle_disconnect(stage: &Stage) -> Outcome {
-    let server = stage.serve(noise(1000))?;
-    let client = server.connect()?;
-    client.expect_whole(noise(1000))?;
-    let limit = stage.target.linger_limit();
-    thread::sleep(limit);
-    let (is_closed, s) = (client.is_closed_by_server(), limit.as_secs());
-    demand!(is_closed, "expected the end of the connection within {s} s, got an open connection");
-    server.expect_whole(noise(1000))
+/// Starts a server for each linger timeout, and calls a function with each of these servers.
+fn for_each_linger_timeout(
+    stage: &Stage,
+    content: &[u8],
+    run: fn(&Server, &[u8]) -> Outcome,
+) -> Outcome {
+    stage.write(content)?;
+    let values = stage.target.timeout_values("{linger}", stage.target.linger);
+    for_each_value(&values, |linger_s| {
+        let settings = Settings { linger_s, ..Settings::default() };
+        let server = stage.start(Start { settings, ..Start::default() })?;
+        run(&server, content).context(format_args!("linger timeout {linger_s} s"))?;
+        server.expect_whole(content)
+    })
 }
 
-fn flood_disconnect(stage: &Stage) -> Outcome {
-    let server = stage.serve(noise(MIB))?;
+fn idle_disconnect(server: &Server, content: &[u8]) -> Outcome {
+    /// The number of times at which the check tests whether the server has closed a connection.
+    const TIMES: u32 = 8;
+    let connect = || {
+        let client = server.connect()?;
+        client.expect_whole(content)?;
+        Ok(client)
+    };
+    // Each client is used for only one test, because the test sends data to the server.
+    let early = connect()?;
+    let clients = (0..TIMES).map(|_| connect()).collect::<Result<Vec<_>, Stop>>()?;
+    let (ended, timeouts) = (Instant::now(), server.timeouts);
+    sleep_until(ended + timeouts.linger.mul_f32(EARLY) - CLOSED_TEST_TIME);
+    let is_open = !early.is_closed_by_server();
+    demand!(is_open, "expected no reset before the linger timeout, got a reset");
+    for (number, client) in (1..).zip(clients) {
+        sleep_until(ended + timeouts.linger + timeouts.slack * number / TIMES);
+        if client.is_closed_by_server() {
+            return Ok(());
+        }
+    }
+    let s = timeouts.linger_limit().as_secs();
+    Err(Stop::fail(format!(
+        "expected the end of the connection within {s} s, got an open connection"
+    )))
+}
+
+fn flood_disconnect(server: &Server, content: &[u8]) -> Outcome {
     let client = server.connect()?;
     client.send(noise(50_000))?;
-    client.expect_whole(noise(MIB))?;
-    let limit = stage.target.linger_limit();
-    let (started, s) = (Instant::now(), limit.as_secs());
+    client.expect_whole(content)?;
+    let (started, limit) = (Instant::now(), server.timeouts.linger_limit());
     while client.try_send(noise(50_000)) {
-        let is_in_time = started.elapsed() < limit;
+        let (is_in_time, s) = (started.elapsed() < limit, limit.as_secs());
         demand!(
             is_in_time,
             "expected the end of the connection within {s} s, got an open connection"
@@ -202,19 +259,23 @@ fn flood_disconnect(stage: &Stage) -> Outcome {
         // One message every 10 ms is sufficient. Additional messages would only cost CPU time.
         thread::sleep(Duration::from_millis(10));
     }
-    server.expect_whole(noise(MIB))
+    let (is_late, ms) =
+        (started.elapsed() >= server.timeouts.linger.mul_f32(EARLY), started.elapsed().as_millis());
+    demand!(is_late, "expected no reset before the linger timeout, got a reset after {ms} ms");
+    Ok(())
 }
 
 fn pause_and_resume(stage: &Stage) -> Outcome {
     let client = stage.serve(noise(8 * MIB))?.connect_small()?;
     let got = client.read_exactly(100_000)?;
-    thread::sleep(Duration::from_secs(8));
+    thread::sleep(stage.target.long_wait);
     client.expect_rest(got, noise(8 * MIB))
 }
 
 fn slow_reader(stage: &Stage) -> Outcome {
     let settings = Settings { chunk_bytes: 4096, ..Settings::default() };
     let client = stage.serve_with(settings, noise(4 * MIB))?.connect_small()?;
-    let got = client.read_slowly(120, 4000)?;
+    let reads = (15.0 * stage.target.long_wait.as_secs_f32()) as usize;
+    let got = client.read_slowly(reads, 4000)?;
     client.expect_rest(got, noise(4 * MIB))
 }

@@ -1,6 +1,7 @@
 //! Checks of the shutdown and of stdout (clauses 10 and 11).
 
 use std::net::TcpStream;
+use std::process::ExitStatus;
 
 use harness::describe_exit;
 
@@ -36,21 +37,27 @@ pub const CHECKS: &[Check] = &[
         id: "second-signal",
         title: "A second signal ends the server immediately",
         clause: 10,
-        stimulus: "a client does not read the large file; the server gets SIGTERM, and another \
-                   SIGTERM 0.3 s later",
-        expected: "the process ends within 1 s",
-        hint: "At the second signal, exit without waiting for the grace period.",
+        stimulus: "a client reads a part of the large file; the server gets SIGTERM; the client \
+                   reads another part; the server gets another SIGTERM 0.3 s later; this is \
+                   repeated with SIGINT instead of the first or the second SIGTERM",
+        expected: "after the first signal, the server runs and sends data to the client; after the \
+                   second signal, the process ends within 1 s",
+        hint: "Handle both signals. At the first signal, start the shutdown. At the second signal, \
+               even if it is a different one, exit without waiting for the grace period.",
         run: Light(second_signal),
     },
     Check {
         id: "sigterm-finish",
         title: "After SIGTERM, a client that reads gets the rest of the file",
         clause: 10,
-        stimulus: "a client reads 100 kB of 4 MiB; the server gets SIGTERM; another client \
-                   connects; the first client reads the rest",
-        expected: "the first client gets preamble, file, FIN; the other client is not served; exit \
+        stimulus: "a client reads the whole reply and does not close its socket; four clients \
+                   read 100 kB of 4 MiB; the server gets SIGTERM; another client connects; three \
+                   of the four clients read the rest; the fourth client reads the rest late in the \
+                   grace period; all clients close their sockets",
+        expected: "the four clients get preamble, file, FIN; the other client is not served; exit \
                    code 0",
-        hint: "Stop accepting immediately, but wait for the open connections.",
+        hint: "Stop accepting immediately, but wait for all open connections until the grace \
+               period expires.",
         run: Light(sigterm_finish),
     },
     Check {
@@ -58,9 +65,11 @@ pub const CHECKS: &[Check] = &[
         title: "After the grace period, non-reading clients are disconnected",
         clause: 10,
         stimulus: "three clients do not read the large file; the server gets SIGTERM; two of the \
-                   clients disconnect, one after the other",
-        expected: "the server exits with code 0 after the grace period (default: 5 s); if the \
-                   server logs JSON events, it logs one disconnected event per client",
+                   clients disconnect, one after the other; if the command contains {grace}, this \
+                   is repeated with another grace period",
+        expected: "the server exits with code 0 after the grace period (default: 5 s), and not \
+                   before; if the server logs JSON events, it logs one disconnected event per \
+                   client",
         hint: "Wait until all connections have ended or the grace period has expired. Then close \
                the connections that are still open.",
         run: Light(sigterm_disconnect),
@@ -73,7 +82,7 @@ pub const CHECKS: &[Check] = &[
                    requests",
         expected: "each client gets the whole file; SIGTERM ends the server without an error",
         hint: "A write to a closed pipe causes SIGPIPE or an error. Ignore the signal and the \
-               error. In Rust, do not use println!, because it panics after a failed write.",
+               error. Some print functions end the process after a failed write.",
         run: Light(|stage| expect_independence(stage, Stdout::Closed, 300)),
     },
     Check {
@@ -88,19 +97,29 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
+/// Describes the end of a process. The description states whether the process ended because it has
+/// no handler for `SIGTERM` or `SIGINT`.
+fn described_exit(status: ExitStatus) -> String {
+    match describe_exit(status) {
+        signal if signal.contains("SIGTERM") || signal.contains("SIGINT") => {
+            format!("{signal}, which has no handler")
+        }
+        other => other,
+    }
+}
+
 fn expect_exit_0(server: &Server, limit: Duration) -> Outcome {
     let status = server.expect_end(limit)?;
-    let actual = match describe_exit(status) {
-        signal if signal.contains("SIGTERM") => format!("{signal}, which has no handler"),
-        other => other,
-    };
+    let actual = described_exit(status);
     demand!(status.success(), "expected exit code 0, got {actual}");
     Ok(())
 }
 
 fn expect_idle_exit(stage: &Stage, signal: Signal) -> Outcome {
     stage.require_signals()?;
-    let server = stage.serve(noise(1000))?;
+    // An idle server does not wait for the grace period.
+    let settings = Settings { grace_s: 10, ..Settings::default() };
+    let server = stage.serve_with(settings, noise(1000))?;
     server.expect_whole(noise(1000))?;
     server.process.signal(signal);
     expect_exit_0(&server, IDLE_LIMIT)?;
@@ -111,25 +130,54 @@ fn expect_idle_exit(stage: &Stage, signal: Signal) -> Outcome {
 }
 
 fn second_signal(stage: &Stage) -> Outcome {
+    use Signal::{Interrupt, Terminate};
     stage.require_signals()?;
-    let server = stage.serve_zeros(LONG_BYTES)?;
-    let stalled = server.connect_small()?;
-    stalled.read_exactly(1)?;
-    server.process.signal(Signal::Terminate);
-    // Without this pause, the kernel would deliver the two signals as one signal.
-    thread::sleep(Duration::from_millis(300));
-    server.process.signal(Signal::Terminate);
-    server.expect_end(Duration::from_secs(1)).map(drop)
+    stage.set_len(LONG_BYTES)?;
+    let pairs = [
+        (Terminate, Terminate, "SIGTERM and SIGTERM"),
+        (Interrupt, Terminate, "SIGINT and SIGTERM"),
+        (Terminate, Interrupt, "SIGTERM and SIGINT"),
+    ];
+    for_each_value(&pairs, |(first, second, names)| {
+        let settings = Settings { grace_s: 10, ..Settings::default() };
+        let server = stage.start(Start { settings, ..Start::default() })?;
+        let client = server.connect_small()?;
+        client.read_exactly(1)?;
+        server.process.signal(first);
+        // Without this pause, the kernel would deliver two equal signals as one signal.
+        if let Some(status) = server.process.wait(Duration::from_millis(300)) {
+            let exit = described_exit(status);
+            return Err(Stop::fail(format!(
+                "expected the server to run until the second signal, got {exit}"
+            )));
+        }
+        // The kernel's buffers hold less data than this, so the server still has to send data.
+        client.read_exactly(4 * MIB).context("between the two signals")?;
+        server.process.signal(second);
+        server.expect_end(Duration::from_secs(1)).context(names).map(drop)
+    })
 }
 
 fn sigterm_finish(stage: &Stage) -> Outcome {
     stage.require_signals()?;
-    let server = stage.serve(noise(4 * MIB))?;
-    let client = server.connect_small()?;
-    let mut got = client.read_exactly(100_000)?;
+    let content = noise(4 * MIB);
+    let grace_s = stage.target.timeout_values("{grace}", stage.target.grace);
+    let grace_s = grace_s.into_iter().max().unwrap_or_default();
+    let settings = Settings { linger_s: 60, grace_s, ..Settings::default() };
+    let server = stage.serve_with(settings, content)?;
+    // This client has received its whole reply, but the server still drains the connection.
+    let draining = server.connect()?;
+    draining.expect_whole(content)?;
+    let connect = || {
+        let client = server.connect_small()?;
+        let got = client.read_exactly(100_000)?;
+        Ok((client, got))
+    };
+    let clients = (0..3).map(|_| connect()).collect::<Result<Vec<_>, Stop>>()?;
+    let (slow, got_by_slow) = connect()?;
     server.process.signal(Signal::Terminate);
-    // If the grace period is missing or too short, the server exits during this pause.
-    thread::sleep(stage.target.grace / 2);
+    let signaled = Instant::now();
+    thread::sleep(Duration::from_millis(300));
     if let Ok(late) = server.connect() {
         let bytes = late.read_until_end(Duration::from_millis(300)).0.len();
         demand!(
@@ -137,27 +185,48 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
             "expected no reply to a client that connected after SIGTERM, got {bytes} bytes"
         );
     }
-    let (rest, ending) = client.read_until_end(stage.target.grace_limit());
-    got.extend(rest);
-    client.expect_reply(&got, noise(4 * MIB), ending)?;
-    drop(client);
-    expect_exit_0(&server, stage.target.grace_limit())
+    for (client, got) in clients {
+        client.expect_rest(got, content)?;
+    }
+    // If the grace period is too short, the server exits before this client continues to read.
+    sleep_until(signaled + server.timeouts.grace.mul_f32(0.7));
+    slow.expect_rest(got_by_slow, content)
+        .context("a client that reads late in the grace period")?;
+    drop(slow);
+    draining.send(b"late data")?;
+    drop(draining);
+    expect_exit_0(&server, server.timeouts.grace_limit().saturating_sub(signaled.elapsed()))
 }
 
 fn sigterm_disconnect(stage: &Stage) -> Outcome {
     stage.require_signals()?;
-    let server = stage.serve_zeros(LONG_BYTES)?;
+    stage.set_len(LONG_BYTES)?;
+    let values = stage.target.timeout_values("{grace}", stage.target.grace);
+    for_each_value(&values, |grace_s| {
+        let settings = Settings { grace_s, ..Settings::default() };
+        let server = stage.start(Start { settings, ..Start::default() })?;
+        expect_disconnect(&server).context(format_args!("grace period {grace_s} s"))
+    })
+}
+
+fn expect_disconnect(server: &Server) -> Outcome {
     let mut stalled = server.connect_non_reading(3)?;
-    let limit = stage.target.grace_limit();
     server.process.signal(Signal::Terminate);
     let signaled = Instant::now();
+    let grace = server.timeouts.grace;
     // The grace period must not start again when a client disconnects.
-    for _ in 0..2 {
-        if server.process.wait(stage.target.grace.mul_f32(0.6)).is_none() {
-            stalled.pop();
+    for fraction in [0.4, EARLY] {
+        sleep_until(signaled + grace.mul_f32(fraction));
+        if let Some(status) = server.process.wait(Duration::ZERO) {
+            let (exit, ms) = (described_exit(status), signaled.elapsed().as_millis());
+            return Err(Stop::fail(format!(
+                "expected the server to run until the end of the grace period, got {exit} within \
+                 {ms} ms"
+            )));
         }
+        stalled.pop();
     }
-    expect_exit_0(&server, limit.saturating_sub(signaled.elapsed()))?;
+    expect_exit_0(server, server.timeouts.grace_limit().saturating_sub(signaled.elapsed()))?;
     if server.events().is_some() {
         expect_grammar(&parse(&server.process.lines())?)?;
     }
@@ -190,7 +259,7 @@ fn expect_independence(stage: &Stage, stdout: Stdout, clients: usize) -> Outcome
     // A server may print its buffered lines only when it exits. A server without a handler for
     // `SIGTERM` does not fail here, because the check `sigterm` tests the handler.
     server.process.signal(Signal::Terminate);
-    let status = server.expect_end(stage.target.grace_limit())?;
+    let status = server.expect_end(server.timeouts.grace_limit())?;
     let actual = describe_exit(status);
     let is_correct = status.success() || actual.contains("SIGTERM");
     demand!(is_correct, "expected exit code 0 after SIGTERM, got {actual}");
