@@ -5,13 +5,18 @@ mod check;
 mod cli;
 mod course;
 mod exercise;
+mod export;
 mod folders;
 mod grade;
+mod grading;
 mod learn;
+mod lock;
 mod output;
 mod packages;
 mod progress;
 mod proofs;
+mod report;
+mod screen;
 mod watch;
 
 use std::process::ExitCode;
