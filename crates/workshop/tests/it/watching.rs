@@ -1,7 +1,7 @@
 //! Tests of the command `watch`.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{Read, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -20,11 +20,11 @@ impl Program {
     fn start(command: &mut Command) -> Self {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = Arc::new(Mutex::new(String::new()));
-        let (stdout, lines) = (child.stdout.take().unwrap(), Arc::clone(&output));
+        let (mut stdout, text) = (child.stdout.take().unwrap(), Arc::clone(&output));
         thread::spawn(move || {
-            for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
-                let line = String::from_utf8_lossy(&line).into_owned();
-                lines.lock().unwrap().push_str(&format!("{line}\n"));
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = stdout.read(&mut bytes) {
+                text.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..count]));
             }
         });
         let stdin = child.stdin.take();
