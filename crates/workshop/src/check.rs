@@ -19,13 +19,13 @@ use crate::report::{self, Format, Report, Snapshot};
 
 /// The maximum time that a client waits for the next byte. A short time is sufficient, because the
 /// server runs on this computer.
-const TIMEOUT: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The additional time that a server gets after each of its timeouts.
 const SLACK: Duration = Duration::from_secs(2);
 
 /// The duration of the long pauses of a client.
-const LONG_WAIT: Duration = Duration::from_secs(3);
+const LONG_WAIT: Duration = Duration::from_secs(2);
 
 /// The time limit for a learner's program to start listening.
 const START_TIMEOUT: Duration = Duration::from_secs(5);

@@ -172,11 +172,11 @@ impl<'a> Watch<'a> {
             'a' => self.is_whole = !self.is_whole,
             'n' => match course.next_after(&Progress::read(&course.work)?, exercise) {
                 Some(next) => return self.change_exercise(next),
-                None => self.show(|| Ok(output::line("All other exercises are done."))),
+                None => self.text = Some("All other exercises are done.".to_owned()),
             },
             'p' => match course.previous(exercise) {
                 Some(previous) => return self.change_exercise(previous),
-                None => self.show(|| Ok(output::line("This is the first exercise."))),
+                None => self.text = Some("This is the first exercise.".to_owned()),
             },
             _ => self.text = None,
         }
