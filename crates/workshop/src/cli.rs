@@ -35,11 +35,17 @@ Examples:
 
 Use --cmd to check a server in another language. The command runs in the
 current folder. The command must contain {file} and {port}, and each of {chunk},
-{preamble}, {stall} and {limit} that exercise.toml contains. The checks replace
-these placeholders with values.
+{preamble}, {stall}, {limit}, {linger} and {grace} that exercise.toml contains.
+The checks replace these placeholders with values.
 
 An exercise is also done if only a server in another language has passed. `list`
 then shows \"passed with --cmd\" until your Rust program passes, too.";
+
+const WATCH_HELP: &str = "\
+Each key acts immediately, without Enter: h shows the next hint, a shows all
+checks, r runs the checks again, n and p change the exercise, l lists all
+exercises, and q quits. If you save a file during a check, the check is canceled
+and starts again.";
 
 const EXPORT_HELP: &str = "\
 The JSON contains the version of the kit and the current time. For each exercise,
@@ -96,6 +102,7 @@ enum Command {
         watched: Option<Watched>,
     },
     /// Check an exercise now, and again after each save
+    #[command(after_help = WATCH_HELP)]
     Watch(Selection),
     /// Print the next of three hints
     Hint {

@@ -1,6 +1,5 @@
 //! A check in a child process, which can be canceled at any moment.
 
-use std::ffi::OsString;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
@@ -166,11 +165,17 @@ fn this_program() -> Result<Command> {
         false => std::env::current_exe().context("the path of this program is unknown")?,
     };
     let mut command = Command::new(path);
-    // The messages of the child process contain its name.
-    let name: Option<OsString> = std::env::args_os().next();
-    #[cfg(unix)]
-    name.iter().for_each(|name| {
-        std::os::unix::process::CommandExt::arg0(&mut command, name);
-    });
+    keep_name(&mut command);
     Ok(command)
 }
+
+/// Passes the name of this program to the child process, whose messages contain the name.
+#[cfg(unix)]
+fn keep_name(command: &mut Command) {
+    if let Some(name) = std::env::args_os().next() {
+        std::os::unix::process::CommandExt::arg0(command, name);
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_name(_command: &mut Command) {}

@@ -147,7 +147,7 @@ pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Res
         let left = exercise.hints()?.len().saturating_sub(note.hints);
         let hints = match left {
             0 => "You have taken all hints.".to_owned(),
-            _ => format!("{} left.", output::count(left, "hint")),
+            _ => format!("You can still take {}.", output::count(left, "hint")),
         };
         output::text(&format!(
             "You have not solved this exercise yet. {hints} If you read the solution, you can no \
@@ -227,6 +227,8 @@ pub fn run(course: &Course, exercise: &Exercise, port: u16) -> Result<bool> {
         ("{preamble}", "http"),
         ("{stall}", "30"),
         ("{limit}", "2000"),
+        ("{linger}", "5"),
+        ("{grace}", "5"),
         ("{file}", file.as_str()),
     ];
     let fill = |word: String, (placeholder, value): &(&str, &str)| word.replace(placeholder, value);
