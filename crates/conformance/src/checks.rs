@@ -4,6 +4,7 @@ mod bytes;
 mod common;
 mod concurrency;
 mod endings;
+mod errors;
 mod events;
 mod failures;
 mod files;
@@ -19,6 +20,7 @@ pub static ALL: &[&[Check]] = &[
     files::CHECKS,
     endings::CHECKS,
     failures::CHECKS,
+    errors::CHECKS,
     concurrency::CHECKS,
     shutdown::CHECKS,
     events::CHECKS,

@@ -24,7 +24,7 @@ mod verdict;
 
 pub use check::Check;
 pub use checks::{ALL, RENAMED};
-pub use measure::{Load, Measure, MeasuredValue, measure, reply_time};
+pub use measure::{Load, Measure, MeasuredValue, cpu_time_per_client, measure, reply_time};
 #[cfg(feature = "program")]
 pub use report::{Format, render};
 pub use runner::{

@@ -3,6 +3,12 @@
 //! shows how many resources the server needs.
 
 use std::collections::BTreeSet;
+#[cfg(target_os = "linux")]
+use std::fs;
+use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::io;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,7 +19,7 @@ use crate::runner::{CHECK_TIMEOUT, on_stage};
 use crate::server::Server;
 use crate::stage::Stage;
 use crate::target::{DEFAULT_CHUNK_BYTES, Settings, Target};
-use crate::verdict::{Stop, Verdict};
+use crate::verdict::{Context, Stop, Verdict};
 
 /// The default length of a file that clients read.
 const READ_BYTES: u64 = 1 << 20;
@@ -28,6 +34,9 @@ const SETTLING_TIME: Duration = Duration::from_millis(300);
 
 /// The time during which an idle server's CPU time is measured.
 const IDLE_TIME: Duration = Duration::from_secs(1);
+
+/// The number of clients that [`Measure::StartedThreads`] connects one after another.
+const SEQUENTIAL_CLIENTS: usize = 30;
 
 /// The value to measure. Only Linux provides these values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +53,13 @@ pub enum Measure {
     CpuMs,
     /// The system calls in which the server's threads wait while non-reading clients are connected.
     BlockedIn,
+    /// The number of threads that the server starts while it serves 30 clients one after another
+    /// and other clients do not read. The connection limit leaves one connection for the clients
+    /// that are served.
+    StartedThreads,
+    /// The number of threads that wait for data of the file at the same time. The file is a FIFO
+    /// without data, and non-reading clients are connected.
+    ReadingThreads,
 }
 
 /// The load on the server during a measurement.
@@ -83,6 +99,8 @@ pub fn measure(target: &Target, what: Measure, load: Load) -> Result<MeasuredVal
     Ok(on_stage(CHECK_TIMEOUT, target, move |stage| match what {
         Measure::ReadCalls => used_by_reply(stage, load, usage::read_calls),
         Measure::CpuMs if load.clients == 0 => used_by_reply(stage, load, cpu_ms),
+        Measure::StartedThreads => started_threads(stage, load),
+        Measure::ReadingThreads => reading_threads(stage, load),
         _ => with_non_reading_clients(stage, what, load),
     })?)
 }
@@ -99,6 +117,28 @@ pub fn reply_time(target: &Target, load: Load) -> Result<Duration, Verdict> {
         let started = Instant::now();
         server.expect_whole(content)?;
         Ok(started.elapsed())
+    })?)
+}
+
+/// Starts a server and serves many short connections, one after another. Returns the server's CPU
+/// time per connection, including the CPU time of threads that have ended.
+///
+/// # Errors
+///
+/// Returns a verdict if a reply is incorrect, or if the system does not provide the CPU time.
+pub fn cpu_time_per_client(target: &Target) -> Result<Duration, Verdict> {
+    /// The number of clients. The total CPU time is long compared with the unit in which the kernel
+    /// counts CPU time.
+    const CLIENTS: u32 = 2000;
+    Ok(on_stage(CHECK_TIMEOUT, target, move |stage| {
+        let content = noise(1000);
+        let server = stage.serve(content)?;
+        server.expect_whole(content)?;
+        let before = server.usage(usage::total_cpu_time)?;
+        for _ in 0..CLIENTS {
+            server.expect_whole(content)?;
+        }
+        Ok(server.usage(usage::total_cpu_time)?.saturating_sub(before) / CLIENTS)
     })?)
 }
 
@@ -126,6 +166,30 @@ fn used_by_reply(
     Ok(MeasuredValue::Number(server.usage(value)?.saturating_sub(before)))
 }
 
+fn started_threads(stage: &Stage, load: Load) -> Result<MeasuredValue, Stop> {
+    let settings = Settings { connection_limit: load.clients + 1, ..Settings::default() };
+    let first = noise(1000);
+    let server = stage.serve_with(settings, first)?;
+    server.expect_whole(first)?;
+    stage.set_len(load.bytes.unwrap_or(UNREAD_BYTES))?;
+    let non_reading = server.connect_non_reading(load.clients)?;
+    let mut ids = server.usage(usage::thread_ids)?;
+    let before = ids.len();
+    for number in 1..=SEQUENTIAL_CLIENTS {
+        // The file does not fit into the buffers of this client. Therefore, the thread that serves
+        // the client still exists when the ids are read.
+        let client = server.connect_small()?;
+        client.expect_first_byte().context(format_args!(
+            "client {number} of {SEQUENTIAL_CLIENTS} (connection limit {}, {} non-reading clients)",
+            settings.connection_limit, load.clients
+        ))?;
+        ids.extend(server.usage(usage::thread_ids)?);
+    }
+    server.expect_alive()?;
+    drop(non_reading);
+    Ok(MeasuredValue::Number((ids.len() - before) as u64))
+}
+
 fn with_non_reading_clients(
     stage: &Stage,
     what: Measure,
@@ -147,7 +211,7 @@ fn with_non_reading_clients(
             MeasuredValue::Number(now.saturating_sub(memory_before) / 1024)
         }
         Measure::BlockedIn => MeasuredValue::Calls(server.usage(usage::waiting_calls)?),
-        Measure::CpuMs | Measure::ReadCalls => {
+        _ => {
             let before = server.usage(cpu_ms)?;
             thread::sleep(IDLE_TIME);
             MeasuredValue::Number(server.usage(cpu_ms)?.saturating_sub(before))
@@ -156,4 +220,33 @@ fn with_non_reading_clients(
     server.expect_alive()?;
     drop(clients);
     Ok(counted)
+}
+
+fn reading_threads(stage: &Stage, load: Load) -> Result<MeasuredValue, Stop> {
+    let server = serve(stage, load, noise(1000))?;
+    server.expect_whole(noise(1000))?;
+    // This program opens the FIFO for reading and writing, so that no call of `open` waits and the
+    // FIFO does not end.
+    let _fifo = replace_with_fifo(&stage.file())?;
+    let clients = server.connect_non_reading(load.clients)?;
+    thread::sleep(SETTLING_TIME);
+    let path = stage.file();
+    let count = server.usage(|pids| usage::threads_that_use(pids, &path))?;
+    server.expect_alive()?;
+    drop(clients);
+    Ok(MeasuredValue::Number(count))
+}
+
+/// Replaces a file with a FIFO. Returns the open FIFO.
+#[cfg(target_os = "linux")]
+fn replace_with_fifo(path: &Path) -> Result<File, Stop> {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+    fs::remove_file(path)?;
+    mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).map_err(io::Error::from)?;
+    Ok(File::options().read(true).write(true).open(path)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn replace_with_fifo(_path: &Path) -> Result<File, Stop> {
+    Err(Stop::skip("only Linux provides the necessary data about a process"))
 }

@@ -126,6 +126,11 @@ impl Process {
         self.stdout.as_ref().map(Output::lines).unwrap_or_default()
     }
 
+    /// Returns the lines of stderr that have been read so far.
+    pub fn stderr_lines(&self) -> Vec<String> {
+        self.stderr.as_ref().map(Output::lines).unwrap_or_default()
+    }
+
     /// Returns the line of stderr that best explains why the process ended, with the prefix
     /// `stderr: `. Returns `None` if there is no such line.
     fn error_line(&self) -> Option<String> {

@@ -54,6 +54,9 @@ pub struct Target {
     pub start_timeout: Duration,
     /// Environment variables for the server.
     pub environment: Vec<(String, String)>,
+    /// The maximum value of `{limit}`. A small maximum is useful if the limit is the server's
+    /// number of threads.
+    pub connection_limit_max: usize,
     words: Vec<String>,
 }
 
@@ -188,6 +191,7 @@ impl Target {
             silence_timeout: SILENCE_TIMEOUT,
             start_timeout: FIRST_START_TIMEOUT,
             environment: Vec::new(),
+            connection_limit_max: usize::MAX,
             words,
         }
     }
@@ -231,12 +235,13 @@ impl Target {
 
     /// Returns the command's words for one run, with values in place of the placeholders.
     pub(crate) fn words(&self, file: &Path, port: u16, settings: Settings) -> Vec<OsString> {
+        let connection_limit = settings.connection_limit.min(self.connection_limit_max);
         let values = [
             ("{port}", port.to_string()),
             ("{chunk}", settings.chunk_bytes.to_string()),
             ("{preamble}", settings.preamble.to_owned()),
             ("{stall}", settings.stall_s.to_string()),
-            ("{limit}", settings.connection_limit.to_string()),
+            ("{limit}", connection_limit.to_string()),
             ("{linger}", settings.linger_s.to_string()),
             ("{grace}", settings.grace_s.to_string()),
             // `{file}` is replaced last, because the path of the file may contain the text of

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 fn sum(pids: &[u32], of_one: impl Fn(u32) -> Option<u64>) -> Option<u64> {
@@ -35,6 +35,14 @@ fn tasks(pid: u32) -> Option<impl Iterator<Item = PathBuf>> {
 #[must_use]
 pub fn threads(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(tasks(pid)?.count() as u64))
+}
+
+/// Returns the ids of all threads of all processes.
+#[must_use]
+pub fn thread_ids(pids: &[u32]) -> Option<BTreeSet<u32>> {
+    let tasks: Vec<PathBuf> = pids.iter().filter_map(|&pid| tasks(pid)).flatten().collect();
+    let id = |task: &PathBuf| task.file_name()?.to_str()?.parse().ok();
+    (!tasks.is_empty()).then(|| tasks.iter().filter_map(id).collect())
 }
 
 /// Returns the total number of file descriptors that the processes in `pids` have open.
@@ -75,6 +83,22 @@ pub fn cpu_time(pids: &[u32]) -> Option<Duration> {
 #[must_use]
 pub fn cpu_time_and_wait(pids: &[u32]) -> Option<Duration> {
     scheduled(pids, 2)
+}
+
+/// Returns the CPU time of all threads, including threads that have ended. The kernel counts this
+/// time in units of 10 ms.
+#[must_use]
+pub fn total_cpu_time(pids: &[u32]) -> Option<Duration> {
+    /// The length of a clock tick (`USER_HZ` is 100 on all architectures that Rust supports).
+    const TICK_MS: u64 = 10;
+    let ticks = sum(pids, |pid| {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The second field is the name of the program, which can contain spaces and parentheses.
+        let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
+        // The fields 14 and 15 are `utime` and `stime` (see proc_pid_stat(5)).
+        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
+    });
+    ticks.map(|ticks| Duration::from_millis(ticks * TICK_MS))
 }
 
 /// Returns the sum of the first `numbers` numbers in the `schedstat` files of all threads. The
@@ -122,6 +146,28 @@ pub fn waiting_calls(pids: &[u32]) -> Option<BTreeSet<String>> {
         calls.extend(number.filter(|number| *number >= 0).map(call_name));
     }
     calls
+}
+
+/// Returns the number of threads that currently wait in a system call that uses a file. The first or
+/// the second argument of the call is a descriptor of the file.
+#[must_use]
+pub fn threads_that_use(pids: &[u32], path: &Path) -> Option<u64> {
+    sum(pids, |pid| {
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.flatten();
+        let open = open.filter(|entry| fs::read_link(entry.path()).is_ok_and(|to| to == path));
+        let descriptors: Vec<u64> =
+            open.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect();
+        let is_waiting = |task: &PathBuf| {
+            // The file contains the number and the arguments of the system call, or `running`.
+            let call = fs::read_to_string(task.join("syscall")).unwrap_or_default();
+            let arguments = call.split_whitespace().skip(1).take(2);
+            let mut arguments = arguments.filter_map(|word| word.strip_prefix("0x"));
+            arguments.any(|word| {
+                u64::from_str_radix(word, 16).is_ok_and(|number| descriptors.contains(&number))
+            })
+        };
+        Some(tasks(pid)?.filter(is_waiting).count() as u64)
+    })
 }
 
 #[cfg(target_os = "linux")]

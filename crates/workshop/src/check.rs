@@ -134,7 +134,7 @@ fn foreign_subject(exercise: &Exercise, command: &str) -> Result<Subject> {
         missing.join(", "),
         exercise.plan.arguments
     );
-    set_timeouts(&mut server);
+    set_limits(&mut server, exercise);
     Ok(Subject { target: server, source: None, starter: None })
 }
 
@@ -162,13 +162,14 @@ pub fn target(exercise: &Exercise, program: &Path, folder: Option<&Path>) -> Res
     words.push(text(program)?);
     words.extend(exercise.plan.arguments.split_whitespace().map(str::to_owned));
     let mut target = Target::of_command(&words).map_err(Error::msg)?;
-    set_timeouts(&mut target);
+    set_limits(&mut target, exercise);
     target.start_timeout = START_TIMEOUT;
     Ok(target)
 }
 
-fn set_timeouts(target: &mut Target) {
+fn set_limits(target: &mut Target, exercise: &Exercise) {
     target.silence_timeout = TIMEOUT;
     target.slack = SLACK;
     target.long_wait = LONG_WAIT;
+    target.connection_limit_max = exercise.plan.limit_max.unwrap_or(usize::MAX);
 }

@@ -38,6 +38,8 @@ pub struct Plan {
     /// The arguments of the program. They contain the placeholders `{file}` and `{port}` of
     /// `conformance`, and optionally other placeholders of `conformance`.
     pub arguments: String,
+    /// The maximum value of `{limit}`, for a server that starts that many threads.
+    pub limit_max: Option<usize>,
     /// The reason why this exercise cannot be solved in another language, or `None` if it can.
     pub rust_only: Option<String>,
     /// The names of the `conformance` checks that grade the exercise, in the order of priority. The
@@ -136,6 +138,7 @@ pub struct MeasurePlan {
     /// The word that the source must not contain, for `source-lacks`.
     pub word: Option<String>,
     /// The text that is printed for the learner if the value is outside the limits.
+    #[serde(default)]
     pub explanation: String,
 }
 
@@ -155,8 +158,15 @@ pub enum MeasureKind {
     CpuMs,
     /// The system call in which one of the server's threads waits while clients are connected.
     BlockedIn,
+    /// The number of threads that wait for data of the file at the same time. The file is a FIFO
+    /// without data.
+    ReadingThreads,
     /// The speed at which the server sends the file, as a multiple of the starter's speed.
     TimesStarter,
+    /// The number of threads that the server starts for clients while other clients do not read.
+    StartedThreads,
+    /// The server's CPU time per client and the starter's, which are shown and not graded.
+    CpuPerClient,
     /// The absence of a word from the learner's source files.
     SourceLacks,
 }
@@ -170,7 +180,10 @@ impl MeasureKind {
             Self::MemoryKib => "memory-kib",
             Self::CpuMs => "cpu-ms",
             Self::BlockedIn => "blocked-in",
+            Self::ReadingThreads => "reading-threads",
             Self::TimesStarter => "times-starter",
+            Self::StartedThreads => "started-threads",
+            Self::CpuPerClient => "cpu-per-client",
             Self::SourceLacks => "source-lacks",
         }
     }
@@ -235,8 +248,8 @@ impl Exercise {
 
     /// The name of the original starter's program, or `None` if no measurement needs the program.
     pub fn starter_program(&self) -> Option<String> {
-        let is_compared = |plan: &MeasurePlan| plan.what == MeasureKind::TimesStarter;
-        let is_needed = self.plan.measures.iter().any(is_compared);
+        let compared = [MeasureKind::TimesStarter, MeasureKind::CpuPerClient];
+        let is_needed = self.plan.measures.iter().any(|plan| compared.contains(&plan.what));
         is_needed.then(|| format!("starter-{}", self.number))
     }
 
@@ -328,13 +341,10 @@ impl MeasurePlan {
         let (is_complete, help) = match self.what {
             MeasureKind::BlockedIn => (self.is.is_some() && !has_bound, "is = \"sendfile\""),
             MeasureKind::SourceLacks => (self.word.is_some() && !has_bound, "word = \"async_std\""),
+            MeasureKind::CpuPerClient => (!has_bound, "no value"),
             _ => (has_bound && self.is.is_none(), "at_most or at_least"),
         };
-        let name = self.name();
-        ensure!(
-            is_complete,
-            "measurement `{name}` requires {help} and does not allow any other limit"
-        );
+        ensure!(is_complete, "measurement `{}` requires {help} and no other limit", self.name());
         Ok(())
     }
 
@@ -353,7 +363,14 @@ impl MeasurePlan {
                 format!("CPU time in ms to send {bytes} bytes")
             }
             MeasureKind::CpuMs => format!("CPU time in ms per second {with_clients}"),
+            MeasureKind::ReadingThreads => {
+                format!("Threads that read the file at the same time {with_clients}")
+            }
             MeasureKind::TimesStarter => "Speed, as a multiple of the starter's speed".to_owned(),
+            MeasureKind::StartedThreads => {
+                format!("Threads started for new clients {with_clients}")
+            }
+            MeasureKind::CpuPerClient => return "CPU time per client".to_owned(),
             MeasureKind::BlockedIn => {
                 return format!("A thread waits in {} {with_clients}", self.expected_calls());
             }

@@ -68,7 +68,7 @@ const GENERAL_FAILURES: &[(&str, &str)] = &[
     (
         "differs:",
         "The bytes before this position are correct. The first byte of the preamble \
-         has position 0. Does your server change or omit a byte, or send one twice?",
+         has offset 0. Does your server change or omit a byte, or send one twice?",
     ),
     (
         "expected a FIN after the last byte",
@@ -108,7 +108,12 @@ pub struct GradedItem {
     /// The verdict, or `None` if the check or measurement has not run. A failed check may prevent
     /// later checks and always prevents all measurements.
     pub verdict: Option<Verdict>,
+    /// The measured value, or `None` if there is no value.
+    pub value: Option<String>,
 }
+
+/// The verdict on a measurement, and the measured value.
+type Measured = (Verdict, Option<String>);
 
 /// The explanation of a failure.
 #[derive(Debug)]
@@ -131,17 +136,17 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem
     use Verdict::{Pass, Skipped};
     let pending: Vec<_> = jobs.iter().map(|job| Mutex::new(pending(job.exercise))).collect();
     let lock = |index: usize| pending[index].lock().unwrap_or_else(PoisonError::into_inner);
-    let record = |index: usize, name: &str, verdict: Verdict| {
+    let record = |index: usize, name: &str, (verdict, value): Measured| {
         let mut all = lock(index);
         if let Some(graded) = all.iter_mut().find(|graded| graded.name == name) {
-            graded.verdict = Some(verdict);
+            (graded.verdict, graded.value) = (Some(verdict), value);
         }
         report.inspect(|report| report(&all));
     };
     run_concurrently(jobs.len(), JOBS, &|index| {
         if let Err(why) = conformance::preflight(&jobs[index].subject.target) {
             let first = jobs[index].exercise.graded_names().next();
-            record(index, first.unwrap_or_default(), Verdict::Fail(why));
+            record(index, first.unwrap_or_default(), (Verdict::Fail(why), None));
         }
     });
     let has_failed = |index: usize| explain(jobs[index].exercise, &lock(index)).is_some();
@@ -156,15 +161,15 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem
         explained.is_none_or(|failure| position(check.id) < position(&failure.graded.name))
             || report.is_none()
     };
-    let progress = |one: &Record| record(one.target, one.check.id, one.verdict.clone());
+    let progress = |one: &Record| record(one.target, one.check.id, (one.verdict.clone(), None));
     let _ = conformance::run_pairs(&targets, &pairs, &is_needed, &progress);
     run_concurrently(jobs.len(), HEAVY_JOBS, &|index| {
         let Job { exercise, subject, .. } = &jobs[index];
         let has_passed = |one: &GradedItem| matches!(one.verdict, Some(Pass | Skipped(_)));
         if lock(index)[..exercise.checks.len()].iter().all(has_passed) {
             for plan in &exercise.plan.measures {
-                let verdict = measure(plan, subject).unwrap_or_else(|verdict| verdict);
-                record(index, plan.name(), verdict);
+                let measured = measure(plan, subject).unwrap_or_else(|verdict| (verdict, None));
+                record(index, plan.name(), measured);
             }
         }
     });
@@ -176,8 +181,10 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem
 fn pending(exercise: &Exercise) -> Vec<GradedItem> {
     let checks = exercise.checks.iter().map(|check| (check.id, check.title.to_owned()));
     let measures = exercise.plan.measures.iter().map(|plan| (plan.name(), plan.title()));
-    let graded =
-        |(name, title): (&str, _)| GradedItem { name: name.to_owned(), title, verdict: None };
+    let graded = |(name, title): (&str, _)| {
+        let name = name.to_owned();
+        GradedItem { name, title, verdict: None, value: None }
+    };
     checks.chain(measures).map(graded).collect()
 }
 
@@ -190,7 +197,7 @@ fn run_concurrently(count: usize, jobs: usize, act: &(dyn Fn(usize) + Sync)) {
 }
 
 /// Takes one measurement. Returns `Err` with a verdict if the value cannot be determined.
-fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
+fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Measured, Verdict> {
     let chunk_bytes = plan.chunk.unwrap_or(Load::default().chunk_bytes);
     let load = Load { clients: plan.clients, bytes: plan.bytes, chunk_bytes };
     let what = match plan.what {
@@ -199,17 +206,31 @@ fn measure(plan: &MeasurePlan, subject: &Subject) -> Result<Verdict, Verdict> {
         MeasureKind::MemoryKib => Measure::MemoryKib,
         MeasureKind::CpuMs => Measure::CpuMs,
         MeasureKind::BlockedIn => Measure::BlockedIn,
-        MeasureKind::SourceLacks => return Ok(judge_source(plan, subject)),
+        MeasureKind::StartedThreads => Measure::StartedThreads,
+        MeasureKind::ReadingThreads => Measure::ReadingThreads,
+        MeasureKind::SourceLacks => return Ok((judge_source(plan, subject), None)),
         MeasureKind::TimesStarter => {
-            let why = "there is no starter to compare the speed with";
-            let starter = subject.starter.as_ref().ok_or(Verdict::Skipped(why.to_owned()))?;
-            return Ok(judge_number(plan, times_starter(&subject.target, starter, load)?));
+            return Ok(judge_number(
+                plan,
+                times_starter(&subject.target, starter(subject)?, load)?,
+            ));
+        }
+        MeasureKind::CpuPerClient => {
+            let time = conformance::cpu_time_per_client(&subject.target)?.as_micros();
+            let starter_time = conformance::cpu_time_per_client(starter(subject)?)?.as_micros();
+            let value = format!("your server: {time} µs, the starter: {starter_time} µs");
+            return Ok((Verdict::Pass, Some(value)));
         }
     };
     Ok(match conformance::measure(&subject.target, what, load)? {
         MeasuredValue::Number(number) => judge_number(plan, number as f64),
-        MeasuredValue::Calls(calls) => judge_calls(plan, &calls),
+        MeasuredValue::Calls(calls) => (judge_calls(plan, &calls), None),
     })
+}
+
+fn starter(subject: &Subject) -> Result<&Target, Verdict> {
+    let why = "there is no starter to compare the server with";
+    subject.starter.as_ref().ok_or(Verdict::Skipped(why.to_owned()))
 }
 
 /// Returns the explanation of the first failure that has a diagnosis. If no failure has a
@@ -269,17 +290,16 @@ fn without_seconds(text: &str) -> String {
     words.join(" ")
 }
 
-fn judge_number(plan: &MeasurePlan, number: f64) -> Verdict {
+fn judge_number(plan: &MeasurePlan, number: f64) -> Measured {
     let is_low = plan.at_least.is_some_and(|least| number < least);
     let is_high = plan.at_most.is_some_and(|most| number > most);
-    match is_low || is_high {
-        // In a ratio, only the first digit after the decimal point is significant.
-        true => {
-            let actual = (number * 10.0).round() / 10.0;
-            Verdict::Fail(format!("expected {}, got {actual}", plan.limits()))
-        }
+    // In a ratio, only the first digit after the decimal point is significant.
+    let actual = (number * 10.0).round() / 10.0;
+    let verdict = match is_low || is_high {
+        true => Verdict::Fail(format!("expected {}, got {actual}", plan.limits())),
         false => Verdict::Pass,
-    }
+    };
+    (verdict, Some(format!("measured: {actual}")))
 }
 
 fn judge_calls(plan: &MeasurePlan, actual: &BTreeSet<String>) -> Verdict {

@@ -220,13 +220,14 @@ pub fn run(course: &Course, exercise: &Exercise, port: u16) -> Result<bool> {
     let file =
         display_path(&if river.exists() { river } else { exercise.folder.join("README.md") });
     let port_word = port.to_string();
+    let limit = exercise.plan.limit_max.unwrap_or(2000).to_string();
     let values = [
         ("{port}", port_word.as_str()),
         ("{chunk}", "65536"),
         // Every client accepts this preamble, including browsers and curl.
         ("{preamble}", "http"),
         ("{stall}", "30"),
-        ("{limit}", "2000"),
+        ("{limit}", limit.as_str()),
         ("{linger}", "5"),
         ("{grace}", "5"),
         ("{file}", file.as_str()),

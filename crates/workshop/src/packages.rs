@@ -103,6 +103,7 @@ pub fn prepare_learner(course: &Course) -> Result<()> {
         if !package.join("Cargo.toml").exists() {
             write(&package.join("Cargo.toml"), &manifest(exercise, None)?)?;
         }
+        write_shared_files(exercise, &package)?;
     }
     Ok(())
 }
@@ -140,6 +141,7 @@ pub fn write_answers(course: &Course, answers: &[AnswerSources<'_>]) -> Result<P
     for (exercise, sources) in answers {
         let package = folder.join(&exercise.name);
         write(&package.join("Cargo.toml"), &manifest(exercise, Some(&answers_program(exercise)))?)?;
+        write_shared_files(exercise, &package)?;
         let mut main = "// Runs the answer that the environment selects.\n".to_owned();
         let mut arms = String::new();
         for (module, source) in sources {
@@ -167,6 +169,16 @@ fn with_public_main(source: &str) -> String {
         true => source.replacen("async fn main(", "pub async fn main(", 1),
         false => source.replacen("fn main(", "pub fn main(", 1),
     }
+}
+
+/// Copies the source files in the exercise's folder, which all programs of the exercise share.
+fn write_shared_files(exercise: &Exercise, package: &Path) -> Result<()> {
+    for entry in fs::read_dir(&exercise.folder)?.flatten() {
+        if entry.path().extension().is_some_and(|extension| extension == "rs") {
+            write(&package.join(entry.file_name()), &read(&entry.path())?)?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes the manifest and the lock file of a workspace for packages of the exercises.

@@ -228,7 +228,10 @@ impl<'a> Report<'a> {
 fn print_verdict(graded: &GradedItem, name_width: usize) {
     let mut title = graded.title.clone();
     let (word, style) = match &graded.verdict {
-        Some(Verdict::Pass) => ("pass", Style::new().green()),
+        Some(Verdict::Pass) => {
+            title += &graded.value.iter().map(|value| format!(" ({value})")).collect::<String>();
+            ("pass", Style::new().green())
+        }
         Some(Verdict::Fail(_)) => ("FAIL", Style::new().red().bold()),
         Some(Verdict::Skipped(why)) => {
             title += &format!(" ({why})");

@@ -123,6 +123,8 @@ fn measurements_are_graded() {
         ("cpu-ms", "clients = 1\nbytes = 2_000_000\nat_most = 900"),
         ("blocked-in", "clients = 1\nbytes = 2_000_000\nis = \"write sendto\""),
         ("times-starter", "bytes = 1000\nat_most = 1000"),
+        ("started-threads", "clients = 2\nat_most = 4"),
+        ("cpu-per-client", ""),
         ("source-lacks", "word = \"thread::spawn\""),
     ];
     for (what, bounds) in measures {
@@ -136,12 +138,14 @@ fn measurements_are_graded() {
     assert_eq!(code, 1);
     let verdicts = [
         "pass     preamble",
-        "FAIL     threads        Threads with 4 non-reading clients: at most 2",
+        "FAIL     threads          Threads with 4 non-reading clients: at most 2",
         "FAIL     memory-kib",
         "FAIL     read-calls",
         "pass     cpu-ms",
-        "pass     blocked-in     A thread waits in write or sendto",
+        "pass     blocked-in       A thread waits in write or sendto",
         "pass     times-starter",
+        "FAIL     started-threads",
+        "pass     cpu-per-client   CPU time per client (your server:",
         "FAIL     source-lacks",
         // The server has one thread per client, and the main thread.
         "expected at most 2, got 5",
@@ -186,7 +190,9 @@ fn work_of_an_earlier_version_is_moved() {
 #[test]
 fn a_new_starter_replaces_only_an_unchanged_starter() {
     let sample = Sample::new();
+    sample.write("lessons/exercises/01-send-it/shared.rs", "// Shared by all answers.");
     sample.run(&["next"]);
+    assert!(sample.work("01-send-it/shared.rs").exists());
     let changed = server("// An attempt.");
     sample.write("my-exercises/02-again/src/main.rs", &changed);
     for name in ["01-send-it", "02-again"] {

@@ -9,11 +9,8 @@ use std::time::{Duration, Instant};
 
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
-/// The maximum time that the server waits for the client's FIN after sending the file.
-const LINGER: Duration = Duration::from_secs(5);
-
 fn main() -> io::Result<()> {
-    let (file, port) = arguments();
+    let (file, port, linger) = arguments();
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     loop {
@@ -21,7 +18,7 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = handle_connection(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file, linger) {
                         eprintln!("{peer}: {error}");
                     }
                 });
@@ -35,16 +32,16 @@ fn main() -> io::Result<()> {
     }
 }
 
-fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str, linger: Duration) -> io::Result<()> {
     send_file(&stream, path)?;
     // The reply is complete. Send the server's FIN.
     stream.shutdown(Shutdown::Write)?;
-    drain(&stream)
+    drain(&stream, linger)
 }
 
-/// Drains until the client's FIN arrives, for at most `LINGER` in total.
-fn drain(mut stream: &TcpStream) -> io::Result<()> {
-    let until = Instant::now() + LINGER;
+/// Drains until the client's FIN arrives, for at most `linger` in total.
+fn drain(mut stream: &TcpStream, linger: Duration) -> io::Result<()> {
+    let until = Instant::now() + linger;
     let mut buffer = [0; 4096];
     loop {
         let left = until.saturating_duration_since(Instant::now());
@@ -76,8 +73,12 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
     }
 }
 
-fn arguments() -> (String, u16) {
+fn arguments() -> (String, u16, Duration) {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
+    let [file, port, linger] = arguments.as_slice() else {
+        panic!("usage: exercise-09 FILE PORT LINGER_SECONDS")
+    };
+    let port = port.parse().expect("PORT must be a number from 0 to 65535");
+    let linger = linger.parse().expect("LINGER_SECONDS must be a whole number");
+    (file.clone(), port, Duration::from_secs(linger))
 }

@@ -1,6 +1,6 @@
 //! The server of exercise 09, which must close a connection without losing data that it has sent.
 //!
-//! `exercise-09 FILE PORT` listens on 127.0.0.1.
+//! `exercise-09 FILE PORT LINGER_SECONDS` listens on 127.0.0.1.
 
 use std::env;
 use std::fs::File;
@@ -12,7 +12,7 @@ use std::time::Duration;
 const PREAMBLE: &[u8; 10] = b"HTTP/1.1\n\n";
 
 fn main() -> io::Result<()> {
-    let (file, port) = arguments();
+    let (file, port, linger) = arguments();
     let listener = TcpListener::bind(("127.0.0.1", port))?;
     println!("listening on 127.0.0.1:{port}");
     loop {
@@ -20,7 +20,7 @@ fn main() -> io::Result<()> {
             Ok((stream, peer)) => {
                 let file = file.clone();
                 thread::spawn(move || {
-                    if let Err(error) = handle_connection(stream, &file) {
+                    if let Err(error) = handle_connection(stream, &file, linger) {
                         eprintln!("{peer}: {error}");
                     }
                 });
@@ -34,7 +34,7 @@ fn main() -> io::Result<()> {
     }
 }
 
-fn handle_connection(stream: TcpStream, path: &str) -> io::Result<()> {
+fn handle_connection(stream: TcpStream, path: &str, _linger: Duration) -> io::Result<()> {
     send_file(&stream, path)?;
     // Your turn: the socket is closed here. What happens if the socket still contains unread data?
     Ok(())
@@ -53,8 +53,12 @@ fn send_file(mut stream: &TcpStream, path: &str) -> io::Result<()> {
     }
 }
 
-fn arguments() -> (String, u16) {
+fn arguments() -> (String, u16, Duration) {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    let [file, port] = arguments.as_slice() else { panic!("usage: exercise-09 FILE PORT") };
-    (file.clone(), port.parse().expect("PORT must be a number from 0 to 65535"))
+    let [file, port, linger] = arguments.as_slice() else {
+        panic!("usage: exercise-09 FILE PORT LINGER_SECONDS")
+    };
+    let port = port.parse().expect("PORT must be a number from 0 to 65535");
+    let linger = linger.parse().expect("LINGER_SECONDS must be a whole number");
+    (file.clone(), port, Duration::from_secs(linger))
 }

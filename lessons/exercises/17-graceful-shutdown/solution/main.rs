@@ -21,13 +21,12 @@ use signals::Signals;
 
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 const CHUNK_BYTES: usize = 64 * 1024;
-const GRACE_PERIOD: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let (file, port) = arguments();
+    let (file, port, grace) = arguments();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    println!("listening on {}", listener.local_addr()?);
+    println!("listening on {} (grace period {grace:?})", listener.local_addr()?);
     let mut signals = Signals::new()?;
     let mut connections = JoinSet::new();
     tokio::select! {
@@ -38,7 +37,7 @@ async fn main() -> io::Result<()> {
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
     tokio::select! {
-        _ = timeout(GRACE_PERIOD, all_ended) => {}
+        _ = timeout(grace, all_ended) => {}
         () = signals.next() => {}
     }
     // When `main` returns, the runtime is dropped, which cancels the remaining tasks.
@@ -93,9 +92,12 @@ async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn arguments() -> (PathBuf, u16) {
+/// Returns the file, the port and the grace period.
+fn arguments() -> (PathBuf, u16, Duration) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("usage: exercise-17 FILE PORT");
-    let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
+    let mut next = || arguments.next().expect("usage: exercise-17 FILE PORT GRACE_SECONDS");
+    let (file, port, grace) = (next().into(), next(), next());
+    let port = port.parse().expect("PORT must be a number from 0 to 65535");
+    let grace = grace.parse().expect("GRACE_SECONDS must be a whole number");
+    (file, port, Duration::from_secs(grace))
 }

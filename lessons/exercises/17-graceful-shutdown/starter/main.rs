@@ -22,13 +22,13 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 #[tokio::main]
 async fn main() -> io::Result<()> {
-    let (file, port) = arguments();
+    let (file, port, grace) = arguments();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    println!("listening on {}", listener.local_addr()?);
+    println!("listening on {} (grace period {grace:?})", listener.local_addr()?);
     let mut connections = JoinSet::new();
     // Your turn: accept clients until Ctrl-C or `SIGTERM` arrives. Then give the connected clients
-    // at most five seconds to finish, and return. At a second signal, return immediately. The
-    // module `signals`, in the parent folder, receives the signals.
+    // the grace period to finish, and return. At a second signal, return immediately. The module
+    // `signals`, in the parent folder, receives the signals.
     accept_loop(&listener, file.into(), &mut connections).await;
     Ok(())
 }
@@ -81,9 +81,12 @@ async fn drain(mut reader: ReadHalf<'_>) -> io::Result<()> {
     Ok(())
 }
 
-fn arguments() -> (PathBuf, u16) {
+/// Returns the file, the port and the grace period.
+fn arguments() -> (PathBuf, u16, Duration) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("usage: exercise-17 FILE PORT");
-    let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
+    let mut next = || arguments.next().expect("usage: exercise-17 FILE PORT GRACE_SECONDS");
+    let (file, port, grace) = (next().into(), next(), next());
+    let port = port.parse().expect("PORT must be a number from 0 to 65535");
+    let grace = grace.parse().expect("GRACE_SECONDS must be a whole number");
+    (file, port, Duration::from_secs(grace))
 }

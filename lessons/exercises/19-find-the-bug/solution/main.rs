@@ -24,7 +24,10 @@ async fn main() -> io::Result<()> {
     let (file, port) = arguments();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     log(format_args!("listening on {}", listener.local_addr()?));
-    accept_loop(listener, file.into()).await
+    if accept_loop(listener, file.into()).await.is_err() {
+        log(format_args!("the server ends"));
+    }
+    Ok(())
 }
 
 async fn accept_loop(listener: TcpListener, file: Arc<Path>) -> io::Result<()> {

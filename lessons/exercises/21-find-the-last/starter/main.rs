@@ -16,16 +16,21 @@ use smol::{Executor, Timer, Unblock, future};
 const PREAMBLE: &[u8] = b"HTTP/1.1\n\n";
 const CHUNK_BYTES: usize = 64 * 1024;
 const CONNECTION_LIMIT: usize = 1000;
-/// The linger timeout, which limits how long the server drains after sending the file.
-const LINGER: Duration = Duration::from_secs(5);
 
 fn main() -> io::Result<()> {
-    let (file, port) = arguments();
+    let (file, port, timeout) = arguments();
     let executor = Executor::new();
-    smol::block_on(executor.run(accept_loop(&executor, file.into(), port)))
+    smol::block_on(executor.run(accept_loop(&executor, file.into(), port, timeout)))
 }
 
-async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io::Result<()> {
+/// Accepts clients. `timeout` is the linger timeout, which limits how long the server drains after
+/// sending the file.
+async fn accept_loop(
+    executor: &Executor<'_>,
+    file: Arc<Path>,
+    port: u16,
+    timeout: Duration,
+) -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
     log(format_args!("listening on {}", listener.local_addr()?));
     let permits = Arc::new(Semaphore::new(CONNECTION_LIMIT));
@@ -35,7 +40,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
             Ok((stream, peer)) => {
                 let file = Arc::clone(&file);
                 let serving = async move {
-                    let ended = handle_connection(stream, &file).await;
+                    let ended = handle_connection(stream, &file, timeout).await;
                     log(format_args!("{peer} disconnected: {ended:?}"));
                     drop(permit);
                 };
@@ -51,7 +56,7 @@ async fn accept_loop(executor: &Executor<'_>, file: Arc<Path>, port: u16) -> io:
 }
 
 /// Serves one client. An error ends only the connection to this client.
-async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
+async fn handle_connection(stream: TcpStream, file: &Path, timeout: Duration) -> io::Result<()> {
     let sending = send_file(stream.clone(), file);
     let draining = async {
         drain(stream.clone()).await?;
@@ -59,7 +64,7 @@ async fn handle_connection(stream: TcpStream, file: &Path) -> io::Result<()> {
         future::pending().await
     };
     future::or(sending, draining).await?;
-    linger(stream).await
+    linger(stream, timeout).await
 }
 
 /// Sends the preamble, the file and the server's FIN.
@@ -89,11 +94,11 @@ async fn drain(mut stream: TcpStream) -> io::Result<()> {
 
 /// Drains until the client's FIN arrives or the linger timeout expires. Without this drain, unread
 /// data would cause a reset.
-async fn linger(mut stream: TcpStream) -> io::Result<()> {
+async fn linger(mut stream: TcpStream, timeout: Duration) -> io::Result<()> {
     let mut buffer = vec![0; 4096];
     loop {
         let limit = async {
-            Timer::after(LINGER).await;
+            Timer::after(timeout).await;
             Ok(0)
         };
         let bytes = future::or(limit, stream.read(&mut buffer)).await?;
@@ -108,9 +113,12 @@ fn log(line: fmt::Arguments<'_>) {
     let _ = writeln!(io::stdout(), "{line}");
 }
 
-fn arguments() -> (PathBuf, u16) {
+/// Returns the file, the port and the linger timeout.
+fn arguments() -> (PathBuf, u16, Duration) {
     let mut arguments = env::args().skip(1);
-    let mut next = || arguments.next().expect("usage: exercise-21 FILE PORT");
-    let (file, port) = (next().into(), next());
-    (file, port.parse().expect("PORT must be a number from 0 to 65535"))
+    let mut next = || arguments.next().expect("usage: exercise-21 FILE PORT LINGER_SECONDS");
+    let (file, port, timeout) = (next().into(), next(), next());
+    let port = port.parse().expect("PORT must be a number from 0 to 65535");
+    let timeout = timeout.parse().expect("LINGER_SECONDS must be a whole number");
+    (file, port, Duration::from_secs(timeout))
 }
