@@ -9,6 +9,7 @@ mod export;
 mod folders;
 mod grade;
 mod grading;
+mod hint;
 mod learn;
 mod lock;
 mod output;
