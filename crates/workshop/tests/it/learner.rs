@@ -12,7 +12,7 @@ fn a_learner_solves_an_exercise_with_hints() {
 
     let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1, "{output}");
-    let failure = ["FAIL     size-1", "actual", "byte 0 differs", "Your file is unchanged."];
+    let failure = ["FAIL     size-1", "actual", "offset 0 differs", "Your file is unchanged."];
     assert_contains(&output, &failure);
     assert_contains(&output, &["just exercise hint 01"]);
     assert!(!output.contains("without a preamble"), "expected no diagnosis in:\n{output}");
@@ -99,7 +99,7 @@ fn a_failure_without_a_diagnosis_has_a_general_explanation() {
         &[
             "pass     size-1",
             "FAIL     preamble",
-            "byte 9 differs",
+            "offset 9 differs",
             "The bytes before this position",
         ],
     );

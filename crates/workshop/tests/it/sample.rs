@@ -60,7 +60,7 @@ checks = ["size-1", "preamble"]
 
 [starter]
 check = "size-1"
-words = "byte 0 differs"
+words = "offset 0 differs"
 
 [[diagnosis]]
 id = "line-ends"
