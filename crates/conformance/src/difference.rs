@@ -12,7 +12,9 @@ pub fn difference(actual: &[u8], expected: &[u8]) -> Option<String> {
     let first = || actual.iter().zip(expected).position(is_different);
     if let Some(at) = differs.then(first).flatten() {
         let (expected, actual) = (shown(&expected[at..]), shown(&actual[at..]));
-        return Some(format!("byte {at} differs: expected \"{expected}\", got \"{actual}\""));
+        return Some(format!(
+            "the byte at offset {at} differs: expected \"{expected}\", got \"{actual}\""
+        ));
     }
     let (actual, expected) = (actual.len(), expected.len());
     let actual = match actual.cmp(&expected) {
@@ -59,7 +61,7 @@ mod tests {
         assert_eq!(describe(b"", b"same"), "expected 4 bytes, got none");
         assert_eq!(describe(b"sa", b"same"), "expected 4 bytes, got 2, all correct");
         assert_eq!(describe(b"sames", b"same"), "expected 4 bytes, got 5: 1 extra at the end");
-        let expected = r#"byte 1 differs: expected "\n\n", got "\r\n""#;
+        let expected = r#"the byte at offset 1 differs: expected "\n\n", got "\r\n""#;
         assert_eq!(describe(b"a\r\n", b"a\n\n"), expected);
     }
 }

@@ -8,13 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use harness::port::{self, Listening};
-use harness::usage::{cpu_time, cpu_time_and_wait};
+use harness::usage::{context_switches, cpu_time, cpu_time_and_wait, descriptors};
 use serde_json::Value;
 
 use crate::client::{self, Client};
 use crate::process::{Process, poll};
 use crate::target::Timeouts;
-use crate::verdict::{Context, Outcome, Stop};
+use crate::verdict::{Context, Outcome, Stop, demand};
 
 /// A listening server. The stage that started the server also stops it.
 #[derive(Debug)]
@@ -145,33 +145,60 @@ impl Server {
         Err(Stop::skip("only Linux provides the necessary data about a process"))
     }
 
-    /// Expects that the server uses almost no CPU time while clients are connected. On a busy
-    /// computer, a server in a busy loop gets little CPU time, so the run-queue wait is added to
-    /// the CPU time. A server that only wakes up briefly also waits for a core. Therefore, the sum
-    /// may exceed the limit in some of the intervals, but not in all of them.
+    /// Expects that the server uses almost no CPU time, and that its threads rarely wake up. On a
+    /// busy computer, a server in a busy loop gets little CPU time, so the run-queue wait is added
+    /// to the CPU time. A server that only wakes up briefly also waits for a core. Therefore, the
+    /// sum may exceed the limit in some of the intervals, but not in all of them.
     pub fn expect_idle(&self) -> Outcome {
-        const MS_MAX: u128 = 400;
-        const INTERVALS: u32 = 4;
-        let read = || self.usage(|pids| Some([cpu_time(pids)?, cpu_time_and_wait(pids)?]));
-        let mut used = u128::MAX;
+        const INTERVAL: Duration = Duration::from_millis(600);
+        const INTERVALS: u32 = 8;
+        const MS_MAX: u128 = 200;
+        /// A server that polls every millisecond wakes up several times as often.
+        const WAKEUPS_MAX: u64 = 120;
+        let read = || {
+            self.usage(|pids| {
+                let [wakeups, _] = context_switches(pids)?;
+                Some((cpu_time(pids)?, cpu_time_and_wait(pids)?, wakeups))
+            })
+        };
+        let mut message = String::new();
         for _ in 0..INTERVALS {
             let before = read()?;
-            thread::sleep(Duration::from_millis(1200));
+            thread::sleep(INTERVAL);
             self.expect_alive()?;
             let after = read()?;
-            let [cpu_ms, with_wait_ms] =
-                [0, 1].map(|index| after[index].saturating_sub(before[index]).as_millis());
-            if with_wait_ms < MS_MAX {
+            let cpu_ms = after.0.saturating_sub(before.0).as_millis();
+            let with_wait_ms = after.1.saturating_sub(before.1).as_millis();
+            let wakeups = after.2.saturating_sub(before.2);
+            if with_wait_ms < MS_MAX && wakeups < WAKEUPS_MAX {
                 return Ok(());
             }
-            used = with_wait_ms;
+            message = match with_wait_ms < MS_MAX {
+                true => format!("expected less than {WAKEUPS_MAX} wake-ups, got {wakeups}"),
+                false => format!(
+                    "expected less than {MS_MAX} ms of CPU time without work, got {with_wait_ms} ms"
+                ),
+            };
             if cpu_ms >= MS_MAX {
                 break;
             }
         }
-        Err(Stop::fail(format!(
-            "expected less than {MS_MAX} ms of CPU time in 1.2 s without work, got {used} ms"
-        )))
+        Err(Stop::fail(format!("{message} in {} s", INTERVAL.as_secs_f32())))
+    }
+
+    /// Expects that the server soon has at most `max` open file descriptors. The server may drain
+    /// its connections until the linger timeout expires.
+    pub fn expect_descriptors(&self, max: u64, after: &str) -> Outcome {
+        self.expect_alive()?;
+        let timeout = self.timeouts.linger_limit() + Duration::from_secs(1);
+        let open = || self.usage(descriptors);
+        poll(timeout, || open().is_ok_and(|open| open <= max).then_some(()));
+        let actual = open()?;
+        demand!(
+            actual <= max,
+            "expected at most {max} open file descriptors after {after}, got {actual}"
+        );
+        Ok(())
     }
 
     /// Returns the events that the server has printed so far, or `None` if the first line is not an

@@ -68,9 +68,17 @@ impl Stage {
         self.folder.path().join("file.bin")
     }
 
-    /// Replaces the content of the served file.
+    /// Changes the content of the served file.
     pub fn write(&self, content: &[u8]) -> io::Result<()> {
         fs::write(self.file(), content)
+    }
+
+    /// Replaces the served file with a new file. Servers that have opened the old file can still
+    /// read its content.
+    pub fn replace(&self, content: &[u8]) -> io::Result<()> {
+        let new = self.file().with_extension("new");
+        fs::write(&new, content)?;
+        fs::rename(&new, self.file())
     }
 
     /// Sets the length of the served file. If the file becomes longer, the added zeros do not

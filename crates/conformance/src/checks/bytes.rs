@@ -92,7 +92,8 @@ pub const CHECKS: &[Check] = &[
         title: "Files that are slightly shorter or longer than a chunk are sent completely",
         clause: 3,
         stimulus: "the server sends four files; for a chunk size of c, their lengths are c − 1, c, \
-                   c + 1 and 3 × c + 1",
+                   c + 1 and 3 × c + 1; if the command contains {chunk}, this is done with chunk \
+                   sizes of 4096, 1000 and 4097 bytes",
         expected: "for each file: preamble, file, FIN",
         hint: "The last chunk is usually shorter than the chunk size. Send exactly as many bytes \
                as you read from the file.",
@@ -115,6 +116,17 @@ pub const CHECKS: &[Check] = &[
         expected: "preamble, file, FIN",
         hint: "Read and write bytes, not text. Do not convert the encoding or the line endings.",
         run: Light(binary),
+    },
+    Check {
+        id: "chunk-size",
+        title: "The server reads at most one chunk at a time",
+        clause: 3,
+        stimulus: "the server is started with {chunk} = 1000; a client reads a file of 100 chunks; \
+                   the same is done with {chunk} = 4097",
+        expected: "the server makes at least 100 system calls that read from the file",
+        hint: "Read {chunk} bytes at a time, even if this number is not a power of two. A reader \
+               with an internal buffer reads more bytes at a time.",
+        run: Light(chunk_size),
     },
     Check {
         id: "one-byte-chunks",
@@ -193,11 +205,36 @@ fn preamble_none(stage: &Stage) -> Outcome {
 }
 
 fn size_around_chunk(stage: &Stage) -> Outcome {
-    let chunk_bytes = if stage.target.has("{chunk}") { 4096 } else { DEFAULT_CHUNK_BYTES };
+    if !stage.target.has("{chunk}") {
+        return expect_sizes_around(stage, DEFAULT_CHUNK_BYTES);
+    }
+    [4096, 1000, 4097].into_iter().try_for_each(|chunk_bytes| {
+        expect_sizes_around(stage, chunk_bytes).context(format_args!("chunk size {chunk_bytes}"))
+    })
+}
+
+fn expect_sizes_around(stage: &Stage, chunk_bytes: usize) -> Outcome {
     let server = stage.serve_with(Settings { chunk_bytes, ..Settings::default() }, b"")?;
     for bytes in [chunk_bytes - 1, chunk_bytes, chunk_bytes + 1, 3 * chunk_bytes + 1] {
         stage.write(noise(bytes))?;
         server.expect_whole(noise(bytes)).context(format_args!("with a file of {bytes} bytes"))?;
+    }
+    Ok(())
+}
+
+fn chunk_size(stage: &Stage) -> Outcome {
+    const CHUNKS: usize = 100;
+    stage.target.require("{chunk}")?;
+    for chunk_bytes in [1000, 4097] {
+        let content = noise(CHUNKS * chunk_bytes);
+        let server = stage.serve_with(Settings { chunk_bytes, ..Settings::default() }, content)?;
+        let before = server.usage(usage::read_calls)?;
+        server.expect_whole(content)?;
+        let calls = server.usage(usage::read_calls)?.saturating_sub(before);
+        demand!(
+            calls >= CHUNKS as u64,
+            "expected at least {CHUNKS} reads of at most {chunk_bytes} bytes, got {calls} reads"
+        );
     }
     Ok(())
 }

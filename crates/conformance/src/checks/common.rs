@@ -9,7 +9,6 @@ pub use harness::{Signal, usage};
 pub use crate::check::Check;
 pub(crate) use crate::check::Run::{Heavy, Light};
 pub use crate::client::{Client, Ending};
-pub use crate::process::poll;
 pub use crate::server::Server;
 pub use crate::stage::{Stage, Start};
 pub use crate::target::Settings;

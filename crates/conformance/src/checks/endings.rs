@@ -33,7 +33,7 @@ pub const CHECKS: &[Check] = &[
         id: "unread-request",
         title: "An unread request does not truncate the reply",
         clause: 7,
-        stimulus: "a client with a small buffer sends a request, pauses for 0.5 s, and reads 2 MB",
+        stimulus: "a client with a small buffer sends a request, pauses for 0.2 s, and reads 2 MB",
         expected: "preamble, file, FIN; no reset",
         hint: "If you close a socket that has unread input, the kernel sends an RST, which \
                destroys data in transit. Read what the client sends, shut down the write half, and \
@@ -69,7 +69,7 @@ pub const CHECKS: &[Check] = &[
                    their sockets; if the command contains {linger}, this is repeated with another \
                    linger timeout",
         expected: "the server closes the connections after the linger timeout (default: 5 s), and \
-                   not before",
+                   not before; then it has closed the file descriptors",
         hint: "Limit the time for which you wait for the client's FIN. The limit is the linger \
                timeout.",
         run: Light(|stage| for_each_linger_timeout(stage, noise(1000), idle_disconnect)),
@@ -141,7 +141,7 @@ fn half_close(stage: &Stage) -> Outcome {
 
 fn send_and_half_close(client: &Client) -> Outcome {
     // The kernel's buffers cannot hold this much data, so the server has to read the data.
-    client.send(noise(1_000_000))?;
+    client.send(noise(4_000_000))?;
     client.half_close()
 }
 
@@ -163,7 +163,7 @@ fn unread_request(stage: &Stage) -> Outcome {
         let client = server.connect_small()?;
         client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
         // A server that does not drain the connection closes its socket during this pause.
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(Duration::from_millis(200));
         client.expect_whole(noise(2_000_000))?;
     }
     Ok(())
@@ -172,15 +172,17 @@ fn unread_request(stage: &Stage) -> Outcome {
 fn data_after_fin(stage: &Stage) -> Outcome {
     let settings = Settings { linger_s: 2, ..Settings::default() };
     let server = stage.serve_with(settings, noise(1000))?;
+    // On a busy computer, a message may be late, and the linger timeout may have expired.
+    let (connected_at, linger) = (Instant::now(), server.timeouts.linger);
     let client = server.connect()?;
     client.expect_whole(noise(1000))?;
     for number in 1..=3 {
-        let is_open = !client.is_closed_by_server();
+        let is_open = !client.is_closed_by_server() || connected_at.elapsed() >= linger;
         demand!(is_open, "expected no reset after message {number}, got a reset");
     }
     // The three messages took 0.6 s. After this pause, the linger timeout has not expired yet.
-    thread::sleep(server.timeouts.linger.mul_f32(0.4));
-    let is_open = !client.is_closed_by_server();
+    thread::sleep(linger.mul_f32(0.4));
+    let is_open = !client.is_closed_by_server() || connected_at.elapsed() >= linger;
     demand!(is_open, "expected no reset before the linger timeout, got a reset");
     // If a server keeps its socket open but does not read, no reset occurs. The check detects such
     // a server, because the buffers fill up and the client cannot send all of its data.
@@ -221,22 +223,29 @@ fn for_each_linger_timeout(
 fn idle_disconnect(server: &Server, content: &[u8]) -> Outcome {
     /// The number of times at which the check tests whether the server has closed a connection.
     const TIMES: u32 = 8;
+    const SPARE: u64 = 4;
     let connect = || {
         let client = server.connect()?;
         client.expect_whole(content)?;
         Ok(client)
     };
     // Each client is used for only one test, because the test sends data to the server.
-    let early = connect()?;
+    let descriptors = server.usage(usage::descriptors).ok();
     let clients = (0..TIMES).map(|_| connect()).collect::<Result<Vec<_>, Stop>>()?;
-    let (ended, timeouts) = (Instant::now(), server.timeouts);
-    sleep_until(ended + timeouts.linger.mul_f32(EARLY) - CLOSED_TEST_TIME);
-    let is_open = !early.is_closed_by_server();
+    let (connected_at, timeouts) = (Instant::now(), server.timeouts);
+    let early = connect()?;
+    let ended = Instant::now();
+    sleep_until(connected_at + timeouts.linger.mul_f32(EARLY) - CLOSED_TEST_TIME);
+    // On a busy computer, the test may be late, and the linger timeout may have expired.
+    let is_open = !early.is_closed_by_server() || connected_at.elapsed() >= timeouts.linger;
     demand!(is_open, "expected no reset before the linger timeout, got a reset");
     for (number, client) in (1..).zip(clients) {
         sleep_until(ended + timeouts.linger + timeouts.slack * number / TIMES);
         if client.is_closed_by_server() {
-            return Ok(());
+            // A runtime may need additional descriptors.
+            return descriptors.map_or(Ok(()), |open| {
+                server.expect_descriptors(open + SPARE, "clients that do not close their sockets")
+            });
         }
     }
     let s = timeouts.linger_limit().as_secs();
@@ -246,6 +255,7 @@ fn idle_disconnect(server: &Server, content: &[u8]) -> Outcome {
 }
 
 fn flood_disconnect(server: &Server, content: &[u8]) -> Outcome {
+    let connected_at = Instant::now();
     let client = server.connect()?;
     client.send(noise(50_000))?;
     client.expect_whole(content)?;
@@ -259,8 +269,8 @@ fn flood_disconnect(server: &Server, content: &[u8]) -> Outcome {
         // One message every 10 ms is sufficient. Additional messages would only cost CPU time.
         thread::sleep(Duration::from_millis(10));
     }
-    let (is_late, ms) =
-        (started.elapsed() >= server.timeouts.linger.mul_f32(EARLY), started.elapsed().as_millis());
+    let elapsed = connected_at.elapsed();
+    let (is_late, ms) = (elapsed >= server.timeouts.linger.mul_f32(EARLY), elapsed.as_millis());
     demand!(is_late, "expected no reset before the linger timeout, got a reset after {ms} ms");
     Ok(())
 }

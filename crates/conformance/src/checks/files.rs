@@ -14,10 +14,10 @@ pub const CHECKS: &[Check] = &[
         id: "replaced-file",
         title: "After the file is replaced, the next client gets the new content",
         clause: 2,
-        stimulus: "a client reads the whole reply; a new file replaces the served file; a second \
-                   client connects",
-        expected: "the first client gets the old content, and the second client gets the new \
-                   content",
+        stimulus: "a client reads the whole reply; then a longer file, a shorter file, and a file \
+                   of the same length but with other content replace the served file, one after \
+                   the other; a client connects after each change",
+        expected: "each client gets the content that the file has when the client connects",
         hint: "Open the file and determine its length for every client, not only at startup.",
         run: Light(replaced_file),
     },
@@ -48,7 +48,7 @@ pub const CHECKS: &[Check] = &[
         title: "A missing file ends only one connection",
         clause: 8,
         stimulus: "the file is moved away; a client sends a request; the file is moved back; the \
-                   next client connects",
+                   next client connects; the same is done again, but a longer file appears",
         expected: "the preamble without a file, then FIN; the next client gets the whole file",
         hint: "If you cannot open the file, end only this connection. Send the preamble, close the \
                connection as usual, and continue to accept clients.",
@@ -91,9 +91,12 @@ pub const CHECKS: &[Check] = &[
         id: "memory-of-upload",
         title: "Memory does not grow with the data that a client sends",
         clause: 12,
-        stimulus: "the file has 8 MiB; a client sends 128 MiB and reads nothing",
-        expected: "the server's memory grows by less than 64 MiB",
-        hint: "Discard the client's data as soon as you have read and counted it.",
+        stimulus: "the file has 8 MiB; a client sends 128 MiB and reads nothing; 100 clients send \
+                   1 MiB each and read nothing; a client reads the whole reply and then sends 128 \
+                   MiB",
+        expected: "each time, the server's memory grows by less than 64 MiB",
+        hint: "Discard the client's data as soon as you have read and counted it, while you send \
+               the file and afterward.",
         run: Heavy(memory_of_upload),
     },
 ];
@@ -101,11 +104,18 @@ pub const CHECKS: &[Check] = &[
 fn replaced_file(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
-    let new = &noise(200_000)[50_000..];
-    let other = stage.file().with_extension("new");
-    fs::write(&other, new)?;
-    fs::rename(&other, stage.file())?;
-    server.expect_whole(new)
+    let longer = &noise(200_000)[50_000..];
+    let (shorter, other) = (&longer[500..800], &longer[900..1200]);
+    let files = [
+        (longer, "after a longer file"),
+        (shorter, "after a shorter file"),
+        (other, "after a file of the same length"),
+    ];
+    for (content, circumstances) in files {
+        stage.replace(content)?;
+        server.expect_whole(content).context(circumstances)?;
+    }
+    Ok(())
 }
 
 /// Connects a client, changes the length of the file after the client has received the file's first
@@ -150,11 +160,12 @@ fn shrunk_file(stage: &Stage) -> Outcome {
 fn missing_file(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
     let away = stage.file().with_extension("away");
-    for _ in 0..2 {
+    for content in [noise(1000), noise(2000)] {
         fs::rename(stage.file(), &away)?;
         server.expect_whole_after(REQUEST, b"")?;
+        fs::write(&away, content)?;
         fs::rename(&away, stage.file())?;
-        server.expect_whole(noise(1000))?;
+        server.expect_whole(content)?;
     }
     Ok(())
 }
@@ -192,8 +203,8 @@ fn expect_at_most_preamble(server: &Server) -> Outcome {
 /// Starts a server for a short file, serves one client, and then extends the file. Returns the
 /// server and its memory use in bytes. The memory is measured after the first client, because a
 /// runtime may allocate memory for that client.
-fn serve_with_memory(stage: &Stage, bytes: u64) -> Result<(Server, u64), Stop> {
-    let server = stage.serve(noise(1000))?;
+fn serve_with_memory(stage: &Stage, settings: Settings, bytes: u64) -> Result<(Server, u64), Stop> {
+    let server = stage.serve_with(settings, noise(1000))?;
     server.expect_whole(noise(1000))?;
     stage.set_len(bytes)?;
     let memory_bytes = server.usage(usage::anonymous_memory_bytes)?;
@@ -211,7 +222,7 @@ fn expect_memory(server: &Server, before: u64, activity: &str) -> Outcome {
 }
 
 fn memory(stage: &Stage) -> Outcome {
-    let (server, before) = serve_with_memory(stage, 256 << 20)?;
+    let (server, before) = serve_with_memory(stage, Settings::default(), 256 << 20)?;
     let clients = server.connect_non_reading(4)?;
     let started = Instant::now();
     while started.elapsed() < Duration::from_secs(3) {
@@ -223,12 +234,24 @@ fn memory(stage: &Stage) -> Outcome {
 }
 
 fn memory_of_upload(stage: &Stage) -> Outcome {
-    // The client reads nothing, so the server is still sending the file while it receives the
+    // These clients read nothing, so the server is still sending the file while it receives the
     // upload.
-    let (server, before) = serve_with_memory(stage, FILE_BYTES)?;
+    let settings = Settings { linger_s: 10, ..Settings::default() };
+    let (server, before) = serve_with_memory(stage, settings, FILE_BYTES)?;
     let client = server.connect_small()?;
     for _ in 0..128 {
-        client.send(noise(1 << 20))?;
+        client.send(noise(MIB))?;
     }
-    expect_memory(&server, before, "a client sent 128 MiB")
+    expect_memory(&server, before, "a client sent 128 MiB")?;
+    drop(client);
+    let clients = server.connect_many(100)?;
+    clients.iter().try_for_each(|client| client.send(noise(MIB)))?;
+    expect_memory(&server, before, "100 clients sent 1 MiB each")?;
+    drop(clients);
+    stage.write(noise(1000))?;
+    let client = server.connect()?;
+    client.expect_whole(noise(1000))?;
+    // If the server closes the connection, the check `data-after-fin` reports it.
+    let _ = (0..128).try_for_each(|_| client.send(noise(MIB)));
+    expect_memory(&server, before, "a client sent 128 MiB after the reply")
 }

@@ -22,27 +22,46 @@ pub fn expect_http(server: &Server, status: &str, content: &[u8]) -> Result<Stri
     Ok(header)
 }
 
-/// Checks the header lines that every response needs.
+/// Parses the header as strictly as an HTTP client, and checks the lines that every response needs.
 fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
     let shown = header.escape_debug();
     let is_crlf = header.matches('\n').count() == header.matches("\r\n").count();
     demand!(is_crlf, "expected \\r\\n at the end of each header line, got \"{shown}\"");
-    let first = header.lines().next().unwrap_or_default();
+    let mut lines = header.trim_end().split("\r\n");
+    let first = lines.next().unwrap_or_default();
     let actual = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.split(' ').next());
     demand!(actual == Some(status), "expected status line HTTP/1.1 {status}, got \"{first}\"");
+    for line in lines {
+        let name = line.split_once(':').map_or("", |(name, _)| name);
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        let is_valid = !name.is_empty() && name.bytes().all(is_token);
+        let line = line.escape_debug();
+        demand!(is_valid, "expected a header line \"name: value\", got \"{line}\"");
+    }
     for (name, value) in [("content-length", &*bytes.to_string()), ("connection", "close")] {
         let actual = field(header, name);
         let is_correct = actual.is_some_and(|actual| actual.eq_ignore_ascii_case(value));
         demand!(is_correct, "expected \"{name}: {value}\", got {}", described(name, actual));
     }
+    let lengths = fields(header, "content-length").count();
+    demand!(lengths == 1, "expected one content-length line, got {lengths}");
+    let name = "transfer-encoding";
+    let encoding = field(header, name);
+    demand!(encoding.is_none(), "expected no {name} line, got {}", described(name, encoding));
     Ok(())
 }
 
 /// Returns the value of a header field, or `None` if the header does not contain the field.
-pub fn field<'h>(header: &'h str, name: &str) -> Option<&'h str> {
+pub fn field<'h>(header: &'h str, name: &'h str) -> Option<&'h str> {
+    fields(header, name).next()
+}
+
+/// Returns the values of all header fields with this name.
+fn fields<'h>(header: &'h str, name: &'h str) -> impl Iterator<Item = &'h str> {
     let fields = header.lines().skip(1).filter_map(|line| line.split_once(':'));
-    let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
-    values.next().map(|(_, value)| value.trim())
+    let values = fields.filter(move |(field, _)| field.eq_ignore_ascii_case(name));
+    values.map(|(_, value)| value.trim())
 }
 
 fn described(name: &str, value: Option<&str>) -> String {

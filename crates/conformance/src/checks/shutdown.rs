@@ -50,11 +50,11 @@ pub const CHECKS: &[Check] = &[
         id: "sigterm-finish",
         title: "After SIGTERM, a client that reads gets the rest of the file",
         clause: 10,
-        stimulus: "a client reads the whole reply and does not close its socket; four clients \
-                   read 100 kB of 4 MiB; the server gets SIGTERM; another client connects; three \
-                   of the four clients read the rest; the fourth client reads the rest late in the \
+        stimulus: "a client reads the whole reply and does not close its socket; three clients \
+                   read 100 kB of 4 MiB; the server gets SIGTERM; another client connects; two of \
+                   the three clients read the rest; the third client reads the rest late in the \
                    grace period; all clients close their sockets",
-        expected: "the four clients get preamble, file, FIN; the other client is not served; exit \
+        expected: "the three clients get preamble, file, FIN; the other client is not served; exit \
                    code 0",
         hint: "Stop accepting immediately, but wait for all open connections until the grace \
                period expires.",
@@ -162,10 +162,12 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
     stage.require_signals()?;
     let content = noise(4 * MIB);
     let grace_s = stage.target.timeout_values("{grace}", stage.target.grace);
-    let grace_s = grace_s.into_iter().max().unwrap_or_default();
+    // On a busy computer, the clients need additional time to read the rest of the file.
+    let grace_s = grace_s.into_iter().max().unwrap_or_default() + stage.target.slack.as_secs();
     let settings = Settings { linger_s: 60, grace_s, ..Settings::default() };
     let server = stage.serve_with(settings, content)?;
     // This client has received its whole reply, but the server still drains the connection.
+    let connected_at = Instant::now();
     let draining = server.connect()?;
     draining.expect_whole(content)?;
     let connect = || {
@@ -173,10 +175,10 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
         let got = client.read_exactly(100_000)?;
         Ok((client, got))
     };
-    let clients = (0..3).map(|_| connect()).collect::<Result<Vec<_>, Stop>>()?;
+    let clients = (0..2).map(|_| connect()).collect::<Result<Vec<_>, Stop>>()?;
     let (slow, got_by_slow) = connect()?;
-    server.process.signal(Signal::Terminate);
     let signaled = Instant::now();
+    server.process.signal(Signal::Terminate);
     thread::sleep(Duration::from_millis(300));
     if let Ok(late) = server.connect() {
         let bytes = late.read_until_end(Duration::from_millis(300)).0.len();
@@ -188,12 +190,14 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
     for (client, got) in clients {
         client.expect_rest(got, content)?;
     }
+    let is_open =
+        !draining.is_closed_by_server() || connected_at.elapsed() >= server.timeouts.linger;
+    demand!(is_open, "expected the server to drain a connection after SIGTERM, got a reset");
     // If the grace period is too short, the server exits before this client continues to read.
-    sleep_until(signaled + server.timeouts.grace.mul_f32(0.7));
+    sleep_until(signaled + server.timeouts.grace.mul_f32(0.6));
     slow.expect_rest(got_by_slow, content)
         .context("a client that reads late in the grace period")?;
     drop(slow);
-    draining.send(b"late data")?;
     drop(draining);
     expect_exit_0(&server, server.timeouts.grace_limit().saturating_sub(signaled.elapsed()))
 }
@@ -211,16 +215,19 @@ fn sigterm_disconnect(stage: &Stage) -> Outcome {
 
 fn expect_disconnect(server: &Server) -> Outcome {
     let mut stalled = server.connect_non_reading(3)?;
-    server.process.signal(Signal::Terminate);
     let signaled = Instant::now();
+    server.process.signal(Signal::Terminate);
     let grace = server.timeouts.grace;
     // The grace period must not start again when a client disconnects.
     for fraction in [0.4, EARLY] {
         sleep_until(signaled + grace.mul_f32(fraction));
-        if let Some(status) = server.process.wait(Duration::ZERO) {
-            let (exit, ms) = (described_exit(status), signaled.elapsed().as_millis());
+        let status = server.process.wait(Duration::ZERO);
+        // On a busy computer, the grace period may have expired during the pause.
+        let elapsed = signaled.elapsed();
+        if let Some(status) = status.filter(|_| elapsed < grace) {
+            let (exit, ms) = (described_exit(status), elapsed.as_millis());
             return Err(Stop::fail(format!(
-                "expected the server to run until the end of the grace period, got {exit} within \
+                "expected the server to run until the end of the grace period, got {exit}, after \
                  {ms} ms"
             )));
         }

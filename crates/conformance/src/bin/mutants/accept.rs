@@ -4,13 +4,13 @@ use std::io;
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serve_core::{Permit, Server};
 use socket2::SockRef;
 
 use crate::handle::{STACK_BYTES, handle_connection};
-use crate::mutant::Mutant;
+use crate::mutant::{self, Mutant};
 use crate::reply::Client;
 
 /// The sockets of all connections. A socket is closed when the threads that use it have ended.
@@ -23,6 +23,11 @@ impl Sockets {
         let mut sockets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         sockets.retain(|socket| socket.strong_count() > 0);
         sockets
+    }
+
+    /// Returns the number of open connections.
+    pub fn count(&self) -> usize {
+        self.open().len()
     }
 
     /// Shuts down all sockets to wake the threads that use them.
@@ -49,14 +54,18 @@ pub fn accept_loop(
                 let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
                 continue;
             }
-            Ok(_) if Mutant::DropsAtLimit.is_active() && sockets.open().len() >= limit => continue,
+            Ok(_) if Mutant::DropsAtLimit.is_active() && sockets.count() >= limit => continue,
             Ok((stream, peer)) => serve(permit, stream, peer, sockets),
             Err(error) if Mutant::AcceptErrorEndsLoop.is_active() => return Err(error),
             Err(error) => Err(error),
         };
         if let Some(pause) = served.err().and_then(|error| server.accept_failed(&error)) {
-            if !Mutant::BusyAccept.is_active() {
-                server.shutdown.wait_timeout(pause);
+            match mutant::active() {
+                Some(Mutant::BusyAccept) => {}
+                Some(Mutant::LongAcceptPause) => {
+                    server.shutdown.wait_timeout(Duration::from_secs(60));
+                }
+                _ => server.shutdown.wait_timeout(pause),
             }
         }
     }
@@ -67,7 +76,7 @@ pub fn accept_loop(
 fn serve(permit: Permit, stream: TcpStream, peer: SocketAddr, sockets: &Sockets) -> io::Result<()> {
     let stream = Arc::new(stream);
     sockets.open().push(Arc::downgrade(&stream));
-    let client = Client { stream, conn: permit.connected(peer), connected_at: Instant::now() };
+    let client = Client::new(stream, permit.connected(peer));
     if Mutant::Sequential.is_active() {
         handle_connection(client);
         return Ok(());

@@ -1,13 +1,15 @@
 //! Handles one connection, from its first byte to its end.
 
+use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
-use std::process;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+use std::{mem, process};
 
-use serve_core::{Connection, ErrorKind, EventKind};
+use serve_core::{ErrorKind, EventKind};
 
 use crate::mutant::{self, Mutant};
 use crate::reply::{Client, send_file};
@@ -74,6 +76,7 @@ fn serve(client: &Client) -> io::Result<()> {
 /// half or the linger timeout has expired. If the server closed the socket earlier, the kernel
 /// would answer further data from the client with an RST.
 fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::Result<()> {
+    client.has_ended_reply.store(true, Ordering::Relaxed);
     match mutant::active() {
         Some(Mutant::CloseWithoutDrain | Mutant::WriteAndClose) => return Ok(()),
         Some(Mutant::NoFin) => return drained.recv().unwrap_or(Ok(())),
@@ -83,7 +86,27 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
         return drained.recv().unwrap_or(Ok(()));
     }
     let linger_timeout = client.conn.config().linger_timeout;
-    drained.recv_timeout(linger_timeout).unwrap_or_else(|_| client.conn.linger_expired())
+    let ends_early: fn(&Client) -> bool = match mutant::active() {
+        Some(Mutant::SpinsInDrain) => |_| false,
+        Some(Mutant::StopsDrainingAtShutdown) => |client| {
+            thread::sleep(Duration::from_millis(10));
+            client.conn.server().shutdown.is_requested()
+        },
+        _ => {
+            return drained.recv_timeout(linger_timeout).unwrap_or_else(|_| linger_expired(client));
+        }
+    };
+    let started = Instant::now();
+    while drained.try_recv().is_err() && started.elapsed() < linger_timeout && !ends_early(client) {
+    }
+    Ok(())
+}
+
+fn linger_expired(client: &Client) -> io::Result<()> {
+    if Mutant::LeaksAtLingerTimeout.is_active() {
+        mem::forget(File::open(&client.conn.config().file));
+    }
+    client.conn.linger_expired()
 }
 
 /// Reads and discards the client's data until end of file. End of file only means that the client
@@ -91,30 +114,52 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
 fn drain(client: &Client) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     let mut stored = Vec::new();
+    let mut has_data = false;
     loop {
         match (&*client.stream).read(&mut buffer) {
             Ok(0) => match mutant::active() {
-                Some(Mutant::HalfCloseAsDisconnect) => {
+                Some(mutant) if ends_at_fin(client, mutant, has_data) => {
                     return client.stream.shutdown(Shutdown::Both);
                 }
-                // Without a time limit, this loop would never end. The check needs less than ten
-                // seconds.
+                // Without a time limit, this loop would never end. The check needs less than a
+                // minute.
                 Some(Mutant::SpinsAfterFin)
-                    if client.connected_at.elapsed() < Duration::from_secs(10) => {}
-                _ => return Ok(()),
+                    if client.connected_at.elapsed() < Duration::from_secs(60) => {}
+                _ => {
+                    client.has_read_fin.store(true, Ordering::Relaxed);
+                    return Ok(());
+                }
             },
-            Ok(read) => record_received(&client.conn, &buffer[..read], &mut stored),
+            Ok(read) => {
+                has_data = true;
+                record_received(client, &buffer[..read], &mut stored);
+            }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
     }
 }
 
-fn record_received(conn: &Connection, bytes: &[u8], stored: &mut Vec<u8>) {
+/// Returns whether a mutant ends the connection when the client's FIN has arrived.
+fn ends_at_fin(client: &Client, mutant: Mutant, has_data: bool) -> bool {
+    match mutant {
+        Mutant::HalfCloseAsDisconnect => true,
+        Mutant::HalfCloseAfterDataAsDisconnect => has_data,
+        Mutant::LateHalfCloseAsDisconnect => client.connected_at.elapsed() > Duration::from_secs(1),
+        _ => false,
+    }
+}
+
+fn record_received(client: &Client, bytes: &[u8], stored: &mut Vec<u8>) {
+    let conn = &client.conn;
     conn.record_received(bytes);
     let text = || String::from_utf8_lossy(bytes);
     match mutant::active() {
         Some(Mutant::StoresEverything) => stored.extend(bytes),
+        Some(Mutant::StoresFirstMib) if stored.len() < 1 << 20 => stored.extend(bytes),
+        Some(Mutant::StoresAfterReply) if client.has_ended_reply.load(Ordering::Relaxed) => {
+            stored.extend(bytes);
+        }
         Some(Mutant::UnescapedLog) => _ = writeln!(io::stdout(), "data: \"{}\"", text()),
         Some(Mutant::FloodsLog) => {
             let (id, bytes, preview) = (conn.id(), bytes.len() as u64, text().into_owned());

@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use anyhow::{Context, Result};
@@ -92,13 +92,14 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<()> {
     mutant::activate(arguments.mutant);
     let limit = arguments.max_connections as usize;
-    let config = Config {
+    let mut config = Config {
         host: "127.0.0.1".to_owned(),
         port: arguments.port,
         chunk_bytes: arguments.chunk_bytes as usize,
         preamble: arguments.preamble,
         max_connections: match mutant::active() {
             Some(Mutant::PoolOfThreads) => 64,
+            Some(Mutant::FixedLimit) => 3,
             Some(Mutant::DropsAtLimit | Mutant::IgnoresLimit) => usize::MAX,
             _ => limit,
         },
@@ -108,6 +109,10 @@ fn run(arguments: Arguments) -> Result<()> {
         log_chunks: arguments.log_chunks,
         ..Config::new(arguments.file)
     };
+    if Mutant::FixedTimeouts.is_active() {
+        let timeout = Duration::from_secs(3);
+        (config.stall_timeout, config.linger_timeout, config.grace) = (timeout, timeout, timeout);
+    }
     let file = config.file_name();
     let bytes = Body::open(&config.file).with_context(|| format!("cannot open `{file}`"))?.bytes;
     if Mutant::FileReadOnce.is_active() {
@@ -126,13 +131,22 @@ fn run(arguments: Arguments) -> Result<()> {
     stop_on_signals(&server)?;
     server.log.record(EventKind::Listening { approach: "mutants", addr, file, bytes });
     let sockets = Arc::new(Sockets::default());
+    wake_up_without_work(&sockets)?;
     let (acceptor, accepted) = (Arc::clone(&server), Arc::clone(&sockets));
     thread::Builder::new().spawn(move || accept_loop(listener, &acceptor, &accepted, limit))?;
 
     server.shutdown.wait();
     let _ = waker.connect_timeout(&addr.into(), Duration::from_secs(1));
-    if !Mutant::DisconnectsAtShutdown.is_active() {
-        server.wait_until_idle(server.config.grace);
+    match mutant::active() {
+        Some(Mutant::DisconnectsAtShutdown) => {}
+        Some(Mutant::WaitsWholeGracePeriod) => thread::sleep(server.config.grace),
+        Some(Mutant::ExitsAfterFirstClient) => {
+            let (count, started) = (sockets.count(), Instant::now());
+            while sockets.count() >= count && started.elapsed() < server.config.grace {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        _ => server.wait_until_idle(server.config.grace),
     }
     server.disconnect_all();
     sockets.shut_down();
@@ -141,15 +155,43 @@ fn run(arguments: Arguments) -> Result<()> {
     Ok(())
 }
 
+/// Starts a thread that uses CPU time, for the mutants that do not block while there is no work.
+fn wake_up_without_work(sockets: &Arc<Sockets>) -> io::Result<()> {
+    let sockets = Arc::clone(sockets);
+    let work: Box<dyn Fn() + Send> = match mutant::active() {
+        Some(Mutant::PollsEveryMillisecond) => Box::new(|| thread::sleep(Duration::from_millis(1))),
+        Some(Mutant::SpinsWithoutClients) => Box::new(move || {
+            if sockets.count() > 0 {
+                thread::sleep(Duration::from_millis(100));
+            }
+        }),
+        _ => return Ok(()),
+    };
+    // Without a time limit, this loop would never end. The check needs less than a minute.
+    let started = Instant::now();
+    let run = move || {
+        while started.elapsed() < Duration::from_secs(60) {
+            work();
+        }
+    };
+    thread::Builder::new().spawn(run).map(drop)
+}
+
 #[cfg(unix)]
 fn stop_on_signals(server: &Arc<Server>) -> io::Result<()> {
     use signal_hook::consts::{SIGINT, SIGTERM};
+    if Mutant::NoSignalHandlers.is_active() {
+        return Ok(());
+    }
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
     let server = Arc::clone(server);
     let wait = move || {
-        for _ in signals.forever() {
+        let mut first = None;
+        for signal in signals.forever() {
+            let is_repeated = *first.get_or_insert(signal) == signal;
             match mutant::active() {
                 Some(Mutant::IgnoresSigterm) => continue,
+                Some(Mutant::CountsSignalsSeparately) if !is_repeated => continue,
                 Some(Mutant::AcceptsInGrace) => thread::sleep(server.config.grace),
                 _ => {}
             }

@@ -5,6 +5,7 @@ use std::mem;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,6 +26,17 @@ pub struct Client {
     pub stream: Arc<TcpStream>,
     pub conn: Connection,
     pub connected_at: Instant,
+    /// Indicates whether the server has written the whole reply.
+    pub has_ended_reply: AtomicBool,
+    /// Indicates whether the client's FIN has arrived.
+    pub has_read_fin: AtomicBool,
+}
+
+impl Client {
+    pub fn new(stream: Arc<TcpStream>, conn: Connection) -> Self {
+        let [has_ended_reply, has_read_fin] = [AtomicBool::new(false), AtomicBool::new(false)];
+        Self { stream, conn, connected_at: Instant::now(), has_ended_reply, has_read_fin }
+    }
 }
 
 /// Opens the file and sends the reply. If the file cannot be opened, sends only the preamble. The
@@ -48,13 +60,23 @@ pub fn send_file(client: &Client) -> io::Result<()> {
     write_bytes(client, &preamble(conn.config().preamble, &reply))?;
     let (mut file, bytes) = match reply.body.and_then(open) {
         Ok(opened) => opened,
-        Err(error) => return conn.record_file_failed(&error),
+        Err(error) => {
+            if Mutant::LeaksIfFileIsMissing.is_active() {
+                mem::forget(stream.try_clone());
+            }
+            return conn.record_file_failed(&error);
+        }
     };
     let sent = send_copied(client, &mut *file, bytes);
     if sent.is_ok() || Mutant::FileEndedTooEarly.is_active() {
         conn.record_file_ended(bytes);
     }
-    if sent.is_err() && Mutant::LeaksDescriptors.is_active() {
+    let leaks = match mutant::active() {
+        Some(Mutant::LeaksDescriptors) => sent.is_err(),
+        Some(Mutant::LeaksAfterHalfClose) => client.has_read_fin.load(Ordering::Relaxed),
+        _ => false,
+    };
+    if leaks {
         mem::forget(file);
     }
     sent
@@ -88,6 +110,13 @@ fn preamble(kind: Preamble, reply: &Reply) -> Vec<u8> {
         Some(Mutant::WrongLength) => {
             replace(&length, &format!("Content-Length: {}\r\n", bytes + 1))
         }
+        Some(Mutant::HttpTwoLengths) => replace(&length, &length.repeat(2)),
+        Some(Mutant::HttpChunked) => {
+            replace(&length, &format!("{length}Transfer-Encoding: chunked\r\n"))
+        }
+        Some(Mutant::Http404WithBody) if reply.body.is_err() => {
+            [&reply.preamble[..], b"not found"].concat()
+        }
         _ => reply.preamble.clone(),
     }
 }
@@ -98,6 +127,20 @@ fn open(mut body: Body) -> io::Result<(Box<dyn Read>, u64)> {
         Some(Mutant::FileReadOnce) => {
             let content = STARTUP_CONTENT.get().map_or(&[][..], Vec::as_slice);
             Ok((Box::new(content), content.len() as u64))
+        }
+        Some(Mutant::CachesByLength) => {
+            static CACHE: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+            let mut cache = CACHE.lock().unwrap_or_else(PoisonError::into_inner);
+            if cache.len() as u64 != body.bytes {
+                cache.clear();
+                body.file.read_to_end(&mut cache)?;
+            }
+            Ok((Box::new(Cursor::new(cache.clone())), body.bytes))
+        }
+        Some(Mutant::KeepsFirstLength) => {
+            static FIRST_BYTES: OnceLock<u64> = OnceLock::new();
+            let first_bytes = *FIRST_BYTES.get_or_init(|| body.bytes);
+            Ok((Box::new(body.file), body.bytes.min(first_bytes)))
         }
         Some(Mutant::WholeFileInMemory) => {
             let mut content = Vec::new();
@@ -115,6 +158,7 @@ fn send_copied(client: &Client, file: &mut dyn Read, bytes: u64) -> io::Result<(
     let whole = usize::try_from(bytes).unwrap_or(usize::MAX);
     let chunk_bytes = match mutant::active() {
         Some(Mutant::WholeFileAsOneChunk) => whole.max(1),
+        Some(Mutant::RoundsChunkUp) => conn.config().chunk_bytes.next_multiple_of(4096),
         _ => conn.config().chunk_bytes,
     };
     let mut buffer = vec![0; chunk_bytes.min(whole)];
@@ -143,7 +187,7 @@ fn send_copied(client: &Client, file: &mut dyn Read, bytes: u64) -> io::Result<(
 
 /// Writes all bytes. Fails if the client acknowledges no byte within the stall timeout.
 fn write_bytes(client: &Client, mut bytes: &[u8]) -> io::Result<()> {
-    let Client { stream, conn, connected_at } = client;
+    let Client { stream, conn, connected_at, .. } = client;
     while !bytes.is_empty() {
         match (&**stream).write(bytes) {
             Ok(written) => bytes = &bytes[conn.record_sent(written)..],
