@@ -7,8 +7,9 @@ use std::thread;
 
 use conformance::{Check, HEAVY_JOBS, Load, Measure, MeasuredValue, Record, Target, Verdict};
 
-use crate::exercise::{Diagnosis, Exercise, MeasureKind, MeasurePlan};
+use crate::exercise::{Diagnosis, Exercise};
 use crate::folders::Files;
+use crate::measurement::{MeasureKind, MeasurePlan};
 
 /// The number of programs that are started concurrently.
 const JOBS: usize = 8;

@@ -11,6 +11,7 @@ mod grade;
 mod grading;
 mod learn;
 mod lock;
+mod measurement;
 mod output;
 mod packages;
 mod progress;
