@@ -9,7 +9,6 @@ mod export;
 mod folders;
 mod grade;
 mod grading;
-mod hint;
 mod learn;
 mod lock;
 mod measurement;
