@@ -69,21 +69,23 @@ pub fn preflight(target: &Target) -> Result<(), String> {
 pub fn run(targets: &[Target], checks: &[&'static Check], progress: Progress<'_>) -> Vec<Record> {
     let of_target = |target| checks.iter().map(move |&check| (target, check));
     let pairs: Vec<_> = (0..targets.len()).flat_map(of_target).collect();
-    run_pairs(targets, &pairs, &|_, _| true, progress)
+    run_pairs(targets, &pairs, 1, &|_, _| true, progress)
 }
 
 /// Runs the check of each pair on the target of the pair, unless the filter omits the check.
-/// Returns the records in the order of the pairs.
+/// `factor` multiplies the number of checks that run concurrently. Returns the records in the order
+/// of the pairs.
 #[must_use]
 pub fn run_pairs(
     targets: &[Target],
     pairs: &[(usize, &'static Check)],
+    factor: usize,
     filter: Filter<'_>,
     progress: Progress<'_>,
 ) -> Vec<Record> {
     let (heavy, light): (Vec<_>, Vec<_>) = pairs.iter().partition(|(_, check)| check.is_heavy());
-    let mut records = run_concurrently(targets, &light, LIGHT_JOBS, filter, progress);
-    records.extend(run_concurrently(targets, &heavy, HEAVY_JOBS, filter, progress));
+    let mut records = run_concurrently(targets, &light, factor * LIGHT_JOBS, filter, progress);
+    records.extend(run_concurrently(targets, &heavy, factor * HEAVY_JOBS, filter, progress));
     records.sort_by_key(|record| {
         let is_same = |(target, check): &(usize, &Check)| {
             *target == record.target && check.id == record.check.id
