@@ -19,7 +19,6 @@ let disk = Promise.resolve();
 
 // By default, Node ends the connection as soon as the client's FIN arrives.
 const server = net.createServer({ allowHalfOpen: true }, admit);
-server.on("error", logError);
 server.listen({ port: Number(port), host: "127.0.0.1", backlog: 1024 });
 
 // Node cannot leave a client in the accept queue. At the connection limit, the server accepts a
