@@ -36,7 +36,7 @@ pub fn on_interrupt() -> io::Result<()> {
     let mut signals = signal_hook::iterator::Signals::new(numbers)?;
     std::thread::spawn(move || {
         if let Some(number) = signals.forever().next() {
-            end_all(128 + number);
+            end(128 + number);
         }
     });
     Ok(())
@@ -50,7 +50,7 @@ pub fn on_interrupt() -> io::Result<()> {
 /// Fails if the handler for Ctrl-C cannot be installed.
 #[cfg(not(unix))]
 pub fn on_interrupt() -> io::Result<()> {
-    ctrlc::set_handler(|| end_all(130)).map_err(io::Error::other)
+    ctrlc::set_handler(|| end(130)).map_err(io::Error::other)
 }
 
 /// Starts a command in the process group of this program, so that Ctrl-C also reaches the command.
@@ -65,12 +65,23 @@ pub fn spawn(command: &mut Command) -> io::Result<Child> {
     command.spawn()
 }
 
-fn end_all(exit_code: i32) {
+/// Makes an interrupt call `act` before the program ends, for example to restore the terminal.
+pub fn before_end(act: fn()) {
+    registry::lock().before_end = Some(act);
+}
+
+/// Kills all processes that this program started, removes its temporary folders, and ends the
+/// program.
+pub fn end(exit_code: i32) -> ! {
     // This thread holds the lock until the program has ended, so that no other thread can start a
     // process.
     let registry = registry::lock();
+    registry.before_end.inspect(|act| act());
     for &group in &registry.groups {
         signal::send_to_group(group, Signal::Kill);
+        // Windows has no process groups.
+        #[cfg(windows)]
+        let _ = Command::new("taskkill").args(["/T", "/F", "/PID", &group.to_string()]).output();
     }
     // Also kill the commands that `spawn` started, such as `cargo`. These commands do not have a
     // separate process group.

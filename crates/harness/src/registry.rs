@@ -20,10 +20,12 @@ const REMOVALS_MAX: usize = 100;
 pub(crate) struct Registry {
     pub groups: BTreeSet<u32>,
     folders: BTreeSet<PathBuf>,
+    /// The function that the interrupt handler calls first.
+    pub before_end: Option<fn()>,
 }
 
 static REGISTRY: Mutex<Registry> =
-    Mutex::new(Registry { groups: BTreeSet::new(), folders: BTreeSet::new() });
+    Mutex::new(Registry { groups: BTreeSet::new(), folders: BTreeSet::new(), before_end: None });
 
 pub(crate) fn lock() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)

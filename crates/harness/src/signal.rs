@@ -74,6 +74,7 @@ pub fn describe(status: ExitStatus) -> String {
             11 => "signal 11 (SIGSEGV)".to_owned(),
             13 => "signal 13 (SIGPIPE)".to_owned(),
             15 => "signal 15 (SIGTERM)".to_owned(),
+            25 => "signal 25 (SIGXFSZ)".to_owned(),
             other => format!("signal {other}"),
         };
     }

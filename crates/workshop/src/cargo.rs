@@ -2,16 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use harness::{Group, TempFolder};
 use serde_json::Value;
 
-use crate::course::Course;
+use crate::course::{Course, called_as};
 
 /// The result of a build.
 #[derive(Debug, Default)]
@@ -21,6 +22,8 @@ pub struct BuildOutput {
     /// The compiler's warnings and errors.
     pub messages: Vec<CompilerMessage>,
     pub is_complete: bool,
+    /// The errors that Cargo itself reported.
+    errors: String,
 }
 
 /// A compiler message about a target.
@@ -32,27 +35,66 @@ pub struct CompilerMessage {
     pub text: String,
 }
 
-/// Builds targets of the workspace in `folder`. If `is_shown` is true, prints the compiler's
-/// messages.
+/// The handling of the compiler's messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Messages {
+    /// Print the messages to stderr and keep them, with colors.
+    Print,
+    /// Only keep the messages, with colors.
+    Keep,
+    /// Only keep the messages, without colors.
+    KeepPlain,
+}
+
+/// Causes for which Cargo or the compiler cannot build any program. Each entry contains part of a
+/// message, the error and its fix.
+const CAUSES: &[(&str, &str, &str)] = &[
+    (
+        "linker `",
+        "the compiler cannot find a linker",
+        "install a C compiler, for example with `sudo apt install gcc` (Debian, Ubuntu), \
+         `xcode-select --install` (macOS), or the MSVC build tools (Windows)",
+    ),
+    (
+        "could not execute process `",
+        "Cargo cannot start `rustc`",
+        "install Rust from https://rustup.rs, or add the folder of `rustc` to the PATH",
+    ),
+    (
+        "rustup could not choose a version",
+        "no Rust toolchain is selected",
+        "run `rustup default stable`",
+    ),
+    (
+        "No space left on device",
+        "the disk is full",
+        "free space on the disk, and run the command again",
+    ),
+    (
+        "There is not enough space on the disk",
+        "the disk is full",
+        "free space on the disk, and run the command again",
+    ),
+];
+
+/// Builds targets of the workspace in `folder`.
 pub fn build(
     course: &Course,
     folder: &Path,
     arguments: &[&str],
-    is_shown: bool,
+    messages: Messages,
 ) -> Result<BuildOutput> {
-    let format = match console::colors_enabled_stderr() && is_shown {
+    let format = match console::colors_enabled_stderr() && messages != Messages::KeepPlain {
         true => "json-diagnostic-rendered-ansi",
         false => "json",
     };
     let mut cargo = command(course, folder, "build");
-    cargo.args(["--quiet", "--message-format", format]).args(arguments).stdout(Stdio::piped());
-    if !is_shown {
-        cargo.stderr(Stdio::null());
-    }
+    cargo.args(["--quiet", "--message-format", format]).args(arguments);
+    cargo.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut built = BuildOutput::default();
-    built.is_complete = wait_for(cargo, |line| {
+    (built.is_complete, built.errors) = wait_for(cargo, |line| {
         if let Ok(message) = serde_json::from_str(line) {
-            built.take(&message, is_shown);
+            built.take(&message, messages == Messages::Print);
         }
     })?;
     Ok(built)
@@ -61,7 +103,7 @@ pub fn build(
 /// Builds targets without output. A target that does not compile is not an error. If Cargo fails
 /// for a different reason, runs Cargo again and shows the output, which states the reason.
 pub fn build_all(course: &Course, folder: &Path, arguments: &[&str]) -> Result<BuildOutput> {
-    let built = build(course, folder, arguments, false)?;
+    let built = build(course, folder, arguments, Messages::KeepPlain)?;
     if !built.is_complete && !built.has_errors() {
         run(course, folder, "build", arguments)?;
     }
@@ -72,7 +114,7 @@ pub fn build_all(course: &Course, folder: &Path, arguments: &[&str]) -> Result<B
 pub fn run(course: &Course, folder: &Path, name: &str, arguments: &[&str]) -> Result<()> {
     let mut cargo = command(course, folder, name);
     cargo.args(arguments);
-    ensure!(wait_for(cargo, |_| {})?, "`cargo {name}` failed in `{}`", folder.display());
+    ensure!(wait_for(cargo, |_| {})?.0, "`cargo {name}` failed in `{}`", folder.display());
     Ok(())
 }
 
@@ -103,6 +145,27 @@ impl BuildOutput {
         })
     }
 
+    /// Returns the reason why Cargo or the compiler could not build any program, or `None` if the
+    /// compiler reported an error in the source code.
+    pub fn unable(&self) -> Option<Error> {
+        // A message about the environment does not refer to a source file.
+        let general = self.messages.iter().filter(|one| one.file.as_os_str().is_empty());
+        let text: String = general.map(|one| one.text.as_str()).chain([&*self.errors]).collect();
+        let cause = CAUSES.iter().find(|(words, ..)| text.contains(words));
+        if let Some((words, error, help)) = cause {
+            let line = text.lines().find(|line| line.contains(words)).unwrap_or_default();
+            return Some(anyhow!("{error}: {}\nhelp: {help}", line.trim()));
+        }
+        (!self.is_complete && !self.has_errors()).then(|| {
+            let warm = called_as("warm");
+            anyhow!(
+                "`cargo` could not build the exercise\n{}\nhelp: if Cargo needs the network, run \
+                 this command once while you are connected:\n  {warm}",
+                self.errors.trim_end()
+            )
+        })
+    }
+
     /// Returns whether the compiler reported an error. If a build fails without such an error,
     /// Cargo itself failed.
     pub fn has_errors(&self) -> bool {
@@ -118,16 +181,28 @@ fn command(course: &Course, folder: &Path, name: &str) -> Command {
 }
 
 /// Runs a command until it exits. If the command's stdout is a pipe, passes each line to `act`.
-/// Returns whether the command succeeded.
-fn wait_for(mut command: Command, mut act: impl FnMut(&str)) -> Result<bool> {
+/// Returns whether the command succeeded, and the content of stderr if stderr is a pipe.
+fn wait_for(mut command: Command, mut act: impl FnMut(&str)) -> Result<(bool, String)> {
     // A compiler that is killed does not remove its temporary files, so this function removes them.
-    let temporary = TempFolder::new().context("cannot create a temporary folder")?;
+    let temporary = TempFolder::new().context(
+        "cannot create a temporary folder\nhelp: free space on the disk, or set TMPDIR to a folder \
+         that is writable",
+    )?;
     command.env("TMPDIR", temporary.path());
     let mut group = Group::spawn(command.stdin(Stdio::null())).map_err(|error| {
         anyhow!("cannot start `cargo`: {error}\nhelp: install Rust from https://rustup.rs")
     })?;
+    let stderr = group.child().stderr.take();
+    let reader = thread::spawn(|| {
+        let mut bytes = Vec::new();
+        let _ = stderr.map(|mut stderr| stderr.read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
+    });
     if let Some(stdout) = group.child().stdout.take() {
         BufReader::new(stdout).lines().map_while(Result::ok).for_each(|line| act(&line));
     }
-    Ok(group.wait(Duration::MAX).is_some_and(|status| status.success()))
+    let is_successful = group.wait(Duration::MAX).is_some_and(|status| status.success());
+    // No process may keep stderr open.
+    drop(group);
+    Ok((is_successful, reader.join().unwrap_or_default()))
 }

@@ -8,16 +8,19 @@ use clap::{Args, Parser, Subcommand};
 use crate::check;
 use crate::course::Course;
 use crate::exercise::Exercise;
+use crate::export;
+use crate::grading::Watched;
 use crate::learn;
 use crate::packages;
 use crate::progress::Progress;
 use crate::proofs::{self, Kinds};
+use crate::report::Format;
 use crate::watch;
 
 const AFTER_HELP: &str = "\
 Without a command, this program prints the next exercise and its commands. To
 choose an exercise, use its number (5, 05) or its folder (05-survive-errors).
-The default is the first exercise that is not done.
+The default is the next exercise that is not done.
 
 Every exercise fails at first. Before a command overwrites your work, it copies
 your work to another folder.
@@ -32,8 +35,28 @@ Examples:
 
 Use --cmd to check a server in another language. The command runs in the
 current folder. The command must contain {file} and {port}, and each of {chunk},
-{preamble}, {stall} and {limit} that exercise.toml contains. The checks replace
-these placeholders with values.";
+{preamble}, {stall}, {limit}, {linger} and {grace} that exercise.toml contains.
+The checks replace these placeholders with values.
+
+An exercise is also done if only a server in another language has passed. `list`
+then shows \"passed with --cmd\" until your Rust program passes, too.";
+
+const WATCH_HELP: &str = "\
+Each key acts immediately, without Enter: h shows the next hint, a shows all
+checks, r runs the checks again, n and p change the exercise, l lists all
+exercises, and q quits. If you save a file during a check, the check is canceled
+and starts again.";
+
+const EXPORT_HELP: &str = "\
+The JSON contains the version of the kit and the current time. For each exercise,
+it contains the number, the name and the title, the time at which the exercise
+was done, whether only a server of --cmd has passed, the number of hints taken,
+whether the solution was seen, and the name of the last failed check. It
+contains your name only if you pass --name. This command does not send anything.
+
+Examples:
+  workshop export
+  workshop export --name Ada --output ada.json";
 
 const WARM_HELP: &str = "\
 Run this command before a class, while you are connected to the network. It runs
@@ -74,8 +97,12 @@ enum Command {
         all: bool,
         #[command(flatten)]
         kinds: Kinds,
+        /// The format for `watch`, which ends this check by closing stdin
+        #[arg(long, hide = true)]
+        watched: Option<Watched>,
     },
     /// Check an exercise now, and again after each save
+    #[command(after_help = WATCH_HELP)]
     Watch(Selection),
     /// Print the next of three hints
     Hint {
@@ -107,6 +134,16 @@ enum Command {
         #[arg(value_name = "NN")]
         exercise: String,
     },
+    /// Write your progress as JSON, for example for an instructor
+    #[command(after_help = EXPORT_HELP)]
+    Export {
+        /// Name to add to the JSON
+        #[arg(long)]
+        name: Option<String>,
+        /// File to write [default: stdout]
+        #[arg(long, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
     /// Fetch and build everything, so that the exercises need no network
     #[command(after_help = WARM_HELP)]
     Warm,
@@ -125,7 +162,7 @@ impl Selection {
         self.exercise.as_ref().map(|name| course.find(name)).transpose()
     }
 
-    /// Returns the exercise that is specified on the command line. The default is the first
+    /// Returns the exercise that is specified on the command line. The default is the next
     /// exercise that is not done, or the last exercise if all are done.
     fn find<'p>(&self, course: &'p Course) -> Result<&'p Exercise> {
         let progress = Progress::read(&course.work)?;
@@ -150,8 +187,10 @@ pub fn run() -> Result<bool> {
         Command::Check { selection, all, kinds, .. } if all || kinds != Kinds::default() => {
             proofs::prove(&course, selection.named(&course)?, kinds)
         }
-        Command::Check { selection, cmd, .. } => {
-            check::check(&course, selection.find(&course)?, cmd.as_deref())
+        Command::Check { selection, cmd, watched, .. } => {
+            watched.inspect(|watched| watched.prepare());
+            let format = watched.map_or(Format::Lines, Watched::format);
+            check::check(&course, selection.find(&course)?, cmd.as_deref(), format)
         }
         Command::Watch(selection) => watch::watch(&course, selection.find(&course)?),
         Command::Hint { selection, again } => learn::hint(&course, selection.find(&course)?, again),
@@ -160,6 +199,9 @@ pub fn run() -> Result<bool> {
         }
         Command::Run { selection, port } => learn::run(&course, selection.find(&course)?, port),
         Command::Reset { exercise } => learn::reset(&course, course.find(&exercise)?),
+        Command::Export { name, output } => {
+            export::export(&course, name.as_deref(), output.as_deref())
+        }
         Command::Warm => learn::warm(&course),
     }
 }

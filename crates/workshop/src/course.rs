@@ -7,7 +7,6 @@ use std::{env, fs};
 use anyhow::{Context, Result, anyhow, ensure};
 
 use crate::exercise::{Exercise, number_of};
-use crate::packages;
 use crate::progress::Progress;
 
 /// The text that marks the line where the learner starts.
@@ -69,9 +68,46 @@ impl Course {
         })
     }
 
-    /// Returns the first exercise that is not done, or `None` if all exercises are done.
+    /// Returns the first exercise that is not done and that follows the exercise that the learner
+    /// did last. After the last exercise, the search continues with the first exercise. Returns
+    /// `None` if all exercises are done.
     pub fn next(&self, progress: &Progress) -> Option<&Exercise> {
-        self.exercises.iter().find(|exercise| !progress.is_done(&exercise.number))
+        let last =
+            self.exercises.iter().filter_map(|one| Some((progress.note(&one.number).done?, one)));
+        match last.max_by(|(one, _), (other, _)| one.cmp(other)) {
+            Some((_, last)) => self.next_after(progress, last),
+            None => self.exercises.first(),
+        }
+    }
+
+    /// Returns the first other exercise that is not done and that follows `exercise`. After the
+    /// last exercise, the search continues with the first exercise. Returns `None` if all other
+    /// exercises are done.
+    pub fn next_after(&self, progress: &Progress, exercise: &Exercise) -> Option<&Exercise> {
+        let index = self.index(exercise);
+        let others = self.exercises[index + 1..].iter().chain(&self.exercises[..index]);
+        others.into_iter().find(|other| !progress.is_done(&other.number))
+    }
+
+    /// Returns the exercise that precedes `exercise`, or `None` if it is the first one.
+    pub fn previous(&self, exercise: &Exercise) -> Option<&Exercise> {
+        self.index(exercise).checked_sub(1).map(|index| &self.exercises[index])
+    }
+
+    /// Returns the exercise that follows `exercise`, or `None` if it is the last one.
+    pub fn following(&self, exercise: &Exercise) -> Option<&Exercise> {
+        self.exercises.get(self.index(exercise) + 1)
+    }
+
+    fn index(&self, exercise: &Exercise) -> usize {
+        let is_same = |other: &Exercise| other.number == exercise.number;
+        self.exercises.iter().position(is_same).expect("the exercise is in the list")
+    }
+
+    /// Describes how many exercises are done, such as `3 of 26 exercises`.
+    pub fn done_line(&self, progress: &Progress) -> String {
+        let done = self.exercises.iter().filter(|one| progress.is_done(&one.number)).count();
+        format!("{done} of {} exercises", self.exercises.len())
     }
 
     /// Returns the folder of the lessons.
@@ -79,9 +115,14 @@ impl Course {
         self.folder.parent().map(Path::to_owned).unwrap_or_default()
     }
 
+    /// Returns the folder of the learner's source files for an exercise.
+    pub fn source_folder(&self, exercise: &Exercise) -> PathBuf {
+        self.work.join(&exercise.name).join("src")
+    }
+
     /// Returns the file that the learner edits.
     pub fn main_file(&self, exercise: &Exercise) -> PathBuf {
-        packages::learner_source(self, exercise).join("main.rs")
+        self.source_folder(exercise).join("main.rs")
     }
 
     /// Returns the target folder of all builds of this program. An editor's builds use a different
@@ -106,12 +147,6 @@ pub fn called_as(command: &str) -> String {
 /// Returns the text that the learner enters for a command of this program and an exercise.
 pub fn command_for(exercise: &Exercise, command: &str) -> String {
     called_as(&format!("{command} {}", exercise.number))
-}
-
-/// Returns a path for display. A path below the current folder is shown relative to that folder.
-pub fn display_path(path: &Path) -> String {
-    let here = env::current_dir().unwrap_or_default();
-    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
 
 /// Returns the folder of the exercises in the kit that contains the current folder. If the current

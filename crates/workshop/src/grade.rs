@@ -43,6 +43,16 @@ const START_FAILURES: &[(&str, &str)] = &[
 /// printed.
 const GENERAL_FAILURES: &[(&str, &str)] = &[
     (
+        "SIGXFSZ",
+        "Your server wrote a file of more than 256 MiB, and was stopped before it filled the disk. \
+         Which loop in your server writes to a file?",
+    ),
+    (
+        "No space left on device",
+        "The disk is full, so the check could not write its file. Free space on the disk, and \
+         check again.",
+    ),
+    (
         "panicked at",
         "Your server panicked while it served a client. The end of its output is above.",
     ),

@@ -9,11 +9,13 @@ use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 
 use crate::cargo;
 use crate::check;
-use crate::course::{Course, called_as, command_for, display_path};
-use crate::exercise::Exercise;
+use crate::course::{Course, called_as, command_for};
+use crate::exercise::{Exercise, number_of};
+use crate::folders::display_path;
 use crate::output;
 use crate::packages;
 use crate::progress::{self, Progress};
+use crate::report::{self, Format};
 
 /// The folder for the copies that `reset` makes of the learner's work.
 const COPIES: &str = ".copies";
@@ -24,8 +26,8 @@ pub fn list(course: &Course) -> Result<bool> {
     let next = course.next(&progress).map(|next| next.number.as_str());
     let width =
         course.exercises.iter().map(|one| one.plan.title.chars().count()).max().unwrap_or(0);
-    output::line(format!("     {:5} {:width$}  minutes  notes", "", "exercise"));
-    let mut done_count = 0;
+    output::line(format!("lesson           {:width$}  minutes  notes", "exercise"));
+    let mut last_lesson = "";
     for Exercise { number, plan, .. } in &course.exercises {
         let note = progress.note(number);
         let word = match note.done {
@@ -33,16 +35,26 @@ pub fn list(course: &Course) -> Result<bool> {
             None if next == Some(number) => "next",
             None => "",
         };
-        done_count += usize::from(note.done.is_some());
+        let lesson = number_of(&plan.lesson);
+        let shown_lesson = if lesson == last_lesson { "" } else { lesson };
+        last_lesson = lesson;
+        let command = note.is_command.then(|| "passed with --cmd".to_owned());
         let hints = (note.hints > 0).then(|| output::count(note.hints, "hint"));
         let solution = note.has_seen_solution.then(|| "solution seen".to_owned());
-        let notes: Vec<String> = hints.into_iter().chain(solution).collect();
+        let notes: Vec<String> = [command, hints, solution].into_iter().flatten().collect();
         let (title, minutes, notes) = (&plan.title, plan.minutes, notes.join(", "));
-        let row = format!(" {number}  {word:5} {title:width$}  {minutes:7}  {notes}");
+        let row =
+            format!("  {shown_lesson:4}  {number}  {word:5} {title:width$}  {minutes:7}  {notes}");
         output::line(row.trim_end());
     }
     output::line("");
-    output::line(format!("{done_count} of {} done.", course.exercises.len()));
+    if !course.exercises.is_sorted_by_key(|exercise| &exercise.number) {
+        output::text(
+            "The exercises are in the order of the lessons. The number of an exercise is part of \
+             its name and never changes, so the numbers are not in order.",
+        );
+    }
+    output::line(format!("{} done.", course.done_line(&progress)));
     output::rows(&[("continue", called_as("next"))]);
     Ok(true)
 }
@@ -61,7 +73,7 @@ pub fn next(course: &Course) -> Result<bool> {
         output::text(
             "Welcome. Each exercise is a small server that lacks one part. You write that part, \
              and test clients check the result. Every exercise fails at first, as intended. The \
-             exercises follow the order of the lessons.",
+             exercises follow the order of the lessons. You can start with any exercise.",
         );
     }
     print_exercise(course, exercise);
@@ -77,7 +89,7 @@ pub fn print_exercise(course: &Course, exercise: &Exercise) {
     output::rows(&[
         ("read", display_path(&course.lessons().join(&plan.lesson))),
         ("the task", display_path(&exercise.folder.join("README.md"))),
-        ("edit", check::edited_line(course, exercise)),
+        ("edit", report::edited_line(course, exercise)),
         ("check it", command_for(exercise, "check")),
         ("", format!("{}   (checks again after each save)", command_for(exercise, "watch"))),
         ("a hint", command_for(exercise, "hint")),
@@ -98,6 +110,12 @@ pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<b
     };
     if range.is_empty() {
         output::line("You have not taken a hint for this exercise yet.\n");
+    } else if note.failed.is_none() && note.done.is_none() {
+        output::text(
+            "You have not checked this exercise yet. A check shows what the client receives, and \
+             makes the hints more specific:",
+        );
+        output::rows(&[("", command_for(exercise, "check"))]);
     }
     let last = range.end;
     for index in range {
@@ -108,10 +126,13 @@ pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<b
     if last > taken {
         progress.change(&exercise.number, |note| note.hints = last)?;
     }
-    output::rows(&[match last < hints.len() {
-        true => ("next hint", command_for(exercise, "hint")),
-        false => ("a solution", command_for(exercise, "solution")),
-    }]);
+    match last < hints.len() {
+        true => output::rows(&[("next hint", command_for(exercise, "hint"))]),
+        false => output::rows(&[
+            ("all hints", command_for(exercise, "hint") + " --again"),
+            ("a solution", command_for(exercise, "solution")),
+        ]),
+    }
     Ok(true)
 }
 
@@ -123,10 +144,15 @@ pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Res
     let mut progress = Progress::read(&course.work)?;
     let note = progress.note(&exercise.number);
     if note.done.is_none() && !note.has_seen_solution && !is_confirmed {
-        output::text(
-            "You have not solved this exercise yet. If you read the solution, you can no longer \
-             find it yourself.",
-        );
+        let left = exercise.hints()?.len().saturating_sub(note.hints);
+        let hints = match left {
+            0 => "You have taken all hints.".to_owned(),
+            _ => format!("You can still take {}.", output::count(left, "hint")),
+        };
+        output::text(&format!(
+            "You have not solved this exercise yet. {hints} If you read the solution, you can no \
+             longer find it yourself."
+        ));
         if !ask("Show the solution?")? {
             let again = if note.hints < exercise.hints()?.len() { "hint" } else { "hint --again" };
             output::rows(&[("the hints", command_for(exercise, again))]);
@@ -145,7 +171,7 @@ pub fn solution(course: &Course, exercise: &Exercise, is_confirmed: bool) -> Res
 
 /// Restores the starter and keeps a copy of the learner's work.
 pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
-    let source = packages::learner_source(course, exercise);
+    let source = course.source_folder(exercise);
     if packages::is_unchanged(course, exercise) {
         output::line("There is nothing to reset, because your file is the unchanged starter.");
         return Ok(true);
@@ -169,7 +195,9 @@ pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
         anyhow!("{error:#}\nhelp: restore your work from the copy in {copy}")
     })?;
     let mut progress = Progress::read(&course.work)?;
-    progress.change(&exercise.number, |note| (note.done, note.failed) = (None, None))?;
+    progress.change(&exercise.number, |note| {
+        (note.done, note.failed, note.is_command) = (None, None, false);
+    })?;
     output::line(format!("The starter of exercise {} is restored.", exercise.number));
     output::rows(&[
         ("your work", display_path(&copy)),
@@ -186,7 +214,7 @@ pub fn run(course: &Course, exercise: &Exercise, port: u16) -> Result<bool> {
             "cannot listen on port {port}: {error}\nhelp: try another port:\n  {run} --port {other}"
         );
     }
-    let Some(built) = check::build(course, exercise)? else { return Ok(false) };
+    let Some(built) = check::build(course, exercise, Format::Lines)? else { return Ok(false) };
     let program = built.program(&exercise.package())?;
     let river = course.kit().join("assets/river.webp");
     let file =
@@ -200,6 +228,8 @@ pub fn run(course: &Course, exercise: &Exercise, port: u16) -> Result<bool> {
         ("{preamble}", "http"),
         ("{stall}", "30"),
         ("{limit}", limit.as_str()),
+        ("{linger}", "5"),
+        ("{grace}", "5"),
         ("{file}", file.as_str()),
     ];
     let fill = |word: String, (placeholder, value): &(&str, &str)| word.replace(placeholder, value);

@@ -1,5 +1,6 @@
 //! Prints output for a terminal with 80 columns. The output is readable without color.
 
+use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::mem;
@@ -10,9 +11,24 @@ use harness::text::wrapped;
 
 const WIDTH: usize = 80;
 
+thread_local! {
+    /// The lines that this thread has printed within [`capture`].
+    static CAPTURED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
 /// Prints a line to stdout. Ignores errors, because stdout may be closed.
 pub fn line(text: impl Display) {
-    let _ = writeln!(io::stdout(), "{text}");
+    CAPTURED.with_borrow_mut(|captured| match captured {
+        Some(lines) => *lines += &format!("{text}\n"),
+        None => drop(writeln!(io::stdout(), "{text}")),
+    });
+}
+
+/// Returns the lines that `print` prints, instead of writing them to stdout.
+pub fn capture(print: impl FnOnce()) -> String {
+    let outer = CAPTURED.replace(Some(String::new()));
+    print();
+    CAPTURED.replace(outer).unwrap_or_default()
 }
 
 /// Prints text. Wraps the lines at [`WIDTH`].
@@ -79,15 +95,19 @@ pub fn heading(text: &str) {
     styled(text, &Style::new().bold());
 }
 
-/// Prints an error to stderr. Lines that contain two spaces, such as commands, are not wrapped.
+/// Prints an error to stderr.
 pub fn error(error: &Error) {
-    for part in format!("error: {error:#}").lines() {
-        let lines = match part.contains("  ") {
-            true => vec![part.to_owned()],
-            false => wrapped(part, WIDTH),
-        };
-        lines.iter().for_each(|line| drop(writeln!(io::stderr(), "{line}")));
-    }
+    error_lines(error).iter().for_each(|line| drop(writeln!(io::stderr(), "{line}")));
+}
+
+/// Returns the lines that describe an error. Lines that contain two spaces, such as commands, are
+/// not wrapped.
+pub fn error_lines(error: &Error) -> Vec<String> {
+    let wrap = |part: &str| match part.contains("  ") {
+        true => vec![part.to_owned()],
+        false => wrapped(part, WIDTH),
+    };
+    format!("error: {error:#}").lines().flat_map(wrap).collect()
 }
 
 /// Prints text in green, for a success.

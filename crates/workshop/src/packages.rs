@@ -4,15 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use toml::{Table, Value};
 
-use crate::course::{Course, display_path};
+use crate::course::Course;
 use crate::exercise::{Base, Exercise, WrongAnswer};
-use crate::folders::{self, Files};
+use crate::folders::{self, Files, display_path};
 
 /// The variable that selects one of the answers in the program of [`write_answers`].
 pub const ANSWER: &str = "WORKSHOP_ANSWER";
@@ -71,11 +70,6 @@ impl Answer<'_> {
 /// An exercise, and the source code of its answers by the names of their modules.
 pub type AnswerSources<'a> = (&'a Exercise, BTreeMap<String, String>);
 
-/// Returns the folder of the learner's source files for an exercise.
-pub fn learner_source(course: &Course, exercise: &Exercise) -> PathBuf {
-    course.work.join(&exercise.name).join("src")
-}
-
 /// Returns the starter of an exercise from the time when the learner's file was created.
 fn original_starter(course: &Course, exercise: &Exercise) -> PathBuf {
     course.work.join(".starters").join(&exercise.name).with_extension("rs")
@@ -83,7 +77,7 @@ fn original_starter(course: &Course, exercise: &Exercise) -> PathBuf {
 
 /// Returns whether the learner's files are the unchanged starter of an exercise.
 pub fn is_unchanged(course: &Course, exercise: &Exercise) -> bool {
-    let work = folders::read(&learner_source(course, exercise));
+    let work = folders::read(&course.source_folder(exercise));
     let starter = fs::read(original_starter(course, exercise));
     work.is_ok_and(|work| {
         starter.is_ok_and(|starter| {
@@ -101,7 +95,7 @@ pub fn prepare_learner(course: &Course) -> Result<()> {
     move_to(&course.folder.join(".copies"), &course.work.join(".copies"))?;
     for exercise in &course.exercises {
         let package = course.work.join(&exercise.name);
-        let source = learner_source(course, exercise);
+        let source = course.source_folder(exercise);
         move_to(&exercise.folder.join("src"), &source)?;
         if !source.exists() || is_unchanged(course, exercise) {
             restore_starter(course, exercise)?;
@@ -222,12 +216,9 @@ fn read(path: &Path) -> Result<String> {
 }
 
 /// Writes a file if its content differs, so that Cargo does not build an unchanged file again.
-/// Creates the folder of the file if the folder does not exist.
 fn write(path: &Path, text: &str) -> Result<()> {
-    if fs::read_to_string(path).is_ok_and(|current| current == text) {
-        return Ok(());
+    match fs::read_to_string(path).is_ok_and(|current| current == text) {
+        true => Ok(()),
+        false => folders::write(path, text),
     }
-    let folder = path.parent().unwrap_or(path);
-    let written: io::Result<()> = fs::create_dir_all(folder).and_then(|()| fs::write(path, text));
-    written.with_context(|| format!("cannot write `{}`", display_path(path)))
 }

@@ -5,16 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 
 use crate::exercise::number_of;
+use crate::folders;
 
 const FILE: &str = ".progress";
 
 const HEADER: &str = "\
 # Your progress in the exercises, written by `workshop`. You can edit or delete this file. Each line
-# contains the number of an exercise, `done` and the time, `hints` and the number of hints,
-# `solution` if you have seen the solution, and `failed` and the name of the last failed check.
+# contains the number of an exercise, `done` and the time, `command` if the passing server was
+# started with --cmd, `hints` and the number of hints, `solution` if you have seen the solution, and
+# `failed` and the name of the last failed check.
 ";
 
 /// The progress in all exercises, by the numbers of the exercises.
@@ -30,6 +32,9 @@ pub struct Note {
     /// The time in UTC at which all checks passed for the first time, or `None` if they have never
     /// passed.
     pub done: Option<String>,
+    /// Indicates whether only a server that `--cmd` started has passed, and not the learner's Rust
+    /// program.
+    pub is_command: bool,
     /// The number of hints that the learner has taken.
     pub hints: usize,
     pub has_seen_solution: bool,
@@ -75,11 +80,15 @@ impl Progress {
         self.notes.is_empty()
     }
 
-    /// Records that an exercise is done.
-    pub fn record_done(&mut self, number: &str) -> Result<()> {
+    /// Records that an exercise is done, by the learner's Rust program or by a server that `--cmd`
+    /// started.
+    pub fn record_done(&mut self, number: &str, is_command: bool) -> Result<()> {
         self.change(number, |note| {
+            note.is_command = is_command && (note.is_command || note.done.is_none());
             note.done = note.done.take().or_else(|| Some(now()));
-            note.failed = None;
+            if !is_command {
+                note.failed = None;
+            }
         })
     }
 
@@ -90,10 +99,7 @@ impl Progress {
         for (number, note) in self.notes.iter().filter(|(_, note)| **note != Note::default()) {
             text.push_str(&format!("{number}{}\n", note.to_text()));
         }
-        let path = self.path.display();
-        fs::write(&self.path, text).map_err(|error| {
-            anyhow!("cannot write `{path}`: {error}\nhelp: make the folder writable")
-        })
+        folders::write(&self.path, &text)
     }
 }
 
@@ -104,6 +110,7 @@ impl Note {
             match word {
                 "done" => self.done = Some(words.next()?.to_owned()),
                 "hints" => self.hints = self.hints.max(words.next()?.parse().ok()?),
+                "command" => self.is_command = true,
                 "solution" => self.has_seen_solution = true,
                 "failed" => self.failed = Some(words.next()?.to_owned()),
                 _ => return None,
@@ -114,10 +121,11 @@ impl Note {
 
     fn to_text(&self) -> String {
         let done = self.done.as_ref().map(|time| format!(" done {time}"));
+        let command = self.is_command.then(|| " command".to_owned());
         let hints = (self.hints > 0).then(|| format!(" hints {}", self.hints));
         let solution = self.has_seen_solution.then(|| " solution".to_owned());
         let failed = self.failed.as_ref().map(|name| format!(" failed {name}"));
-        [done, hints, solution, failed].into_iter().flatten().collect()
+        [done, command, hints, solution, failed].into_iter().flatten().collect()
     }
 }
 

@@ -13,9 +13,9 @@ use conformance::{Check, Target, Verdict};
 
 use crate::cargo::{self, BuildOutput};
 use crate::check;
-use crate::course::{Course, YOUR_TURN, display_path};
+use crate::course::{Course, YOUR_TURN};
 use crate::exercise::{Diagnosis, Exercise, WrongAnswer};
-use crate::folders::Files;
+use crate::folders::{Files, display_path};
 use crate::grade::{self, GradedItem, Job, Subject};
 use crate::output;
 use crate::packages::{self, Answer, AnswerSources};
@@ -23,6 +23,9 @@ use crate::packages::{self, Answer, AnswerSources};
 /// The maximum time that a client waits for the next byte. This time is longer than in `check`,
 /// because many programs run concurrently.
 const TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The additional time that a server gets after each of its timeouts.
+const SLACK: Duration = Duration::from_secs(4);
 
 /// The kinds of proofs to run. If none is set, all proofs run.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -167,12 +170,14 @@ fn file_errors(exercise: &Exercise) -> Vec<Error> {
     errors
 }
 
-/// Returns the missing links between the lesson, the exercise and the list of exercises.
+/// Returns the missing links between the lesson, the exercise, the list of exercises and the next
+/// exercise.
 fn link_errors(course: &Course, exercise: &Exercise) -> Vec<Error> {
     let (name, lesson) = (&exercise.name, &exercise.plan.lesson);
+    let readme = exercise.folder.join("README.md");
     let links = [
         (course.lessons().join(lesson), format!("exercises/{name}/README.md")),
-        (exercise.folder.join("README.md"), format!("../../{lesson}")),
+        (readme.clone(), format!("../../{lesson}")),
         (course.folder.join("README.md"), format!("{name}/README.md")),
     ];
     let missing = links.into_iter().filter_map(|(path, link)| {
@@ -183,7 +188,22 @@ fn link_errors(course: &Course, exercise: &Exercise) -> Vec<Error> {
         };
         Some(Error::new(&path, what, format!("add a link to {link}")))
     });
-    missing.collect()
+    let mut errors: Vec<Error> = missing.collect();
+    let text = fs::read_to_string(&readme).unwrap_or_default();
+    let actual = text.lines().rev().find(|line| line.starts_with("Next: "));
+    let expected = course.following(exercise).map(|next| {
+        let Exercise { number, plan, name, .. } = next;
+        format!("Next: [{number} {}](../{name}/README.md)", plan.title)
+    });
+    if actual != expected.as_deref() {
+        let help = match expected {
+            Some(expected) => format!("end the page with the line: {expected}"),
+            None => "remove the line, because this is the last exercise".to_owned(),
+        };
+        let what = "the line `Next: …` does not contain the next exercise in the lessons' order";
+        errors.push(Error::new(&readme, what, help));
+    }
+    errors
 }
 
 /// Builds all programs and then grades them concurrently.
@@ -259,9 +279,10 @@ fn subject(claim: &Claim<'_>, built: &BuildOutput) -> Result<Subject, Error> {
     }
     let target = |module: String| -> Result<Target> {
         let program = built.program(&packages::answers_program(exercise))?;
-        let mut target = check::target(exercise, program)?;
+        let mut target = check::target(exercise, program, None)?;
         target.environment = vec![(packages::ANSWER.to_owned(), module)];
         target.silence_timeout = TIMEOUT;
+        target.slack = SLACK;
         Ok(target)
     };
     let subject = || -> Result<Subject> {

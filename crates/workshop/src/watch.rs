@@ -7,111 +7,253 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
+use console::Style;
 
-use crate::check;
-use crate::course::{Course, display_path};
+use crate::course::Course;
 use crate::exercise::Exercise;
-use crate::folders::{self, Files};
+use crate::folders::{self, Files, display_path};
+use crate::grading::{Grading, Watched};
 use crate::learn;
 use crate::output;
-use crate::packages;
 use crate::progress::Progress;
+use crate::report::{self, Snapshot};
+use crate::screen::{Input, Screen};
 
 /// The interval at which the files are read. Reading a few small files takes less than a
 /// millisecond. Polling also works in folders without change notifications, such as folders that a
 /// container shares with its host.
-const POLL_INTERVAL: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
+/// The keys and their actions.
+const KEYS: &str = "h hint   a all checks   r run again   n next   p previous   l list   q quit";
 
 /// Checks an exercise now and after every change, until the learner quits.
-pub fn watch<'a>(course: &'a Course, first: &'a Exercise) -> Result<bool> {
-    let (sender, input) = mpsc::channel();
-    // `sender` keeps the channel open after the end of stdin, so that `recv_timeout` still waits.
-    let input_sender = sender.clone();
+pub fn watch(course: &Course, first: &Exercise) -> Result<bool> {
+    let source = match Screen::open()? {
+        Some(screen) => Source::Screen(screen),
+        None => Source::Lines(read_lines()),
+    };
+    let mut watch = Watch {
+        course,
+        exercise: first,
+        source,
+        grading: None,
+        checked: Files::new(),
+        last: Files::new(),
+        snapshot: Snapshot::default(),
+        text: None,
+        is_whole: false,
+    };
+    watch.start()?;
+    loop {
+        let input = watch.source.read()?;
+        if input == Some(Input::Key('q')) {
+            return Ok(true);
+        }
+        match input {
+            Some(Input::Key(key)) => watch.act(key)?,
+            Some(Input::Resized) => watch.draw()?,
+            None => watch.poll_files()?,
+        }
+        watch.poll_grading()?;
+    }
+}
+
+/// The source of the learner's input.
+enum Source {
+    Screen(Screen),
+    /// If there is no terminal, each line is a key.
+    Lines(Receiver<String>),
+}
+
+impl Source {
+    fn read(&self) -> Result<Option<Input>> {
+        Ok(match self {
+            Self::Screen(screen) => screen.read(POLL_INTERVAL)?,
+            Self::Lines(lines) => lines
+                .recv_timeout(POLL_INTERVAL)
+                .ok()
+                .map(|line| Input::Key(line.trim().chars().next().unwrap_or('r'))),
+        })
+    }
+}
+
+/// Returns the lines of stdin.
+fn read_lines() -> Receiver<String> {
+    let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
         for line in io::stdin().lock().lines().map_while(Result::ok) {
-            let _ = input_sender.send(line);
+            let _ = sender.send(line);
+        }
+        // Keep the channel open, so that `recv_timeout` still waits after the end of stdin.
+        loop {
+            thread::park();
         }
     });
-    let mut exercise = first;
-    loop {
-        let checked = sources(course, exercise);
-        if let Err(error) = check::check(course, exercise, None) {
-            output::error(&error);
-        }
-        print_waiting(course, exercise);
-        match wait(course, exercise, &checked, &input)? {
-            Some(next) if next.name != exercise.name => {
-                exercise = next;
-                learn::print_exercise(course, exercise);
-            }
-            Some(_) => {}
-            None => return Ok(true),
-        }
-    }
+    lines
 }
 
-/// Waits until a file changes or the learner enters a line. Returns the exercise to check, or
-/// `None` if the learner quits.
-fn wait<'a>(
+/// The state of the command.
+struct Watch<'a> {
     course: &'a Course,
     exercise: &'a Exercise,
-    checked: &Files,
-    input: &Receiver<String>,
-) -> Result<Option<&'a Exercise>> {
-    let mut last = sources(course, exercise);
-    loop {
-        let Ok(line) = input.recv_timeout(POLL_INTERVAL) else {
-            let now = sources(course, exercise);
-            // An editor may write a file in several steps, or write a new file and rename it.
-            // Therefore, the files count as saved only if they have not changed between two polls.
-            if now != *checked && now == last && now.contains_key(Path::new("main.rs")) {
-                output::line("Saved: checking again.");
-                return Ok(Some(exercise));
-            }
-            last = now;
-            continue;
+    source: Source,
+    /// The check that runs, or `None` if it has ended.
+    grading: Option<Grading>,
+    /// The files that were checked last.
+    checked: Files,
+    /// The files at the last poll.
+    last: Files,
+    snapshot: Snapshot,
+    /// The text that the learner requested, or `None` to show the snapshot.
+    text: Option<String>,
+    /// Indicates whether the learner requested all lines.
+    is_whole: bool,
+}
+
+impl<'a> Watch<'a> {
+    /// Starts a check. Cancels the check that runs.
+    fn start(&mut self) -> Result<()> {
+        self.grading = None;
+        self.checked = self.sources();
+        self.last = self.checked.clone();
+        (self.text, self.is_whole) = (None, false);
+        self.snapshot = Snapshot { status: "building …".to_owned(), ..Snapshot::default() };
+        let watched = match &self.source {
+            Source::Lines(_) => Watched::Lines,
+            Source::Screen(_) if console::colors_enabled() => Watched::Color,
+            Source::Screen(_) => Watched::Plain,
         };
-        match line.trim() {
-            "" => return Ok(Some(exercise)),
-            "q" => return Ok(None),
-            "h" => drop(learn::hint(course, exercise, false)?),
-            "n" => match next_after(course, exercise)? {
-                Some(next) => return Ok(Some(next)),
-                None => output::line("All other exercises are done."),
-            },
-            other => output::line(format!("unknown command `{other}`")),
+        self.grading = Some(Grading::start(self.course, self.exercise, watched)?);
+        self.draw()
+    }
+
+    /// Starts a check if the files were saved.
+    fn poll_files(&mut self) -> Result<()> {
+        let now = self.sources();
+        // An editor may write a file in several steps, or write a new file and rename it.
+        // Therefore, the files count as saved only if they have not changed between two polls.
+        let is_saved = now != self.checked && now == self.last;
+        let is_complete = now.get(Path::new("main.rs")).is_some_and(|main| !main.is_empty());
+        self.last = now;
+        if !is_saved || !is_complete {
+            return Ok(());
         }
-        print_waiting(course, exercise);
+        self.print_line("Saved: checking again.");
+        self.start()
     }
-}
 
-fn print_waiting(course: &Course, exercise: &Exercise) {
-    output::line("");
-    output::line(format!("Waiting for changes to {}", display_path(&course.main_file(exercise))));
-    output::line("Press Enter to check again, or enter h (hint), n (next exercise) or q (quit).");
-}
-
-/// Returns the next exercise that is not done. After the last exercise, the search continues with
-/// the first exercise. Returns `None` if all other exercises are done.
-fn next_after<'a>(course: &'a Course, exercise: &Exercise) -> Result<Option<&'a Exercise>> {
-    let progress = Progress::read(&course.work)?;
-    let is_open =
-        |other: &&Exercise| other.name != exercise.name && !progress.is_done(&other.number);
-    let mut open = course.exercises.iter().filter(is_open);
-    let first = open.clone().next();
-    let position =
-        |one: &Exercise| course.exercises.iter().position(|other| other.name == one.name);
-    Ok(open.find(|other| position(other) > position(exercise)).or(first))
-}
-
-/// Returns the Rust source files and the Cargo.toml of the exercise, or no files if they cannot be
-/// read.
-fn sources(course: &Course, exercise: &Exercise) -> Files {
-    let mut files = folders::read(&packages::learner_source(course, exercise)).unwrap_or_default();
-    // Ignore an editor's temporary files.
-    files.retain(|name, _| name.extension().is_some_and(|extension| extension == "rs"));
-    if let Ok(content) = std::fs::read(course.work.join(&exercise.name).join("Cargo.toml")) {
-        files.insert("Cargo.toml".into(), content);
+    fn poll_grading(&mut self) -> Result<()> {
+        let Some(grading) = &mut self.grading else { return Ok(()) };
+        let update = grading.update();
+        let has_changed = update.snapshot.is_some() || update.has_ended;
+        if let Some(snapshot) = update.snapshot {
+            self.snapshot = snapshot;
+        }
+        if update.has_ended {
+            self.grading = None;
+            self.print_waiting();
+        }
+        match has_changed {
+            true => self.draw(),
+            false => Ok(()),
+        }
     }
-    files
+
+    fn act(&mut self, key: char) -> Result<()> {
+        let (course, exercise) = (self.course, self.exercise);
+        match key {
+            'r' => return self.start(),
+            'h' => self.show(|| learn::hint(course, exercise, false)),
+            'l' => self.show(|| learn::list(course)),
+            'a' if self.text.is_some() && self.is_whole => {
+                (self.text, self.is_whole) = (None, false);
+            }
+            'a' => self.is_whole = !self.is_whole,
+            'n' => match course.next_after(&Progress::read(&course.work)?, exercise) {
+                Some(next) => return self.change_exercise(next),
+                None => self.text = Some("All other exercises are done.".to_owned()),
+            },
+            'p' => match course.previous(exercise) {
+                Some(previous) => return self.change_exercise(previous),
+                None => self.text = Some("This is the first exercise.".to_owned()),
+            },
+            _ => self.text = None,
+        }
+        self.print_waiting();
+        self.draw()
+    }
+
+    fn change_exercise(&mut self, exercise: &'a Exercise) -> Result<()> {
+        self.exercise = exercise;
+        if matches!(self.source, Source::Lines(_)) {
+            learn::print_exercise(self.course, exercise);
+        }
+        self.start()
+    }
+
+    /// Shows what `print` prints, or its error.
+    fn show<T>(&mut self, print: impl FnOnce() -> Result<T>) {
+        let mut error = None;
+        let mut text = output::capture(|| error = print().err());
+        if let Some(error) = error {
+            text += &output::error_lines(&error).join("\n");
+        }
+        let text = text.trim();
+        self.print_line(text);
+        (self.text, self.is_whole) = (Some(text.to_owned()), false);
+    }
+
+    fn draw(&self) -> Result<()> {
+        let Source::Screen(screen) = &self.source else { return Ok(()) };
+        let Exercise { number, plan, .. } = self.exercise;
+        let done = self.course.done_line(&Progress::read(&self.course.work).unwrap_or_default());
+        let heading = format!("Exercise {number}, {}   ({done} done)", plan.title);
+        let status = match &self.grading {
+            Some(_) => self.snapshot.status.clone(),
+            None => format!("{}; waiting until you save", self.snapshot.status),
+        };
+        let top = [
+            Style::new().bold().apply_to(heading).to_string(),
+            format!("edit    {}", report::edited_line(self.course, self.exercise)),
+            format!("status  {status}"),
+        ];
+        let text = match (&self.text, self.is_whole) {
+            (Some(text), _) => text,
+            (None, true) => &self.snapshot.all,
+            (None, false) => &self.snapshot.brief,
+        };
+        let keys = Style::new().reverse().apply_to(KEYS).to_string();
+        Ok(screen.draw(&top, text, &keys, self.is_whole)?)
+    }
+
+    /// Prints a line if there is no terminal.
+    fn print_line(&self, line: &str) {
+        if matches!(self.source, Source::Lines(_)) {
+            output::line(line);
+        }
+    }
+
+    /// Prints the possible actions if there is no terminal and no check runs.
+    fn print_waiting(&self) {
+        if self.grading.is_none() {
+            let file = display_path(&self.course.main_file(self.exercise));
+            self.print_line(&format!("\nWaiting for changes to {file}"));
+            self.print_line(&format!("Enter a letter: {KEYS}"));
+        }
+    }
+
+    /// Returns the Rust source files and the Cargo.toml of the exercise, or no files if they cannot
+    /// be read.
+    fn sources(&self) -> Files {
+        let mut files =
+            folders::read(&self.course.source_folder(self.exercise)).unwrap_or_default();
+        // Ignore an editor's temporary files.
+        files.retain(|name, _| name.extension().is_some_and(|extension| extension == "rs"));
+        let manifest = self.course.work.join(&self.exercise.name).join("Cargo.toml");
+        if let Ok(content) = std::fs::read(manifest) {
+            files.insert("Cargo.toml".into(), content);
+        }
+        files
+    }
 }

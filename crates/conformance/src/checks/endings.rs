@@ -195,7 +195,9 @@ fn data_after_fin(stage: &Stage) -> Outcome {
 }
 
 fn fin_in_time(stage: &Stage) -> Outcome {
-    let server = stage.serve(noise(100_000))?;
+    // The linger timeout must not expire during the check.
+    let settings = Settings { linger_s: 30, ..Settings::default() };
+    let server = stage.serve_with(settings, noise(100_000))?;
     let client = server.connect()?;
     client.read_exactly(server.preamble.len() + 100_000)?;
     let (rest, ending) = client.read_until_end(Duration::from_secs(2));

@@ -17,7 +17,7 @@ fn proofs_report_every_error() {
     assert_eq!(code, 0, "{output}");
 
     let plan = "01-send-it/exercise.toml";
-    sample.replace(plan, "byte 0 differs", "another message");
+    sample.replace(plan, "offset 0 differs", "another message");
     sample.replace(plan, "diagnosis = \"line-ends\"", "diagnosis = \"nothing-first\"");
     sample.replace("01-send-it/hints.md", "The second hint.", "");
     sample.replace("02-again/README.md", "../../01-lesson.md", "../../02-lesson.md");
@@ -26,13 +26,13 @@ fn proofs_report_every_error() {
     let (code, output) = sample.run(&["check", "--all"]);
     assert_eq!(code, 1);
     let errors = [
-        "size-1: expected a failure with `another message`, got `byte 0 differs",
+        "size-1: expected a failure with `another message`, got `the byte at offset 0 differs",
         "wrong answer `crlf` (A line ends with a carriage return.): the wrong answer passes all \
          checks up to size-1",
         "hint 2 is empty",
         "add a link to ../../01-lesson.md",
         "exercise.toml does not list this file",
-        "the solution fails: size-1: byte 7 differs",
+        "the solution fails: size-1: the byte at offset 7 differs",
         "wrong answer `http_1_0` (The version is incorrect.): expected one occurrence of the text \
          of each edit, got 0",
         "7 errors in 8 programs (2 exercises)",

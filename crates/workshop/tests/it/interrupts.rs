@@ -43,3 +43,11 @@ fn an_interrupt_of_the_checks_leaves_nothing() {
     sample.run(&["check", "1"]);
     interrupt(SPAN, || sample.command(&["check", "1"]));
 }
+
+#[test]
+fn an_interrupt_of_watch_leaves_nothing() {
+    let sample = Sample::new();
+    sample.learner_writes(&server(NO_REPLY));
+    sample.run(&["check", "1"]);
+    interrupt(SPAN, || sample.command(&["watch", "1"]));
+}

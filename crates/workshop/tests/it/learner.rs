@@ -1,12 +1,7 @@
 //! Tests of the commands for learners.
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
-use std::thread;
-
+use crate::assert_contains;
 use crate::sample::{CORRECT, PROGRAM, Sample, server, wait_for_exit};
-use crate::{assert_contains, wait_for};
 
 #[test]
 fn a_learner_solves_an_exercise_with_hints() {
@@ -17,7 +12,7 @@ fn a_learner_solves_an_exercise_with_hints() {
 
     let (code, output) = sample.run(&["check"]);
     assert_eq!(code, 1, "{output}");
-    let failure = ["FAIL     size-1", "actual", "byte 0 differs", "Your file is unchanged."];
+    let failure = ["FAIL     size-1", "actual", "offset 0 differs", "Your file is unchanged."];
     assert_contains(&output, &failure);
     assert_contains(&output, &["just exercise hint 01"]);
     assert!(!output.contains("without a preamble"), "expected no diagnosis in:\n{output}");
@@ -45,7 +40,7 @@ fn a_learner_solves_an_exercise_with_hints() {
     );
     assert_contains(
         &sample.run(&["list"]).1,
-        &[" 01  done", "2 hints", " 02  next", "1 of 2 done."],
+        &[" 01  done", "2 hints", " 02  next", "1 of 2 exercises done."],
     );
     assert_contains(&sample.run(&["next"]).1, &["Exercise 02"]);
     assert_contains(
@@ -104,7 +99,7 @@ fn a_failure_without_a_diagnosis_has_a_general_explanation() {
         &[
             "pass     size-1",
             "FAIL     preamble",
-            "byte 9 differs",
+            "offset 9 differs",
             "The bytes before this position",
         ],
     );
@@ -329,96 +324,4 @@ fn an_unknown_exercise_is_reported() {
     let (code, output) = sample.run(&["check", "7"]);
     assert_eq!(code, 2);
     assert_contains(&output, &["no exercise `7`", "01 to 02", "just exercise list"]);
-}
-
-#[test]
-fn watch_checks_after_each_save() {
-    let sample = Sample::new();
-    let mut watch = sample.command(&["watch"]).stdin(Stdio::piped()).spawn().unwrap();
-    let text = Arc::new(Mutex::new(String::new()));
-    let (stdout, output) = (watch.stdout.take().unwrap(), Arc::clone(&text));
-    thread::spawn(move || {
-        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-            output.lock().unwrap().push_str(&format!("{line}\n"));
-        }
-    });
-    let expect = |words: &str| wait_for(words, || text.lock().unwrap().contains(words));
-    expect("FAIL     size-1");
-    expect("Waiting for changes to");
-    // Save as some editors do: write a new file and rename it.
-    sample.write("my-exercises/01-send-it/src/main.rs.new", &server(CORRECT));
-    let main = sample.work("01-send-it/src/main.rs");
-    std::fs::rename(sample.work("01-send-it/src/main.rs.new"), main).unwrap();
-    expect("Saved: checking again.");
-    expect("Passed. Exercise 01 is done");
-    let mut stdin = watch.stdin.take().unwrap();
-    stdin.write_all(b"n\n").unwrap();
-    expect("Exercise 02, Send it first: 2 checks");
-    stdin.write_all(b"q\n").unwrap();
-    assert_eq!(crate::sample::wait_for_exit(watch).0, 0);
-}
-
-#[cfg(unix)]
-mod signals {
-    use std::io::Read;
-    use std::net::{TcpListener, TcpStream};
-    use std::process::Command;
-
-    use crate::sample::{CORRECT, Sample, read_when_written, server, wait_for_exit};
-    use crate::wait_for;
-
-    fn signal(name: &str, pid: &str) -> bool {
-        Command::new("kill").args([name, pid]).output().unwrap().status.success()
-    }
-
-    /// Returns whether a process runs. A zombie does not count as running, because this process
-    /// adopts zombies if other tests run `interrupt`.
-    fn is_running(pid: &str) -> bool {
-        let ps = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
-        !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
-    }
-
-    #[test]
-    fn an_interrupt_stops_the_server() {
-        let sample = Sample::new();
-        // The server runs but does not listen, so the check waits.
-        sample.learner_writes(&server(CORRECT).replace(
-            "let listener",
-            "loop { std::thread::park() }\n    #[allow(unreachable_code)]\n    let listener",
-        ));
-        let pid_file = sample.path("pid");
-        let check = sample.command(&["check"]).env("PID_FILE", &pid_file).spawn().unwrap();
-        let server = read_when_written(&pid_file);
-        assert!(signal("-INT", &check.id().to_string()));
-        assert_eq!(wait_for_exit(check).0, 130);
-        wait_for("the server to exit", || !is_running(&server));
-    }
-
-    #[test]
-    fn run_starts_the_learners_server_until_an_interrupt() {
-        let sample = Sample::new();
-        sample.learner_writes(&server(CORRECT));
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = taken.local_addr().unwrap().port();
-        let (code, output) = sample.run(&["run", "1", "--port", &port.to_string()]);
-        assert_eq!(code, 2);
-        crate::assert_contains(
-            &output,
-            &["help: try another port:\n  just exercise run 01 --port"],
-        );
-        drop(taken);
-        let pid_file = sample.path("pid");
-        let mut run = sample.command(&["run", "1", "--port", &port.to_string()]);
-        let run = run.env("PID_FILE", &pid_file).spawn().unwrap();
-        // The server's process has replaced the runner's process.
-        assert_eq!(read_when_written(&pid_file), run.id().to_string());
-        let mut reply = Vec::new();
-        wait_for("a reply", || {
-            let stream = TcpStream::connect(("127.0.0.1", port));
-            stream.and_then(|mut stream| stream.read_to_end(&mut reply)).is_ok()
-        });
-        assert!(reply.starts_with(b"HTTP/1.1\n\n"), "expected the preamble, got {reply:?}");
-        assert!(signal("-INT", &run.id().to_string()));
-        wait_for_exit(run);
-    }
 }

@@ -3,10 +3,16 @@
 #![allow(clippy::unwrap_used, reason = "in a test, a panic is a failure")]
 
 mod author;
+#[cfg(unix)]
+mod bad_input;
 #[cfg(target_os = "linux")]
 mod interrupts;
 mod learner;
+mod path;
 mod sample;
+#[cfg(unix)]
+mod signals;
+mod watching;
 
 use std::time::{Duration, Instant};
 

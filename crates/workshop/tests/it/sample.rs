@@ -60,7 +60,7 @@ checks = ["size-1", "preamble"]
 
 [starter]
 check = "size-1"
-words = "byte 0 differs"
+words = "offset 0 differs"
 
 [[diagnosis]]
 id = "line-ends"
@@ -113,7 +113,11 @@ impl Sample {
             };
             write("Cargo.toml", &MANIFEST.replace("NN", number));
             write("exercise.toml", PLAN);
-            write("README.md", "[the lesson](../../01-lesson.md)");
+            let next = match number {
+                "01" => "\n\nNext: [02 Send it first](../02-again/README.md)\n",
+                _ => "",
+            };
+            write("README.md", &format!("[the lesson](../../01-lesson.md){next}"));
             write(
                 "hints.md",
                 "# Hints\n\n## 1\n\nThe first hint.\n\n## 2\n\nThe second hint.\n\n## 3\n\nThe \
@@ -218,4 +222,12 @@ pub fn read_when_written(path: &std::path::Path) -> String {
         !text.is_empty()
     });
     text
+}
+
+/// Returns whether a process runs. A zombie does not count as running, because this process adopts
+/// zombies if other tests run `interrupt`.
+#[cfg(unix)]
+pub fn is_running(pid: &str) -> bool {
+    let ps = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().unwrap();
+    !ps.stdout.is_empty() && !ps.stdout.starts_with(b"Z")
 }

@@ -1,0 +1,264 @@
+//! Describes the verdicts of a check for the learner.
+
+use std::fs;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+
+use conformance::Verdict;
+use console::Style;
+use serde::{Deserialize, Serialize};
+
+use crate::course::{Course, YOUR_TURN, called_as, command_for};
+use crate::exercise::Exercise;
+use crate::folders::display_path;
+use crate::grade::{self, Explanation, GradedItem};
+use crate::output;
+use crate::packages;
+use crate::progress::Progress;
+
+/// The state of a check, which `watch` shows. The check writes each snapshot to stdout as one line
+/// of JSON.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct Snapshot {
+    /// The state in one line.
+    pub status: String,
+    /// The first failure.
+    pub brief: String,
+    /// All verdicts or compiler messages.
+    pub all: String,
+}
+
+impl Snapshot {
+    pub fn send(&self) {
+        let text = serde_json::to_string(self).expect("strings can be serialized");
+        let _ = writeln!(io::stdout(), "{text}");
+    }
+}
+
+/// The format in which a check reports its verdicts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Lines of text.
+    Lines,
+    /// A [`Snapshot`] per change.
+    Snapshots,
+}
+
+impl Format {
+    /// Reports the state of the check.
+    pub fn report_status(self, status: &str) {
+        match self {
+            Self::Lines => output::text(status),
+            Self::Snapshots => {
+                Snapshot { status: status.to_owned(), ..Snapshot::default() }.send();
+            }
+        }
+    }
+}
+
+/// Describes the verdicts of one check of an exercise.
+#[derive(Debug)]
+pub struct Report<'a> {
+    course: &'a Course,
+    exercise: &'a Exercise,
+    format: Format,
+    /// Indicates whether the server is the learner's program, and not the program of `--cmd`.
+    is_learners: bool,
+    /// Indicates whether the learner's file is the unchanged starter.
+    is_unchanged: bool,
+    /// The number of printed verdicts. The lock also orders the snapshots.
+    printed: Mutex<usize>,
+}
+
+impl<'a> Report<'a> {
+    pub fn new(
+        course: &'a Course,
+        exercise: &'a Exercise,
+        format: Format,
+        is_learners: bool,
+    ) -> Self {
+        let is_unchanged = is_learners && packages::is_unchanged(course, exercise);
+        Self { course, exercise, format, is_learners, is_unchanged, printed: Mutex::new(0) }
+    }
+
+    /// Reports the start of the checks.
+    pub fn start(&self) {
+        let Exercise { number, plan, checks, .. } = self.exercise;
+        let mut counts = output::count(checks.len(), "check");
+        if !plan.measures.is_empty() {
+            counts += &format!(", {}", output::count(plan.measures.len(), "measurement"));
+        }
+        match self.format {
+            Format::Lines => {
+                output::heading(&format!("Exercise {number}, {}: {counts}", plan.title));
+                output::line("");
+            }
+            Format::Snapshots => self.format.report_status(&format!("checking: {counts}")),
+        }
+    }
+
+    /// Reports a change of the verdicts.
+    pub fn update(&self, all: &[GradedItem]) {
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.format {
+            // Print each verdict as soon as all earlier verdicts are known.
+            Format::Lines => {
+                let unknown = all.iter().position(|graded| graded.verdict.is_none());
+                self.print_verdicts(all, &mut printed, unknown.unwrap_or(all.len()));
+            }
+            Format::Snapshots => {
+                let known = all.iter().filter(|graded| graded.verdict.is_some()).count();
+                self.send(format!("checking: {known} of {} done", all.len()), all, None);
+            }
+        }
+    }
+
+    /// Reports the final verdicts. `passed` is the progress after the check, if all checks passed.
+    pub fn finish(&self, all: &[GradedItem], passed: Option<&Progress>) {
+        let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.format == Format::Snapshots {
+            let status = if passed.is_some() { "passed" } else { "failed" };
+            return self.send(status.to_owned(), all, passed);
+        }
+        self.print_verdicts(all, &mut printed, all.len());
+        output::line("");
+        match (passed, grade::explain(self.exercise, all)) {
+            (None, Some(explanation)) => {
+                self.print_failure(&explanation);
+                self.print_more_failures(all);
+                output::line("");
+                self.print_next_steps();
+            }
+            (Some(progress), _) => self.print_pass(all, progress),
+            (None, None) => {}
+        }
+    }
+
+    fn send(&self, status: String, all: &[GradedItem], passed: Option<&Progress>) {
+        let result = output::capture(|| match (passed, grade::explain(self.exercise, all)) {
+            (None, Some(explanation)) => {
+                self.print_failure(&explanation);
+                self.print_more_failures(all);
+            }
+            (Some(progress), _) => self.print_pass(all, progress),
+            (None, None) => {}
+        });
+        let verdicts = output::capture(|| {
+            self.print_verdicts(all, &mut 0, all.len());
+            output::line("");
+        });
+        Snapshot { status, all: verdicts + &result, brief: result }.send();
+    }
+
+    /// Prints the verdicts from the index `printed` to the index `end`, and updates `printed`.
+    fn print_verdicts(&self, all: &[GradedItem], printed: &mut usize, end: usize) {
+        let name_width = self.exercise.graded_names().map(str::len).max().unwrap_or(0);
+        let new = &all[(*printed).min(end)..end];
+        new.iter().for_each(|graded| print_verdict(graded, name_width));
+        *printed = end.max(*printed);
+        if end == all.len() && new.iter().any(|graded| graded.verdict.is_none()) {
+            output::line("  (later: runs only if all checks above pass)");
+        }
+    }
+
+    fn print_failure(&self, explanation: &Explanation<'_>) {
+        let Explanation { graded, actual, text, rust, .. } = explanation;
+        output::failure(&format!("{}: {}", graded.name, graded.title));
+        let mut rows = Vec::new();
+        if let Some(check) = self.exercise.checks.iter().find(|check| check.id == graded.name) {
+            rows.extend([("stimulus", check.stimulus), ("expected", check.expected)]);
+        }
+        rows.push(("actual", actual));
+        output::wrapped_rows(&rows);
+        output::line("");
+        match (self.is_unchanged, self.is_learners) {
+            (true, _) => output::text(
+                "Your file is unchanged. The starter of every exercise fails, as intended. Read \
+                 the task, and change your file.",
+            ),
+            (false, true) => output::text(&format!("{text} {rust}")),
+            (false, false) => output::text(text),
+        }
+    }
+
+    /// Prints the number of the failures that are not explained.
+    fn print_more_failures(&self, all: &[GradedItem]) {
+        let is_failure = |one: &&GradedItem| matches!(one.verdict, Some(Verdict::Fail(_)));
+        let more = all.iter().filter(is_failure).count().saturating_sub(1);
+        if more > 0 && !self.is_unchanged {
+            output::line("");
+            let more = output::count(more, "more check");
+            output::text(&format!("{more} failed, possibly for the same reason."));
+        }
+    }
+
+    fn print_next_steps(&self) {
+        match self.is_learners {
+            true => print_next_steps(self.course, self.exercise),
+            false => {
+                let hint = command_for(self.exercise, "hint");
+                output::rows(&[("a hint", format!("{hint}   (for the exercise in Rust)"))]);
+            }
+        }
+    }
+
+    fn print_pass(&self, graded: &[GradedItem], progress: &Progress) {
+        let is_skipped = |one: &&GradedItem| matches!(one.verdict, Some(Verdict::Skipped(_)));
+        let skipped = graded.iter().filter(is_skipped).count();
+        let count = graded.len();
+        if skipped > 0 {
+            output::line(format!("{skipped} of {count} checks and measurements were skipped."));
+        }
+        let (course, number) = (self.course, &self.exercise.number);
+        let done = course.done_line(progress);
+        output::success(&format!("Passed. Exercise {number} is done ({done})."));
+        let next = match course.next(progress) {
+            Some(Exercise { number, plan, .. }) => {
+                let brief = format!("{number}, {}: {} minutes", plan.title, plan.minutes);
+                format!("{}   ({brief})", called_as("next"))
+            }
+            None => "none (you have done all exercises)".to_owned(),
+        };
+        let compare = command_for(self.exercise, "solution");
+        output::rows(&[("compare", compare), ("next", next)]);
+    }
+}
+
+/// Prints one verdict.
+fn print_verdict(graded: &GradedItem, name_width: usize) {
+    let mut title = graded.title.clone();
+    let (word, style) = match &graded.verdict {
+        Some(Verdict::Pass) => {
+            title += &graded.value.iter().map(|value| format!(" ({value})")).collect::<String>();
+            ("pass", Style::new().green())
+        }
+        Some(Verdict::Fail(_)) => ("FAIL", Style::new().red().bold()),
+        Some(Verdict::Skipped(why)) => {
+            title += &format!(" ({why})");
+            ("skipped", Style::new().dim())
+        }
+        None => ("later", Style::new().dim()),
+    };
+    let label = format!("{}  {:name_width$}", style.apply_to(format!("{word:7}")), graded.name);
+    output::wrapped_row(&label, name_width + 9, &title);
+}
+
+/// Returns the path of the learner's source file, and the number of the line where the learner
+/// starts.
+pub fn edited_line(course: &Course, exercise: &Exercise) -> String {
+    let path = course.main_file(exercise);
+    let text = fs::read_to_string(&path).unwrap_or_default();
+    let line = text.lines().position(|line| line.contains(YOUR_TURN)).map(|index| index + 1);
+    let line = line.map_or_else(String::new, |line| format!(":{line}"));
+    format!("{}{line}", display_path(&path))
+}
+
+/// Prints the next steps after a failure of the learner's program.
+pub fn print_next_steps(course: &Course, exercise: &Exercise) {
+    output::rows(&[
+        ("your file", edited_line(course, exercise)),
+        ("the task", display_path(&exercise.folder.join("README.md"))),
+        ("a hint", command_for(exercise, "hint")),
+        ("try it", command_for(exercise, "run")),
+    ]);
+}

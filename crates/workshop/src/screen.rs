@@ -1,0 +1,123 @@
+//! Shows text in the terminal and reads keys without Enter.
+
+use std::io::{self, IsTerminal, Write};
+use std::panic;
+use std::time::Duration;
+
+use crossterm::cursor::MoveTo;
+use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
+use crossterm::terminal::{self, Clear, ClearType};
+use harness::cleanup;
+
+/// The terminal in raw mode. Dropping the value, an interrupt or a panic restores the previous
+/// mode.
+#[derive(Debug)]
+pub struct Screen(());
+
+/// An event of the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Input {
+    Key(char),
+    /// The size of the terminal changed.
+    Resized,
+}
+
+impl Screen {
+    /// Opens the terminal. Returns `None` if stdin or stdout is not a terminal.
+    pub fn open() -> io::Result<Option<Self>> {
+        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+            return Ok(None);
+        }
+        // An interrupt ends the program without running destructors.
+        cleanup::before_end(|| drop(terminal::disable_raw_mode()));
+        let print_panic = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            let _ = terminal::disable_raw_mode();
+            print_panic(panic);
+        }));
+        terminal::enable_raw_mode()?;
+        Ok(Some(Self(())))
+    }
+
+    /// Waits for an event until the timeout expires. Ctrl-C ends the program.
+    pub fn read(&self, timeout: Duration) -> io::Result<Option<Input>> {
+        if !event::poll(timeout)? {
+            return Ok(None);
+        }
+        Ok(match event::read()? {
+            Event::Resize(..) => Some(Input::Resized),
+            Event::Key(key) if key.kind == KeyEventKind::Release => None,
+            Event::Key(key) => match key.code {
+                // In raw mode, Ctrl-C does not send a signal.
+                KeyCode::Char('c') if key.modifiers.contains(KeyModifiers::CONTROL) => {
+                    cleanup::end(130);
+                }
+                KeyCode::Char(character) => Some(Input::Key(character.to_ascii_lowercase())),
+                KeyCode::Enter => Some(Input::Key('r')),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// Replaces the content of the terminal. If the text does not fit between the lines at the top
+    /// and at the bottom, shows its first lines. If `is_whole` is true, prints all lines, so that
+    /// the terminal scrolls.
+    pub fn draw(&self, top: &[String], text: &str, bottom: &str, is_whole: bool) -> io::Result<()> {
+        let (columns, rows) = terminal::size().unwrap_or((80, 24));
+        let shown = fit(top, text, bottom, (!is_whole).then_some((columns.into(), rows.into())));
+        let mut bytes = Vec::new();
+        crossterm::queue!(bytes, MoveTo(0, 0), Clear(ClearType::All))?;
+        bytes.extend(shown.join("\r\n").into_bytes());
+        let mut stdout = io::stdout();
+        stdout.write_all(&bytes)?;
+        stdout.flush()
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        let _ = terminal::disable_raw_mode();
+        let _ = writeln!(io::stdout());
+    }
+}
+
+/// Returns the lines to show in a terminal of `size` (columns and rows). If `size` is `None`,
+/// returns all lines.
+fn fit(top: &[String], text: &str, bottom: &str, size: Option<(usize, usize)>) -> Vec<String> {
+    let text: Vec<&str> = text.trim_end().lines().collect();
+    let room = size.map_or(usize::MAX, |(_, rows)| rows.saturating_sub(top.len() + 3).max(1));
+    let mut lines = top.to_vec();
+    lines.push(String::new());
+    if text.len() > room {
+        lines.extend(text[..room - 1].iter().map(|&line| line.to_owned()));
+        let more = text.len() - (room - 1);
+        lines.push(format!("… {more} more lines; press a to see everything"));
+    } else {
+        lines.extend(text.iter().map(|&line| line.to_owned()));
+    }
+    lines.extend([String::new(), bottom.to_owned()]);
+    let truncated = |line: String| match size {
+        Some((columns, _)) => console::truncate_str(&line, columns, "…").into_owned(),
+        None => line,
+    };
+    lines.into_iter().map(truncated).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_fits_into_the_terminal() {
+        let text: String = (0..30).map(|line| format!("line {line}\n")).collect();
+        let lines = fit(&["top".to_owned()], &text, "bottom", Some((5, 24)));
+        assert_eq!(lines.len(), 24);
+        assert_eq!(lines[..4], ["top", "", "line…", "line…"]);
+        assert_eq!(lines[21..], ["… 11…", "", "bott…"]);
+        assert_eq!(fit(&["top".to_owned()], &text, "bottom", None).len(), 34);
+        assert_eq!(fit(&[], "text\n", "bottom", Some((80, 24))), ["", "text", "", "bottom"]);
+        // A terminal that is too small still shows something.
+        assert!(fit(&[], &text, "bottom", Some((1, 1))).len() > 1);
+    }
+}
