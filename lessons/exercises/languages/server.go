@@ -177,7 +177,7 @@ func write(conn *net.TCPConn, data []byte) error {
 		_, err := conn.Write(data)
 		return err
 	}
-	conn.SetWriteBuffer(16 * 1024)
+	conn.SetWriteBuffer(8 * 1024)
 	for len(data) > 0 {
 		piece := data
 		if len(piece) > 4096 {

@@ -101,7 +101,7 @@ def send_and_drain(sock):
     if STALL < math.inf:
         # The kernel reports that a socket is writable only when a large part of its send buffer is
         # free. A small buffer lets the server notice soon that a slow client reads.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 16384)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
     poller = select.poll()
     with contextlib.closing(reply()) as chunks:
         data = next(chunks)
