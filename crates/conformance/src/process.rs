@@ -19,13 +19,15 @@ const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// to reading the last output, because another process may keep the pipe open.
 const ENDING_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// The maximum number of lines of stderr that are kept. A long backtrace may follow the line that
-/// states the error.
-const STDERR_LINES_MAX: usize = 1000;
+/// The number of bytes of stderr that are kept. A long backtrace may follow the line that states the
+/// error.
+const STDERR_BYTES_MAX: usize = 1 << 20;
 
-/// The maximum number of lines of stdout that are kept. In every check, a server prints far fewer
-/// lines.
-const STDOUT_LINES_MAX: usize = 500_000;
+/// The number of bytes of stdout that are kept. In every check, a correct server prints fewer bytes.
+const STDOUT_BYTES_MAX: usize = 64 << 20;
+
+/// The maximum length of a line in bytes. A longer line becomes several lines.
+const LINE_BYTES_MAX: u64 = 64 << 10;
 
 /// The handling of a server's stdout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,9 +55,9 @@ impl Process {
     pub fn spawn(command: &mut Command, stdout: Stdout) -> io::Result<Self> {
         let mut group = Group::spawn(command)?;
         let child = group.child();
-        let stderr = child.stderr.take().map(|pipe| Output::read(pipe, STDERR_LINES_MAX));
+        let stderr = child.stderr.take().map(|pipe| Output::read(pipe, STDERR_BYTES_MAX));
         let stdout = match (stdout, child.stdout.take()) {
-            (Stdout::Read, Some(pipe)) => Some(Output::read(pipe, STDOUT_LINES_MAX)),
+            (Stdout::Read, Some(pipe)) => Some(Output::read(pipe, STDOUT_BYTES_MAX)),
             (Stdout::Unread, Some(pipe)) => {
                 shrink_pipe(&pipe);
                 child.stdout = Some(pipe);
@@ -167,17 +169,25 @@ struct Output {
 }
 
 impl Output {
-    fn read(pipe: impl Read + Send + 'static, lines_max: usize) -> Self {
+    fn read(pipe: impl Read + Send + 'static, bytes_max: usize) -> Self {
         let lines = Arc::new(Mutex::new(VecDeque::new()));
         let kept = Arc::clone(&lines);
         let reader = thread::spawn(move || {
-            for line in BufReader::new(pipe).split(b'\n') {
-                let Ok(line) = line else { return };
-                let mut lines = lock(&kept);
-                if lines.len() == lines_max {
-                    lines.pop_front();
+            let mut pipe = BufReader::new(pipe);
+            let mut bytes = 0;
+            loop {
+                let mut line = Vec::new();
+                match pipe.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', &mut line) {
+                    Ok(0) | Err(_) => return,
+                    Ok(_) => {}
                 }
-                lines.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
+                let line = String::from_utf8_lossy(&line).trim_end().to_owned();
+                let mut lines = lock(&kept);
+                bytes += line.len() + 1;
+                lines.push_back(line);
+                while bytes > bytes_max {
+                    bytes -= lines.pop_front().map_or(bytes, |line: String| line.len() + 1);
+                }
             }
         });
         Self { lines, reader }

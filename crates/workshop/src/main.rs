@@ -11,7 +11,6 @@ mod export;
 mod folders;
 mod grade;
 mod grading;
-mod hint;
 mod learn;
 mod lock;
 mod measurement;

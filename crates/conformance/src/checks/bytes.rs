@@ -7,6 +7,9 @@ use super::header::{expect_http, field};
 use crate::difference::difference;
 use crate::target::DEFAULT_CHUNK_BYTES;
 
+/// The time limit for the end of a reply in `at-once`.
+const END_LIMIT: Duration = Duration::from_secs(5);
+
 pub const CHECKS: &[Check] = &[
     Check {
         id: "preamble",
@@ -23,7 +26,8 @@ pub const CHECKS: &[Check] = &[
         title: "The server replies without waiting for data from the client",
         clause: 2,
         stimulus: "five clients connect one after another and send nothing",
-        expected: "the fastest client receives its first byte within 0.2 s",
+        expected: "the fastest client receives its first byte within 0.2 s; the server ends each \
+                   connection",
         hint: "Reply immediately. Do not wait for a request, not even for a short time.",
         run: Heavy(at_once),
     },
@@ -168,7 +172,10 @@ fn at_once(stage: &Stage) -> Outcome {
         let client = server.connect()?;
         client.read_exactly(1)?;
         fastest = fastest.min(started.elapsed());
-        client.read_until_end(Duration::from_secs(5));
+        let (_, ending) = client.read_until_end(END_LIMIT);
+        let is_closed = !matches!(ending, Ending::Timeout { .. });
+        let s = END_LIMIT.as_secs();
+        demand!(is_closed, "expected the end of the connection within {s} s, got {ending}");
     }
     // On a busy computer, some clients receive their first byte late. If the server waits for a
     // request, all clients receive it late.

@@ -82,13 +82,17 @@ pub const CHECKS: &[Check] = &[
 ];
 
 fn after_fifty(stage: &Stage, disconnect: fn(Client)) -> Outcome {
+    const LIMIT: Duration = Duration::from_secs(20);
     let server = stage.serve_zeros(LONG_BYTES)?;
+    let started = Instant::now();
     for index in 0..50 {
         let client = server.connect()?;
         if index % 2 == 0 {
             client.read_exactly(server.preamble.len() + 1)?;
         }
         disconnect(client);
+        let (is_in_time, s) = (started.elapsed() < LIMIT, LIMIT.as_secs());
+        demand!(is_in_time, "expected to connect 50 clients within {s} s, got {}", index + 1);
     }
     server.expect_alive()?;
     stage.write(noise(1000))?;
