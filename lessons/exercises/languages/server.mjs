@@ -4,9 +4,10 @@
 //
 // The options are chunk (bytes), preamble (bare or http), limit (connections), and stall, linger
 // and grace (seconds).
-import { open, readFile } from "node:fs/promises";
+import { closeSync, fstatSync, openSync, read, readFileSync } from "node:fs";
 import net from "node:net";
 import { pipeline } from "node:stream/promises";
+import { promisify } from "node:util";
 
 const [file, port, ...words] = process.argv.slice(2);
 const options = Object.fromEntries(words.map((word) => word.split("=")));
@@ -57,29 +58,36 @@ async function serve(socket) {
 }
 
 async function* reply() {
-    const handle = await openFile().catch(logError);
-    if (handle === undefined) return yield header("404 Not Found", 0);
+    let descriptor;
     try {
-        const stat = await handle.stat();
+        descriptor = openFile();
+    } catch (error) {
+        logError(error);
+        return yield header("404 Not Found", 0);
+    }
+    try {
+        const stat = fstatSync(descriptor);
         yield header("200 OK", stat.size);
         // A FIFO has no length.
-        yield* content(handle, stat.isFile() ? stat.size : Infinity);
+        yield* content(descriptor, stat.isFile() ? stat.size : Infinity);
     } finally {
-        await handle.close();
+        closeSync(descriptor);
     }
 }
 
-async function openFile() {
-    const handle = await open(file);
-    if (!(await handle.stat()).isDirectory()) return handle;
-    await handle.close();
+// Opens the file without another thread. If no descriptor is left, Node closes a spare descriptor
+// to accept a client. If another thread takes this descriptor, Node accepts in a busy loop.
+function openFile() {
+    const descriptor = openSync(file);
+    if (!fstatSync(descriptor).isDirectory()) return descriptor;
+    closeSync(descriptor);
     throw new Error(`\`${file}\` is a directory`);
 }
 
-async function* content(handle, bytes) {
+async function* content(descriptor, bytes) {
     for (let remaining = bytes; remaining > 0; ) {
         const length = Math.min(remaining, Number(chunk));
-        const { bytesRead, buffer } = await readAlone(handle, Buffer.allocUnsafe(length));
+        const { bytesRead, buffer } = await readAlone(descriptor, Buffer.allocUnsafe(length));
         if (bytesRead === 0) throw new Error("the file became shorter");
         yield buffer.subarray(0, bytesRead);
         remaining -= bytesRead;
@@ -87,10 +95,10 @@ async function* content(handle, bytes) {
 }
 
 // Reads from the file when all earlier reads have ended. Node would otherwise use several threads.
-function readAlone(handle, buffer) {
-    const read = disk.then(() => handle.read(buffer, 0, buffer.length, null));
-    disk = read.catch(() => {});
-    return read;
+function readAlone(descriptor, buffer) {
+    const result = disk.then(() => promisify(read)(descriptor, buffer, 0, buffer.length, null));
+    disk = result.catch(() => {});
+    return result;
 }
 
 function header(status, bytes) {
@@ -105,8 +113,8 @@ function header(status, bytes) {
 function resetIfStalled(socket) {
     let previous;
     let changedAt = performance.now();
-    return setInterval(async () => {
-        const current = await unacknowledgedBytes(socket);
+    return setInterval(() => {
+        const current = unacknowledgedBytes(socket);
         if (current !== previous) [previous, changedAt] = [current, performance.now()];
         else if (performance.now() - changedAt >= stall * 1000) socket.resetAndDestroy();
     }, stall * 125);
@@ -114,9 +122,9 @@ function resetIfStalled(socket) {
 
 // Returns the number of bytes that the client has not acknowledged, as a hexadecimal string. Node
 // has no function that returns this number, but Linux has a table of all connections.
-async function unacknowledgedBytes({ localPort, remotePort }) {
+function unacknowledgedBytes({ localPort, remotePort }) {
     const hex = (port) => Number(port).toString(16).toUpperCase().padStart(4, "0");
-    const table = await readFile("/proc/net/tcp", "utf8");
+    const table = readFileSync("/proc/net/tcp", "utf8");
     const line = new RegExp(`:${hex(localPort)} \\w+:${hex(remotePort)} \\w+ (\\w+):`);
     return table.match(line)?.[1];
 }
