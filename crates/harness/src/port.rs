@@ -1,10 +1,12 @@
 //! Finds free ports and the sockets that use a port.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// The result of the search for a socket that listens on a port of this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,6 +23,9 @@ pub enum Listening {
 /// Linux, from 49152 on other systems), so that the system cannot assign the port to a client
 /// before the server listens.
 ///
+/// A server may need seconds until it listens. Meanwhile, a UDP socket at the same port reserves the
+/// port, so that other programs that call this function find other ports.
+///
 /// # Errors
 ///
 /// Fails if no port is free.
@@ -34,11 +39,24 @@ pub fn free() -> io::Result<u16> {
     for _ in 0..COUNT {
         let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
         let port = FIRST + (start + step) % COUNT;
+        let Ok(reservation) = UdpSocket::bind((Ipv4Addr::LOCALHOST, port)) else { continue };
         if TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)).is_ok() {
+            keep(reservation);
             return Ok(port);
         }
     }
     Err(io::Error::new(io::ErrorKind::AddrInUse, "no port is free"))
+}
+
+/// Keeps the most recent reservations. Older servers have already ended or are listening.
+fn keep(reservation: UdpSocket) {
+    const RESERVATIONS_MAX: usize = 64;
+    static RESERVATIONS: Mutex<VecDeque<UdpSocket>> = Mutex::new(VecDeque::new());
+    let mut reservations = RESERVATIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    reservations.push_back(reservation);
+    if reservations.len() > RESERVATIONS_MAX {
+        reservations.pop_front();
+    }
 }
 
 /// Returns a random address in 127.0.0.0/8 that has probably not been used before. Linux stores

@@ -188,6 +188,7 @@ fn call_name(number: i64) -> String {
         (libc::SYS_ppoll, "ppoll"),
         (libc::SYS_read, "read"),
         (libc::SYS_recvfrom, "recvfrom"),
+        (libc::SYS_rt_sigtimedwait, "rt_sigtimedwait"),
         (libc::SYS_sendfile, "sendfile"),
         (libc::SYS_sendmsg, "sendmsg"),
         (libc::SYS_sendto, "sendto"),

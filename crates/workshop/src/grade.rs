@@ -23,7 +23,7 @@ const ROUNDS: usize = 3;
 
 /// Explanations of failed starts. Each entry contains part of the failure's message, and the
 /// explanation.
-const START_FAILURES: &[(&str, &str)] = &[
+pub const START_FAILURES: &[(&str, &str)] = &[
     (
         "the server ended before it listened",
         "Your server exited at startup, before a client connected. The end of its output is above. \
@@ -45,7 +45,7 @@ const START_FAILURES: &[(&str, &str)] = &[
 /// Explanations of failures that can occur in every exercise. Each entry contains part of the
 /// failure's message, and the explanation. The explanation of the first entry that matches is
 /// printed.
-const GENERAL_FAILURES: &[(&str, &str)] = &[
+pub const GENERAL_FAILURES: &[(&str, &str)] = &[
     (
         "SIGXFSZ",
         "Your server wrote a file of more than 256 MiB, and was stopped before it filled the disk. \
@@ -58,7 +58,8 @@ const GENERAL_FAILURES: &[(&str, &str)] = &[
     ),
     (
         "panicked at",
-        "Your server panicked while it served a client. The end of its output is above.",
+        "A thread of your server ended with an error while it served a client. The end of the \
+         server's output is above.",
     ),
     (
         "no verdict within",
@@ -262,7 +263,7 @@ pub fn explain<'a>(exercise: &'a Exercise, all: &'a [GradedItem]) -> Option<Expl
         let measure = exercise.plan.measures.iter().find(|plan| plan.name() == graded.name);
         let (id, text, rust) = diagnosis
             .map(|one| (one.id.as_str(), &one.explanation, one.rust.as_str()))
-            .or(measure.map(|plan| (plan.name(), &plan.explanation, "")))?;
+            .or(measure.map(|plan| (plan.name(), &plan.explanation, plan.rust.as_str())))?;
         Some(Explanation { graded, actual, id: Some(id), text, rust })
     });
     explained.or_else(|| {

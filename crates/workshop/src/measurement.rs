@@ -27,6 +27,9 @@ pub struct MeasurePlan {
     /// The text that is printed for the learner if the value is outside the limits.
     #[serde(default)]
     pub explanation: String,
+    /// Additional text for a server in Rust.
+    #[serde(default)]
+    pub rust: String,
 }
 
 /// The kind of a measurement.

@@ -16,6 +16,9 @@ use crate::output;
 use crate::packages;
 use crate::progress::Progress;
 
+/// Marks commands that print code in Rust, after a check of a server in another language.
+const FOR_RUST: &str = "   (for the exercise in Rust)";
+
 /// The state of a check, which `watch` shows. The check writes each snapshot to stdout as one line
 /// of JSON.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -197,7 +200,7 @@ impl<'a> Report<'a> {
             true => print_next_steps(self.course, self.exercise),
             false => {
                 let hint = command_for(self.exercise, "hint");
-                output::rows(&[("a hint", format!("{hint}   (for the exercise in Rust)"))]);
+                output::rows(&[("a hint", format!("{hint}{FOR_RUST}"))]);
             }
         }
     }
@@ -219,7 +222,10 @@ impl<'a> Report<'a> {
             }
             None => "none (you have done all exercises)".to_owned(),
         };
-        let compare = command_for(self.exercise, "solution");
+        let mut compare = command_for(self.exercise, "solution");
+        if !self.is_learners {
+            compare += FOR_RUST;
+        }
         output::rows(&[("compare", compare), ("next", next)]);
     }
 }
