@@ -27,8 +27,8 @@ async fn main() -> io::Result<()> {
     println!("listening on {} (grace period {grace:?})", listener.local_addr()?);
     let mut connections = JoinSet::new();
     // Your turn: accept clients until Ctrl-C or `SIGTERM` arrives. Then give the connected clients
-    // the grace period to finish, and return. At a second signal, return immediately. The module
-    // `signals`, in the parent folder, receives the signals.
+    // the grace period to finish, and return. At a second signal, return within one second. The
+    // module `signals`, in the parent folder, receives the signals.
     accept_loop(&listener, file.into(), &mut connections).await;
     Ok(())
 }
