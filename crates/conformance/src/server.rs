@@ -153,8 +153,8 @@ impl Server {
         const INTERVAL: Duration = Duration::from_millis(600);
         const INTERVALS: u32 = 8;
         const MS_MAX: u128 = 200;
-        /// A server that polls every millisecond wakes up several times as often.
-        const WAKEUPS_MAX: u64 = 120;
+        /// A server that wakes up every 10 ms wakes up more often.
+        const WAKEUPS_MAX: u64 = 40;
         let read = || {
             self.usage(|pids| {
                 let [wakeups, _] = context_switches(pids)?;
@@ -188,9 +188,8 @@ impl Server {
 
     /// Expects that the server soon has at most `max` open file descriptors. The server may drain
     /// its connections until the linger timeout expires.
-    pub fn expect_descriptors(&self, max: u64, after: &str) -> Outcome {
+    pub fn expect_descriptors(&self, max: u64, timeout: Duration, after: &str) -> Outcome {
         self.expect_alive()?;
-        let timeout = self.timeouts.linger_limit() + Duration::from_secs(1);
         let open = || self.usage(descriptors);
         poll(timeout, || open().is_ok_and(|open| open <= max).then_some(()));
         let actual = open()?;

@@ -85,10 +85,11 @@ pub const CHECKS: &[Check] = &[
         title: "At the connection limit, further clients wait",
         clause: 9,
         stimulus: "the server is started with {limit} = 2; two clients connect and read nothing; \
-                   ten more clients connect; then the first two clients disconnect; the same is \
-                   done with {limit} = 5 and five clients",
-        expected: "the ten clients get no bytes until the first clients have disconnected; then \
-                   each of the ten clients gets the whole file",
+                   ten more clients connect; then the first two clients disconnect; later, two \
+                   clients read the whole reply and stay connected, and another client connects; \
+                   the same is done with {limit} = 5 and five clients",
+        expected: "a further client gets no bytes until a client has disconnected; then it gets \
+                   the whole file",
         hint: "At the connection limit, stop accepting, so that new clients wait in the accept \
                queue. Count each connection from accept until the connection has ended.",
         run: Light(connection_limit),
@@ -250,7 +251,7 @@ fn connection_limit(stage: &Stage) -> Outcome {
 
 fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
     stage.set_len(LONG_BYTES)?;
-    let settings = Settings { connection_limit: limit, ..Settings::default() };
+    let settings = Settings { connection_limit: limit, linger_s: 30, ..Settings::default() };
     let server = stage.start(Start { settings, ..Start::default() })?;
     let first = server.connect_non_reading(limit)?;
     let waiting: Vec<_> = (0..10).map(|_| server.connect()).collect::<Result<_, _>>()?;
@@ -262,7 +263,17 @@ fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
     stage.replace(noise(MIB))?;
     drop(first);
     // Each client disconnects after its reply, so that the server can accept the next client.
-    waiting.into_iter().try_for_each(|client| client.expect_whole(noise(MIB)))
+    waiting.into_iter().try_for_each(|client| client.expect_whole(noise(MIB)))?;
+    let finished = (0..limit).map(|_| server.connect()).collect::<Result<Vec<_>, _>>()?;
+    finished.iter().try_for_each(|client| client.expect_whole(noise(MIB)))?;
+    let waiting = server.connect()?;
+    // A server that does not drain has already closed the connections.
+    if finished.iter().all(|client| !client.is_closed_by_server()) {
+        let is_served = waiting.first_byte(Duration::from_millis(20)).is_ok();
+        demand!(!is_served, "expected no reply while clients that have the file are connected");
+    }
+    drop(finished);
+    waiting.expect_whole(noise(MIB))
 }
 
 fn few_descriptors(stage: &Stage) -> Outcome {

@@ -170,12 +170,15 @@ fn unread_request(stage: &Stage) -> Outcome {
 }
 
 fn data_after_fin(stage: &Stage) -> Outcome {
+    let content = noise(2 * MIB);
     let settings = Settings { linger_s: 2, ..Settings::default() };
-    let server = stage.serve_with(settings, noise(1000))?;
+    let server = stage.serve_with(settings, content)?;
+    // The kernel's buffers cannot hold the whole reply of this client.
+    let (slow, slow_since) = (server.connect_small()?, Instant::now());
     // On a busy computer, a message may be late, and the linger timeout may have expired.
     let (connected_at, linger) = (Instant::now(), server.timeouts.linger);
     let client = server.connect()?;
-    client.expect_whole(noise(1000))?;
+    client.expect_whole(content)?;
     for number in 1..=3 {
         let is_open = !client.is_closed_by_server() || connected_at.elapsed() >= linger;
         demand!(is_open, "expected no reset after message {number}, got a reset");
@@ -187,9 +190,16 @@ fn data_after_fin(stage: &Stage) -> Outcome {
     // If a server keeps its socket open but does not read, no reset occurs. The check detects such
     // a server, because the buffers fill up and the client cannot send all of its data.
     let client = server.connect_small()?;
-    client.expect_whole(noise(1000))?;
+    client.expect_whole(content)?;
     for _ in 0..4 {
         client.send(noise(1_000_000))?;
+    }
+    // The linger timeout starts after the reply, and not when the client connects.
+    if stage.target.has("{linger}") {
+        sleep_until(slow_since + linger.mul_f32(1.2));
+        slow.expect_whole(content)?;
+        let is_open = !slow.is_closed_by_server();
+        demand!(is_open, "expected no reset after the reply to a slow client, got a reset");
     }
     Ok(())
 }
@@ -246,7 +256,12 @@ fn idle_disconnect(server: &Server, content: &[u8]) -> Outcome {
         if client.is_closed_by_server() {
             // A runtime may need additional descriptors.
             return descriptors.map_or(Ok(()), |open| {
-                server.expect_descriptors(open + SPARE, "clients that do not close their sockets")
+                let within = server.timeouts.linger_limit() + Duration::from_secs(1);
+                server.expect_descriptors(
+                    open + SPARE,
+                    within,
+                    "clients that do not close their sockets",
+                )
             });
         }
     }
