@@ -207,19 +207,29 @@ fn descriptors_closed(stage: &Stage) -> Outcome {
     }
     server.expect_descriptors(max, CLOSE_LIMIT, "12 clients that half-closed")?;
     fs::remove_file(stage.file())?;
-    for _ in 0..12 {
-        server.connect()?.read_reply();
-    }
+    expect_ends(&server).context("while the file was missing")?;
     server.expect_descriptors(max, CLOSE_LIMIT, "12 clients while the file was missing")?;
     fs::create_dir(stage.file())?;
-    for _ in 0..12 {
-        server.connect()?.read_reply();
-    }
+    expect_ends(&server).context("while a directory replaced the file")?;
     server.expect_descriptors(max, CLOSE_LIMIT, "12 clients while a directory replaced the file")
 }
 
+/// Expects that the server ends the connections of 12 clients.
+fn expect_ends(server: &Server) -> Outcome {
+    for _ in 0..12 {
+        let (_, ending) = server.connect()?.read_reply();
+        let is_ended = !matches!(ending, Ending::Timeout { .. });
+        demand!(is_ended, "expected the end of the connection, got {ending}");
+    }
+    Ok(())
+}
+
 fn read_all_and_close(server: &Server, clients: usize) -> Outcome {
-    for _ in 0..clients {
+    const LIMIT: Duration = Duration::from_secs(10);
+    let started = Instant::now();
+    for served in 0..clients {
+        let (is_in_time, s) = (started.elapsed() < LIMIT, LIMIT.as_secs());
+        demand!(is_in_time, "expected {clients} clients to be served within {s} s, got {served}");
         let client = server.connect()?;
         client.send(b"GET / HTTP/1.1\r\n\r\n")?;
         // A server that does not read the request may reset the connection before the client has
