@@ -191,7 +191,7 @@ impl<'a> Report<'a> {
         if more > 0 && !self.is_unchanged {
             output::line("");
             let more = output::count(more, "more check");
-            output::text(&format!("{more} failed, possibly for the same reason."));
+            output::text(&format!("{more} failed."));
         }
     }
 

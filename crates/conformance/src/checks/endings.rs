@@ -103,7 +103,7 @@ pub const CHECKS: &[Check] = &[
         title: "A slow client gets the whole file",
         clause: 8,
         stimulus: "the file has 4 MiB; a client with a small buffer reads 4 kB every 0.1 s for 12 \
-                   s (in an exercise: for a shorter time), and then reads the rest; if the command \
+                   s (in an exercise: 5 s), and then reads the rest; if the command \
                    contains {chunk}, the chunk size is 4 KiB",
         expected: "preamble, file, FIN",
         hint: "A slow client is not stalled. Do not set a time limit for a write, because this \

@@ -82,7 +82,7 @@ async fn send_file(mut writer: WriteHalf<'_>, config: &Config) -> io::Result<()>
 
 async fn write_bytes(writer: &mut WriteHalf<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
-        // Your turn: reset a client that acknowledges no data for `config.stall`.
+        // Your turn: reset a client that acknowledges no data for the stall timeout.
         let sent = writer.write(bytes).await?;
         bytes = &bytes[sent..];
     }
