@@ -91,7 +91,7 @@ pub fn print_exercise(course: &Course, exercise: &Exercise) {
         ("the task", display_path(&exercise.folder.join("README.md"))),
         ("edit", report::edited_line(course, exercise)),
         ("check it", command_for(exercise, "check")),
-        ("", format!("{}   (checks again after each save)", command_for(exercise, "watch"))),
+        ("", format!("{}   (after each save)", command_for(exercise, "watch"))),
         ("a hint", command_for(exercise, "hint")),
         ("all exercises", called_as("list")),
     ]);
