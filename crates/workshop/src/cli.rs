@@ -10,7 +10,7 @@ use crate::course::Course;
 use crate::exercise::Exercise;
 use crate::export;
 use crate::grading::Watched;
-use crate::learn;
+use crate::learn::{self, Hints};
 use crate::packages;
 use crate::progress::Progress;
 use crate::proofs::{self, Kinds};
@@ -42,10 +42,11 @@ An exercise is also done if only a server in another language has passed. `list`
 then shows \"passed with --cmd\" until your Rust program passes, too.";
 
 const WATCH_HELP: &str = "\
-Each key acts immediately, without Enter: h shows the next hint, a shows all
-checks, r runs the checks again, n and p change the exercise, l lists all
-exercises, and q quits. If you save a file during a check, the check is canceled
-and starts again.";
+Each key acts immediately, without Enter: h shows the next hint, a shows the full
+text and all checks, r runs the checks again, n and p change the exercise, l
+lists all exercises, and q quits. After a hint or the list, any other key shows
+the result again. If you save a file during a check, the check is canceled and
+starts again.";
 
 const EXPORT_HELP: &str = "\
 The JSON contains the version of the kit and the current time. For each exercise,
@@ -193,7 +194,10 @@ pub fn run() -> Result<bool> {
             check::check(&course, selection.find(&course)?, cmd.as_deref(), format)
         }
         Command::Watch(selection) => watch::watch(&course, selection.find(&course)?),
-        Command::Hint { selection, again } => learn::hint(&course, selection.find(&course)?, again),
+        Command::Hint { selection, again } => {
+            let which = if again { Hints::Taken } else { Hints::Next };
+            learn::hint(&course, selection.find(&course)?, which)
+        }
         Command::Solution { selection, yes } => {
             learn::solution(&course, selection.find(&course)?, yes)
         }

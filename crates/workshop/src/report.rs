@@ -215,10 +215,17 @@ impl<'a> Report<'a> {
         let (course, number) = (self.course, &self.exercise.number);
         let done = course.done_line(progress);
         output::success(&format!("Passed. Exercise {number} is done ({done})."));
-        let next = match course.next(progress) {
+        // In `watch`, the key n selects the following exercise, even if it is done.
+        let (next, command) = match self.format {
+            Format::Lines => (course.next(progress), called_as("next")),
+            Format::Snapshots => (course.following(self.exercise), "press n".to_owned()),
+        };
+        let next = match next {
             Some(Exercise { number, plan, .. }) => {
-                let brief = format!("{number}, {}: {} minutes", plan.title, plan.minutes);
-                format!("{}   ({brief})", called_as("next"))
+                format!("{command}   ({number}, {}: {} minutes)", plan.title, plan.minutes)
+            }
+            None if course.next(progress).is_some() => {
+                "none (this is the last exercise)".to_owned()
             }
             None => "none (you have done all exercises)".to_owned(),
         };

@@ -13,7 +13,7 @@ use crate::course::Course;
 use crate::exercise::Exercise;
 use crate::folders::{self, Files, display_path};
 use crate::grading::{Grading, Watched};
-use crate::learn;
+use crate::learn::{self, Hints};
 use crate::output;
 use crate::progress::Progress;
 use crate::report::{self, Snapshot};
@@ -24,8 +24,11 @@ use crate::screen::{Input, Screen};
 /// container shares with its host.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The keys and their actions.
-const KEYS: &str = "h hint   a all checks   r run again   n next   p previous   l list   q quit";
+/// The keys and their actions. The line and [`RESULT_KEY`] fit into 80 columns.
+const KEYS: &str = "h hint  a full text  r rerun  n next  p back  l list  q quit";
+
+/// The action of the other keys while another text replaces the result.
+const RESULT_KEY: &str = "  other key: result";
 
 /// Checks an exercise now and after every change, until the learner quits.
 pub fn watch(course: &Course, first: &Exercise) -> Result<bool> {
@@ -164,15 +167,15 @@ impl<'a> Watch<'a> {
         let (course, exercise) = (self.course, self.exercise);
         match key {
             'r' => return self.start(),
-            'h' => self.show(|| learn::hint(course, exercise, false)),
+            'h' => self.show(|| learn::hint(course, exercise, Hints::Watch)),
             'l' => self.show(|| learn::list(course)),
             'a' if self.text.is_some() && self.is_whole => {
                 (self.text, self.is_whole) = (None, false);
             }
             'a' => self.is_whole = !self.is_whole,
-            'n' => match course.next_after(&Progress::read(&course.work)?, exercise) {
+            'n' => match course.following(exercise) {
                 Some(next) => return self.change_exercise(next),
-                None => self.text = Some("All other exercises are done.".to_owned()),
+                None => self.text = Some("This is the last exercise.".to_owned()),
             },
             'p' => match course.previous(exercise) {
                 Some(previous) => return self.change_exercise(previous),
@@ -223,7 +226,8 @@ impl<'a> Watch<'a> {
             (None, true) => &self.snapshot.all,
             (None, false) => &self.snapshot.brief,
         };
-        let keys = Style::new().reverse().apply_to(KEYS).to_string();
+        let result_key = if self.text.is_some() { RESULT_KEY } else { "" };
+        let keys = Style::new().reverse().apply_to(format!("{KEYS}{result_key}")).to_string();
         Ok(screen.draw(&top, text, &keys, self.is_whole)?)
     }
 
