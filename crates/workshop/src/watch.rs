@@ -45,6 +45,7 @@ pub fn watch(course: &Course, first: &Exercise) -> Result<bool> {
         last: Files::new(),
         snapshot: Snapshot::default(),
         text: None,
+        focus: 0,
         is_whole: false,
     };
     watch.start()?;
@@ -110,6 +111,8 @@ struct Watch<'a> {
     snapshot: Snapshot,
     /// The text that the learner requested, or `None` to show the snapshot.
     text: Option<String>,
+    /// The index of the line of `text` that must be visible.
+    focus: usize,
     /// Indicates whether the learner requested all lines.
     is_whole: bool,
 }
@@ -168,18 +171,25 @@ impl<'a> Watch<'a> {
         match key {
             'r' => return self.start(),
             'h' => self.show(|| learn::hint(course, exercise, Hints::Watch)),
-            'l' => self.show(|| learn::list(course)),
+            'l' => {
+                self.show(|| learn::list(course));
+                let next = course.next(&Progress::read(&course.work)?);
+                let words = next.map(|next| format!(" {}  next ", next.number));
+                let mut lines = self.text.as_deref().unwrap_or_default().lines();
+                let focus = words.and_then(|words| lines.position(|line| line.contains(&words)));
+                self.focus = focus.unwrap_or(0);
+            }
             'a' if self.text.is_some() && self.is_whole => {
                 (self.text, self.is_whole) = (None, false);
             }
             'a' => self.is_whole = !self.is_whole,
             'n' => match course.following(exercise) {
                 Some(next) => return self.change_exercise(next),
-                None => self.text = Some("This is the last exercise.".to_owned()),
+                None => self.show_text("This is the last exercise."),
             },
             'p' => match course.previous(exercise) {
                 Some(previous) => return self.change_exercise(previous),
-                None => self.text = Some("This is the first exercise.".to_owned()),
+                None => self.show_text("This is the first exercise."),
             },
             _ => self.text = None,
         }
@@ -195,6 +205,11 @@ impl<'a> Watch<'a> {
         self.start()
     }
 
+    fn show_text(&mut self, text: &str) {
+        self.print_line(text);
+        (self.text, self.focus, self.is_whole) = (Some(text.to_owned()), 0, false);
+    }
+
     /// Shows what `print` prints, or its error.
     fn show<T>(&mut self, print: impl FnOnce() -> Result<T>) {
         let mut error = None;
@@ -202,9 +217,7 @@ impl<'a> Watch<'a> {
         if let Some(error) = error {
             text += &output::error_lines(&error).join("\n");
         }
-        let text = text.trim();
-        self.print_line(text);
-        (self.text, self.is_whole) = (Some(text.to_owned()), false);
+        self.show_text(text.trim());
     }
 
     fn draw(&self) -> Result<()> {
@@ -222,9 +235,9 @@ impl<'a> Watch<'a> {
             format!("status  {status}"),
         ];
         let text = match (&self.text, self.is_whole) {
-            (Some(text), _) => text,
-            (None, true) => &self.snapshot.all,
-            (None, false) => &self.snapshot.brief,
+            (Some(text), _) => (text.as_str(), self.focus),
+            (None, true) => (self.snapshot.all.as_str(), 0),
+            (None, false) => (self.snapshot.brief.as_str(), 0),
         };
         let result_key = if self.text.is_some() { RESULT_KEY } else { "" };
         let keys = Style::new().reverse().apply_to(format!("{KEYS}{result_key}")).to_string();
