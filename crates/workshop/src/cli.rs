@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::check;
-use crate::course::Course;
+use crate::course::{Course, called_as};
 use crate::exercise::Exercise;
 use crate::export;
 use crate::grading::Watched;
@@ -104,7 +104,13 @@ enum Command {
     },
     /// Check an exercise now, and again after each save
     #[command(after_help = WATCH_HELP)]
-    Watch(Selection),
+    Watch {
+        #[command(flatten)]
+        selection: Selection,
+        /// Rejected with an explanation
+        #[arg(long, hide = true)]
+        cmd: Option<String>,
+    },
     /// Print the next of three hints
     Hint {
         #[command(flatten)]
@@ -193,7 +199,11 @@ pub fn run() -> Result<bool> {
             let format = watched.map_or(Format::Lines, Watched::format);
             check::check(&course, selection.find(&course)?, cmd.as_deref(), format)
         }
-        Command::Watch(selection) => watch::watch(&course, selection.find(&course)?),
+        Command::Watch { cmd: Some(_), .. } => {
+            let check = called_as("check");
+            bail!("`watch` grades only your Rust program\nhelp: use `--cmd` with:\n  {check}")
+        }
+        Command::Watch { selection, cmd: None } => watch::watch(&course, selection.find(&course)?),
         Command::Hint { selection, again } => {
             let which = if again { Hints::Taken } else { Hints::Next };
             learn::hint(&course, selection.find(&course)?, which)
