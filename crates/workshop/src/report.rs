@@ -161,7 +161,7 @@ impl<'a> Report<'a> {
             output::line("");
         });
         let all = self.warnings.iter().map(|warning| warning.text.as_str()).collect::<String>();
-        let first = self.first_warning();
+        let first = self.warning_line();
         Snapshot { status, all: all + &verdicts + &result, brief: first + &result }.send();
     }
 
@@ -219,9 +219,13 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Returns a line with the first warning and an empty line, or an empty string.
-    fn first_warning(&self) -> String {
-        let Some(first) = self.warnings.first() else { return String::new() };
+    /// Returns a line with the most important warning and an empty line, or an empty string if there
+    /// is no warning.
+    fn warning_line(&self) -> String {
+        // An unused future explains more failures than an unused variable.
+        let is_important = |one: &&CompilerMessage| one.title.contains("must be used");
+        let important = self.warnings.iter().find(is_important);
+        let Some(first) = important.or(self.warnings.first()) else { return String::new() };
         let more = match self.warnings.len() {
             1 => String::new(),
             count => format!(" (and {} more)", count - 1),
