@@ -88,7 +88,7 @@ impl Process {
         let outputs = [&self.stdout, &self.stderr].into_iter().flatten();
         let has_read = || outputs.clone().all(|it| it.reader.is_finished()).then_some(());
         poll(ENDING_TIMEOUT, has_read);
-        let line = self.error_line().map(|line| format!("; {line}")).unwrap_or_default();
+        let line = self.fatal_line().map(|line| format!("; {line}")).unwrap_or_default();
         Some(format!("{}{line}", describe_exit(status)))
     }
 
@@ -133,12 +133,29 @@ impl Process {
         self.stderr.as_ref().map(Output::lines).unwrap_or_default()
     }
 
-    /// Returns the line of stderr that best explains why the process ended, with the prefix
-    /// `stderr: `. Returns `None` if there is no such line.
+    /// Returns the line of stderr that probably states the error of a running process, with the
+    /// prefix `stderr: `. Returns `None` if there is no such line.
     fn error_line(&self) -> Option<String> {
         let lines = self.stderr.as_ref()?.lines();
         Some(format!("stderr: {}", error_line(&lines.join("\n"))?))
     }
+
+    /// Returns the line of stderr that best explains why the process ended, with the prefix
+    /// `stderr: `. Returns `None` if there is no such line.
+    fn fatal_line(&self) -> Option<String> {
+        let lines = self.stderr.as_ref()?.lines();
+        Some(format!("stderr: {}", error_line(&last_error(&lines).join("\n"))?))
+    }
+}
+
+/// Returns the lines from the last panic or error on. Earlier lines may report errors of clients,
+/// after which the process continued. If there is no panic or error, returns all lines.
+fn last_error(lines: &[String]) -> &[String] {
+    let is_fatal = |line: &String| line.contains("panicked at") || line.starts_with("Error:");
+    // Other languages and programs print lines such as `TypeError: …`.
+    let is_error = |line: &String| line.to_ascii_lowercase().contains("error:");
+    let index = lines.iter().rposition(is_fatal).or_else(|| lines.iter().rposition(is_error));
+    &lines[index.unwrap_or(0)..]
 }
 
 /// Calls a function repeatedly until the function returns a value. Returns the value, or `None` if
@@ -207,3 +224,28 @@ fn shrink_pipe(pipe: &std::process::ChildStdout) {
 
 #[cfg(not(target_os = "linux"))]
 fn shrink_pipe(_pipe: &std::process::ChildStdout) {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_that_ended_the_process_is_preferred() {
+        let explain = |text: &str| {
+            let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+            error_line(&last_error(&lines).join("\n"))
+        };
+        let cases = [
+            ("client error: reset\nError: broken pipe\nclosed", "Error: broken pipe"),
+            (
+                "error: reset\nthread 'main' panicked at a.rs:1:\nboom\n  0: main",
+                "thread 'main' panicked at a.rs:1: boom",
+            ),
+            ("client error: reset\nTypeError: x\n\nNode.js v22", "TypeError: x"),
+            ("one\ntwo", "two"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(explain(text).as_deref(), Some(expected), "{text}");
+        }
+    }
+}

@@ -32,6 +32,8 @@ pub struct CompilerMessage {
     /// The source file that the message refers to, or an empty path.
     pub file: PathBuf,
     pub is_error: bool,
+    /// The message without its source code.
+    pub title: String,
     pub text: String,
 }
 
@@ -125,12 +127,13 @@ impl BuildOutput {
             self.programs.insert(text(&message["target"]["name"]), PathBuf::from(program));
         } else if message["reason"] == "compiler-message" {
             let message = &message["message"];
-            let (is_error, text) = (message["level"] == "error", text(&message["rendered"]));
+            let (is_error, title) = (message["level"] == "error", text(&message["message"]));
+            let text = text(&message["rendered"]);
             if is_shown {
                 let _ = write!(io::stderr(), "{text}");
             }
             let file = message["spans"][0]["file_name"].as_str().unwrap_or_default().into();
-            self.messages.push(CompilerMessage { file, is_error, text });
+            self.messages.push(CompilerMessage { file, is_error, title, text });
         }
     }
 

@@ -1,5 +1,6 @@
 //! The command `check`, which builds and grades an exercise and explains the verdicts.
 
+use std::mem;
 use std::path::Path;
 use std::time::Duration;
 
@@ -48,13 +49,17 @@ pub fn check(
         "cannot create a temporary folder\nhelp: free space on the disk, or set TMPDIR to a folder \
          that is writable",
     )?;
+    let mut warnings = Vec::new();
     let mut subject = match command {
         Some(command) => foreign_subject(exercise, command)?,
         None => {
             if format == Format::Snapshots {
                 format.report_status("building …");
             }
-            let Some(built) = build(course, exercise, format)? else { return Ok(false) };
+            let Some(mut built) = build(course, exercise, format)? else { return Ok(false) };
+            // The compiler's summary has no file.
+            warnings = mem::take(&mut built.messages);
+            warnings.retain(|message| !message.file.as_os_str().is_empty());
             let source = folders::read(&course.source_folder(exercise))?;
             let program = built.program(&exercise.package())?;
             let target = target(exercise, program, Some(folder.path()))?;
@@ -66,10 +71,10 @@ pub fn check(
         let built = cargo::build(course, &course.folder, &arguments, Messages::Keep)?;
         subject.starter = Some(target(exercise, built.program(&name)?, None)?);
     }
-    let report = Report::new(course, exercise, format, command.is_none());
+    let report = Report::new(course, exercise, format, command.is_none(), warnings);
     report.start();
     let job = Job { exercise, subject, checks: &exercise.checks };
-    let graded = grade::grade(&[job], Some(&|all| report.update(all))).remove(0);
+    let graded = grade::grade(&[job], Some(&|all, name| report.update(all, name))).remove(0);
     let mut progress = Progress::read(&course.work)?;
     let Some(failure) = grade::explain(exercise, &graded) else {
         let recorded = progress.record_done(&exercise.number, command.is_some());

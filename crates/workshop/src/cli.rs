@@ -2,15 +2,15 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 
 use crate::check;
-use crate::course::Course;
+use crate::course::{Course, called_as};
 use crate::exercise::Exercise;
 use crate::export;
 use crate::grading::Watched;
-use crate::learn;
+use crate::learn::{self, Hints};
 use crate::packages;
 use crate::progress::Progress;
 use crate::proofs::{self, Kinds};
@@ -42,10 +42,11 @@ An exercise is also done if only a server in another language has passed. `list`
 then shows \"passed with --cmd\" until your Rust program passes, too.";
 
 const WATCH_HELP: &str = "\
-Each key acts immediately, without Enter: h shows the next hint, a shows all
-checks, r runs the checks again, n and p change the exercise, l lists all
-exercises, and q quits. If you save a file during a check, the check is canceled
-and starts again.";
+Each key acts immediately, without Enter: h shows the next hint, a shows the full
+text and all checks, r runs the checks again, n and p change the exercise, l
+lists all exercises, and q quits. After a hint or the list, any other key shows
+the result again. If you save a file during a check, the check is canceled and
+starts again.";
 
 const EXPORT_HELP: &str = "\
 The JSON contains the version of the kit and the current time. For each exercise,
@@ -103,7 +104,13 @@ enum Command {
     },
     /// Check an exercise now, and again after each save
     #[command(after_help = WATCH_HELP)]
-    Watch(Selection),
+    Watch {
+        #[command(flatten)]
+        selection: Selection,
+        /// Rejected with an explanation
+        #[arg(long, hide = true)]
+        cmd: Option<String>,
+    },
     /// Print the next of three hints
     Hint {
         #[command(flatten)]
@@ -192,8 +199,15 @@ pub fn run() -> Result<bool> {
             let format = watched.map_or(Format::Lines, Watched::format);
             check::check(&course, selection.find(&course)?, cmd.as_deref(), format)
         }
-        Command::Watch(selection) => watch::watch(&course, selection.find(&course)?),
-        Command::Hint { selection, again } => learn::hint(&course, selection.find(&course)?, again),
+        Command::Watch { cmd: Some(_), .. } => {
+            let check = called_as("check");
+            bail!("`watch` grades only your Rust program\nhelp: use `--cmd` with:\n  {check}")
+        }
+        Command::Watch { selection, cmd: None } => watch::watch(&course, selection.find(&course)?),
+        Command::Hint { selection, again } => {
+            let which = if again { Hints::Taken } else { Hints::Next };
+            learn::hint(&course, selection.find(&course)?, which)
+        }
         Command::Solution { selection, yes } => {
             learn::solution(&course, selection.find(&course)?, yes)
         }

@@ -83,7 +83,7 @@ impl Course {
     /// Returns the first other exercise that is not done and that follows `exercise`. After the
     /// last exercise, the search continues with the first exercise. Returns `None` if all other
     /// exercises are done.
-    pub fn next_after(&self, progress: &Progress, exercise: &Exercise) -> Option<&Exercise> {
+    fn next_after(&self, progress: &Progress, exercise: &Exercise) -> Option<&Exercise> {
         let index = self.index(exercise);
         let others = self.exercises[index + 1..].iter().chain(&self.exercises[..index]);
         others.into_iter().find(|other| !progress.is_done(&other.number))

@@ -102,8 +102,9 @@ pub struct Job<'a> {
     pub checks: &'a [&'static Check],
 }
 
-/// A callback that receives all verdicts of a job after each change. Any thread may call it.
-pub type Report<'a> = &'a (dyn Fn(&[GradedItem]) + Sync);
+/// A callback that receives all verdicts of a job after each change, and the name of the check or
+/// measurement that ended. Any thread may call it.
+pub type Report<'a> = &'a (dyn Fn(&[GradedItem], &str) + Sync);
 
 /// A check or a measurement, and its verdict.
 #[derive(Clone, Debug)]
@@ -147,7 +148,7 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem
         if let Some(graded) = all.iter_mut().find(|graded| graded.name == name) {
             (graded.verdict, graded.value) = (Some(verdict), value);
         }
-        report.inspect(|report| report(&all));
+        report.inspect(|report| report(&all, name));
     };
     run_concurrently(jobs.len(), JOBS, &|index| {
         if let Err(why) = conformance::preflight(&jobs[index].subject.target) {

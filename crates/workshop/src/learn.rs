@@ -91,26 +91,39 @@ pub fn print_exercise(course: &Course, exercise: &Exercise) {
         ("the task", display_path(&exercise.folder.join("README.md"))),
         ("edit", report::edited_line(course, exercise)),
         ("check it", command_for(exercise, "check")),
-        ("", format!("{}   (checks again after each save)", command_for(exercise, "watch"))),
+        ("", format!("{}   (after each save)", command_for(exercise, "watch"))),
         ("a hint", command_for(exercise, "hint")),
         ("all exercises", called_as("list")),
     ]);
 }
 
-/// Prints the next hint or, if `is_repeated` is true, the hints that were already taken.
-pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<bool> {
+/// The hints to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hints {
+    /// The next hint. If all hints were taken, all hints.
+    Next,
+    /// The hints that were already taken.
+    Taken,
+    /// For `watch`: the next hint. If all hints were taken, the last hint, because the terminal may
+    /// be too small for all of them.
+    Watch,
+}
+
+/// Prints hints.
+pub fn hint(course: &Course, exercise: &Exercise, which: Hints) -> Result<bool> {
     let hints = exercise.hints()?;
     let mut progress = Progress::read(&course.work)?;
     let note = progress.note(&exercise.number);
     let taken = note.hints.min(hints.len());
     let number = &exercise.number;
-    let range = match is_repeated || taken == hints.len() {
-        true => 0..taken,
-        false => taken..taken + 1,
+    let range = match which {
+        Hints::Watch if taken == hints.len() => taken - 1..taken,
+        Hints::Next | Hints::Watch if taken < hints.len() => taken..taken + 1,
+        _ => 0..taken,
     };
     if range.is_empty() {
         output::line("You have not taken a hint for this exercise yet.\n");
-    } else if note.failed.is_none() && note.done.is_none() {
+    } else if note.failed.is_none() && note.done.is_none() && which != Hints::Watch {
         output::text(
             "You have not checked this exercise yet. A check shows what the client receives, and \
              makes the hints more specific:",
@@ -126,9 +139,10 @@ pub fn hint(course: &Course, exercise: &Exercise, is_repeated: bool) -> Result<b
     if last > taken {
         progress.change(&exercise.number, |note| note.hints = last)?;
     }
-    match last < hints.len() {
-        true => output::rows(&[("next hint", command_for(exercise, "hint"))]),
-        false => output::rows(&[
+    match (last < hints.len(), which) {
+        (true, Hints::Watch) => output::rows(&[("next hint", "press h".to_owned())]),
+        (true, _) => output::rows(&[("next hint", command_for(exercise, "hint"))]),
+        (false, _) => output::rows(&[
             ("all hints", command_for(exercise, "hint") + " --again"),
             ("a solution", command_for(exercise, "solution")),
         ]),

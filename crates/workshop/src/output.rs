@@ -44,21 +44,47 @@ pub fn styled(text: &str, style: &Style) {
 }
 
 /// Prints Markdown source and an empty line. Wraps the lines at [`WIDTH`], except in code blocks.
+/// Indents the wrapped lines of a list item.
 pub fn markdown(source: &str) {
-    let mut paragraph = String::new();
+    let mut block = String::new();
     let mut is_code = false;
     for part in source.lines().chain([""]) {
         let is_fence = part.trim_start().starts_with("```");
         let is_verbatim = is_code || is_fence || part.is_empty();
-        if is_verbatim || part.starts_with(['-', '*', '|', '#', ' ', '>']) {
-            text(&mem::take(&mut paragraph));
+        let starts_block = part.starts_with(['|', '#', '>']) || marker_width(part).is_some();
+        if is_verbatim || starts_block {
+            markdown_block(&mem::take(&mut block));
         }
         match is_verbatim {
             true => line(part),
-            false => paragraph += &format!("{part} "),
+            false => block += &format!("{part} "),
         }
         is_code ^= is_fence;
     }
+}
+
+/// Prints a paragraph or a list item.
+fn markdown_block(block: &str) {
+    let spaces = block.len() - block.trim_start().len();
+    let (label, text) = block.split_at(marker_width(block).unwrap_or(spaces));
+    let indent = label.len();
+    for (index, part) in wrapped(text, WIDTH - indent).iter().enumerate() {
+        match index {
+            0 if part.is_empty() => {}
+            0 => line(format!("{label}{part}")),
+            _ => line(format!("{:indent$}{part}", "")),
+        }
+    }
+}
+
+/// Returns the width of the indentation and the marker of a list item, or `None` if the line does
+/// not start a list item.
+fn marker_width(line: &str) -> Option<usize> {
+    let text = line.trim_start();
+    let (marker, _) = text.split_once(' ')?;
+    let is_number = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    let is_marker = matches!(marker, "-" | "*") || marker.strip_suffix('.').is_some_and(is_number);
+    is_marker.then(|| line.len() - text.len() + marker.len() + 1)
 }
 
 /// Prints rows. Each row contains a label, and a command or a path. Commands and paths are not
@@ -123,4 +149,20 @@ pub fn failure(text: &str) {
 /// Returns a number with its noun, such as `1 check` or `2 checks`.
 pub fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_items_are_reflowed_with_a_hanging_indent() {
+        let source = "A paragraph\nof two lines.\n\n1. The first item has a source line that is \
+                      longer than 80 columns, and\n   a second line.\n- Short.\n\n```rust\n- x\n\
+                      y\n```";
+        let expected = "A paragraph of two lines.\n\n1. The first item has a source line that is \
+                        longer than 80 columns, and a second\n   line.\n- Short.\n\n```rust\n- \
+                        x\ny\n```\n\n";
+        assert_eq!(capture(|| markdown(source)), expected);
+    }
 }

@@ -8,6 +8,7 @@ use conformance::Verdict;
 use console::Style;
 use serde::{Deserialize, Serialize};
 
+use crate::cargo::CompilerMessage;
 use crate::course::{Course, YOUR_TURN, called_as, command_for};
 use crate::exercise::Exercise;
 use crate::folders::display_path;
@@ -69,6 +70,8 @@ pub struct Report<'a> {
     is_learners: bool,
     /// Indicates whether the learner's file is the unchanged starter.
     is_unchanged: bool,
+    /// The compiler's warnings about the learner's program.
+    warnings: Vec<CompilerMessage>,
     /// The number of printed verdicts. The lock also orders the snapshots.
     printed: Mutex<usize>,
 }
@@ -79,9 +82,11 @@ impl<'a> Report<'a> {
         exercise: &'a Exercise,
         format: Format,
         is_learners: bool,
+        warnings: Vec<CompilerMessage>,
     ) -> Self {
         let is_unchanged = is_learners && packages::is_unchanged(course, exercise);
-        Self { course, exercise, format, is_learners, is_unchanged, printed: Mutex::new(0) }
+        let printed = Mutex::new(0);
+        Self { course, exercise, format, is_learners, is_unchanged, warnings, printed }
     }
 
     /// Reports the start of the checks.
@@ -100,8 +105,8 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// Reports a change of the verdicts.
-    pub fn update(&self, all: &[GradedItem]) {
+    /// Reports a change of the verdicts. `name` is the check or measurement that ended.
+    pub fn update(&self, all: &[GradedItem], name: &str) {
         let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
         match self.format {
             // Print each verdict as soon as all earlier verdicts are known.
@@ -111,7 +116,8 @@ impl<'a> Report<'a> {
             }
             Format::Snapshots => {
                 let known = all.iter().filter(|graded| graded.verdict.is_some()).count();
-                self.send(format!("checking: {known} of {} done", all.len()), all, None);
+                let status = format!("checking: {known} of {} done (last: {name})", all.len());
+                self.send(status, all, None);
             }
         }
     }
@@ -129,10 +135,14 @@ impl<'a> Report<'a> {
             (None, Some(explanation)) => {
                 self.print_failure(&explanation);
                 self.print_more_failures(all);
+                self.print_warnings();
                 output::line("");
                 self.print_next_steps();
             }
-            (Some(progress), _) => self.print_pass(all, progress),
+            (Some(progress), _) => {
+                self.print_pass(all, progress);
+                self.print_warnings();
+            }
             (None, None) => {}
         }
     }
@@ -150,7 +160,9 @@ impl<'a> Report<'a> {
             self.print_verdicts(all, &mut 0, all.len());
             output::line("");
         });
-        Snapshot { status, all: verdicts + &result, brief: result }.send();
+        let all = self.warnings.iter().map(|warning| warning.text.as_str()).collect::<String>();
+        let first = self.warning_line();
+        Snapshot { status, all: all + &verdicts + &result, brief: first + &result }.send();
     }
 
     /// Prints the verdicts from the index `printed` to the index `end`, and updates `printed`.
@@ -195,6 +207,33 @@ impl<'a> Report<'a> {
         }
     }
 
+    /// Repeats the number of warnings, because a warning can explain a failure.
+    fn print_warnings(&self) {
+        let count = self.warnings.len();
+        if count > 0 {
+            output::line("");
+            let warnings = output::count(count, "warning");
+            output::text(&format!(
+                "The compiler printed {warnings} above. A warning can show the cause of a failure."
+            ));
+        }
+    }
+
+    /// Returns a line with the most important warning and an empty line, or an empty string if there
+    /// is no warning.
+    fn warning_line(&self) -> String {
+        // An unused future explains more failures than an unused variable.
+        let is_important = |one: &&CompilerMessage| one.title.contains("must be used");
+        let important = self.warnings.iter().find(is_important);
+        let Some(first) = important.or(self.warnings.first()) else { return String::new() };
+        let more = match self.warnings.len() {
+            1 => String::new(),
+            count => format!(" (and {} more)", count - 1),
+        };
+        let style = Style::new().yellow();
+        format!("{}: {}{more}\n\n", style.apply_to("warning"), first.title)
+    }
+
     fn print_next_steps(&self) {
         match self.is_learners {
             true => print_next_steps(self.course, self.exercise),
@@ -215,10 +254,17 @@ impl<'a> Report<'a> {
         let (course, number) = (self.course, &self.exercise.number);
         let done = course.done_line(progress);
         output::success(&format!("Passed. Exercise {number} is done ({done})."));
-        let next = match course.next(progress) {
+        // In `watch`, the key n selects the following exercise, even if it is done.
+        let (next, command) = match self.format {
+            Format::Lines => (course.next(progress), called_as("next")),
+            Format::Snapshots => (course.following(self.exercise), "press n".to_owned()),
+        };
+        let next = match next {
             Some(Exercise { number, plan, .. }) => {
-                let brief = format!("{number}, {}: {} minutes", plan.title, plan.minutes);
-                format!("{}   ({brief})", called_as("next"))
+                format!("{command}   ({number}, {}: {} minutes)", plan.title, plan.minutes)
+            }
+            None if course.next(progress).is_some() => {
+                "none (this is the last exercise)".to_owned()
             }
             None => "none (you have done all exercises)".to_owned(),
         };

@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::time::Duration;
 
+use console::measure_text_width;
 use crossterm::cursor::MoveTo;
 use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
 use crossterm::terminal::{self, Clear, ClearType};
@@ -61,11 +62,18 @@ impl Screen {
     }
 
     /// Replaces the content of the terminal. If the text does not fit between the lines at the top
-    /// and at the bottom, shows its first lines. If `is_whole` is true, prints all lines, so that
-    /// the terminal scrolls.
-    pub fn draw(&self, top: &[String], text: &str, bottom: &str, is_whole: bool) -> io::Result<()> {
+    /// and at the bottom, shows the lines around the line with the index `focus`. If `is_whole` is
+    /// true, prints all lines, so that the terminal scrolls.
+    pub fn draw(
+        &self,
+        top: &[String],
+        (text, focus): (&str, usize),
+        bottom: &str,
+        is_whole: bool,
+    ) -> io::Result<()> {
         let (columns, rows) = terminal::size().unwrap_or((80, 24));
-        let shown = fit(top, text, bottom, (!is_whole).then_some((columns.into(), rows.into())));
+        let size = (!is_whole).then_some((columns.into(), rows.into()));
+        let shown = fit(top, (text, focus), bottom, size);
         let mut bytes = Vec::new();
         crossterm::queue!(bytes, MoveTo(0, 0), Clear(ClearType::All))?;
         bytes.extend(shown.join("\r\n").into_bytes());
@@ -83,16 +91,28 @@ impl Drop for Screen {
 }
 
 /// Returns the lines to show in a terminal of `size` (columns and rows). If `size` is `None`,
-/// returns all lines.
-fn fit(top: &[String], text: &str, bottom: &str, size: Option<(usize, usize)>) -> Vec<String> {
+/// returns all lines. The shown part of the text contains the line with the index `focus`.
+fn fit(
+    top: &[String],
+    (text, focus): (&str, usize),
+    bottom: &str,
+    size: Option<(usize, usize)>,
+) -> Vec<String> {
     let text: Vec<&str> = text.trim_end().lines().collect();
     let room = size.map_or(usize::MAX, |(_, rows)| rows.saturating_sub(top.len() + 3).max(1));
     let mut lines = top.to_vec();
     lines.push(String::new());
-    if text.len() > room {
-        lines.extend(text[..room - 1].iter().map(|&line| line.to_owned()));
-        let more = text.len() - (room - 1);
-        lines.push(format!("… {more} more lines; press a to see everything"));
+    let is_wide =
+        size.is_some_and(|(columns, _)| text.iter().any(|line| measure_text_width(line) > columns));
+    if text.len() > room || is_wide {
+        let count = text.len().min(room - 1);
+        // Keep one line of context after the line that must be visible.
+        let start = (focus + 2).saturating_sub(count).min(text.len() - count);
+        lines.extend(text[start..start + count].iter().map(|&line| line.to_owned()));
+        lines.push(match text.len() - count {
+            0 => "… long lines are cut; press a for the full text".to_owned(),
+            more => format!("… {more} more lines; press a for the full text"),
+        });
     } else {
         lines.extend(text.iter().map(|&line| line.to_owned()));
     }
@@ -111,13 +131,19 @@ mod tests {
     #[test]
     fn long_text_fits_into_the_terminal() {
         let text: String = (0..30).map(|line| format!("line {line}\n")).collect();
-        let lines = fit(&["top".to_owned()], &text, "bottom", Some((5, 24)));
+        let lines = fit(&["top".to_owned()], (&text, 0), "bottom", Some((5, 24)));
         assert_eq!(lines.len(), 24);
         assert_eq!(lines[..4], ["top", "", "line…", "line…"]);
         assert_eq!(lines[21..], ["… 11…", "", "bott…"]);
-        assert_eq!(fit(&["top".to_owned()], &text, "bottom", None).len(), 34);
-        assert_eq!(fit(&[], "text\n", "bottom", Some((80, 24))), ["", "text", "", "bottom"]);
+        assert_eq!(fit(&["top".to_owned()], (&text, 0), "bottom", None).len(), 34);
+        assert_eq!(fit(&[], ("text\n", 0), "bottom", Some((80, 24))), ["", "text", "", "bottom"]);
+        let cut = "… long lines are cut; press a for the full text";
+        let wide = "x".repeat(81);
+        assert_eq!(fit(&[], (&wide, 0), "bottom", Some((80, 24)))[2], cut);
+        let focused = fit(&["top".to_owned()], (&text, 25), "bottom", Some((80, 24)));
+        assert_eq!(focused[2..4], ["line 8", "line 9"]);
+        assert_eq!(focused[19..21], ["line 25", "line 26"]);
         // A terminal that is too small still shows something.
-        assert!(fit(&[], &text, "bottom", Some((1, 1))).len() > 1);
+        assert!(fit(&[], (&text, 0), "bottom", Some((1, 1))).len() > 1);
     }
 }

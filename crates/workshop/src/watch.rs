@@ -13,7 +13,7 @@ use crate::course::Course;
 use crate::exercise::Exercise;
 use crate::folders::{self, Files, display_path};
 use crate::grading::{Grading, Watched};
-use crate::learn;
+use crate::learn::{self, Hints};
 use crate::output;
 use crate::progress::Progress;
 use crate::report::{self, Snapshot};
@@ -24,8 +24,11 @@ use crate::screen::{Input, Screen};
 /// container shares with its host.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// The keys and their actions.
-const KEYS: &str = "h hint   a all checks   r run again   n next   p previous   l list   q quit";
+/// The keys and their actions. The line and [`RESULT_KEY`] fit into 80 columns.
+const KEYS: &str = "h hint  a full text  r rerun  n next  p back  l list  q quit";
+
+/// The action of the other keys while another text replaces the result.
+const RESULT_KEY: &str = "  other key: result";
 
 /// Checks an exercise now and after every change, until the learner quits.
 pub fn watch(course: &Course, first: &Exercise) -> Result<bool> {
@@ -42,6 +45,7 @@ pub fn watch(course: &Course, first: &Exercise) -> Result<bool> {
         last: Files::new(),
         snapshot: Snapshot::default(),
         text: None,
+        focus: 0,
         is_whole: false,
     };
     watch.start()?;
@@ -107,6 +111,8 @@ struct Watch<'a> {
     snapshot: Snapshot,
     /// The text that the learner requested, or `None` to show the snapshot.
     text: Option<String>,
+    /// The index of the line of `text` that must be visible.
+    focus: usize,
     /// Indicates whether the learner requested all lines.
     is_whole: bool,
 }
@@ -164,19 +170,26 @@ impl<'a> Watch<'a> {
         let (course, exercise) = (self.course, self.exercise);
         match key {
             'r' => return self.start(),
-            'h' => self.show(|| learn::hint(course, exercise, false)),
-            'l' => self.show(|| learn::list(course)),
+            'h' => self.show(|| learn::hint(course, exercise, Hints::Watch)),
+            'l' => {
+                self.show(|| learn::list(course));
+                let next = course.next(&Progress::read(&course.work)?);
+                let words = next.map(|next| format!(" {}  next ", next.number));
+                let mut lines = self.text.as_deref().unwrap_or_default().lines();
+                let focus = words.and_then(|words| lines.position(|line| line.contains(&words)));
+                self.focus = focus.unwrap_or(0);
+            }
             'a' if self.text.is_some() && self.is_whole => {
                 (self.text, self.is_whole) = (None, false);
             }
             'a' => self.is_whole = !self.is_whole,
-            'n' => match course.next_after(&Progress::read(&course.work)?, exercise) {
+            'n' => match course.following(exercise) {
                 Some(next) => return self.change_exercise(next),
-                None => self.text = Some("All other exercises are done.".to_owned()),
+                None => self.show_text("This is the last exercise."),
             },
             'p' => match course.previous(exercise) {
                 Some(previous) => return self.change_exercise(previous),
-                None => self.text = Some("This is the first exercise.".to_owned()),
+                None => self.show_text("This is the first exercise."),
             },
             _ => self.text = None,
         }
@@ -192,6 +205,11 @@ impl<'a> Watch<'a> {
         self.start()
     }
 
+    fn show_text(&mut self, text: &str) {
+        self.print_line(text);
+        (self.text, self.focus, self.is_whole) = (Some(text.to_owned()), 0, false);
+    }
+
     /// Shows what `print` prints, or its error.
     fn show<T>(&mut self, print: impl FnOnce() -> Result<T>) {
         let mut error = None;
@@ -199,9 +217,7 @@ impl<'a> Watch<'a> {
         if let Some(error) = error {
             text += &output::error_lines(&error).join("\n");
         }
-        let text = text.trim();
-        self.print_line(text);
-        (self.text, self.is_whole) = (Some(text.to_owned()), false);
+        self.show_text(text.trim());
     }
 
     fn draw(&self) -> Result<()> {
@@ -219,11 +235,12 @@ impl<'a> Watch<'a> {
             format!("status  {status}"),
         ];
         let text = match (&self.text, self.is_whole) {
-            (Some(text), _) => text,
-            (None, true) => &self.snapshot.all,
-            (None, false) => &self.snapshot.brief,
+            (Some(text), _) => (text.as_str(), self.focus),
+            (None, true) => (self.snapshot.all.as_str(), 0),
+            (None, false) => (self.snapshot.brief.as_str(), 0),
         };
-        let keys = Style::new().reverse().apply_to(KEYS).to_string();
+        let result_key = if self.text.is_some() { RESULT_KEY } else { "" };
+        let keys = Style::new().reverse().apply_to(format!("{KEYS}{result_key}")).to_string();
         Ok(screen.draw(&top, text, &keys, self.is_whole)?)
     }
 

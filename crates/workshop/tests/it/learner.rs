@@ -74,6 +74,22 @@ fn a_compiler_error_is_shown() {
 }
 
 #[test]
+fn compiler_warnings_are_counted_after_the_verdict() {
+    let sample = Sample::new();
+    sample.learner_writes(&server("let unused = 1;"));
+    let (code, output) = sample.run(&["check"]);
+    assert_eq!(code, 1);
+    assert_contains(&output, &["The compiler printed 1 warning above."]);
+}
+
+#[test]
+fn watch_rejects_a_command() {
+    let (code, output) = Sample::new().run(&["watch", "01", "--cmd", "node {file} {port}"]);
+    assert_eq!(code, 2);
+    assert_contains(&output, &["`watch` grades only your Rust program", "just exercise check"]);
+}
+
+#[test]
 fn a_server_that_never_listens_is_stopped() {
     let sample = Sample::new();
     sample.learner_writes("fn main() { loop { std::thread::park() } }");

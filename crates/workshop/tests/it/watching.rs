@@ -129,12 +129,13 @@ fn the_first_failure_is_shown_before_the_check_ends() {
     let sample = Sample::new();
     // The check `preamble` waits for the timeout of the client, after `size-1` has failed.
     let reply = "if content.len() > 1 { std::thread::sleep(std::time::Duration::from_secs(60)); }";
-    sample.learner_writes(&server(reply));
+    sample.learner_writes(&server(&format!("let unused = 1; {reply}")));
     let program = format!("{} --dir {}", crate::sample::PROGRAM, sample.path("").display());
     let mut command = Command::new("script");
     command.args(["-qec", &format!("stty cols 80 rows 24; {program} watch"), "/dev/null"]);
     let mut watch = Program::start(&mut command);
-    watch.expect("checking: 1 of 2 done");
+    watch.expect("checking: 1 of 2 done (last: size-1)");
+    watch.expect("unused variable");
     watch.expect("without a preamble");
     watch.expect("failed; waiting until you save");
     watch.send("q");
