@@ -262,7 +262,7 @@ fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
     let first = server.connect_non_reading(limit)?;
     let waiting: Vec<_> = (0..10).map(|_| server.connect()).collect::<Result<_, _>>()?;
     thread::sleep(Duration::from_millis(300));
-    match server.expect_idle() {
+    match server.expect_idle(WAKEUPS_MAX) {
         // Only Linux provides the CPU time.
         Err(Stop::Skip(_)) | Ok(()) => {}
         busy => return busy.context("while clients wait"),
@@ -304,7 +304,7 @@ fn expect_survival(stage: &Stage, descriptors: u64) -> Outcome {
     let server = stage.start(Start { descriptors: Some(descriptors), ..Start::default() })?;
     let mut clients = server.connect_many(60)?;
     thread::sleep(Duration::from_millis(300));
-    server.expect_idle()?;
+    server.expect_idle(RETRYING_WAKEUPS_MAX)?;
     let waiting = clients.split_off(50);
     drop(clients);
     // A server may close connections if it has no descriptor left, but it must not forget them.

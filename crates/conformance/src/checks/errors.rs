@@ -77,7 +77,7 @@ fn accept_error(stage: &Stage) -> Outcome {
     // the first of these clients.
     let clients = server.connect_many(2)?;
     thread::sleep(Duration::from_millis(300));
-    server.expect_idle()?;
+    server.expect_idle(RETRYING_WAKEUPS_MAX)?;
     server.usage(|pids| pids.iter().try_for_each(|&pid| set_descriptor_limit(pid, None)))?;
     drop(clients);
     server.expect_whole(noise(1000)).context("after the lack of descriptors")

@@ -108,7 +108,7 @@ fn idle_while_waiting(stage: &Stage) -> Outcome {
     let settings = Settings { linger_s: 30, ..Settings::default() };
     let server = stage.serve_with(settings, noise(1000))?;
     server.expect_whole(noise(1000))?;
-    server.expect_idle().context("without clients")?;
+    server.expect_idle(WAKEUPS_MAX).context("without clients")?;
     let [lingering, draining] = [server.connect()?, server.connect()?];
     lingering.expect_whole(noise(1000))?;
     draining.expect_whole(noise(1000))?;
@@ -118,7 +118,7 @@ fn idle_while_waiting(stage: &Stage) -> Outcome {
     half_closed.read_exactly(1)?;
     half_closed.half_close()?;
     stalled.read_exactly(1)?;
-    server.expect_idle().context("with clients that wait")
+    server.expect_idle(WAKEUPS_MAX).context("with clients that wait")
 }
 
 fn stalled_reset(stage: &Stage) -> Outcome {
