@@ -3,7 +3,7 @@
 use crate::course::Course;
 use crate::grade::{GENERAL_FAILURES, START_FAILURES};
 
-/// Words that only programmers in Rust know, or that refer to the learner's program in Rust.
+/// Words that only Rust programmers know, or that refer to the learner's Rust program.
 const RUST_WORDS: &[&str] = &[
     "Arc",
     "Box",

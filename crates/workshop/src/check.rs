@@ -44,7 +44,8 @@ pub fn check(
     format: Format,
 ) -> Result<bool> {
     let _lock = lock::acquire(course, |message| format.report_status(message))?;
-    // The learner's program runs in this folder, so that its files are removed.
+    // The learner's program runs in a temporary folder. Dropping the folder removes all files that the
+    // program created.
     let folder = TempFolder::new().context(
         "cannot create a temporary folder\nhelp: free space on the disk, or set TMPDIR to a folder \
          that is writable",
