@@ -75,8 +75,7 @@ pub const CHECKS: &[Check] = &[
         stimulus: "50 clients send a request, read the whole reply, and close their connections; \
                    50 clients reset their connections in the middle of the file; 50 clients close \
                    their connections in the middle of the file; then 12 clients half-close and \
-                   read the whole reply, 12 clients connect while the file is missing, and 12 \
-                   clients connect while a directory replaces the file",
+                   read the whole reply, and 12 clients connect while the file is missing",
         expected: "each time, within 5 s, the server has at most 8 more open file descriptors \
                    than before",
         hint: "Close the file and the socket on every path, also after an error. Some libraries \
@@ -208,10 +207,7 @@ fn descriptors_closed(stage: &Stage) -> Outcome {
     server.expect_descriptors(max, CLOSE_LIMIT, "12 clients that half-closed")?;
     fs::remove_file(stage.file())?;
     expect_ends(&server).context("while the file was missing")?;
-    server.expect_descriptors(max, CLOSE_LIMIT, "12 clients while the file was missing")?;
-    fs::create_dir(stage.file())?;
-    expect_ends(&server).context("while a directory replaced the file")?;
-    server.expect_descriptors(max, CLOSE_LIMIT, "12 clients while a directory replaced the file")
+    server.expect_descriptors(max, CLOSE_LIMIT, "12 clients while the file was missing")
 }
 
 /// Expects that the server ends the connections of 12 clients.
