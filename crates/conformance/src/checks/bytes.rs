@@ -136,7 +136,7 @@ pub const CHECKS: &[Check] = &[
         id: "one-byte-chunks",
         title: "With a chunk size of one byte, the file is sent completely",
         clause: 3,
-        stimulus: "the server is started with {chunk} = 1; the file has 5000 bytes",
+        stimulus: "the server is started with {chunk} = 1; the file has 2000 bytes",
         expected: "preamble, file, FIN; if the server logs chunk events, each event reports 1 byte",
         hint: "Read {chunk} bytes at a time, and write them before you read the next bytes.",
         run: Light(one_byte_chunks),
@@ -260,7 +260,7 @@ fn binary(stage: &Stage) -> Outcome {
 
 fn one_byte_chunks(stage: &Stage) -> Outcome {
     stage.target.require("{chunk}")?;
-    let content = noise(5000);
+    let content = noise(2000);
     let settings = Settings { chunk_bytes: 1, ..Settings::default() };
     let server = stage.serve_with(settings, content)?;
     server.expect_whole(content)?;

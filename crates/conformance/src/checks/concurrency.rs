@@ -177,10 +177,11 @@ fn many_stalled(stage: &Stage) -> Outcome {
 }
 
 fn reverse_order(stage: &Stage) -> Outcome {
-    let server = stage.serve(noise(4 * MIB))?;
+    let content = noise(2 * MIB);
+    let server = stage.serve(content)?;
     let clients = server.connect_many(10)?;
     for (index, client) in clients.iter().enumerate().rev() {
-        client.expect_whole(noise(4 * MIB)).context(format_args!("client {} of 10", index + 1))?;
+        client.expect_whole(content).context(format_args!("client {} of 10", index + 1))?;
     }
     Ok(())
 }
@@ -256,6 +257,7 @@ fn connection_limit(stage: &Stage) -> Outcome {
 }
 
 fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
+    let content = noise(100_000);
     stage.set_len(LONG_BYTES)?;
     let settings = Settings { connection_limit: limit, linger_s: 30, ..Settings::default() };
     let server = stage.start(Start { settings, ..Start::default() })?;
@@ -271,12 +273,12 @@ fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
         let is_served = client.first_byte(Duration::from_millis(20)).is_ok();
         demand!(!is_served, "expected no reply to a further client, got one");
     }
-    stage.replace(noise(MIB))?;
+    stage.replace(content)?;
     drop(first);
     // Each client disconnects after its reply, so that the server can accept the next client.
-    waiting.into_iter().try_for_each(|client| client.expect_whole(noise(MIB)))?;
+    waiting.into_iter().try_for_each(|client| client.expect_whole(content))?;
     let finished = (0..limit).map(|_| server.connect()).collect::<Result<Vec<_>, _>>()?;
-    finished.iter().try_for_each(|client| client.expect_whole(noise(MIB)))?;
+    finished.iter().try_for_each(|client| client.expect_whole(content))?;
     let waiting = server.connect()?;
     // A server that does not drain has already closed the connections.
     if finished.iter().all(|client| !client.is_closed_by_server()) {
@@ -284,7 +286,7 @@ fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
         demand!(!is_served, "expected no reply while clients that have the file are connected");
     }
     drop(finished);
-    waiting.expect_whole(noise(MIB))
+    waiting.expect_whole(content)
 }
 
 fn few_descriptors(stage: &Stage) -> Outcome {

@@ -8,9 +8,10 @@ pub const CHECKS: &[Check] = &[
         id: "half-close",
         title: "A client that half-closes immediately gets the whole file",
         clause: 6,
-        stimulus: "five clients read 8 MiB and shut down their write halves (FIN): immediately; \
-                   immediately after sending 1 MB; immediately, but they read after a pause; in \
-                   the middle of the file after sending data; after a pause and after sending data",
+        stimulus: "five clients with small buffers read 2 MiB and shut down their write halves \
+                   (FIN): immediately; immediately after sending 4 MB; immediately, but they read \
+                   after a pause; in the middle of the file after sending data; after a pause and \
+                   after sending data",
         expected: "the server reads all data; preamble, file, FIN",
         hint: "A read of 0 bytes means that the client sends no more data. It does not mean that \
                the client has disconnected. Some libraries end the connection at the client's FIN \
@@ -21,7 +22,7 @@ pub const CHECKS: &[Check] = &[
         id: "upload-first",
         title: "A client can upload 20 MB before it reads",
         clause: 5,
-        stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, and then reads 16 \
+        stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, and then reads 2 \
                    MiB",
         expected: "the server reads the upload; preamble, file, FIN",
         hint: "Read from the client while you send. Use a second thread or task, or an event \
@@ -91,7 +92,7 @@ pub const CHECKS: &[Check] = &[
         id: "pause-and-resume",
         title: "A client that pauses gets the rest of the file",
         clause: 3,
-        stimulus: "a client with a small buffer reads 100 kB of 8 MiB, pauses for 8 s (in an \
+        stimulus: "a client with a small buffer reads 100 kB of 2 MiB, pauses for 8 s (in an \
                    exercise: for a shorter time), and reads the rest",
         expected: "preamble, file, FIN",
         hint: "While a client does not read, a write to this client has to wait. The wait is not \
@@ -102,7 +103,7 @@ pub const CHECKS: &[Check] = &[
         id: "slow-reader",
         title: "A slow client gets the whole file",
         clause: 8,
-        stimulus: "the file has 4 MiB; a client with a small buffer reads 4 kB every 0.1 s for 12 \
+        stimulus: "the file has 2 MiB; a client with a small buffer reads 4 kB every 0.1 s for 12 \
                    s (in an exercise: 5 s), and then reads the rest; if the command \
                    contains {chunk}, the chunk size is 4 KiB",
         expected: "preamble, file, FIN",
@@ -113,24 +114,22 @@ pub const CHECKS: &[Check] = &[
 ];
 
 fn half_close(stage: &Stage) -> Outcome {
-    let content = noise(8 * MIB);
+    let content = noise(2 * MIB);
     let server = stage.serve(content)?;
-    let client = server.connect()?;
+    // The clients have small buffers, so that their FINs arrive while the server still has most of
+    // the file to send.
+    let client = server.connect_small()?;
     client.half_close()?;
     client.expect_whole(content).context("a client that sends a FIN immediately")?;
-    let client = server.connect()?;
-    client.send(noise(1_000_000))?;
-    client.half_close()?;
+    let client = server.connect_small()?;
+    send_and_half_close(&client)?;
     client.expect_whole(content).context("a client that sends data and a FIN immediately")?;
-    // The server may have sent the whole file to these clients before their FINs arrived. The other
-    // clients have small buffers and pause. Therefore, their FINs arrive while the server still has
-    // most of the file to send.
     let [early, middle, late] =
         [server.connect_small()?, server.connect_small()?, server.connect_small()?];
     early.half_close()?;
     let got = middle.read_exactly(500_000)?;
     send_and_half_close(&middle)?;
-    thread::sleep(stage.target.long_wait.mul_f32(0.3));
+    thread::sleep(stage.target.long_wait.mul_f32(0.12));
     send_and_half_close(&late)?;
     early.expect_whole(content).context("a client that sends a FIN and reads after a pause")?;
     middle
@@ -146,7 +145,7 @@ fn send_and_half_close(client: &Client) -> Outcome {
 }
 
 fn upload_first(stage: &Stage) -> Outcome {
-    let server = stage.serve(noise(16 * MIB))?;
+    let server = stage.serve(noise(2 * MIB))?;
     let client = server.connect_small()?;
     // After this pause, the buffers are full. A server that reads only between two writes is now
     // blocked in a write.
@@ -154,7 +153,7 @@ fn upload_first(stage: &Stage) -> Outcome {
     for _ in 0..20 {
         client.send(noise(1_000_000))?;
     }
-    client.expect_whole(noise(16 * MIB))
+    client.expect_whole(noise(2 * MIB))
 }
 
 fn unread_request(stage: &Stage) -> Outcome {
@@ -293,16 +292,16 @@ fn flood_disconnect(server: &Server, content: &[u8]) -> Outcome {
 }
 
 fn pause_and_resume(stage: &Stage) -> Outcome {
-    let client = stage.serve(noise(8 * MIB))?.connect_small()?;
+    let client = stage.serve(noise(2 * MIB))?.connect_small()?;
     let got = client.read_exactly(100_000)?;
     thread::sleep(stage.target.long_wait);
-    client.expect_rest(got, noise(8 * MIB))
+    client.expect_rest(got, noise(2 * MIB))
 }
 
 fn slow_reader(stage: &Stage) -> Outcome {
     let settings = Settings { chunk_bytes: 4096, ..Settings::default() };
-    let client = stage.serve_with(settings, noise(4 * MIB))?.connect_small()?;
+    let client = stage.serve_with(settings, noise(2 * MIB))?.connect_small()?;
     let reads = (15.0 * stage.target.long_wait.as_secs_f32()) as usize;
     let got = client.read_slowly(reads, 4000)?;
-    client.expect_rest(got, noise(4 * MIB))
+    client.expect_rest(got, noise(2 * MIB))
 }
