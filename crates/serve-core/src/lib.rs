@@ -30,6 +30,10 @@ mod limits;
 mod listener;
 mod log;
 mod log_queue;
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod properties;
 mod reply;
 mod send;
 mod server;
