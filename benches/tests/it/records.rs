@@ -77,15 +77,16 @@ fn writing_a_record_again_does_not_change_it() {
 
 /// Returns arbitrary JSON with the field names of Criterion.
 fn json() -> impl Strategy<Value = Value> {
-    let names = ["full_id", "throughput", "Bytes", "median", "confidence_interval", "lower_bound"];
+    const NAMES: &[&str] =
+        &["full_id", "throughput", "Bytes", "median", "confidence_interval", "lower_bound"];
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<u64>().prop_map(Value::from),
         any::<f64>().prop_map(Value::from),
         any::<String>().prop_map(Value::from),
     ];
-    leaf.prop_recursive(4, 16, 4, move |value| {
-        let fields = prop::collection::btree_map(select(&names[..]), value, 0..4);
+    leaf.prop_recursive(4, 16, 4, |value| {
+        let fields = prop::collection::btree_map(select(NAMES), value, 0..4);
         fields.prop_map(|fields| json!(fields))
     })
 }

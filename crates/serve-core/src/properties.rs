@@ -83,7 +83,9 @@ proptest! {
     }
 
     #[test]
-    fn a_number_is_a_size_within_the_limits_or_an_error(text in "[0-9]{1,25}(\\.[0-9]{0,3})? ?[kKMGTP]?i?B?") {
+    fn a_number_is_a_size_within_the_limits_or_an_error(
+        text in "[0-9]{1,25}(\\.[0-9]{0,3})? ?[kKMGTP]?i?B?",
+    ) {
         if let Ok(config) = parse(&["--chunk-size", &text]) {
             prop_assert!((1..=CHUNK_BYTES_MAX).contains(&(config.chunk_bytes as u64)));
         }

@@ -10,31 +10,33 @@ use super::header::{expect_header, field};
 use crate::difference::{difference, shown};
 use crate::verdict::{Outcome, Stop};
 
-/// Returns arbitrary text. Words that occur in headers and logs make long valid prefixes likely.
+/// Words that occur in headers and logs. Arbitrary text with these words often begins correctly.
+const WORDS: &[&str] = &[
+    "HTTP/1.1 200 OK",
+    "\r\n",
+    "\n",
+    ":",
+    " ",
+    "content-length",
+    "connection",
+    "close",
+    "7",
+    "{",
+    "}",
+    "\"",
+    "\u{9b}",
+    "\u{202e}",
+    "\x1b[31m",
+    "é",
+];
+
+/// The names of events that the order of events depends on.
+const EVENTS: &[&str] = &["listening", "connected", "file_ended", "disconnected"];
+
 fn text() -> impl Strategy<Value = String> {
-    let words = [
-        "HTTP/1.1 200 OK",
-        "\r\n",
-        "\n",
-        ":",
-        " ",
-        "content-length",
-        "connection",
-        "close",
-        "7",
-        "{",
-        "}",
-        "\"",
-        "\u{9b}",
-        "\u{202e}",
-        "\x1b[31m",
-        "é",
-    ];
-    let word = prop_oneof![
-        select(&words[..]).prop_map(str::to_owned),
-        any::<char>().prop_map(String::from)
-    ];
-    vec(word, 0..30).prop_map(|words| words.concat())
+    let word = select(WORDS).prop_map(str::to_owned);
+    let character = any::<char>().prop_map(String::from);
+    vec(prop_oneof![word, character], 0..30).prop_map(|words| words.concat())
 }
 
 /// Returns an error if a failure contains characters that control a terminal.
@@ -53,7 +55,7 @@ proptest! {
         actual in vec(any::<u8>(), 0..4),
         expected in vec(any::<u8>(), 0..4),
     ) {
-        let (actual, expected) = ([&common[..], &actual].concat(), [&common[..], &expected].concat());
+        let [actual, expected] = [actual, expected].map(|rest| [&common[..], &rest].concat());
         prop_assert_eq!(difference(&actual, &expected).is_none(), actual == expected);
         prop_assert!(shown(&actual).trim_end_matches('…').len() <= 48);
         let message = difference(&actual, &expected).unwrap_or_default().replace('…', "");
@@ -66,7 +68,8 @@ proptest! {
         names in vec("x-[a-zA-Z0-9!#$%&'*+.^_`|~-]{1,9}", 0..4),
         value in "[ -~]{0,20}",
     ) {
-        let mut header = format!("HTTP/1.1 200 OK\r\nConnection: close\r\nCONTENT-length:{bytes}\r\n");
+        let mut header = "HTTP/1.1 200 OK\r\nConnection: close\r\n".to_owned();
+        header += &format!("CONTENT-length:{bytes}\r\n");
         names.iter().for_each(|name| header += &format!("{name}: {value}\r\n"));
         header += "\r\n";
         prop_assert!(expect_header(&header, "200", bytes).is_ok());
@@ -87,7 +90,7 @@ proptest! {
 
     #[test]
     fn any_order_of_events_is_accepted_or_explained(
-        events in vec((0..9_u64, select(&["listening", "connected", "file_ended", "disconnected"][..]), 1..3_u64), 0..12),
+        events in vec((0..9_u64, select(EVENTS), 1..3_u64), 0..12),
     ) {
         let event = |(at_us, event, conn)| json!({ "at_us": at_us, "event": event, "conn": conn });
         let events: Vec<_> = events.into_iter().map(event).collect();
