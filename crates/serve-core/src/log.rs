@@ -143,8 +143,13 @@ impl EventLog {
     /// Waits until all events are written, until no write completes within a second, or until a
     /// write fails.
     pub fn finish(&self) {
+        self.finish_within(Duration::MAX);
+    }
+
+    /// Waits like [`finish`](Self::finish), but at most for `limit`.
+    pub(crate) fn finish_within(&self, limit: Duration) {
         if let Sink::Writer(queue) = &self.sink {
-            queue.finish(FINISH_TIMEOUT);
+            queue.finish(FINISH_TIMEOUT, limit);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::mem;
 use std::sync::PoisonError;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::sync::{Condvar, Mutex, lock};
 
@@ -97,9 +97,10 @@ impl<T> LogQueue<T> {
         self.changed.notify_all();
     }
 
-    /// Closes the queue. Waits until the writer has ended, or until no write completes within
-    /// `timeout`.
-    pub(crate) fn finish(&self, timeout: Duration) {
+    /// Closes the queue. Waits until the writer has ended, until no write completes within
+    /// `write_timeout`, or until `limit` has passed.
+    pub(crate) fn finish(&self, write_timeout: Duration, limit: Duration) {
+        let started = Instant::now();
         let mut state = lock(&self.state);
         if state.phase == Phase::Open {
             state.phase = Phase::Closing;
@@ -108,6 +109,7 @@ impl<T> LogQueue<T> {
         let mut writes_before = None;
         while state.phase != Phase::Finished && writes_before != Some(state.writes) {
             writes_before = Some(state.writes);
+            let timeout = write_timeout.min(limit.saturating_sub(started.elapsed()));
             let is_unfinished = |state: &mut State<T>| state.phase != Phase::Finished;
             let result = self.changed.wait_timeout_while(state, timeout, is_unfinished);
             state = result.unwrap_or_else(PoisonError::into_inner).0;
