@@ -34,7 +34,8 @@ pub enum EventKind {
     Error { conn: Option<u64>, kind: ErrorKind, message: String },
     /// The last event of a connection. `sent` includes the preamble.
     Disconnected { conn: u64, sent: u64, received: u64 },
-    /// The server dropped `events` events before this event, because the log was not read.
+    /// The server dropped `events` events before this event, because the log was not read or
+    /// could not be written.
     Dropped { events: u64 },
     /// The server accepts no more connections and waits for the open connections to end.
     Shutdown,
@@ -212,7 +213,7 @@ impl Display for Event {
                 write!(f, "client disconnected: sent {sent}, received {received} bytes")
             }
             EventKind::Dropped { events } => {
-                write!(f, "dropped: {events} events, because the log was not read")
+                write!(f, "dropped: {events} events, because the log could not be written")
             }
             EventKind::Shutdown => write!(f, "shutdown: no more connections"),
         }

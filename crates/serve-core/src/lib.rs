@@ -29,6 +29,11 @@ mod event;
 mod limits;
 mod listener;
 mod log;
+mod log_queue;
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod properties;
 mod reply;
 mod send;
 mod server;
@@ -36,6 +41,7 @@ mod shutdown;
 mod signals;
 mod stall;
 mod startup;
+mod sync;
 mod text;
 mod time_slice;
 mod waiters;

@@ -4,6 +4,8 @@
 use std::io;
 use std::process;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::atomic::AtomicBool;
 
 use crate::server::Server;
 
@@ -29,6 +31,20 @@ pub(crate) fn shut_down_on_signal(server: Arc<Server>) -> io::Result<()> {
 #[cfg(not(unix))]
 pub(crate) fn shut_down_on_signal(server: Arc<Server>) -> io::Result<()> {
     ctrlc::set_handler(move || handle_signal(&server)).map_err(io::Error::other)
+}
+
+/// Makes a write that exceeds the limit on the size of a file (`ulimit -f`) fail with `EFBIG`. By
+/// default, `SIGXFSZ` would end the process. The log may be such a file.
+#[cfg(unix)]
+pub(crate) fn ignore_file_size_signal() -> io::Result<()> {
+    // There is no safe function that sets `SIG_IGN`, so a handler sets a flag that nothing reads.
+    let flag = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGXFSZ, flag).map(drop)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn ignore_file_size_signal() -> io::Result<()> {
+    Ok(())
 }
 
 // ANCHOR: handle_signal

@@ -50,6 +50,8 @@ pub fn main_with_args(approach: &Approach, args: impl Iterator<Item = OsString>)
 }
 
 fn run(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), String> {
+    let cannot_start = |error: io::Error| format!("cannot start the server: {error}");
+    signals::ignore_file_size_signal().map_err(cannot_start)?;
     let connections_max = limits::connections_max();
     let config = match cli::parse(approach, connections_max.max(1), args)? {
         Request::Serve(config) => config,
@@ -65,7 +67,6 @@ fn run(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), 
     }
     let file_bytes = check_file(&config.file)?;
     let listener = bind(&config).map_err(|error| bind_message(&config, &error))?;
-    let cannot_start = |error: io::Error| format!("cannot start the server: {error}");
     let addr = listener.local_addr().map_err(cannot_start)?;
     let log = EventLog::to_stdout(config.log).map_err(cannot_start)?;
     let server = Arc::new(Server::new(config, log));

@@ -3,8 +3,8 @@
 //!
 //! - `sending`, `draining`, `failures` and `accepting` test the behavior of a server that runs in
 //!   this process.
-//! - `program`, `descriptors` and `linux` run the server as a separate process. These modules test
-//!   the server's signals, exit codes, output and use of system resources.
+//! - `program`, `descriptors`, `linux` and `full_disk` run the server as a separate process. These
+//!   modules test the server's signals, exit codes, output and use of system resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
 //! test for all siblings.
@@ -17,6 +17,8 @@ mod client;
 mod descriptors;
 mod draining;
 mod failures;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod layout;
 #[cfg(target_os = "linux")]
 mod linux;
@@ -57,6 +59,8 @@ const TESTS: &[&[(&str, Test)]] = &[
     descriptors::TESTS,
     #[cfg(target_os = "linux")]
     linux::TESTS,
+    #[cfg(target_os = "linux")]
+    full_disk::TESTS,
 ];
 
 fn main() -> ExitCode {
