@@ -1,7 +1,7 @@
 //! The state that all connections of one server share.
 
 use std::io;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::config::Config;
@@ -34,7 +34,8 @@ pub struct Server {
     pub(crate) limit: ConnectionLimit,
     /// The number of connections that have been accepted so far.
     pub(crate) connections: AtomicU64,
-    is_disconnecting: AtomicBool,
+    /// Requested when the grace period is over.
+    disconnecting: Shutdown,
 }
 
 impl Server {
@@ -46,7 +47,7 @@ impl Server {
             limit: ConnectionLimit::new(config.max_connections),
             reports_acknowledgements: REPORTS_ACKNOWLEDGEMENTS,
             reads_page_cache: cfg!(target_os = "linux"),
-            is_disconnecting: AtomicBool::new(false),
+            disconnecting: Shutdown::default(),
             shutdown: Shutdown::default(),
             connections: AtomicU64::new(0),
             config,
@@ -72,11 +73,18 @@ impl Server {
     /// itself has ended the connection. In that case, the server does not log an `error`. An
     /// approach calls this method before it shuts down the sockets of its connections.
     pub fn disconnect_all(&self) {
-        self.is_disconnecting.store(true, Ordering::SeqCst);
+        self.disconnecting.request(|| {});
+    }
+
+    /// Blocks until `pause` has passed or the grace period is over. Returns whether the grace
+    /// period is over.
+    pub fn wait_for_disconnect(&self, pause: Duration) -> bool {
+        self.disconnecting.wait_timeout(pause);
+        self.is_disconnecting()
     }
 
     pub(crate) fn is_disconnecting(&self) -> bool {
-        self.is_disconnecting.load(Ordering::SeqCst)
+        self.disconnecting.is_requested()
     }
 
     // ANCHOR: accept_failed
