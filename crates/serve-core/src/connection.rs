@@ -53,6 +53,7 @@ impl Permit {
     /// the socket does not report the address after a reset.
     #[must_use]
     pub fn connected(self, peer: SocketAddr) -> Connection {
+        self.server.accept_failures.store(0, Ordering::Relaxed);
         let id = self.server.connections.fetch_add(1, Ordering::Relaxed) + 1;
         self.server.log.record(EventKind::Connected { conn: id, peer });
         Connection {
