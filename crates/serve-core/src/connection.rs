@@ -207,7 +207,6 @@ impl Connection {
         Ok(())
     }
 
-    // ANCHOR: linger_expired
     /// Records that the linger timeout expired before the client's FIN. If the operating system
     /// does not report acknowledgments, the client may not have received everything yet. In that
     /// case, the server must not reset the connection.
@@ -217,7 +216,6 @@ impl Connection {
         let is_sending = received > before_reply_end && self.server().reports_acknowledgements;
         self.sends_after_reply.store(is_sending, Ordering::Relaxed);
     }
-    // ANCHOR_END: linger_expired
 
     // ANCHOR: finish
     /// Records the result of the connection, and determines whether dropping the socket sends a FIN

@@ -71,6 +71,7 @@ impl<'c> Linger<'c> {
         self.conn.check_progress(Some(unacknowledged))?;
         Ok(false)
     }
+    // ANCHOR_END: linger
 
     /// Returns whether the linger timeout has expired before the client's FIN, which is not an
     /// error.
@@ -85,5 +86,4 @@ impl<'c> Linger<'c> {
         }
         Ok(is_expired)
     }
-    // ANCHOR_END: linger
 }
