@@ -18,9 +18,9 @@ use crate::sibling::{Sibling, Test};
 
 const MIB: usize = 1 << 20;
 
-/// The length of a file that fits into the kernel's buffers, but not into the receive buffer of a
-/// non-reading client.
-const BUFFERED_BYTES: usize = 1_300_000;
+/// The length of a file that fits into the server's send buffer, but not into a client's small
+/// receive buffer.
+const BUFFERED_BYTES: usize = 100_000;
 
 /// The linger timeout of the tests that wait until it has expired.
 const SHORT_LINGER: Duration = Duration::from_millis(300);
@@ -225,7 +225,7 @@ fn a_client_that_reads_after_the_linger_timeout_gets_the_file(sibling: Sibling) 
     let running = Running::start_with(sibling, &content, |config| {
         config.linger_timeout = SHORT_LINGER;
     });
-    let stream = running.connect();
+    let stream = connect_with_small_buffer(running.addr);
     running.wait_for(1, "file_ended");
     for _ in 0..3 {
         thread::sleep(SHORT_LINGER);
@@ -243,7 +243,7 @@ fn a_half_closed_connection_stays_open_until_everything_is_acknowledged(sibling:
     }
     let content = random_bytes(BUFFERED_BYTES);
     let running = Running::start(sibling, &content);
-    let stream = running.connect();
+    let stream = connect_with_small_buffer(running.addr);
     stream.shutdown(Shutdown::Write).unwrap();
     running.wait_for(1, "file_ended");
     thread::sleep(SHORT_LINGER);
@@ -261,7 +261,7 @@ fn a_reset_ends_the_wait_for_acknowledgements(sibling: Sibling) {
     let running = Running::start_with(sibling, &random_bytes(BUFFERED_BYTES), |config| {
         config.stall_timeout = 2 * DEADLINE;
     });
-    let stream = running.connect();
+    let stream = connect_with_small_buffer(running.addr);
     stream.shutdown(Shutdown::Write).unwrap();
     running.wait_for(1, "file_ended");
     reset(stream);
@@ -278,7 +278,7 @@ fn a_client_that_stalls_after_the_last_write_is_reset(sibling: Sibling) {
         config.stall_timeout = Duration::from_secs(1);
         config.linger_timeout = SHORT_LINGER;
     });
-    let [open, half_closed] = [running.connect(), running.connect()];
+    let [open, half_closed] = [(); 2].map(|()| connect_with_small_buffer(running.addr));
     half_closed.shutdown(Shutdown::Write).unwrap();
     running.wait_for(2, "disconnected");
     for stream in [open, half_closed] {
@@ -300,7 +300,7 @@ fn the_linger_timeout_starts_at_once_without_acknowledgement_info(sibling: Sibli
     let mut ready = Ready::new(&content, |config| config.linger_timeout = SHORT_LINGER);
     ready.server.reports_acknowledgements = false;
     let running = ready.run(sibling);
-    let [idle, half_closed] = [running.connect(), running.connect()];
+    let [idle, half_closed] = [(); 2].map(|()| connect_with_small_buffer(running.addr));
     half_closed.shutdown(Shutdown::Write).unwrap();
     running.wait_for(2, "disconnected");
     drop((idle, half_closed));
