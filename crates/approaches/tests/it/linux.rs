@@ -154,14 +154,8 @@ fn a_persistent_accept_error_occupies_no_core(sibling: Sibling) {
             at_us.windows(2).all(|pair| pair[1] - pair[0] >= 990_000),
             "{error}: expected at least 990000 us between errors, got errors at {at_us:?} us"
         );
-        let terminated = Instant::now();
         process.signal(Signal::TERM);
         assert_eq!(process.wait().code(), Some(0), "{error}");
-        let elapsed = terminated.elapsed();
-        assert!(
-            elapsed <= Duration::from_secs(2),
-            "{error}: expected the shutdown to take at most 2 s, got {elapsed:?}"
-        );
         let trace = fs::read_to_string(&trace).unwrap();
         let calls = trace.lines().filter(|line| line.contains("INJECTED")).count();
         // After 16 errors, the server pauses for 100 ms after each further error.
