@@ -21,7 +21,7 @@ use async_std::net::{TcpListener, TcpStream};
 use async_std::prelude::*;
 use async_std::task::{self, Poll, ready, sleep, spawn_blocking, yield_now};
 use serve_core::{
-    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice,
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server, TimeSlice,
 };
 
 /// The description of this sibling.
@@ -111,8 +111,7 @@ async fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
     send_file(conn, stream).race(draining).await?;
     // ANCHOR_END: both
     stream.shutdown(Shutdown::Write)?;
-    let linger = conn.config().linger_timeout;
-    timeout(linger, drain(conn, stream)).await.unwrap_or_else(|_| conn.linger_expired())
+    linger(conn, stream).await
 }
 // ANCHOR_END: serve
 
@@ -233,3 +232,21 @@ async fn drain(conn: &Connection, mut stream: &TcpStream) -> io::Result<()> {
     }
 }
 // ANCHOR_END: drain
+
+// ANCHOR: linger
+async fn linger(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
+    let mut linger = Linger::new(conn);
+    loop {
+        match timeout(linger.wait(), drain(conn, stream)).await {
+            Ok(result) => break result?,
+            Err(_elapsed) if linger.is_expired(stream)? => return Ok(()),
+            Err(_elapsed) => {}
+        }
+    }
+    // A client that half-closed may still be reading.
+    while !linger.is_acknowledged(stream)? {
+        sleep(linger.wait()).await;
+    }
+    Ok(())
+}
+// ANCHOR_END: linger

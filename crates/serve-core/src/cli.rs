@@ -150,7 +150,7 @@ fn limit_args(approach: &Approach, default_connections: usize) -> [Arg; 5] {
         option(
             "linger-timeout",
             "TIME",
-            "Maximum time to wait for a client's FIN after the\nreply",
+            "Maximum time to wait for a client's FIN after the\nclient has acknowledged the reply",
         )
         .default_value("5s")
         .value_parser(|text: &str| duration(text, Duration::ZERO)),

@@ -36,7 +36,7 @@ pub struct Config {
     /// The stall timeout. The server disconnects a client that acknowledges no data for this long.
     pub stall_timeout: Duration,
     /// The linger timeout, which is the maximum time that the server waits for a client's FIN after
-    /// the reply.
+    /// the client has acknowledged the whole reply.
     pub linger_timeout: Duration,
     /// The grace period, which is the maximum time that a shutdown waits for open connections.
     pub grace: Duration,

@@ -15,7 +15,8 @@
 //!    [`Connection`] (event `connected`).
 //! 3. [`Reply::open`] opens the file. The sibling sends the reply, and records the number of bytes
 //!    sent in the [`Connection`].
-//! 4. Dropping the [`Connection`] records the event `disconnected` exactly once, and returns the
+//! 4. [`Linger`] determines how long the sibling drains the connection after the reply.
+//! 5. Dropping the [`Connection`] records the event `disconnected` exactly once, and returns the
 //!    permit.
 
 mod approach;
@@ -27,6 +28,7 @@ mod connection;
 mod connection_limit;
 mod event;
 mod limits;
+mod linger;
 mod listener;
 mod log;
 mod log_queue;
@@ -52,6 +54,7 @@ pub use chunk_reader::{ChunkReader, Piece};
 pub use config::{Config, DRAIN_BUFFER_BYTES, LogFormat, Preamble};
 pub use connection::{Connection, Permit};
 pub use event::{ErrorKind, Event, EventKind};
+pub use linger::Linger;
 pub use listener::bind;
 pub use log::EventLog;
 pub use reply::Reply;

@@ -15,7 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serve_core::{
-    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice, send,
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server, TimeSlice,
+    send,
 };
 use smol::channel;
 use smol::future::{or, pending, yield_now};
@@ -109,8 +110,7 @@ async fn serve(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<()> {
     or(send_file(conn, stream), draining).await?;
     // ANCHOR_END: both
     stream.get_ref().shutdown(Shutdown::Write)?;
-    let linger = conn.config().linger_timeout;
-    timeout(linger, drain(conn, stream)).await.unwrap_or_else(|_| conn.linger_expired())
+    linger(conn, stream).await
 }
 // ANCHOR_END: serve
 
@@ -226,6 +226,24 @@ async fn drain(conn: &Connection, mut stream: &Async<TcpStream>) -> io::Result<(
     }
 }
 // ANCHOR_END: drain
+
+// ANCHOR: linger
+async fn linger(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<()> {
+    let mut linger = Linger::new(conn);
+    loop {
+        match timeout(linger.wait(), drain(conn, stream)).await {
+            Ok(result) => break result?,
+            Err(_elapsed) if linger.is_expired(stream)? => return Ok(()),
+            Err(_elapsed) => {}
+        }
+    }
+    // A client that half-closed may still be reading.
+    while !linger.is_acknowledged(stream)? {
+        Timer::after(linger.wait()).await;
+    }
+    Ok(())
+}
+// ANCHOR_END: linger
 
 // ANCHOR: timeout
 /// Waits for a future, but at most for `limit`. The function combines a timer with `or`, which

@@ -4,7 +4,7 @@
 use std::cell::OnceCell;
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
@@ -81,7 +81,7 @@ pub(crate) struct ReaderThread<'scope, 'env> {
     stream: &'scope TcpStream,
     due_at: Instant,
     /// The receiver for the result of the thread. The cell is empty until the thread starts.
-    result: OnceCell<Receiver<io::Result<()>>>,
+    result: OnceCell<Receiver<io::Result<bool>>>,
 }
 
 impl<'scope, 'env> ReaderThread<'scope, 'env> {
@@ -111,15 +111,16 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
     }
     // ANCHOR_END: start_if_due
 
-    /// Drains the socket until EOF or until the linger timeout expires. If the reader thread has
-    /// been started, the reader thread drains the socket. If not, the calling thread drains the
-    /// socket.
-    pub(crate) fn drain(&self, linger: Duration) -> io::Result<()> {
+    /// Drains the socket until EOF, but at most for `limit`. Returns whether EOF was read. If the
+    /// reader thread has been started, the reader thread drains the socket. If not, the calling
+    /// thread drains the socket.
+    pub(crate) fn drain(&self, limit: Duration) -> io::Result<bool> {
         match self.result.get() {
-            Some(result) => {
-                result.recv_timeout(linger).unwrap_or_else(|_| self.conn.linger_expired())
-            }
-            None => drain(self.conn, self.stream, Instant::now().checked_add(linger)),
+            // If the reader thread panicked, the channel is closed, and the scope panics, too.
+            Some(result) => result
+                .recv_timeout(limit)
+                .unwrap_or_else(|error| Ok(error == RecvTimeoutError::Disconnected)),
+            None => drain(self.conn, self.stream, Instant::now().checked_add(limit)),
         }
     }
 }

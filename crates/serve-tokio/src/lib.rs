@@ -12,7 +12,8 @@ use std::net::TcpListener;
 use std::sync::Arc;
 
 use serve_core::{
-    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice, send,
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server, TimeSlice,
+    send,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, tcp};
@@ -109,8 +110,7 @@ async fn serve(conn: &Connection, stream: &mut TcpStream) -> io::Result<()> {
     }
     // ANCHOR_END: both
     writer.shutdown().await?;
-    let linger = conn.config().linger_timeout;
-    timeout(linger, drain(conn, &mut reader)).await.unwrap_or_else(|_| conn.linger_expired())
+    linger(conn, &mut reader).await
 }
 // ANCHOR_END: serve
 
@@ -221,3 +221,21 @@ async fn drain(conn: &Connection, stream: &mut tcp::ReadHalf<'_>) -> io::Result<
     }
 }
 // ANCHOR_END: drain
+
+// ANCHOR: linger
+async fn linger(conn: &Connection, stream: &mut tcp::ReadHalf<'_>) -> io::Result<()> {
+    let mut linger = Linger::new(conn);
+    loop {
+        match timeout(linger.wait(), drain(conn, stream)).await {
+            Ok(result) => break result?,
+            Err(_elapsed) if linger.is_expired(stream.as_ref())? => return Ok(()),
+            Err(_elapsed) => {}
+        }
+    }
+    // A client that half-closed may still be reading.
+    while !linger.is_acknowledged(stream.as_ref())? {
+        sleep(linger.wait()).await;
+    }
+    Ok(())
+}
+// ANCHOR_END: linger

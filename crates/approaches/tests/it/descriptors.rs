@@ -61,11 +61,11 @@ fn the_server_survives_running_out_of_descriptors(sibling: Sibling) {
             .collect();
         events
     });
-    // `accept` fails repeatedly while the clients are connected, with a pause after each failure.
-    let at_us: Vec<u64> = (0..5).map(|_| receiver.recv_timeout(DEADLINE).unwrap()).collect();
+    // `accept` fails repeatedly while the clients are connected. Not every failure is logged.
+    let at_us: Vec<u64> = (0..3).map(|_| receiver.recv_timeout(DEADLINE).unwrap()).collect();
     assert!(
-        at_us.windows(2).all(|pair| pair[1] - pair[0] >= 90_000),
-        "expected pauses of at least 90000 us between errors, got errors at {at_us:?} us"
+        at_us.windows(2).all(|pair| pair[1] - pair[0] >= 990_000),
+        "expected at least 990000 us between errors, got errors at {at_us:?} us"
     );
     drop(clients);
 

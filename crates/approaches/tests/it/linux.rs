@@ -23,6 +23,7 @@ pub const TESTS: &[(&str, Test)] = &[
         "a_thread_that_cannot_start_ends_its_connection",
         a_thread_that_cannot_start_ends_its_connection,
     ),
+    ("a_persistent_accept_error_occupies_no_core", a_persistent_accept_error_occupies_no_core),
 ];
 
 fn all_descriptors_are_closed(sibling: Sibling) {
@@ -127,6 +128,42 @@ fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
     let started = Instant::now();
     while !read_until_end(&connect(process.addr)).0.ends_with(b"alive") {
         assert!(started.elapsed() < DEADLINE, "expected the whole reply within {DEADLINE:?}");
+    }
+}
+
+/// Runs the server under strace, which lets every call of `accept` fail.
+fn a_persistent_accept_error_occupies_no_core(sibling: Sibling) {
+    let (folder, path) = long_file();
+    let trace = folder.path().join("trace");
+    for error in ["EPERM", "ENETDOWN", "ENOSYS"] {
+        let inject = format!("inject=accept,accept4:error={error}");
+        // With `-D`, the server is the child of this process, so it receives this process's signals.
+        let strace = ["strace", "-D", "-f", "-qq", "-o", trace.to_str().unwrap(), "-e", &inject];
+        if !can_run(&[&strace[..], &["true"]].concat()) {
+            return skip("`strace` is not installed, or this process cannot run it");
+        }
+        let started = Instant::now();
+        let server = server_command(sibling, &path, &["--grace", "1s"]);
+        let mut process = Process::spawn(prefixed(&strace, &server));
+        // Tokio calls `accept` only when a client waits in the accept queue.
+        let _client = connect(process.addr);
+        process.wait_for(2, "error");
+        let errors = process.events_named("error");
+        let at_us: Vec<u64> = errors.iter().map(|event| event["at_us"].as_u64().unwrap()).collect();
+        assert!(
+            at_us.windows(2).all(|pair| pair[1] - pair[0] >= 990_000),
+            "{error}: expected at least 990000 us between errors, got errors at {at_us:?} us"
+        );
+        process.signal(Signal::TERM);
+        assert_eq!(process.wait().code(), Some(0), "{error}");
+        let trace = fs::read_to_string(&trace).unwrap();
+        let calls = trace.lines().filter(|line| line.contains("INJECTED")).count();
+        // After 16 errors, the server pauses for 100 ms after each further error.
+        let calls_max = 17 + started.elapsed().as_millis() as usize / 100;
+        assert!(
+            (2..=calls_max).contains(&calls),
+            "{error}: expected 2 to {calls_max} calls of `accept`, got {calls}"
+        );
     }
 }
 

@@ -89,6 +89,18 @@ pub const CHECKS: &[Check] = &[
         run: Light(|stage| for_each_linger_timeout(stage, noise(MIB), flood_disconnect)),
     },
     Check {
+        id: "late-reader",
+        title: "A client that reads after the linger timeout gets the whole file",
+        clause: 7,
+        stimulus: "a client reads nothing until 1.5 times the linger timeout has passed, sends \
+                   data, and reads 1.3 MB",
+        expected: "preamble, file, FIN; no reset",
+        hint: "Start the linger timeout when the client has acknowledged everything. On Linux, \
+               the ioctl SIOCOUTQ and the table /proc/net/tcp contain the number of bytes that \
+               are not acknowledged.",
+        run: Light(late_reader),
+    },
+    Check {
         id: "pause-and-resume",
         title: "A client that pauses gets the rest of the file",
         clause: 3,
@@ -293,6 +305,21 @@ fn flood_disconnect(server: &Server, content: &[u8]) -> Outcome {
     let (is_late, ms) = (elapsed >= server.timeouts.linger.mul_f32(EARLY), elapsed.as_millis());
     demand!(is_late, "expected no reset before the linger timeout, got a reset after {ms} ms");
     Ok(())
+}
+
+fn late_reader(stage: &Stage) -> Outcome {
+    if !cfg!(target_os = "linux") {
+        return Err(Stop::skip("only Linux reports which bytes are not acknowledged"));
+    }
+    // The kernel's buffers can hold this file, but the client's receive buffer cannot.
+    let content = noise(1_300_000);
+    let server = stage.serve(content)?;
+    let client = server.connect()?;
+    thread::sleep(server.timeouts.linger.mul_f32(1.5));
+    // If the server has closed its socket, this message causes a reset.
+    client.send(b"late data")?;
+    thread::sleep(Duration::from_millis(200));
+    client.expect_whole(content)
 }
 
 fn pause_and_resume(stage: &Stage) -> Outcome {

@@ -62,6 +62,7 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("no-fin", "silent-client", "expected a FIN after the last byte"),
     ("no-linger-timeout", "idle-disconnect", "got an open connection"),
     ("no-linger-timeout", "flood-disconnect", "got an open connection"),
+    ("lingers-from-file-end", "late-reader", "then a reset"),
     ("leaks-at-linger-timeout", "idle-disconnect", "after clients that do not close their sockets"),
     ("fixed-timeouts", "idle-disconnect", "linger timeout 7 s: expected no reset before"),
     ("fixed-timeouts", "flood-disconnect", "linger timeout 7 s: expected no reset before"),
