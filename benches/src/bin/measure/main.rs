@@ -63,7 +63,7 @@ fn main() -> ExitCode {
 
 /// Runs a subcommand. Returns whether all measurements succeeded and all replies were correct.
 fn run(command: Command) -> anyhow::Result<bool> {
-    harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
+    let _cleanup = harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     match command {
         Command::Load(args) => load::run(args),
         Command::Race(args) => race::run(args),
