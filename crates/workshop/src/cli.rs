@@ -181,7 +181,7 @@ impl Selection {
 /// Runs the command that is specified on the command line. Returns whether all checks passed.
 pub fn run() -> Result<bool> {
     let options = Options::parse();
-    harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
+    let _cleanup = harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     let course = Course::open(options.dir)?;
     let command = options.command.unwrap_or(Command::Next);
     if !matches!(&command, Command::Check { all, kinds, .. } if *all || *kinds != Kinds::default())
