@@ -29,6 +29,7 @@ mod event;
 mod limits;
 mod listener;
 mod log;
+mod memory;
 mod reply;
 mod send;
 mod server;

@@ -3,7 +3,7 @@
 //!
 //! - `sending`, `draining`, `failures` and `accepting` test the behavior of a server that runs in
 //!   this process.
-//! - `program`, `descriptors` and `linux` run the server as a separate process. These modules test
+//! - `program`, `descriptors`, `linux` and `memory` run the server as a separate process. These modules test
 //!   the server's signals, exit codes, output and use of system resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
@@ -20,6 +20,8 @@ mod failures;
 mod layout;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod memory;
 mod modules;
 #[cfg(unix)]
 mod process;
@@ -57,6 +59,14 @@ const TESTS: &[&[(&str, Test)]] = &[
     descriptors::TESTS,
     #[cfg(target_os = "linux")]
     linux::TESTS,
+    #[cfg(target_os = "linux")]
+    memory::TESTS,
+];
+
+/// The tests that run only with `--ignored`, because they need much memory or time.
+const IGNORED_TESTS: &[&[(&str, Test)]] = &[
+    #[cfg(target_os = "linux")]
+    memory::IGNORED_TESTS,
 ];
 
 fn main() -> ExitCode {
@@ -73,6 +83,9 @@ fn main() -> ExitCode {
         }
         for &(name, test) in TESTS.iter().copied().flatten() {
             trials.push(trial(sibling, name, test));
+        }
+        for &(name, test) in IGNORED_TESTS.iter().copied().flatten() {
+            trials.push(trial(sibling, name, test).with_ignored_flag(true));
         }
     }
     let mut arguments = Arguments::from_args();
