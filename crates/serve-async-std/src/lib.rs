@@ -30,6 +30,7 @@ pub const APPROACH: Approach = Approach {
     summary: "async-std (discontinued), one task per connection on worker threads",
     has_workers: true,
     max_connections: 10_000,
+    connection_bytes: 8 * 1024,
     run,
 };
 

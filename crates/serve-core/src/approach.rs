@@ -18,6 +18,10 @@ pub struct Approach {
     pub has_workers: bool,
     /// The default of `--max-connections`.
     pub max_connections: usize,
+    /// The memory that a non-reading client occupies in the process and in the kernel, in bytes,
+    /// without the kernel's send buffer and without a buffer for the file. The server uses this
+    /// value to find out how many connections fit into the memory.
+    pub connection_bytes: usize,
     /// Serves the clients of a bound listener until the server's shutdown is requested. After the
     /// request, waits until all connections have ended or the grace period is over. Then
     /// disconnects the remaining clients, and returns.
@@ -35,5 +39,6 @@ pub(crate) const TEST: Approach = Approach {
     summary: "a test",
     has_workers: true,
     max_connections: 2_000,
+    connection_bytes: 8 * 1024,
     run: |_, _| Ok(()),
 };

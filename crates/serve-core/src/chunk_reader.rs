@@ -21,7 +21,7 @@ use crate::server::Server;
 
 /// The maximum length of a piece, in bytes (128 KiB). This maximum limits the number of rejected
 /// bytes that a sibling must read again, regardless of the chunk size.
-const PIECE_BYTES_MAX: usize = 128 * 1024;
+pub(crate) const PIECE_BYTES_MAX: usize = 128 * 1024;
 
 /// The minimum length, in bytes, of a piece that is shortened to limit the discarded bytes (one
 /// page). Reading fewer bytes is not faster.

@@ -32,6 +32,7 @@ mod linger;
 mod listener;
 mod log;
 mod log_queue;
+mod memory;
 #[cfg(all(test, loom))]
 mod models;
 #[cfg(all(test, not(loom)))]

@@ -29,6 +29,7 @@ pub const APPROACH: Approach = Approach {
     summary: "smol, one task per connection on an executor that the server owns",
     has_workers: true,
     max_connections: 10_000,
+    connection_bytes: 10 * 1024,
     run,
 };
 

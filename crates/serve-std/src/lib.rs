@@ -28,6 +28,7 @@ pub const APPROACH: Approach = Approach {
     summary: "blocking std, one thread per connection",
     has_workers: false,
     max_connections: 2_000,
+    connection_bytes: 72 * 1024,
     run,
 };
 

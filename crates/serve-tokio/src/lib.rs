@@ -27,6 +27,7 @@ pub const APPROACH: Approach = Approach {
     summary: "Tokio, one task per connection on a few worker threads",
     has_workers: true,
     max_connections: 10_000,
+    connection_bytes: 8 * 1024,
     run,
 };
 

@@ -3,8 +3,8 @@
 //!
 //! - `sending`, `draining`, `failures` and `accepting` test the behavior of a server that runs in
 //!   this process.
-//! - `program`, `descriptors`, `linux` and `full_disk` run the server as a separate process. These
-//!   modules test the server's signals, exit codes, output and use of system resources.
+//! - `program`, `descriptors`, `linux`, `memory` and `full_disk` run the server as a separate process.
+//!   These modules test the server's signals, exit codes, output and use of system resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
 //! test for all siblings.
@@ -22,6 +22,8 @@ mod full_disk;
 mod layout;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod memory;
 mod modules;
 #[cfg(unix)]
 mod process;
@@ -61,6 +63,13 @@ const TESTS: &[&[(&str, Test)]] = &[
     linux::TESTS,
     #[cfg(target_os = "linux")]
     full_disk::TESTS,
+    memory::TESTS,
+];
+
+/// The tests that run only with `--ignored`, because they need much memory or time.
+const IGNORED_TESTS: &[&[(&str, Test)]] = &[
+    #[cfg(target_os = "linux")]
+    memory::IGNORED_TESTS,
 ];
 
 fn main() -> ExitCode {
@@ -77,6 +86,9 @@ fn main() -> ExitCode {
         }
         for &(name, test) in TESTS.iter().copied().flatten() {
             trials.push(trial(sibling, name, test));
+        }
+        for &(name, test) in IGNORED_TESTS.iter().copied().flatten() {
+            trials.push(trial(sibling, name, test).with_ignored_flag(true));
         }
     }
     let mut arguments = Arguments::from_args();
