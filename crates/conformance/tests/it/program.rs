@@ -151,7 +151,7 @@ fn an_interrupt_at_any_moment_leaves_nothing_behind() {
 #[cfg(target_os = "linux")]
 fn checks_of_a_server_in_a_new_session_leave_nothing_behind() {
     let program = env!("CARGO_BIN_EXE_conformance");
-    let helper = "while : > \"$0/$$\"; do :; done";
+    let helper = "i=0; while : > \"$0/$((i % 200))\"; do i=$((i + 1)); done";
     let script = format!(
         "setsid env -u HIGHWATER_GROUP sh -c '{helper}' \"$(dirname \"$1\")\" & \
          exec setsid --wait \"$0\" serve-std \"$1\" --host 127.0.0.1 --port \"$2\""
