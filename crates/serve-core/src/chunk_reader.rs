@@ -99,15 +99,15 @@ impl ChunkReader {
     ///
     /// # Errors
     ///
-    /// Returns `UnexpectedEof` if the file became shorter.
+    /// Returns `UnexpectedEof` if the file became shorter, or `OutOfMemory` if the buffer cannot be
+    /// allocated.
     pub fn try_read_cached(&mut self) -> io::Result<Option<Piece<'_>>> {
         let mut buffer = mem::take(&mut self.fetched);
         if buffer.is_empty() {
             if !self.reads_page_cache {
                 return Ok(None);
             }
-            buffer = BUFFER.take();
-            buffer.resize(self.piece_bytes(), 0);
+            buffer = take_buffer(self.piece_bytes())?;
             match read_cached_at(&self.file, &mut buffer, self.position) {
                 Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Some(bytes) => buffer.truncate(bytes),
@@ -126,7 +126,8 @@ impl ChunkReader {
     ///
     /// # Errors
     ///
-    /// Returns `UnexpectedEof` if the file became shorter, or an error from reading the file.
+    /// Returns `UnexpectedEof` if the file became shorter, `OutOfMemory` if the buffer cannot be
+    /// allocated, or an error from reading the file.
     pub fn read_blocking(&mut self) -> io::Result<Piece<'_>> {
         let buffer = self.read_piece()?;
         Ok(Piece { reader: self, buffer, accepted_bytes: 0 })
@@ -146,8 +147,7 @@ impl ChunkReader {
     // ANCHOR_END: read_blocking
 
     fn read_piece(&self) -> io::Result<Vec<u8>> {
-        let mut buffer = BUFFER.take();
-        buffer.resize(self.piece_bytes(), 0);
+        let mut buffer = take_buffer(self.piece_bytes())?;
         read_exact_at(&self.file, &mut buffer, self.position)?;
         Ok(buffer)
     }
@@ -212,6 +212,15 @@ impl Drop for Piece<'_> {
 
 // ANCHOR: read_cached_at
 /// Reads the bytes at a position that are in the page cache (Linux 4.14 or later), and returns
+/// Takes the buffer of this thread, and sets its length.
+fn take_buffer(bytes: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = BUFFER.take();
+    // Without this call, `resize` would abort the process if no memory is left.
+    buffer.try_reserve_exact(bytes.saturating_sub(buffer.len()))?;
+    buffer.resize(bytes, 0);
+    Ok(buffer)
+}
+
 /// their number. Returns `None` if the byte at the position is not cached, or if the file system
 /// does not support such reads.
 #[cfg(target_os = "linux")]

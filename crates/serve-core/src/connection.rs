@@ -152,7 +152,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns `TimedOut` if the client acknowledged no data within the stall timeout.
+    /// Returns `TimedOut`, without an error code of the system, if the client acknowledged no data
+    /// within the stall timeout.
     pub fn check_stall<'s>(&self, socket: impl Into<SockRef<'s>>) -> io::Result<()> {
         let server = self.server();
         let sent = self.sent.load(Ordering::Relaxed);

@@ -159,7 +159,7 @@ fn write_bytes(
         match stream.write(bytes) {
             Ok(sent) => bytes = &bytes[conn.record_sent(sent)..],
             Err(error) if is_timeout(&error) => conn.check_stall(stream)?,
-            Err(error) => return Err(error),
+            Err(error) => return Err(reader.cause_of(error)),
         }
     }
     Ok(())
@@ -181,7 +181,7 @@ fn send_zero_copy(
             match body.sendfile(stream, remaining) {
                 Ok(sent) => remaining -= conn.record_sent(sent),
                 Err(error) if is_timeout(&error) => conn.check_stall(stream)?,
-                Err(error) => return Err(error),
+                Err(error) => return Err(reader.cause_of(error)),
             }
         }
         conn.record_chunk(chunk_bytes, started);
