@@ -164,6 +164,7 @@ async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> i
                     conn.check_stall(stream)?;
                     chunks = spawn_blocking(move || chunks.fetch()).await?;
                 }
+                Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(Err(error)) => return Err(error),
                 Err(_elapsed) => conn.check_stall(stream)?,
             }
@@ -183,6 +184,7 @@ async fn write_bytes(
 ) -> io::Result<()> {
     while !bytes.is_empty() {
         match timeout(conn.stall_check_interval(), stream.write(bytes)).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
             Ok(sent) => bytes = &bytes[conn.record_sent(sent?)..],
             Err(_elapsed) => conn.check_stall(stream)?,
         }
@@ -224,9 +226,11 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -
 async fn drain(conn: &Connection, mut stream: &TcpStream) -> io::Result<()> {
     let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
-        match stream.read(&mut buffer).await? {
-            0 => return Ok(()),
-            received => conn.record_received(&buffer[..received]),
+        match stream.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(received) => conn.record_received(&buffer[..received]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         // A client that never stops sending must not prevent other tasks from running.
         yield_now().await;

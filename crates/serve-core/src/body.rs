@@ -110,8 +110,8 @@ fn open_cached(path: &Path) -> Option<File> {
     use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let file = rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED);
-    file.map(File::from).ok()
+    let open = || rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED);
+    rustix::io::retry_on_intr(open).map(File::from).ok()
 }
 // ANCHOR_END: open_cached
 

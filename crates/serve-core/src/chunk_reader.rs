@@ -228,7 +228,8 @@ fn read_cached_at(file: &File, buffer: &mut [u8], position: u64) -> Option<usize
     use rustix::io::{ReadWriteFlags, preadv2};
 
     let buffers = &mut [io::IoSliceMut::new(buffer)];
-    preadv2(file, buffers, position, ReadWriteFlags::NOWAIT).ok()
+    let read = || preadv2(file, buffers, position, ReadWriteFlags::NOWAIT);
+    rustix::io::retry_on_intr(read).ok()
 }
 // ANCHOR_END: read_cached_at
 

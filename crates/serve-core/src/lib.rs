@@ -37,6 +37,7 @@ mod signals;
 mod stall;
 mod startup;
 mod text;
+mod system_call;
 mod time_slice;
 mod waiters;
 
