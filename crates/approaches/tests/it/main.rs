@@ -19,6 +19,7 @@ mod draining;
 mod failures;
 mod layout;
 #[cfg(target_os = "linux")]
+mod fairness;
 mod linux;
 mod modules;
 #[cfg(unix)]
@@ -42,8 +43,13 @@ use sibling::{SendMode, Sibling, Test};
 const TEST_DEADLINE: Duration = Duration::from_secs(90);
 
 /// The tests whose results depend on how the server reads the file.
-const FILE_TESTS: [&[(&str, Test)]; 4] =
-    [sending::FILE_TESTS, draining::FILE_TESTS, failures::FILE_TESTS, accepting::FILE_TESTS];
+const FILE_TESTS: [&[(&str, Test)]; 5] = [
+    sending::FILE_TESTS,
+    draining::FILE_TESTS,
+    failures::FILE_TESTS,
+    fairness::FILE_TESTS,
+    accepting::FILE_TESTS,
+];
 
 /// The other tests.
 const TESTS: &[&[(&str, Test)]] = &[
