@@ -8,7 +8,8 @@
 //! A read from the page cache returns immediately. A read from a disk may take a long time. On
 //! Linux, a read with the flag `RWF_NOWAIT` returns only cached data. Therefore, a runtime needs
 //! its blocking pool only for data that is not cached. nginx uses the same technique (`aio
-//! threads`).
+//! threads`). On a network file system, even such a read may wait for the server. Therefore, the
+//! siblings use the flag only for local files.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -17,6 +18,7 @@ use std::mem;
 use std::ops::Deref;
 
 use crate::body::{Body, Chunks};
+use crate::local_file::ServedFile;
 use crate::server::Server;
 
 /// The maximum length of a piece, in bytes (128 KiB). This maximum limits the number of rejected
@@ -40,7 +42,7 @@ thread_local! {
 /// Reads a file chunk by chunk, and divides each chunk into pieces of at most 128 KiB.
 #[derive(Debug)]
 pub struct ChunkReader {
-    file: File,
+    file: ServedFile,
     /// The position in the file of the next byte that must be sent. This position equals the number
     /// of bytes sent.
     position: u64,
@@ -63,13 +65,13 @@ impl ChunkReader {
     pub fn new(body: Body, server: &Server) -> Self {
         Self {
             chunks: body.chunks(&server.config),
+            reads_page_cache: server.reads_page_cache && body.file.is_local(),
             file: body.file,
             position: 0,
             discarded_bytes: 0,
             is_blocked: false,
             chunk_remaining: 0,
             fetched: Vec::new(),
-            reads_page_cache: server.reads_page_cache,
         }
     }
 
@@ -94,8 +96,8 @@ impl ChunkReader {
 
     // ANCHOR: try_read_cached
     /// Reads the next piece of the chunk without disk access. Returns `None` if the piece is not in
-    /// the page cache. In that case, call [`fetch`](Self::fetch) on a thread that may block, and
-    /// then call this method again.
+    /// the page cache, or if the file is not local. In these cases, call [`fetch`](Self::fetch) on
+    /// a thread that may block, and then call this method again.
     ///
     /// # Errors
     ///
@@ -210,8 +212,6 @@ impl Drop for Piece<'_> {
 }
 // ANCHOR_END: piece
 
-// ANCHOR: read_cached_at
-/// Reads the bytes at a position that are in the page cache (Linux 4.14 or later), and returns
 /// Takes the buffer of this thread, and sets its length.
 fn take_buffer(bytes: usize) -> io::Result<Vec<u8>> {
     let mut buffer = BUFFER.take();
@@ -221,6 +221,8 @@ fn take_buffer(bytes: usize) -> io::Result<Vec<u8>> {
     Ok(buffer)
 }
 
+// ANCHOR: read_cached_at
+/// Reads the bytes at a position that are in the page cache (Linux 4.14 or later), and returns
 /// their number. Returns `None` if the byte at the position is not cached, or if the file system
 /// does not support such reads.
 #[cfg(target_os = "linux")]

@@ -28,6 +28,7 @@ mod connection_limit;
 mod event;
 mod limits;
 mod listener;
+mod local_file;
 mod log;
 mod reply;
 mod send;
@@ -36,8 +37,8 @@ mod shutdown;
 mod signals;
 mod stall;
 mod startup;
-mod text;
 mod system_call;
+mod text;
 mod time_slice;
 mod waiters;
 
@@ -48,6 +49,7 @@ pub use config::{Config, DRAIN_BUFFER_BYTES, LogFormat, Preamble};
 pub use connection::{Connection, Permit};
 pub use event::{ErrorKind, Event, EventKind};
 pub use listener::bind;
+pub use local_file::ServedFile;
 pub use log::EventLog;
 pub use reply::Reply;
 #[doc(hidden)]

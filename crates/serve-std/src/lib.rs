@@ -113,7 +113,14 @@ fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
 // ANCHOR: send
 fn send_file(conn: &Connection, stream: &TcpStream, reader: &ReaderThread) -> io::Result<()> {
     let server = conn.server();
-    let reply = Reply::open(server);
+    let reply = match Reply::open_cached(server) {
+        Some(reply) => reply,
+        None => {
+            // The disk may not answer, so first send the bytes that do not depend on the file.
+            write_bytes(conn, stream, reader, server.config.preamble.fixed_bytes())?;
+            Reply::open(server)
+        }
+    };
     let sent = conn.record_sent(reply.send_preamble(stream)?);
     write_bytes(conn, stream, reader, &reply.preamble[sent..])?;
     let file_bytes = match reply.body {

@@ -147,6 +147,6 @@ fn can_run(words: &[&str]) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-fn skip(reason: &str) {
+pub fn skip(reason: &str) {
     let _ = writeln!(stderr(), "skipped: {reason}");
 }

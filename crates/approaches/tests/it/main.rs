@@ -1,10 +1,10 @@
 //! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table must pass
 //! the same tests.
 //!
-//! - `sending`, `draining`, `failures` and `accepting` test the behavior of a server that runs in
-//!   this process.
-//! - `program`, `descriptors` and `linux` run the server as a separate process. These modules test
-//!   the server's signals, exit codes, output and use of system resources.
+//! - `sending`, `draining`, `failures`, `fairness` and `accepting` test the behavior of a server
+//!   that runs in this process.
+//! - `program`, `descriptors`, `disk` and `linux` run the server as a separate process. These
+//!   modules test the server's signals, exit codes, output and use of system resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
 //! test for all siblings.
@@ -15,11 +15,13 @@ mod accepting;
 mod client;
 #[cfg(unix)]
 mod descriptors;
+#[cfg(target_os = "linux")]
+mod disk;
 mod draining;
 mod failures;
+mod fairness;
 mod layout;
 #[cfg(target_os = "linux")]
-mod fairness;
 mod linux;
 mod modules;
 #[cfg(unix)]
@@ -61,6 +63,8 @@ const TESTS: &[&[(&str, Test)]] = &[
     program::TESTS,
     #[cfg(unix)]
     descriptors::TESTS,
+    #[cfg(target_os = "linux")]
+    disk::TESTS,
     #[cfg(target_os = "linux")]
     linux::TESTS,
 ];
