@@ -121,12 +121,18 @@ async fn send_file(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
     let server = Arc::clone(conn.server());
     let reply = match Reply::open_cached(&server) {
         Some(reply) => reply,
-        None => spawn_blocking(move || Reply::open(&server)).await,
+        None => {
+            // The disk may not answer, so first send the bytes that do not depend on the file.
+            write_bytes(conn, stream, server.config.preamble.fixed_bytes()).await?;
+            spawn_blocking(move || Reply::open(&server)).await
+        }
     };
     let sent = conn.record_sent(reply.send_preamble(stream)?);
     write_bytes(conn, stream, &reply.preamble[sent..]).await?;
     let file_bytes = match reply.body {
-        Ok(body) if conn.config().zero_copy => send_zero_copy(conn, stream, body).await?,
+        Ok(body) if conn.config().zero_copy && body.file.is_local() => {
+            send_zero_copy(conn, stream, body).await?
+        }
         Ok(body) => send_copied(conn, stream, body).await?,
         Err(error) => return conn.record_file_failed(&error),
     };
@@ -164,6 +170,7 @@ async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> i
                     conn.check_stall(stream)?;
                     chunks = spawn_blocking(move || chunks.fetch()).await?;
                 }
+                Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(Err(error)) => return Err(error),
                 Err(_elapsed) => conn.check_stall(stream)?,
             }
@@ -183,6 +190,7 @@ async fn write_bytes(
 ) -> io::Result<()> {
     while !bytes.is_empty() {
         match timeout(conn.stall_check_interval(), stream.write(bytes)).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
             Ok(sent) => bytes = &bytes[conn.record_sent(sent?)..],
             Err(_elapsed) => conn.check_stall(stream)?,
         }
@@ -192,7 +200,7 @@ async fn write_bytes(
 // ANCHOR_END: copy
 
 // ANCHOR: zero_copy
-async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -> io::Result<u64> {
+async fn send_zero_copy(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<u64> {
     let mut time_slice = TimeSlice::new();
     for chunk_bytes in body.chunks(conn.config()) {
         let started = conn.chunk_started();
@@ -204,7 +212,7 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -
                 // this task waits by writing one byte of the file.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut byte = [0];
-                    body.file.read_exact(&mut byte)?;
+                    (&*body.file).read_exact(&mut byte)?;
                     write_bytes(conn, stream, &byte).await?;
                     byte.len()
                 }
@@ -224,9 +232,11 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -
 async fn drain(conn: &Connection, mut stream: &TcpStream) -> io::Result<()> {
     let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
-        match stream.read(&mut buffer).await? {
-            0 => return Ok(()),
-            received => conn.record_received(&buffer[..received]),
+        match stream.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(received) => conn.record_received(&buffer[..received]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         // A client that never stops sending must not prevent other tasks from running.
         yield_now().await;

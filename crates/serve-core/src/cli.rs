@@ -99,7 +99,7 @@ fn reply_args() -> [Arg; 5] {
         option(
             "chunk-size",
             "SIZE",
-            "Number of bytes to read and then write at a time\n\
+            "Number of bytes to read and then write at a time,\nat most 1GiB\n\
             [default: 64KiB, with --zero-copy 1MiB]\n",
         )
         .visible_alias("high-water-mark")

@@ -87,6 +87,18 @@ pub enum Preamble {
     None,
 }
 
+impl Preamble {
+    /// Returns the bytes that do not depend on the file. A server can send these bytes before it
+    /// opens the file.
+    #[must_use]
+    pub fn fixed_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Bare => b"HTTP/1.1\n\n",
+            Self::Http | Self::None => b"",
+        }
+    }
+}
+
 /// The format of the events on stdout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {

@@ -153,7 +153,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns `TimedOut` if the client acknowledged no data within the stall timeout.
+    /// Returns `TimedOut`, without an error code of the system, if the client acknowledged no data
+    /// within the stall timeout.
     pub fn check_stall<'s>(&self, socket: impl Into<SockRef<'s>>) -> io::Result<()> {
         self.check_progress(match self.server().reports_acknowledgements {
             true => Some(stall::unacknowledged_bytes(&socket.into())?),

@@ -52,10 +52,14 @@ pub enum ErrorKind {
     PermissionDenied,
     /// No file descriptor is left.
     NoDescriptors,
+    /// No memory is left, for example for the buffer of a chunk.
+    NoMemory,
     /// The file became shorter while it was sent.
     FileShrank,
     /// The client acknowledged no byte within the stall timeout.
     Stalled,
+    /// The kernel ended the connection, because the client's machine did not answer.
+    TimedOut,
     /// The client reset the connection, or closed the connection before it received the whole file.
     ConnectionReset,
     /// Any other error.
@@ -74,7 +78,10 @@ impl ErrorKind {
             io::ErrorKind::IsADirectory => Self::NotAFile,
             io::ErrorKind::PermissionDenied => Self::PermissionDenied,
             io::ErrorKind::UnexpectedEof => Self::FileShrank,
-            io::ErrorKind::TimedOut => Self::Stalled,
+            io::ErrorKind::OutOfMemory => Self::NoMemory,
+            // `Connection::check_stall` returns an error without an error code of the system.
+            io::ErrorKind::TimedOut if error.raw_os_error().is_none() => Self::Stalled,
+            io::ErrorKind::TimedOut => Self::TimedOut,
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
@@ -91,8 +98,10 @@ impl ErrorKind {
             Self::NotAFile => "not_a_file",
             Self::PermissionDenied => "permission_denied",
             Self::NoDescriptors => "no_descriptors",
+            Self::NoMemory => "no_memory",
             Self::FileShrank => "file_shrank",
             Self::Stalled => "stalled",
+            Self::TimedOut => "timed_out",
             Self::ConnectionReset => "connection_reset",
             Self::Io => "io",
         }

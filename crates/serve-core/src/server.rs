@@ -22,6 +22,9 @@ const ACCEPT_FAILURES_MAX: u32 = 16;
 
 /// The minimum time between two `error` events of `accept` (clause 9 of the contract).
 const ACCEPT_ERROR_INTERVAL: Duration = Duration::from_secs(1);
+/// The value of [`Server::local_device`] if the file is not known to be on a local file system. No
+/// device has this number.
+pub(crate) const NO_DEVICE: u64 = 0;
 
 /// A server with its settings, its event log, its connection limit and its shutdown request.
 #[derive(Debug)]
@@ -39,6 +42,9 @@ pub struct Server {
     /// a thread that may block. Only Linux supports reads that return only cached data. A test or a
     /// benchmark can set this field to `false` to run the code for other systems.
     pub reads_page_cache: bool,
+    /// The number of the device that contained the file when it was last opened, or [`NO_DEVICE`].
+    /// On this device, a worker thread may open the file.
+    pub(crate) local_device: AtomicU64,
     pub(crate) limit: ConnectionLimit,
     /// The number of connections that have been accepted so far.
     pub(crate) connections: AtomicU64,
@@ -61,6 +67,7 @@ impl Server {
             reads_page_cache: cfg!(target_os = "linux"),
             disconnecting: Shutdown::default(),
             shutdown: Shutdown::default(),
+            local_device: AtomicU64::new(NO_DEVICE),
             connections: AtomicU64::new(0),
             accept_failures: AtomicU32::new(0),
             accept_error_logged_at: Mutex::default(),

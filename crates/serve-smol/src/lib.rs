@@ -120,12 +120,18 @@ async fn send_file(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<(
     let server = Arc::clone(conn.server());
     let reply = match Reply::open_cached(&server) {
         Some(reply) => reply,
-        None => unblock(move || Reply::open(&server)).await,
+        None => {
+            // The disk may not answer, so first send the bytes that do not depend on the file.
+            write_bytes(conn, stream, server.config.preamble.fixed_bytes()).await?;
+            unblock(move || Reply::open(&server)).await
+        }
     };
     let sent = conn.record_sent(reply.send_preamble(stream)?);
     write_bytes(conn, stream, &reply.preamble[sent..]).await?;
     let file_bytes = match reply.body {
-        Ok(body) if conn.config().zero_copy => send_zero_copy(conn, stream, body).await?,
+        Ok(body) if conn.config().zero_copy && body.file.is_local() => {
+            send_zero_copy(conn, stream, body).await?
+        }
         Ok(body) => send_copied(conn, stream, body).await?,
         Err(error) => return conn.record_file_failed(&error),
     };
@@ -180,6 +186,7 @@ async fn write_bytes(
 ) -> io::Result<()> {
     while !bytes.is_empty() {
         match timeout(conn.stall_check_interval(), stream.write(bytes)).await {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(sent) => bytes = &bytes[conn.record_sent(sent?)..],
             Err(_elapsed) => conn.check_stall(stream)?,
         }
@@ -218,9 +225,11 @@ async fn send_zero_copy(
 async fn drain(conn: &Connection, mut stream: &Async<TcpStream>) -> io::Result<()> {
     let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
-        match stream.read(&mut buffer).await? {
-            0 => return Ok(()),
-            received => conn.record_received(&buffer[..received]),
+        match stream.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(received) => conn.record_received(&buffer[..received]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         // A client that never stops sending must not prevent other tasks from running.
         yield_now().await;

@@ -116,7 +116,14 @@ fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
 // ANCHOR: send
 fn send_file(conn: &Connection, stream: &TcpStream, reader: &ReaderThread) -> io::Result<()> {
     let server = conn.server();
-    let reply = Reply::open(server);
+    let reply = match Reply::open_cached(server) {
+        Some(reply) => reply,
+        None => {
+            // The disk may not answer, so first send the bytes that do not depend on the file.
+            write_bytes(conn, stream, reader, server.config.preamble.fixed_bytes())?;
+            Reply::open(server)
+        }
+    };
     let sent = conn.record_sent(reply.send_preamble(stream)?);
     write_bytes(conn, stream, reader, &reply.preamble[sent..])?;
     let file_bytes = match reply.body {
@@ -162,7 +169,7 @@ fn write_bytes(
         match stream.write(bytes) {
             Ok(sent) => bytes = &bytes[conn.record_sent(sent)..],
             Err(error) if is_timeout(&error) => conn.check_stall(stream)?,
-            Err(error) => return Err(error),
+            Err(error) => return Err(reader.cause_of(error)),
         }
     }
     Ok(())
@@ -184,7 +191,7 @@ fn send_zero_copy(
             match body.sendfile(stream, remaining) {
                 Ok(sent) => remaining -= conn.record_sent(sent),
                 Err(error) if is_timeout(&error) => conn.check_stall(stream)?,
-                Err(error) => return Err(error),
+                Err(error) => return Err(reader.cause_of(error)),
             }
         }
         conn.record_chunk(chunk_bytes, started);

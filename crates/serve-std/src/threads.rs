@@ -32,11 +32,15 @@ pub(crate) fn spawn<'scope, T: Send + 'scope>(
     thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)
 }
 
-/// Returns whether a call ended because of a timeout or a signal. Unix and Windows report a timeout
-/// as different errors.
+/// Returns whether a call ended because of its timeout or a signal, so that the caller must repeat
+/// the call. Unix and Windows report the timeout of a call as different errors. On Unix, `TimedOut`
+/// means that the client's machine did not answer.
 pub(crate) fn is_timeout(error: &io::Error) -> bool {
-    use ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+    match error.kind() {
+        ErrorKind::Interrupted | ErrorKind::WouldBlock => true,
+        ErrorKind::TimedOut => cfg!(windows),
+        _ => false,
+    }
 }
 
 /// Configures a socket so that dropping it resets the connection.
@@ -110,6 +114,18 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
         Ok(())
     }
     // ANCHOR_END: start_if_due
+
+    /// Returns the cause of an error from a write. The kernel reports the error of a socket only
+    /// once. If the reader thread received this error, a write fails with `BrokenPipe`. In that
+    /// case, the reader thread has ended or is about to end.
+    pub(crate) fn cause_of(&self, error: io::Error) -> io::Error {
+        match self.result.get() {
+            Some(result) if error.kind() == ErrorKind::BrokenPipe => {
+                result.recv_timeout(READER_DELAY).ok().and_then(Result::err).unwrap_or(error)
+            }
+            _ => error,
+        }
+    }
 
     /// Drains the socket until EOF, but at most for `limit`. Returns whether EOF was read. If the
     /// reader thread has been started, the reader thread drains the socket. If not, the calling

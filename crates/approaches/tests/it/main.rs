@@ -1,10 +1,11 @@
 //! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table must pass
 //! the same tests.
 //!
-//! - `sending`, `draining`, `failures` and `accepting` test the behavior of a server that runs in
-//!   this process.
-//! - `program`, `descriptors`, `linux`, `memory` and `full_disk` run the server as a separate process.
-//!   These modules test the server's signals, exit codes, output and use of system resources.
+//! - `sending`, `draining`, `failures`, `fairness` and `accepting` test the behavior of a server
+//!   that runs in this process.
+//! - `program`, `descriptors`, `disk`, `linux`, `memory` and `full_disk` run the server as a separate
+//!   process. These modules test the server's signals, exit codes, output and use of system
+//!   resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
 //! test for all siblings.
@@ -15,8 +16,11 @@ mod accepting;
 mod client;
 #[cfg(unix)]
 mod descriptors;
+#[cfg(target_os = "linux")]
+mod disk;
 mod draining;
 mod failures;
+mod fairness;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod layout;
@@ -46,8 +50,13 @@ use sibling::{SendMode, Sibling, Test};
 const TEST_DEADLINE: Duration = Duration::from_secs(90);
 
 /// The tests whose results depend on how the server reads the file.
-const FILE_TESTS: [&[(&str, Test)]; 4] =
-    [sending::FILE_TESTS, draining::FILE_TESTS, failures::FILE_TESTS, accepting::FILE_TESTS];
+const FILE_TESTS: [&[(&str, Test)]; 5] = [
+    sending::FILE_TESTS,
+    draining::FILE_TESTS,
+    failures::FILE_TESTS,
+    fairness::FILE_TESTS,
+    accepting::FILE_TESTS,
+];
 
 /// The other tests.
 const TESTS: &[&[(&str, Test)]] = &[
@@ -59,6 +68,8 @@ const TESTS: &[&[(&str, Test)]] = &[
     program::TESTS,
     #[cfg(unix)]
     descriptors::TESTS,
+    #[cfg(target_os = "linux")]
+    disk::TESTS,
     #[cfg(target_os = "linux")]
     linux::TESTS,
     #[cfg(target_os = "linux")]
