@@ -7,6 +7,7 @@
 //! - [`port`] finds free ports and listening sockets.
 //! - [`usage`] reads the resource usage of processes.
 //! - [`fixture`] writes the files that the servers send.
+//! - `fuse` mounts a file system whose calls can hang (Linux only).
 //! - `record` defines the format of all measurements, and `derived` computes quantities from
 //!   measurements. The modules `record` and `derived` require the feature `record`.
 //! - `testing` interrupts a program at random moments, and checks that no process and no file of
@@ -17,6 +18,8 @@ pub mod cleanup;
 #[cfg(feature = "record")]
 pub mod derived;
 pub mod fixture;
+#[cfg(target_os = "linux")]
+pub mod fuse;
 mod group;
 mod invocation;
 #[cfg(feature = "record")]

@@ -36,6 +36,8 @@ impl Registry {
     /// may have created a file in the folder during the removal.
     pub fn remove_folders(&self) {
         for folder in &self.folders {
+            #[cfg(target_os = "linux")]
+            crate::fuse::unmount_folder(folder);
             let is_removed = |_: &usize| fs::remove_dir_all(folder).is_ok() || !folder.exists();
             let _ = (0..REMOVALS_MAX).find(is_removed);
         }
