@@ -68,6 +68,14 @@ pub fn change_address(action: &str, address: &str) -> Result<()> {
     }
 }
 
+/// Makes the kernel end a connection after one to two seconds if the other side acknowledges nothing.
+pub fn limit_retransmissions() -> Result<()> {
+    match fs::write("/proc/sys/net/ipv4/tcp_retries2", "2") {
+        Ok(()) => Ok(()),
+        Err(error) => skip(format!("cannot set `net.ipv4.tcp_retries2`: {error}")),
+    }
+}
+
 /// A small file system in memory. Dropping the value unmounts it.
 pub struct SmallDisk(PathBuf);
 

@@ -131,18 +131,24 @@ fn is_connected(socket: &Socket) -> bool {
     socket.peer_addr().is_ok()
 }
 
+/// The settings of the allocator in glibc. All threads share one heap, which the allocator extends
+/// only as far as necessary, and chunk buffers are not part of the heap.
+const SMALL_HEAP: [&str; 4] =
+    ["env", "MALLOC_ARENA_MAX=1", "MALLOC_TOP_PAD_=4096", "MALLOC_MMAP_THRESHOLD_=32768"];
+
 /// Limits the memory of a running server to its current memory and some room, with a new server for
 /// each amount of room. A connection may end with an error, but the server must not.
 fn no_memory(approach: &'static Approach) -> Result {
-    // A chunk buffer has 128 KiB. In the std sibling, each connection also needs a stack of 128 KiB
-    // and the first 132 KiB of a heap.
-    let rooms = if approach.has_workers { [48, 72, 96] } else { [264, 268, 272] };
+    /// The room in KiB. It suffices for all small allocations, and for the stack of a signal handler
+    /// in each thread of the std sibling. A chunk buffer has at least 64 KiB.
+    const ROOMS_KIB: [u64; 3] = [24, 36, 48];
     let mut refused = Vec::new();
-    for room in rooms {
+    for room in ROOMS_KIB {
         let start = Start::new(approach, &["--workers", "1", "--chunk-size", "1MiB"])?;
+        let start = start.prefix(&SMALL_HEAP);
         let file = start.path();
         let mut server = start.listen()?;
-        // After a client without a file, all threads exist, but none has a buffer.
+        // After a client without a file, all threads or their stacks exist, but no thread has a buffer.
         let hidden = file.with_extension("hidden");
         fs::rename(&file, &hidden)?;
         client::reply(server.addr, b"", TIMEOUT)?;
@@ -150,7 +156,6 @@ fn no_memory(approach: &'static Approach) -> Result {
         fs::rename(&hidden, &file)?;
         let kib = server.status_kib("VmData")? + room;
         server.limit(Resource::Data, Some(kib << 10))?;
-        // The server increases the buffer to 128 KiB while the kernel accepts all its data.
         let client = client::connect(server.addr, TIMEOUT)?;
         wait_until(Duration::from_millis(300), || {
             server.group.status().is_some() || server.events("error").len() > 1
