@@ -142,6 +142,12 @@ clients *ARGS:
 node-pair *ARGS:
     .ci/node-pair "$@"
 
+# Run all servers on a machine that fails (Linux): `just faults --write` updates docs/FAULTS.md
+[group('check')]
+[no-exit-message]
+faults *ARGS:
+    @cargo run --quiet --release -p faults -- "$@"
+
 # Check the advisories, licenses and sources of all dependencies (requires `cargo install cargo-deny`)
 [group('check')]
 deny:
