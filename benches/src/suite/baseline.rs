@@ -70,6 +70,7 @@ fn serve(
     send: impl Fn(&TcpStream) -> io::Result<()>,
 ) -> io::Result<()> {
     let addr = listener.local_addr()?;
+    server.announce();
     thread::scope(|scope| {
         scope.spawn(|| {
             server.shutdown.wait();

@@ -8,6 +8,8 @@
 //!
 //! Run `cargo run -p serve-async-std` and open <http://localhost:4000/> in a browser.
 
+mod pool;
+
 use std::io::{self, ErrorKind, Read as _};
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -53,6 +55,7 @@ pub fn run(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<(
     let config = GlobalExecutorConfig::default().with_min_threads(workers);
     async_global_executor::init_with_config(config.with_max_threads(workers));
     // ANCHOR_END: start
+    pool::start();
     // No message is ever sent. Dropping `stop` closes the channel, which cancels all connection
     // tasks.
     let (stop, stopped) = channel::bounded(1);

@@ -20,15 +20,19 @@ use crate::text;
 const DATA_INTERVAL: Duration = Duration::from_millis(120);
 
 impl Server {
-    /// Waits until one more connection may be accepted.
+    /// Waits until one more connection may be accepted. The first call announces that the server
+    /// accepts clients (see [`Server::announce`]).
     pub async fn acquire(self: &Arc<Self>) -> Permit {
+        self.announce();
         self.limit.waiters.wait_until(|| self.try_acquire()).await
     }
 
-    /// Blocks until one more connection may be accepted. Returns `None` if the shutdown has been
+    /// Blocks until one more connection may be accepted. The first call announces that the server
+    /// accepts clients (see [`Server::announce`]). Returns `None` if the shutdown has been
     /// requested.
     #[must_use]
     pub fn acquire_blocking(self: &Arc<Self>) -> Option<Permit> {
+        self.announce();
         let condition = || match self.shutdown.is_requested() {
             true => Some(None),
             false => self.try_acquire().map(Some),

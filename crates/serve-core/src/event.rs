@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::text::{printable, push_json_string};
+use crate::threads::is_no_thread;
 
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub enum ErrorKind {
     NoDescriptors,
     /// No memory is left, for example for the buffer of a chunk.
     NoMemory,
+    /// No thread can be started.
+    NoThreads,
     /// The file became shorter while it was sent.
     FileShrank,
     /// The client acknowledged no byte within the stall timeout.
@@ -72,6 +75,9 @@ impl ErrorKind {
     pub fn of(error: &io::Error) -> Self {
         if is_out_of_descriptors(error) {
             return Self::NoDescriptors;
+        }
+        if is_no_thread(error) {
+            return Self::NoThreads;
         }
         match error.kind() {
             io::ErrorKind::NotFound => Self::NotFound,
@@ -99,6 +105,7 @@ impl ErrorKind {
             Self::PermissionDenied => "permission_denied",
             Self::NoDescriptors => "no_descriptors",
             Self::NoMemory => "no_memory",
+            Self::NoThreads => "no_threads",
             Self::FileShrank => "file_shrank",
             Self::Stalled => "stalled",
             Self::TimedOut => "timed_out",

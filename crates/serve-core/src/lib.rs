@@ -48,6 +48,7 @@ mod startup;
 mod sync;
 mod system_call;
 mod text;
+mod threads;
 mod time_slice;
 mod waiters;
 
@@ -68,4 +69,5 @@ pub use send::send;
 pub use server::Server;
 pub use shutdown::Shutdown;
 pub use startup::{main, main_with_args};
+pub use threads::{POOL_THREADS, PoolCall, no_thread, pool_calls, start_shared_pool};
 pub use time_slice::TimeSlice;

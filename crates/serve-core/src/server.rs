@@ -1,6 +1,6 @@
 //! The state that all connections of one server share.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -54,6 +54,14 @@ pub struct Server {
     accept_error_logged_at: Mutex<Option<Instant>>,
     /// Requested when the grace period is over.
     disconnecting: Shutdown,
+    announcement: Mutex<Option<Announcement>>,
+}
+
+/// The output of [`Server::announce`].
+#[derive(Debug)]
+pub(crate) struct Announcement {
+    pub(crate) start_message: String,
+    pub(crate) listening: EventKind,
 }
 
 impl Server {
@@ -71,8 +79,26 @@ impl Server {
             connections: AtomicU64::new(0),
             accept_failures: AtomicU32::new(0),
             accept_error_logged_at: Mutex::default(),
+            announcement: Mutex::new(None),
             config,
             log,
+        }
+    }
+
+    pub(crate) fn with_announcement(self, announcement: Announcement) -> Self {
+        Self { announcement: Mutex::new(Some(announcement)), ..self }
+    }
+
+    /// Prints the start message to stderr, and logs `listening`. Only the first call has an effect.
+    /// The first call of [`Server::acquire`] calls this method. The method has no effect if the shutdown has been requested,
+    /// or if the server was not started from a command line.
+    pub fn announce(&self) {
+        let announcement = self.announcement.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(announcement) = announcement else { return };
+        if !self.shutdown.is_requested() {
+            // An error is ignored, because stderr may be closed.
+            let _ = io::stderr().write_all(announcement.start_message.as_bytes());
+            self.log.record(announcement.listening);
         }
     }
 

@@ -19,9 +19,10 @@ use crate::listener::bind;
 #[cfg(target_os = "linux")]
 use crate::listener::limit_unsent_bytes;
 use crate::log::EventLog;
-use crate::server::Server;
+use crate::server::{Announcement, Server};
 use crate::signals;
 use crate::text::printable;
+use crate::threads::{POOL_THREADS, check_threads, no_thread};
 
 /// The exit code if the command line is invalid or the server cannot start.
 const EXIT_USAGE: u8 = 2;
@@ -53,6 +54,8 @@ pub fn main_with_args(approach: &Approach, args: impl Iterator<Item = OsString>)
 
 fn run(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), String> {
     let cannot_start = |error: io::Error| format!("cannot start the server: {error}");
+    // Until the handlers are installed, a signal kills the process.
+    let signaled_server = signals::handle_signals().map_err(cannot_start)?;
     signals::ignore_file_size_signal().map_err(cannot_start)?;
     let resources = Resources::detect();
     let config = match cli::parse(approach, &resources, args)? {
@@ -69,6 +72,10 @@ fn run(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), 
         return Err(format!("the limit on open file descriptors is too low\nhelp: {help}"));
     }
     let file_bytes = check_file(&config.file)?;
+    let threads = threads_needed(approach, &config);
+    check_threads(threads).map_err(|error| {
+        format!("cannot start the {threads} threads that the server needs: {error}")
+    })?;
     let listener = bind(&config).map_err(|error| bind_message(&config, &error))?;
     // The kernel charges the send buffers to the control group.
     #[cfg(target_os = "linux")]
@@ -76,19 +83,33 @@ fn run(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), 
         limit_unsent_bytes(&listener).map_err(cannot_start)?;
     }
     let addr = listener.local_addr().map_err(cannot_start)?;
-    let log = EventLog::to_stdout(config.log).map_err(cannot_start)?;
-    let server = Arc::new(Server::new(config, log));
-    signals::shut_down_on_signal(Arc::clone(&server)).map_err(cannot_start)?;
-    print_to_stderr(&start_message(approach, &server.config, &limit, addr, file_bytes));
-    server.log.record(EventKind::Listening {
+    let log = EventLog::to_stdout(config.log).map_err(no_thread).map_err(cannot_start)?;
+    let start_message = start_message(approach, &config, &limit, addr, file_bytes);
+    let listening = EventKind::Listening {
         approach: approach.name,
         addr,
-        file: server.config.file_name(),
+        file: config.file_name(),
         bytes: file_bytes,
-    });
+    };
+    let server =
+        Server::new(config, log).with_announcement(Announcement { start_message, listening });
+    let server = Arc::new(server);
+    signaled_server.get_or_init(|| Arc::clone(&server));
     let result = (approach.run)(listener, Arc::clone(&server));
     server.log.finish();
     result.map_err(cannot_start)
+}
+
+/// Returns the number of threads that the server starts before it is ready to serve a client.
+fn threads_needed(approach: &Approach, config: &Config) -> usize {
+    let threads_of_approach = match approach.has_workers {
+        // One of the threads belongs to the reactor. Tokio does not need this thread.
+        true => config.workers + POOL_THREADS.get() + 1,
+        // One of the threads accepts. The first client needs two threads.
+        false => 3,
+    };
+    let threads_of_log = 1;
+    threads_of_approach + threads_of_log
 }
 
 /// Returns the length of the file in bytes, or an error message if the server cannot serve it.

@@ -8,6 +8,8 @@
 //!
 //! Run `cargo run -p serve-smol` and open <http://localhost:4000/> in a browser.
 
+mod pool;
+
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -18,10 +20,9 @@ use serve_core::{
     Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server, TimeSlice,
     send,
 };
-use smol::channel;
 use smol::future::{or, pending, yield_now};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::{Async, Executor, Timer, block_on, unblock};
+use smol::{Async, Executor, Timer, block_on, channel, unblock};
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -41,11 +42,11 @@ pub const APPROACH: Approach = Approach {
 /// Returns an error if a worker thread cannot be started, or if the listener cannot be registered
 /// with the reactor.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
+    pool::start();
     // Dropping the executor drops all tasks. Each task drops its socket and then its `Connection`.
     let executor = Arc::new(Executor::new());
-    let listener = Async::new(listener)?;
-    let accepting =
-        executor.spawn(accept_loop(listener, Arc::clone(&server), Arc::clone(&executor)));
+    let accepting = accept_loop(Async::new(listener)?, Arc::clone(&server), Arc::clone(&executor));
+    let accepting = executor.spawn(accepting);
     // No message is ever sent. Dropping `stop` closes the channel, which ends the worker threads.
     let (stop, stopped) = channel::bounded::<()>(1);
     thread::scope(|scope| {

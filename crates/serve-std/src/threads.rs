@@ -1,7 +1,7 @@
 //! Functions and types that manage threads, because std has no runtime. They start and end threads,
 //! and read in one thread while another thread writes.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use serve_core::Connection;
+use serve_core::{Connection, no_thread};
 use socket2::SockRef;
 
 use crate::drain;
@@ -24,12 +24,16 @@ const STACK_BYTES: usize = 128 * 1024;
 /// reads the client's data after the reply.
 const READER_DELAY: Duration = Duration::from_millis(10);
 
+/// The minimum pause before a connection tries again to start its reader thread. An attempt takes
+/// less than 0.1 ms of CPU time.
+const READER_RETRY_PAUSE: Duration = Duration::from_secs(1);
+
 /// Starts a thread with a small stack. The scope joins the thread.
 pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
-    thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)
+    thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).map_err(no_thread)
 }
 
 /// Returns whether a call ended because of its timeout or a signal, so that the caller must repeat
@@ -83,7 +87,7 @@ pub(crate) struct ReaderThread<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     conn: &'scope Connection,
     stream: &'scope TcpStream,
-    due_at: Instant,
+    due_at: Cell<Instant>,
     /// The receiver for the result of the thread. The cell is empty until the thread starts.
     result: OnceCell<Receiver<io::Result<bool>>>,
 }
@@ -95,22 +99,24 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
         stream: &'scope TcpStream,
     ) -> io::Result<Self> {
         stream.set_write_timeout(Some(READER_DELAY))?;
-        let due_at = Instant::now() + READER_DELAY;
+        let due_at = Cell::new(Instant::now() + READER_DELAY);
         Ok(Self { scope, conn, stream, due_at, result: OnceCell::new() })
     }
 
     // ANCHOR: start_if_due
-    /// Starts the thread if writing takes longer than [`READER_DELAY`]. Call this method before
-    /// each write.
+    /// Starts the thread if writing takes longer than [`READER_DELAY`]. If the thread cannot be
+    /// started, the connection continues without it. Call this method before each write.
     pub(crate) fn start_if_due(&self) -> io::Result<()> {
-        if self.result.get().is_some() || Instant::now() < self.due_at {
+        if self.result.get().is_some() || Instant::now() < self.due_at.get() {
             return Ok(());
         }
         let (conn, stream) = (self.conn, self.stream);
         stream.set_write_timeout(Some(conn.stall_check_interval()))?;
         let (sender, receiver) = mpsc::channel();
-        spawn(self.scope, move || sender.send(drain(conn, stream, None)))?;
-        self.result.get_or_init(|| receiver);
+        match spawn(self.scope, move || sender.send(drain(conn, stream, None))) {
+            Ok(_) => drop(self.result.set(receiver)),
+            Err(_) => self.due_at.set(Instant::now() + READER_RETRY_PAUSE),
+        }
         Ok(())
     }
     // ANCHOR_END: start_if_due

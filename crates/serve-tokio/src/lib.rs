@@ -10,10 +10,11 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serve_core::{
-    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server, TimeSlice,
-    send,
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, POOL_THREADS, Reply,
+    Server, TimeSlice, pool_calls, send,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, tcp};
@@ -39,13 +40,15 @@ pub const APPROACH: Approach = Approach {
 /// Returns an error if no file descriptor is left for the runtime, or if a thread cannot be
 /// started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
+    let mut builder = Builder::new_multi_thread();
+    builder.max_blocking_threads(POOL_THREADS.get()).thread_keep_alive(Duration::MAX);
     // ANCHOR: start
     let workers = server.config.workers;
-    let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let runtime = builder.worker_threads(workers).enable_all().build()?;
     // ANCHOR_END: start
     // The accept loop runs in a task, because a worker thread keeps the tasks that it spawns. The
     // current thread would have to pass each new task to a worker thread.
-    runtime.block_on(runtime.spawn(async move {
+    let result = runtime.block_on(runtime.spawn(async move {
         let mut connections = JoinSet::new();
         tokio::select! {
             result = accept_loop(listener, &server, &mut connections) => result?,
@@ -58,7 +61,10 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
         connections.shutdown().await;
         // ANCHOR_END: stop
         Ok(())
-    }))?
+    }));
+    // Dropping the runtime would wait for the calls on the blocking pool, which may hang.
+    runtime.shutdown_background();
+    result?
 }
 // ANCHOR_END: run
 
@@ -70,6 +76,10 @@ async fn accept_loop(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    // The system may refuse to start a thread later.
+    for call in pool_calls().map(spawn_blocking) {
+        call.await?;
+    }
     loop {
         let permit = server.acquire().await;
         match listener.accept().await {

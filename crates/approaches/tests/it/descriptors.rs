@@ -7,13 +7,15 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::client::{
     DEADLINE, assert_reply, connect, connect_with_small_buffer, random_bytes, read_until_end,
 };
 use crate::process::{
-    file_with, long_file, server_command, spawn, terminate, wait, with_descriptor_limit,
+    assert_exits, file_with, long_file, server_command, spawn, terminate, wait,
+    with_descriptor_limit,
 };
 use crate::sibling::{Sibling, Test};
 
@@ -107,7 +109,6 @@ fn shutdown_needs_no_descriptor(sibling: Sibling) {
             events.any(|event| event.contains("no_descriptors")),
             "expected an `error` event of kind `no_descriptors`"
         );
-        terminate(&child);
-        assert_eq!(wait(&mut child).code(), Some(0), "descriptor limit {limit}");
+        assert_exits(&mut child, Signal::TERM, Duration::ZERO);
     }
 }

@@ -10,8 +10,8 @@ use harness::fuse::{Call, HangingDisk};
 use rustix::process::Signal;
 
 use crate::client::{BARE, DEADLINE, assert_reply, connect, read_exactly};
-use crate::linux::skip;
 use crate::process::Process;
+use crate::process::skip;
 use crate::sibling::{Sibling, Test};
 
 /// More clients than the maximum number of threads in the blocking pools, which is 512 in Tokio,

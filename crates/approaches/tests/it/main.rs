@@ -3,8 +3,8 @@
 //!
 //! - `sending`, `draining`, `failures`, `fairness` and `accepting` test the behavior of a server
 //!   that runs in this process.
-//! - `program`, `descriptors`, `disk`, `linux`, `memory` and `full_disk` run the server as a separate
-//!   process. These modules test the server's signals, exit codes, output and use of system
+//! - `program`, `signals`, `descriptors`, `threads`, `disk`, `linux`, `memory` and `full_disk` run the
+//!   server as a separate process. These modules test the server's signals, exit codes, output and use of system
 //!   resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
@@ -36,6 +36,10 @@ mod program;
 mod running;
 mod sending;
 mod sibling;
+#[cfg(unix)]
+mod signals;
+#[cfg(target_os = "linux")]
+mod threads;
 
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -68,12 +72,17 @@ const TESTS: &[&[(&str, Test)]] = &[
     program::TESTS,
     #[cfg(unix)]
     descriptors::TESTS,
+    #[cfg(unix)]
+    signals::TESTS,
     #[cfg(target_os = "linux")]
     disk::TESTS,
     #[cfg(target_os = "linux")]
     linux::TESTS,
     #[cfg(target_os = "linux")]
     full_disk::TESTS,
+    #[cfg(target_os = "linux")]
+    threads::TESTS,
+    #[cfg(target_os = "linux")]
     memory::TESTS,
 ];
 
@@ -84,6 +93,8 @@ const IGNORED_TESTS: &[&[(&str, Test)]] = &[
 ];
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    signals::hang_if_requested();
     if let Some(exit_code) = approaches::main_of_server() {
         return exit_code;
     }

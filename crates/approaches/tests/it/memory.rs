@@ -15,7 +15,7 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 
 use crate::client::{BARE, DEADLINE, connect, read_exactly};
-use crate::linux::skip;
+use crate::process::skip;
 use crate::process::{Process, file_with, long_file, server_command, spawn, terminate, wait};
 use crate::sibling::{Sibling, Test};
 
