@@ -10,6 +10,8 @@ use crate::approach::TEST;
 use crate::cli::{self, Request};
 use crate::config::{CHUNK_BYTES_MAX, Config};
 use crate::event::{ErrorKind, Event, EventKind};
+use crate::limits::Resources;
+use crate::memory::Memory;
 use crate::text::preview;
 
 /// Characters that often cause errors, such as quotation marks, controls and U+2028.
@@ -30,8 +32,11 @@ fn is_control(character: char) -> bool {
         0..=0x1f | 0x7f..=0x9f | 0x61c | 0x200e..=0x200f | 0x202a..=0x202e | 0x2066..=0x2069)
 }
 
+/// The resources of a system without limits.
+const RESOURCES: Resources = Resources { descriptors: u64::MAX, memory: Memory::UNLIMITED };
+
 fn parse(args: &[&str]) -> Result<Config, String> {
-    match cli::parse(&TEST, 1500, ["serve-test"].iter().chain(args))? {
+    match cli::parse(&TEST, &RESOURCES, ["serve-test"].iter().chain(args))? {
         Request::Serve(config) => Ok(config),
         Request::Print(text) => Err(format!("expected a configuration, got text: {text}")),
     }
