@@ -6,6 +6,7 @@
 //! thread only if the file is on a local file system.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::ops::Deref;
 use std::thread;
 
@@ -90,6 +91,12 @@ impl Deref for ServedFile {
 
     fn deref(&self) -> &File {
         self.file.as_ref().expect("only `drop` closes the file")
+    }
+}
+
+impl Read for ServedFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        (&**self).read(buffer)
     }
 }
 

@@ -13,7 +13,9 @@ use crate::client::{
     read_whole, reset, send,
 };
 use crate::running::{LONG_FILE_BYTES, Ready, Running, count_named, errors_of, names_of};
-use crate::sibling::{SendMode, Sibling, Test};
+#[cfg(target_os = "linux")]
+use crate::sibling::SendMode;
+use crate::sibling::{Sibling, Test};
 
 /// The tests whose results depend on how the server reads the file.
 pub const FILE_TESTS: &[(&str, Test)] = &[

@@ -99,11 +99,12 @@ fn path_of_request(default: &Path, stream: &TcpStream) -> PathBuf {
 
 /// Returns the preamble, which some mutants modify.
 fn preamble(kind: Preamble, reply: &Reply) -> Vec<u8> {
+    // `Reply::open` expects that the server has already sent the fixed bytes.
+    let whole = [kind.fixed_bytes(), &reply.preamble].concat();
     let bytes = reply.body.as_ref().map_or(0, |body| body.bytes);
     let length = format!("Content-Length: {bytes}\r\n");
-    let replace = |from: &str, to: &str| {
-        String::from_utf8_lossy(&reply.preamble).replace(from, to).into_bytes()
-    };
+    let replace =
+        |from: &str, to: &str| String::from_utf8_lossy(&whole).replace(from, to).into_bytes();
     match mutant::active() {
         Some(Mutant::WrongNewline) if kind == Preamble::Bare => replace("\n", "\r\n"),
         Some(Mutant::HttpWithoutLength) => replace(&length, ""),
@@ -114,10 +115,8 @@ fn preamble(kind: Preamble, reply: &Reply) -> Vec<u8> {
         Some(Mutant::HttpChunked) => {
             replace(&length, &format!("{length}Transfer-Encoding: chunked\r\n"))
         }
-        Some(Mutant::Http404WithBody) if reply.body.is_err() => {
-            [&reply.preamble[..], b"not found"].concat()
-        }
-        _ => reply.preamble.clone(),
+        Some(Mutant::Http404WithBody) if reply.body.is_err() => [&whole[..], b"not found"].concat(),
+        _ => whole,
     }
 }
 
