@@ -94,6 +94,12 @@ bench-quick *ARGS:
 footprint *ARGS:
     @cargo run --quiet --release -p benches --bin measure -- footprint "$@"
 
+# Run all siblings at once with mixed clients, and check every byte and all resources: `just soak --minutes 60` (Linux)
+[group('measure')]
+[no-exit-message]
+soak *ARGS:
+    @cargo run --quiet --release -p benches --bin measure -- soak "$@"
+
 # Generate a page from the last `bench`, `footprint` and `peers` runs, and print its path
 [group('measure')]
 [no-exit-message]

@@ -6,9 +6,11 @@
 //!   (Linux).
 //! - [`footprint`] measures the cost of each server as a process.
 //! - [`race`] creates the tables of the race, which compares the servers.
+//! - [`soak`] runs all siblings for a long time with clients that behave in different ways.
 //! - [`records`] reads and writes the results, and [`report`] generates a page from them.
 //!
-//! The program `measure` has the subcommands `load`, `footprint`, `race`, `report` and `diff`.
+//! The program `measure` has the subcommands `load`, `footprint`, `race`, `soak`, `report` and
+//! `diff`.
 
 #[cfg(target_os = "linux")]
 pub mod cpu;
@@ -19,4 +21,5 @@ pub mod records;
 pub mod report;
 #[cfg(target_os = "linux")]
 pub mod servers;
+pub mod soak;
 pub mod suite;

@@ -11,7 +11,18 @@ use std::path::{Path, PathBuf};
 
 use harness::record::Record;
 
+use charts::Section;
+
 pub use diff::diff;
+
+/// Writes the charts to a folder, without the page.
+///
+/// # Errors
+///
+/// Fails if a file cannot be written.
+pub fn write_charts(record: &Record, folder: &Path) -> io::Result<()> {
+    write_files(&charts::sections(record), folder)
+}
 
 /// Writes the page and the charts to a folder. Returns the path of the page.
 ///
@@ -19,14 +30,19 @@ pub use diff::diff;
 ///
 /// Fails if a file cannot be written.
 pub fn write(record: &Record, folder: &Path) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
     let sections = charts::sections(record);
-    for chart in sections.iter().flat_map(|section| &section.charts) {
-        fs::write(folder.join(format!("{}.svg", chart.name)), chart.file())?;
-    }
+    write_files(&sections, folder)?;
     let path = folder.join("report.html");
     fs::write(&path, page::page(record, &sections))?;
     Ok(path)
+}
+
+fn write_files(sections: &[Section], folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    for chart in sections.iter().flat_map(|section| &section.charts) {
+        fs::write(folder.join(format!("{}.svg", chart.name)), chart.file())?;
+    }
+    Ok(())
 }
 
 /// Escapes the special characters of HTML and SVG.

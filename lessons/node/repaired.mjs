@@ -8,6 +8,7 @@ import { constants } from "node:fs";
 import { open, readFile } from "node:fs/promises";
 import net from "node:net";
 import { basename, extname } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 
 const [file, port, chunk = "65536", preamble = "bare"] = process.argv.slice(2);
 const chunkBytes = Number(chunk);
@@ -142,10 +143,18 @@ async function unacknowledgedBytes({ localPort, remotePort }) {
     return table.match(line)?.[1];
 }
 
-// Sends the FIN and waits for the client's FIN until the linger timeout expires.
+// Sends the FIN and waits for the client's FIN until the linger timeout expires. The linger timeout
+// starts when the client has acknowledged everything. Until then, the stall timeout applies. When
+// both sides have sent a FIN, Node closes the socket.
 async function lingeringClose(conn) {
     const { socket, received } = conn;
     socket.end();
+    const stall = watchForStall(socket);
+    try {
+        await Promise.race([acknowledged(socket), stall.promise, conn.closed]);
+    } finally {
+        stall.stop();
+    }
     const linger = setTimeout(() => {
         // A client that still sends data would wait until the server reads the data. A reset ends
         // this wait.
@@ -154,6 +163,13 @@ async function lingeringClose(conn) {
     }, LINGER_MS);
     await conn.closed;
     clearTimeout(linger);
+}
+
+// Waits until the client has acknowledged everything.
+async function acknowledged(socket) {
+    do {
+        await sleep(100);
+    } while (!socket.destroyed && parseInt(await unacknowledgedBytes(socket), 16) > 0);
 }
 
 // Reads, counts and logs the client's data.

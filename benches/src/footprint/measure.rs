@@ -94,7 +94,7 @@ impl Footprints {
             let count_calls = |has_client: bool| {
                 let path = self.launcher.folder().join("strace.txt");
                 let settings = Settings { prefix: &strace::command(&path), ..settings };
-                let server = self.launcher.start(participant, &served, settings)?;
+                let mut server = self.launcher.start(participant, &served, settings)?;
                 if has_client {
                     server.load(plan(&server))?;
                 }

@@ -1,6 +1,7 @@
 //! Sends the request on one connection. Receives and verifies the reply.
 
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
@@ -49,6 +50,9 @@ pub(super) struct Connection {
     /// Indicates whether the connection is in the worker's queue.
     pub is_queued: bool,
     is_reset: bool,
+    is_half_closed: bool,
+    /// Indicates whether a flooding client has received the whole reply and the server's FIN.
+    is_complete: bool,
     sent_bytes: usize,
     body_bytes: u64,
     preamble: Preamble,
@@ -73,6 +77,7 @@ impl Connection {
             socket::connect(plan).map_err(|error| Failure::of_connect(&error))?;
         let now = Instant::now();
         let is_hashed = plan.expected.is_some_and(|expected| expected.xxh3.is_some())
+            && plan.content.is_none()
             && !plan.is_discarding
             && plan.reset_after_bytes.is_none();
         Ok(Self {
@@ -87,6 +92,8 @@ impl Connection {
             is_read_closed: false,
             is_queued: false,
             is_reset: false,
+            is_half_closed: false,
+            is_complete: false,
             sent_bytes: 0,
             body_bytes: 0,
             preamble: Preamble::new(plan.preamble),
@@ -95,8 +102,8 @@ impl Connection {
         })
     }
 
-    /// Sends the request until the kernel accepts no more data. Returns whether the whole request
-    /// was sent.
+    /// Sends the request until the kernel accepts no more data. Then half-closes the connection if
+    /// the plan requires this. Returns whether the whole request was sent.
     ///
     /// On loopback, the connection is established as soon as `connect` returns. A successful write
     /// proves that the connection is established. No additional system call is necessary.
@@ -116,7 +123,26 @@ impl Connection {
                 },
             }
         }
+        if plan.is_half_closing && self.is_connected && !self.is_half_closed {
+            self.is_half_closed = true;
+            // Ignore an error, because this call fails if the server has reset the connection. In
+            // this case, the next read reports the reset.
+            let _ = self.stream.shutdown(Shutdown::Write);
+        }
         Ok(true)
+    }
+
+    /// Sends bytes of a flooding client, at most until the kernel accepts no more data. If the
+    /// server has reset the connection after the whole reply, the connection ends as expected.
+    pub fn flood(&mut self, plan: &Plan, bytes: &[u8]) -> Step {
+        match self.stream.write(bytes) {
+            Err(error) if !is_temporary(&error) => match self.is_complete {
+                true => return Step::End(Ok(())),
+                false => self.record_reset(plan),
+            },
+            _ => {}
+        }
+        Step::Wait
     }
 
     /// Records that a write failed because the server reset the connection. The client can still
@@ -153,13 +179,20 @@ impl Connection {
 
     /// Reads the data that has arrived, with at most [`READS_MAX`] reads.
     pub fn receive(&mut self, plan: &Plan, buffer: &mut Vec<u8>, now: Instant) -> Step {
+        if self.is_complete {
+            return Step::Wait;
+        }
         for _ in 0..READS_MAX {
             match self.max_bytes(plan, now) {
                 Some(0) => return Step::End(Ok(())),
                 Some(max_bytes) if self.is_readable => {
                     match self.read(plan, buffer, max_bytes, now) {
                         Ok(None) => self.is_readable = false,
-                        Ok(Some(0)) => return Step::End(self.check_reply(plan)),
+                        Ok(Some(0)) => {
+                            let result = self.check_reply(plan);
+                            self.is_complete = plan.flood_bytes_per_s.is_some() && result.is_ok();
+                            return if self.is_complete { Step::Wait } else { Step::End(result) };
+                        }
                         Ok(Some(_)) => {}
                         Err(failure) => return Step::End(Err(failure)),
                     }
@@ -214,6 +247,7 @@ impl Connection {
             self.body_bytes += count as u64;
         } else {
             let body = self.preamble.strip(&buffer[..count])?;
+            self.check_content(plan, body)?;
             self.body_bytes += body.len() as u64;
             if let Some(hash) = &mut self.hash {
                 hash.update(body);
@@ -236,6 +270,22 @@ impl Connection {
             // prevents the client from making further reads without a pause.
             self.next_read = now.max(self.next_read + pause);
         }
+    }
+
+    /// Compares the next bytes of the reply with the file. Ignores bytes beyond the end of the file,
+    /// because `check_length` reports these bytes.
+    fn check_content(&self, plan: &Plan, body: &[u8]) -> Result<(), Failure> {
+        let Some(content) = &plan.content else { return Ok(()) };
+        let start = usize::try_from(self.body_bytes).unwrap_or(usize::MAX).min(content.len());
+        let expected = &content[start..];
+        let count = body.len().min(expected.len());
+        if body[..count] == expected[..count] {
+            return Ok(());
+        }
+        let is_different = |(actual, expected): (&u8, &u8)| actual != expected;
+        let offset = body.iter().zip(expected).position(is_different).unwrap_or(count);
+        let message = format!("byte {} of the file is incorrect", start + offset);
+        Err(Failure::new(Kind::Content, message))
     }
 
     /// Checks the length during the reply, so that the client does not read an endless reply. Fails

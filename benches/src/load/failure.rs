@@ -32,6 +32,8 @@ pub enum Kind {
     Long,
     /// The reply has the correct length, but its content differs from the file.
     Hash,
+    /// A byte of the reply differs from the file.
+    Content,
     /// `read` failed for a reason that no other kind describes.
     Io,
 }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use xxhash_rust::xxh3::Xxh3;
@@ -34,6 +35,12 @@ pub struct Plan {
     pub slow_bytes_per_s: Option<u64>,
     /// The number of bytes, including the preamble, after which the client resets the connection.
     pub reset_after_bytes: Option<u64>,
+    /// Indicates whether each client half-closes its connection after the request.
+    pub is_half_closing: bool,
+    /// The maximum number of bytes that each client sends per second after the request. The client
+    /// sends without end. After the reply is complete, the client continues to send until the server
+    /// resets the connection.
+    pub flood_bytes_per_s: Option<u64>,
     /// The local address of the clients.
     pub source: Option<IpAddr>,
     /// The size of the receive buffer in bytes (`SO_RCVBUF`). Linux doubles this size. Non-reading
@@ -45,6 +52,10 @@ pub struct Plan {
     pub request: Vec<u8>,
     /// The expected content of each reply, without the preamble.
     pub expected: Option<Expected>,
+    /// The expected content of each reply, without the preamble. With this content, the client
+    /// compares each byte when the byte arrives, so that it also verifies incomplete replies. With
+    /// `None`, the client computes the hash of each complete reply.
+    pub content: Option<Arc<[u8]>>,
     /// The expected preamble.
     pub preamble: PreambleKind,
     /// Indicates whether the kernel discards the data instead of copying it to the client (Linux).
@@ -109,11 +120,14 @@ impl Plan {
             hold: None,
             slow_bytes_per_s: None,
             reset_after_bytes: None,
+            is_half_closing: false,
+            flood_bytes_per_s: None,
             source: None,
             receive_buffer_bytes: None,
             max_segment_bytes: None,
             request: b"GET / HTTP/1.0\r\n\r\n".to_vec(),
             expected: None,
+            content: None,
             preamble: PreambleKind::Auto,
             is_discarding: false,
             timeout: Duration::from_secs(30),

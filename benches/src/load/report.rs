@@ -57,6 +57,8 @@ pub struct Report {
 pub enum Verified {
     /// The length and the hash of every reply.
     LengthAndHash,
+    /// The length of every complete reply, and each byte of every reply.
+    EveryByte,
     /// The length of every reply.
     Length,
     /// Only the preambles.
@@ -147,6 +149,7 @@ impl Tally {
         let wall_s = wall.unwrap_or_default().as_secs_f64();
         let per_s = |count: f64| if wall_s > 0.0 { count / wall_s } else { 0.0 };
         let verified = match plan.expected.filter(|_| plan.reset_after_bytes.is_none()) {
+            _ if plan.content.is_some() && !plan.is_discarding => Verified::EveryByte,
             None => Verified::Nothing,
             Some(expected) if expected.xxh3.is_none() || plan.is_discarding => Verified::Length,
             Some(_) => Verified::LengthAndHash,
@@ -182,6 +185,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let verified = match self.verified {
             Verified::LengthAndHash => "length and hash verified",
+            Verified::EveryByte => "every byte verified",
             Verified::Length => "length verified",
             Verified::Nothing => "content not verified",
         };

@@ -29,7 +29,8 @@ const DISCARD_BYTES: usize = 8 * 1024 * 1024;
 /// The interval at which a worker checks whether timeouts have expired.
 const TIMEOUT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// The interval at which a worker checks whether clients with a limited read rate may read.
+/// The interval at which a worker checks whether clients with a limited read rate may read, and at
+/// which flooding clients send.
 const SLOW_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The interval at which a worker checks whether non-reading clients may read.
@@ -270,13 +271,16 @@ impl<'a> Worker<'a> {
         }
         let plan = &self.job.plan;
         let (now, is_holding, timeout) = (self.now, self.is_holding, plan.timeout);
+        let is_limited = plan.slow_bytes_per_s.is_some() || plan.flood_bytes_per_s.is_some();
+        let interval = if is_limited { SLOW_INTERVAL } else { TIMEOUT_INTERVAL.min(timeout) };
+        self.next_check = now + interval;
         if plan.slow_bytes_per_s.is_some() {
-            self.next_check = now + SLOW_INTERVAL;
             for key in self.keys(|connection| connection.is_readable) {
                 self.receive(key);
             }
-        } else {
-            self.next_check = now + TIMEOUT_INTERVAL.min(timeout);
+        }
+        if let Some(bytes_per_s) = plan.flood_bytes_per_s {
+            self.flood((SLOW_INTERVAL.as_secs_f64() * bytes_per_s as f64) as usize);
         }
         let is_expired = |connection: &Connection| connection.last_active + timeout <= now;
         // The timeout does not apply to non-reading clients, because these clients do not read the
@@ -288,6 +292,17 @@ impl<'a> Worker<'a> {
                 (true, bytes) => format!("received {bytes} bytes, then no data for {timeout:?}"),
             };
             self.end(key, Err(Failure::new(Kind::Timeout, message)));
+        }
+    }
+
+    /// Sends at most `bytes_max` bytes on each connection. The content of these bytes does not matter,
+    /// so the clients send the data that was received last.
+    fn flood(&mut self, bytes_max: usize) {
+        for key in self.keys(|connection| connection.is_connected) {
+            let bytes = &self.buffer[..bytes_max.min(READ_BYTES)];
+            if let Step::End(result) = self.connections[key].flood(&self.job.plan, bytes) {
+                self.end(key, result);
+            }
         }
     }
 

@@ -42,6 +42,7 @@ enum Kind {
     Lines,
     Focus,
     Bars,
+    Time,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -118,6 +119,7 @@ impl ChartTemplate {
         match self.kind {
             Kind::Bars => self.bars(record).into_iter().collect(),
             Kind::Lines => self.lines(record, None).into_iter().collect(),
+            Kind::Time => self.time(record).into_iter().collect(),
             Kind::Focus => {
                 siblings().filter_map(|sibling| self.lines(record, Some(sibling))).collect()
             }
@@ -169,12 +171,46 @@ impl ChartTemplate {
         lines.retain(|line| !line.points.is_empty());
         let lines = Lines {
             x_title: self.x_title.clone(),
+            is_time: false,
             x_ticks: ticks.into_iter().map(|(x, text)| (x as f64, text)).collect(),
             y_text: self.unit.text(),
             y_values: self.y_values(record),
             lines,
         };
         Some(lines.draw(named(&self.name), named(&self.title)))
+    }
+
+    /// Draws the series of all siblings over the time in minutes.
+    fn time(&self, record: &Record) -> Option<Chart> {
+        let interval_min = record.value("soak/interval_s")? / 60.0;
+        let series = |id: &str, index: usize, name: &str| {
+            let samples = record.get(id)?.samples.iter().enumerate();
+            let point = |(at, value): (usize, &Option<f64>)| {
+                Some(((at + 1) as f64 * interval_min, (*value).filter(|value| *value > 0.0)?))
+            };
+            let points = samples.filter_map(point).collect();
+            Some(Line { name: name.to_owned(), style: Style::Sibling(index), points })
+        };
+        let of = |id: &str| -> Vec<Line> {
+            let ids = siblings().map(|(index, name)| (id.replace("{}", name), index, name));
+            ids.filter_map(|(id, index, name)| series(&id, index, name)).collect()
+        };
+        let lines = of(&self.id);
+        let last = lines.iter().filter_map(|line| line.points.last()).map(|point| point.0);
+        let end = last.fold(0.0, f64::max);
+        let tick = |quarter: u32| end * f64::from(quarter) / 4.0;
+        let others = self.same_axis.iter().flat_map(|id| of(id));
+        let chart = Lines {
+            x_title: self.x_title.clone(),
+            is_time: true,
+            x_ticks: (0..=4)
+                .map(|at| (tick(at), format!("{}", round_to_tenth(tick(at)))))
+                .collect(),
+            y_text: self.unit.text(),
+            y_values: others.flat_map(|line| line.points).map(|point| point.1).collect(),
+            lines,
+        };
+        (end > 0.0).then(|| chart.draw(self.name.clone(), self.title.clone()))
     }
 
     /// Returns all values of this chart, and the values of the chart that has the same y axis.
@@ -244,6 +280,10 @@ fn bytes_per_s(value: f64) -> String {
 
 fn plain(value: f64) -> String {
     if value < 1.0 { round(value) } else { text::grouped(value.round() as u64) }
+}
+
+fn round_to_tenth(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
 }
 
 /// Formats a number without zeros at the end of its decimals.

@@ -1,4 +1,5 @@
-//! Draws charts in SVG. A chart contains either lines on logarithmic axes, or bars.
+//! Draws charts in SVG. A chart contains either lines on logarithmic axes, or bars. The x axis of
+//! lines can also be linear.
 //!
 //! The colors are CSS variables, so that the charts adapt to light mode and dark mode. The name of
 //! each line is at the end of the line. No charting crate supports both CSS variables and names at
@@ -22,6 +23,10 @@ const BOTTOM: f64 = HEIGHT - 46.0;
 
 /// The minimum vertical distance, in pixels, between the names of two lines.
 const NAME_STEP: f64 = 16.0;
+
+/// The maximum number of points of a line whose points have marks. The marks of more points would
+/// overlap.
+const MARKS_MAX: usize = 16;
 
 /// The attributes of a text element that is centered and has a soft color.
 const MIDDLE: &str = "class=\"soft\" text-anchor=\"middle\"";
@@ -53,6 +58,8 @@ pub(super) struct Line {
 
 pub(super) struct Lines {
     pub x_title: String,
+    /// Indicates whether the x axis is linear.
+    pub is_time: bool,
     pub x_ticks: Vec<(f64, String)>,
     pub y_text: fn(f64) -> String,
     /// Additional values that the y axis must include. With these values, several charts have the
@@ -94,12 +101,15 @@ struct Axis {
     values: [f64; 2],
     /// The positions of the two ends of the axis, in pixels.
     ends: [f64; 2],
+    /// Indicates whether the axis is linear instead of logarithmic.
+    is_linear: bool,
 }
 
 impl Axis {
     fn position(&self, value: f64) -> f64 {
-        let [low, high] = self.values.map(f64::ln);
-        let share = (value.ln() - low) / (high - low);
+        let scaled = |value: f64| if self.is_linear { value } else { value.ln() };
+        let [low, high] = self.values.map(scaled);
+        let share = (scaled(value) - low) / (high - low);
         self.ends[0] + share * (self.ends[1] - self.ends[0])
     }
 }
@@ -108,10 +118,12 @@ impl Lines {
     pub fn draw(&self, name: String, title: String) -> Chart {
         let points = self.lines.iter().flat_map(|line| &line.points).map(|point| point.1);
         let ticks = ticks(points.chain(self.y_values.iter().copied()));
-        let y = Axis { values: [ticks[0], ticks[ticks.len() - 1]], ends: [BOTTOM, TOP] };
+        let values = [ticks[0], ticks[ticks.len() - 1]];
+        let y = Axis { values, ends: [BOTTOM, TOP], is_linear: false };
         let [low, high] =
             [self.x_ticks.first(), self.x_ticks.last()].map(|it| it.map_or(1.0, |it| it.0));
-        let x = Axis { values: [low, high.max(low * 2.0)], ends: [LEFT + 8.0, RIGHT - 4.0] };
+        let values = [low, high.max(low * 2.0)];
+        let x = Axis { values, ends: [LEFT + 8.0, RIGHT - 4.0], is_linear: self.is_time };
 
         let mut content = String::new();
         for tick in ticks {
@@ -141,7 +153,7 @@ impl Line {
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
         let class = self.style.class();
         let mut out = format!("<path class=\"line {class}\" d=\"M{}\"/>", path.join("L"));
-        if let Style::Sibling(_) = self.style {
+        if matches!(self.style, Style::Sibling(_)) && points.len() <= MARKS_MAX {
             out.extend(points.iter().map(|&(x, y)| self.style.mark(x, y)));
         }
         out

@@ -56,6 +56,13 @@ pub struct Settings<'a> {
     /// Indicates whether the server runs without a log. In this case, siblings run with `--log
     /// off`, and the stdout of every server is discarded.
     pub is_quiet: bool,
+    /// Indicates whether the stdout of the server is a pipe. [`Server::take_stdout`] returns this
+    /// pipe.
+    ///
+    /// [`Server::take_stdout`]: super::Server::take_stdout
+    pub is_piped: bool,
+    /// Additional arguments of a sibling.
+    pub flags: &'a [&'a str],
     /// The beginning of a command, such as strace, that starts the server.
     pub prefix: &'a [OsString],
 }
@@ -130,6 +137,7 @@ impl Participant {
                 let log = if settings.is_quiet { "off" } else { "json" };
                 let mut words = sibling(program, approach.name, file, &port, log);
                 words.extend(is_zero_copy.then(|| "--zero-copy".into()));
+                words.extend(settings.flags.iter().map(OsString::from));
                 let workers = settings.workers.filter(|_| approach.has_workers);
                 for (flag, value) in [
                     ("--chunk-size", chunk),

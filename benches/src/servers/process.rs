@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{ChildStdout, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -115,10 +115,11 @@ impl Launcher {
         let stderr = folder.join("stderr.txt");
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).stdin(Stdio::null()).stderr(File::create(&stderr)?);
-        match settings.is_quiet {
-            true => command.stdout(Stdio::null()),
-            false => command.stdout(File::create(folder.join("stdout.txt"))?),
-        };
+        command.stdout(match settings {
+            Settings { is_quiet: true, .. } => Stdio::null(),
+            Settings { is_piped: true, .. } => Stdio::piped(),
+            _ => File::create(folder.join("stdout.txt"))?.into(),
+        });
         let group = Group::spawn(&mut command).map_err(|error| {
             let program = words[0].to_string_lossy();
             io::Error::other(match error.kind() {
@@ -167,8 +168,7 @@ impl Server {
     /// Creates an error whose text consists of a message and the line of the server's stderr that
     /// best explains the failure.
     fn error(&self, message: String) -> io::Error {
-        let stderr = fs::read_to_string(&self.stderr).unwrap_or_default();
-        io::Error::other(match text::error_line(&stderr) {
+        io::Error::other(match text::error_line(&self.stderr()) {
             Some(line) => format!("{message}; stderr: {line}"),
             None => message,
         })
@@ -286,8 +286,33 @@ impl Server {
         usage::memory_bytes(&self.pids()).ok_or_else(|| self.error("the server ended".to_owned()))
     }
 
+    /// Returns the pipe that contains the server's stdout, or `None` if the stdout is not a pipe.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.group.child().stdout.take()
+    }
+
+    /// Returns what the server has printed to stderr, or an empty string if the file cannot be read.
+    pub fn stderr(&self) -> String {
+        fs::read_to_string(&self.stderr).unwrap_or_default()
+    }
+
+    /// Returns the content of the file that the server sends.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the file cannot be read.
+    pub fn content(&self) -> io::Result<Vec<u8>> {
+        fs::read(&self.served.path)
+    }
+
+    /// Returns the exit status of the server, or `None` if the server is running.
+    pub fn status(&mut self) -> Option<ExitStatus> {
+        self.group.status()
+    }
+
     /// Sends `SIGTERM` to the server. Kills the server if it does not end within `STOP_TIMEOUT`.
-    pub fn stop(mut self) {
-        self.group.stop(STOP_TIMEOUT);
+    /// Returns the exit status of the server.
+    pub fn stop(&mut self) -> Option<ExitStatus> {
+        self.group.stop(STOP_TIMEOUT)
     }
 }

@@ -21,6 +21,7 @@ pub const BASELINE_MEMORY: Approach = Approach {
     summary: "A baseline that writes from memory to the socket.",
     has_workers: false,
     max_connections: 1,
+    connection_bytes: 0,
     run: run_memory,
 };
 
@@ -31,6 +32,7 @@ pub const BASELINE_SENDFILE: Approach = Approach {
     summary: "A baseline that calls sendfile in a loop.",
     has_workers: false,
     max_connections: 1,
+    connection_bytes: 0,
     run: run_sendfile,
 };
 
@@ -68,6 +70,7 @@ fn serve(
     send: impl Fn(&TcpStream) -> io::Result<()>,
 ) -> io::Result<()> {
     let addr = listener.local_addr()?;
+    server.announce();
     thread::scope(|scope| {
         scope.spawn(|| {
             server.shutdown.wait();

@@ -51,3 +51,8 @@ fn an_interrupted_race_leaves_nothing() {
 fn an_interrupted_footprint_leaves_nothing() {
     interrupt_measure(&["footprint", "--job-time=100ms"]);
 }
+
+#[test]
+fn an_interrupted_soak_leaves_nothing() {
+    interrupt_measure(&["soak", "--minutes", "1", "--server", "std,smol-zero-copy"]);
+}

@@ -16,6 +16,7 @@ mod program;
 mod records;
 mod report;
 mod servers;
+mod soak;
 mod suites;
 mod tables;
 

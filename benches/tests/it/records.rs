@@ -6,6 +6,9 @@ use std::path::Path;
 use benches::records::{add, load, records_folder, suites};
 use harness::TempFolder;
 use harness::record::{Amount, Measurement, PROGRAMS, Record, Run};
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
 
 #[test]
 fn the_results_of_criterion_are_read() {
@@ -70,4 +73,36 @@ fn writing_a_record_again_does_not_change_it() {
     add(folder.path(), &load(name).unwrap()).unwrap();
     let bytes = |folder: &Path| fs::read(folder.join("summary.json")).unwrap();
     assert!(bytes(folder.path()) == bytes(&records_folder().join(name)));
+}
+
+/// Returns arbitrary JSON with the field names of Criterion.
+fn json() -> impl Strategy<Value = Value> {
+    const NAMES: &[&str] =
+        &["full_id", "throughput", "Bytes", "median", "confidence_interval", "lower_bound"];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<u64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        any::<String>().prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 16, 4, |value| {
+        let fields = prop::collection::btree_map(select(NAMES), value, 0..4);
+        fields.prop_map(|fields| json!(fields))
+    })
+}
+
+proptest! {
+    // This test writes files.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn any_results_of_criterion_are_read_or_ignored(benchmark in json(), estimates in json()) {
+        let folder = TempFolder::new().unwrap();
+        let new = folder.path().join("new");
+        fs::create_dir(&new).unwrap();
+        fs::write(new.join("benchmark.json"), benchmark.to_string()).unwrap();
+        fs::write(new.join("estimates.json"), estimates.to_string()).unwrap();
+        let run = suites(folder.path()).unwrap();
+        prop_assert!(run.is_none_or(|run| run.measurements.len() == 1));
+    }
 }

@@ -22,6 +22,7 @@ static ONE_TOO_FEW: Approach = Approach {
     summary: "A server that does not send the last byte of the file.",
     has_workers: false,
     max_connections: 1,
+    connection_bytes: 0,
     run: run_one_too_few,
 };
 

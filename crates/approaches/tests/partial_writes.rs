@@ -2,9 +2,9 @@
 //! rejected bytes again too often.
 //!
 //! A small send buffer makes the kernel accept few bytes at a time. The test then repeats all
-//! transfers with a limit on each send of serve-core. The limit forces partial writes and
-//! `WouldBlock` at random. This is a separate program, because the limit applies to the process,
-//! and because the test counts the bytes that the process reads.
+//! transfers with a limit on each send of serve-core. The limit forces partial writes, `WouldBlock`
+//! and `Interrupted` at random. This is a separate program, because the limit applies to the
+//! process, and because the test counts the bytes that the process reads.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -100,10 +100,12 @@ fn partial_writes_lose_and_repeat_no_byte() {
     }
 }
 
-/// Returns `WouldBlock` for a quarter of all sends, and a random limit for the other sends.
+/// Returns `WouldBlock` or `Interrupted` for a quarter of all sends each, and a random limit for
+/// the other sends.
 fn limit(bytes: usize) -> io::Result<usize> {
     match random() % 4 {
         0 => Err(io::ErrorKind::WouldBlock.into()),
+        1 => Err(io::ErrorKind::Interrupted.into()),
         _ => Ok(1 + random() as usize % bytes),
     }
 }

@@ -10,6 +10,8 @@ mod failures;
 mod files;
 mod grammar;
 mod header;
+#[cfg(test)]
+mod properties;
 mod shutdown;
 
 use crate::check::Check;

@@ -75,8 +75,8 @@ pub fn connect(addr: SocketAddr) -> io::Result<TcpStream> {
 
 /// Connects to a server. The client's socket has a small receive buffer and small segments, as on a
 /// slow network. Therefore, the server soon has to wait for the client. For a non-reading client on
-/// the same machine, the kernel accepts 3 MB with segments of the default size, and 100 kB with
-/// small segments (Linux 6.18).
+/// the same machine, the kernel accepts 3 MB with segments of the default size, and at most 1.4 MB
+/// with small segments (Linux 6.18).
 pub fn connect_with_small_buffer(addr: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(addr), Type::STREAM, None)?;
     socket.set_recv_buffer_size(4096)?;

@@ -101,7 +101,7 @@ fn check_parser() -> impl TypedValueParser<Value = &'static Check> {
 }
 
 fn run(arguments: &Arguments) -> Result<Vec<Record>> {
-    harness::cleanup::on_interrupt().context("cannot handle signals")?;
+    let _cleanup = harness::cleanup::on_interrupt().context("cannot handle signals")?;
     let targets = targets(arguments)?;
     let is_selected = |check: &&Check| {
         arguments.only.is_empty() || arguments.only.iter().any(|only| only.id == check.id)

@@ -150,9 +150,11 @@ impl Server {
     /// to the CPU time. A server that only wakes up briefly also waits for a core. Therefore, the
     /// sum may exceed the limit in some of the intervals, but not in all of them.
     pub fn expect_idle(&self, wakeups_max: u64) -> Outcome {
-        const INTERVAL: Duration = Duration::from_millis(600);
+        const INTERVAL: Duration = Duration::from_millis(300);
         const INTERVALS: u32 = 8;
-        const MS_MAX: u128 = 200;
+        // In the first intervals, the server may still send data to new clients.
+        const BUSY_INTERVALS: u32 = 3;
+        const MS_MAX: u128 = 100;
         let read = || {
             self.usage(|pids| {
                 let [wakeups, _] = context_switches(pids)?;
@@ -160,7 +162,7 @@ impl Server {
             })
         };
         let mut message = String::new();
-        for _ in 0..INTERVALS {
+        for interval in 1..=INTERVALS {
             let before = read()?;
             thread::sleep(INTERVAL);
             self.expect_alive()?;
@@ -177,11 +179,21 @@ impl Server {
                     "expected less than {MS_MAX} ms of CPU time without work, got {with_wait_ms} ms"
                 ),
             };
-            if cpu_ms >= MS_MAX {
+            if cpu_ms >= MS_MAX && interval >= BUSY_INTERVALS {
                 break;
             }
         }
         Err(Stop::fail(format!("{message} in {} s", INTERVAL.as_secs_f32())))
+    }
+
+    /// Waits until the server has at most `before` open file descriptors, but at most 300 ms, because
+    /// a runtime may keep descriptors that it opened for its first client. Returns the number of
+    /// open file descriptors.
+    pub fn settled_descriptors(&self, before: u64) -> Result<u64, Stop> {
+        const LIMIT: Duration = Duration::from_millis(300);
+        let open = || self.usage(descriptors);
+        poll(LIMIT, || open().is_ok_and(|open| open <= before).then_some(()));
+        open()
     }
 
     /// Expects that the server soon has at most `max` open file descriptors. The server may drain

@@ -142,6 +142,13 @@ impl Stage {
     }
 }
 
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // The folder is removed after the servers have ended, because a server may write to it.
+        self.close();
+    }
+}
+
 /// Returns the command that starts a server. If `descriptors` is set, a shell limits the number of
 /// open file descriptors.
 fn command(words: &[OsString], descriptors: Option<u64>) -> Command {

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io;
 
+use harness::text::printable;
+
 /// The verdict of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
@@ -24,12 +26,14 @@ pub(crate) enum Stop {
 pub(crate) type Outcome = Result<(), Stop>;
 
 impl Stop {
+    /// Escapes the message, because it may contain text from the server.
     pub fn fail(message: impl Display) -> Self {
-        Self::Fail(message.to_string())
+        Self::Fail(printable(&message.to_string()))
     }
 
+    /// Escapes the reason, because it may contain text from the server.
     pub fn skip(why: impl Display) -> Self {
-        Self::Skip(why.to_string())
+        Self::Skip(printable(&why.to_string()))
     }
 }
 
@@ -78,3 +82,15 @@ macro_rules! demand {
     };
 }
 pub(crate) use demand;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_the_server_cannot_control_a_terminal() {
+        let stop = Stop::fail("got \"\x1b[31m\u{9b}2J\u{202e}\"");
+        let expected = "got \"\\u{1b}[31m\\u{9b}2J\\u{202e}\"";
+        assert_eq!(Verdict::from(stop), Verdict::Fail(expected.to_owned()));
+    }
+}

@@ -74,10 +74,13 @@ enum Task {
 
 fn main() -> ExitCode {
     let Cli { root, task } = Cli::parse();
-    if let Err(error) = harness::cleanup::on_interrupt() {
-        report(format_args!("error: cannot handle Ctrl-C: {error}"));
-        return ExitCode::from(EXIT_UNABLE);
-    }
+    let _cleanup = match harness::cleanup::on_interrupt() {
+        Ok(cleanup) => cleanup,
+        Err(error) => {
+            report(format_args!("error: cannot handle Ctrl-C: {error}"));
+            return ExitCode::from(EXIT_UNABLE);
+        }
+    };
     let repo = root.map_or_else(Repo::found, Repo::at);
     let has_succeeded = match task {
         Task::Fill(args) => args.run(&repo),

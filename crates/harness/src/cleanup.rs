@@ -1,28 +1,60 @@
-//! Cleans up if this program is interrupted: kills all processes that the program started and
-//! removes the program's temporary folders.
+//! Cleans up if this program ends, panics or is interrupted: kills all processes that the program
+//! started and removes the program's temporary folders.
 
 use std::io;
 use std::process::{self, Child, Command};
+use std::thread;
 use std::time::Duration;
 
 use crate::group::kill_all;
 use crate::processes;
 use crate::registry;
-use crate::signal::{self, Signal};
 
 /// The maximum time to wait until killed processes have disappeared. After this time, the folders
 /// are removed.
 const KILL_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// The exit code of a program whose main thread panicked. Rust uses the same exit code.
+const PANIC_EXIT_CODE: i32 = 101;
+
+/// Cleans up when it is dropped. The main thread keeps this value until the program ends.
+///
+/// When the main thread ends, Rust does not drop the values of the other threads. If the main thread
+/// panics, dropping this value calls [`end`]. Otherwise, it kills the processes that [`Group`]s of
+/// this program started and that still run, and removes the temporary folders that still exist.
+///
+/// [`Group`]: crate::Group
+#[derive(Debug)]
+#[must_use = "dropping this value cleans up"]
+pub struct Cleanup(());
+
+impl Drop for Cleanup {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            end(PANIC_EXIT_CODE);
+        }
+        let registry = registry::lock();
+        // A command that `spawn` started, such as a program that opens a browser, may continue to
+        // run. Without a group, no other process must be killed.
+        if registry.has_started_group {
+            registry.kill_groups();
+            kill_all(processes::adopted, KILL_TIMEOUT);
+        }
+        registry.remove_folders();
+    }
+}
+
 /// Makes this program end on Ctrl-C and `SIGTERM`, and on `SIGHUP` if stdin is a terminal. Before
 /// the program ends, all processes that it started are killed, and its temporary folders are
 /// removed. The exit code is 128 plus the number of the signal, as in a shell.
+///
+/// Returns a value that cleans up at the end of the program.
 ///
 /// # Errors
 ///
 /// Fails if the signal handlers cannot be installed.
 #[cfg(unix)]
-pub fn on_interrupt() -> io::Result<()> {
+pub fn on_interrupt() -> io::Result<Cleanup> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use std::io::IsTerminal;
 
@@ -34,23 +66,26 @@ pub fn on_interrupt() -> io::Result<()> {
     // program.
     numbers.extend(io::stdin().is_terminal().then_some(SIGHUP));
     let mut signals = signal_hook::iterator::Signals::new(numbers)?;
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         if let Some(number) = signals.forever().next() {
             end(128 + number);
         }
     });
-    Ok(())
+    Ok(Cleanup(()))
 }
 
 /// Makes this program end on Ctrl-C with exit code 130. Before the program ends, its temporary
 /// folders are removed. The system also sends Ctrl-C to the other processes of the console.
 ///
+/// Returns a value that cleans up at the end of the program.
+///
 /// # Errors
 ///
 /// Fails if the handler for Ctrl-C cannot be installed.
 #[cfg(not(unix))]
-pub fn on_interrupt() -> io::Result<()> {
-    ctrlc::set_handler(|| end(130)).map_err(io::Error::other)
+pub fn on_interrupt() -> io::Result<Cleanup> {
+    ctrlc::set_handler(|| end(130)).map_err(io::Error::other)?;
+    Ok(Cleanup(()))
 }
 
 /// Starts a command in the process group of this program, so that Ctrl-C also reaches the command.
@@ -77,12 +112,7 @@ pub fn end(exit_code: i32) -> ! {
     // process.
     let registry = registry::lock();
     registry.before_end.inspect(|act| act());
-    for &group in &registry.groups {
-        signal::send_to_group(group, Signal::Kill);
-        // Windows has no process groups.
-        #[cfg(windows)]
-        let _ = Command::new("taskkill").args(["/T", "/F", "/PID", &group.to_string()]).output();
-    }
+    registry.kill_groups();
     // Also kill the commands that `spawn` started, such as `cargo`. These commands do not have a
     // separate process group.
     let descendants = || processes::running_trees(|process| process.parent == process::id());

@@ -55,6 +55,7 @@ impl Group {
         let mut registry = registry::lock();
         let child = command.spawn()?;
         registry.groups.insert(child.id());
+        registry.has_started_group = true;
         Ok(Self { child, variable: format!("{VARIABLE}={value}"), status: None })
     }
 
@@ -148,7 +149,10 @@ impl Group {
     /// Kills all processes of the group. Returns the exit status of the command.
     pub fn kill(&mut self) -> Option<ExitStatus> {
         if self.status.is_none() {
+            // While the command runs, its descendants can be recognized by their parents.
+            let pids = self.pids();
             signal::send_to_group(self.id(), Signal::Kill);
+            pids.into_iter().for_each(|pid| signal::send(pid, Signal::Kill));
             // Also kill the command itself, because Windows has no process groups.
             let _ = self.child.kill();
             kill_all(|| self.pids(), KILL_TIMEOUT);

@@ -53,6 +53,14 @@ pub(crate) fn running_trees(is_root: impl Fn(&Process) -> bool) -> Vec<u32> {
     found
 }
 
+/// Returns the ids of the running processes that this program adopted and that started a new
+/// session, and the ids of their running descendants.
+pub(crate) fn adopted() -> Vec<u32> {
+    let this = std::process::id();
+    let session = session(this);
+    running_trees(|process| process.parent == this && Some(process.session) != session)
+}
+
 /// Returns whether the initial environment of a process contains this variable.
 pub(crate) fn has_variable(pid: u32, variable: &str) -> bool {
     let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! The format of all measurements.
 //!
-//! A [`Run`] contains the measurements of one program: `race`, `footprint` or `suites`. A
+//! A [`Run`] contains the measurements of one program: `race`, `footprint`, `suites` or `soak`. A
 //! [`Record`] contains one run of each program and is saved as `summary.json` in the folder
 //! `benches/records/DATE-MACHINE`. All values in the lessons, the README, the report and the
 //! comparison of records are read from this file.
@@ -61,7 +61,7 @@ pub struct Record {
 /// The results of one run of a program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// One of [`PROGRAMS`].
+    /// One of [`PROGRAMS`], or `soak`.
     pub program: String,
     /// The start of the run, in UTC (RFC 3339).
     pub date: String,

@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tempfile::TempDir;
 
+use crate::signal::{self, Signal};
+
 /// The maximum number of attempts to remove a folder.
 const REMOVALS_MAX: usize = 100;
 
@@ -19,19 +21,37 @@ const REMOVALS_MAX: usize = 100;
 #[derive(Debug)]
 pub(crate) struct Registry {
     pub groups: BTreeSet<u32>,
+    /// Indicates whether the program has started a group.
+    pub has_started_group: bool,
     folders: BTreeSet<PathBuf>,
     /// The function that the interrupt handler calls first.
     pub before_end: Option<fn()>,
 }
 
-static REGISTRY: Mutex<Registry> =
-    Mutex::new(Registry { groups: BTreeSet::new(), folders: BTreeSet::new(), before_end: None });
+static REGISTRY: Mutex<Registry> = Mutex::new(Registry {
+    groups: BTreeSet::new(),
+    has_started_group: false,
+    folders: BTreeSet::new(),
+    before_end: None,
+});
 
 pub(crate) fn lock() -> MutexGuard<'static, Registry> {
     REGISTRY.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Registry {
+    /// Kills all processes of the process groups.
+    pub fn kill_groups(&self) {
+        for &group in &self.groups {
+            signal::send_to_group(group, Signal::Kill);
+            // Windows has no process groups.
+            #[cfg(windows)]
+            let _ = std::process::Command::new("taskkill")
+                .args(["/T", "/F", "/PID", &group.to_string()])
+                .output();
+        }
+    }
+
     /// Removes all folders. If the removal of a folder fails, tries again, because another thread
     /// may have created a file in the folder during the removal.
     pub fn remove_folders(&self) {
@@ -44,8 +64,7 @@ impl Registry {
     }
 }
 
-/// A temporary folder. The folder is removed when the value is dropped or when the program is
-/// interrupted.
+/// A temporary folder. The folder is removed when the value is dropped or when the program ends.
 #[derive(Debug)]
 pub struct TempFolder(TempDir);
 
@@ -83,7 +102,10 @@ impl Drop for TempFolder {
     fn drop(&mut self) {
         // The interrupt handler cannot end the program while this thread holds the lock.
         let mut registry = lock();
-        registry.folders.remove(self.path());
-        let _ = fs::remove_dir_all(self.path());
+        // If the removal fails, for example because a process writes to the folder, the folder is
+        // removed at the end of the program.
+        if fs::remove_dir_all(self.path()).is_ok() {
+            registry.folders.remove(self.path());
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -46,19 +46,39 @@ pub fn interrupt(span: Duration, command: impl Fn() -> Command + Sync) {
     });
 }
 
+/// Runs a program to its end and returns its exit status. Checks that no process and no temporary
+/// file of the program remains.
+///
+/// # Panics
+///
+/// Panics if a process or a file remains, or if the program does not end.
+pub fn run_to_end(command: &mut Command) -> ExitStatus {
+    leaves_nothing(command, "after the end of the program", |program| {
+        program.wait(END_TIMEOUT).expect("the program ends in time")
+    })
+}
+
 fn interrupt_once(command: &mut Command, signal: Signal, moment: Duration) {
+    leaves_nothing(command, &format!("{signal:?} after {moment:?}"), |program| {
+        assert_eq!(program.wait(moment), None, "expected a running program after {moment:?}");
+        program.signal(signal);
+        let status = program.wait(END_TIMEOUT);
+        assert!(
+            status.is_some(),
+            "{signal:?} after {moment:?}: the program did not end within {END_TIMEOUT:?}"
+        );
+    });
+}
+
+/// Starts a program, and waits with `end` until the program has ended. Checks that no process and no
+/// temporary file of the program remains. `context` is the beginning of the error messages.
+fn leaves_nothing<T>(command: &mut Command, context: &str, end: impl FnOnce(&mut Group) -> T) -> T {
     let temporary = TempFolder::new().expect("the test can create a temporary folder");
     let value = temporary.path().display().to_string();
     command.env("TMPDIR", temporary.path()).env(VARIABLE, &value);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut program = Group::spawn(command).expect("the test can start the program");
-    assert_eq!(program.wait(moment), None, "expected a running program after {moment:?}");
-    program.signal(signal);
-    let status = program.wait(END_TIMEOUT);
-    assert!(
-        status.is_some(),
-        "{signal:?} after {moment:?}: the program did not end within {END_TIMEOUT:?}"
-    );
+    let result = end(&mut program);
     let marker = format!("{VARIABLE}={value}");
     let deadline = Instant::now() + EXIT_TIMEOUT;
     let running = || {
@@ -69,14 +89,11 @@ fn interrupt_once(command: &mut Command, signal: Signal, moment: Duration) {
     while !running().is_empty() && Instant::now() < deadline {
         thread::sleep(POLL_INTERVAL);
     }
-    assert!(
-        running().is_empty(),
-        "{signal:?} after {moment:?}: expected no process, got {:?}",
-        running()
-    );
+    assert!(running().is_empty(), "{context}: expected no process, got {:?}", running());
     let files = fs::read_dir(temporary.path()).expect("the test can read the folder");
     let files: Vec<_> = files.flatten().map(|entry| entry.file_name()).collect();
-    assert!(files.is_empty(), "{signal:?} after {moment:?}: expected no files, got {files:?}");
+    assert!(files.is_empty(), "{context}: expected no files, got {files:?}");
+    result
 }
 
 /// Returns a random duration of at most `span`.

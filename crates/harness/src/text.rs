@@ -1,4 +1,4 @@
-//! Parses and formats sizes, durations and bytes.
+//! Parses and formats sizes, durations, bytes and text.
 
 use std::time::Duration;
 
@@ -151,7 +151,7 @@ pub fn hex(bytes: &[u8], has_more: bool) -> String {
 
 /// Returns the line of a program's output that best explains why the program ended. This is the
 /// first line that contains an error or a panic. If no line contains an error or a panic, returns
-/// the last line. Removes control characters.
+/// the last line. Removes characters that control a terminal.
 #[must_use]
 pub fn error_line(output: &str) -> Option<String> {
     let mut lines = output.lines().filter(|line| !line.trim().is_empty());
@@ -169,7 +169,31 @@ pub fn error_line(output: &str) -> Option<String> {
         Some(line) => line.to_owned(),
         None => lines.next_back()?.to_owned(),
     };
-    Some(line.trim().chars().filter(|char| !char.is_control()).collect())
+    Some(line.trim().chars().filter(|&char| !controls_terminal(char)).collect())
+}
+
+/// Escapes the characters that control a terminal, such as `\u{1b}`. Text from a server must be
+/// escaped before it is printed.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for char in text.chars() {
+        match controls_terminal(char) {
+            true => printable.extend(char.escape_default()),
+            false => printable.push(char),
+        }
+    }
+    printable
+}
+
+/// Returns whether a character can change how a terminal shows other text. These are the control
+/// characters and the bidirectional controls of Unicode. `serve-core` has the same rule.
+fn controls_terminal(char: char) -> bool {
+    let is_bidirectional_control = matches!(
+        char,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    char.is_control() || is_bidirectional_control
 }
 
 /// Breaks text into lines of at most `width` characters. Breaks lines only between words.

@@ -25,7 +25,7 @@ const SMALL_BUFFER_BYTES: usize = 4096;
 
 /// The segment size with `--small`, in bytes. Every network supports this size (RFC 9293, 3.7.1).
 /// On loopback, segments contain up to 64 KiB by default, and the kernel accepts 3 MB for a client
-/// that does not read. With small segments, the kernel accepts 100 kB (Linux 6.18).
+/// that does not read. With small segments, the kernel accepts at most 1.4 MB (Linux 6.18).
 #[cfg(unix)]
 const SMALL_SEGMENT_BYTES: u32 = 536;
 

@@ -8,6 +8,8 @@
 //!
 //! Run `cargo run -p serve-async-std` and open <http://localhost:4000/> in a browser.
 
+mod pool;
+
 use std::io::{self, ErrorKind, Read as _};
 use std::net::Shutdown;
 use std::pin::Pin;
@@ -21,7 +23,7 @@ use async_std::net::{TcpListener, TcpStream};
 use async_std::prelude::*;
 use async_std::task::{self, Poll, ready, sleep, spawn_blocking, yield_now};
 use serve_core::{
-    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice,
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server, TimeSlice,
 };
 
 /// The description of this sibling.
@@ -30,6 +32,7 @@ pub const APPROACH: Approach = Approach {
     summary: "async-std (discontinued), one task per connection on worker threads",
     has_workers: true,
     max_connections: 10_000,
+    connection_bytes: 8 * 1024,
     run,
 };
 
@@ -52,6 +55,7 @@ pub fn run(listener: std::net::TcpListener, server: Arc<Server>) -> io::Result<(
     let config = GlobalExecutorConfig::default().with_min_threads(workers);
     async_global_executor::init_with_config(config.with_max_threads(workers));
     // ANCHOR_END: start
+    pool::start();
     // No message is ever sent. Dropping `stop` closes the channel, which cancels all connection
     // tasks.
     let (stop, stopped) = channel::bounded(1);
@@ -111,8 +115,7 @@ async fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
     send_file(conn, stream).race(draining).await?;
     // ANCHOR_END: both
     stream.shutdown(Shutdown::Write)?;
-    let linger = conn.config().linger_timeout;
-    timeout(linger, drain(conn, stream)).await.unwrap_or_else(|_| conn.linger_expired())
+    linger(conn, stream).await
 }
 // ANCHOR_END: serve
 
@@ -121,12 +124,18 @@ async fn send_file(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
     let server = Arc::clone(conn.server());
     let reply = match Reply::open_cached(&server) {
         Some(reply) => reply,
-        None => spawn_blocking(move || Reply::open(&server)).await,
+        None => {
+            // The disk may not answer, so first send the bytes that do not depend on the file.
+            write_bytes(conn, stream, server.config.preamble.fixed_bytes()).await?;
+            spawn_blocking(move || Reply::open(&server)).await
+        }
     };
     let sent = conn.record_sent(reply.send_preamble(stream)?);
     write_bytes(conn, stream, &reply.preamble[sent..]).await?;
     let file_bytes = match reply.body {
-        Ok(body) if conn.config().zero_copy => send_zero_copy(conn, stream, body).await?,
+        Ok(body) if conn.config().zero_copy && body.file.is_local() => {
+            send_zero_copy(conn, stream, body).await?
+        }
         Ok(body) => send_copied(conn, stream, body).await?,
         Err(error) => return conn.record_file_failed(&error),
     };
@@ -164,6 +173,7 @@ async fn send_copied(conn: &Connection, mut stream: &TcpStream, body: Body) -> i
                     conn.check_stall(stream)?;
                     chunks = spawn_blocking(move || chunks.fetch()).await?;
                 }
+                Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(Err(error)) => return Err(error),
                 Err(_elapsed) => conn.check_stall(stream)?,
             }
@@ -183,6 +193,7 @@ async fn write_bytes(
 ) -> io::Result<()> {
     while !bytes.is_empty() {
         match timeout(conn.stall_check_interval(), stream.write(bytes)).await {
+            Ok(Err(error)) if error.kind() == ErrorKind::Interrupted => {}
             Ok(sent) => bytes = &bytes[conn.record_sent(sent?)..],
             Err(_elapsed) => conn.check_stall(stream)?,
         }
@@ -192,7 +203,7 @@ async fn write_bytes(
 // ANCHOR_END: copy
 
 // ANCHOR: zero_copy
-async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -> io::Result<u64> {
+async fn send_zero_copy(conn: &Connection, stream: &TcpStream, body: Body) -> io::Result<u64> {
     let mut time_slice = TimeSlice::new();
     for chunk_bytes in body.chunks(conn.config()) {
         let started = conn.chunk_started();
@@ -204,7 +215,7 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -
                 // this task waits by writing one byte of the file.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let mut byte = [0];
-                    body.file.read_exact(&mut byte)?;
+                    (&*body.file).read_exact(&mut byte)?;
                     write_bytes(conn, stream, &byte).await?;
                     byte.len()
                 }
@@ -224,12 +235,32 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, mut body: Body) -
 async fn drain(conn: &Connection, mut stream: &TcpStream) -> io::Result<()> {
     let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
-        match stream.read(&mut buffer).await? {
-            0 => return Ok(()),
-            received => conn.record_received(&buffer[..received]),
+        match stream.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(received) => conn.record_received(&buffer[..received]),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         // A client that never stops sending must not prevent other tasks from running.
         yield_now().await;
     }
 }
 // ANCHOR_END: drain
+
+// ANCHOR: linger
+async fn linger(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
+    let mut linger = Linger::new(conn);
+    loop {
+        match timeout(linger.wait(), drain(conn, stream)).await {
+            Ok(result) => break result?,
+            Err(_elapsed) if linger.is_expired(stream)? => return Ok(()),
+            Err(_elapsed) => {}
+        }
+    }
+    // A client that half-closed may still be reading.
+    while !linger.is_acknowledged(stream)? {
+        sleep(linger.wait()).await;
+    }
+    Ok(())
+}
+// ANCHOR_END: linger

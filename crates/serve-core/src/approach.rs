@@ -18,9 +18,18 @@ pub struct Approach {
     pub has_workers: bool,
     /// The default of `--max-connections`.
     pub max_connections: usize,
-    /// Serves the clients of a bound listener until the server's shutdown is requested. After the
-    /// request, waits until all connections have ended or the grace period is over. Then
-    /// disconnects the remaining clients, and returns.
+    /// The memory that a non-reading client occupies in the process and in the kernel, in bytes,
+    /// without the kernel's send buffer and without a buffer for the file. The server uses this
+    /// value to find out how many connections fit into the memory.
+    pub connection_bytes: usize,
+    /// Starts all threads that do not belong to a single client, and completes one call on each
+    /// thread of the blocking pool. Then calls [`Server::acquire`] for the first time, which logs
+    /// `listening`, and serves the clients of a bound listener until the server's shutdown is requested. After the request, waits until all
+    /// connections have ended or the grace period is over. Then disconnects the remaining clients,
+    /// and returns.
+    ///
+    /// If this function does not return within 0.5 s after the grace period, the program ends.
+    /// Therefore, the function may wait for a thread that hangs in a system call.
     ///
     /// # Errors
     ///
@@ -35,5 +44,6 @@ pub(crate) const TEST: Approach = Approach {
     summary: "a test",
     has_workers: true,
     max_connections: 2_000,
+    connection_bytes: 8 * 1024,
     run: |_, _| Ok(()),
 };

@@ -8,7 +8,8 @@
 //! A read from the page cache returns immediately. A read from a disk may take a long time. On
 //! Linux, a read with the flag `RWF_NOWAIT` returns only cached data. Therefore, a runtime needs
 //! its blocking pool only for data that is not cached. nginx uses the same technique (`aio
-//! threads`).
+//! threads`). On a network file system, even such a read may wait for the server. Therefore, the
+//! siblings use the flag only for local files.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -17,11 +18,12 @@ use std::mem;
 use std::ops::Deref;
 
 use crate::body::{Body, Chunks};
+use crate::local_file::ServedFile;
 use crate::server::Server;
 
 /// The maximum length of a piece, in bytes (128 KiB). This maximum limits the number of rejected
 /// bytes that a sibling must read again, regardless of the chunk size.
-const PIECE_BYTES_MAX: usize = 128 * 1024;
+pub(crate) const PIECE_BYTES_MAX: usize = 128 * 1024;
 
 /// The minimum length, in bytes, of a piece that is shortened to limit the discarded bytes (one
 /// page). Reading fewer bytes is not faster.
@@ -40,7 +42,7 @@ thread_local! {
 /// Reads a file chunk by chunk, and divides each chunk into pieces of at most 128 KiB.
 #[derive(Debug)]
 pub struct ChunkReader {
-    file: File,
+    file: ServedFile,
     /// The position in the file of the next byte that must be sent. This position equals the number
     /// of bytes sent.
     position: u64,
@@ -63,13 +65,13 @@ impl ChunkReader {
     pub fn new(body: Body, server: &Server) -> Self {
         Self {
             chunks: body.chunks(&server.config),
+            reads_page_cache: server.reads_page_cache && body.file.is_local(),
             file: body.file,
             position: 0,
             discarded_bytes: 0,
             is_blocked: false,
             chunk_remaining: 0,
             fetched: Vec::new(),
-            reads_page_cache: server.reads_page_cache,
         }
     }
 
@@ -94,20 +96,20 @@ impl ChunkReader {
 
     // ANCHOR: try_read_cached
     /// Reads the next piece of the chunk without disk access. Returns `None` if the piece is not in
-    /// the page cache. In that case, call [`fetch`](Self::fetch) on a thread that may block, and
-    /// then call this method again.
+    /// the page cache, or if the file is not local. In these cases, call [`fetch`](Self::fetch) on
+    /// a thread that may block, and then call this method again.
     ///
     /// # Errors
     ///
-    /// Returns `UnexpectedEof` if the file became shorter.
+    /// Returns `UnexpectedEof` if the file became shorter, or `OutOfMemory` if the buffer cannot be
+    /// allocated.
     pub fn try_read_cached(&mut self) -> io::Result<Option<Piece<'_>>> {
         let mut buffer = mem::take(&mut self.fetched);
         if buffer.is_empty() {
             if !self.reads_page_cache {
                 return Ok(None);
             }
-            buffer = BUFFER.take();
-            buffer.resize(self.piece_bytes(), 0);
+            buffer = take_buffer(self.piece_bytes())?;
             match read_cached_at(&self.file, &mut buffer, self.position) {
                 Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
                 Some(bytes) => buffer.truncate(bytes),
@@ -126,7 +128,8 @@ impl ChunkReader {
     ///
     /// # Errors
     ///
-    /// Returns `UnexpectedEof` if the file became shorter, or an error from reading the file.
+    /// Returns `UnexpectedEof` if the file became shorter, `OutOfMemory` if the buffer cannot be
+    /// allocated, or an error from reading the file.
     pub fn read_blocking(&mut self) -> io::Result<Piece<'_>> {
         let buffer = self.read_piece()?;
         Ok(Piece { reader: self, buffer, accepted_bytes: 0 })
@@ -146,8 +149,7 @@ impl ChunkReader {
     // ANCHOR_END: read_blocking
 
     fn read_piece(&self) -> io::Result<Vec<u8>> {
-        let mut buffer = BUFFER.take();
-        buffer.resize(self.piece_bytes(), 0);
+        let mut buffer = take_buffer(self.piece_bytes())?;
         read_exact_at(&self.file, &mut buffer, self.position)?;
         Ok(buffer)
     }
@@ -210,6 +212,15 @@ impl Drop for Piece<'_> {
 }
 // ANCHOR_END: piece
 
+/// Takes the buffer of this thread, and sets its length.
+fn take_buffer(bytes: usize) -> io::Result<Vec<u8>> {
+    let mut buffer = BUFFER.take();
+    // Without this call, `resize` would abort the process if no memory is left.
+    buffer.try_reserve_exact(bytes.saturating_sub(buffer.len()))?;
+    buffer.resize(bytes, 0);
+    Ok(buffer)
+}
+
 // ANCHOR: read_cached_at
 /// Reads the bytes at a position that are in the page cache (Linux 4.14 or later), and returns
 /// their number. Returns `None` if the byte at the position is not cached, or if the file system
@@ -219,7 +230,8 @@ fn read_cached_at(file: &File, buffer: &mut [u8], position: u64) -> Option<usize
     use rustix::io::{ReadWriteFlags, preadv2};
 
     let buffers = &mut [io::IoSliceMut::new(buffer)];
-    preadv2(file, buffers, position, ReadWriteFlags::NOWAIT).ok()
+    let read = || preadv2(file, buffers, position, ReadWriteFlags::NOWAIT);
+    rustix::io::retry_on_intr(read).ok()
 }
 // ANCHOR_END: read_cached_at
 

@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
 use crate::approach::Approach;
 use crate::config::{CHUNK_BYTES_MAX, Config, LogFormat, Preamble};
+use crate::limits::Resources;
 
 /// The maximum value of `--workers`, which exceeds the number of cores of common machines. Without
 /// a maximum, a typing error could start a million threads.
@@ -49,27 +50,30 @@ pub(crate) enum Request {
     Print(String),
 }
 
-/// Parses a command line, whose first argument is the program's name. `connections_max` is the
-/// number of connections for which the system has file descriptors. This number limits the default
-/// of `--max-connections`.
+/// Parses a command line, whose first argument is the program's name. The resources limit the
+/// default of `--max-connections`.
 ///
 /// # Errors
 ///
 /// Returns a message of two lines, which contain the error and the help.
 pub(crate) fn parse(
     approach: &Approach,
-    connections_max: usize,
+    resources: &Resources,
     args: impl IntoIterator<Item = impl Into<OsString> + Clone>,
 ) -> Result<Request, String> {
-    let default_connections = approach.max_connections.min(connections_max);
-    match command(approach, default_connections).try_get_matches_from(args) {
-        Ok(matches) => config(&matches, default_connections).map(Request::Serve),
+    match command(approach).try_get_matches_from(args) {
+        Ok(matches) => {
+            let mut config = config(&matches)?;
+            config.max_connections = value_of(&matches, "max-connections")
+                .unwrap_or_else(|| resources.default_connections(approach, &config));
+            Ok(Request::Serve(config))
+        }
         Err(error) if error.exit_code() == 0 => Ok(Request::Print(error.render().to_string())),
         Err(error) => Err(error_and_help(&error.render().to_string())),
     }
 }
 
-fn command(approach: &Approach, default_connections: usize) -> Command {
+fn command(approach: &Approach) -> Command {
     let name = format!("serve-{}", approach.name);
     Command::new(name.clone())
         .version(env!("CARGO_PKG_VERSION"))
@@ -81,7 +85,7 @@ fn command(approach: &Approach, default_connections: usize) -> Command {
                 .help("File to serve; opened for each client [default: assets/river.webp]"),
         )
         .args(reply_args())
-        .args(limit_args(approach, default_connections))
+        .args(limit_args(approach))
         .args(log_args())
 }
 
@@ -95,7 +99,7 @@ fn reply_args() -> [Arg; 5] {
         option(
             "chunk-size",
             "SIZE",
-            "Number of bytes to read and then write at a time\n\
+            "Number of bytes to read and then write at a time,\nat most 1GiB\n\
             [default: 64KiB, with --zero-copy 1MiB]\n",
         )
         .visible_alias("high-water-mark")
@@ -119,27 +123,23 @@ fn reply_args() -> [Arg; 5] {
     ]
 }
 
-fn limit_args(approach: &Approach, default_connections: usize) -> [Arg; 5] {
+fn limit_args(approach: &Approach) -> [Arg; 5] {
     let workers = if approach.has_workers {
         "Number of worker threads [default: one per core]"
     } else {
         "No effect: each connection has its own threads"
     };
-    let connections = "Maximum number of open connections; at the limit,\n\
-        further clients wait in the accept queue";
-    let reason = if default_connections < approach.max_connections {
-        " because of the limit\nof file descriptors"
-    } else {
-        ""
-    };
+    let connections = format!(
+        "Maximum number of open connections; at the limit,\n\
+        further clients wait in the accept queue\n\
+        [default: {}, or fewer if memory or\n\
+        file descriptors do not suffice]",
+        approach.max_connections
+    );
     [
         option("workers", "N", workers).value_parser(|text: &str| count(text, WORKERS_MAX)),
-        option(
-            "max-connections",
-            "N",
-            format!("{connections}\n[default: {default_connections}{reason}]"),
-        )
-        .value_parser(|text: &str| count(text, usize::MAX)),
+        option("max-connections", "N", connections)
+            .value_parser(|text: &str| count(text, usize::MAX)),
         option(
             "stall-timeout",
             "TIME",
@@ -150,7 +150,7 @@ fn limit_args(approach: &Approach, default_connections: usize) -> [Arg; 5] {
         option(
             "linger-timeout",
             "TIME",
-            "Maximum time to wait for a client's FIN after the\nreply",
+            "Maximum time to wait for a client's FIN after the\nclient has acknowledged the reply",
         )
         .default_value("5s")
         .value_parser(|text: &str| duration(text, Duration::ZERO)),
@@ -190,7 +190,7 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
 }
 
-fn config(matches: &ArgMatches, default_connections: usize) -> Result<Config, String> {
+fn config(matches: &ArgMatches) -> Result<Config, String> {
     let zero_copy = matches.get_flag("zero-copy");
     if zero_copy && !cfg!(target_os = "linux") {
         let help = "omit the flag to copy the file through a buffer";
@@ -206,7 +206,7 @@ fn config(matches: &ArgMatches, default_connections: usize) -> Result<Config, St
         zero_copy,
         preamble: value_of(matches, "preamble").unwrap_or(default.preamble),
         workers: value_of(matches, "workers").unwrap_or(default.workers),
-        max_connections: value_of(matches, "max-connections").unwrap_or(default_connections),
+        max_connections: default.max_connections,
         stall_timeout: value_of(matches, "stall-timeout").unwrap_or(default.stall_timeout),
         linger_timeout: value_of(matches, "linger-timeout").unwrap_or(default.linger_timeout),
         grace: value_of(matches, "grace").unwrap_or(default.grace),
@@ -283,16 +283,20 @@ fn error_and_help(message: &str) -> String {
 mod tests {
     use super::*;
     use crate::approach::TEST;
+    use crate::memory::Memory;
+
+    /// The resources of a system with file descriptors for 1,500 connections.
+    const RESOURCES: Resources = Resources { descriptors: 3_020, memory: Memory::UNLIMITED };
 
     fn parsed(args: &[&str]) -> Result<Config, String> {
-        match parse(&TEST, 1500, ["serve-test"].iter().chain(args))? {
+        match parse(&TEST, &RESOURCES, ["serve-test"].iter().chain(args))? {
             Request::Serve(config) => Ok(config),
             Request::Print(text) => panic!("expected a configuration, got text: {text}"),
         }
     }
 
     fn printed(flag: &str) -> String {
-        match parse(&TEST, 1500, ["serve-test", flag]) {
+        match parse(&TEST, &RESOURCES, ["serve-test", flag]) {
             Ok(Request::Print(text)) => text,
             other => panic!("{flag}: expected text, got {other:?}"),
         }
@@ -312,14 +316,10 @@ mod tests {
     }
 
     #[test]
-    fn few_descriptors_lower_only_the_default_connection_limit() {
+    fn few_resources_lower_only_the_default_connection_limit() {
         let limit = |args: &[&str]| parsed(args).map(|config| config.max_connections);
         assert_eq!(limit(&[]), Ok(1500));
         assert_eq!(limit(&["--max-connections", "5000"]), Ok(5000));
-        match parse(&TEST, 10_000, ["serve-test"]) {
-            Ok(Request::Serve(config)) => assert_eq!(config.max_connections, 2000),
-            other => panic!("expected a configuration, got {other:?}"),
-        }
     }
 
     #[test]

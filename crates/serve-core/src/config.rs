@@ -36,7 +36,7 @@ pub struct Config {
     /// The stall timeout. The server disconnects a client that acknowledges no data for this long.
     pub stall_timeout: Duration,
     /// The linger timeout, which is the maximum time that the server waits for a client's FIN after
-    /// the reply.
+    /// the client has acknowledged the whole reply.
     pub linger_timeout: Duration,
     /// The grace period, which is the maximum time that a shutdown waits for open connections.
     pub grace: Duration,
@@ -85,6 +85,18 @@ pub enum Preamble {
     Http,
     /// No bytes. The reply consists of only the file.
     None,
+}
+
+impl Preamble {
+    /// Returns the bytes that do not depend on the file. A server can send these bytes before it
+    /// opens the file.
+    #[must_use]
+    pub fn fixed_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Bare => b"HTTP/1.1\n\n",
+            Self::Http | Self::None => b"",
+        }
+    }
 }
 
 /// The format of the events on stdout.

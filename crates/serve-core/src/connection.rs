@@ -20,15 +20,19 @@ use crate::text;
 const DATA_INTERVAL: Duration = Duration::from_millis(120);
 
 impl Server {
-    /// Waits until one more connection may be accepted.
+    /// Waits until one more connection may be accepted. The first call announces that the server
+    /// accepts clients (see [`Server::announce`]).
     pub async fn acquire(self: &Arc<Self>) -> Permit {
+        self.announce();
         self.limit.waiters.wait_until(|| self.try_acquire()).await
     }
 
-    /// Blocks until one more connection may be accepted. Returns `None` if the shutdown has been
+    /// Blocks until one more connection may be accepted. The first call announces that the server
+    /// accepts clients (see [`Server::announce`]). Returns `None` if the shutdown has been
     /// requested.
     #[must_use]
     pub fn acquire_blocking(self: &Arc<Self>) -> Option<Permit> {
+        self.announce();
         let condition = || match self.shutdown.is_requested() {
             true => Some(None),
             false => self.try_acquire().map(Some),
@@ -53,6 +57,7 @@ impl Permit {
     /// the socket does not report the address after a reset.
     #[must_use]
     pub fn connected(self, peer: SocketAddr) -> Connection {
+        self.server.accept_failures.store(0, Ordering::Relaxed);
         let id = self.server.connections.fetch_add(1, Ordering::Relaxed) + 1;
         self.server.log.record(EventKind::Connected { conn: id, peer });
         Connection {
@@ -152,16 +157,21 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns `TimedOut` if the client acknowledged no data within the stall timeout.
+    /// Returns `TimedOut`, without an error code of the system, if the client acknowledged no data
+    /// within the stall timeout.
     pub fn check_stall<'s>(&self, socket: impl Into<SockRef<'s>>) -> io::Result<()> {
-        let server = self.server();
-        let sent = self.sent.load(Ordering::Relaxed);
-        let unacknowledged = match server.reports_acknowledgements {
+        self.check_progress(match self.server().reports_acknowledgements {
             true => Some(stall::unacknowledged_bytes(&socket.into())?),
             false => None,
-        };
+        })
+    }
+
+    /// Checks whether the client has made progress (see [`check_stall`](Self::check_stall)).
+    /// `unacknowledged` is `None` if the operating system does not report this number.
+    pub(crate) fn check_progress(&self, unacknowledged: Option<u64>) -> io::Result<()> {
+        let sent = self.sent.load(Ordering::Relaxed);
         let mut progress = self.progress.lock().unwrap_or_else(PoisonError::into_inner);
-        match progress.is_stalled(sent, unacknowledged, server.config.stall_timeout) {
+        match progress.is_stalled(sent, unacknowledged, self.config().stall_timeout) {
             true => Err(io::ErrorKind::TimedOut.into()),
             false => Ok(()),
         }
@@ -202,19 +212,15 @@ impl Connection {
         Ok(())
     }
 
-    // ANCHOR: linger_expired
-    /// Records that the linger timeout expired before the client's FIN, which is not an error.
-    ///
-    /// # Errors
-    ///
-    /// This method never fails. It returns a `Result` that replaces the result of draining.
-    pub fn linger_expired(&self) -> io::Result<()> {
+    /// Records that the linger timeout expired before the client's FIN. If the operating system
+    /// does not report acknowledgments, the client may not have received everything yet. In that
+    /// case, the server must not reset the connection.
+    pub(crate) fn record_linger_expired(&self) {
         let received = self.received.load(Ordering::Relaxed);
         let before_reply_end = self.received_before_reply_end.load(Ordering::Relaxed);
-        self.sends_after_reply.store(received > before_reply_end, Ordering::Relaxed);
-        Ok(())
+        let is_sending = received > before_reply_end && self.server().reports_acknowledgements;
+        self.sends_after_reply.store(is_sending, Ordering::Relaxed);
     }
-    // ANCHOR_END: linger_expired
 
     // ANCHOR: finish
     /// Records the result of the connection, and determines whether dropping the socket sends a FIN
@@ -228,7 +234,7 @@ impl Connection {
     pub fn finish<'s>(&self, result: io::Result<()>, socket: impl Into<SockRef<'s>>) {
         let socket = socket.into();
         let must_reset = match result {
-            Ok(()) => self.sends_after_reply.load(Ordering::Relaxed) && self.is_complete(&socket),
+            Ok(()) => self.sends_after_reply.load(Ordering::Relaxed),
             // The error occurred because the server itself shut down the socket.
             Err(_) if self.server().is_disconnecting() => false,
             Err(error) => {
@@ -243,13 +249,6 @@ impl Connection {
         }
     }
     // ANCHOR_END: finish
-
-    /// Returns whether the client acknowledged all data. Returns `false` if the system does not
-    /// report acknowledgments.
-    fn is_complete(&self, socket: &SockRef<'_>) -> bool {
-        self.server().reports_acknowledgements
-            && stall::unacknowledged_bytes(socket).is_ok_and(|bytes| bytes == 0)
-    }
 
     fn record_error(&self, error: &io::Error) {
         let kind = ErrorKind::of(error);

@@ -1,7 +1,6 @@
 //! The maximum number of open connections.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use crate::sync::{AtomicUsize, Ordering};
 use crate::waiters::Waiters;
 
 /// A semaphore that threads can block on and tasks can await.

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use crate::text::{printable, push_json_string};
+use crate::threads::is_no_thread;
 
 /// An event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +35,8 @@ pub enum EventKind {
     Error { conn: Option<u64>, kind: ErrorKind, message: String },
     /// The last event of a connection. `sent` includes the preamble.
     Disconnected { conn: u64, sent: u64, received: u64 },
-    /// The server dropped `events` events before this event, because the log was not read.
+    /// The server dropped `events` events before this event, because the log was not read or
+    /// could not be written.
     Dropped { events: u64 },
     /// The server accepts no more connections and waits for the open connections to end.
     Shutdown,
@@ -51,10 +53,16 @@ pub enum ErrorKind {
     PermissionDenied,
     /// No file descriptor is left.
     NoDescriptors,
+    /// No memory is left, for example for the buffer of a chunk.
+    NoMemory,
+    /// No thread can be started.
+    NoThreads,
     /// The file became shorter while it was sent.
     FileShrank,
     /// The client acknowledged no byte within the stall timeout.
     Stalled,
+    /// The kernel ended the connection, because the client's machine did not answer.
+    TimedOut,
     /// The client reset the connection, or closed the connection before it received the whole file.
     ConnectionReset,
     /// Any other error.
@@ -68,12 +76,18 @@ impl ErrorKind {
         if is_out_of_descriptors(error) {
             return Self::NoDescriptors;
         }
+        if is_no_thread(error) {
+            return Self::NoThreads;
+        }
         match error.kind() {
             io::ErrorKind::NotFound => Self::NotFound,
             io::ErrorKind::IsADirectory => Self::NotAFile,
             io::ErrorKind::PermissionDenied => Self::PermissionDenied,
             io::ErrorKind::UnexpectedEof => Self::FileShrank,
-            io::ErrorKind::TimedOut => Self::Stalled,
+            io::ErrorKind::OutOfMemory => Self::NoMemory,
+            // `Connection::check_stall` returns an error without an error code of the system.
+            io::ErrorKind::TimedOut if error.raw_os_error().is_none() => Self::Stalled,
+            io::ErrorKind::TimedOut => Self::TimedOut,
             io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
@@ -90,8 +104,11 @@ impl ErrorKind {
             Self::NotAFile => "not_a_file",
             Self::PermissionDenied => "permission_denied",
             Self::NoDescriptors => "no_descriptors",
+            Self::NoMemory => "no_memory",
+            Self::NoThreads => "no_threads",
             Self::FileShrank => "file_shrank",
             Self::Stalled => "stalled",
+            Self::TimedOut => "timed_out",
             Self::ConnectionReset => "connection_reset",
             Self::Io => "io",
         }
@@ -212,7 +229,7 @@ impl Display for Event {
                 write!(f, "client disconnected: sent {sent}, received {received} bytes")
             }
             EventKind::Dropped { events } => {
-                write!(f, "dropped: {events} events, because the log was not read")
+                write!(f, "dropped: {events} events, because the log could not be written")
             }
             EventKind::Shutdown => write!(f, "shutdown: no more connections"),
         }

@@ -15,7 +15,8 @@
 //!    [`Connection`] (event `connected`).
 //! 3. [`Reply::open`] opens the file. The sibling sends the reply, and records the number of bytes
 //!    sent in the [`Connection`].
-//! 4. Dropping the [`Connection`] records the event `disconnected` exactly once, and returns the
+//! 4. [`Linger`] determines how long the sibling drains the connection after the reply.
+//! 5. Dropping the [`Connection`] records the event `disconnected` exactly once, and returns the
 //!    permit.
 
 mod approach;
@@ -27,8 +28,16 @@ mod connection;
 mod connection_limit;
 mod event;
 mod limits;
+mod linger;
 mod listener;
+mod local_file;
 mod log;
+mod log_queue;
+mod memory;
+#[cfg(all(test, loom))]
+mod models;
+#[cfg(all(test, not(loom)))]
+mod properties;
 mod reply;
 mod send;
 mod server;
@@ -36,7 +45,10 @@ mod shutdown;
 mod signals;
 mod stall;
 mod startup;
+mod sync;
+mod system_call;
 mod text;
+mod threads;
 mod time_slice;
 mod waiters;
 
@@ -46,7 +58,9 @@ pub use chunk_reader::{ChunkReader, Piece};
 pub use config::{Config, DRAIN_BUFFER_BYTES, LogFormat, Preamble};
 pub use connection::{Connection, Permit};
 pub use event::{ErrorKind, Event, EventKind};
+pub use linger::Linger;
 pub use listener::bind;
+pub use local_file::ServedFile;
 pub use log::EventLog;
 pub use reply::Reply;
 #[doc(hidden)]
@@ -55,4 +69,5 @@ pub use send::send;
 pub use server::Server;
 pub use shutdown::Shutdown;
 pub use startup::{main, main_with_args};
+pub use threads::{POOL_THREADS, PoolCall, no_thread, pool_calls, start_shared_pool};
 pub use time_slice::TimeSlice;

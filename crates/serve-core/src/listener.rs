@@ -3,6 +3,8 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::config::Config;
@@ -12,6 +14,20 @@ use crate::config::Config;
 /// the kernel would drop SYN segments if many clients connected at the same time (clause 1 of the
 /// contract).
 const BACKLOG: i32 = 4096;
+
+// ANCHOR: limit_unsent_bytes
+/// The maximum number of unsent bytes in a send buffer if memory is limited (128 KiB). Bytes in
+/// transit do not count, so the option hardly affects clients that read.
+#[cfg(target_os = "linux")]
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
+/// Limits the unsent data in the send buffers of all connections that a listener accepts. Without
+/// this limit, a send buffer can grow to 4 MiB (`net.ipv4.tcp_wmem`).
+#[cfg(target_os = "linux")]
+pub(crate) fn limit_unsent_bytes(listener: &TcpListener) -> io::Result<()> {
+    SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX)
+}
+// ANCHOR_END: limit_unsent_bytes
 
 /// Binds a listener to the configured address. If a host name has several addresses, the listener
 /// uses the first address that can be bound.

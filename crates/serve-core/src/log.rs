@@ -2,19 +2,19 @@
 //!
 //! A connection never waits for the program that reads the log. It only adds its event to a bounded
 //! queue. A separate thread, the writer, takes all events from the queue at most 100 times per
-//! second. If the log is not read, the queue fills up. Further events are dropped and counted, and
-//! an event `dropped` reports their number when the log is read again (clause 11 of the contract).
+//! second. If the log is not read or the disk is full, the queue fills up. Further events are
+//! dropped and counted, and an event `dropped` reports their number when the writer can write again
+//! (clause 11 of the contract).
 
 use std::fmt;
 use std::io::{self, Write};
-use std::mem;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::LogFormat;
 use crate::event::{Event, EventKind};
+use crate::log_queue::LogQueue;
+use crate::sync::{self, Condvar, Mutex, lock};
 
 /// The maximum number of events in the queue. An event needs about 200 bytes, including its preview
 /// or message. Therefore, the queue needs at most about 3 MB.
@@ -26,6 +26,10 @@ const QUEUE_EVENTS_MAX: usize = 16_384;
 /// almost no additional CPU time. Users do not notice a delay of 10 ms.
 const BATCH_INTERVAL: Duration = Duration::from_millis(10);
 
+/// The time between a failed write and the next attempt, for example while the disk is full. Ten
+/// attempts per second need almost no CPU time.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The time limit for each write while [`EventLog::finish`] waits.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -33,6 +37,9 @@ const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 /// [`EventLog::finish`] counts completed writes to detect whether the log is read. A longer write
 /// could take too long to complete.
 const WRITE_BYTES_MAX: usize = 64 * 1024;
+
+/// A function that appends an event to a string, as one line without a newline.
+type PushLine = fn(&Event, &mut String) -> fmt::Result;
 
 /// The event log of a server. Events are in the order in which they were recorded.
 #[derive(Debug)]
@@ -45,7 +52,7 @@ pub struct EventLog {
 enum Sink {
     Off,
     Memory(Memory),
-    Writer(Arc<Queue>),
+    Writer(Arc<LogQueue<Event>>),
 }
 
 /// The recorded events, for tests.
@@ -56,32 +63,6 @@ struct Memory {
     observer: Option<fn(&Event)>,
 }
 
-/// The queue between the connections and the writer.
-#[derive(Debug, Default)]
-struct Queue {
-    state: Mutex<QueueState>,
-    changed: Condvar,
-    /// The number of completed writes.
-    writes: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct QueueState {
-    /// The events that the writer has not yet taken.
-    events: Vec<Event>,
-    /// The number of events that were dropped since the last `dropped` event.
-    dropped: u64,
-    phase: Phase,
-}
-
-#[derive(Debug, Default, PartialEq, Eq)]
-enum Phase {
-    #[default]
-    Open,
-    Closing,
-    Finished,
-}
-
 impl EventLog {
     /// Returns a log that writes to stdout.
     ///
@@ -89,13 +70,12 @@ impl EventLog {
     ///
     /// Returns an error if the writer's thread cannot be started.
     pub fn to_stdout(format: LogFormat) -> io::Result<Self> {
-        match format {
-            LogFormat::Off => Ok(Self::off()),
-            LogFormat::Text => Self::to_writer(io::stdout(), |event, out| {
-                fmt::Write::write_fmt(out, format_args!("{event}"))
-            }),
-            LogFormat::Json => Self::to_writer(io::stdout(), Event::push_json),
-        }
+        let push_line: PushLine = match format {
+            LogFormat::Off => return Ok(Self::off()),
+            LogFormat::Text => |event, out| fmt::Write::write_fmt(out, format_args!("{event}")),
+            LogFormat::Json => Event::push_json,
+        };
+        Self::to_writer(io::stdout(), QUEUE_EVENTS_MAX, push_line)
     }
 
     /// Returns a log that discards all events.
@@ -119,16 +99,17 @@ impl EventLog {
         Self { started: Instant::now(), sink: Sink::Memory(memory) }
     }
 
-    fn to_writer(
+    pub(crate) fn to_writer(
         writer: impl Write + Send + 'static,
-        push_line: fn(&Event, &mut String) -> fmt::Result,
+        queue_events_max: usize,
+        push_line: PushLine,
     ) -> io::Result<Self> {
         let started = Instant::now();
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(LogQueue::new(queue_events_max));
         let writer_queue = Arc::clone(&queue);
-        thread::Builder::new()
-            .name("event-log".to_owned())
-            .spawn(move || write_events(&writer_queue, started, writer, push_line))?;
+        sync::spawn("event-log", move || {
+            write_events(&writer_queue, started, writer, push_line);
+        })?;
         Ok(Self { started, sink: Sink::Writer(queue) })
     }
 
@@ -146,21 +127,10 @@ impl EventLog {
                 events.push(event);
                 memory.added.notify_all();
             }
+            // The time is read while the queue is locked, so that the times in the log never
+            // decrease.
             Sink::Writer(queue) => {
-                // The time is read while the lock is held, so that the times in the log never
-                // decrease.
-                let mut state = lock(&queue.state);
-                let at_us = micros_since(self.started);
-                if state.events.len() >= QUEUE_EVENTS_MAX {
-                    state.dropped += 1;
-                    return;
-                }
-                state.events.push(Event { at_us, kind });
-                let is_first = state.events.len() == 1;
-                drop(state);
-                if is_first {
-                    queue.changed.notify_all();
-                }
+                queue.push(|| Event { at_us: micros_since(self.started), kind });
             }
         }
     }
@@ -170,21 +140,16 @@ impl EventLog {
         matches!(self.sink, Sink::Off)
     }
 
-    /// Waits until all events are written, or until no write completes within a second.
+    /// Waits until all events are written, until no write completes within a second, or until a
+    /// write fails.
     pub fn finish(&self) {
-        let Sink::Writer(queue) = &self.sink else { return };
-        let mut state = lock(&queue.state);
-        state.phase = Phase::Closing;
-        queue.changed.notify_all();
-        let mut writes_before = None;
-        while state.phase != Phase::Finished {
-            let writes = queue.writes.load(Ordering::Relaxed);
-            if writes_before.replace(writes) == Some(writes) {
-                break;
-            }
-            let is_unfinished = |state: &mut QueueState| state.phase != Phase::Finished;
-            let result = queue.changed.wait_timeout_while(state, FINISH_TIMEOUT, is_unfinished);
-            state = result.unwrap_or_else(PoisonError::into_inner).0;
+        self.finish_within(Duration::MAX);
+    }
+
+    /// Waits like [`finish`](Self::finish), but at most for `limit`.
+    pub(crate) fn finish_within(&self, limit: Duration) {
+        if let Sink::Writer(queue) = &self.sink {
+            queue.finish(FINISH_TIMEOUT, limit);
         }
     }
 
@@ -215,60 +180,54 @@ fn micros_since(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-/// Locks a mutex even if a thread panicked while it held the lock, so that the log continues to
-/// work. The data is valid even after a panic.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// Runs the writer, which writes batches of events until the log is closed and the queue is empty.
 fn write_events(
-    queue: &Queue,
+    queue: &LogQueue<Event>,
     started: Instant,
     mut writer: impl Write,
-    push_line: fn(&Event, &mut String) -> fmt::Result,
+    push_line: PushLine,
 ) {
     let mut events = Vec::new();
     let mut lines = String::new();
     let mut is_open = true;
-    let mut can_write = true;
     while is_open {
-        {
-            let state = lock(&queue.state);
-            let is_idle = |s: &mut QueueState| s.events.is_empty() && s.phase == Phase::Open;
-            let state = queue.changed.wait_while(state, is_idle);
-            let mut state = state.unwrap_or_else(PoisonError::into_inner);
-            mem::swap(&mut state.events, &mut events);
-            is_open = state.phase == Phase::Open;
-            let dropped = mem::take(&mut state.dropped);
-            if dropped > 0 {
-                let kind = EventKind::Dropped { events: dropped };
-                events.push(Event { at_us: micros_since(started), kind });
-            }
-        }
+        is_open = queue.take(&mut events, |events| Event {
+            at_us: micros_since(started),
+            kind: EventKind::Dropped { events },
+        });
         for event in events.drain(..) {
             push_line(&event, &mut lines).expect("writing to a String cannot fail");
             lines.push('\n');
         }
-        // After an error, for example because stdout is closed, the server continues without a log.
-        can_write =
-            can_write && write_and_flush(&mut writer, lines.as_bytes(), &queue.writes).is_ok();
+        let mut unwritten = lines.as_bytes();
+        let mut tries_again = is_open;
+        while let Err(error) = write_and_flush(&mut writer, &mut unwritten, || queue.record_write())
+        {
+            // Nothing can reopen a closed pipe, so the server continues without a log. After any
+            // other error, the next attempt continues where the failed write stopped. Therefore, a
+            // partial line is completed before the next line. The last attempt starts after the log
+            // was closed.
+            if error.kind() == io::ErrorKind::BrokenPipe || !tries_again {
+                return queue.end();
+            }
+            tries_again = queue.pause(RETRY_INTERVAL);
+        }
         lines.clear();
         if is_open {
-            thread::sleep(BATCH_INTERVAL);
+            sync::sleep(BATCH_INTERVAL);
         }
     }
-    lock(&queue.state).phase = Phase::Finished;
-    queue.changed.notify_all();
+    queue.end();
 }
 
-/// Writes all bytes and flushes the writer. Another program that shares stdout can make stdout
-/// non-blocking. In that case, a write to a full pipe returns `WouldBlock`, and this function
-/// repeats the write.
+/// Writes all bytes and flushes the writer. Removes the bytes that the writer has accepted from
+/// `bytes`, even if a later write fails. Calls `record_write` after each write. Another program
+/// that shares stdout can make stdout non-blocking. In that case, a write to a full pipe returns
+/// `WouldBlock`, and this function repeats the write.
 fn write_and_flush(
     writer: &mut impl Write,
-    mut bytes: &[u8],
-    writes: &AtomicU64,
+    bytes: &mut &[u8],
+    record_write: impl Fn(),
 ) -> io::Result<()> {
     loop {
         let part = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
@@ -277,12 +236,10 @@ fn write_and_flush(
             Ok(0) if bytes.is_empty() => return Ok(()),
             Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
             Ok(count) => {
-                bytes = &bytes[count..];
-                writes.fetch_add(1, Ordering::Relaxed);
+                *bytes = &bytes[count..];
+                record_write();
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                thread::sleep(BATCH_INTERVAL)
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sync::sleep(BATCH_INTERVAL),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
@@ -292,8 +249,8 @@ fn write_and_flush(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::iter;
     use std::sync::mpsc;
+    use std::{iter, thread};
 
     /// A writer that passes the bytes of each write to a function.
     struct WriteFn<F>(F);
@@ -322,14 +279,85 @@ mod tests {
             accepted.extend(&bytes[..count]);
             Ok(count)
         });
-        write_and_flush(&mut writer, b"every byte of it\n", &AtomicU64::new(0)).unwrap();
+        let mut bytes = &b"every byte of it\n"[..];
+        write_and_flush(&mut writer, &mut bytes, || {}).unwrap();
+        assert_eq!(bytes, b"");
         assert_eq!(accepted, b"every byte of it\n");
     }
 
     #[test]
-    fn a_closed_stdout_is_an_error() {
-        let mut writer = WriteFn(|_: &[u8]| Err(io::ErrorKind::BrokenPipe.into()));
-        assert!(write_and_flush(&mut writer, b"line\n", &AtomicU64::new(0)).is_err());
+    fn a_closed_stdout_ends_the_log() {
+        let (sender, receiver) = mpsc::channel();
+        let writer = WriteFn(move |_: &[u8]| {
+            let _ = sender.send(());
+            Err(io::ErrorKind::BrokenPipe.into())
+        });
+        let log = EventLog::to_writer(writer, QUEUE_EVENTS_MAX, Event::push_json).unwrap();
+        log.record(EventKind::Shutdown);
+        // The channel is closed when the writer ends, so the writer has tried only one write.
+        assert_eq!(receiver.iter().count(), 1);
+        log.record(EventKind::Shutdown);
+        log.finish();
+    }
+
+    #[test]
+    fn a_full_disk_delays_every_line_or_counts_it_as_dropped() {
+        let (sender, failures) = mpsc::channel();
+        let disk = Arc::new(Mutex::new(Disk { content: Vec::new(), space: 10 }));
+        let writer_disk = Arc::clone(&disk);
+        let writer = WriteFn(move |bytes: &[u8]| {
+            let result = lock(&writer_disk).write(bytes);
+            if result.is_err() {
+                let _ = sender.send(());
+            }
+            result
+        });
+        let log = EventLog::to_writer(writer, 4, Event::push_json).unwrap();
+        let record = |conn| log.record(EventKind::Disconnected { conn, sent: 0, received: 0 });
+        record(1);
+        // The writer has written a partial line. It fails twice, because it tries again.
+        failures.recv().unwrap();
+        failures.recv().unwrap();
+        assert_eq!(lock(&disk).content.len(), 10);
+        (2..=7).for_each(record);
+        lock(&disk).space = usize::MAX;
+        log.finish();
+        let text = String::from_utf8(lock(&disk).content.clone()).unwrap();
+        let fields = text.lines().map(|line| {
+            let event: serde_json::Value = serde_json::from_str(line).unwrap();
+            (event["conn"].as_u64(), event["events"].as_u64())
+        });
+        let fit = (1..=5).map(|conn| (Some(conn), None));
+        assert!(fields.eq(fit.chain([(None, Some(2))])), "{text}");
+    }
+
+    /// A disk with limited space.
+    struct Disk {
+        content: Vec<u8>,
+        space: usize,
+    }
+
+    impl Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let count = bytes.len().min(self.space);
+            if count == 0 {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            self.content.extend(&bytes[..count]);
+            self.space -= count;
+            Ok(count)
+        }
+    }
+
+    #[test]
+    fn finish_does_not_wait_for_a_full_disk() {
+        let writer = WriteFn(|_: &[u8]| Err(io::ErrorKind::StorageFull.into()));
+        let log = EventLog::to_writer(writer, QUEUE_EVENTS_MAX, Event::push_json).unwrap();
+        log.record(EventKind::Shutdown);
+        let started = Instant::now();
+        log.finish();
+        let elapsed = started.elapsed();
+        assert!(elapsed < FINISH_TIMEOUT, "expected less than {FINISH_TIMEOUT:?}, got {elapsed:?}");
     }
 
     #[test]
@@ -341,11 +369,11 @@ mod tests {
             let _ = sender.send(bytes.len());
             Ok(bytes.len())
         });
-        let log = EventLog::to_writer(writer, |_, line| {
+        let push_line: PushLine = |_, line| {
             line.extend(iter::repeat_n('x', WRITE_BYTES_MAX - 1));
             Ok(())
-        })
-        .unwrap();
+        };
+        let log = EventLog::to_writer(writer, QUEUE_EVENTS_MAX, push_line).unwrap();
         for _ in 0..6 {
             log.record(EventKind::Shutdown);
         }
@@ -360,7 +388,7 @@ mod tests {
             let _ = sender.send(bytes.to_vec());
             Ok(bytes.len())
         });
-        let log = EventLog::to_writer(writer, Event::push_json).unwrap();
+        let log = EventLog::to_writer(writer, QUEUE_EVENTS_MAX, Event::push_json).unwrap();
         for conn in 1..=1000 {
             log.record(EventKind::Disconnected { conn, sent: 0, received: 0 });
         }

@@ -2,18 +2,19 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use socket2::SockRef;
 
 use crate::body::Body;
 use crate::config::{Config, Preamble};
 use crate::send::send_more;
-use crate::server::Server;
+use crate::server::{NO_DEVICE, Server};
 
 /// The reply to one client.
 #[derive(Debug)]
 pub struct Reply {
-    /// The bytes that the server sends before the file.
+    /// The bytes that the server sends before the file, without the bytes that it has already sent.
     pub preamble: Vec<u8>,
     /// The file, or the error from opening it. The `http` preamble reports this error.
     pub body: io::Result<Body>,
@@ -21,17 +22,30 @@ pub struct Reply {
 
 impl Reply {
     /// Opens the configured file, regardless of what the client sent. This call may wait for a
-    /// disk, so an async task must not make the call on a worker thread.
+    /// disk, so an async task must not make the call on a worker thread. The disk may not answer.
+    /// Therefore, first send [`Preamble::fixed_bytes`], which the preamble of the reply does not
+    /// contain.
     #[must_use]
     pub fn open(server: &Server) -> Self {
-        Self::with_body(&server.config, Body::open(&server.config.file))
+        let body = Body::open(&server.config.file);
+        let local_device = body.as_ref().ok().and_then(Body::local_device);
+        server.local_device.store(local_device.unwrap_or(NO_DEVICE), Ordering::Relaxed);
+        let mut reply = Self::with_body(&server.config, body);
+        reply.preamble.drain(..server.config.preamble.fixed_bytes().len());
+        reply
     }
 
     /// Opens the configured file without disk access. Returns `None` if opening the file might
-    /// require disk access, or if opening the file fails. In both cases, call [`open`](Self::open).
+    /// require disk access, if opening the file fails, or if the file that [`open`](Self::open)
+    /// opened most recently is not on the same local file system. In these cases, call
+    /// [`open`](Self::open).
     #[must_use]
     pub fn open_cached(server: &Server) -> Option<Self> {
-        let body = server.reads_page_cache.then(|| Body::open_cached(&server.config.file))??;
+        let local_device = server.local_device.load(Ordering::Relaxed);
+        if !server.reads_page_cache || local_device == NO_DEVICE {
+            return None;
+        }
+        let body = Body::open_cached(&server.config.file, local_device)?;
         Some(Self::with_body(&server.config, Ok(body)))
     }
 
@@ -50,8 +64,7 @@ impl Reply {
     fn with_body(config: &Config, body: io::Result<Body>) -> Self {
         // ANCHOR: preamble
         let preamble = match (config.preamble, &body) {
-            (Preamble::None, _) => Vec::new(),
-            (Preamble::Bare, _) => b"HTTP/1.1\n\n".to_vec(),
+            (Preamble::None | Preamble::Bare, _) => config.preamble.fixed_bytes().to_vec(),
             (Preamble::Http, Ok(body)) => header(&config.file, body.bytes),
             (Preamble::Http, Err(error)) => error_header(error),
         };

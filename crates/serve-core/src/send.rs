@@ -1,13 +1,15 @@
 //! System calls that send data to a socket.
 //!
-//! Each function makes one system call. An async sibling calls the function through the readiness
-//! API of its runtime.
+//! Each function makes one system call, and repeats the call if a signal interrupts it. An async
+//! sibling calls the function through the readiness API of its runtime.
 
 use std::fs::File;
 use std::io;
 use std::sync::OnceLock;
 
 use socket2::SockRef;
+
+use crate::system_call::retry_interrupted;
 
 /// The maximum number of bytes that one `sendfile` call copies (1 MiB). This maximum limits the
 /// time for which one call occupies a worker thread, regardless of the chunk size.
@@ -32,7 +34,8 @@ fn limited(bytes: usize) -> io::Result<usize> {
 /// Returns an error from `send`. On a non-blocking socket, `WouldBlock` means that the send buffer
 /// is full.
 pub fn send<'s>(to: impl Into<SockRef<'s>>, bytes: &[u8]) -> io::Result<usize> {
-    to.into().send(&bytes[..limited(bytes.len())?])
+    let to = to.into();
+    retry_interrupted(|| to.send(&bytes[..limited(bytes.len())?]))
 }
 
 // ANCHOR: send_more
@@ -47,8 +50,8 @@ pub(crate) fn send_more(to: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize> {
     if bytes.is_empty() {
         return Ok(0);
     }
-    let sent = limited(bytes.len()).and_then(|max| to.send_with_flags(&bytes[..max], FLAGS));
-    match sent {
+    let send = || to.send_with_flags(&bytes[..limited(bytes.len())?], FLAGS);
+    match retry_interrupted(send) {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
         result => result,
     }
@@ -60,8 +63,8 @@ pub(crate) fn send_more(to: &SockRef<'_>, bytes: &[u8]) -> io::Result<usize> {
 /// the number of bytes copied. The file's position advances by this number.
 #[cfg(target_os = "linux")]
 pub(crate) fn sendfile(to: &SockRef<'_>, from: &File, bytes: usize) -> io::Result<usize> {
-    let bytes = limited(bytes.min(SENDFILE_BYTES_MAX))?;
-    Ok(rustix::fs::sendfile(&**to, from, None, bytes)?)
+    let bytes = bytes.min(SENDFILE_BYTES_MAX);
+    retry_interrupted(|| Ok(rustix::fs::sendfile(&**to, from, None, limited(bytes)?)?))
 }
 // ANCHOR_END: sendfile
 

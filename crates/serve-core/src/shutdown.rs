@@ -1,8 +1,8 @@
 //! The shutdown request, which threads can block on and tasks can await.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::sync::{AtomicBool, Ordering};
 use crate::waiters::Waiters;
 
 /// A request to shut down, which cannot be withdrawn.

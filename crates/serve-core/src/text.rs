@@ -21,12 +21,12 @@ pub(crate) fn preview(bytes: &[u8]) -> String {
     preview
 }
 
-/// Returns the text on one line. Control characters are escaped, and all other characters are
-/// unchanged.
+/// Returns the text on one line. Characters that control a terminal are escaped, and all other
+/// characters are unchanged.
 pub(crate) fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {
-        match character.is_control() {
+        match controls_terminal(character) {
             true => printable.extend(character.escape_default()),
             false => printable.push(character),
         }
@@ -34,14 +34,16 @@ pub(crate) fn printable(text: &str) -> String {
     printable
 }
 
-/// Appends `text` to `out` as a JSON string in quotation marks.
+/// Appends `text` to `out` as a JSON string in quotation marks. Characters that control a terminal
+/// are escaped even if JSON permits them.
 pub(crate) fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
     for character in text.chars() {
         match character {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
-            control if control < ' ' => {
+            // All these characters are in the basic multilingual plane, so four digits suffice.
+            control if controls_terminal(control) => {
                 write!(out, "\\u{:04x}", u32::from(control))
                     .expect("writing to a String cannot fail");
             }
@@ -49,6 +51,17 @@ pub(crate) fn push_json_string(out: &mut String, text: &str) {
         }
     }
     out.push('"');
+}
+
+/// Returns whether a character can change how a terminal shows other text. These are the control
+/// characters, which include C1 (U+0080 to U+009F), and the bidirectional controls of Unicode,
+/// which can make a line look like another line (UAX #9, section 2).
+pub(crate) fn controls_terminal(character: char) -> bool {
+    let is_bidirectional_control = matches!(
+        character,
+        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+    );
+    character.is_control() || is_bidirectional_control
 }
 
 #[cfg(test)]
@@ -76,6 +89,16 @@ mod tests {
     fn printable_text_is_on_one_line() {
         assert_eq!(printable("C:\\ünï \"🌊\""), "C:\\ünï \"🌊\"");
         assert_eq!(printable("a\nb\x1b[31m"), "a\\nb\\u{1b}[31m");
+    }
+
+    #[test]
+    fn characters_that_control_a_terminal_are_escaped() {
+        // These are CSI (C1), a right-to-left override, an isolate and an Arabic letter mark.
+        let text = "\u{9b}31m\u{202e}gpj\u{2066}.\u{61c}";
+        assert_eq!(printable(text), "\\u{9b}31m\\u{202e}gpj\\u{2066}.\\u{61c}");
+        let mut json = String::new();
+        push_json_string(&mut json, text);
+        assert_eq!(json, r#""\u009b31m\u202egpj\u2066.\u061c""#);
     }
 
     #[test]

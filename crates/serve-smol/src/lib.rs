@@ -8,6 +8,8 @@
 //!
 //! Run `cargo run -p serve-smol` and open <http://localhost:4000/> in a browser.
 
+mod pool;
+
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -15,12 +17,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serve_core::{
-    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice, send,
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server, TimeSlice,
+    send,
 };
-use smol::channel;
 use smol::future::{or, pending, yield_now};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use smol::{Async, Executor, Timer, block_on, unblock};
+use smol::{Async, Executor, Timer, block_on, channel, unblock};
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -28,6 +30,7 @@ pub const APPROACH: Approach = Approach {
     summary: "smol, one task per connection on an executor that the server owns",
     has_workers: true,
     max_connections: 10_000,
+    connection_bytes: 10 * 1024,
     run,
 };
 
@@ -39,11 +42,11 @@ pub const APPROACH: Approach = Approach {
 /// Returns an error if a worker thread cannot be started, or if the listener cannot be registered
 /// with the reactor.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
+    pool::start();
     // Dropping the executor drops all tasks. Each task drops its socket and then its `Connection`.
     let executor = Arc::new(Executor::new());
-    let listener = Async::new(listener)?;
-    let accepting =
-        executor.spawn(accept_loop(listener, Arc::clone(&server), Arc::clone(&executor)));
+    let accepting = accept_loop(Async::new(listener)?, Arc::clone(&server), Arc::clone(&executor));
+    let accepting = executor.spawn(accepting);
     // No message is ever sent. Dropping `stop` closes the channel, which ends the worker threads.
     let (stop, stopped) = channel::bounded::<()>(1);
     thread::scope(|scope| {
@@ -109,8 +112,7 @@ async fn serve(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<()> {
     or(send_file(conn, stream), draining).await?;
     // ANCHOR_END: both
     stream.get_ref().shutdown(Shutdown::Write)?;
-    let linger = conn.config().linger_timeout;
-    timeout(linger, drain(conn, stream)).await.unwrap_or_else(|_| conn.linger_expired())
+    linger(conn, stream).await
 }
 // ANCHOR_END: serve
 
@@ -119,12 +121,18 @@ async fn send_file(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<(
     let server = Arc::clone(conn.server());
     let reply = match Reply::open_cached(&server) {
         Some(reply) => reply,
-        None => unblock(move || Reply::open(&server)).await,
+        None => {
+            // The disk may not answer, so first send the bytes that do not depend on the file.
+            write_bytes(conn, stream, server.config.preamble.fixed_bytes()).await?;
+            unblock(move || Reply::open(&server)).await
+        }
     };
     let sent = conn.record_sent(reply.send_preamble(stream)?);
     write_bytes(conn, stream, &reply.preamble[sent..]).await?;
     let file_bytes = match reply.body {
-        Ok(body) if conn.config().zero_copy => send_zero_copy(conn, stream, body).await?,
+        Ok(body) if conn.config().zero_copy && body.file.is_local() => {
+            send_zero_copy(conn, stream, body).await?
+        }
         Ok(body) => send_copied(conn, stream, body).await?,
         Err(error) => return conn.record_file_failed(&error),
     };
@@ -179,6 +187,7 @@ async fn write_bytes(
 ) -> io::Result<()> {
     while !bytes.is_empty() {
         match timeout(conn.stall_check_interval(), stream.write(bytes)).await {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(sent) => bytes = &bytes[conn.record_sent(sent?)..],
             Err(_elapsed) => conn.check_stall(stream)?,
         }
@@ -217,15 +226,35 @@ async fn send_zero_copy(
 async fn drain(conn: &Connection, mut stream: &Async<TcpStream>) -> io::Result<()> {
     let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
-        match stream.read(&mut buffer).await? {
-            0 => return Ok(()),
-            received => conn.record_received(&buffer[..received]),
+        match stream.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(received) => conn.record_received(&buffer[..received]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
         // A client that never stops sending must not prevent other tasks from running.
         yield_now().await;
     }
 }
 // ANCHOR_END: drain
+
+// ANCHOR: linger
+async fn linger(conn: &Connection, stream: &Async<TcpStream>) -> io::Result<()> {
+    let mut linger = Linger::new(conn);
+    loop {
+        match timeout(linger.wait(), drain(conn, stream)).await {
+            Ok(result) => break result?,
+            Err(_elapsed) if linger.is_expired(stream)? => return Ok(()),
+            Err(_elapsed) => {}
+        }
+    }
+    // A client that half-closed may still be reading.
+    while !linger.is_acknowledged(stream)? {
+        Timer::after(linger.wait()).await;
+    }
+    Ok(())
+}
+// ANCHOR_END: linger
 
 // ANCHOR: timeout
 /// Waits for a future, but at most for `limit`. The function combines a timer with `or`, which

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use std::thread::{self, Scope};
 use std::time::Instant;
 
-use serve_core::{Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server};
+use serve_core::{
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server,
+};
 
 use threads::{OpenStreams, ReaderThread, accept_waker, is_timeout, reset_on_close, spawn};
 
@@ -26,6 +28,7 @@ pub const APPROACH: Approach = Approach {
     summary: "blocking std, one thread per connection",
     has_workers: false,
     max_connections: 2_000,
+    connection_bytes: 72 * 1024,
     run,
 };
 
@@ -104,7 +107,7 @@ fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
         let reader = ReaderThread::new(scope, conn, stream)?;
         send_file(conn, stream, &reader)?;
         stream.shutdown(Shutdown::Write)?;
-        reader.drain(conn.config().linger_timeout)
+        linger(conn, stream, &reader)
     })
     // ANCHOR_END: both
 }
@@ -113,7 +116,14 @@ fn serve(conn: &Connection, stream: &TcpStream) -> io::Result<()> {
 // ANCHOR: send
 fn send_file(conn: &Connection, stream: &TcpStream, reader: &ReaderThread) -> io::Result<()> {
     let server = conn.server();
-    let reply = Reply::open(server);
+    let reply = match Reply::open_cached(server) {
+        Some(reply) => reply,
+        None => {
+            // The disk may not answer, so first send the bytes that do not depend on the file.
+            write_bytes(conn, stream, reader, server.config.preamble.fixed_bytes())?;
+            Reply::open(server)
+        }
+    };
     let sent = conn.record_sent(reply.send_preamble(stream)?);
     write_bytes(conn, stream, reader, &reply.preamble[sent..])?;
     let file_bytes = match reply.body {
@@ -159,7 +169,7 @@ fn write_bytes(
         match stream.write(bytes) {
             Ok(sent) => bytes = &bytes[conn.record_sent(sent)..],
             Err(error) if is_timeout(&error) => conn.check_stall(stream)?,
-            Err(error) => return Err(error),
+            Err(error) => return Err(reader.cause_of(error)),
         }
     }
     Ok(())
@@ -181,7 +191,7 @@ fn send_zero_copy(
             match body.sendfile(stream, remaining) {
                 Ok(sent) => remaining -= conn.record_sent(sent),
                 Err(error) if is_timeout(&error) => conn.check_stall(stream)?,
-                Err(error) => return Err(error),
+                Err(error) => return Err(reader.cause_of(error)),
             }
         }
         conn.record_chunk(chunk_bytes, started);
@@ -191,19 +201,19 @@ fn send_zero_copy(
 // ANCHOR_END: zero_copy
 
 // ANCHOR: drain
-/// Drains the socket until EOF or until the deadline.
-fn drain(conn: &Connection, mut stream: &TcpStream, deadline: Option<Instant>) -> io::Result<()> {
+/// Drains the socket until EOF or until the deadline. Returns whether EOF was read.
+fn drain(conn: &Connection, mut stream: &TcpStream, deadline: Option<Instant>) -> io::Result<bool> {
     let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
         if let Some(deadline) = deadline {
             let remaining = deadline.saturating_duration_since(Instant::now());
             if remaining.is_zero() {
-                return conn.linger_expired();
+                return Ok(false);
             }
             stream.set_read_timeout(Some(remaining))?;
         }
         match stream.read(&mut buffer) {
-            Ok(0) => return Ok(()),
+            Ok(0) => return Ok(true),
             Ok(received) => conn.record_received(&buffer[..received]),
             Err(error) if is_timeout(&error) => {}
             Err(error) => return Err(error),
@@ -211,3 +221,21 @@ fn drain(conn: &Connection, mut stream: &TcpStream, deadline: Option<Instant>) -
     }
 }
 // ANCHOR_END: drain
+
+// ANCHOR: linger
+fn linger(conn: &Connection, stream: &TcpStream, reader: &ReaderThread) -> io::Result<()> {
+    let mut linger = Linger::new(conn);
+    while !reader.drain(linger.wait())? {
+        if linger.is_expired(stream)? {
+            return Ok(());
+        }
+    }
+    // A client that half-closed may still be reading.
+    while !linger.is_acknowledged(stream)? {
+        if conn.server().wait_for_disconnect(linger.wait()) {
+            break;
+        }
+    }
+    Ok(())
+}
+// ANCHOR_END: linger

@@ -1,15 +1,15 @@
 //! Functions and types that manage threads, because std has no runtime. They start and end threads,
 //! and read in one thread while another thread writes.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::io::{self, ErrorKind};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use serve_core::Connection;
+use serve_core::{Connection, no_thread};
 use socket2::SockRef;
 
 use crate::drain;
@@ -24,19 +24,27 @@ const STACK_BYTES: usize = 128 * 1024;
 /// reads the client's data after the reply.
 const READER_DELAY: Duration = Duration::from_millis(10);
 
+/// The minimum pause before a connection tries again to start its reader thread. An attempt takes
+/// less than 0.1 ms of CPU time.
+const READER_RETRY_PAUSE: Duration = Duration::from_secs(1);
+
 /// Starts a thread with a small stack. The scope joins the thread.
 pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
-    thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)
+    thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).map_err(no_thread)
 }
 
-/// Returns whether a call ended because of a timeout or a signal. Unix and Windows report a timeout
-/// as different errors.
+/// Returns whether a call ended because of its timeout or a signal, so that the caller must repeat
+/// the call. Unix and Windows report the timeout of a call as different errors. On Unix, `TimedOut`
+/// means that the client's machine did not answer.
 pub(crate) fn is_timeout(error: &io::Error) -> bool {
-    use ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+    match error.kind() {
+        ErrorKind::Interrupted | ErrorKind::WouldBlock => true,
+        ErrorKind::TimedOut => cfg!(windows),
+        _ => false,
+    }
 }
 
 /// Configures a socket so that dropping it resets the connection.
@@ -79,9 +87,9 @@ pub(crate) struct ReaderThread<'scope, 'env> {
     scope: &'scope Scope<'scope, 'env>,
     conn: &'scope Connection,
     stream: &'scope TcpStream,
-    due_at: Instant,
+    due_at: Cell<Instant>,
     /// The receiver for the result of the thread. The cell is empty until the thread starts.
-    result: OnceCell<Receiver<io::Result<()>>>,
+    result: OnceCell<Receiver<io::Result<bool>>>,
 }
 
 impl<'scope, 'env> ReaderThread<'scope, 'env> {
@@ -91,35 +99,50 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
         stream: &'scope TcpStream,
     ) -> io::Result<Self> {
         stream.set_write_timeout(Some(READER_DELAY))?;
-        let due_at = Instant::now() + READER_DELAY;
+        let due_at = Cell::new(Instant::now() + READER_DELAY);
         Ok(Self { scope, conn, stream, due_at, result: OnceCell::new() })
     }
 
     // ANCHOR: start_if_due
-    /// Starts the thread if writing takes longer than [`READER_DELAY`]. Call this method before
-    /// each write.
+    /// Starts the thread if writing takes longer than [`READER_DELAY`]. If the thread cannot be
+    /// started, the connection continues without it. Call this method before each write.
     pub(crate) fn start_if_due(&self) -> io::Result<()> {
-        if self.result.get().is_some() || Instant::now() < self.due_at {
+        if self.result.get().is_some() || Instant::now() < self.due_at.get() {
             return Ok(());
         }
         let (conn, stream) = (self.conn, self.stream);
         stream.set_write_timeout(Some(conn.stall_check_interval()))?;
         let (sender, receiver) = mpsc::channel();
-        spawn(self.scope, move || sender.send(drain(conn, stream, None)))?;
-        self.result.get_or_init(|| receiver);
+        match spawn(self.scope, move || sender.send(drain(conn, stream, None))) {
+            Ok(_) => drop(self.result.set(receiver)),
+            Err(_) => self.due_at.set(Instant::now() + READER_RETRY_PAUSE),
+        }
         Ok(())
     }
     // ANCHOR_END: start_if_due
 
-    /// Drains the socket until EOF or until the linger timeout expires. If the reader thread has
-    /// been started, the reader thread drains the socket. If not, the calling thread drains the
-    /// socket.
-    pub(crate) fn drain(&self, linger: Duration) -> io::Result<()> {
+    /// Returns the cause of an error from a write. The kernel reports the error of a socket only
+    /// once. If the reader thread received this error, a write fails with `BrokenPipe`. In that
+    /// case, the reader thread has ended or is about to end.
+    pub(crate) fn cause_of(&self, error: io::Error) -> io::Error {
         match self.result.get() {
-            Some(result) => {
-                result.recv_timeout(linger).unwrap_or_else(|_| self.conn.linger_expired())
+            Some(result) if error.kind() == ErrorKind::BrokenPipe => {
+                result.recv_timeout(READER_DELAY).ok().and_then(Result::err).unwrap_or(error)
             }
-            None => drain(self.conn, self.stream, Instant::now().checked_add(linger)),
+            _ => error,
+        }
+    }
+
+    /// Drains the socket until EOF, but at most for `limit`. Returns whether EOF was read. If the
+    /// reader thread has been started, the reader thread drains the socket. If not, the calling
+    /// thread drains the socket.
+    pub(crate) fn drain(&self, limit: Duration) -> io::Result<bool> {
+        match self.result.get() {
+            // If the reader thread panicked, the channel is closed, and the scope panics, too.
+            Some(result) => result
+                .recv_timeout(limit)
+                .unwrap_or_else(|error| Ok(error == RecvTimeoutError::Disconnected)),
+            None => drain(self.conn, self.stream, Instant::now().checked_add(limit)),
         }
     }
 }

@@ -10,9 +10,11 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serve_core::{
-    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Reply, Server, TimeSlice, send,
+    Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, POOL_THREADS, Reply,
+    Server, TimeSlice, pool_calls, send,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::{TcpStream, tcp};
@@ -26,6 +28,7 @@ pub const APPROACH: Approach = Approach {
     summary: "Tokio, one task per connection on a few worker threads",
     has_workers: true,
     max_connections: 10_000,
+    connection_bytes: 8 * 1024,
     run,
 };
 
@@ -37,13 +40,15 @@ pub const APPROACH: Approach = Approach {
 /// Returns an error if no file descriptor is left for the runtime, or if a thread cannot be
 /// started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
+    let mut builder = Builder::new_multi_thread();
+    builder.max_blocking_threads(POOL_THREADS.get()).thread_keep_alive(Duration::MAX);
     // ANCHOR: start
     let workers = server.config.workers;
-    let runtime = Builder::new_multi_thread().worker_threads(workers).enable_all().build()?;
+    let runtime = builder.worker_threads(workers).enable_all().build()?;
     // ANCHOR_END: start
     // The accept loop runs in a task, because a worker thread keeps the tasks that it spawns. The
     // current thread would have to pass each new task to a worker thread.
-    runtime.block_on(runtime.spawn(async move {
+    let result = runtime.block_on(runtime.spawn(async move {
         let mut connections = JoinSet::new();
         tokio::select! {
             result = accept_loop(listener, &server, &mut connections) => result?,
@@ -56,7 +61,10 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
         connections.shutdown().await;
         // ANCHOR_END: stop
         Ok(())
-    }))?
+    }));
+    // Dropping the runtime would wait for the calls on the blocking pool, which may hang.
+    runtime.shutdown_background();
+    result?
 }
 // ANCHOR_END: run
 
@@ -68,6 +76,10 @@ async fn accept_loop(
 ) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
+    // The system may refuse to start a thread later.
+    for call in pool_calls().map(spawn_blocking) {
+        call.await?;
+    }
     loop {
         let permit = server.acquire().await;
         match listener.accept().await {
@@ -109,8 +121,7 @@ async fn serve(conn: &Connection, stream: &mut TcpStream) -> io::Result<()> {
     }
     // ANCHOR_END: both
     writer.shutdown().await?;
-    let linger = conn.config().linger_timeout;
-    timeout(linger, drain(conn, &mut reader)).await.unwrap_or_else(|_| conn.linger_expired())
+    linger(conn, &mut reader).await
 }
 // ANCHOR_END: serve
 
@@ -119,12 +130,18 @@ async fn send_file(conn: &Connection, stream: &mut tcp::WriteHalf<'_>) -> io::Re
     let server = Arc::clone(conn.server());
     let reply = match Reply::open_cached(&server) {
         Some(reply) => reply,
-        None => spawn_blocking(move || Reply::open(&server)).await?,
+        None => {
+            // The disk may not answer, so first send the bytes that do not depend on the file.
+            write_bytes(conn, stream, server.config.preamble.fixed_bytes()).await?;
+            spawn_blocking(move || Reply::open(&server)).await?
+        }
     };
     let sent = conn.record_sent(reply.send_preamble(stream.as_ref())?);
     write_bytes(conn, stream, &reply.preamble[sent..]).await?;
     let file_bytes = match reply.body {
-        Ok(body) if conn.config().zero_copy => send_zero_copy(conn, stream.as_ref(), body).await?,
+        Ok(body) if conn.config().zero_copy && body.file.is_local() => {
+            send_zero_copy(conn, stream.as_ref(), body).await?
+        }
         Ok(body) => send_copied(conn, stream.as_ref(), body).await?,
         Err(error) => return conn.record_file_failed(&error),
     };
@@ -179,6 +196,7 @@ async fn write_bytes(
 ) -> io::Result<()> {
     while !bytes.is_empty() {
         match timeout(conn.stall_check_interval(), stream.write(bytes)).await {
+            Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
             Ok(sent) => bytes = &bytes[conn.record_sent(sent?)..],
             Err(_elapsed) => conn.check_stall(stream.as_ref())?,
         }
@@ -214,10 +232,30 @@ async fn send_zero_copy(conn: &Connection, stream: &TcpStream, body: Body) -> io
 async fn drain(conn: &Connection, stream: &mut tcp::ReadHalf<'_>) -> io::Result<()> {
     let mut buffer = [0; DRAIN_BUFFER_BYTES];
     loop {
-        match stream.read(&mut buffer).await? {
-            0 => return Ok(()),
-            received => conn.record_received(&buffer[..received]),
+        match stream.read(&mut buffer).await {
+            Ok(0) => return Ok(()),
+            Ok(received) => conn.record_received(&buffer[..received]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }
 // ANCHOR_END: drain
+
+// ANCHOR: linger
+async fn linger(conn: &Connection, stream: &mut tcp::ReadHalf<'_>) -> io::Result<()> {
+    let mut linger = Linger::new(conn);
+    loop {
+        match timeout(linger.wait(), drain(conn, stream)).await {
+            Ok(result) => break result?,
+            Err(_elapsed) if linger.is_expired(stream.as_ref())? => return Ok(()),
+            Err(_elapsed) => {}
+        }
+    }
+    // A client that half-closed may still be reading.
+    while !linger.is_acknowledged(stream.as_ref())? {
+        sleep(linger.wait()).await;
+    }
+    Ok(())
+}
+// ANCHOR_END: linger

@@ -12,7 +12,7 @@ use crate::cargo::{self, BuildOutput, Messages};
 use crate::course::Course;
 use crate::exercise::Exercise;
 use crate::folders;
-use crate::grade::{self, Job, Subject};
+use crate::grade::{self, Extent, Job, Subject};
 use crate::lock;
 use crate::output;
 use crate::progress::Progress;
@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const SLACK: Duration = Duration::from_secs(2);
 
 /// The duration of the long pauses of a client.
-const LONG_WAIT: Duration = Duration::from_secs(5);
+const LONG_WAIT: Duration = Duration::from_millis(5500);
 
 /// The time limit for a learner's program to start listening.
 const START_TIMEOUT: Duration = Duration::from_secs(5);
@@ -55,7 +55,7 @@ pub fn check(
         Some(command) => foreign_subject(exercise, command)?,
         None => {
             if format == Format::Snapshots {
-                format.report_status("building …");
+                format.report_status("building … (a first build takes up to a minute)");
             }
             let Some(mut built) = build(course, exercise, format)? else { return Ok(false) };
             // The compiler's summary has no file.
@@ -75,7 +75,9 @@ pub fn check(
     let report = Report::new(course, exercise, format, command.is_none(), warnings);
     report.start();
     let job = Job { exercise, subject, checks: &exercise.checks };
-    let graded = grade::grade(&[job], Some(&|all, name| report.update(all, name))).remove(0);
+    let graded =
+        grade::grade(&[job], Extent::UntilExplained, &|all, name| report.update(all, name))
+            .remove(0);
     let mut progress = Progress::read(&course.work)?;
     let Some(failure) = grade::explain(exercise, &graded) else {
         let recorded = progress.record_done(&exercise.number, command.is_some());

@@ -13,7 +13,7 @@ use crate::grading::Watched;
 use crate::learn::{self, Hints};
 use crate::packages;
 use crate::progress::Progress;
-use crate::proofs::{self, Kinds};
+use crate::proofs::{self, FOR_AUTHORS, Kinds};
 use crate::report::Format;
 use crate::watch;
 
@@ -35,8 +35,8 @@ Examples:
 
 Use --cmd to check a server in another language. The command runs in the
 current folder. The command must contain {file} and {port}, and each of {chunk},
-{preamble}, {stall}, {limit}, {linger} and {grace} that exercise.toml contains.
-The checks replace these placeholders with values.
+{preamble}, {stall}, {limit}, {linger} and {grace} that the page of the exercise
+lists. The checks replace these placeholders with values.
 
 An exercise is also done if only a server in another language has passed. `list`
 then shows \"passed with --cmd\" until your Rust program passes, too.";
@@ -93,8 +93,8 @@ enum Command {
         /// Command that starts the server to grade
         #[arg(long, requires = "exercise")]
         cmd: Option<String>,
-        /// Run all proofs (for authors and CI)
-        #[arg(long)]
+        /// Run all proofs
+        #[arg(long, help_heading = FOR_AUTHORS, hide_short_help = true)]
         all: bool,
         #[command(flatten)]
         kinds: Kinds,
@@ -181,7 +181,7 @@ impl Selection {
 /// Runs the command that is specified on the command line. Returns whether all checks passed.
 pub fn run() -> Result<bool> {
     let options = Options::parse();
-    harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
+    let _cleanup = harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     let course = Course::open(options.dir)?;
     let command = options.command.unwrap_or(Command::Next);
     if !matches!(&command, Command::Check { all, kinds, .. } if *all || *kinds != Kinds::default())

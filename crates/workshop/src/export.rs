@@ -1,4 +1,4 @@
-//! The command `export`, which writes the learner's progress as JSON.
+//! The command `export`, which writes the learner's progress as one line of JSON.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -58,7 +58,7 @@ pub fn export(course: &Course, name: Option<&str>, output: Option<&Path>) -> Res
         name,
         exercises: exercises.collect(),
     };
-    let text = serde_json::to_string_pretty(&export)? + "\n";
+    let text = serde_json::to_string(&export)? + "\n";
     match output {
         Some(path) => folders::write(path, &text)?,
         None => io::stdout().write_all(text.as_bytes()).context("cannot write to stdout")?,

@@ -135,11 +135,17 @@ pub struct Explanation<'a> {
     pub rust: &'a str,
 }
 
+/// The checks of a job that run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// All checks run.
+    All,
+    /// A failure that a diagnosis explains prevents the later checks of the same job.
+    UntilExplained,
+}
+
 /// Grades servers concurrently. Returns the verdicts of each job's checks and measurements.
-///
-/// If `report` is set, a failure that a diagnosis explains prevents the later checks of the same
-/// job.
-pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem>> {
+pub fn grade(jobs: &[Job<'_>], extent: Extent, report: Report<'_>) -> Vec<Vec<GradedItem>> {
     use Verdict::{Pass, Skipped};
     let pending: Vec<_> = jobs.iter().map(|job| Mutex::new(pending(job.exercise))).collect();
     let lock = |index: usize| pending[index].lock().unwrap_or_else(PoisonError::into_inner);
@@ -148,7 +154,7 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem
         if let Some(graded) = all.iter_mut().find(|graded| graded.name == name) {
             (graded.verdict, graded.value) = (Some(verdict), value);
         }
-        report.inspect(|report| report(&all, name));
+        report(&all, name);
     };
     run_concurrently(jobs.len(), JOBS, &|index| {
         if let Err(why) = conformance::preflight(&jobs[index].subject.target) {
@@ -167,8 +173,8 @@ pub fn grade(jobs: &[Job<'_>], report: Option<Report<'_>>) -> Vec<Vec<GradedItem
         let all = lock(index);
         let explained = explain(jobs[index].exercise, &all).filter(|failure| failure.id.is_some());
         let position = |name: &str| all.iter().position(|graded| graded.name == name);
-        explained.is_none_or(|failure| position(check.id) < position(&failure.graded.name))
-            || report.is_none()
+        extent == Extent::All
+            || explained.is_none_or(|failure| position(check.id) < position(&failure.graded.name))
     };
     let progress = |one: &Record| record(one.target, one.check.id, (one.verdict.clone(), None));
     let _ = conformance::run_pairs(&targets, &pairs, factor, &is_needed, &progress);

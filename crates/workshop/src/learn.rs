@@ -209,10 +209,15 @@ pub fn reset(course: &Course, exercise: &Exercise) -> Result<bool> {
         anyhow!("{error:#}\nhelp: restore your work from the copy in {copy}")
     })?;
     let mut progress = Progress::read(&course.work)?;
+    let was_done = progress.note(&exercise.number).done.is_some();
     progress.change(&exercise.number, |note| {
         (note.done, note.failed, note.is_command) = (None, None, false);
     })?;
-    output::line(format!("The starter of exercise {} is restored.", exercise.number));
+    let number = &exercise.number;
+    output::line(format!("The starter of exercise {number} is restored."));
+    if was_done {
+        output::line(format!("Exercise {number} no longer counts as done."));
+    }
     output::rows(&[
         ("your work", display_path(&copy)),
         ("edit", display_path(&course.main_file(exercise))),

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Error;
 use console::Style;
@@ -22,6 +23,18 @@ pub fn line(text: impl Display) {
         Some(lines) => *lines += &format!("{text}\n"),
         None => drop(writeln!(io::stdout(), "{text}")),
     });
+}
+
+/// Returns a function for any thread to call after each of `count` steps. The function prints a line
+/// after each tenth of the steps. Calls after the last step have no effect.
+pub fn progress(count: usize, steps: &str) -> impl Fn() + Sync {
+    let ended = AtomicUsize::new(0);
+    move || {
+        let now = ended.fetch_add(1, Ordering::Relaxed) + 1;
+        if now <= count && now * 10 / count > (now - 1) * 10 / count {
+            line(format!("  {now} of {count} {steps}"));
+        }
+    }
 }
 
 /// Returns the lines that `print` prints, instead of writing them to stdout.

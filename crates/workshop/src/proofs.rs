@@ -16,7 +16,7 @@ use crate::check;
 use crate::course::{Course, YOUR_TURN};
 use crate::exercise::{Diagnosis, Exercise, WrongAnswer};
 use crate::folders::{Files, display_path};
-use crate::grade::{self, GradedItem, Job, Subject};
+use crate::grade::{self, Extent, GradedItem, Job, Subject};
 use crate::output;
 use crate::packages::{self, Answer, AnswerSources};
 
@@ -27,21 +27,24 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 /// The additional time that a server gets after each of its timeouts.
 const SLACK: Duration = Duration::from_secs(4);
 
+/// The heading of the flags that run proofs.
+pub const FOR_AUTHORS: &str = "For authors and CI";
+
 /// The kinds of proofs to run. If none is set, all proofs run.
 #[derive(Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Kinds {
     /// Prove that starters fail for their stated reason
-    #[arg(long)]
+    #[arg(long, help_heading = FOR_AUTHORS, hide_short_help = true)]
     starters: bool,
     /// Prove that solutions pass
-    #[arg(long)]
+    #[arg(long, help_heading = FOR_AUTHORS, hide_short_help = true)]
     solutions: bool,
     /// Prove that wrong answers fail with their diagnosis
-    #[arg(long)]
+    #[arg(long, help_heading = FOR_AUTHORS, hide_short_help = true)]
     wrongs: bool,
     /// Prove that lessons and exercises link to each other
-    #[arg(long)]
+    #[arg(long, help_heading = FOR_AUTHORS, hide_short_help = true)]
     links: bool,
 }
 
@@ -129,8 +132,8 @@ pub fn prove(course: &Course, only: Option<&Exercise>, kinds: Kinds) -> Result<b
     let programs = output::count(claims.len(), "program");
     let of_exercises = output::count(exercises.len(), "exercise");
     let links = if kinds.links { " and in the links" } else { "" };
-    let took = started.elapsed().as_secs_f32();
-    let summary = format!("{count} in {programs} ({of_exercises}){links}; {took:.0} s");
+    let s = started.elapsed().as_secs();
+    let summary = format!("{count} in {programs} ({of_exercises}){links}; {s} s");
     let print = if errors.is_empty() { output::success } else { output::failure };
     print(&summary);
     Ok(errors.is_empty())
@@ -227,12 +230,15 @@ fn prove_programs(
     }
     let count = jobs.iter().map(|job| job.checks.len()).sum();
     output::line(format!("Grading: {} …", output::count(count, "check")));
-    for ((claim, job), graded) in ready.into_iter().zip(&jobs).zip(grade::grade(&jobs, None)) {
+    let print_progress = output::progress(count, "checks");
+    let all_graded = grade::grade(&jobs, Extent::All, &|_, _| print_progress());
+    for ((claim, job), graded) in ready.into_iter().zip(&jobs).zip(all_graded) {
         let mut verdict = judge(claim, &graded);
         // On a busy computer, a correct server can be too slow. A learner does not run many
         // programs concurrently, so the verdict of a separate run decides.
         if let Err(first) = &verdict {
-            let alone = judge(claim, &grade::grade(slice::from_ref(job), None)[0]);
+            let alone =
+                judge(claim, &grade::grade(slice::from_ref(job), Extent::All, &|_, _| {})[0]);
             if alone.is_ok() {
                 output::wrapped_rows(&[("concurrently", &first.message), ("alone", "as expected")]);
             }

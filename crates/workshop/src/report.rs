@@ -17,6 +17,12 @@ use crate::output;
 use crate::packages;
 use crate::progress::Progress;
 
+/// Replaces the verdict of a check or measurement that has not ended.
+const PENDING: &str = "pending";
+
+/// Replaces the verdict of a check or measurement that did not run because of a failure.
+const LATER: &str = "later";
+
 /// Marks commands that print code in Rust, after a check of a server in another language.
 const FOR_RUST: &str = "   (for the exercise in Rust)";
 
@@ -112,12 +118,12 @@ impl<'a> Report<'a> {
             // Print each verdict as soon as all earlier verdicts are known.
             Format::Lines => {
                 let unknown = all.iter().position(|graded| graded.verdict.is_none());
-                self.print_verdicts(all, &mut printed, unknown.unwrap_or(all.len()));
+                self.print_verdicts(all, &mut printed, unknown.unwrap_or(all.len()), LATER);
             }
             Format::Snapshots => {
                 let known = all.iter().filter(|graded| graded.verdict.is_some()).count();
                 let status = format!("checking: {known} of {} done (last: {name})", all.len());
-                self.send(status, all, None);
+                self.send(status, all, None, PENDING);
             }
         }
     }
@@ -127,9 +133,9 @@ impl<'a> Report<'a> {
         let mut printed = self.printed.lock().unwrap_or_else(PoisonError::into_inner);
         if self.format == Format::Snapshots {
             let status = if passed.is_some() { "passed" } else { "failed" };
-            return self.send(status.to_owned(), all, passed);
+            return self.send(status.to_owned(), all, passed, LATER);
         }
-        self.print_verdicts(all, &mut printed, all.len());
+        self.print_verdicts(all, &mut printed, all.len(), LATER);
         output::line("");
         match (passed, grade::explain(self.exercise, all)) {
             (None, Some(explanation)) => {
@@ -147,7 +153,13 @@ impl<'a> Report<'a> {
         }
     }
 
-    fn send(&self, status: String, all: &[GradedItem], passed: Option<&Progress>) {
+    fn send(
+        &self,
+        status: String,
+        all: &[GradedItem],
+        passed: Option<&Progress>,
+        unknown: &'static str,
+    ) {
         let result = output::capture(|| match (passed, grade::explain(self.exercise, all)) {
             (None, Some(explanation)) => {
                 self.print_failure(&explanation);
@@ -157,7 +169,7 @@ impl<'a> Report<'a> {
             (None, None) => {}
         });
         let verdicts = output::capture(|| {
-            self.print_verdicts(all, &mut 0, all.len());
+            self.print_verdicts(all, &mut 0, all.len(), unknown);
             output::line("");
         });
         let all = self.warnings.iter().map(|warning| warning.text.as_str()).collect::<String>();
@@ -166,12 +178,20 @@ impl<'a> Report<'a> {
     }
 
     /// Prints the verdicts from the index `printed` to the index `end`, and updates `printed`.
-    fn print_verdicts(&self, all: &[GradedItem], printed: &mut usize, end: usize) {
+    /// `unknown` replaces an unknown verdict.
+    fn print_verdicts(
+        &self,
+        all: &[GradedItem],
+        printed: &mut usize,
+        end: usize,
+        unknown: &'static str,
+    ) {
         let name_width = self.exercise.graded_names().map(str::len).max().unwrap_or(0);
         let new = &all[(*printed).min(end)..end];
-        new.iter().for_each(|graded| print_verdict(graded, name_width));
+        new.iter().for_each(|graded| print_verdict(graded, name_width, unknown));
         *printed = end.max(*printed);
-        if end == all.len() && new.iter().any(|graded| graded.verdict.is_none()) {
+        if unknown == LATER && end == all.len() && new.iter().any(|graded| graded.verdict.is_none())
+        {
             output::line("  (later: runs only if all checks above pass)");
         }
     }
@@ -277,7 +297,7 @@ impl<'a> Report<'a> {
 }
 
 /// Prints one verdict.
-fn print_verdict(graded: &GradedItem, name_width: usize) {
+fn print_verdict(graded: &GradedItem, name_width: usize, unknown: &'static str) {
     let mut title = graded.title.clone();
     let (word, style) = match &graded.verdict {
         Some(Verdict::Pass) => {
@@ -289,7 +309,7 @@ fn print_verdict(graded: &GradedItem, name_width: usize) {
             title += &format!(" ({why})");
             ("skipped", Style::new().dim())
         }
-        None => ("later", Style::new().dim()),
+        None => (unknown, Style::new().dim()),
     };
     let label = format!("{}  {:name_width$}", style.apply_to(format!("{word:7}")), graded.name);
     output::wrapped_row(&label, name_width + 9, &title);

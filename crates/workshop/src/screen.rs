@@ -30,7 +30,7 @@ impl Screen {
             return Ok(None);
         }
         // An interrupt ends the program without running destructors.
-        cleanup::before_end(|| drop(terminal::disable_raw_mode()));
+        cleanup::before_end(restore);
         let print_panic = panic::take_hook();
         panic::set_hook(Box::new(move |panic| {
             let _ = terminal::disable_raw_mode();
@@ -85,9 +85,14 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
-        let _ = terminal::disable_raw_mode();
-        let _ = writeln!(io::stdout());
+        restore();
     }
+}
+
+/// Restores the previous mode of the terminal, and moves the cursor below the last line.
+fn restore() {
+    let _ = terminal::disable_raw_mode();
+    let _ = writeln!(io::stdout());
 }
 
 /// Returns the lines to show in a terminal of `size` (columns and rows). If `size` is `None`,

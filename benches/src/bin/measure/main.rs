@@ -9,6 +9,8 @@ mod race;
 mod report;
 #[cfg(target_os = "linux")]
 mod results;
+#[cfg(target_os = "linux")]
+mod soak;
 #[cfg(not(target_os = "linux"))]
 mod unsupported;
 
@@ -18,7 +20,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 #[cfg(not(target_os = "linux"))]
-use unsupported::{self as footprint, self as race};
+use unsupported::{self as footprint, self as race, self as soak};
 
 /// The exit code if a measurement failed, or if a reply was incorrect.
 const EXIT_FAILED: u8 = 1;
@@ -39,6 +41,7 @@ enum Command {
     Load(load::Args),
     Race(race::Args),
     Footprint(footprint::Args),
+    Soak(soak::Args),
     Report(report::Args),
     Diff(report::DiffArgs),
 }
@@ -63,11 +66,12 @@ fn main() -> ExitCode {
 
 /// Runs a subcommand. Returns whether all measurements succeeded and all replies were correct.
 fn run(command: Command) -> anyhow::Result<bool> {
-    harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
+    let _cleanup = harness::cleanup::on_interrupt().context("cannot handle Ctrl-C")?;
     match command {
         Command::Load(args) => load::run(args),
         Command::Race(args) => race::run(args),
         Command::Footprint(args) => footprint::run(args),
+        Command::Soak(args) => soak::run(args),
         Command::Report(args) => report::run(args),
         Command::Diff(args) => report::diff(args),
     }

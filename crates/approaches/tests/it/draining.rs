@@ -1,22 +1,29 @@
 //! Tests that the server handles data that a client sends during and after the reply (clauses 5 to
 //! 7 of docs/CONTRACT.md).
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::Shutdown;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use serve_core::EventKind;
+use serve_core::{Config, ErrorKind, EventKind, EventLog, Server};
 
 use crate::client::{
     BARE, DEADLINE, assert_reply, assert_same, connect_with_small_buffer, random_bytes,
     read_exactly, read_until_end, reset, send,
 };
-use crate::running::{Running, assert_contains, errors_of, names_of};
+use crate::running::{Ready, Running, assert_contains, count_named, errors_of, names_of};
 use crate::sibling::{Sibling, Test};
 
 const MIB: usize = 1 << 20;
+
+/// The length of a file that fits into the server's send buffer, but not into a client's small
+/// receive buffer.
+const BUFFERED_BYTES: usize = 100_000;
+
+/// The linger timeout of the tests that wait until it has expired.
+const SHORT_LINGER: Duration = Duration::from_millis(300);
 
 /// The tests whose results depend on how the server reads the file.
 pub const FILE_TESTS: &[(&str, Test)] = &[
@@ -40,6 +47,23 @@ pub const TESTS: &[(&str, Test)] = &[
     (
         "an_idle_client_is_closed_after_the_linger_timeout",
         an_idle_client_is_closed_after_the_linger_timeout,
+    ),
+    (
+        "a_client_that_reads_after_the_linger_timeout_gets_the_file",
+        a_client_that_reads_after_the_linger_timeout_gets_the_file,
+    ),
+    (
+        "a_half_closed_connection_stays_open_until_everything_is_acknowledged",
+        a_half_closed_connection_stays_open_until_everything_is_acknowledged,
+    ),
+    ("a_reset_ends_the_wait_for_acknowledgements", a_reset_ends_the_wait_for_acknowledgements),
+    (
+        "a_client_that_stalls_after_the_last_write_is_reset",
+        a_client_that_stalls_after_the_last_write_is_reset,
+    ),
+    (
+        "the_linger_timeout_starts_at_once_without_acknowledgement_info",
+        the_linger_timeout_starts_at_once_without_acknowledgement_info,
     ),
 ];
 
@@ -175,7 +199,7 @@ fn data_is_read_until_the_client_closes(sibling: Sibling) {
 
 fn an_idle_client_is_closed_after_the_linger_timeout(sibling: Sibling) {
     let running = Running::start_with(sibling, b"short", |config| {
-        config.linger_timeout = Duration::from_millis(300);
+        config.linger_timeout = SHORT_LINGER;
     });
     let stream = running.connect();
     assert_reply(&stream, b"short");
@@ -189,4 +213,103 @@ fn an_idle_client_is_closed_after_the_linger_timeout(sibling: Sibling) {
         (300_000..3_000_000).contains(&lingered_us),
         "expected `disconnected` 300000 to 3000000 us after `file_ended`, got {lingered_us} us"
     );
+}
+
+/// The kernel has accepted the whole file, but the client has not received it when the linger
+/// timeout has passed. If the server closed its socket, the client's data would cause a reset.
+fn a_client_that_reads_after_the_linger_timeout_gets_the_file(sibling: Sibling) {
+    if !reports_acknowledgements() {
+        return;
+    }
+    let content = random_bytes(BUFFERED_BYTES);
+    let running = Running::start_with(sibling, &content, |config| {
+        config.linger_timeout = SHORT_LINGER;
+    });
+    let stream = connect_with_small_buffer(running.addr);
+    running.wait_for(1, "file_ended");
+    for _ in 0..3 {
+        thread::sleep(SHORT_LINGER);
+        send(&stream, b"late");
+    }
+    assert_reply(&stream, &content);
+    running.wait_for(1, "disconnected");
+    drop(stream);
+    assert_eq!(errors_of(&running.stop(), 1), []);
+}
+
+fn a_half_closed_connection_stays_open_until_everything_is_acknowledged(sibling: Sibling) {
+    if !reports_acknowledgements() {
+        return;
+    }
+    let content = random_bytes(BUFFERED_BYTES);
+    let running = Running::start(sibling, &content);
+    let stream = connect_with_small_buffer(running.addr);
+    stream.shutdown(Shutdown::Write).unwrap();
+    running.wait_for(1, "file_ended");
+    thread::sleep(SHORT_LINGER);
+    assert_eq!(count_named(&running.server.log.events(), "disconnected"), 0);
+    assert_reply(&stream, &content);
+    running.wait_for(1, "disconnected");
+    drop(stream);
+    assert_eq!(errors_of(&running.stop(), 1), []);
+}
+
+fn a_reset_ends_the_wait_for_acknowledgements(sibling: Sibling) {
+    if !reports_acknowledgements() {
+        return;
+    }
+    let running = Running::start_with(sibling, &random_bytes(BUFFERED_BYTES), |config| {
+        config.stall_timeout = 2 * DEADLINE;
+    });
+    let stream = connect_with_small_buffer(running.addr);
+    stream.shutdown(Shutdown::Write).unwrap();
+    running.wait_for(1, "file_ended");
+    reset(stream);
+    running.wait_for(1, "disconnected");
+    let events = running.stop();
+    assert_eq!(errors_of(&events, 1), [ErrorKind::ConnectionReset]);
+}
+
+fn a_client_that_stalls_after_the_last_write_is_reset(sibling: Sibling) {
+    if !reports_acknowledgements() {
+        return;
+    }
+    let running = Running::start_with(sibling, &random_bytes(BUFFERED_BYTES), |config| {
+        config.stall_timeout = Duration::from_secs(1);
+        config.linger_timeout = SHORT_LINGER;
+    });
+    let [open, half_closed] = [(); 2].map(|()| connect_with_small_buffer(running.addr));
+    half_closed.shutdown(Shutdown::Write).unwrap();
+    running.wait_for(2, "disconnected");
+    for stream in [open, half_closed] {
+        let (got, ended) = read_until_end(&stream);
+        assert!(got.len() < BUFFERED_BYTES);
+        let error = ended.expect_err("expected the server to reset the connection");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+    let events = running.stop();
+    for conn in [1, 2] {
+        assert_eq!(names_of(&events, conn), ["connected", "file_ended", "error", "disconnected"]);
+        assert_eq!(errors_of(&events, conn), [ErrorKind::Stalled]);
+    }
+}
+
+/// Tests the code for macOS and Windows, which do not report acknowledgments.
+fn the_linger_timeout_starts_at_once_without_acknowledgement_info(sibling: Sibling) {
+    let content = random_bytes(BUFFERED_BYTES);
+    let mut ready = Ready::new(&content, |config| config.linger_timeout = SHORT_LINGER);
+    ready.server.reports_acknowledgements = false;
+    let running = ready.run(sibling);
+    let [idle, half_closed] = [(); 2].map(|()| connect_with_small_buffer(running.addr));
+    half_closed.shutdown(Shutdown::Write).unwrap();
+    running.wait_for(2, "disconnected");
+    drop((idle, half_closed));
+    let events = running.stop();
+    assert_eq!(names_of(&events, 1), ["connected", "file_ended", "disconnected"]);
+    assert_eq!(names_of(&events, 2), ["connected", "file_ended", "disconnected"]);
+}
+
+/// Returns whether the operating system reports acknowledgments.
+fn reports_acknowledgements() -> bool {
+    Server::new(Config::new("unused"), EventLog::memory()).reports_acknowledgements
 }

@@ -13,13 +13,15 @@ use crate::client::{
     read_whole, reset, send,
 };
 use crate::running::{LONG_FILE_BYTES, Ready, Running, count_named, errors_of, names_of};
-use crate::sibling::{Sibling, Test};
+use crate::sibling::{SendMode, Sibling, Test};
 
 /// The tests whose results depend on how the server reads the file.
 pub const FILE_TESTS: &[(&str, Test)] = &[
     ("a_missing_file_is_an_error_and_http_404", a_missing_file_is_an_error_and_http_404),
     ("a_stalled_client_is_reset", a_stalled_client_is_reset),
     ("a_slow_client_is_not_disconnected", a_slow_client_is_not_disconnected),
+    #[cfg(target_os = "linux")]
+    ("a_timeout_of_the_kernel_is_an_error", a_timeout_of_the_kernel_is_an_error),
 ];
 
 /// The other tests.
@@ -112,6 +114,28 @@ fn assert_reset_when_stalled(running: Running) {
     assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     let events = running.stop();
     assert_eq!(errors_of(&events, 1), [ErrorKind::Stalled]);
+    assert_eq!(names_of(&events, 1), ["connected", "error", "disconnected"]);
+}
+
+/// Makes the kernel end the connection to a non-reading client (`TCP_USER_TIMEOUT`), as if the
+/// client's machine did not answer.
+#[cfg(target_os = "linux")]
+fn a_timeout_of_the_kernel_is_an_error(sibling: Sibling) {
+    let ready = Ready::new(&[0; 8 << 20], |_| {});
+    // The sockets that `accept` returns inherit the option.
+    ready.set_kernel_timeout(Duration::from_millis(500));
+    let running = ready.run(sibling);
+    let stream = connect_with_small_buffer(running.addr);
+    running.wait_for(1, "disconnected");
+    drop(stream);
+    let events = running.stop();
+    let errors = errors_of(&events, 1);
+    // If a blocking `sendfile` has sent a part of its bytes, it returns the number of these bytes,
+    // and the kernel discards the error. The next call fails with `EPIPE`.
+    let is_lost = !sibling.approach.has_workers && sibling.mode == SendMode::ZeroCopy;
+    if !is_lost || errors != [ErrorKind::ConnectionReset] {
+        assert_eq!(errors, [ErrorKind::TimedOut]);
+    }
     assert_eq!(names_of(&events, 1), ["connected", "error", "disconnected"]);
 }
 

@@ -12,7 +12,7 @@ use crate::modules::{Modules, a_module_cycle_is_detected, cycle_of};
 
 /// The functions of every sibling, in this order. A sibling may have further functions after these
 /// functions.
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 10] = [
     "run",
     "accept_loop",
     "handle_connection",
@@ -22,10 +22,12 @@ const FUNCTIONS: [&str; 9] = [
     "write_bytes",
     "send_zero_copy",
     "drain",
+    "linger",
 ];
 
 /// The anchors of every sibling, in this order. The lessons quote the code between the anchors.
-const ANCHORS: [&str; 7] = ["run", "accept", "serve", "send", "copy", "zero_copy", "drain"];
+const ANCHORS: [&str; 8] =
+    ["run", "accept", "serve", "send", "copy", "zero_copy", "drain", "linger"];
 
 /// The maximum length of a sibling's `lib.rs`, without comments, blank lines and anchors.
 const SIBLING_CODE_LINES_MAX: usize = 190;

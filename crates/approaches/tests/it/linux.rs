@@ -1,28 +1,19 @@
-//! Tests of a server process that need features of Linux, such as lists of open descriptors,
-//! network namespaces and limits on threads.
+//! Tests of a server process that need features of Linux, such as lists of open descriptors and
+//! network namespaces.
 
-use std::fs::{self, Permissions};
-use std::io::{Write, stderr};
-use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use std::{env, thread};
+use std::{fs, thread};
 
 use rustix::process::Signal;
 
-use crate::client::{
-    BARE, DEADLINE, connect, connect_with_small_buffer, read_exactly, read_until_end, reset,
-};
-use crate::process::{Process, long_file, server_command};
-use crate::sibling::{SendMode, Sibling, Test};
+use crate::client::{BARE, DEADLINE, connect, read_exactly, reset};
+use crate::process::{Process, can_run, long_file, prefixed, server_command, skip};
+use crate::sibling::{Sibling, Test};
 
 pub const TESTS: &[(&str, Test)] = &[
     ("all_descriptors_are_closed", all_descriptors_are_closed),
     ("shutdown_needs_no_network", shutdown_needs_no_network),
-    (
-        "a_thread_that_cannot_start_ends_its_connection",
-        a_thread_that_cannot_start_ends_its_connection,
-    ),
+    ("a_persistent_accept_error_occupies_no_core", a_persistent_accept_error_occupies_no_core),
 ];
 
 fn all_descriptors_are_closed(sibling: Sibling) {
@@ -68,85 +59,41 @@ fn shutdown_needs_no_network(sibling: Sibling) {
     // the server.
     let args = ["--host", "0.0.0.0", "--grace", "1s"];
     let mut process = Process::spawn(prefixed(&unshare, &server_command(sibling, &path, &args)));
-    let started = Instant::now();
-    process.signal(Signal::TERM);
-    assert_eq!(process.wait().code(), Some(0));
-    let elapsed = started.elapsed();
-    assert!(
-        elapsed <= grace + Duration::from_secs(1),
-        "expected the shutdown to take at most 2 s, got {elapsed:?}"
-    );
+    process.assert_exits(Signal::TERM, grace);
 }
 
-/// Tests only std, because the other siblings do not start a thread per connection. The process
-/// limit does not apply to root, so the server runs as a user that has no other process.
-fn a_thread_that_cannot_start_ends_its_connection(sibling: Sibling) {
-    if sibling.approach.has_workers {
-        return;
-    }
+/// Runs the server under strace, which lets every call of `accept` fail.
+fn a_persistent_accept_error_occupies_no_core(sibling: Sibling) {
     let (folder, path) = long_file();
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
-    // No other process may run as this user, even if several of these tests run concurrently.
-    let user = 1_000_000 + 2 * std::process::id() + u32::from(sibling.mode == SendMode::ZeroCopy);
-    let user = format!("--reuid={user}");
-    let user = ["setpriv", &user, "--clear-groups"];
-    let program = env::current_exe().unwrap();
-    if !can_run(&[&user[..], &[program.to_str().unwrap(), "serve-std", "--help"]].concat()) {
-        return skip("this process cannot start a server as another user");
-    }
-    let limit = [&user[..], &["prlimit", "--nproc=12"]].concat();
-    let process = Process::spawn(prefixed(&limit, &server_command(sibling, &path, &[])));
-    let clients: Vec<_> = (0..20).map(|_| connect_with_small_buffer(process.addr)).collect();
-    process.wait_for(5, "disconnected");
-    // The `disconnected` events are read first, so that the errors of their connections are
-    // included.
-    let disconnected = process.events_named("disconnected");
-    let failed = process.events_named("error");
-    assert!(
-        failed.iter().all(|event| event["kind"] == "io"),
-        "expected errors of kind `io`, got {failed:?}"
-    );
-    for disconnected in disconnected {
-        let conn = &disconnected["conn"];
+    let trace = folder.path().join("trace");
+    for error in ["EPERM", "ENETDOWN", "ENOSYS"] {
+        let inject = format!("inject=accept,accept4:error={error}");
+        // With `-D`, the server is the child of this process, so it receives this process's signals.
+        let strace = ["strace", "-D", "-f", "-qq", "-o", trace.to_str().unwrap(), "-e", &inject];
+        if !can_run(&[&strace[..], &["true"]].concat()) {
+            return skip("`strace` is not installed, or this process cannot run it");
+        }
+        let started = Instant::now();
+        let server = server_command(sibling, &path, &["--grace", "1s"]);
+        let mut process = Process::spawn(prefixed(&strace, &server));
+        // Tokio calls `accept` only when a client waits in the accept queue.
+        let _client = connect(process.addr);
+        process.wait_for(2, "error");
+        let errors = process.events_named("error");
+        let at_us: Vec<u64> = errors.iter().map(|event| event["at_us"].as_u64().unwrap()).collect();
         assert!(
-            failed.iter().any(|event| event["conn"] == *conn),
-            "expected an `error` event for connection {conn}, got {failed:?}"
+            at_us.windows(2).all(|pair| pair[1] - pair[0] >= 990_000),
+            "{error}: expected at least 990000 us between errors, got errors at {at_us:?} us"
         );
-        let connected = process.events_named("connected");
-        let peer = connected.iter().find(|event| event["conn"] == *conn).unwrap()["peer"].clone();
-        let client = clients.iter().find(|client| client.local_addr().unwrap().to_string() == peer);
-        // The server has closed its socket, so the connection ends when the client has read the data in
-        // transit.
-        let _ = read_until_end(client.unwrap());
+        process.signal(Signal::TERM);
+        assert_eq!(process.wait().code(), Some(0), "{error}");
+        let trace = fs::read_to_string(&trace).unwrap();
+        let calls = trace.lines().filter(|line| line.contains("INJECTED")).count();
+        // After 16 errors, the server pauses for 100 ms after each further error.
+        let calls_max = 17 + started.elapsed().as_millis() as usize / 100;
+        assert!(
+            (2..=calls_max).contains(&calls),
+            "{error}: expected 2 to {calls_max} calls of `accept`, got {calls}"
+        );
     }
-    drop(clients);
-    process.wait_for(20, "disconnected");
-    fs::write(&path, b"alive").unwrap();
-    // Try again until a thread can be started, because a thread ends only after the last event of
-    // its connection.
-    let started = Instant::now();
-    while !read_until_end(&connect(process.addr)).0.ends_with(b"alive") {
-        assert!(started.elapsed() < DEADLINE, "expected the whole reply within {DEADLINE:?}");
-    }
-}
-
-/// Returns a command that runs `prefix` with `command` as additional arguments.
-fn prefixed(prefix: &[&str], command: &Command) -> Command {
-    let mut prefixed = Command::new(prefix[0]);
-    prefixed.args(&prefix[1..]).arg(command.get_program()).args(command.get_args());
-    prefixed
-}
-
-fn can_run(words: &[&str]) -> bool {
-    let mut command = Command::new(words[0]);
-    command.args(&words[1..]);
-    if words.len() == 2 {
-        command.arg("true");
-    }
-    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.status().is_ok_and(|status| status.success())
-}
-
-fn skip(reason: &str) {
-    let _ = writeln!(stderr(), "skipped: {reason}");
 }

@@ -1,10 +1,11 @@
 //! Tests of all siblings, and tests of the workspace's layout. Every sibling in the table must pass
 //! the same tests.
 //!
-//! - `sending`, `draining`, `failures` and `accepting` test the behavior of a server that runs in
-//!   this process.
-//! - `program`, `descriptors` and `linux` run the server as a separate process. These modules test
-//!   the server's signals, exit codes, output and use of system resources.
+//! - `sending`, `draining`, `failures`, `fairness` and `accepting` test the behavior of a server
+//!   that runs in this process.
+//! - `program`, `signals`, `descriptors`, `threads`, `disk`, `linux`, `memory` and `full_disk` run the
+//!   server as a separate process. These modules test the server's signals, exit codes, output and use of system
+//!   resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
 //! test for all siblings.
@@ -15,11 +16,18 @@ mod accepting;
 mod client;
 #[cfg(unix)]
 mod descriptors;
+#[cfg(target_os = "linux")]
+mod disk;
 mod draining;
 mod failures;
+mod fairness;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod layout;
 #[cfg(target_os = "linux")]
 mod linux;
+#[cfg(target_os = "linux")]
+mod memory;
 mod modules;
 #[cfg(unix)]
 mod process;
@@ -28,6 +36,10 @@ mod program;
 mod running;
 mod sending;
 mod sibling;
+#[cfg(unix)]
+mod signals;
+#[cfg(target_os = "linux")]
+mod threads;
 
 use std::process::ExitCode;
 use std::sync::mpsc;
@@ -42,8 +54,13 @@ use sibling::{SendMode, Sibling, Test};
 const TEST_DEADLINE: Duration = Duration::from_secs(90);
 
 /// The tests whose results depend on how the server reads the file.
-const FILE_TESTS: [&[(&str, Test)]; 4] =
-    [sending::FILE_TESTS, draining::FILE_TESTS, failures::FILE_TESTS, accepting::FILE_TESTS];
+const FILE_TESTS: [&[(&str, Test)]; 5] = [
+    sending::FILE_TESTS,
+    draining::FILE_TESTS,
+    failures::FILE_TESTS,
+    fairness::FILE_TESTS,
+    accepting::FILE_TESTS,
+];
 
 /// The other tests.
 const TESTS: &[&[(&str, Test)]] = &[
@@ -55,11 +72,29 @@ const TESTS: &[&[(&str, Test)]] = &[
     program::TESTS,
     #[cfg(unix)]
     descriptors::TESTS,
+    #[cfg(unix)]
+    signals::TESTS,
+    #[cfg(target_os = "linux")]
+    disk::TESTS,
     #[cfg(target_os = "linux")]
     linux::TESTS,
+    #[cfg(target_os = "linux")]
+    full_disk::TESTS,
+    #[cfg(target_os = "linux")]
+    threads::TESTS,
+    #[cfg(target_os = "linux")]
+    memory::TESTS,
+];
+
+/// The tests that run only with `--ignored`, because they need much memory or time.
+const IGNORED_TESTS: &[&[(&str, Test)]] = &[
+    #[cfg(target_os = "linux")]
+    memory::IGNORED_TESTS,
 ];
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    signals::hang_if_requested();
     if let Some(exit_code) = approaches::main_of_server() {
         return exit_code;
     }
@@ -73,6 +108,9 @@ fn main() -> ExitCode {
         }
         for &(name, test) in TESTS.iter().copied().flatten() {
             trials.push(trial(sibling, name, test));
+        }
+        for &(name, test) in IGNORED_TESTS.iter().copied().flatten() {
+            trials.push(trial(sibling, name, test).with_ignored_flag(true));
         }
     }
     let mut arguments = Arguments::from_args();

@@ -1,11 +1,14 @@
 //! A server that runs as a separate process. The test reads the server's events from its stdout.
 
 use std::fs::{self, File};
+#[cfg(target_os = "linux")]
+use std::io::{self, Write};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
+use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -76,6 +79,10 @@ impl Process {
         wait(&mut self.child)
     }
 
+    pub fn assert_exits(&mut self, signal: Signal, grace: Duration) {
+        assert_exits(&mut self.child, signal, grace);
+    }
+
     #[cfg(target_os = "linux")]
     pub fn count_descriptors(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
@@ -101,7 +108,17 @@ pub fn terminate(child: &Child) {
     kill_process(pid_of(child), Signal::TERM).unwrap();
 }
 
-fn kill(child: &mut Child) {
+/// Asserts that a signal ends the process with exit code 0 after the grace period. The limit exceeds
+/// the second that clause 10 of the contract permits, because the machine may be busy.
+pub fn assert_exits(child: &mut Child, signal: Signal, grace: Duration) {
+    let started = Instant::now();
+    kill_process(pid_of(child), signal).unwrap();
+    assert_eq!(wait(child).code(), Some(0), "exit code after {signal:?}");
+    let (took, limit) = (started.elapsed(), grace + Duration::from_secs(5));
+    assert!(took <= limit, "expected the shutdown to take at most {limit:?}, got {took:?}");
+}
+
+pub fn kill(child: &mut Child) {
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -176,4 +193,30 @@ pub fn long_file() -> (TempDir, PathBuf) {
     let (folder, path) = file_with(b"");
     File::create(&path).unwrap().set_len(LONG_FILE_BYTES).unwrap();
     (folder, path)
+}
+
+/// Returns a command that runs `prefix` with `command` as additional arguments.
+#[cfg(target_os = "linux")]
+pub fn prefixed(prefix: &[&str], command: &Command) -> Command {
+    let mut prefixed = Command::new(prefix[0]);
+    prefixed.args(&prefix[1..]).arg(command.get_program()).args(command.get_args());
+    prefixed
+}
+
+/// Returns whether a command exits with code 0. If the command consists of only two words, it runs
+/// `true`.
+#[cfg(target_os = "linux")]
+pub fn can_run(words: &[&str]) -> bool {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]);
+    if words.len() == 2 {
+        command.arg("true");
+    }
+    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+#[cfg(target_os = "linux")]
+pub fn skip(reason: &str) {
+    let _ = writeln!(io::stderr(), "skipped: {reason}");
 }

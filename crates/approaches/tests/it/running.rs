@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
+#[cfg(target_os = "linux")]
+use std::time::Duration;
 
 use serve_core::{Config, ErrorKind, Event, EventKind, EventLog, Server, bind};
 use tempfile::TempDir;
@@ -48,6 +50,13 @@ impl Ready {
         let listener = bind(&config).unwrap();
         let addr = listener.local_addr().unwrap();
         Self { server: Server::new(config, EventLog::memory()), addr, listener, folder }
+    }
+
+    /// Sets the time after which the kernel ends a connection whose client acknowledges no data.
+    #[cfg(target_os = "linux")]
+    pub fn set_kernel_timeout(&self, timeout: Duration) {
+        let timeout_ms = u32::try_from(timeout.as_millis()).unwrap();
+        rustix::net::sockopt::set_tcp_user_timeout(&self.listener, timeout_ms).unwrap();
     }
 
     pub fn run(mut self, sibling: Sibling) -> Running {

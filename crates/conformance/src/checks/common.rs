@@ -22,13 +22,13 @@ pub const LONG_BYTES: u64 = 64 << 20;
 /// The fraction of a timeout for which a server must not yet disconnect a client.
 pub const EARLY: f32 = 0.8;
 
-/// The number of wake-ups in 0.6 s that a waiting server must not reach. A server that wakes up every
+/// The number of wake-ups in 0.3 s that a waiting server must not reach. A server that wakes up every
 /// 10 ms wakes up more often.
-pub const WAKEUPS_MAX: u64 = 40;
+pub const WAKEUPS_MAX: u64 = 20;
 
-/// The number of wake-ups in 0.6 s that a server must not reach while it tries to accept clients
+/// The number of wake-ups in 0.3 s that a server must not reach while it tries to accept clients
 /// without success. Several threads of a runtime may wake up after each attempt.
-pub const RETRYING_WAKEUPS_MAX: u64 = 120;
+pub const RETRYING_WAKEUPS_MAX: u64 = 60;
 
 pub const REQUEST: &str = "GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
 

@@ -73,9 +73,10 @@ pub const CHECKS: &[Check] = &[
         id: "reset-before-accept",
         title: "A reset before accept does not stop the server",
         clause: 9,
-        stimulus: "SIGSTOP suspends the server; ten clients connect and reset their connections; \
-                   SIGCONT resumes the server",
-        expected: "the next client gets the whole file",
+        stimulus: "SIGSTOP suspends the server; ten clients connect and reset their connections, \
+                   and another client connects; SIGCONT resumes the server; then one more client \
+                   connects",
+        expected: "the last two clients get the whole file",
         hint: "accept may fail, or it may return a socket without a peer address. Do not end the \
                accept loop or the process in either case.",
         run: Light(reset_before_accept),
@@ -177,10 +178,11 @@ fn many_stalled(stage: &Stage) -> Outcome {
 }
 
 fn reverse_order(stage: &Stage) -> Outcome {
-    let server = stage.serve(noise(4 * MIB))?;
+    let content = noise(2 * MIB);
+    let server = stage.serve(content)?;
     let clients = server.connect_many(10)?;
     for (index, client) in clients.iter().enumerate().rev() {
-        client.expect_whole(noise(4 * MIB)).context(format_args!("client {} of 10", index + 1))?;
+        client.expect_whole(content).context(format_args!("client {} of 10", index + 1))?;
     }
     Ok(())
 }
@@ -237,8 +239,10 @@ fn reset_before_accept(stage: &Stage) -> Outcome {
         for _ in 0..10 {
             server.connect()?.reset();
         }
+        let waiting = server.connect()?;
         server.process.signal_all(Signal::Continue);
         let started = Instant::now();
+        waiting.expect_whole(noise(1000)).context("a client in the accept queue")?;
         server.expect_whole(noise(1000))?;
         fastest = fastest.min(started.elapsed());
     }
@@ -256,6 +260,7 @@ fn connection_limit(stage: &Stage) -> Outcome {
 }
 
 fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
+    let content = noise(100_000);
     stage.set_len(LONG_BYTES)?;
     let settings = Settings { connection_limit: limit, linger_s: 30, ..Settings::default() };
     let server = stage.start(Start { settings, ..Start::default() })?;
@@ -271,12 +276,12 @@ fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
         let is_served = client.first_byte(Duration::from_millis(20)).is_ok();
         demand!(!is_served, "expected no reply to a further client, got one");
     }
-    stage.replace(noise(MIB))?;
+    stage.replace(content)?;
     drop(first);
     // Each client disconnects after its reply, so that the server can accept the next client.
-    waiting.into_iter().try_for_each(|client| client.expect_whole(noise(MIB)))?;
+    waiting.into_iter().try_for_each(|client| client.expect_whole(content))?;
     let finished = (0..limit).map(|_| server.connect()).collect::<Result<Vec<_>, _>>()?;
-    finished.iter().try_for_each(|client| client.expect_whole(noise(MIB)))?;
+    finished.iter().try_for_each(|client| client.expect_whole(content))?;
     let waiting = server.connect()?;
     // A server that does not drain has already closed the connections.
     if finished.iter().all(|client| !client.is_closed_by_server()) {
@@ -284,7 +289,7 @@ fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
         demand!(!is_served, "expected no reply while clients that have the file are connected");
     }
     drop(finished);
-    waiting.expect_whole(noise(MIB))
+    waiting.expect_whole(content)
 }
 
 fn few_descriptors(stage: &Stage) -> Outcome {

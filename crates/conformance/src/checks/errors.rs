@@ -69,14 +69,14 @@ fn expect_report(server: &Server, event: &str, cause: impl Fn() -> Outcome) -> O
 
 fn accept_error(stage: &Stage) -> Outcome {
     let server = stage.serve(noise(1000))?;
+    let before = server.usage(usage::descriptors)?;
     server.expect_whole(noise(1000))?;
-    // The server may close the descriptors of the first client late.
-    thread::sleep(Duration::from_millis(300));
+    server.settled_descriptors(before)?;
     server.usage(|pids| pids.iter().try_for_each(|&pid| limit_descriptors(pid)))?;
     // A blocked call of `accept` has already reserved a descriptor, so the server can still accept
     // the first of these clients.
     let clients = server.connect_many(2)?;
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(100));
     server.expect_idle(RETRYING_WAKEUPS_MAX)?;
     server.usage(|pids| pids.iter().try_for_each(|&pid| set_descriptor_limit(pid, None)))?;
     drop(clients);

@@ -17,7 +17,9 @@ pub fn parse(lines: &[String]) -> Result<Vec<Value>, Stop> {
 
 /// Checks that the events are in the order that the contract requires.
 pub fn expect_grammar(events: &[Value]) -> Outcome {
-    let first = &events[0];
+    let Some(first) = events.first() else {
+        return Err(Stop::fail("expected the event listening, got no events"));
+    };
     demand!(first["event"] == "listening", "expected the first event to be listening, got {first}");
     // For each connection, the map states whether the connection is open, and contains the number
     // of `file_ended` events.

@@ -23,7 +23,7 @@ pub fn expect_http(server: &Server, status: &str, content: &[u8]) -> Result<Stri
 }
 
 /// Parses the header as strictly as an HTTP client, and checks the lines that every response needs.
-fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
+pub fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
     let shown = header.escape_debug();
     let is_crlf = header.matches('\n').count() == header.matches("\r\n").count();
     demand!(is_crlf, "expected \\r\\n at the end of each header line, got \"{shown}\"");

@@ -53,9 +53,10 @@ pub const CHECKS: &[Check] = &[
         stimulus: "a client reads the whole reply and does not close its socket; three clients \
                    read 100 kB of 4 MiB; the server gets SIGTERM; another client connects; two of \
                    the three clients read the rest; the third client reads the rest late in the \
-                   grace period; all clients close their sockets",
-        expected: "the three clients get preamble, file, FIN; the other client is not served; exit \
-                   code 0",
+                   grace period; all clients close their sockets, and the first client is the last \
+                   one to do so",
+        expected: "the three clients get preamble, file, FIN; the other client is not served; the \
+                   server exits with code 0 after the last connection has ended, and not before",
         hint: "Stop accepting immediately, but wait for all open connections until the grace \
                period expires.",
         run: Light(sigterm_finish),
@@ -198,6 +199,15 @@ fn sigterm_finish(stage: &Stage) -> Outcome {
     slow.expect_rest(got_by_slow, content)
         .context("a client that reads late in the grace period")?;
     drop(slow);
+    // Only the client that has its whole reply is still connected.
+    sleep_until(signaled + server.timeouts.grace.mul_f32(EARLY));
+    let status = server.process.wait(Duration::ZERO);
+    if let Some(status) = status.filter(|_| signaled.elapsed() < server.timeouts.grace) {
+        let exit = described_exit(status);
+        return Err(Stop::fail(format!(
+            "expected the server to run while a client is connected, got {exit}"
+        )));
+    }
     drop(draining);
     expect_exit_0(&server, server.timeouts.grace_limit().saturating_sub(signaled.elapsed()))
 }

@@ -28,6 +28,11 @@ pub fn trials() -> Vec<Trial> {
             "an_interrupt_at_any_moment_leaves_nothing_behind",
             an_interrupt_at_any_moment_leaves_nothing_behind,
         ),
+        #[cfg(target_os = "linux")]
+        (
+            "checks_of_a_server_in_a_new_session_leave_nothing_behind",
+            checks_of_a_server_in_a_new_session_leave_nothing_behind,
+        ),
     ];
     crate::trials("program", tests)
 }
@@ -138,6 +143,24 @@ fn an_interrupt_at_any_moment_leaves_nothing_behind() {
         command.args(["--", "setsid", "--wait", program]).args(server.split(' '));
         command
     });
+}
+
+/// The server and a helper run in new sessions. The helper does not have the variable that
+/// identifies the processes of a group. Until the helper ends, it creates files in the folder of the
+/// check.
+#[cfg(target_os = "linux")]
+fn checks_of_a_server_in_a_new_session_leave_nothing_behind() {
+    let program = env!("CARGO_BIN_EXE_conformance");
+    let helper = "i=0; while : > \"$0/$((i % 200))\"; do i=$((i + 1)); done";
+    let script = format!(
+        "setsid env -u HIGHWATER_GROUP sh -c '{helper}' \"$(dirname \"$1\")\" & \
+         exec setsid --wait \"$0\" serve-std \"$1\" --host 127.0.0.1 --port \"$2\""
+    );
+    let mut command = Command::new(program);
+    command.args(["--only", "preamble", "--only", "half-close", "--only", "size-1"]);
+    command.args(["--", "sh", "-c", &script, program, "{file}", "{port}"]);
+    let status = harness::testing::run_to_end(&mut command);
+    assert_eq!(status.code(), Some(0));
 }
 
 /// Tests that need a shell and signals.

@@ -18,8 +18,8 @@ const DOCS: [&str; 6] = [
 
 /// The names of the pages that show the siblings. The index comes first. The other pages are in the
 /// order of the code.
-const SIBLINGS: [&str; 9] =
-    ["index", "run", "accept", "serve", "send", "copy", "zero_copy", "drain", "timeout"];
+const SIBLINGS: [&str; 10] =
+    ["index", "run", "accept", "serve", "send", "copy", "zero_copy", "drain", "linger", "timeout"];
 
 /// Returns the content of `SUMMARY.md`. `pages` contains the path and the title of each page.
 pub fn summary<'a>(pages: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {

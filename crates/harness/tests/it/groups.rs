@@ -100,20 +100,52 @@ fn the_exit_status_is_reported() {
 }
 
 /// The program that the following tests interrupt. This function is not a test. The program prints
-/// the ids of its processes.
+/// the ids of its processes. If the variable `END` is set, the program waits for a line on stdin.
+/// Then its main thread panics or returns, while other threads still own the group and the folder.
 #[test]
 #[ignore = "runs until it is interrupted"]
 #[cfg(target_os = "linux")]
 fn program() {
     use std::io::Write;
-    cleanup::on_interrupt().unwrap();
+    let _cleanup = cleanup::on_interrupt().unwrap();
     let folder = TempFolder::new().unwrap();
     fs::write(folder.path().join("file"), "content").unwrap();
     let (group, daemon) = start(&std::env::var("SCRIPT").unwrap());
     let mut plain = cleanup::spawn(Command::new("sleep").arg("60")).unwrap();
     let ids = format!("ids {} {} {}\n", group.id(), daemon, plain.id());
     std::io::stderr().write_all(ids.as_bytes()).unwrap();
+    let end = std::env::var("END").unwrap_or_default();
+    if !end.is_empty() {
+        // The values of other threads are not dropped at the end of a program.
+        std::mem::forget((group, folder));
+        std::io::stdin().read_line(&mut String::new()).unwrap();
+        plain.kill().unwrap();
+        assert_ne!(end, "panic", "deliberate");
+    }
     plain.wait().unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_panic_of_the_main_thread_leaves_nothing_behind() {
+    end_by(DAEMON, Some("panic"), |program| drop(program.child().stdin.take()), 101);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_end_of_the_program_leaves_nothing_behind() {
+    end_by(DAEMON, Some("return"), |program| drop(program.child().stdin.take()), 0);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_process_without_the_environment_ends_with_its_group() {
+    // While the parent of a process runs, the group recognizes the process by this parent, even if
+    // the program has other groups.
+    let (mut group, child) = start("setsid env -i sleep 60 & echo $!; wait");
+    let (_other, _) = start(DAEMON);
+    group.kill();
+    assert!(!is_running(child));
 }
 
 #[test]
@@ -139,7 +171,7 @@ fn an_interrupt_at_any_moment_leaves_nothing_behind() {
 #[ignore = "runs until it is interrupted"]
 #[cfg(target_os = "linux")]
 fn program_with_folders() {
-    cleanup::on_interrupt().unwrap();
+    let _cleanup = cleanup::on_interrupt().unwrap();
     loop {
         let folder = TempFolder::new().unwrap();
         // Ignore an error, because the interrupt may remove the folder at any moment.
@@ -159,9 +191,16 @@ fn an_interrupt_while_a_folder_is_written_or_removed_leaves_nothing_behind() {
 
 #[cfg(target_os = "linux")]
 fn interrupt(script: &str, signal: Signal, exit_code: i32) {
+    end_by(script, None, |program| program.signal(signal), exit_code);
+}
+
+/// Starts [`program`], ends it with `act`, and checks that nothing remains.
+#[cfg(target_os = "linux")]
+fn end_by(script: &str, end: Option<&str>, act: impl FnOnce(&mut Group), exit_code: i32) {
     let temporary = TempFolder::new().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", "groups::program", "--ignored", "--nocapture"]).env("SCRIPT", script);
+    command.envs(end.map(|end| ("END", end))).stdin(Stdio::piped());
     command.env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut program = Group::spawn(&mut command).unwrap();
     let lines = BufReader::new(program.child().stderr.take().unwrap()).lines();
@@ -169,7 +208,7 @@ fn interrupt(script: &str, signal: Signal, exit_code: i32) {
     let ids: Vec<u32> = line.split(' ').skip(1).map(|id| id.parse().unwrap()).collect();
     assert!(ids.iter().all(|&id| is_running(id)));
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 1);
-    program.signal(signal);
+    act(&mut program);
     assert_eq!(program.wait(TIMEOUT).and_then(|status| status.code()), Some(exit_code));
     assert!(ids.iter().all(|&id| !is_running(id)));
     assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);

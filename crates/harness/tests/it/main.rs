@@ -7,6 +7,7 @@ mod fixture;
 #[cfg(unix)]
 mod groups;
 mod port;
+mod properties;
 mod record;
 mod table;
 mod text;

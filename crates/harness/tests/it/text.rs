@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use harness::text::{
-    bytes, count_bytes, duration, elapsed, error_line, grouped, hex, positive_bytes, significant,
-    unescape, wrapped,
+    bytes, count_bytes, duration, elapsed, error_line, grouped, hex, positive_bytes, printable,
+    significant, unescape, wrapped,
 };
 
 #[test]
@@ -66,7 +66,17 @@ fn the_line_with_the_error_is_found() {
     let panic = "\nthread 'main' panicked at src/main.rs:1:1:\nindex out of range\nnote: x\n";
     assert_eq!(line(panic), "thread 'main' panicked at src/main.rs:1:1: index out of range");
     assert_eq!(line("  at \x1b[1mx\nTypeError: x\x07 is not y\n  at z"), "TypeError: x is not y");
+    assert_eq!(line("error: \u{202e}\u{9b}31mx"), "error: 31mx");
     assert_eq!(error_line("\n"), None);
+}
+
+#[test]
+fn characters_that_control_a_terminal_are_escaped() {
+    assert_eq!(printable("ünï 🌊 C:\\"), "ünï 🌊 C:\\");
+    // These are ESC, CSI (C1), a right-to-left override, an isolate and an Arabic letter mark.
+    let text = "\x1b[31m\u{9b}31m\u{202e}gpj\u{2066}.\u{61c}";
+    let escaped = "\\u{1b}[31m\\u{9b}31m\\u{202e}gpj\\u{2066}.\\u{61c}";
+    assert_eq!(printable(text), escaped);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn samples() -> Vec<(EventKind, &'static str, &'static str)> {
         (
             EventKind::Dropped { events: 3 },
             r#""event":"dropped","events":3"#,
-            "dropped: 3 events, because the log was not read",
+            "dropped: 3 events, because the log could not be written",
         ),
         (EventKind::Shutdown, r#""event":"shutdown""#, "shutdown: no more connections"),
     ]

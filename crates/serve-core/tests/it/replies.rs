@@ -1,5 +1,7 @@
 //! Tests of the preamble and the file in a reply.
 
+#[cfg(target_os = "linux")]
+use std::fs;
 use std::io::{self, Read};
 #[cfg(target_os = "linux")]
 use std::net::{TcpListener, TcpStream};
@@ -25,21 +27,27 @@ fn text(reply: &Reply) -> &str {
     std::str::from_utf8(&reply.preamble).unwrap()
 }
 
+/// Returns the bytes that the server sends before it opens the file, and the rest of the preamble.
+fn preamble_for(preamble: Preamble, path: &Path) -> String {
+    let fixed = std::str::from_utf8(preamble.fixed_bytes()).unwrap();
+    fixed.to_owned() + text(&reply_for(preamble, path))
+}
+
 #[test]
 fn preambles_are_exact() {
     let (_folder, path) = file_with("picture.webp", b"seven b");
-    assert_eq!(text(&reply_for(Preamble::Bare, &path)), "HTTP/1.1\n\n");
-    assert_eq!(text(&reply_for(Preamble::None, &path)), "");
+    assert_eq!(preamble_for(Preamble::Bare, &path), "HTTP/1.1\n\n");
+    assert_eq!(preamble_for(Preamble::None, &path), "");
     let reply = reply_for(Preamble::Http, &path);
     assert_eq!(
         text(&reply),
         "HTTP/1.1 200 OK\r\nContent-Type: image/webp\r\nContent-Length: 7\r\n\
          Connection: close\r\n\r\n"
     );
-    let mut body = reply.body.unwrap();
+    let body = reply.body.unwrap();
     assert_eq!(body.bytes, 7);
     let mut content = String::new();
-    body.file.read_to_string(&mut content).unwrap();
+    (&*body.file).read_to_string(&mut content).unwrap();
     assert_eq!(content, "seven b");
 }
 
@@ -56,9 +64,9 @@ fn the_http_preamble_reports_a_file_that_cannot_be_opened() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing");
     let reply = reply_for(Preamble::Bare, &missing);
-    assert_eq!(text(&reply), "HTTP/1.1\n\n");
+    assert_eq!(text(&reply), "", "expected no bytes after the fixed bytes");
     assert_eq!(reply.body.unwrap_err().kind(), io::ErrorKind::NotFound);
-    assert_eq!(text(&reply_for(Preamble::None, &missing)), "");
+    assert_eq!(preamble_for(Preamble::None, &missing), "");
     assert_eq!(
         text(&reply_for(Preamble::Http, &missing)),
         "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -78,10 +86,43 @@ fn a_directory_is_not_a_file() {
 #[test]
 fn only_a_cached_regular_file_is_opened_without_waiting() {
     let (folder, path) = file_with("seven", b"seven b");
-    let open_cached = |path: &Path| Reply::open_cached(&server_of(Preamble::None, path));
-    assert_eq!(open_cached(&path).unwrap().body.unwrap().bytes, 7);
-    assert!(open_cached(&folder.path().join("missing")).is_none());
-    assert!(open_cached(folder.path()).is_none());
+    let server = server_of(Preamble::Bare, &path);
+    assert!(Reply::open_cached(&server).is_none(), "expected an unknown file system");
+    assert!(Reply::open(&server).preamble.is_empty());
+    let reply = Reply::open_cached(&server).unwrap();
+    assert_eq!(text(&reply), "HTTP/1.1\n\n");
+    assert_eq!(reply.body.unwrap().bytes, 7);
+    for not_a_file in [&folder.path().join("missing"), folder.path()] {
+        let server = server_of(Preamble::Bare, not_a_file);
+        assert!(Reply::open(&server).body.is_err());
+        assert!(Reply::open_cached(&server).is_none());
+    }
+    fs::remove_file(&path).unwrap();
+    assert!(Reply::open_cached(&server).is_none());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_is_not_on_a_disk_is_not_opened_without_waiting() {
+    let (_folder, path) = file_with("link", b"");
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/proc/self/stat", &path).unwrap();
+    let server = server_of(Preamble::None, &path);
+    for _ in 0..2 {
+        assert!(!Reply::open(&server).body.unwrap().file.is_local());
+        assert!(Reply::open_cached(&server).is_none());
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_on_another_device_is_not_opened_without_waiting() {
+    let (_folder, path) = file_with("file", b"");
+    let server = server_of(Preamble::None, &path);
+    assert!(Reply::open(&server).body.unwrap().file.is_local());
+    fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink("/proc/self/stat", &path).unwrap();
+    assert!(Reply::open_cached(&server).is_none());
 }
 
 #[cfg(target_os = "linux")]

@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 use std::{mem, process};
 
-use serve_core::{ErrorKind, EventKind};
+use serve_core::{ErrorKind, EventKind, Linger};
 
 use crate::mutant::{self, Mutant};
 use crate::reply::{Client, send_file};
@@ -92,9 +92,10 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
             thread::sleep(Duration::from_millis(10));
             client.conn.server().shutdown.is_requested()
         },
-        _ => {
-            return drained.recv_timeout(linger_timeout).unwrap_or_else(|_| linger_expired(client));
+        Some(Mutant::LingersFromFileEnd) => {
+            return drained.recv_timeout(linger_timeout).unwrap_or(Ok(()));
         }
+        _ => return linger(client, drained),
     };
     let started = Instant::now();
     while drained.try_recv().is_err() && started.elapsed() < linger_timeout && !ends_early(client) {
@@ -102,11 +103,29 @@ fn lingering_close(client: &Client, drained: &Receiver<io::Result<()>>) -> io::R
     Ok(())
 }
 
-fn linger_expired(client: &Client) -> io::Result<()> {
-    if Mutant::LeaksAtLingerTimeout.is_active() {
-        mem::forget(File::open(&client.conn.config().file));
+/// Waits until the client has acknowledged everything, and until the client's FIN has arrived or the
+/// linger timeout has expired.
+fn linger(client: &Client, drained: &Receiver<io::Result<()>>) -> io::Result<()> {
+    let mut linger = Linger::new(&client.conn);
+    loop {
+        match drained.recv_timeout(linger.wait()) {
+            Ok(result) => break result?,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) if linger.is_expired(&*client.stream)? => {
+                if Mutant::LeaksAtLingerTimeout.is_active() {
+                    mem::forget(File::open(&client.conn.config().file));
+                }
+                return Ok(());
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+        }
     }
-    client.conn.linger_expired()
+    while !linger.is_acknowledged(&*client.stream)? {
+        if client.conn.server().wait_for_disconnect(linger.wait()) {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Reads and discards the client's data until end of file. End of file only means that the client

@@ -91,6 +91,8 @@ pub enum Mutant {
     NoFin,
     /// Has no linger timeout, so a connection that the client never closes stays open forever
     NoLingerTimeout,
+    /// Starts the linger timeout at the end of the file, so a client that reads late loses data
+    LingersFromFileEnd,
     /// Leaves a file open when the linger timeout expires, so eventually no descriptor is left
     LeaksAtLingerTimeout,
     /// Always uses timeouts of 3 s, so clients are disconnected too early or too late
