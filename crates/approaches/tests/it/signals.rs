@@ -83,7 +83,9 @@ fn if_the_log_is_blocked(sibling: Sibling) {
 fn if_a_thread_hangs(sibling: Sibling) {
     let (_folder, path) = long_file();
     for signal in [Signal::TERM, Signal::INT] {
-        let mut command = server_command(sibling, &path, &["--grace", "1s"]);
+        // The server sends this preamble after it has opened the file.
+        let args = ["--grace", "1s", "--preamble", "http"];
+        let mut command = server_command(sibling, &path, &args);
         command.env(HANGING_SEND, "1");
         let mut process = Process::spawn(command);
         let client = connect(process.addr);
