@@ -121,17 +121,13 @@ impl EventLog {
             Sink::Memory(memory) => {
                 let mut events = lock(&memory.events);
                 let event = Event { at_us: micros_since(self.started), kind };
-                if let Some(observer) = memory.observer {
-                    observer(&event);
-                }
+                memory.observer.inspect(|observer| observer(&event));
                 events.push(event);
                 memory.added.notify_all();
             }
             // The time is read while the queue is locked, so that the times in the log never
             // decrease.
-            Sink::Writer(queue) => {
-                queue.push(|| Event { at_us: micros_since(self.started), kind });
-            }
+            Sink::Writer(queue) => queue.push(|| Event { at_us: micros_since(self.started), kind }),
         }
     }
 

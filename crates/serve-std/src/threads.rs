@@ -103,7 +103,6 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
         Ok(Self { scope, conn, stream, due_at, result: OnceCell::new() })
     }
 
-    // ANCHOR: start_if_due
     /// Starts the thread if writing takes longer than [`READER_DELAY`]. If the thread cannot be
     /// started, the connection continues without it. Call this method before each write.
     pub(crate) fn start_if_due(&self) -> io::Result<()> {
@@ -119,7 +118,6 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
         }
         Ok(())
     }
-    // ANCHOR_END: start_if_due
 
     /// Returns the cause of an error from a write. The kernel reports the error of a socket only
     /// once. If the reader thread received this error, a write fails with `BrokenPipe`. In that
