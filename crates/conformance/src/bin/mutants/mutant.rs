@@ -77,8 +77,8 @@ pub enum Mutant {
     /// Closes the connection at the client's FIN if the client has sent data, so a client that
     /// sends a request and half-closes gets a partial file
     HalfCloseAfterDataAsDisconnect,
-    /// Closes the connection at a FIN that arrives after the first second, so the client gets a
-    /// partial file
+    /// Closes the connection at a FIN that arrives later than 0.8 s after the start, so the client
+    /// gets a partial file
     LateHalfCloseAsDisconnect,
     // These mutants violate clause 7 (lingering close).
     /// Closes the socket right after the last byte, so the RST for later data destroys data in
