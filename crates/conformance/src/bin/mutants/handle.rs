@@ -164,7 +164,9 @@ fn ends_at_fin(client: &Client, mutant: Mutant, has_data: bool) -> bool {
     match mutant {
         Mutant::HalfCloseAsDisconnect => true,
         Mutant::HalfCloseAfterDataAsDisconnect => has_data,
-        Mutant::LateHalfCloseAsDisconnect => client.connected_at.elapsed() > Duration::from_millis(800),
+        Mutant::LateHalfCloseAsDisconnect => {
+            client.connected_at.elapsed() > Duration::from_millis(800)
+        }
         _ => false,
     }
 }
