@@ -22,7 +22,7 @@ pub const CHECKS: &[Check] = &[
         id: "upload-first",
         title: "A client can upload 20 MB before it reads",
         clause: 5,
-        stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, and then reads 2 \
+        stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, and then reads 4 \
                    MiB",
         expected: "the server reads the upload; preamble, file, FIN",
         hint: "Read from the client while you send. Use a second thread or task, or an event \
@@ -157,7 +157,7 @@ fn send_and_half_close(client: &Client) -> Outcome {
 }
 
 fn upload_first(stage: &Stage) -> Outcome {
-    let server = stage.serve(noise(2 * MIB))?;
+    let server = stage.serve(noise(4 * MIB))?;
     let client = server.connect_small()?;
     // After this pause, the buffers are full. A server that reads only between two writes is now
     // blocked in a write.
@@ -165,7 +165,7 @@ fn upload_first(stage: &Stage) -> Outcome {
     for _ in 0..20 {
         client.send(noise(1_000_000))?;
     }
-    client.expect_whole(noise(2 * MIB))
+    client.expect_whole(noise(4 * MIB))
 }
 
 fn unread_request(stage: &Stage) -> Outcome {
