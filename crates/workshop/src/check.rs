@@ -26,7 +26,7 @@ const TIMEOUT: Duration = Duration::from_secs(2);
 const SLACK: Duration = Duration::from_secs(2);
 
 /// The duration of the long pauses of a client.
-const LONG_WAIT: Duration = Duration::from_millis(5500);
+const LONG_WAIT: Duration = Duration::from_millis(6500);
 
 /// The time limit for a learner's program to start listening.
 const START_TIMEOUT: Duration = Duration::from_secs(5);

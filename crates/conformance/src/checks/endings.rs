@@ -105,7 +105,7 @@ pub const CHECKS: &[Check] = &[
         title: "A client that pauses gets the rest of the file",
         clause: 3,
         stimulus: "a client with a small buffer reads 100 kB of 2 MiB, pauses for 8 s (in an \
-                   exercise: 5.5 s), and reads the rest",
+                   exercise: 6.5 s), and reads the rest",
         expected: "preamble, file, FIN",
         hint: "While a client does not read, a write to this client has to wait. The wait is not \
                an error. Do not skip any data.",
@@ -116,7 +116,7 @@ pub const CHECKS: &[Check] = &[
         title: "A slow client gets the whole file",
         clause: 8,
         stimulus: "the file has 2 MiB; a client with a small buffer reads 4 kB every 0.1 s for \
-                   9.6 s (in an exercise: 6.6 s), and then reads the rest; if the command contains \
+                   9.6 s (in an exercise: 7.8 s), and then reads the rest; if the command contains \
                    {chunk}, the chunk size is 4 KiB",
         expected: "preamble, file, FIN",
         hint: "A slow client is not stalled. Do not set a time limit for a write, because this \
