@@ -144,7 +144,8 @@ fn closed(approach: &'static Approach) -> Result {
     Ok(format!("100 replies, {}", server.terminate()?))
 }
 
-/// U+202E reverses the text that follows it, and U+009B begins a command for the terminal.
+/// Serves a file whose name contains U+202E and U+009B, and checks that the server escapes both
+/// characters. U+202E reverses the text that follows it, and U+009B begins a terminal command.
 fn file_name(approach: &'static Approach) -> Result {
     let folder = TempFolder::new()?;
     let path = folder.path().join("a\u{202e}b\u{9b}c.bin");

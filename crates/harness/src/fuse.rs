@@ -87,7 +87,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The calls that hang from now on.
+    /// The kinds of calls that the file system does not answer.
     hanging: Vec<Call>,
     /// The requests that have not been answered.
     held: Vec<Request>,

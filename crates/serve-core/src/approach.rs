@@ -24,9 +24,9 @@ pub struct Approach {
     pub connection_bytes: usize,
     /// Starts all threads that do not belong to a single client, and completes one call on each
     /// thread of the blocking pool. Then calls [`Server::acquire`] for the first time, which logs
-    /// `listening`, and serves the clients of a bound listener until the server's shutdown is requested. After the request, waits until all
-    /// connections have ended or the grace period is over. Then disconnects the remaining clients,
-    /// and returns.
+    /// `listening`, and serves the clients of a bound listener until the server's shutdown is
+    /// requested. After the request, waits until all connections have ended or the grace period is
+    /// over. Then disconnects the remaining clients, and returns.
     ///
     /// If this function does not return within 0.5 s after the grace period, the program ends.
     /// Therefore, the function may wait for a thread that hangs in a system call.

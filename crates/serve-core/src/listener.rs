@@ -17,7 +17,7 @@ const BACKLOG: i32 = 4096;
 
 // ANCHOR: limit_unsent_bytes
 /// The maximum number of unsent bytes in a send buffer if memory is limited (128 KiB). Bytes in
-/// transit do not count, so the option hardly affects clients that read.
+/// transit do not count, so this limit has almost no effect on clients that read.
 #[cfg(target_os = "linux")]
 const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 

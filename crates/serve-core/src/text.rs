@@ -53,9 +53,9 @@ pub(crate) fn push_json_string(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// Returns whether a character can change how a terminal shows other text. These are the control
-/// characters, which include C1 (U+0080 to U+009F), and the bidirectional controls of Unicode,
-/// which can make a line look like another line (UAX #9, section 2).
+/// Returns whether a character can change how a terminal shows other text. Such characters are the
+/// control characters, which include C1 (U+0080 to U+009F), and the bidirectional controls of
+/// Unicode, which can make a line look like another line (UAX #9, section 2).
 pub(crate) fn controls_terminal(character: char) -> bool {
     let is_bidirectional_control = matches!(
         character,

@@ -83,8 +83,9 @@ pub(crate) fn is_no_thread(error: &io::Error) -> bool {
     error.get_ref().is_some_and(|inner| inner.is::<NoThread>())
 }
 
-/// The error of a thread that could not be started. The systems report such an error as
-/// `WouldBlock` or as a lack of memory, like errors that have different causes.
+/// The error of a thread that could not be started. Operating systems report this error as
+/// `WouldBlock` or as a lack of memory. Other failures have the same error kinds, so this type
+/// distinguishes them.
 #[derive(Debug)]
 struct NoThread(io::Error);
 

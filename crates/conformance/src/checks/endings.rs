@@ -127,7 +127,9 @@ pub const CHECKS: &[Check] = &[
 
 fn half_close(stage: &Stage) -> Outcome {
     let content = noise(2 * MIB);
-    let server = stage.serve(content)?;
+    // The linger timeout must not expire during the check.
+    let settings = Settings { linger_s: 30, ..Settings::default() };
+    let server = stage.serve_with(settings, content)?;
     // The clients have small buffers, so that their FINs arrive while the server still has most of
     // the file to send.
     let client = server.connect_small()?;
