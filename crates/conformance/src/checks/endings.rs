@@ -268,7 +268,7 @@ fn idle_disconnect(server: &Server, content: &[u8]) -> Outcome {
         sleep_until(ended + timeouts.linger + timeouts.slack * number / TIMES);
         if client.is_closed_by_server() {
             // The data that this client has sent must not extend the linger timeout.
-            sleep_until(ended + timeouts.linger + timeouts.slack / 2);
+            sleep_until(ended + timeouts.linger + timeouts.slack / 4);
             let is_closed = early.is_closed_by_server();
             demand!(is_closed, "expected the end of the connection after late data, got none");
             // A runtime may need additional descriptors.
