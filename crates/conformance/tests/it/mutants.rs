@@ -46,11 +46,7 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("floods-log", "events-flood", "data events in"),
     ("spins-after-fin", "idle-while-waiting", "ms of CPU time"),
     ("half-close-as-disconnect", "half-close", "then the server's FIN"),
-    (
-        "half-close-after-data-as-disconnect",
-        "half-close",
-        "a client that sends data and a FIN immediately: expected 2097162 bytes",
-    ),
+    ("half-close-after-data-as-disconnect", "half-close", "a client that sends data and a FIN "),
     (
         "late-half-close-as-disconnect",
         "half-close",
