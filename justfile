@@ -94,7 +94,7 @@ bench-quick *ARGS:
 footprint *ARGS:
     @cargo run --quiet --release -p benches --bin measure -- footprint "$@"
 
-# Run all siblings at once with mixed clients, and check every byte and all resources: `just soak --minutes 60` (Linux)
+# Run all siblings at the same time with mixed clients, and check every byte and all resources: `just soak --minutes 60` (Linux)
 [group('measure')]
 [no-exit-message]
 soak *ARGS:

@@ -50,7 +50,7 @@ pub const FAULTS: &[Fault] = &[
     },
     Fault {
         id: "blocked-log",
-        title: "The log is a pipe that is not read; clients, then SIGTERM",
+        title: "SIGTERM after some clients, while no program reads the pipe of the log",
         is_alone: false,
         run: blocked_log,
     },

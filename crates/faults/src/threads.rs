@@ -121,7 +121,7 @@ fn serve_one_client(server: &mut Server) -> Result {
     server.terminate()
 }
 
-/// Starts a server, lets its pool threads end, and permits no further thread. While the limit
+/// Starts a server, waits until its pool threads have ended, and permits no further thread. While the limit
 /// applies, no thread may spin. Later, every client must have its reply or an error `no_threads`.
 fn later(approach: &'static Approach) -> Result {
     let content = noise(1_000_000);

@@ -160,7 +160,7 @@ impl Connection {
     /// Returns `TimedOut`, without an error code of the system, if the client acknowledged no data
     /// within the stall timeout.
     pub fn check_stall<'s>(&self, socket: impl Into<SockRef<'s>>) -> io::Result<()> {
-        self.check_progress(match self.server().reports_acknowledgements {
+        self.check_progress(match self.server().reports_acknowledgments {
             true => Some(stall::unacknowledged_bytes(&socket.into())?),
             false => None,
         })
@@ -218,7 +218,7 @@ impl Connection {
     pub(crate) fn record_linger_expired(&self) {
         let received = self.received.load(Ordering::Relaxed);
         let before_reply_end = self.received_before_reply_end.load(Ordering::Relaxed);
-        let is_sending = received > before_reply_end && self.server().reports_acknowledgements;
+        let is_sending = received > before_reply_end && self.server().reports_acknowledgments;
         self.sends_after_reply.store(is_sending, Ordering::Relaxed);
     }
 

@@ -31,8 +31,8 @@ impl<'c> Linger<'c> {
     #[must_use]
     pub fn new(conn: &'c Connection) -> Self {
         let started = Instant::now();
-        let reports_acknowledgements = conn.server().reports_acknowledgements;
-        let acknowledged_at = (!reports_acknowledgements).then_some(started);
+        let reports_acknowledgments = conn.server().reports_acknowledgments;
+        let acknowledged_at = (!reports_acknowledgments).then_some(started);
         Self { conn, started, acknowledged_at }
     }
 

@@ -10,7 +10,7 @@ use crate::connection_limit::ConnectionLimit;
 use crate::event::{ErrorKind, EventKind};
 use crate::log::EventLog;
 use crate::shutdown::Shutdown;
-use crate::stall::REPORTS_ACKNOWLEDGEMENTS;
+use crate::stall::REPORTS_ACKNOWLEDGMENTS;
 
 /// The pause before the server calls `accept` again after an error that is likely to persist
 /// (clause 9 of the contract).
@@ -37,7 +37,7 @@ pub struct Server {
     pub shutdown: Shutdown,
     /// Indicates whether the operating system reports the number of acknowledged bytes. Only Linux
     /// reports this number. A test can set this field to `false` to run the code for other systems.
-    pub reports_acknowledgements: bool,
+    pub reports_acknowledgments: bool,
     /// Indicates whether the server tries to read files from the page cache before it reads them on
     /// a thread that may block. Only Linux supports reads that return only cached data. A test or a
     /// benchmark can set this field to `false` to run the code for other systems.
@@ -71,7 +71,7 @@ impl Server {
     pub fn new(config: Config, log: EventLog) -> Self {
         Self {
             limit: ConnectionLimit::new(config.max_connections),
-            reports_acknowledgements: REPORTS_ACKNOWLEDGEMENTS,
+            reports_acknowledgments: REPORTS_ACKNOWLEDGMENTS,
             reads_page_cache: cfg!(target_os = "linux"),
             disconnecting: Shutdown::default(),
             shutdown: Shutdown::default(),

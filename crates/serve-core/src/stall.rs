@@ -22,7 +22,7 @@ const CHECKS_PER_TIMEOUT: u32 = 8;
 
 /// Indicates whether the operating system reports the number of bytes that have not been
 /// acknowledged yet.
-pub(crate) const REPORTS_ACKNOWLEDGEMENTS: bool =
+pub(crate) const REPORTS_ACKNOWLEDGMENTS: bool =
     cfg!(any(target_os = "linux", target_os = "android"));
 
 /// A client's progress at the time of the last check.
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn without_acknowledgements_accepted_bytes_are_progress() {
+    fn without_acknowledgments_accepted_bytes_are_progress() {
         let mut progress = Progress::new();
         assert!(!progress.is_stalled(10, None, MINUTE));
         progress.changed_at -= MINUTE;

@@ -56,14 +56,14 @@ pub const TESTS: &[(&str, Test)] = &[
         "a_half_closed_connection_stays_open_until_everything_is_acknowledged",
         a_half_closed_connection_stays_open_until_everything_is_acknowledged,
     ),
-    ("a_reset_ends_the_wait_for_acknowledgements", a_reset_ends_the_wait_for_acknowledgements),
+    ("a_reset_ends_the_wait_for_acknowledgments", a_reset_ends_the_wait_for_acknowledgments),
     (
         "a_client_that_stalls_after_the_last_write_is_reset",
         a_client_that_stalls_after_the_last_write_is_reset,
     ),
     (
-        "the_linger_timeout_starts_at_once_without_acknowledgement_info",
-        the_linger_timeout_starts_at_once_without_acknowledgement_info,
+        "the_linger_timeout_starts_immediately_without_acknowledgment_info",
+        the_linger_timeout_starts_immediately_without_acknowledgment_info,
     ),
 ];
 
@@ -218,7 +218,7 @@ fn an_idle_client_is_closed_after_the_linger_timeout(sibling: Sibling) {
 /// The kernel has accepted the whole file, but the client has not received it when the linger
 /// timeout has passed. If the server closed its socket, the client's data would cause a reset.
 fn a_client_that_reads_after_the_linger_timeout_gets_the_file(sibling: Sibling) {
-    if !reports_acknowledgements() {
+    if !reports_acknowledgments() {
         return;
     }
     let content = random_bytes(BUFFERED_BYTES);
@@ -238,7 +238,7 @@ fn a_client_that_reads_after_the_linger_timeout_gets_the_file(sibling: Sibling) 
 }
 
 fn a_half_closed_connection_stays_open_until_everything_is_acknowledged(sibling: Sibling) {
-    if !reports_acknowledgements() {
+    if !reports_acknowledgments() {
         return;
     }
     let content = random_bytes(BUFFERED_BYTES);
@@ -254,8 +254,8 @@ fn a_half_closed_connection_stays_open_until_everything_is_acknowledged(sibling:
     assert_eq!(errors_of(&running.stop(), 1), []);
 }
 
-fn a_reset_ends_the_wait_for_acknowledgements(sibling: Sibling) {
-    if !reports_acknowledgements() {
+fn a_reset_ends_the_wait_for_acknowledgments(sibling: Sibling) {
+    if !reports_acknowledgments() {
         return;
     }
     let running = Running::start_with(sibling, &random_bytes(BUFFERED_BYTES), |config| {
@@ -271,7 +271,7 @@ fn a_reset_ends_the_wait_for_acknowledgements(sibling: Sibling) {
 }
 
 fn a_client_that_stalls_after_the_last_write_is_reset(sibling: Sibling) {
-    if !reports_acknowledgements() {
+    if !reports_acknowledgments() {
         return;
     }
     let running = Running::start_with(sibling, &random_bytes(BUFFERED_BYTES), |config| {
@@ -294,10 +294,10 @@ fn a_client_that_stalls_after_the_last_write_is_reset(sibling: Sibling) {
 }
 
 /// Tests the code for macOS and Windows, which do not report acknowledgments.
-fn the_linger_timeout_starts_at_once_without_acknowledgement_info(sibling: Sibling) {
+fn the_linger_timeout_starts_immediately_without_acknowledgment_info(sibling: Sibling) {
     let content = random_bytes(BUFFERED_BYTES);
     let mut ready = Ready::new(&content, |config| config.linger_timeout = SHORT_LINGER);
-    ready.server.reports_acknowledgements = false;
+    ready.server.reports_acknowledgments = false;
     let running = ready.run(sibling);
     let [idle, half_closed] = [(); 2].map(|()| connect_with_small_buffer(running.addr));
     half_closed.shutdown(Shutdown::Write).unwrap();
@@ -309,6 +309,6 @@ fn the_linger_timeout_starts_at_once_without_acknowledgement_info(sibling: Sibli
 }
 
 /// Returns whether the operating system reports acknowledgments.
-fn reports_acknowledgements() -> bool {
-    Server::new(Config::new("unused"), EventLog::memory()).reports_acknowledgements
+fn reports_acknowledgments() -> bool {
+    Server::new(Config::new("unused"), EventLog::memory()).reports_acknowledgments
 }

@@ -33,8 +33,8 @@ pub const TESTS: &[(&str, Test)] = &[
         resets_and_early_closes_end_only_their_connections,
     ),
     (
-        "a_stalled_client_is_reset_without_acknowledgement_info",
-        a_stalled_client_is_reset_without_acknowledgement_info,
+        "a_stalled_client_is_reset_without_acknowledgment_info",
+        a_stalled_client_is_reset_without_acknowledgment_info,
     ),
     ("a_flooding_client_that_never_reads_is_reset", a_flooding_client_that_never_reads_is_reset),
 ];
@@ -93,9 +93,9 @@ fn a_stalled_client_is_reset(sibling: Sibling) {
 }
 
 /// Tests the code for macOS and Windows, which do not report acknowledgments.
-fn a_stalled_client_is_reset_without_acknowledgement_info(sibling: Sibling) {
+fn a_stalled_client_is_reset_without_acknowledgment_info(sibling: Sibling) {
     let mut ready = Ready::new(b"", |config| config.stall_timeout = Duration::from_secs(1));
-    ready.server.reports_acknowledgements = false;
+    ready.server.reports_acknowledgments = false;
     let running = ready.run(sibling);
     running.set_file_length(LONG_FILE_BYTES);
     assert_reset_when_stalled(running);

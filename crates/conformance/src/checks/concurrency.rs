@@ -18,9 +18,12 @@ pub const CHECKS: &[Check] = &[
         id: "few-stalled",
         title: "Eight non-reading clients do not delay other clients",
         clause: 9,
-        stimulus: "the file has 8 MiB; eight clients connect and read nothing; four other clients \
-                   connect",
-        expected: "each of the four other clients gets the whole file within 5 s",
+        stimulus: "the file has 8 MiB; eight clients connect and read nothing; three other clients \
+                   connect; then the first of the eight clients reads the whole reply, and the \
+                   last one reads 4 MB; when the eight clients have disconnected, another client \
+                   connects",
+        expected: "each of the four other clients gets the whole file within 5 s; the first of \
+                   the eight clients gets the whole file, and the last one gets 4 MB",
         hint: "A write to one client must not block a thread that serves other clients. Use one \
                thread or task per client. Do not make blocking calls on an executor.",
         run: Light(few_stalled),
@@ -32,8 +35,9 @@ pub const CHECKS: &[Check] = &[
         stimulus: "the file has 2 MiB; 200 clients connect and read nothing; three other clients \
                    connect",
         expected: "each of the three other clients gets the whole file within 5 s",
-        hint: "A thread pool serves at most as many clients as it has threads. Non-reading clients \
-               occupy all of these threads. Use one thread or task per client.",
+        hint: "Do not limit the number of clients. Use one thread or task per client. A thread pool \
+               serves at most as many clients as it has threads, and non-reading clients occupy \
+               all of these threads.",
         run: Heavy(many_stalled),
     },
     Check {
@@ -86,7 +90,7 @@ pub const CHECKS: &[Check] = &[
         title: "At the connection limit, further clients wait",
         clause: 9,
         stimulus: "the server is started with {limit} = 2; two clients connect and read nothing; \
-                   ten more clients connect; then the first two clients disconnect; later, two \
+                   100 more clients connect; then the first two clients disconnect; later, two \
                    clients read the whole reply and stay connected, and another client connects; \
                    the same is done with {limit} = 5 and five clients",
         expected: "a further client gets no bytes until a client has disconnected; then it gets \
@@ -151,6 +155,9 @@ fn few_stalled(stage: &Stage) -> Outcome {
     for _ in 0..3 {
         server.expect_whole_in_time(noise(8 * MIB))?;
     }
+    // If a server keeps its connections in a list, the end of one may move another one.
+    stalled[0].expect_whole(noise(8 * MIB)).context("the first of the eight clients")?;
+    stalled[7].read_exactly(4_000_000).context("the last of the eight clients")?;
     drop(stalled);
     server.expect_whole_in_time(noise(8 * MIB))
 }
@@ -265,7 +272,7 @@ fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
     let settings = Settings { connection_limit: limit, linger_s: 30, ..Settings::default() };
     let server = stage.start(Start { settings, ..Start::default() })?;
     let first = server.connect_non_reading(limit)?;
-    let waiting: Vec<_> = (0..10).map(|_| server.connect()).collect::<Result<_, _>>()?;
+    let waiting: Vec<_> = (0..100).map(|_| server.connect()).collect::<Result<_, _>>()?;
     thread::sleep(Duration::from_millis(300));
     match server.expect_idle(WAKEUPS_MAX) {
         // Only Linux provides the CPU time.
@@ -273,7 +280,7 @@ fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
         busy => return busy.context("while clients wait"),
     }
     for client in &waiting {
-        let is_served = client.first_byte(Duration::from_millis(20)).is_ok();
+        let is_served = client.first_byte(Duration::from_millis(2)).is_ok();
         demand!(!is_served, "expected no reply to a further client, got one");
     }
     stage.replace(content)?;

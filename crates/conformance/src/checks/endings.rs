@@ -67,7 +67,8 @@ pub const CHECKS: &[Check] = &[
         title: "A client that never closes its socket is disconnected",
         clause: 7,
         stimulus: "several clients read the whole reply, and then neither send data nor close \
-                   their sockets; if the command contains {linger}, this is repeated with another \
+                   their sockets; another client also sends a byte shortly before the linger \
+                   timeout; if the command contains {linger}, this is repeated with another \
                    linger timeout",
         expected: "the server closes the connections after the linger timeout (default: 5 s), and \
                    not before; then it has closed the file descriptors",

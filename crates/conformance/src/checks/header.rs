@@ -3,9 +3,9 @@
 use super::common::*;
 use crate::difference::shown;
 
-/// Sends a GET request. Expects a header with the given status, and then the content. Returns the
-/// header.
-pub fn expect_http(server: &Server, status: &str, content: &[u8]) -> Result<String, Stop> {
+/// Sends a GET request. Expects a header with one of the given statuses, and then the content.
+/// Returns the header.
+pub fn expect_http(server: &Server, statuses: &[&str], content: &[u8]) -> Result<String, Stop> {
     let client = server.connect()?;
     client.send(REQUEST.as_bytes())?;
     let (got, ending) = client.read_reply();
@@ -17,20 +17,22 @@ pub fn expect_http(server: &Server, status: &str, content: &[u8]) -> Result<Stri
         )));
     };
     let header = String::from_utf8_lossy(header).into_owned();
-    expect_header(&header, status, content.len())?;
+    expect_header(&header, statuses, content.len())?;
     client.expect_reply(body, content, ending).context("after the header")?;
     Ok(header)
 }
 
 /// Parses the header as strictly as an HTTP client, and checks the lines that every response needs.
-pub fn expect_header(header: &str, status: &str, bytes: usize) -> Outcome {
+pub fn expect_header(header: &str, statuses: &[&str], bytes: usize) -> Outcome {
     let shown = header.escape_debug();
     let is_crlf = header.matches('\n').count() == header.matches("\r\n").count();
     demand!(is_crlf, "expected \\r\\n at the end of each header line, got \"{shown}\"");
     let mut lines = header.trim_end().split("\r\n");
     let first = lines.next().unwrap_or_default();
     let actual = first.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.split(' ').next());
-    demand!(actual == Some(status), "expected status line HTTP/1.1 {status}, got \"{first}\"");
+    let is_correct = actual.is_some_and(|actual| statuses.contains(&actual));
+    let expected = statuses.join(" or ");
+    demand!(is_correct, "expected status line HTTP/1.1 {expected}, got \"{first}\"");
     for line in lines {
         let name = line.split_once(':').map_or("", |(name, _)| name);
         let is_token =

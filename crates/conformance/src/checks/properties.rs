@@ -72,15 +72,15 @@ proptest! {
         header += &format!("CONTENT-length:{bytes}\r\n");
         names.iter().for_each(|name| header += &format!("{name}: {value}\r\n"));
         header += "\r\n";
-        prop_assert!(expect_header(&header, "200", bytes).is_ok());
+        prop_assert!(expect_header(&header, &["200"], bytes).is_ok());
         prop_assert!(names.iter().all(|name| field(&header, name) == Some(value.trim())));
-        prop_assert!(expect_header(&header, "404", bytes).is_err());
-        prop_assert!(expect_header(&header, "200", bytes ^ 1).is_err());
+        prop_assert!(expect_header(&header, &["404"], bytes).is_err());
+        prop_assert!(expect_header(&header, &["200"], bytes ^ 1).is_err());
     }
 
     #[test]
     fn any_header_is_accepted_or_explained(header in text()) {
-        expect_printable(expect_header(&header, "200", 7))?;
+        expect_printable(expect_header(&header, &["200"], 7))?;
     }
 
     #[test]
