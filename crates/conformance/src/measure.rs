@@ -8,6 +8,7 @@ use std::fs;
 use std::fs::File;
 #[cfg(target_os = "linux")]
 use std::io;
+use std::io::Write;
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -58,7 +59,7 @@ pub enum Measure {
     /// that are served.
     StartedThreads,
     /// The number of threads that wait for data of the file at the same time. The file is a FIFO
-    /// without data, and non-reading clients are connected.
+    /// with a few bytes, and non-reading clients are connected.
     ReadingThreads,
 }
 
@@ -227,8 +228,13 @@ fn reading_threads(stage: &Stage, load: Load) -> Result<MeasuredValue, Stop> {
     server.expect_whole(noise(1000))?;
     // This program opens the FIFO for reading and writing, so that no call of `open` waits and the
     // FIFO does not end.
-    let _fifo = replace_with_fifo(&stage.file())?;
+    let mut fifo = replace_with_fifo(&stage.file())?;
     let clients = server.connect_non_reading(load.clients)?;
+    // Each thread should wait in a read that is not its first one.
+    for _ in 0..load.clients {
+        fifo.write_all(b"x")?;
+        thread::sleep(SETTLING_TIME / 10);
+    }
     thread::sleep(SETTLING_TIME);
     let path = stage.file();
     let count = server.usage(|pids| usage::threads_that_use(pids, &path))?;

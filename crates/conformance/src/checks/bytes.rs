@@ -28,8 +28,8 @@ pub const CHECKS: &[Check] = &[
         stimulus: "five clients connect one after another, send nothing, and keep their sockets \
                    open; then they disconnect, and 260 clients connect one after another",
         expected: "the fastest client receives its first byte within 0.2 s; the server ends each \
-                   connection",
-        hint: "Reply immediately. Do not wait for a request, not even for a short time.",
+                   connection, and serves at least 20 more clients within 5 s",
+        hint: "Reply immediately. Do not wait for a request or for a fixed time.",
         run: Heavy(at_once),
     },
     Check {
@@ -206,8 +206,10 @@ fn at_once(stage: &Stage) -> Outcome {
         let (got, _) = server.connect()?.read_until_end(END_LIMIT);
         let is_served = !got.is_empty();
         demand!(is_served, "expected a reply to client {number} of {MORE_CLIENTS}, got none");
-        // A server that is slow, but correct, passes.
+        // On a busy computer, the server may be slow, but then it still serves some clients.
         if started.elapsed() > END_LIMIT {
+            let s = END_LIMIT.as_secs();
+            demand!(number > 20, "expected replies to 20 more clients within {s} s, got {number}");
             break;
         }
     }

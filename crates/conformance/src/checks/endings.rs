@@ -3,6 +3,10 @@
 use super::common::*;
 use crate::client::CLOSED_TEST_TIME;
 
+/// A pause that is longer than a timeout of one second, which is the shortest one that programs
+/// usually set.
+const PAUSE: Duration = Duration::from_millis(1100);
+
 pub const CHECKS: &[Check] = &[
     Check {
         id: "half-close",
@@ -10,8 +14,8 @@ pub const CHECKS: &[Check] = &[
         clause: 6,
         stimulus: "five clients with small buffers read 2 MiB and shut down their write halves \
                    (FIN): immediately; immediately after sending 4 MB; immediately, but they read \
-                   after a pause; in the middle of the file after sending data; after a pause and \
-                   after sending data",
+                   after a pause of 1.1 s; in the middle of the file after sending data; after a \
+                   pause of 1.1 s and after sending data",
         expected: "the server reads all data; preamble, file, FIN",
         hint: "A read of 0 bytes means that the client sends no more data. It does not mean that \
                the client has disconnected. Some libraries end the connection at the client's FIN \
@@ -22,7 +26,7 @@ pub const CHECKS: &[Check] = &[
         id: "upload-first",
         title: "A client can upload 20 MB before it reads",
         clause: 5,
-        stimulus: "a client with a small buffer waits for 0.3 s, sends 20 MB, and then reads 4 \
+        stimulus: "a client with a small buffer waits for 1.1 s, sends 20 MB, and then reads 4 \
                    MiB",
         expected: "the server reads the upload; preamble, file, FIN",
         hint: "Read from the client while you send. Use a second thread or task, or an event \
@@ -144,7 +148,7 @@ fn half_close(stage: &Stage) -> Outcome {
     early.half_close()?;
     let got = middle.read_exactly(500_000)?;
     send_and_half_close(&middle)?;
-    thread::sleep(stage.target.long_wait.mul_f32(0.12));
+    thread::sleep(PAUSE);
     send_and_half_close(&late)?;
     early.expect_whole(content).context("a client that sends a FIN and reads after a pause")?;
     middle
@@ -164,7 +168,7 @@ fn upload_first(stage: &Stage) -> Outcome {
     let client = server.connect_small()?;
     // After this pause, the buffers are full. A server that reads only between two writes is now
     // blocked in a write.
-    thread::sleep(Duration::from_millis(300));
+    thread::sleep(PAUSE);
     for _ in 0..20 {
         client.send(noise(1_000_000))?;
     }
