@@ -202,7 +202,7 @@ fn descriptors_closed(stage: &Stage) -> Outcome {
     for _ in 0..12 {
         let client = server.connect_small()?;
         client.half_close()?;
-        client.expect_whole(long)?;
+        client.expect_whole(long).context("a client that half-closed")?;
     }
     server.expect_descriptors(max, CLOSE_LIMIT, "12 clients that half-closed")?;
     fs::remove_file(stage.file())?;
