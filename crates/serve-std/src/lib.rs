@@ -168,8 +168,12 @@ fn write_bytes(
         reader.start_if_due()?;
         match stream.write(bytes) {
             Ok(sent) => bytes = &bytes[conn.record_sent(sent)..],
-            Err(error) if is_timeout(&error) => conn.check_stall(stream)?,
+            Err(error) if is_timeout(&error) => {}
             Err(error) => return Err(reader.cause_of(error)),
+        }
+        if !bytes.is_empty() {
+            // The write timeout has expired. The kernel may have accepted some bytes before.
+            conn.check_stall(stream)?;
         }
     }
     Ok(())
@@ -190,8 +194,11 @@ fn send_zero_copy(
             reader.start_if_due()?;
             match body.sendfile(stream, remaining) {
                 Ok(sent) => remaining -= conn.record_sent(sent),
-                Err(error) if is_timeout(&error) => conn.check_stall(stream)?,
+                Err(error) if is_timeout(&error) => {}
                 Err(error) => return Err(reader.cause_of(error)),
+            }
+            if remaining > 0 {
+                conn.check_stall(stream)?;
             }
         }
         conn.record_chunk(chunk_bytes, started);
