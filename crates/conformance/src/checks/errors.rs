@@ -76,7 +76,8 @@ fn accept_error(stage: &Stage) -> Outcome {
     // A blocked call of `accept` has already reserved a descriptor, so each thread that calls
     // `accept` can still accept one of these clients.
     let clients = server.connect_many(10)?;
-    thread::sleep(Duration::from_millis(100));
+    // In this time, a server that pauses for 100 ms after each error makes several attempts.
+    thread::sleep(Duration::from_millis(300));
     server.expect_idle(RETRYING_WAKEUPS_MAX)?;
     server.usage(|pids| pids.iter().try_for_each(|&pid| set_descriptor_limit(pid, None)))?;
     drop(clients);
