@@ -26,7 +26,7 @@ pub use run::Soak;
 /// time after the last client.
 ///
 /// After the load, a server keeps buffers of its threads and memory that its allocator has not
-/// returned to the system. In the recorded soak of one hour, these parts did not exceed 4 MiB. A
+/// returned to the system. In the recorded soak of one hour, this memory did not exceed 4 MiB. A
 /// leak of 150 bytes per connection exceeds the limit within an hour.
 pub const GROWTH_MIB_MAX: f64 = 8.0;
 

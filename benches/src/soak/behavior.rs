@@ -16,8 +16,8 @@ const ROUND: Duration = Duration::from_secs(10);
 const SHORT_HOLD: Duration = Duration::from_secs(3);
 
 /// The time for which a stalled client waits before it reads what arrived before the reset. The
-/// time is three times the stall timeout, because the client's kernel may acknowledge a few more
-/// bytes in the first seconds, and a blocking `sendfile` of the std sibling may return only after
+/// time is three times the stall timeout, for two reasons. The client's kernel may acknowledge a few
+/// more bytes in the first seconds. A blocking `sendfile` of the std sibling may return only after
 /// several checks are due.
 const LONG_HOLD: Duration = Duration::from_secs(30);
 

@@ -59,7 +59,7 @@ pub enum Measure {
     /// that are served.
     StartedThreads,
     /// The number of threads that wait for data of the file at the same time. The file is a FIFO
-    /// with a few bytes, and non-reading clients are connected.
+    /// that receives only a few bytes, and non-reading clients are connected.
     ReadingThreads,
 }
 
@@ -230,7 +230,8 @@ fn reading_threads(stage: &Stage, load: Load) -> Result<MeasuredValue, Stop> {
     // FIFO does not end.
     let mut fifo = replace_with_fifo(&stage.file())?;
     let clients = server.connect_non_reading(load.clients)?;
-    // Each thread should wait in a read that is not its first one.
+    // Let each thread finish its first read, because a server may hold the lock only during this
+    // read.
     for _ in 0..load.clients {
         fifo.write_all(b"x")?;
         thread::sleep(SETTLING_TIME / 10);

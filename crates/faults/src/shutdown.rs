@@ -50,7 +50,7 @@ pub const FAULTS: &[Fault] = &[
     },
     Fault {
         id: "blocked-log",
-        title: "SIGTERM after some clients, while no program reads the pipe of the log",
+        title: "SIGTERM after the replies to some clients, while no program reads the log's pipe",
         is_alone: false,
         run: blocked_log,
     },

@@ -121,8 +121,9 @@ fn serve_one_client(server: &mut Server) -> Result {
     server.terminate()
 }
 
-/// Starts a server, waits until its pool threads have ended, and permits no further thread. While the limit
-/// applies, no thread may spin. Later, every client must have its reply or an error `no_threads`.
+/// Starts a server, waits until its pool threads have ended, and then sets a limit that permits no
+/// further thread. While the limit applies, no thread may spin. Later, every client must have its
+/// reply or an error `no_threads`.
 fn later(approach: &'static Approach) -> Result {
     let content = noise(1_000_000);
     let mut measured = Vec::new();

@@ -172,7 +172,7 @@ fn write_bytes(
             Err(error) => return Err(reader.cause_of(error)),
         }
         if !bytes.is_empty() {
-            // The write timeout has expired. The kernel may have accepted some bytes before.
+            // A partial write also means that the write timeout has expired.
             conn.check_stall(stream)?;
         }
     }

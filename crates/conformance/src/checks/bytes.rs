@@ -206,10 +206,11 @@ fn at_once(stage: &Stage) -> Outcome {
         let (got, _) = server.connect()?.read_until_end(END_LIMIT);
         let is_served = !got.is_empty();
         demand!(is_served, "expected a reply to client {number} of {MORE_CLIENTS}, got none");
-        // On a busy computer, the server may be slow, but then it still serves some clients.
+        // On a busy computer, a correct server may be slow, but it still serves 20 clients in time.
         if started.elapsed() > END_LIMIT {
             let s = END_LIMIT.as_secs();
-            demand!(number > 20, "expected replies to 20 more clients within {s} s, got {number}");
+            let got = number - 1;
+            demand!(got >= 20, "expected replies to 20 more clients within {s} s, got {got}");
             break;
         }
     }

@@ -155,7 +155,8 @@ fn few_stalled(stage: &Stage) -> Outcome {
     for _ in 0..3 {
         server.expect_whole_in_time(noise(8 * MIB))?;
     }
-    // If a server keeps its connections in a list, the end of one may move another one.
+    // If a server keeps its connections in a list, the removal of one connection may change the
+    // index of another connection.
     stalled[0].expect_whole(noise(8 * MIB)).context("the first of the eight clients")?;
     server.expect_whole_in_time(noise(8 * MIB))?;
     stalled[7].read_exactly(4_000_000).context("the last of the eight clients")?;

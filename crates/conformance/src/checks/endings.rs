@@ -3,8 +3,8 @@
 use super::common::*;
 use crate::client::CLOSED_TEST_TIME;
 
-/// A pause that is longer than a timeout of one second, which is the shortest one that programs
-/// usually set.
+/// The duration of a pause. It is longer than one second, which is the shortest timeout that
+/// programs usually set.
 const PAUSE: Duration = Duration::from_millis(1100);
 
 pub const CHECKS: &[Check] = &[
@@ -13,9 +13,9 @@ pub const CHECKS: &[Check] = &[
         title: "A client that half-closes immediately gets the whole file",
         clause: 6,
         stimulus: "five clients with small buffers read 2 MiB and shut down their write halves \
-                   (FIN): immediately; immediately after sending 4 MB; immediately, but they read \
-                   after a pause of 1.1 s; in the middle of the file after sending data; after a \
-                   pause of 1.1 s and after sending data",
+                   (FIN): one client immediately; one immediately after sending 4 MB; one \
+                   immediately, but it reads after a pause of 1.1 s; one in the middle of the \
+                   file, after sending data; one after a pause of 1.1 s and after sending data",
         expected: "the server reads all data; preamble, file, FIN",
         hint: "A read of 0 bytes means that the client sends no more data. It does not mean that \
                the client has disconnected. Some libraries end the connection at the client's FIN \
@@ -272,8 +272,8 @@ fn idle_disconnect(server: &Server, content: &[u8]) -> Outcome {
     for (number, client) in (1..).zip(clients) {
         sleep_until(ended + timeouts.linger + timeouts.slack * number / TIMES);
         if client.is_closed_by_server() {
-            // The data that this client has sent must not extend the linger timeout, not even by half
-            // of it.
+            // The data from this client must not extend the linger timeout, not even by half of the
+            // linger timeout.
             sleep_until(ended + timeouts.linger + timeouts.slack / 4);
             let is_closed = early.is_closed_by_server();
             demand!(is_closed, "expected the end of the connection after late data, got none");

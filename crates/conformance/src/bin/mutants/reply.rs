@@ -73,7 +73,8 @@ pub fn send_file(client: &Client) -> io::Result<()> {
     }
     let leaks = match mutant::active() {
         Some(Mutant::LeaksDescriptors) => sent.is_err(),
-        // A client that closes its socket also sends a FIN, but it does not receive the whole reply.
+        // A client that closes its socket also sends a FIN. Only a half-closed client receives the
+        // whole reply.
         Some(Mutant::LeaksAfterHalfClose) => {
             sent.is_ok() && client.has_read_fin.load(Ordering::Relaxed)
         }
