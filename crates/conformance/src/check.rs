@@ -27,8 +27,8 @@ pub struct Check {
 pub(crate) enum Run {
     /// A function that mostly waits. Many light checks can run concurrently.
     Light(fn(&Stage) -> Outcome),
-    /// A function that measures something or needs many resources. Heavy checks run after all light
-    /// checks.
+    /// A function that measures something or needs many resources. Heavy checks run after almost
+    /// all light checks.
     Heavy(fn(&Stage) -> Outcome),
 }
 

@@ -21,6 +21,10 @@ pub const LIGHT_JOBS: usize = 16;
 /// machine.
 pub const HEAVY_JOBS: usize = 2;
 
+/// The number of light checks that may still run when the heavy checks start. The slowest light
+/// checks wait for several seconds, and they use almost no CPU time.
+const LIGHT_BESIDE_HEAVY: usize = 4;
+
 /// The time limit for a check. Every check takes less time than this limit, even if all time limits
 /// within the check expire.
 pub const CHECK_TIMEOUT: Duration = Duration::from_secs(90);
@@ -84,8 +88,24 @@ pub fn run_pairs(
     progress: Progress<'_>,
 ) -> Vec<Record> {
     let (heavy, light): (Vec<_>, Vec<_>) = pairs.iter().partition(|(_, check)| check.is_heavy());
-    let mut records = run_concurrently(targets, &light, factor * LIGHT_JOBS, filter, progress);
-    records.extend(run_concurrently(targets, &heavy, factor * HEAVY_JOBS, filter, progress));
+    let unfinished = AtomicUsize::new(light.len());
+    let run_light = |pair| {
+        let record = run_pair(targets, pair, filter, progress);
+        unfinished.fetch_sub(1, Ordering::Relaxed);
+        record
+    };
+    let run_heavy = |pair| {
+        while unfinished.load(Ordering::Relaxed) > LIGHT_BESIDE_HEAVY {
+            thread::sleep(Duration::from_millis(10));
+        }
+        run_pair(targets, pair, filter, progress)
+    };
+    let mut records = Vec::new();
+    thread::scope(|scope| {
+        let light = scope.spawn(|| run_concurrently(&light, factor * LIGHT_JOBS, &run_light));
+        records.extend(run_concurrently(&heavy, factor * HEAVY_JOBS, &run_heavy));
+        records.extend(light.join().expect("a check's panic is caught"));
+    });
     records.sort_by_key(|record| {
         let is_same = |(target, check): &(usize, &Check)| {
             *target == record.target && check.id == record.check.id
@@ -95,25 +115,33 @@ pub fn run_pairs(
     records
 }
 
-fn run_concurrently(
+/// Runs the check of a pair, unless the filter omits it.
+fn run_pair(
     targets: &[Target],
-    pairs: &[(usize, &'static Check)],
-    jobs: usize,
+    (target, check): (usize, &'static Check),
     filter: Filter<'_>,
     progress: Progress<'_>,
+) -> Option<Record> {
+    if !filter(target, check) {
+        return None;
+    }
+    let started = Instant::now();
+    let verdict = run_one(&targets[target], check);
+    let record = Record { target, check, verdict, took: started.elapsed() };
+    progress(&record);
+    Some(record)
+}
+
+fn run_concurrently<T: Copy + Sync>(
+    pairs: &[T],
+    jobs: usize,
+    run: &(dyn Fn(T) -> Option<Record> + Sync),
 ) -> Vec<Record> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut records = Vec::new();
-        while let Some(&(target, check)) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if !filter(target, check) {
-                continue;
-            }
-            let started = Instant::now();
-            let verdict = run_one(&targets[target], check);
-            let record = Record { target, check, verdict, took: started.elapsed() };
-            progress(&record);
-            records.push(record);
+        while let Some(&pair) = pairs.get(next.fetch_add(1, Ordering::Relaxed)) {
+            records.extend(run(pair));
         }
         records
     };
