@@ -7,11 +7,12 @@ use std::process::ExitCode;
 use serve_core::Approach;
 
 /// All siblings, in the order in which the lessons introduce them.
-pub const ALL: [&Approach; 4] = [
+pub const ALL: [&Approach; 5] = [
     &serve_std::APPROACH,
     &serve_tokio::APPROACH,
     &serve_async_std::APPROACH,
     &serve_smol::APPROACH,
+    &serve_mio::APPROACH,
 ];
 
 /// Returns the sibling with this name, such as `tokio` for `serve-tokio`. Returns `None` if there

@@ -1,5 +1,6 @@
 //! The lingering close, which ends a connection after its reply (clause 7 of the contract).
 
+use std::borrow::Borrow;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -18,20 +19,23 @@ const FIRST_CHECK: Duration = Duration::from_millis(50);
 /// the stall timeout applies.
 ///
 /// If the operating system does not report acknowledgments, the linger timeout starts immediately.
+///
+/// The type `C` refers to the connection. A task or a thread borrows the connection, and a state
+/// machine, which must own its values, shares the connection (`Arc`).
 #[derive(Debug)]
-pub struct Linger<'c> {
-    conn: &'c Connection,
+pub struct Linger<C> {
+    conn: C,
     started: Instant,
     /// The time at which a check found that the client had acknowledged everything.
     acknowledged_at: Option<Instant>,
 }
 
-impl<'c> Linger<'c> {
+impl<C: Borrow<Connection>> Linger<C> {
     /// Starts the lingering close. Call this function after the write half has been shut down.
     #[must_use]
-    pub fn new(conn: &'c Connection) -> Self {
+    pub fn new(conn: C) -> Self {
         let started = Instant::now();
-        let reports_acknowledgments = conn.server().reports_acknowledgments;
+        let reports_acknowledgments = conn.borrow().server().reports_acknowledgments;
         let acknowledged_at = (!reports_acknowledgments).then_some(started);
         Self { conn, started, acknowledged_at }
     }
@@ -42,9 +46,10 @@ impl<'c> Linger<'c> {
     /// the intervals between two checks become longer, up to the stall check interval.
     #[must_use]
     pub fn wait(&self) -> Duration {
+        let conn = self.conn.borrow();
         match self.acknowledged_at {
-            Some(at) => self.conn.config().linger_timeout.saturating_sub(at.elapsed()),
-            None => self.started.elapsed().max(FIRST_CHECK).min(self.conn.stall_check_interval()),
+            Some(at) => conn.config().linger_timeout.saturating_sub(at.elapsed()),
+            None => self.started.elapsed().max(FIRST_CHECK).min(conn.stall_check_interval()),
         }
     }
 
@@ -68,7 +73,7 @@ impl<'c> Linger<'c> {
         if let Some(error) = socket.take_error()? {
             return Err(error);
         }
-        self.conn.check_progress(Some(unacknowledged))?;
+        self.conn.borrow().check_progress(Some(unacknowledged))?;
         Ok(false)
     }
     // ANCHOR_END: linger
@@ -82,7 +87,7 @@ impl<'c> Linger<'c> {
     pub fn is_expired<'s>(&mut self, socket: impl Into<SockRef<'s>>) -> io::Result<bool> {
         let is_expired = self.is_acknowledged(socket)? && self.wait().is_zero();
         if is_expired {
-            self.conn.record_linger_expired();
+            self.conn.borrow().record_linger_expired();
         }
         Ok(is_expired)
     }

@@ -130,7 +130,9 @@ impl Server {
         self.is_disconnecting()
     }
 
-    pub(crate) fn is_disconnecting(&self) -> bool {
+    /// Returns whether the grace period is over (see [`disconnect_all`](Self::disconnect_all)).
+    #[must_use]
+    pub fn is_disconnecting(&self) -> bool {
         self.disconnecting.is_requested()
     }
 

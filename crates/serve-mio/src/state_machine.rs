@@ -1,0 +1,361 @@
+//! The state machine of one connection.
+//!
+//! In the other siblings, the state of a connection is the position in the code, and the local
+//! variables. Here, each [`State`] corresponds to one wait in those siblings, and its fields are the
+//! variables that must outlive the wait. [`StateMachine::serve`] corresponds to `Future::poll`.
+//!
+//! Readiness is only a hint that a call may succeed. The kernel reports that a socket became ready,
+//! but does not report it again as long as the socket is ready (edge-triggered). Therefore, the
+//! state machine remembers the readiness until a call has shown that it ended.
+
+use std::io::{self, ErrorKind, Read};
+use std::mem;
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::time::Instant;
+
+use mio::event::Event;
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+use serve_core::{
+    Body, ChunkReader, Chunks, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, TimeSlice, send,
+};
+
+use crate::timers::deadline_after;
+
+/// Indicates whether a write that accepts fewer bytes than offered shows that the send buffer is
+/// full. On Windows, mio reports a socket again only after a call has returned `WouldBlock`.
+const PARTIAL_WRITE_FILLS_BUFFER: bool = cfg!(unix);
+
+/// A call that may wait for a disk. The result is the next state of the connection.
+pub(crate) type BlockingCall = Box<dyn FnOnce() -> io::Result<State> + Send>;
+
+// ANCHOR: state
+/// The part of the connection that comes next.
+pub(crate) enum State {
+    /// Open the file, if this needs no disk access.
+    Open,
+    /// Send the bytes that do not depend on the file, because the disk may not answer.
+    SendFixedBytes { sent: usize },
+    /// Send the preamble.
+    SendPreamble { reply: Reply, sent: usize },
+    /// Send the file through a buffer of this thread.
+    SendCopied { chunks: ChunkReader, chunk: Chunk },
+    /// Let the kernel copy the file to the socket.
+    SendZeroCopy { body: Body, chunks: Chunks, chunk: Chunk, remaining: usize },
+    /// Wait until a thread of the pool has opened or read the file.
+    Blocked,
+    /// Wait for the client's FIN and for its acknowledgments.
+    Linger(Linger<Arc<Connection>>),
+}
+// ANCHOR_END: state
+
+/// The length of a chunk in bytes, and the start of its first write if chunks are logged.
+#[derive(Clone, Copy)]
+pub(crate) struct Chunk {
+    bytes: usize,
+    started: Option<Instant>,
+}
+
+/// The result of running a state.
+enum Step {
+    Next(State),
+    /// Keep this state, because the socket is not ready or the time slice has expired.
+    Wait(State),
+    Block(BlockingCall),
+    End,
+}
+
+/// The result of [`StateMachine::serve`] for the event loop.
+pub(crate) enum Progress {
+    /// The connection waits for an event on its socket, for its deadline, or for the pool.
+    Waits,
+    /// The time slice has expired, and the socket is still ready.
+    Yields,
+    /// The connection waits for the result of this call.
+    Blocks(BlockingCall),
+    Ended,
+}
+
+pub(crate) struct StateMachine {
+    // Fields are dropped from first to last. Dropping the last reference to the `Connection` logs
+    // `disconnected`, so the socket is the first field.
+    pub(crate) stream: TcpStream,
+    pub(crate) state: State,
+    pub(crate) conn: Arc<Connection>,
+    pub(crate) token: Token,
+    /// The time at which the connection must be served even if its socket is not ready.
+    pub(crate) deadline: Instant,
+    pub(crate) is_deadline_expired: bool,
+    /// Indicates whether the connection is in the queue of the event loop.
+    pub(crate) is_queued: bool,
+    is_readable: bool,
+    is_writable: bool,
+    /// Indicates whether the client's FIN has been read.
+    is_half_closed: bool,
+}
+
+impl StateMachine {
+    pub(crate) fn new(stream: TcpStream, conn: Connection, token: Token) -> Self {
+        Self {
+            stream,
+            state: State::Open,
+            token,
+            deadline: deadline_after(conn.stall_check_interval()),
+            conn: Arc::new(conn),
+            is_deadline_expired: false,
+            is_queued: false,
+            is_readable: false,
+            // The send buffer of a new connection is empty.
+            is_writable: true,
+            is_half_closed: false,
+        }
+    }
+
+    /// The events that the connection needs after its first call of [`serve`](Self::serve).
+    pub(crate) fn interest(&self) -> Interest {
+        match self.state {
+            State::Linger(_) => Interest::READABLE,
+            _ => Interest::READABLE | Interest::WRITABLE,
+        }
+    }
+
+    /// Records the readiness that an event reports. After an error, both a read and a write return
+    /// this error.
+    pub(crate) fn record_readiness(&mut self, event: &Event) {
+        let has_ended = event.is_error() || event.is_read_closed();
+        self.is_readable |= !self.is_half_closed && (event.is_readable() || has_ended);
+        self.is_writable |= event.is_writable() || event.is_error() || event.is_write_closed();
+    }
+
+    // ANCHOR: serve
+    /// Runs the connection until it has to wait, or until its time slice has expired.
+    pub(crate) fn serve(&mut self) -> io::Result<Progress> {
+        self.drain()?;
+        self.check_stall()?;
+        let mut time_slice = TimeSlice::new();
+        let mut state = mem::replace(&mut self.state, State::Blocked);
+        loop {
+            state = match self.send_file(state, &mut time_slice)? {
+                Step::Next(next) => next,
+                Step::Block(call) => return Ok(Progress::Blocks(call)),
+                Step::End => return Ok(Progress::Ended),
+                Step::Wait(state) => {
+                    let is_sending = !matches!(state, State::Blocked | State::Linger(_));
+                    self.state = state;
+                    return Ok(match self.is_readable || is_sending && self.is_writable {
+                        true => Progress::Yields,
+                        false => Progress::Waits,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Checks whether the client still acknowledges data, once per interval until the end of the
+    /// reply. While the pool reads the file, the connection does not wait for the client.
+    fn check_stall(&mut self) -> io::Result<()> {
+        let is_lingering = matches!(self.state, State::Linger(_));
+        if is_lingering || !mem::take(&mut self.is_deadline_expired) {
+            return Ok(());
+        }
+        self.deadline = deadline_after(self.conn.stall_check_interval());
+        match self.state {
+            State::Blocked => Ok(()),
+            _ => self.conn.check_stall(&self.stream),
+        }
+    }
+    // ANCHOR_END: serve
+
+    // ANCHOR: send
+    fn send_file(&mut self, state: State, time_slice: &mut TimeSlice) -> io::Result<Step> {
+        match state {
+            State::Open => Ok(Step::Next(match Reply::open_cached(self.conn.server()) {
+                Some(reply) => State::SendPreamble { reply, sent: 0 },
+                None => State::SendFixedBytes { sent: 0 },
+            })),
+            State::SendFixedBytes { mut sent } => {
+                let bytes = self.conn.config().preamble.fixed_bytes();
+                sent += self.write_bytes(&bytes[sent..])?;
+                if sent < bytes.len() {
+                    return Ok(Step::Wait(State::SendFixedBytes { sent }));
+                }
+                let server = Arc::clone(self.conn.server());
+                let open = move || State::SendPreamble { reply: Reply::open(&server), sent: 0 };
+                Ok(Step::Block(Box::new(move || Ok(open()))))
+            }
+            State::SendPreamble { reply, mut sent } => {
+                if sent == 0 {
+                    sent = self.conn.record_sent(reply.send_preamble(&self.stream)?);
+                }
+                sent += self.write_bytes(&reply.preamble[sent..])?;
+                if sent < reply.preamble.len() {
+                    return Ok(Step::Wait(State::SendPreamble { reply, sent }));
+                }
+                self.send_body(reply.body)
+            }
+            State::SendCopied { chunks, chunk } => self.send_copied(chunks, chunk, time_slice),
+            State::SendZeroCopy { body, chunks, chunk, remaining } => {
+                self.send_zero_copy(body, chunks, chunk, remaining, time_slice)
+            }
+            State::Blocked => Ok(Step::Wait(State::Blocked)),
+            State::Linger(linger) => self.linger(linger),
+        }
+    }
+
+    fn send_body(&self, body: io::Result<Body>) -> io::Result<Step> {
+        match body {
+            Ok(body) if self.conn.config().zero_copy && body.file.is_local() => {
+                let chunks = body.chunks(self.conn.config());
+                self.next_zero_copy_chunk(body, chunks)
+            }
+            Ok(body) => self.next_copied_chunk(ChunkReader::new(body, self.conn.server())),
+            Err(error) => {
+                self.conn.record_file_failed(&error)?;
+                self.end_reply()
+            }
+        }
+    }
+
+    fn end_reply(&self) -> io::Result<Step> {
+        self.stream.shutdown(Shutdown::Write)?;
+        Ok(Step::Next(State::Linger(Linger::new(Arc::clone(&self.conn)))))
+    }
+    // ANCHOR_END: send
+
+    // ANCHOR: copy
+    fn send_copied(
+        &mut self,
+        mut chunks: ChunkReader,
+        chunk: Chunk,
+        time_slice: &mut TimeSlice,
+    ) -> io::Result<Step> {
+        while chunks.remaining() > 0 {
+            if !self.is_writable || time_slice.is_expired() {
+                return Ok(Step::Wait(State::SendCopied { chunks, chunk }));
+            }
+            // The rest of a piece that the kernel did not accept is read again after the wait.
+            // ANCHOR: piece
+            let Some(mut piece) = chunks.try_read_cached()? else {
+                let fetch = move || Ok(State::SendCopied { chunks: chunks.fetch()?, chunk });
+                return Ok(Step::Block(Box::new(fetch)));
+            };
+            let sent = self.write_bytes(&piece)?;
+            piece.advance(sent);
+            // ANCHOR_END: piece
+        }
+        self.conn.record_chunk(chunk.bytes, chunk.started);
+        self.next_copied_chunk(chunks)
+    }
+
+    fn next_copied_chunk(&self, mut chunks: ChunkReader) -> io::Result<Step> {
+        match chunks.next_chunk() {
+            Some(bytes) => {
+                let chunk = Chunk { bytes, started: self.conn.chunk_started() };
+                Ok(Step::Next(State::SendCopied { chunks, chunk }))
+            }
+            None => {
+                self.conn.record_file_ended(chunks.sent_bytes());
+                self.end_reply()
+            }
+        }
+    }
+
+    /// Writes bytes until the send buffer is full. Returns the number of bytes that the kernel
+    /// accepted.
+    fn write_bytes(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut sent = 0;
+        while self.is_writable && sent < bytes.len() {
+            match self.stream.try_io(|| send(&self.stream, &bytes[sent..])) {
+                Ok(accepted) => {
+                    sent += self.conn.record_sent(accepted);
+                    self.is_writable = sent == bytes.len() || !PARTIAL_WRITE_FILLS_BUFFER;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sent)
+    }
+    // ANCHOR_END: copy
+
+    // ANCHOR: zero_copy
+    fn send_zero_copy(
+        &mut self,
+        body: Body,
+        chunks: Chunks,
+        chunk: Chunk,
+        mut remaining: usize,
+        time_slice: &mut TimeSlice,
+    ) -> io::Result<Step> {
+        while remaining > 0 {
+            if !self.is_writable || time_slice.is_expired() {
+                return Ok(Step::Wait(State::SendZeroCopy { body, chunks, chunk, remaining }));
+            }
+            match body.sendfile(&self.stream, remaining) {
+                // If `sendfile` copies fewer bytes, the file may have become shorter. Therefore,
+                // only `WouldBlock` shows that the send buffer is full.
+                Ok(sent) => remaining -= self.conn.record_sent(sent),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
+                Err(error) => return Err(error),
+            }
+        }
+        self.conn.record_chunk(chunk.bytes, chunk.started);
+        self.next_zero_copy_chunk(body, chunks)
+    }
+
+    fn next_zero_copy_chunk(&self, body: Body, mut chunks: Chunks) -> io::Result<Step> {
+        match chunks.next() {
+            Some(bytes) => {
+                let chunk = Chunk { bytes, started: self.conn.chunk_started() };
+                Ok(Step::Next(State::SendZeroCopy { body, chunks, chunk, remaining: bytes }))
+            }
+            None => {
+                self.conn.record_file_ended(body.bytes);
+                self.end_reply()
+            }
+        }
+    }
+    // ANCHOR_END: zero_copy
+
+    // ANCHOR: drain
+    /// Reads and discards the client's data until no data is left, or until the time slice has
+    /// expired. After the client's FIN, the socket is not read again, because each read would
+    /// return 0 bytes.
+    fn drain(&mut self) -> io::Result<()> {
+        let mut buffer = [0; DRAIN_BUFFER_BYTES];
+        let mut time_slice = TimeSlice::new();
+        while self.is_readable && !time_slice.is_expired() {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => {
+                    self.is_half_closed = true;
+                    self.is_readable = false;
+                }
+                Ok(received) => self.conn.record_received(&buffer[..received]),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+    // ANCHOR_END: drain
+
+    // ANCHOR: linger
+    fn linger(&mut self, mut linger: Linger<Arc<Connection>>) -> io::Result<Step> {
+        let is_expired = mem::take(&mut self.is_deadline_expired);
+        let has_ended = match self.is_half_closed {
+            // A client that half-closed may still be reading.
+            true => linger.is_acknowledged(&self.stream)?,
+            false => is_expired && linger.is_expired(&self.stream)?,
+        };
+        if has_ended {
+            return Ok(Step::End);
+        }
+        // Data from the client must not postpone the deadline.
+        let deadline = deadline_after(linger.wait());
+        self.deadline = if is_expired { deadline } else { deadline.min(self.deadline) };
+        Ok(Step::Wait(State::Linger(linger)))
+    }
+    // ANCHOR_END: linger
+}
