@@ -23,10 +23,6 @@ use serve_core::{
 
 use crate::timers::deadline_after;
 
-/// Indicates whether a write that accepts fewer bytes than offered shows that the send buffer is
-/// full. On Windows, mio reports a socket again only after a call has returned `WouldBlock`.
-const PARTIAL_WRITE_FILLS_BUFFER: bool = cfg!(unix);
-
 /// A call that may wait for a disk. The result is the next state of the connection.
 pub(crate) type BlockingCall = Box<dyn FnOnce() -> io::Result<State> + Send>;
 
@@ -267,10 +263,7 @@ impl StateMachine {
         let mut sent = 0;
         while self.is_writable && sent < bytes.len() {
             match self.stream.try_io(|| send(&self.stream, &bytes[sent..])) {
-                Ok(accepted) => {
-                    sent += self.conn.record_sent(accepted);
-                    self.is_writable = sent == bytes.len() || !PARTIAL_WRITE_FILLS_BUFFER;
-                }
+                Ok(accepted) => sent += self.conn.record_sent(accepted),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
                 Err(error) => return Err(error),
             }
