@@ -87,7 +87,9 @@ pub(crate) struct StateMachine {
     pub(crate) is_queued: bool,
     is_readable: bool,
     is_writable: bool,
-    /// Indicates whether the client's FIN has been read.
+    /// Indicates whether the client's FIN has arrived. The data before the FIN may be unread.
+    has_received_fin: bool,
+    /// Indicates whether all data before the client's FIN has been read.
     is_half_closed: bool,
 }
 
@@ -104,6 +106,7 @@ impl StateMachine {
             is_readable: false,
             // The send buffer of a new connection is empty.
             is_writable: true,
+            has_received_fin: false,
             is_half_closed: false,
         }
     }
@@ -122,6 +125,8 @@ impl StateMachine {
         let has_ended = event.is_error() || event.is_read_closed();
         self.is_readable |= !self.is_half_closed && (event.is_readable() || has_ended);
         self.is_writable |= event.is_writable() || event.is_error() || event.is_write_closed();
+        // After a reset, a read must return the error.
+        self.has_received_fin |= event.is_read_closed() && !event.is_error();
     }
 
     // ANCHOR: serve
@@ -315,16 +320,21 @@ impl StateMachine {
     /// Reads and discards the client's data until no data is left, or until the time slice has
     /// expired. After the client's FIN, the socket is not read again, because each read would
     /// return 0 bytes.
+    ///
+    /// A read that does not fill the buffer does not show that the client sends no more data.
+    /// However, if the FIN arrived before the read, no data can follow, so the read that would
+    /// return 0 bytes is omitted.
     fn drain(&mut self) -> io::Result<()> {
         let mut buffer = [0; DRAIN_BUFFER_BYTES];
         let mut time_slice = TimeSlice::new();
         while self.is_readable && !time_slice.is_expired() {
             match self.stream.read(&mut buffer) {
-                Ok(0) => {
-                    self.is_half_closed = true;
-                    self.is_readable = false;
+                Ok(received) => {
+                    self.conn.record_received(&buffer[..received]);
+                    let is_short = received < buffer.len();
+                    self.is_half_closed = received == 0 || self.has_received_fin && is_short;
+                    self.is_readable = !self.is_half_closed;
                 }
-                Ok(received) => self.conn.record_received(&buffer[..received]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_readable = false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
