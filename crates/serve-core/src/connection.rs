@@ -40,10 +40,7 @@ impl Server {
         self.limit.waiters.block_until(Duration::MAX, condition).flatten()
     }
 
-    /// Returns a permit if one more connection may be accepted. Unlike [`acquire`](Self::acquire),
-    /// this method neither waits nor announces that the server accepts clients.
-    #[must_use]
-    pub fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
+    fn try_acquire(self: &Arc<Self>) -> Option<Permit> {
         self.limit.try_acquire().then(|| Permit { server: Arc::clone(self) })
     }
 }

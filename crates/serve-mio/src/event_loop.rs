@@ -33,38 +33,39 @@ const WAKER: Token = Token(usize::MAX - 1);
 /// high bits contain the number of the connection.
 const INDEX_BITS: u32 = usize::BITS / 2;
 
-/// A future that returns a permit when a connection has ended.
-type Acquiring = Pin<Box<dyn Future<Output = Permit> + Send>>;
+/// A future that returns a permit, at the connection limit after a connection has ended.
+type Acquiring<'s> = Pin<Box<dyn Future<Output = Permit> + Send + 's>>;
 
 /// The result of a call on the blocking pool.
 type Completion = (Token, io::Result<State>);
 
 /// An event loop with its connections. No other thread accesses the connections.
-pub(crate) struct EventLoop {
+pub(crate) struct EventLoop<'s> {
     poll: Poll,
-    waker: Waker,
-    server: Arc<Server>,
+    /// Ends the wait in `poll`.
+    pub(crate) waker: Waker,
+    server: &'s Arc<Server>,
+    pool: &'s Pool,
+    pause: &'s AcceptPause,
     /// The listener, or `None` after the shutdown has been requested.
     listener: Option<TcpListener>,
     /// Indicates whether connections may wait in the accept queue.
     is_acceptable: bool,
-    acquiring: Option<Acquiring>,
-    pause: Arc<AcceptPause>,
+    acquiring: Option<Acquiring<'s>>,
     connections: Slab<StateMachine>,
     /// The connections that can make progress.
     queue: VecDeque<Token>,
     timers: Timers,
-    pool: Pool,
     sender: Sender<Completion>,
     completions: Receiver<Completion>,
 }
 
-impl EventLoop {
+impl<'s> EventLoop<'s> {
     pub(crate) fn new(
         listener: &std::net::TcpListener,
-        server: &Arc<Server>,
-        pool: &Pool,
-        pause: &Arc<AcceptPause>,
+        server: &'s Arc<Server>,
+        pool: &'s Pool,
+        pause: &'s AcceptPause,
     ) -> io::Result<Self> {
         let poll = Poll::new()?;
         let mut listener = TcpListener::from_std(listener.try_clone()?);
@@ -74,23 +75,18 @@ impl EventLoop {
         Ok(Self {
             poll,
             waker: Arc::new(waker).into(),
-            server: Arc::clone(server),
+            server,
+            pool,
+            pause,
             listener: Some(listener),
             is_acceptable: false,
             acquiring: None,
-            pause: Arc::clone(pause),
             connections: Slab::new(),
             queue: VecDeque::new(),
             timers: Timers::default(),
-            pool: pool.clone(),
             sender,
             completions,
         })
-    }
-
-    /// Returns a handle that ends the wait in `poll`.
-    pub(crate) fn waker(&self) -> Waker {
-        self.waker.clone()
     }
 
     // ANCHOR: event_loop
@@ -103,14 +99,12 @@ impl EventLoop {
             }
             let accept_wait = self.accept_loop();
             for _ in 0..self.queue.len() {
-                if let Some(token) = self.queue.pop_front() {
-                    self.handle_connection(token);
-                }
+                let Some(token) = self.queue.pop_front() else { break };
+                self.handle_connection(token);
             }
-            let wait = match self.queue.is_empty() {
-                true => [accept_wait, self.timers.wait()].into_iter().flatten().min(),
-                false => Some(Duration::ZERO),
-            };
+            let queue_wait = (!self.queue.is_empty()).then_some(Duration::ZERO);
+            let waits = [accept_wait, queue_wait, self.timers.wait()];
+            let wait = waits.into_iter().flatten().min();
             match self.poll.poll(&mut events, wait) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 result => result.expect("the kernel accepts the arguments of `poll`"),
@@ -130,7 +124,7 @@ impl EventLoop {
         }
         let now = Instant::now();
         while let Some(token) = self.timers.pop_expired(now) {
-            self.enqueue(token, |it| it.is_deadline_expired = true);
+            self.enqueue(token, |_| {});
         }
         while let Ok((token, result)) = self.completions.try_recv() {
             match result {
@@ -153,24 +147,20 @@ impl EventLoop {
             if let Some(remaining) = self.pause.remaining() {
                 return Some(remaining);
             }
-            let permit = self.acquire();
-            let (Some(permit), Some(listener)) = (permit, &self.listener) else {
-                self.pause.end();
+            let (Some(permit), Some(listener)) = (self.acquire(), &self.listener) else {
+                self.pause.set(None);
                 return None;
             };
             match listener.accept() {
                 Ok((stream, peer)) => {
-                    self.pause.end();
+                    self.pause.set(None);
                     self.start_connection(stream, permit.connected(peer));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    self.pause.end();
+                    self.pause.set(None);
                     self.is_acceptable = false;
                 }
-                Err(error) => match self.server.accept_failed(&error) {
-                    Some(pause) => self.pause.start(pause),
-                    None => self.pause.end(),
-                },
+                Err(error) => self.pause.set(self.server.accept_failed(&error)),
             }
         }
         None
@@ -179,16 +169,7 @@ impl EventLoop {
     /// Returns a permit, or `None` at the connection limit. In that case, the end of a connection
     /// wakes the loop.
     fn acquire(&mut self) -> Option<Permit> {
-        if self.acquiring.is_none() {
-            let permit = self.server.try_acquire();
-            if permit.is_some() {
-                return permit;
-            }
-        }
-        let acquiring = self.acquiring.get_or_insert_with(|| {
-            let server = Arc::clone(&self.server);
-            Box::pin(async move { server.acquire().await })
-        });
+        let acquiring = self.acquiring.get_or_insert_with(|| Box::pin(self.server.acquire()));
         match acquiring.as_mut().poll(&mut Context::from_waker(&self.waker)) {
             Readiness::Ready(permit) => {
                 self.acquiring = None;
@@ -241,7 +222,11 @@ impl EventLoop {
         match result {
             Ok(Progress::Waits) => {}
             Ok(Progress::Yields) => self.enqueue(token, |_| {}),
-            Ok(Progress::Blocks(call)) => self.spawn_blocking(token, call),
+            Ok(Progress::Blocks(call)) => {
+                self.spawn_blocking(token, call);
+                // The socket may have more data to drain.
+                self.enqueue(token, |_| {});
+            }
             Ok(Progress::Ended) => self.close(token, Ok(())),
             Err(error) => self.close(token, Err(error)),
         }

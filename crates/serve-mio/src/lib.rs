@@ -53,13 +53,14 @@ pub const APPROACH: Approach = Approach {
 /// started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     listener.set_nonblocking(true)?;
-    let (pool, pause) = (Pool::start()?, Arc::new(AcceptPause::new()));
+    let (pool, pause) = (Pool::start()?, AcceptPause::default());
     let event_loop = |_| EventLoop::new(&listener, &server, &pool, &pause);
     let event_loops: Vec<_> =
         (0..server.config.workers).map(event_loop).collect::<Result<_, _>>()?;
     // The kernel closes the accept queue when every loop has closed its listener.
     drop(listener);
-    let wakers: Vec<_> = event_loops.iter().map(EventLoop::waker).collect();
+    let wakers: Vec<_> = event_loops.iter().map(|it| it.waker.clone()).collect();
+    let wake_all = || wakers.iter().for_each(|waker| waker.wake_by_ref());
     let announced = Once::new();
     thread::scope(|scope| {
         // ANCHOR: start
@@ -73,24 +74,20 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
             thread.spawn_scoped(scope, worker).map(drop).map_err(no_thread)
         });
         // ANCHOR_END: start
-        announced.call_once(|| {
-            if started.is_ok() {
-                server.announce()
-            }
-        });
-        if started.is_ok() {
+        let result = started.map(|()| {
+            announced.call_once(|| server.announce());
             server.shutdown.wait();
-        }
-        wakers.iter().for_each(|waker| waker.wake_by_ref());
-        // ANCHOR: stop
-        if started.is_ok() {
+            wake_all();
+            // ANCHOR: stop
             server.wait_until_idle(server.config.grace);
-        }
+        });
         // Each loop ends, and drops its sockets and then their `Connection`s.
         server.disconnect_all();
-        wakers.iter().for_each(|waker| waker.wake_by_ref());
+        wake_all();
         // ANCHOR_END: stop
-        started
+        // If a thread could not be started, the other threads are still waiting.
+        announced.call_once(|| {});
+        result
     })
 }
 // ANCHOR_END: run

@@ -10,9 +10,8 @@ use serve_core::{POOL_THREADS, no_thread};
 
 type Call = Box<dyn FnOnce() + Send>;
 
-/// A handle to the threads of the pool. The threads end when the last handle is dropped. A thread
-/// that hangs in a call is not joined, so that it does not delay the shutdown.
-#[derive(Clone)]
+/// The threads of the pool, which end after this value is dropped. A thread that hangs in a call is
+/// not joined, so that it does not delay the shutdown.
 pub(crate) struct Pool(Sender<Call>);
 
 impl Pool {
@@ -30,7 +29,7 @@ impl Pool {
 
     /// Runs a call on the next thread that is free.
     pub(crate) fn spawn(&self, call: impl FnOnce() + Send + 'static) {
-        self.0.send(Box::new(call)).expect("the threads run as long as the pool has a handle");
+        self.0.send(Box::new(call)).expect("the threads run as long as the pool exists");
     }
 }
 
@@ -39,9 +38,7 @@ fn run_calls(receiver: &Mutex<Receiver<Call>>) {
         // The lock is released at the end of this statement, so that other threads can receive
         // calls while this thread runs the call.
         let call = receiver.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match call {
-            Ok(call) => call(),
-            Err(_disconnected) => return,
-        }
+        let Ok(call) = call else { return };
+        call();
     }
 }

@@ -11,6 +11,7 @@
 use std::io::{self, ErrorKind, Read};
 use std::mem;
 use std::net::Shutdown;
+use std::ops::ControlFlow::{self, Break, Continue};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -46,21 +47,17 @@ pub(crate) enum State {
 }
 // ANCHOR_END: state
 
-/// The length of a chunk in bytes, and the start of its first write if chunks are logged.
-#[derive(Clone, Copy)]
+/// The length of a chunk in bytes, and the start of its first write if chunks are logged. The
+/// default is an empty chunk before the first chunk, which is never logged.
+#[derive(Clone, Copy, Default)]
 pub(crate) struct Chunk {
     bytes: usize,
     started: Option<Instant>,
 }
 
-/// The result of running a state.
-enum Step {
-    Next(State),
-    /// Keep this state, because the socket is not ready or the time slice has expired.
-    Wait(State),
-    Block(BlockingCall),
-    End,
-}
+/// The next state, which can run immediately, or the reason why the connection must return to the
+/// event loop.
+type Step = ControlFlow<Progress, State>;
 
 /// The result of [`StateMachine::serve`] for the event loop.
 pub(crate) enum Progress {
@@ -82,9 +79,9 @@ pub(crate) struct StateMachine {
     pub(crate) token: Token,
     /// The time at which the connection must be served even if its socket is not ready.
     pub(crate) deadline: Instant,
-    pub(crate) is_deadline_expired: bool,
     /// Indicates whether the connection is in the queue of the event loop.
     pub(crate) is_queued: bool,
+    time_slice: TimeSlice,
     is_readable: bool,
     is_writable: bool,
     /// Indicates whether the client's FIN has arrived. The data before the FIN may be unread.
@@ -101,8 +98,8 @@ impl StateMachine {
             token,
             deadline: deadline_after(conn.stall_check_interval()),
             conn: Arc::new(conn),
-            is_deadline_expired: false,
             is_queued: false,
+            time_slice: TimeSlice::new(),
             is_readable: false,
             // The send buffer of a new connection is empty.
             is_writable: true,
@@ -134,30 +131,31 @@ impl StateMachine {
     pub(crate) fn serve(&mut self) -> io::Result<Progress> {
         self.drain()?;
         self.check_stall()?;
-        let mut time_slice = TimeSlice::new();
+        self.time_slice = TimeSlice::new();
         let mut state = mem::replace(&mut self.state, State::Blocked);
         loop {
-            state = match self.send_file(state, &mut time_slice)? {
-                Step::Next(next) => next,
-                Step::Block(call) => return Ok(Progress::Blocks(call)),
-                Step::End => return Ok(Progress::Ended),
-                Step::Wait(state) => {
-                    let is_sending = !matches!(state, State::Blocked | State::Linger(_));
-                    self.state = state;
-                    return Ok(match self.is_readable || is_sending && self.is_writable {
-                        true => Progress::Yields,
-                        false => Progress::Waits,
-                    });
-                }
+            match self.send_file(state)? {
+                Continue(next) => state = next,
+                Break(progress) => return Ok(progress),
             }
         }
+    }
+
+    /// Keeps a state, because the socket is not ready or the time slice has expired.
+    fn wait(&mut self, state: State) -> Step {
+        let is_sending = !matches!(state, State::Blocked | State::Linger(_));
+        self.state = state;
+        Break(match self.is_readable || is_sending && self.is_writable {
+            true => Progress::Yields,
+            false => Progress::Waits,
+        })
     }
 
     /// Checks whether the client still acknowledges data, once per interval until the end of the
     /// reply. While the pool reads the file, the connection does not wait for the client.
     fn check_stall(&mut self) -> io::Result<()> {
         let is_lingering = matches!(self.state, State::Linger(_));
-        if is_lingering || !mem::take(&mut self.is_deadline_expired) {
+        if is_lingering || Instant::now() < self.deadline {
             return Ok(());
         }
         self.deadline = deadline_after(self.conn.stall_check_interval());
@@ -169,9 +167,9 @@ impl StateMachine {
     // ANCHOR_END: serve
 
     // ANCHOR: send
-    fn send_file(&mut self, state: State, time_slice: &mut TimeSlice) -> io::Result<Step> {
+    fn send_file(&mut self, state: State) -> io::Result<Step> {
         match state {
-            State::Open => Ok(Step::Next(match Reply::open_cached(self.conn.server()) {
+            State::Open => Ok(Continue(match Reply::open_cached(self.conn.server()) {
                 Some(reply) => State::SendPreamble { reply, sent: 0 },
                 None => State::SendFixedBytes { sent: 0 },
             })),
@@ -179,11 +177,11 @@ impl StateMachine {
                 let bytes = self.conn.config().preamble.fixed_bytes();
                 sent += self.write_bytes(&bytes[sent..])?;
                 if sent < bytes.len() {
-                    return Ok(Step::Wait(State::SendFixedBytes { sent }));
+                    return Ok(self.wait(State::SendFixedBytes { sent }));
                 }
                 let server = Arc::clone(self.conn.server());
-                let open = move || State::SendPreamble { reply: Reply::open(&server), sent: 0 };
-                Ok(Step::Block(Box::new(move || Ok(open()))))
+                let open = move || Ok(State::SendPreamble { reply: Reply::open(&server), sent: 0 });
+                Ok(Break(Progress::Blocks(Box::new(open))))
             }
             State::SendPreamble { reply, mut sent } => {
                 if sent == 0 {
@@ -191,74 +189,68 @@ impl StateMachine {
                 }
                 sent += self.write_bytes(&reply.preamble[sent..])?;
                 if sent < reply.preamble.len() {
-                    return Ok(Step::Wait(State::SendPreamble { reply, sent }));
+                    return Ok(self.wait(State::SendPreamble { reply, sent }));
                 }
                 self.send_body(reply.body)
             }
-            State::SendCopied { chunks, chunk } => self.send_copied(chunks, chunk, time_slice),
+            State::SendCopied { chunks, chunk } => self.send_copied(chunks, chunk),
             State::SendZeroCopy { body, chunks, chunk, remaining } => {
-                self.send_zero_copy(body, chunks, chunk, remaining, time_slice)
+                self.send_zero_copy(body, chunks, chunk, remaining)
             }
-            State::Blocked => Ok(Step::Wait(State::Blocked)),
+            State::Blocked => Ok(self.wait(State::Blocked)),
             State::Linger(linger) => self.linger(linger),
         }
     }
 
     fn send_body(&self, body: io::Result<Body>) -> io::Result<Step> {
-        match body {
-            Ok(body) if self.conn.config().zero_copy && body.file.is_local() => {
-                let chunks = body.chunks(self.conn.config());
-                self.next_zero_copy_chunk(body, chunks)
+        let (server, chunk) = (self.conn.server(), Chunk::default());
+        Ok(Continue(match body {
+            Ok(body) if server.config.zero_copy && body.file.is_local() => {
+                let chunks = body.chunks(&server.config);
+                State::SendZeroCopy { body, chunks, chunk, remaining: 0 }
             }
-            Ok(body) => self.next_copied_chunk(ChunkReader::new(body, self.conn.server())),
+            Ok(body) => State::SendCopied { chunks: ChunkReader::new(body, server), chunk },
             Err(error) => {
                 self.conn.record_file_failed(&error)?;
-                self.end_reply()
+                return self.end_reply();
             }
-        }
+        }))
+    }
+
+    fn end_file(&self, bytes: u64) -> io::Result<Step> {
+        self.conn.record_file_ended(bytes);
+        self.end_reply()
     }
 
     fn end_reply(&self) -> io::Result<Step> {
         self.stream.shutdown(Shutdown::Write)?;
-        Ok(Step::Next(State::Linger(Linger::new(Arc::clone(&self.conn)))))
+        Ok(Continue(State::Linger(Linger::new(Arc::clone(&self.conn)))))
     }
     // ANCHOR_END: send
 
     // ANCHOR: copy
-    fn send_copied(
-        &mut self,
-        mut chunks: ChunkReader,
-        chunk: Chunk,
-        time_slice: &mut TimeSlice,
-    ) -> io::Result<Step> {
-        while chunks.remaining() > 0 {
-            if !self.is_writable || time_slice.is_expired() {
-                return Ok(Step::Wait(State::SendCopied { chunks, chunk }));
+    fn send_copied(&mut self, mut chunks: ChunkReader, mut chunk: Chunk) -> io::Result<Step> {
+        loop {
+            while chunks.remaining() > 0 {
+                if !self.is_writable || self.time_slice.is_expired() {
+                    return Ok(self.wait(State::SendCopied { chunks, chunk }));
+                }
+                // The rest of a piece that the kernel did not accept is dropped, and read again
+                // after the wait.
+                // ANCHOR: piece
+                let Some(mut piece) = chunks.try_read_cached()? else {
+                    let fetch = move || Ok(State::SendCopied { chunks: chunks.fetch()?, chunk });
+                    return Ok(Break(Progress::Blocks(Box::new(fetch))));
+                };
+                let sent = self.write_bytes(&piece)?;
+                piece.advance(sent);
+                // ANCHOR_END: piece
             }
-            // The rest of a piece that the kernel did not accept is read again after the wait.
-            // ANCHOR: piece
-            let Some(mut piece) = chunks.try_read_cached()? else {
-                let fetch = move || Ok(State::SendCopied { chunks: chunks.fetch()?, chunk });
-                return Ok(Step::Block(Box::new(fetch)));
+            self.conn.record_chunk(chunk.bytes, chunk.started);
+            let Some(bytes) = chunks.next_chunk() else {
+                return self.end_file(chunks.sent_bytes());
             };
-            let sent = self.write_bytes(&piece)?;
-            piece.advance(sent);
-            // ANCHOR_END: piece
-        }
-        self.conn.record_chunk(chunk.bytes, chunk.started);
-        self.next_copied_chunk(chunks)
-    }
-
-    fn next_copied_chunk(&self, mut chunks: ChunkReader) -> io::Result<Step> {
-        match chunks.next_chunk() {
-            Some(bytes) => {
-                let chunk = Chunk { bytes, started: self.conn.chunk_started() };
-                Ok(Step::Next(State::SendCopied { chunks, chunk }))
-            }
-            None => {
-                self.conn.record_file_ended(chunks.sent_bytes());
-                self.end_reply()
-            }
+            chunk = Chunk { bytes, started: self.conn.chunk_started() };
         }
     }
 
@@ -281,37 +273,25 @@ impl StateMachine {
     fn send_zero_copy(
         &mut self,
         body: Body,
-        chunks: Chunks,
-        chunk: Chunk,
+        mut chunks: Chunks,
+        mut chunk: Chunk,
         mut remaining: usize,
-        time_slice: &mut TimeSlice,
     ) -> io::Result<Step> {
-        while remaining > 0 {
-            if !self.is_writable || time_slice.is_expired() {
-                return Ok(Step::Wait(State::SendZeroCopy { body, chunks, chunk, remaining }));
+        loop {
+            while remaining > 0 {
+                if !self.is_writable || self.time_slice.is_expired() {
+                    return Ok(self.wait(State::SendZeroCopy { body, chunks, chunk, remaining }));
+                }
+                match body.sendfile(&self.stream, remaining) {
+                    Ok(sent) => remaining -= self.conn.record_sent(sent),
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
+                    Err(error) => return Err(error),
+                }
             }
-            match body.sendfile(&self.stream, remaining) {
-                // If `sendfile` copies fewer bytes, the file may have become shorter. Therefore,
-                // only `WouldBlock` shows that the send buffer is full.
-                Ok(sent) => remaining -= self.conn.record_sent(sent),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
-                Err(error) => return Err(error),
-            }
-        }
-        self.conn.record_chunk(chunk.bytes, chunk.started);
-        self.next_zero_copy_chunk(body, chunks)
-    }
-
-    fn next_zero_copy_chunk(&self, body: Body, mut chunks: Chunks) -> io::Result<Step> {
-        match chunks.next() {
-            Some(bytes) => {
-                let chunk = Chunk { bytes, started: self.conn.chunk_started() };
-                Ok(Step::Next(State::SendZeroCopy { body, chunks, chunk, remaining: bytes }))
-            }
-            None => {
-                self.conn.record_file_ended(body.bytes);
-                self.end_reply()
-            }
+            self.conn.record_chunk(chunk.bytes, chunk.started);
+            let Some(bytes) = chunks.next() else { return self.end_file(body.bytes) };
+            chunk = Chunk { bytes, started: self.conn.chunk_started() };
+            remaining = bytes;
         }
     }
     // ANCHOR_END: zero_copy
@@ -346,19 +326,19 @@ impl StateMachine {
 
     // ANCHOR: linger
     fn linger(&mut self, mut linger: Linger<Arc<Connection>>) -> io::Result<Step> {
-        let is_expired = mem::take(&mut self.is_deadline_expired);
+        let is_expired = Instant::now() >= self.deadline;
         let has_ended = match self.is_half_closed {
             // A client that half-closed may still be reading.
             true => linger.is_acknowledged(&self.stream)?,
             false => is_expired && linger.is_expired(&self.stream)?,
         };
         if has_ended {
-            return Ok(Step::End);
+            return Ok(Break(Progress::Ended));
         }
         // Data from the client must not postpone the deadline.
         let deadline = deadline_after(linger.wait());
         self.deadline = if is_expired { deadline } else { deadline.min(self.deadline) };
-        Ok(Step::Wait(State::Linger(linger)))
+        Ok(self.wait(State::Linger(linger)))
     }
     // ANCHOR_END: linger
 }

@@ -3,7 +3,7 @@
 //! call.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use mio::Token;
@@ -60,49 +60,30 @@ impl Timers {
 // ANCHOR: accept_pause
 /// The pause after a failed `accept`. All loops share one pause, because the cause, such as a lack
 /// of file descriptors, affects all of them. After the pause, only one loop calls `accept` again.
-pub(crate) struct AcceptPause {
-    started: Instant,
-    /// The end of the pause in microseconds since `started`, or 0 if there is no pause.
-    end_us: AtomicU64,
-}
+#[derive(Default)]
+pub(crate) struct AcceptPause(Mutex<Option<Instant>>);
 
 impl AcceptPause {
-    pub(crate) fn new() -> Self {
-        Self { started: Instant::now(), end_us: AtomicU64::new(0) }
-    }
-
-    /// Starts a pause.
-    pub(crate) fn start(&self, pause: Duration) {
-        self.end_us.store(self.us_after(pause), Ordering::Relaxed);
-    }
-
-    /// Ends the pause, because `accept` did not fail.
-    pub(crate) fn end(&self) {
-        if self.end_us.load(Ordering::Relaxed) != 0 {
-            self.end_us.store(0, Ordering::Relaxed);
-        }
+    /// Starts a pause, or ends the pause if the argument is `None`.
+    pub(crate) fn set(&self, pause: Option<Duration>) {
+        *self.lock() = pause.map(deadline_after);
     }
 
     /// Returns the time until this loop may call `accept`, or `None` if the loop may call `accept`
     /// now. If the pause is over, the first loop that calls this method may call `accept`, and then
-    /// starts or ends the pause. Meanwhile, the other loops wait.
+    /// calls [`set`](Self::set). Meanwhile, the other loops wait.
     pub(crate) fn remaining(&self) -> Option<Duration> {
-        let end_us = self.end_us.load(Ordering::Relaxed);
-        if end_us == 0 {
+        let mut end = self.lock();
+        let remaining = (*end)?.saturating_duration_since(Instant::now());
+        if remaining.is_zero() {
+            *end = Some(deadline_after(ATTEMPT_TIME));
             return None;
         }
-        let now_us = self.us_after(Duration::ZERO);
-        if now_us < end_us {
-            return Some(Duration::from_micros(end_us - now_us));
-        }
-        let (next_us, order) = (self.us_after(ATTEMPT_TIME), Ordering::Relaxed);
-        let attempt = self.end_us.compare_exchange(end_us, next_us, order, order);
-        attempt.err().map(|_| WAIT_MIN)
+        Some(remaining)
     }
 
-    fn us_after(&self, wait: Duration) -> u64 {
-        // The sum overflows after 584,000 years.
-        (self.started.elapsed() + wait).as_micros() as u64
+    fn lock(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 // ANCHOR_END: accept_pause
