@@ -32,6 +32,12 @@ run-async-std *ARGS:
 run-smol *ARGS:
     cargo run -p serve-smol -- "$@"
 
+# Run the server without a runtime, which is a hand-written event loop on mio
+[group('run')]
+[no-exit-message]
+run-mio *ARGS:
+    cargo run -p serve-mio -- "$@"
+
 # Run a test client that prints received data with timestamps: `just probe localhost:4000 --send hello --half-close`
 [group('run')]
 [no-exit-message]

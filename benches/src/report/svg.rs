@@ -80,15 +80,16 @@ impl Style {
         }
     }
 
-    /// Returns the mark at a point. The mark is a circle, square, diamond or triangle for a
-    /// sibling, and a dash for any other server.
+    /// Returns the mark at a point. The mark is a circle, square, diamond or triangle (with a corner
+    /// at the top or at the bottom) for a sibling, and a dash for any other server.
     fn mark(self, x: f64, y: f64) -> String {
         let path = match self {
-            Self::Sibling(index) => match index % 4 {
+            Self::Sibling(index) => match index % 5 {
                 0 => format!("M{:.1} {y:.1}a4 4 0 1 0 8 0a4 4 0 1 0 -8 0", x - 4.0),
                 1 => format!("M{:.1} {:.1}h7v7h-7z", x - 3.5, y - 3.5),
                 2 => format!("M{x:.1} {:.1}l5 5l-5 5l-5 -5z", y - 5.0),
-                _ => format!("M{x:.1} {:.1}l5 8.5h-10z", y - 5.0),
+                3 => format!("M{x:.1} {:.1}l5 8.5h-10z", y - 5.0),
+                _ => format!("M{x:.1} {:.1}l-5 -8.5h10z", y + 5.0),
             },
             _ => format!("M{:.1} {:.1}h8v3h-8z", x - 4.0, y - 1.5),
         };

@@ -28,14 +28,14 @@ fn launcher() -> Launcher {
 fn names_are_unique_and_each_sibling_has_two_names() {
     let names: Vec<String> = Participant::all().into_iter().map(|it| it.name).collect();
     assert_eq!(names[..4], ["std", "std-zero-copy", "tokio", "tokio-zero-copy"]);
-    assert_eq!(names[8..], ["nginx", "node", "baseline"]);
+    assert_eq!(names[10..], ["nginx", "node", "baseline"]);
 }
 
 #[test]
 fn measure_starts_itself_as_a_sibling() {
     let all = Participant::all();
     let [std, tokio, baseline] =
-        [0, 3, 10].map(|index: usize| command(&all[index], Path::new("/")).join("|"));
+        [0, 3, 12].map(|index: usize| command(&all[index], Path::new("/")).join("|"));
     let expected = "measure|serve-tokio|/a b/file.bin|--host|127.0.0.1|--log|json|--port|7|\
                     --zero-copy|--chunk-size|1|--workers|2";
     assert_eq!(tokio, expected);

@@ -140,7 +140,7 @@ fn a_failed_round_has_no_sample() {
 #[test]
 fn targets_are_in_the_order_of_the_siblings() {
     let names: Vec<&str> = approaches::ALL.iter().map(|approach| approach.name).collect();
-    assert_eq!(names, ["std", "tokio", "async-std", "smol"]);
+    assert_eq!(names, ["std", "tokio", "async-std", "smol", "mio"]);
 }
 
 #[test]

@@ -38,8 +38,8 @@ program could not run.";
 pub struct Args {
     /// Servers, separated by commas [default: all]
     ///
-    /// The names are node, std, tokio, async-std and smol. The names std, tokio, async-std and smol
-    /// can have the suffix -zero-copy.
+    /// The names are node, std, tokio, async-std, smol and mio. The names of the siblings (all names
+    /// except node) can have the suffix -zero-copy.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = PossibleValuesParser::new(participants().map(|it| it.name)))]
     server: Vec<String>,

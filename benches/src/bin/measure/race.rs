@@ -65,8 +65,8 @@ pub struct Args {
 
     /// Servers, separated by commas [default: all]
     ///
-    /// The names are nginx, node, baseline, std, tokio, async-std and smol. The names std, tokio,
-    /// async-std and smol can have the suffix -zero-copy.
+    /// The names are nginx, node, baseline, std, tokio, async-std, smol and mio. The names of the
+    /// siblings (all names after baseline) can have the suffix -zero-copy.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = server_names())]
     server: Vec<String>,

@@ -43,7 +43,7 @@ pub struct Args {
 
     /// Siblings, separated by commas [default: all]
     ///
-    /// The names are std, tokio, async-std and smol. Each name can have the suffix -zero-copy.
+    /// The names are std, tokio, async-std, smol and mio. Each name can have the suffix -zero-copy.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = PossibleValuesParser::new(siblings().map(|it| it.name)))]
     server: Vec<String>,
