@@ -64,7 +64,7 @@ fn placeholders_in_a_command_are_replaced() {
 fn all_files_of_nginx_are_in_its_folder() {
     let folder = TempFolder::new().unwrap();
     let place = folder.path().display();
-    command(&Participant::all()[8], folder.path());
+    command(&Participant::all()[10], folder.path());
     let text = fs::read_to_string(folder.path().join("nginx.conf")).unwrap();
     assert!(text.contains("daemon off;\nworker_processes auto;\n"), "{text}");
     for line in [
