@@ -22,6 +22,7 @@ pub const BASELINE_MEMORY: Approach = Approach {
     has_workers: false,
     max_connections: 1,
     connection_bytes: 0,
+    worker_descriptors: 0,
     run: run_memory,
 };
 
@@ -33,6 +34,7 @@ pub const BASELINE_SENDFILE: Approach = Approach {
     has_workers: false,
     max_connections: 1,
     connection_bytes: 0,
+    worker_descriptors: 0,
     run: run_sendfile,
 };
 

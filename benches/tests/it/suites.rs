@@ -23,6 +23,7 @@ static ONE_TOO_FEW: Approach = Approach {
     has_workers: false,
     max_connections: 1,
     connection_bytes: 0,
+    worker_descriptors: 0,
     run: run_one_too_few,
 };
 

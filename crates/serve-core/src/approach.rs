@@ -22,6 +22,8 @@ pub struct Approach {
     /// without the kernel's send buffer and without a buffer for the file. The server uses this
     /// value to find out how many connections fit into the memory.
     pub connection_bytes: usize,
+    /// The number of file descriptors that each worker thread keeps open.
+    pub worker_descriptors: usize,
     /// Starts all threads that do not belong to a single client, and completes one call on each
     /// thread of the blocking pool. Then calls [`Server::acquire`] for the first time, which logs
     /// `listening`, and serves the clients of a bound listener until the server's shutdown is
@@ -45,5 +47,6 @@ pub(crate) const TEST: Approach = Approach {
     has_workers: true,
     max_connections: 2_000,
     connection_bytes: 8 * 1024,
+    worker_descriptors: 0,
     run: |_, _| Ok(()),
 };

@@ -10,8 +10,9 @@ use crate::memory::Memory;
 const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 
 /// The number of descriptors that the server itself needs for the standard streams, the listener,
-/// the signal handler and the runtime. The largest measured number is 11 (async-std on Linux). The
-/// other nine descriptors are a reserve, because the parent process may have left descriptors open.
+/// the signal handler and the runtime, without the descriptors of worker threads. The largest
+/// measured number is 11 (async-std on Linux). The other nine descriptors are a reserve, because the
+/// parent process may have left descriptors open.
 const DESCRIPTORS_OF_SERVER: u64 = 20;
 // ANCHOR_END: descriptors
 
@@ -62,8 +63,9 @@ impl Resources {
 
     /// Returns the number of connections for which the resources suffice, even if no client reads.
     pub(crate) fn limit(&self, approach: &Approach, config: &Config) -> Limit {
-        let by_descriptors =
-            self.descriptors.saturating_sub(DESCRIPTORS_OF_SERVER) / DESCRIPTORS_PER_CONNECTION;
+        let of_workers = (approach.worker_descriptors * config.workers) as u64;
+        let by_descriptors = self.descriptors.saturating_sub(DESCRIPTORS_OF_SERVER + of_workers)
+            / DESCRIPTORS_PER_CONNECTION;
         let memory_bytes = self.memory.bytes / MEMORY_SHARE.1 * MEMORY_SHARE.0;
         let by_memory = (memory_bytes / self.connection_bytes(approach, config)).max(1);
         let reason = match by_descriptors <= by_memory {
@@ -109,6 +111,14 @@ mod tests {
         assert_eq!(of_descriptors(20_000), 9_990);
         assert_eq!(of_descriptors(32), 6);
         assert_eq!(of_descriptors(0), 0);
+    }
+
+    #[test]
+    fn a_worker_thread_may_need_descriptors() {
+        let approach = Approach { worker_descriptors: 3, ..TEST };
+        let config = Config { workers: 4, ..Config::new("file") };
+        let limit = limit(20_000, Memory::UNLIMITED, &approach, &config);
+        assert_eq!(limit.connections, 9_984);
     }
 
     #[test]

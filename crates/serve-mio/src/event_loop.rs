@@ -89,7 +89,6 @@ impl<'s> EventLoop<'s> {
         })
     }
 
-    // ANCHOR: event_loop
     /// Runs until the server disconnects all clients.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
@@ -133,9 +132,7 @@ impl<'s> EventLoop<'s> {
             }
         }
     }
-    // ANCHOR_END: event_loop
 
-    // ANCHOR: accept
     /// Accepts connections until the accept queue is empty, or until the time slice has expired.
     /// Returns the time after which this function must be called again even without an event.
     fn accept_loop(&mut self) -> Option<Duration> {
@@ -201,7 +198,6 @@ impl<'s> EventLoop<'s> {
             let _ = self.poll.registry().deregister(&mut listener);
         }
     }
-    // ANCHOR_END: accept
 
     fn enqueue(&mut self, token: Token, change: impl FnOnce(&mut StateMachine)) {
         // The connection may have ended before this event.

@@ -41,10 +41,11 @@ pub const APPROACH: Approach = Approach {
     has_workers: true,
     max_connections: 10_000,
     connection_bytes: 6 * 1024,
+    // An event loop has an epoll instance, an eventfd of its waker, and a duplicate of the listener.
+    worker_descriptors: 3,
     run,
 };
 
-// ANCHOR: run
 /// Serves clients until the shutdown (see [`Approach::run`]).
 ///
 /// # Errors
@@ -63,7 +64,6 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let wake_all = || wakers.iter().for_each(|waker| waker.wake_by_ref());
     let announced = Once::new();
     thread::scope(|scope| {
-        // ANCHOR: start
         let started = event_loops.into_iter().try_for_each(|event_loop| {
             let worker = || {
                 // No client is accepted before the event `listening`.
@@ -73,21 +73,17 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
             let thread = thread::Builder::new().name("mio".to_owned());
             thread.spawn_scoped(scope, worker).map(drop).map_err(no_thread)
         });
-        // ANCHOR_END: start
         let result = started.map(|()| {
             announced.call_once(|| server.announce());
             server.shutdown.wait();
             wake_all();
-            // ANCHOR: stop
             server.wait_until_idle(server.config.grace);
         });
         // Each loop ends, and drops its sockets and then their `Connection`s.
         server.disconnect_all();
         wake_all();
-        // ANCHOR_END: stop
         // If a thread could not be started, the other threads are still waiting.
         announced.call_once(|| {});
         result
     })
 }
-// ANCHOR_END: run

@@ -27,7 +27,6 @@ use crate::timers::deadline_after;
 /// A call that may wait for a disk. The result is the next state of the connection.
 pub(crate) type BlockingCall = Box<dyn FnOnce() -> io::Result<State> + Send>;
 
-// ANCHOR: state
 /// The part of the connection that comes next.
 pub(crate) enum State {
     /// Open the file, if this needs no disk access.
@@ -45,7 +44,6 @@ pub(crate) enum State {
     /// Wait for the client's FIN and for its acknowledgments.
     Linger(Linger<Arc<Connection>>),
 }
-// ANCHOR_END: state
 
 /// The length of a chunk in bytes, and the start of its first write if chunks are logged. The
 /// default is an empty chunk before the first chunk, which is never logged.
@@ -126,7 +124,6 @@ impl StateMachine {
         self.has_received_fin |= event.is_read_closed() && !event.is_error();
     }
 
-    // ANCHOR: serve
     /// Runs the connection until it has to wait, or until its time slice has expired.
     pub(crate) fn serve(&mut self) -> io::Result<Progress> {
         self.drain()?;
@@ -164,9 +161,7 @@ impl StateMachine {
             _ => self.conn.check_stall(&self.stream),
         }
     }
-    // ANCHOR_END: serve
 
-    // ANCHOR: send
     fn send_file(&mut self, state: State) -> io::Result<Step> {
         match state {
             State::Open => Ok(Continue(match Reply::open_cached(self.conn.server()) {
@@ -226,9 +221,7 @@ impl StateMachine {
         self.stream.shutdown(Shutdown::Write)?;
         Ok(Continue(State::Linger(Linger::new(Arc::clone(&self.conn)))))
     }
-    // ANCHOR_END: send
 
-    // ANCHOR: copy
     fn send_copied(&mut self, mut chunks: ChunkReader, mut chunk: Chunk) -> io::Result<Step> {
         loop {
             while chunks.remaining() > 0 {
@@ -237,14 +230,12 @@ impl StateMachine {
                 }
                 // The rest of a piece that the kernel did not accept is dropped, and read again
                 // after the wait.
-                // ANCHOR: piece
                 let Some(mut piece) = chunks.try_read_cached()? else {
                     let fetch = move || Ok(State::SendCopied { chunks: chunks.fetch()?, chunk });
                     return Ok(Break(Progress::Blocks(Box::new(fetch))));
                 };
                 let sent = self.write_bytes(&piece)?;
                 piece.advance(sent);
-                // ANCHOR_END: piece
             }
             self.conn.record_chunk(chunk.bytes, chunk.started);
             let Some(bytes) = chunks.next_chunk() else {
@@ -267,9 +258,7 @@ impl StateMachine {
         }
         Ok(sent)
     }
-    // ANCHOR_END: copy
 
-    // ANCHOR: zero_copy
     fn send_zero_copy(
         &mut self,
         body: Body,
@@ -294,9 +283,7 @@ impl StateMachine {
             remaining = bytes;
         }
     }
-    // ANCHOR_END: zero_copy
 
-    // ANCHOR: drain
     /// Reads and discards the client's data until no data is left, or until the time slice has
     /// expired. After the client's FIN, the socket is not read again, because each read would
     /// return 0 bytes.
@@ -322,9 +309,7 @@ impl StateMachine {
         }
         Ok(())
     }
-    // ANCHOR_END: drain
 
-    // ANCHOR: linger
     fn linger(&mut self, mut linger: Linger<Arc<Connection>>) -> io::Result<Step> {
         let is_expired = Instant::now() >= self.deadline;
         let has_ended = match self.is_half_closed {
@@ -340,5 +325,4 @@ impl StateMachine {
         self.deadline = if is_expired { deadline } else { deadline.min(self.deadline) };
         Ok(self.wait(State::Linger(linger)))
     }
-    // ANCHOR_END: linger
 }

@@ -57,7 +57,6 @@ impl Timers {
     }
 }
 
-// ANCHOR: accept_pause
 /// The pause after a failed `accept`. All loops share one pause, because the cause, such as a lack
 /// of file descriptors, affects all of them. After the pause, only one loop calls `accept` again.
 #[derive(Default)]
@@ -86,4 +85,3 @@ impl AcceptPause {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-// ANCHOR_END: accept_pause

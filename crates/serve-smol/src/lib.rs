@@ -10,11 +10,10 @@
 
 mod pool;
 
-use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{io, thread};
 
 use serve_core::{
     Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server, TimeSlice,
@@ -31,6 +30,7 @@ pub const APPROACH: Approach = Approach {
     has_workers: true,
     max_connections: 10_000,
     connection_bytes: 10 * 1024,
+    worker_descriptors: 0,
     run,
 };
 

@@ -29,6 +29,7 @@ pub const APPROACH: Approach = Approach {
     has_workers: false,
     max_connections: 2_000,
     connection_bytes: 72 * 1024,
+    worker_descriptors: 0,
     run,
 };
 

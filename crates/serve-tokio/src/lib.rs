@@ -29,6 +29,7 @@ pub const APPROACH: Approach = Approach {
     has_workers: true,
     max_connections: 10_000,
     connection_bytes: 8 * 1024,
+    worker_descriptors: 0,
     run,
 };
 
