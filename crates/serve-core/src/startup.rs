@@ -103,7 +103,7 @@ fn run(approach: &Approach, args: impl Iterator<Item = OsString>) -> Result<(), 
 /// Returns the number of threads that the server starts before it is ready to serve a client.
 fn threads_needed(approach: &Approach, config: &Config) -> usize {
     let threads_of_approach = match approach.has_workers {
-        // One of the threads belongs to the reactor. Tokio does not need this thread.
+        // One of the threads belongs to the reactor. Tokio and mio do not need this thread.
         true => config.workers + POOL_THREADS.get() + 1,
         // One of the threads accepts. The first client needs two threads.
         false => 3,
