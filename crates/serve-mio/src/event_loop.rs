@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::task::{Context, Poll as Readiness, Wake, Waker};
+use std::task::{self, Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -168,11 +168,11 @@ impl<'s> EventLoop<'s> {
     fn acquire(&mut self) -> Option<Permit> {
         let acquiring = self.acquiring.get_or_insert_with(|| Box::pin(self.server.acquire()));
         match acquiring.as_mut().poll(&mut Context::from_waker(&self.waker)) {
-            Readiness::Ready(permit) => {
+            task::Poll::Ready(permit) => {
                 self.acquiring = None;
                 Some(permit)
             }
-            Readiness::Pending => None,
+            task::Poll::Pending => None,
         }
     }
 

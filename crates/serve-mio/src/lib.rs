@@ -3,18 +3,18 @@
 //! mio reports which sockets are ready, and does nothing else. The other siblings get all other
 //! parts from their runtime or from the kernel. This crate contains these parts:
 //!
-//! - [`event_loop`] waits for events, accepts connections, and runs the connections that can make
+//! - `event_loop` waits for events, accepts connections, and runs the connections that can make
 //!   progress. This is the work of an executor and of a reactor.
-//! - [`state_machine`] serves one client. The other siblings write this code as a sequence of
+//! - `state_machine` serves one client. The other siblings write this code as a sequence of
 //!   statements that wait. An event loop must not wait in the middle of a function. Therefore, each
 //!   statement that waits is a state, and the event loop calls the state machine again when the
 //!   wait is over. The compiler generates the same state machine from an `async fn`.
-//! - [`timers`] stores the deadlines of all connections of a loop, and the pause after a failed
+//! - `timers` stores the deadlines of all connections of a loop, and the pause after a failed
 //!   `accept`.
-//! - [`pool`] runs calls that may wait for a disk.
+//! - `pool` runs calls that may wait for a disk.
 //!
 //! The functions have the same names as in the other siblings. A connection stays on the loop that
-//! accepted it, so the loops share no connection and need no lock.
+//! accepted it, so its state needs no lock.
 //!
 //! Run `cargo run -p serve-mio` and open <http://localhost:4000/> in a browser.
 

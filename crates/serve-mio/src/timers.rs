@@ -85,3 +85,6 @@ impl AcceptPause {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

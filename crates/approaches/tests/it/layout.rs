@@ -214,6 +214,7 @@ fn siblings_are_short() {
             true => {
                 let folder = root().join("crates").join(&sibling).join("src");
                 let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+                let files = files.filter(|file| file.is_file());
                 let source = files.map(|file| fs::read_to_string(file).unwrap()).collect();
                 (source, WITHOUT_RUNTIME_CODE_LINES_MAX)
             }
