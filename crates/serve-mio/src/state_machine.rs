@@ -126,7 +126,9 @@ impl StateMachine {
 
     /// Runs the connection until it has to wait, or until its time slice has expired.
     pub(crate) fn serve(&mut self) -> io::Result<Progress> {
-        self.drain()?;
+        if self.is_readable {
+            self.drain()?;
+        }
         self.check_stall()?;
         self.time_slice = TimeSlice::new();
         let mut state = mem::replace(&mut self.state, State::Blocked);
