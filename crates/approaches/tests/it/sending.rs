@@ -128,7 +128,7 @@ fn chunk_sizes(events: &[Event]) -> Vec<u64> {
 
 fn a_growing_file_is_sent_with_its_original_length(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, |_| {});
-    let stream = connect_with_small_buffer(running.addr);
+    let stream = running.connect();
     read_exactly(&stream, BARE.len() + 1);
     running.set_file_length(LONG_FILE_BYTES + 1_000_000);
     let rest = read_whole(&stream);
@@ -139,7 +139,7 @@ fn a_growing_file_is_sent_with_its_original_length(sibling: Sibling) {
 
 fn a_shrinking_file_ends_with_an_error(sibling: Sibling) {
     let running = Running::start_with_long_file(sibling, |_| {});
-    let stream = connect_with_small_buffer(running.addr);
+    let stream = running.connect();
     read_exactly(&stream, BARE.len() + 1);
     running.set_file_length(LONG_FILE_BYTES / 2);
     let (rest, _) = read_until_end(&stream);
