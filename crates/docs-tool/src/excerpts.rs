@@ -10,24 +10,26 @@ const PER_ROW: usize = 2;
 /// of the width of a page on GitHub. In a window that is 1,280 pixels wide, a page is 830 pixels
 /// wide, and a character in a code block is 8.2 pixels wide.
 pub const COLUMNS_MAX: usize = 43;
-/// The maximum number of lines of an excerpt. With excerpts of this length, two rows of the table
-/// fit in a window that is 1,080 pixels high. A line is 20 pixels high.
-const LINES_MAX: usize = 20;
+/// The maximum number of lines of an excerpt in a table with two rows. With excerpts of this length,
+/// two rows of the table fit in a window that is 1,080 pixels high. A line is 20 pixels high.
+pub const LINES_MAX: usize = 20;
+/// The maximum number of lines of an excerpt in a table with one row.
+pub const LINES_MAX_IN_ONE_ROW: usize = 2 * LINES_MAX;
 
 /// Fits the lines of an excerpt to the width of a table cell.
 ///
 /// # Errors
 ///
 /// Returns an error if `rustfmt` cannot be started, or if there are too many lines.
-pub fn narrowed(path: &str, lines: &[String]) -> Result<Vec<String>, Error> {
+pub fn narrowed(path: &str, lines: &[String], lines_max: usize) -> Result<Vec<String>, Error> {
     let lines = formatted(lines, COLUMNS_MAX).map_err(|error| {
         let help = "install rustfmt with `rustup component add rustfmt`";
         (format!("cannot format the excerpt of `{path}`: {error}"), help.to_owned())
     })?;
-    if lines.len() > LINES_MAX {
+    if lines.len() > lines_max {
         let count = lines.len();
         let what = format!(
-            "the excerpt of `{path}` is too long: expected at most {LINES_MAX} lines of \
+            "the excerpt of `{path}` is too long: expected at most {lines_max} lines of \
              {COLUMNS_MAX} columns, got {count} lines"
         );
         return Err((

@@ -160,7 +160,9 @@ impl Filler<'_, '_, '_> {
     fn fence(&mut self, marker: &Marker, fence: &Fence) -> Result<(), Error> {
         let runs = &mut self.sources.runs;
         let (output, language) = match marker {
-            Marker::Code { path, anchor } => return self.code(fence, path, anchor.as_deref()),
+            Marker::Code { path, anchor, is_table } => {
+                return self.code(fence, path, anchor.as_deref(), *is_table);
+            }
             Marker::Run(options) => (runs.run(fence, options)?, "console"),
             Marker::Serve(options) => (runs.serve(fence, options)?, "console"),
             Marker::Log(options) => (runs.log(fence, options), "text"),
@@ -195,8 +197,18 @@ impl Filler<'_, '_, '_> {
         }
     }
 
-    fn code(&mut self, fence: &Fence, path: &str, anchor: Option<&str>) -> Result<(), Error> {
+    fn code(
+        &mut self,
+        fence: &Fence,
+        path: &str,
+        anchor: Option<&str>,
+        is_table: bool,
+    ) -> Result<(), Error> {
         let lines = self.sources.code(path, anchor)?;
+        let lines = match is_table {
+            true => excerpts::narrowed(path, &lines, excerpts::LINES_MAX_IN_ONE_ROW)?,
+            false => lines,
+        };
         let language = paths::language(path);
         let info = if fence.language() == language { &fence.info } else { language };
         let new = fence.filled(info, &lines);
@@ -243,7 +255,10 @@ impl Filler<'_, '_, '_> {
         for (name, path) in sibling_files(pattern) {
             let lines = self.sources.code(&path, anchor)?;
             let to = paths::relative(&self.page.file, &path);
-            let lines = if is_table { excerpts::narrowed(&path, &lines)? } else { lines };
+            let lines = match is_table {
+                true => excerpts::narrowed(&path, &lines, excerpts::LINES_MAX)?,
+                false => lines,
+            };
             let code = fenced("", paths::language(&path), &lines);
             parts.push(match is_table {
                 true => format!("**[{name}]({to})**\n\n{code}\n\n"),

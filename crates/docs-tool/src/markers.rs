@@ -10,10 +10,12 @@ pub const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Marker {
-    /// A whole file, or the code at one anchor of the file.
+    /// A whole file, or the code at one anchor of the file. If `is_table` is true, the code block is
+    /// in a cell of a table, so the code is formatted for the width of the cell.
     Code {
         path: String,
         anchor: Option<String>,
+        is_table: bool,
     },
     /// The code of all siblings at an anchor. `pattern` is a path with `{}` in place of the
     /// sibling's name. If `pattern` is `None`, the code is in `src/lib.rs` of each sibling. If
@@ -76,7 +78,9 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
     let (kind, rest) = inside.split_once(':').unwrap_or((inside, ""));
     let (kind, rest) = (kind.trim(), rest.trim());
     let (rest, is_table) = match rest.strip_suffix("table").map(str::trim_end) {
-        Some(rest) if kind == "siblings" && rest.ends_with(',') => (&rest[..rest.len() - 1], true),
+        Some(rest) if ["code", "siblings"].contains(&kind) && rest.ends_with(',') => {
+            (&rest[..rest.len() - 1], true)
+        }
         _ => (rest, false),
     };
     let (path, anchor) = match rest.split_once('#') {
@@ -89,7 +93,7 @@ pub fn parse(comment: &str) -> Result<Option<Marker>, Error> {
             let help = "name a file: `<!-- code: crates/serve-std/src/lib.rs#copy -->`";
             return error("the marker `code` does not name a file", help);
         }
-        "code" => Marker::Code { path: path.to_owned(), anchor },
+        "code" => Marker::Code { path: path.to_owned(), anchor, is_table },
         "siblings" if rest.is_empty() => {
             return error(
                 "the marker `siblings` does not name an anchor",

@@ -52,7 +52,7 @@ fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits)
         let Block::Comment(comment) = block else { continue };
         edits.push((comment.range.clone(), String::new()));
         match parse(&comment.text) {
-            Ok(Some(Marker::Code { path, anchor })) => {
+            Ok(Some(Marker::Code { path, anchor, is_table: _ })) => {
                 let Some(Block::Fence(fence)) = blocks.peek() else { continue };
                 site.add(&path);
                 site.add_quote(&path, title, place);
