@@ -89,6 +89,7 @@ impl<'s> EventLoop<'s> {
         })
     }
 
+    // ANCHOR: run
     /// Runs until the server disconnects all clients.
     pub(crate) fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
@@ -111,6 +112,7 @@ impl<'s> EventLoop<'s> {
             self.collect_work(&events);
         }
     }
+    // ANCHOR_END: run
 
     /// Adds the connections that can make progress to the queue.
     fn collect_work(&mut self, events: &Events) {
@@ -246,11 +248,13 @@ impl<'s> EventLoop<'s> {
     }
 }
 
+// ANCHOR: find
 /// Returns the connection with this token. A later connection with the same index in the slab has
 /// another number, so an event for a connection that has ended finds no connection.
 fn find(connections: &mut Slab<StateMachine>, token: Token) -> Option<&mut StateMachine> {
     connections.get_mut(index(token)).filter(|it| it.token == token)
 }
+// ANCHOR_END: find
 
 fn index(token: Token) -> usize {
     token.0 & ((1 << INDEX_BITS) - 1)

@@ -27,6 +27,7 @@ use crate::timers::deadline_after;
 /// A call that may wait for a disk. The result is the next state of the connection.
 pub(crate) type BlockingCall = Box<dyn FnOnce() -> io::Result<State> + Send>;
 
+// ANCHOR: state
 /// The part of the connection that comes next.
 pub(crate) enum State {
     /// Open the file, if this needs no disk access.
@@ -44,6 +45,7 @@ pub(crate) enum State {
     /// Wait for the client's FIN and for its acknowledgments.
     Linger(Linger<Arc<Connection>>),
 }
+// ANCHOR_END: state
 
 /// The length of a chunk in bytes, and the start of its first write if chunks are logged. The
 /// default is an empty chunk before the first chunk, which is never logged.
@@ -124,6 +126,7 @@ impl StateMachine {
         self.has_received_fin |= event.is_read_closed() && !event.is_error();
     }
 
+    // ANCHOR: serve
     /// Runs the connection until it has to wait, or until its time slice has expired.
     pub(crate) fn serve(&mut self) -> io::Result<Progress> {
         if self.is_readable {
@@ -139,6 +142,7 @@ impl StateMachine {
             }
         }
     }
+    // ANCHOR_END: serve
 
     /// Keeps a state, because the socket is not ready or the time slice has expired.
     fn wait(&mut self, state: State) -> Step {
@@ -269,6 +273,7 @@ impl StateMachine {
         mut remaining: usize,
     ) -> io::Result<Step> {
         loop {
+            // ANCHOR: zero_copy_loop
             while remaining > 0 {
                 if !self.is_writable || self.time_slice.is_expired() {
                     return Ok(self.wait(State::SendZeroCopy { body, chunks, chunk, remaining }));
@@ -279,6 +284,7 @@ impl StateMachine {
                     Err(error) => return Err(error),
                 }
             }
+            // ANCHOR_END: zero_copy_loop
             self.conn.record_chunk(chunk.bytes, chunk.started);
             let Some(bytes) = chunks.next() else { return self.end_file(body.bytes) };
             chunk = Chunk { bytes, started: self.conn.chunk_started() };

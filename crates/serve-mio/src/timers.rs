@@ -25,9 +25,11 @@ pub(crate) fn deadline_after(wait: Duration) -> Instant {
     Instant::now() + wait.min(WAIT_MAX)
 }
 
+// ANCHOR: timers
 /// The deadline queue of an event loop, which has one deadline per connection.
 #[derive(Default)]
 pub(crate) struct Timers(BTreeSet<(Instant, Token)>);
+// ANCHOR_END: timers
 
 impl Timers {
     /// Replaces the deadline of a connection. A new connection has no previous deadline in the
@@ -43,6 +45,7 @@ impl Timers {
         self.0.remove(&(deadline, token));
     }
 
+    // ANCHOR: expired
     /// Removes and returns a connection whose deadline has passed.
     pub(crate) fn pop_expired(&mut self, now: Instant) -> Option<Token> {
         let &(deadline, token) = self.0.first()?;
@@ -55,6 +58,7 @@ impl Timers {
         let (deadline, _) = self.0.first()?;
         Some(deadline.saturating_duration_since(Instant::now()).max(WAIT_MIN))
     }
+    // ANCHOR_END: expired
 }
 
 /// The pause after a failed `accept`. All loops share one pause, because the cause, such as a lack

@@ -206,6 +206,7 @@ async fn send_zero_copy(
     for chunk_bytes in body.chunks(conn.config()) {
         let started = conn.chunk_started();
         let mut remaining = chunk_bytes;
+        // ANCHOR: zero_copy_loop
         while remaining > 0 {
             let write = stream.write_with(|stream| body.sendfile(stream, remaining));
             match timeout(conn.stall_check_interval(), write).await {
@@ -216,6 +217,7 @@ async fn send_zero_copy(
                 yield_now().await;
             }
         }
+        // ANCHOR_END: zero_copy_loop
         conn.record_chunk(chunk_bytes, started);
     }
     Ok(body.bytes)
