@@ -104,7 +104,7 @@ impl Course {
         self.exercises.iter().position(is_same).expect("the exercise is in the list")
     }
 
-    /// Describes how many exercises are done, such as `3 of 26 exercises`.
+    /// Describes how many exercises are done, such as `3 of 28 exercises`.
     pub fn done_line(&self, progress: &Progress) -> String {
         let done = self.exercises.iter().filter(|one| progress.is_done(&one.number)).count();
         format!("{done} of {} exercises", self.exercises.len())
