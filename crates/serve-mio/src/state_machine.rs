@@ -273,8 +273,8 @@ impl StateMachine {
         mut remaining: usize,
     ) -> io::Result<Step> {
         loop {
-            // ANCHOR: zero_copy_loop
             while remaining > 0 {
+                // ANCHOR: zero_copy_call
                 if !self.is_writable || self.time_slice.is_expired() {
                     return Ok(self.wait(State::SendZeroCopy { body, chunks, chunk, remaining }));
                 }
@@ -283,8 +283,8 @@ impl StateMachine {
                     Err(error) if error.kind() == ErrorKind::WouldBlock => self.is_writable = false,
                     Err(error) => return Err(error),
                 }
+                // ANCHOR_END: zero_copy_call
             }
-            // ANCHOR_END: zero_copy_loop
             self.conn.record_chunk(chunk.bytes, chunk.started);
             let Some(bytes) = chunks.next() else { return self.end_file(body.bytes) };
             chunk = Chunk { bytes, started: self.conn.chunk_started() };

@@ -206,8 +206,8 @@ async fn send_zero_copy(
     for chunk_bytes in body.chunks(conn.config()) {
         let started = conn.chunk_started();
         let mut remaining = chunk_bytes;
-        // ANCHOR: zero_copy_loop
         while remaining > 0 {
+            // ANCHOR: zero_copy_call
             let write = stream.write_with(|stream| body.sendfile(stream, remaining));
             match timeout(conn.stall_check_interval(), write).await {
                 Ok(sent) => remaining -= conn.record_sent(sent?),
@@ -216,8 +216,8 @@ async fn send_zero_copy(
             if time_slice.is_expired() {
                 yield_now().await;
             }
+            // ANCHOR_END: zero_copy_call
         }
-        // ANCHOR_END: zero_copy_loop
         conn.record_chunk(chunk_bytes, started);
     }
     Ok(body.bytes)
