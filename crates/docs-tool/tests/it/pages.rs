@@ -11,6 +11,7 @@ pub const TESTS: &[(&str, fn())] = &[
     ("a_changed_value_is_reported", a_changed_value_is_reported),
     ("a_changed_sibling_is_reported", a_changed_sibling_is_reported),
     ("excerpts_of_siblings_are_in_a_table", excerpts_of_siblings_are_in_a_table),
+    ("an_excerpt_of_one_file_fits_a_table", an_excerpt_of_one_file_fits_a_table),
     ("a_long_excerpt_is_reported", a_long_excerpt_is_reported),
     ("folded_answers_are_processed", folded_answers_are_processed),
     ("fences_in_lists_are_filled", fences_in_lists_are_filled),
@@ -125,6 +126,15 @@ fn excerpts_of_siblings_are_in_a_table() {
                 ```\n\n</td>\n</tr>\n</table>\n\n<!-- /siblings -->\n";
     assert!(filled.contains(cell), "{filled}");
     assert_eq!(filled.matches("<tr>\n<td valign").count(), 2, "{filled}");
+}
+
+fn an_excerpt_of_one_file_fits_a_table() {
+    let repository =
+        repository_with_excerpts("let result = timeout(server.config.grace, all).await;");
+    let marker = "<!-- code: crates/serve-smol/src/lib.rs#wait, table -->";
+    let filled = repository.filled(&format!("# A\n\n{marker}\n```rust\n```\n"));
+    let code = "let result =\n    timeout(server.config.grace, all)\n        .await;\n";
+    assert!(filled.contains(&format!("{marker}\n```rust\n{code}```\n")), "{filled}");
 }
 
 fn a_long_excerpt_is_reported() {
