@@ -130,6 +130,11 @@ impl Server {
         self.is_disconnecting()
     }
 
+    /// Waits until the grace period is over.
+    pub async fn disconnect_requested(&self) {
+        self.disconnecting.requested().await;
+    }
+
     /// Returns whether the grace period is over (see [`disconnect_all`](Self::disconnect_all)).
     #[must_use]
     pub fn is_disconnecting(&self) -> bool {
