@@ -28,6 +28,7 @@ use compio::runtime::fd::PollFd;
 use compio::runtime::{Runtime, spawn};
 use compio::time::{sleep, timeout};
 use futures_lite::future::{or, pending, yield_now};
+use rustix::event::{self, PollFlags, Timespec, epoll, poll};
 use serve_core::{
     Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server, TimeSlice,
     no_thread, send,
@@ -130,7 +131,7 @@ pub async fn handle_connection(stream: PollFd<Socket>, conn: Connection) {
 }
 
 async fn serve(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
-    stream.set_nonblocking(true)?;
+    rustix::io::ioctl_fionbio(stream, true)?;
     // ANCHOR: both
     let draining = async {
         drain(conn, stream).await?;
@@ -283,7 +284,20 @@ async fn linger(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
 
 /// Waits until the send buffer has space, and checks whether the client still acknowledges data.
 async fn wait_writable(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
-    match timeout(conn.stall_check_interval(), stream.write_ready()).await {
+    let ready = async {
+        stream.write_ready().await?;
+        // After the client's FIN, every poll operation of io_uring completes immediately
+        // (`POLLRDHUP`), even if the send buffer is full. An epoll instance ignores the FIN, and is
+        // itself a descriptor that becomes readable.
+        if poll(&mut [event::PollFd::new(stream, PollFlags::OUT)], Some(&Timespec::default()))? == 0
+        {
+            let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+            epoll::add(&events, stream, epoll::EventData::new_u64(0), epoll::EventFlags::OUT)?;
+            PollFd::new(events)?.read_ready().await?;
+        }
+        Ok(())
+    };
+    match timeout(conn.stall_check_interval(), ready).await {
         Ok(result) => result,
         Err(_elapsed) => conn.check_stall(&**stream),
     }
