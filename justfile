@@ -38,6 +38,12 @@ run-smol *ARGS:
 run-mio *ARGS:
     cargo run -p serve-mio -- "$@"
 
+# Run the compio server, which uses io_uring (requires Linux and Rust 1.95 or later)
+[group('run')]
+[no-exit-message]
+run-compio *ARGS:
+    {{ if os() == "linux" { "cargo run -p serve-compio --" } else { error("serve-compio requires Linux") } }} "$@"
+
 # Run a test client that prints received data with timestamps: `just probe localhost:4000 --send hello --half-close`
 [group('run')]
 [no-exit-message]
@@ -128,8 +134,8 @@ bench-diff A B:
 [group('check')]
 lint:
     cargo fmt --all --check
-    cargo clippy --workspace --all-targets --locked -- -D warnings
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+    cargo clippy --workspace --exclude serve-compio --all-targets --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --exclude serve-compio --no-deps --locked
 
 # Run all checks that CI runs
 [group('check')]
@@ -174,7 +180,7 @@ pictures *ARGS:
 # Build the API documentation and open it in a browser
 [group('read')]
 docs:
-    cargo doc --workspace --no-deps --open
+    cargo doc --workspace --exclude serve-compio --no-deps --open
 
 # Show two siblings side by side, and mark the differences: `just compare tokio smol`
 [group('read')]
