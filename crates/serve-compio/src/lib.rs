@@ -14,26 +14,26 @@
 //! Run `cargo run -p serve-compio` and open <http://localhost:4000/> in a browser.
 
 mod pool;
+mod readiness;
+mod worker;
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpListener};
-use std::sync::mpsc::{self, Sender};
-use std::sync::{Arc, OnceLock};
-use std::thread;
+use std::sync::Arc;
 
 use blocking::unblock;
 use compio::buf::IntoInner;
-use compio::driver::DriverType;
 use compio::runtime::fd::PollFd;
-use compio::runtime::{Runtime, spawn};
+use compio::runtime::spawn;
 use compio::time::{sleep, timeout};
 use futures_lite::future::{or, pending, yield_now};
-use rustix::event::{self, PollFlags, Timespec, epoll, poll};
 use serve_core::{
     Approach, Body, ChunkReader, Connection, DRAIN_BUFFER_BYTES, Linger, Reply, Server, TimeSlice,
-    no_thread, send,
+    send,
 };
 use socket2::Socket;
+
+use readiness::write_with;
 
 /// The description of this sibling.
 pub const APPROACH: Approach = Approach {
@@ -48,6 +48,9 @@ pub const APPROACH: Approach = Approach {
     run,
 };
 
+/// The reason why compio accepts every socket. Only on Windows, compio registers sockets.
+const REGISTERS_NOTHING: &str = "on Linux, compio does not register sockets";
+
 // ANCHOR: run
 /// Serves clients until the shutdown (see [`Approach::run`]).
 ///
@@ -57,53 +60,37 @@ pub const APPROACH: Approach = Approach {
 /// a runtime, or if a thread cannot be started.
 pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     pool::start();
-    let listeners: Vec<_> =
-        (0..server.config.workers).map(|_| listener.try_clone()).collect::<Result<_, _>>()?;
+    let listeners = (0..server.config.workers).map(|_| listener.try_clone());
+    let listeners = listeners.collect::<io::Result<_>>()?;
     // The kernel closes the accept queue when every worker has closed its listener.
     drop(listener);
-    let is_started = OnceLock::new();
-    thread::scope(|scope| {
-        // ANCHOR: start
-        let (sender, drivers) = mpsc::channel();
-        let spawned = listeners.into_iter().try_for_each(|listener| {
-            let (sender, server, is_started) = (sender.clone(), &server, &is_started);
-            let worker = move || run_worker(listener, server, sender, is_started);
-            let thread = thread::Builder::new().name("compio".to_owned());
-            thread.spawn_scoped(scope, worker).map(drop).map_err(no_thread)
-        });
-        drop(sender);
-        let drivers: io::Result<Vec<_>> = spawned.and_then(|()| drivers.iter().collect());
+    let work = async |listener| {
+        // No client is accepted before the event `listening`, because `acquire` logs this event.
+        or(accept_loop(listener, &server), server.shutdown.requested()).await;
+        server.disconnect_requested().await;
+    };
+    // ANCHOR: start
+    worker::run_all(listeners, work, || {
         // ANCHOR_END: start
-        let result = drivers.map(|drivers| {
-            if drivers.iter().any(DriverType::is_polling) {
-                let warning = "warning: io_uring is not available, so the server uses epoll\n";
-                let _ = io::stderr().write_all(warning.as_bytes());
-            }
-            server.announce();
-            let _ = is_started.set(true);
-            server.shutdown.wait();
-            // ANCHOR: stop
-            server.wait_until_idle(server.config.grace);
-            // Each worker drops its runtime. This drops the sockets and then their `Connection`s.
-            server.disconnect_all();
-            // ANCHOR_END: stop
-        });
-        // If a worker has failed, the other workers end without serving clients.
-        let _ = is_started.set(false);
-        result
+        server.shutdown.wait();
+        // ANCHOR: stop
+        server.wait_until_idle(server.config.grace);
+        // Each worker drops its runtime. This drops the sockets and then their `Connection`s.
+        server.disconnect_all();
+        // ANCHOR_END: stop
     })
 }
 // ANCHOR_END: run
 
 // ANCHOR: accept
-async fn accept_loop(listener: TcpListener, server: &Arc<Server>) -> io::Result<()> {
-    let listener = compio::net::TcpListener::from_std(listener)?;
+async fn accept_loop(listener: TcpListener, server: &Arc<Server>) {
+    let listener = compio::net::TcpListener::from_std(listener).expect(REGISTERS_NOTHING);
     loop {
         let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // ANCHOR: spawn
-                let stream = stream.into_poll_fd()?;
+                let stream = stream.into_poll_fd().expect(REGISTERS_NOTHING);
                 spawn(handle_connection(stream, permit.connected(peer))).detach();
                 // ANCHOR_END: spawn
             }
@@ -180,22 +167,17 @@ async fn send_copied(conn: &Connection, stream: &PollFd<Socket>, body: Body) -> 
             // If the send buffer is full, `send` returns `WouldBlock`. In that case, the rest of
             // the piece is dropped before the wait, and read again after the wait.
             // ANCHOR: piece
-            let mut write_piece = || -> io::Result<bool> {
+            let write = write_with(conn, stream, |stream| {
                 let Some(mut piece) = chunks.try_read_cached()? else { return Ok(false) };
                 while !piece.is_empty() {
-                    let sent = send(&**stream, &piece)?;
+                    let sent = send(stream, &piece)?;
                     piece.advance(conn.record_sent(sent));
                 }
                 Ok(true)
-            };
+            });
             // ANCHOR_END: piece
-            match write_piece() {
-                Ok(true) => {}
-                Ok(false) => chunks = unblock(move || chunks.fetch()).await?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    wait_writable(conn, stream).await?;
-                }
-                Err(error) => return Err(error),
+            if !write.await? {
+                chunks = unblock(move || chunks.fetch()).await?;
             }
             if time_slice.is_expired() {
                 yield_now().await;
@@ -212,13 +194,8 @@ async fn write_bytes(
     mut bytes: &[u8],
 ) -> io::Result<()> {
     while !bytes.is_empty() {
-        match send(&**stream, bytes) {
-            Ok(sent) => bytes = &bytes[conn.record_sent(sent)..],
-            Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                wait_writable(conn, stream).await?;
-            }
-            Err(error) => return Err(error),
-        }
+        let sent = write_with(conn, stream, |stream| send(stream, bytes)).await?;
+        bytes = &bytes[conn.record_sent(sent)..];
     }
     Ok(())
 }
@@ -231,13 +208,8 @@ async fn send_zero_copy(conn: &Connection, stream: &PollFd<Socket>, body: Body) 
         let started = conn.chunk_started();
         let mut remaining = chunk_bytes;
         while remaining > 0 {
-            match body.sendfile(&**stream, remaining) {
-                Ok(sent) => remaining -= conn.record_sent(sent),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    wait_writable(conn, stream).await?;
-                }
-                Err(error) => return Err(error),
-            }
+            let write = write_with(conn, stream, |stream| body.sendfile(stream, remaining));
+            remaining -= conn.record_sent(write.await?);
             if time_slice.is_expired() {
                 yield_now().await;
             }
@@ -281,52 +253,3 @@ async fn linger(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
     Ok(())
 }
 // ANCHOR_END: linger
-
-/// Waits until the send buffer has space, and checks whether the client still acknowledges data.
-async fn wait_writable(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
-    let ready = async {
-        stream.write_ready().await?;
-        // After the client's FIN, every poll operation of io_uring completes immediately
-        // (`POLLRDHUP`), even if the send buffer is full. An epoll instance ignores the FIN, and is
-        // itself a descriptor that becomes readable.
-        if poll(&mut [event::PollFd::new(stream, PollFlags::OUT)], Some(&Timespec::default()))? == 0
-        {
-            let events = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-            epoll::add(&events, stream, epoll::EventData::new_u64(0), epoll::EventFlags::OUT)?;
-            PollFd::new(events)?.read_ready().await?;
-        }
-        Ok(())
-    };
-    match timeout(conn.stall_check_interval(), ready).await {
-        Ok(result) => result,
-        Err(_elapsed) => conn.check_stall(&**stream),
-    }
-}
-
-/// Runs the tasks of one worker thread. Sends the driver of its runtime, or the error, and waits
-/// until the server starts.
-fn run_worker(
-    listener: TcpListener,
-    server: &Arc<Server>,
-    sender: Sender<io::Result<DriverType>>,
-    is_started: &OnceLock<bool>,
-) {
-    let runtime = match Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let message = format!("neither io_uring nor epoll is available: {error}");
-            let _ = sender.send(Err(io::Error::new(error.kind(), message)));
-            return;
-        }
-    };
-    let _ = sender.send(Ok(runtime.driver_type()));
-    drop(sender);
-    if !*is_started.wait() {
-        return;
-    }
-    runtime.block_on(async {
-        let accepting = async { accept_loop(listener, server).await };
-        let _ = or(accepting, async { Ok(server.shutdown.requested().await) }).await;
-        server.disconnect_requested().await;
-    });
-}
