@@ -1,6 +1,7 @@
 //! Tests of the driver that the server chooses at startup.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
