@@ -70,7 +70,7 @@ pub struct Settings<'a> {
 impl Participant {
     /// Returns all servers, in the order of the rows of the tables.
     pub fn all() -> Vec<Self> {
-        let siblings = approaches::ALL.into_iter().flat_map(|approach| {
+        let siblings = approaches::built().flat_map(|approach| {
             let name = |mode| format!("{}{mode}", approach.name);
             [(name(""), false), (name("-zero-copy"), true)]
                 .map(|(name, is_zero_copy)| (name, Kind::Sibling { approach, is_zero_copy }))

@@ -15,11 +15,23 @@ pub const ALL: [&Approach; 5] = [
     &serve_mio::APPROACH,
 ];
 
+/// The siblings that are not built by default, in this build. The feature `compio` adds the compio
+/// sibling.
+pub const OPTIONAL: &[&Approach] = &[
+    #[cfg(feature = "compio")]
+    &serve_compio::APPROACH,
+];
+
+/// Returns all siblings of this build. The tables with one column per sibling contain only [`ALL`].
+pub fn built() -> impl Iterator<Item = &'static Approach> {
+    ALL.into_iter().chain(OPTIONAL.iter().copied())
+}
+
 /// Returns the sibling with this name, such as `tokio` for `serve-tokio`. Returns `None` if there
 /// is no sibling with this name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Approach> {
-    ALL.into_iter().find(|approach| approach.name == name)
+    built().find(|approach| approach.name == name)
 }
 
 /// Runs a sibling if the process was started as `PROGRAM serve-tokio …`, and returns the sibling's

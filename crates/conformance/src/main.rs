@@ -42,7 +42,7 @@ const EXIT_UNABLE: u8 = 2;
 struct Arguments {
     /// Check one of the kit's servers
     #[arg(long, value_name = "NAME", conflicts_with = "all",
-        value_parser = PossibleValuesParser::new(approaches::ALL.map(|approach| approach.name)))]
+        value_parser = PossibleValuesParser::new(approaches::built().map(|approach| approach.name)))]
     approach: Option<String>,
     /// Check all of the kit's servers
     #[arg(long)]
@@ -128,8 +128,7 @@ fn run(arguments: &Arguments) -> Result<Vec<Record>> {
 
 fn targets(arguments: &Arguments) -> Result<Vec<Target>> {
     let words = &arguments.words;
-    let selected: Vec<_> = approaches::ALL
-        .into_iter()
+    let selected: Vec<_> = approaches::built()
         .filter(|approach| arguments.all || arguments.approach.as_deref() == Some(approach.name))
         .collect();
     if selected.is_empty() {

@@ -28,8 +28,8 @@ impl Sibling {
             true => &[SendMode::Copy, SendMode::CopyByPool, SendMode::ZeroCopy],
             false => &[SendMode::Copy],
         };
-        let siblings = approaches::ALL.iter().copied();
-        siblings.flat_map(|approach| modes.iter().map(move |&mode| Self { approach, mode }))
+        approaches::built()
+            .flat_map(|approach| modes.iter().map(move |&mode| Self { approach, mode }))
     }
 
     pub fn name(self) -> String {
