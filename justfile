@@ -4,6 +4,10 @@
 # Pass arguments unchanged, including spaces.
 set positional-arguments
 
+# The optional compio server takes part if it was built, for example with `just run-compio`.
+with_compio_debug := if path_exists(justfile_directory() / "target/debug/serve-compio") == "true" { "--features approaches/compio" } else { "" }
+with_compio_release := if path_exists(justfile_directory() / "target/release/serve-compio") == "true" { "--features approaches/compio" } else { "" }
+
 [private]
 default:
     @just --list --unsorted
@@ -68,7 +72,7 @@ exercise *ARGS:
 [group('check')]
 [no-exit-message]
 verify APPROACH *ARGS:
-    @shift && cargo run --quiet -p conformance -- {{ if APPROACH == "--all" { APPROACH } else { "--approach " + APPROACH } }} "$@"
+    @shift && cargo run --quiet -p conformance {{ with_compio_debug }} -- {{ if APPROACH == "--all" { APPROACH } else { "--approach " + APPROACH } }} "$@"
 
 # Run the conformance checks for any server: `just verify-cmd 'node server.mjs {file} {port}'`
 [group('check')]
@@ -86,7 +90,7 @@ load *ARGS:
 [group('measure')]
 [no-exit-message]
 peers *ARGS:
-    @cargo run --quiet --release -p benches --bin measure -- race "$@"
+    @cargo run --quiet --release -p benches --bin measure {{ with_compio_release }} -- race "$@"
 
 # Run all benchmark suites (several minutes) or some benchmarks: `just bench`, `just bench tokio`
 [group('measure')]
