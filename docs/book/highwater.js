@@ -52,7 +52,7 @@
     } else {
       hidden = hidden.includes(sibling) ? hidden.filter((name) => name !== sibling) : [...hidden, sibling];
       // At least one sibling must be visible.
-      if (hidden.length === 4) hidden = hidden.filter((name) => name !== sibling);
+      if (blocks.some(isHidden)) hidden = hidden.filter((name) => name !== sibling);
       saveSetting(HIDDEN, hidden.join(' '));
     }
     blocks.forEach(show);
@@ -81,10 +81,12 @@
     const { isTabs, choice, columns } = block;
     set(choice, 'role', isTabs ? 'tablist' : 'group');
     set(choice, 'aria-label', `${block.element.dataset.label}: ${isTabs ? 'sibling' : 'siblings shown'}`);
+    // On another page, the reader may have hidden all siblings that this block contains.
+    const showsAll = isHidden(block);
     block.parts.forEach((part, at) => {
       const button = block.buttons[at];
       const name = part.dataset.sibling;
-      const isShown = isTabs ? name === tab : !hidden.includes(name);
+      const isShown = isTabs ? name === tab : showsAll || !hidden.includes(name);
       part.hidden = !isShown;
       set(part, 'role', isTabs ? 'tabpanel' : null);
       set(part, 'aria-labelledby', isTabs ? button.id : null);
@@ -97,6 +99,10 @@
     const count = block.parts.filter((part) => !part.hidden).length;
     columns.style.gridTemplateColumns = `repeat(min(var(--hw-count), ${count}), minmax(0, 1fr))`;
     block.parts.forEach((part) => boxesIn(part).forEach(makeReachable));
+  }
+
+  function isHidden(block) {
+    return block.parts.every((part) => hidden.includes(part.dataset.sibling));
   }
 
   function set(element, name, value) {

@@ -6,13 +6,33 @@ use std::io::{self, Write};
 
 use regex::Regex;
 
-/// The name and the folder of each sibling, in the order in which pages show the siblings.
-pub const SIBLINGS: [(&str, &str); 4] = [
-    ("std", "crates/serve-std"),
-    ("tokio", "crates/serve-tokio"),
-    ("async-std", "crates/serve-async-std"),
-    ("smol", "crates/serve-smol"),
+/// The name and the source files of each sibling, in the order in which pages show the siblings.
+pub const SIBLINGS: [(&str, &[&str]); 5] = [
+    ("std", &["crates/serve-std/src/lib.rs"]),
+    ("tokio", &["crates/serve-tokio/src/lib.rs"]),
+    ("async-std", &["crates/serve-async-std/src/lib.rs"]),
+    ("smol", &["crates/serve-smol/src/lib.rs"]),
+    (
+        "mio",
+        &[
+            "crates/serve-mio/src/lib.rs",
+            "crates/serve-mio/src/event_loop.rs",
+            "crates/serve-mio/src/state_machine.rs",
+            "crates/serve-mio/src/timers.rs",
+            "crates/serve-mio/src/pool.rs",
+        ],
+    ),
 ];
+
+/// Returns the name and the file of each sibling whose code is in one file. These siblings have the
+/// same anchors, so the lessons can quote the same part of each of them.
+pub fn siblings_in_one_file() -> Vec<(&'static str, &'static str)> {
+    let in_one_file = SIBLINGS.iter().filter_map(|(name, files)| match files {
+        [file] => Some((*name, *file)),
+        _ => None,
+    });
+    in_one_file.collect()
+}
 
 /// Prints a line to standard output. Ignores errors, for example if the pipe is closed.
 pub fn print(line: impl Display) {

@@ -2,7 +2,7 @@
 
 pub mod command;
 mod show;
-mod source;
+pub mod source;
 
 use similar::Algorithm::Patience;
 use similar::{DiffTag, capture_diff_slices, capture_diff_slices_by_key, diff_ratio};

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use crate::anchors;
-use crate::common::SIBLINGS;
+use crate::common::siblings_in_one_file;
 use crate::excerpts;
 use crate::markers::{Error, Marker, parse};
 use crate::output::first_difference;
@@ -54,13 +54,14 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// Returns the name of each sibling, and the path of the sibling's file. `pattern` is the path in a
-/// marker, with `{}` in place of the sibling's name.
-pub fn sibling_files(pattern: Option<&str>) -> [(&'static str, String); 4] {
-    SIBLINGS.map(|(name, folder)| match pattern {
+/// Returns the name of each sibling that the marker `siblings` shows, and the path of the sibling's
+/// file. `pattern` is the path in a marker, with `{}` in place of the sibling's name.
+pub fn sibling_files(pattern: Option<&str>) -> Vec<(&'static str, String)> {
+    let path = |(name, file): (&'static str, &str)| match pattern {
         Some(pattern) => (name, pattern.replace("{}", &name.replace('-', "_"))),
-        None => (name, format!("{folder}/src/lib.rs")),
-    })
+        None => (name, file.to_owned()),
+    };
+    siblings_in_one_file().into_iter().map(path).collect()
 }
 
 /// The result of filling in a page.

@@ -160,7 +160,7 @@ impl Refresh<'_> {
 
     /// Reports anchors that no page quotes.
     fn check_anchors(&mut self) {
-        let siblings = sibling_files(None).map(|(_, path)| path);
+        let siblings: Vec<String> = sibling_files(None).into_iter().map(|(_, path)| path).collect();
         let folders = ["crates", "lessons"].iter();
         for file in folders.flat_map(|folder| self.repo.files_below(folder, &CODE)) {
             let text = self.repo.read(&file).unwrap_or_default();

@@ -7,7 +7,8 @@ use super::convert::convert;
 use super::generated::{self, WHOLE_FILES};
 use super::site::{self, EXERCISES, Site};
 use super::summary::summary;
-use crate::fill::{Sources, fill, sibling_files};
+use crate::common::SIBLINGS;
+use crate::fill::{Sources, fill};
 use crate::links::Links;
 use crate::page::Page;
 use crate::page_error::PageError;
@@ -39,8 +40,8 @@ pub fn assemble(repo: &Repo) -> Book {
     for path in contents(repo) {
         assembler.site.add(&path);
     }
-    for (_, path) in sibling_files(None) {
-        assembler.site.add(&path);
+    for path in SIBLINGS.iter().flat_map(|(_, files)| *files) {
+        assembler.site.add(path);
     }
     while let Some(path) = assembler.site.next() {
         if let Err(what) = assembler.add(&path) {

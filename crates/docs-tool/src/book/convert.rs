@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::siblings::{Part, side_by_side};
+use super::siblings::{Excerpt, Part, side_by_side};
 use super::site::Site;
 use crate::anchors;
 use crate::fill::sibling_files;
@@ -68,15 +68,17 @@ fn convert_markers(site: &mut Site, page: &Page, title: &str, edits: &mut Edits)
                     let Some(Block::Fence(fence)) = blocks.peek() else { break };
                     site.add(&path);
                     site.add_quote(&path, title, place);
-                    parts.push(Part { sibling, path, lines: Some(fence.shown.clone()) });
+                    let excerpts = vec![Excerpt { path, lines: fence.shown.clone() }];
+                    parts.push(Part { sibling, excerpts });
                     blocks.next();
                 }
                 let Some(Block::Comment(end)) = blocks.peek() else { continue };
                 let anchor = anchor.unwrap_or_default();
-                let link = |part: &Part| format!("{}#{anchor}", site.link(place, &part.path));
+                let link = |path: &str| format!("{}#{anchor}", site.link(place, path));
                 let mut columns = side_by_side(&anchor, &parts, link);
-                if let (None, Some(part)) = (pattern, parts.first()) {
-                    let text = site.repo.read(&part.path).unwrap_or_default();
+                let first = parts.first().and_then(|part| part.excerpts.first());
+                if let (None, Some(excerpt)) = (pattern, first) {
+                    let text = site.repo.read(&excerpt.path).unwrap_or_default();
                     let outer = anchors::outermost(&text, &anchor);
                     let own = paths::relative(place, &format!("siblings/{outer}.md"));
                     let label = match outer == anchor {

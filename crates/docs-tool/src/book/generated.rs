@@ -2,10 +2,11 @@
 //! the code of the siblings side by side.
 
 use super::mdbook::not_printed;
-use super::siblings::{self, Part, code_block, side_by_side};
+use super::siblings::{self, Excerpt, Part, code_block, side_by_side};
 use super::site::{self, Site};
 use crate::anchors::{self, Mark};
-use crate::fill::sibling_files;
+use crate::common::{SIBLINGS, siblings_in_one_file};
+use crate::compare::source::{Section, sections};
 use crate::paths;
 use crate::repo::Kind;
 
@@ -15,53 +16,83 @@ pub const WHOLE_FILES: &str = "siblings/whole-files.md";
 /// Adds the pages that show the siblings side by side: one page per anchor, one page with the whole
 /// files, and one page that lists the other pages.
 pub fn sibling_pages(site: &mut Site) {
-    let read = |(_, path): (&str, String)| site.repo.read(&path).ok();
-    let texts: Vec<String> = sibling_files(None).into_iter().filter_map(read).collect();
-    if texts.len() < sibling_files(None).len() {
+    let in_one_file = siblings_in_one_file();
+    let read = |(_, path): &(_, &str)| site.repo.read(path).ok();
+    let texts: Vec<String> = in_one_file.iter().filter_map(read).collect();
+    if texts.len() < in_one_file.len() {
         return;
     }
-    let parts = |lines: &dyn Fn(&str) -> Option<Vec<String>>| -> Vec<Part> {
-        let files = sibling_files(None).into_iter().zip(&texts);
-        files.map(|((sibling, path), text)| Part { sibling, path, lines: lines(text) }).collect()
-    };
     let mut rows = String::new();
     for anchor in siblings::common_anchors(&texts) {
-        let parts = parts(&|text| anchors::quote(text, &anchor).ok());
-        rows.push_str(&sibling_page(site, &anchor, &parts));
+        let quotes: Vec<_> = texts.iter().map(|text| anchors::quote(text, &anchor).ok()).collect();
+        let functions = distinct(quotes.iter().flatten().flat_map(|it| siblings::functions(it)));
+        let mut quotes = quotes.iter();
+        let parts = parts(site, |files, text| match files {
+            [_] => quotes.next().cloned().flatten(),
+            _ => items(text, &functions),
+        });
+        rows.push_str(&sibling_page(site, &anchor, &functions, &parts));
     }
-    let files = parts(&|text| Some(anchors::whole(text)));
-    let columns = side_by_side("whole files", &files, |part| site.link(WHOLE_FILES, &part.path));
+    let files = parts(site, |_, text| Some(anchors::whole(text)));
+    let columns = side_by_side("whole files", &files, |path| site.link(WHOLE_FILES, path));
     let text = format!("# The whole files, side by side\n\n{columns}");
     site.insert(WHOLE_FILES, "The whole files", not_printed(&text));
     let text = format!(
-        "# Side by side\n\nAll siblings have the same functions with the same names, in the same \
-         order. Each page in the table shows the same part of all siblings.\n\n\
+        "# Side by side\n\nstd, Tokio, async-std and smol have the same functions with the same \
+         names, in the same order. With mio, some of these functions are methods, in several files. \
+         Each page in the table shows the same part of all siblings.\n\n\
          | part | explained in |\n| --- | --- |\n{rows}\n\
          A separate page shows [the whole files](whole-files.md).\n"
     );
     site.insert("siblings/index.md", "Side by side", text);
 }
 
-/// Adds the page of an anchor. Returns the row of this page for the table that lists the pages.
-fn sibling_page(site: &mut Site, anchor: &str, parts: &[Part]) -> String {
-    let place = format!("siblings/{anchor}.md");
-    let mut functions: Vec<String> = Vec::new();
-    for name in parts.iter().filter_map(|part| part.lines.as_deref()).flat_map(siblings::functions)
-    {
-        let name = format!("`{name}`");
-        if !functions.contains(&name) {
-            functions.push(name);
+/// Returns a part of each sibling. `lines` receives the list of the sibling's files and the text of
+/// one of these files, and returns the lines of this file that belong to the part.
+fn parts(site: &Site, mut lines: impl FnMut(&[&str], &str) -> Option<Vec<String>>) -> Vec<Part> {
+    let parts = SIBLINGS.iter().map(|(sibling, files)| {
+        let excerpts = files.iter().filter_map(|path| {
+            let lines = lines(files, &site.repo.read(path).ok()?)?;
+            Some(Excerpt { path: (*path).to_owned(), lines })
+        });
+        Part { sibling, excerpts: excerpts.collect() }
+    });
+    parts.collect()
+}
+
+/// Returns the functions and methods of a file that have one of these names, or `None` if the file
+/// has no such function.
+fn items(text: &str, names: &[&str]) -> Option<Vec<String>> {
+    let sections = sections(text).into_iter();
+    let named = sections.filter(|Section { name, .. }| names.contains(&name.as_str()));
+    let code: Vec<String> = named.map(|section| section.text).collect();
+    (!code.is_empty()).then(|| code.join("\n\n").lines().map(str::to_owned).collect())
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let mut distinct = Vec::new();
+    for name in names {
+        if !distinct.contains(&name) {
+            distinct.push(name);
         }
     }
-    let title = match functions[..] {
+    distinct
+}
+
+/// Adds the page of an anchor. Returns the row of this page for the table that lists the pages.
+fn sibling_page(site: &mut Site, anchor: &str, functions: &[&str], parts: &[Part]) -> String {
+    let place = format!("siblings/{anchor}.md");
+    let title = match functions {
         [] => capitalized(anchor),
-        _ => functions.join(", "),
+        _ => functions.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
     };
     let quotes = format!("#{anchor}");
     let explained = sentence("Explained in", &site.links_to_quotes(&quotes, &place));
-    let columns = side_by_side(anchor, parts, |part| {
-        let fragment = part.lines.as_ref().map(|_| format!("#{anchor}")).unwrap_or_default();
-        site.link(&place, &part.path) + &fragment
+    let columns = side_by_side(anchor, parts, |path| {
+        let text = site.repo.read(path).unwrap_or_default();
+        let has_anchor = anchors::names(&text).iter().any(|(_, name)| *name == anchor);
+        let fragment = if has_anchor { format!("#{anchor}") } else { String::new() };
+        site.link(&place, path) + &fragment
     });
     let text = format!("# {title}, side by side\n\n{explained}{columns}");
     site.insert(&place, &title, text);
@@ -88,7 +119,7 @@ pub fn code_pages(site: &mut Site) {
             format!("[Back to the task]({task})\n\n")
         });
         let quotes = sentence("Quoted in", &site.links_to_quotes(&path, &place));
-        let is_sibling = sibling_files(None).iter().any(|(_, file)| *file == path);
+        let is_sibling = SIBLINGS.iter().any(|(_, files)| files.contains(&path.as_str()));
         let own_page = |anchor: &str| {
             let page = format!("siblings/{anchor}.md");
             let has_page = is_sibling && site.pages.contains_key(&page);

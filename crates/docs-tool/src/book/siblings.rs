@@ -14,37 +14,42 @@ const COLUMNS_MAX: usize = 80;
 /// A part of one sibling.
 pub struct Part {
     pub sibling: &'static str,
-    /// The path of the sibling's file.
+    /// The excerpts from the sibling's files. The list is empty if this sibling does not have the
+    /// part.
+    pub excerpts: Vec<Excerpt>,
+}
+
+/// Lines of code from a file.
+pub struct Excerpt {
+    /// The path of the file.
     pub path: String,
-    /// The lines of code, or `None` if this sibling does not have the part.
-    pub lines: Option<Vec<String>>,
+    pub lines: Vec<String>,
 }
 
 /// Returns HTML and Markdown that show the parts side by side. `link` returns the link to the page
-/// that shows the file of a part.
-pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&Part) -> String) -> String {
-    let mut lines = parts.iter().filter_map(|part| part.lines.as_ref()).flatten();
+/// that shows a file.
+pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&str) -> String) -> String {
+    let mut lines = parts.iter().flat_map(|part| &part.excerpts).flat_map(|it| &it.lines);
     let is_narrow = lines.all(|line| line.chars().count() <= excerpts::COLUMNS_MAX);
     let class = if is_narrow { "hw-siblings hw-narrow" } else { "hw-siblings" };
     let mut out =
         format!("<div class=\"{class}\" data-label=\"{label}\">\n<div class=\"hw-columns\">\n\n");
     for part in parts {
-        let Part { sibling, path, lines } = part;
-        let short = path.strip_prefix("crates/").unwrap_or_else(|| paths::name(path));
+        let Part { sibling, excerpts } = part;
         out.push_str(&format!(
-            "<section class=\"hw-sibling\" data-sibling=\"{sibling}\">\n\n**{sibling}** [`{short}`]({})\n\n",
-            link(part),
+            "<section class=\"hw-sibling\" data-sibling=\"{sibling}\">\n\n**{sibling}**"
         ));
-        match lines {
-            Some(lines) => {
-                // If `rustfmt` is not installed, long lines are not split, and the code block
-                // scrolls.
-                let lines = formatted(lines, COLUMNS_MAX).unwrap_or_else(|_| lines.clone());
-                out.push_str(&(code_block(&lines, path) + "\n"));
-            }
-            None => out.push_str("This sibling does not have this part.\n"),
+        for Excerpt { path, lines } in excerpts {
+            let short = path.strip_prefix("crates/").unwrap_or_else(|| paths::name(path));
+            // If `rustfmt` is not installed, long lines are not split, and the code block scrolls.
+            let lines = formatted(lines, COLUMNS_MAX).unwrap_or_else(|_| lines.clone());
+            let code = code_block(&lines, path);
+            out.push_str(&format!(" [`{short}`]({})\n\n{code}\n\n", link(path)));
         }
-        out.push_str("\n</section>\n\n");
+        if excerpts.is_empty() {
+            out.push_str("\n\nThis sibling does not have this part.\n\n");
+        }
+        out.push_str("</section>\n\n");
     }
     out + "</div>\n</div>\n"
 }

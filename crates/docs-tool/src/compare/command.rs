@@ -53,8 +53,10 @@ pub struct Args {
 impl Args {
     pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
         let source = |name: &str| {
-            let folder = SIBLINGS.iter().find(|sibling| sibling.0 == name).map_or("", |it| it.1);
-            repo.read(&format!("{folder}/src/lib.rs")).map_err(anyhow::Error::msg)
+            let sibling = SIBLINGS.iter().find(|sibling| sibling.0 == name);
+            let files = sibling.map_or(&[] as &[_], |sibling| sibling.1);
+            let texts = files.iter().map(|file| repo.read(file)).collect::<Result<Vec<_>, _>>();
+            texts.map(|texts| texts.join("\n")).map_err(anyhow::Error::msg)
         };
         let mut compared = compare(&source(&self.first)?, &source(&self.second)?);
         if let Some(function) = &self.function {

@@ -24,23 +24,47 @@ pub struct Section {
     pub text: String,
 }
 
-/// Returns the sections of a source file, in order. The documentation of the module is not part of
-/// any section, because comments are not compared.
+/// Returns the sections of source files, in order. Items with the same name are one section. The
+/// documentation of the module is not part of any section, because comments are not compared.
 pub fn sections(source: &str) -> Vec<Section> {
     let mut sections: Vec<Section> = Vec::new();
-    let source = anchors::whole(source).join("\n");
+    let source = without_impl_blocks(&anchors::whole(source)).join("\n");
+    let mut last = None;
     for paragraph in source.split("\n\n").filter(|it| !it.trim_start().starts_with("//!")) {
         let name = ITEM.captures(paragraph).map_or("imports", |item| item.extract::<1>().1[0]);
         let is_inside_item = paragraph.starts_with([' ', '}']);
-        match sections.last_mut().filter(|last| is_inside_item || last.name == name) {
-            Some(last) => last.text += &format!("\n\n{paragraph}"),
+        let same = sections.iter().position(|section| section.name == name);
+        match last.filter(|_| is_inside_item).or(same) {
+            Some(at) => {
+                sections[at].text += &format!("\n\n{paragraph}");
+                last = Some(at);
+            }
             None => {
                 let (name, text) = (name.to_owned(), paragraph.trim().to_owned());
+                last = Some(sections.len());
                 sections.push(Section { name, text });
             }
         }
     }
     sections
+}
+
+/// Turns methods into functions: removes the first line and the last line of each `impl` block, and
+/// the indentation of the lines between them.
+fn without_impl_blocks(lines: &[String]) -> Vec<&str> {
+    let mut is_in_block = false;
+    let mut out = Vec::new();
+    for line in lines {
+        let is_begin = line.starts_with("impl") && line.ends_with('{');
+        let is_end = is_in_block && line == "}";
+        if is_begin || is_end {
+            is_in_block = is_begin;
+        } else {
+            let inner = is_in_block.then(|| line.strip_prefix("    ")).flatten();
+            out.push(inner.unwrap_or(line));
+        }
+    }
+    out
 }
 
 /// A statement, joined into one line, and the comments above or inside the statement.

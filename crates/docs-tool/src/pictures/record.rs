@@ -14,7 +14,7 @@ use anyhow::{Context, ensure};
 use harness::{Group, TempFolder, fixture};
 use serde_json::Value;
 
-use crate::common::{SIBLINGS, print};
+use crate::common::{print, siblings_in_one_file};
 
 /// The name and the length of the file. The file does not fit in the kernel's buffers for the slow
 /// client.
@@ -30,13 +30,15 @@ const QUICK_CLIENTS: usize = 3;
 /// The maximum duration of a recording.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// Records the log of each sibling, and writes the log to `folder`.
+/// Records the log of each sibling that the lessons quote, and writes the log to `folder`.
 pub fn timelines(folder: &Path) -> anyhow::Result<()> {
-    let packages = SIBLINGS.map(|(approach, _)| format!("serve-{approach}"));
+    let approaches = siblings_in_one_file().into_iter().map(|(approach, _)| approach);
+    let packages: Vec<_> =
+        approaches.map(|approach| (approach, format!("serve-{approach}"))).collect();
     let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     build
         .args(["build", "--release", "-p", "probe"])
-        .args(packages.iter().flat_map(|name| ["-p", name]));
+        .args(packages.iter().flat_map(|(_, name)| ["-p", name]));
     ensure!(build.status().context("cannot start `cargo`")?.success(), "cannot build the servers");
     let here = std::env::current_exe()?;
     let target = here.ancestors().nth(2).unwrap_or(&here).join("release");
@@ -44,7 +46,7 @@ pub fn timelines(folder: &Path) -> anyhow::Result<()> {
     let served = TempFolder::new()?;
     let file = served.path().join(FILE);
     fixture::write_noise(&file, FILE_BYTES)?;
-    for ((approach, _), package) in SIBLINGS.iter().zip(packages) {
+    for (approach, package) in packages {
         let log = record(&program(&package), &program("probe"), &file)
             .with_context(|| format!("cannot record {package}"))?;
         let name = format!("timeline-{approach}.jsonl");

@@ -70,7 +70,7 @@ mkdir -p \"$4\" && cat \"$2/src/index.md\" \"$2/src/code/\"*.md \"$2/src/lessons
 ";
 
 /// Creates a repository with the files that every book needs, and with `files`.
-fn with(files: &[(&str, &str)]) -> Repository {
+pub fn with(files: &[(&str, &str)]) -> Repository {
     let repository = Repository::new();
     for file in ["book.toml", "highwater.css", "highwater.js"] {
         repository.write(&format!("docs/book/{file}"), "");
@@ -119,13 +119,13 @@ fn build(repository: &Repository) -> (Option<i32>, String) {
     (status.code(), String::from_utf8(stderr).unwrap())
 }
 
-fn built(repository: Repository) -> Repository {
+pub fn built(repository: Repository) -> Repository {
     let (code, errors) = build(&repository);
     assert_eq!(code, Some(0), "{errors}");
     repository
 }
 
-fn page(repository: &Repository, path: &str) -> String {
+pub fn page(repository: &Repository, path: &str) -> String {
     repository.read(&format!("target/book-src/src/{path}"))
 }
 

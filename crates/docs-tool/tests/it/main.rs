@@ -4,6 +4,8 @@
 
 #[cfg(unix)]
 mod book;
+#[cfg(unix)]
+mod columns;
 mod comparing;
 mod errors;
 #[cfg(target_os = "linux")]
@@ -32,6 +34,8 @@ const TESTS: &[Suite] = &[
     values::TESTS,
     #[cfg(unix)]
     book::TESTS,
+    #[cfg(unix)]
+    columns::TESTS,
     #[cfg(target_os = "linux")]
     output::TESTS,
     #[cfg(target_os = "linux")]

@@ -24,6 +24,7 @@ fn record() -> Record {
     }))
 }
 
+/// The siblings whose code is in one file.
 pub const SIBLINGS: [&str; 4] = ["std", "tokio", "async-std", "smol"];
 
 pub struct Repository {
