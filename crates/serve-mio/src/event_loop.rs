@@ -30,14 +30,21 @@ const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
 
 /// The number of low bits of a token that contain the index of the connection in the slab. The
-/// high bits contain the number of the connection.
+/// high bits contain the number of the connection. On a 32-bit system, this number repeats after
+/// 65,536 connections. An event needs no larger number, because the loop handles all events before
+/// it accepts the next connection.
 const INDEX_BITS: u32 = usize::BITS / 2;
+
+/// The maximum number of connections of a loop. The indexes of these connections fit in the low bits
+/// of a token, and differ from the low bits of `LISTENER` and `WAKER`.
+const CONNECTIONS_MAX: usize = (1 << INDEX_BITS) - 2;
 
 /// A future that returns a permit, at the connection limit after a connection has ended.
 type Acquiring<'s> = Pin<Box<dyn Future<Output = Permit> + Send + 's>>;
 
-/// The result of a call on the blocking pool.
-type Completion = (Token, io::Result<State>);
+/// The result of a call on the blocking pool, for the connection with this token and this number.
+/// The token does not suffice, because a call can hang until the number in the token repeats.
+type Completion = (Token, u64, io::Result<State>);
 
 /// An event loop with its connections. No other thread accesses the connections.
 pub(crate) struct EventLoop<'s> {
@@ -127,8 +134,9 @@ impl<'s> EventLoop<'s> {
         while let Some(token) = self.timers.pop_expired(now) {
             self.enqueue(token, |_| {});
         }
-        while let Ok((token, result)) = self.completions.try_recv() {
+        while let Ok((token, id, result)) = self.completions.try_recv() {
             match result {
+                _ if find(&mut self.connections, token).is_none_or(|it| it.conn.id() != id) => {}
                 Ok(state) => self.enqueue(token, |it| it.state = state),
                 Err(error) => self.close(token, Err(error)),
             }
@@ -139,7 +147,7 @@ impl<'s> EventLoop<'s> {
     /// Returns the time after which this function must be called again even without an event.
     fn accept_loop(&mut self) -> Option<Duration> {
         let mut time_slice = TimeSlice::new();
-        while self.is_acceptable {
+        while self.is_acceptable && self.connections.len() < CONNECTIONS_MAX {
             if time_slice.is_expired() {
                 return Some(Duration::ZERO);
             }
@@ -214,14 +222,14 @@ impl<'s> EventLoop<'s> {
     fn handle_connection(&mut self, token: Token) {
         let Some(it) = find(&mut self.connections, token) else { return };
         it.is_queued = false;
-        let deadline = it.deadline;
+        let (id, deadline) = (it.conn.id(), it.deadline);
         let result = it.serve();
         self.timers.set(token, deadline, it.deadline);
         match result {
             Ok(Progress::Waits) => {}
             Ok(Progress::Yields) => self.enqueue(token, |_| {}),
             Ok(Progress::Blocks(call)) => {
-                self.spawn_blocking(token, call);
+                self.spawn_blocking(token, id, call);
                 // The socket may have more data to drain.
                 self.enqueue(token, |_| {});
             }
@@ -230,11 +238,11 @@ impl<'s> EventLoop<'s> {
         }
     }
 
-    fn spawn_blocking(&self, token: Token, call: BlockingCall) {
+    fn spawn_blocking(&self, token: Token, id: u64, call: BlockingCall) {
         let (sender, waker) = (self.sender.clone(), self.waker.clone());
         self.pool.spawn(move || {
             // The call fails if the loop has ended. In that case, the state is dropped.
-            let _ = sender.send((token, call()));
+            let _ = sender.send((token, id, call()));
             waker.wake();
         });
     }
