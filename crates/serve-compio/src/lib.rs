@@ -51,7 +51,6 @@ pub const APPROACH: Approach = Approach {
 /// The reason why compio accepts every socket. Only on Windows, compio registers sockets.
 const REGISTERS_NOTHING: &str = "on Linux, compio does not register sockets";
 
-// ANCHOR: run
 /// Serves clients until the shutdown (see [`Approach::run`]).
 ///
 /// # Errors
@@ -69,30 +68,22 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
         or(accept_loop(listener, &server), server.shutdown.requested()).await;
         server.disconnect_requested().await;
     };
-    // ANCHOR: start
     worker::run_all(listeners, work, || {
-        // ANCHOR_END: start
         server.shutdown.wait();
-        // ANCHOR: stop
         server.wait_until_idle(server.config.grace);
         // Each worker drops its runtime. This drops the sockets and then their `Connection`s.
         server.disconnect_all();
-        // ANCHOR_END: stop
     })
 }
-// ANCHOR_END: run
 
-// ANCHOR: accept
 async fn accept_loop(listener: TcpListener, server: &Arc<Server>) {
     let listener = compio::net::TcpListener::from_std(listener).expect(REGISTERS_NOTHING);
     loop {
         let permit = server.acquire().await;
         match listener.accept().await {
             Ok((stream, peer)) => {
-                // ANCHOR: spawn
                 let stream = stream.into_poll_fd().expect(REGISTERS_NOTHING);
                 spawn(handle_connection(stream, permit.connected(peer))).detach();
-                // ANCHOR_END: spawn
             }
             Err(error) => {
                 if let Some(pause) = server.accept_failed(&error) {
@@ -102,9 +93,7 @@ async fn accept_loop(listener: TcpListener, server: &Arc<Server>) {
         }
     }
 }
-// ANCHOR_END: accept
 
-// ANCHOR: serve
 /// Serves one client. Dropping the future, even before its first poll, closes the socket and then
 /// logs `disconnected`.
 pub async fn handle_connection(stream: PollFd<Socket>, conn: Connection) {
@@ -119,20 +108,16 @@ pub async fn handle_connection(stream: PollFd<Socket>, conn: Connection) {
 
 async fn serve(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
     rustix::io::ioctl_fionbio(stream, true)?;
-    // ANCHOR: both
     let draining = async {
         drain(conn, stream).await?;
         // A client that half-closes still gets the whole file.
         pending().await
     };
     or(send_file(conn, stream), draining).await?;
-    // ANCHOR_END: both
     stream.shutdown(Shutdown::Write)?;
     linger(conn, stream).await
 }
-// ANCHOR_END: serve
 
-// ANCHOR: send
 async fn send_file(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
     let server = Arc::clone(conn.server());
     let reply = match Reply::open_cached(&server) {
@@ -155,9 +140,7 @@ async fn send_file(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()>
     conn.record_file_ended(file_bytes);
     Ok(())
 }
-// ANCHOR_END: send
 
-// ANCHOR: copy
 async fn send_copied(conn: &Connection, stream: &PollFd<Socket>, body: Body) -> io::Result<u64> {
     let mut chunks = ChunkReader::new(body, conn.server());
     let mut time_slice = TimeSlice::new();
@@ -199,9 +182,7 @@ async fn write_bytes(
     }
     Ok(())
 }
-// ANCHOR_END: copy
 
-// ANCHOR: zero_copy
 async fn send_zero_copy(conn: &Connection, stream: &PollFd<Socket>, body: Body) -> io::Result<u64> {
     let mut time_slice = TimeSlice::new();
     for chunk_bytes in body.chunks(conn.config()) {
@@ -218,9 +199,7 @@ async fn send_zero_copy(conn: &Connection, stream: &PollFd<Socket>, body: Body) 
     }
     Ok(body.bytes)
 }
-// ANCHOR_END: zero_copy
 
-// ANCHOR: drain
 async fn drain(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
     loop {
         stream.read_ready().await?;
@@ -234,9 +213,7 @@ async fn drain(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
         }
     }
 }
-// ANCHOR_END: drain
 
-// ANCHOR: linger
 async fn linger(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
     let mut linger = Linger::new(conn);
     loop {
@@ -252,4 +229,3 @@ async fn linger(conn: &Connection, stream: &PollFd<Socket>) -> io::Result<()> {
     }
     Ok(())
 }
-// ANCHOR_END: linger

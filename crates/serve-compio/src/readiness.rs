@@ -27,6 +27,7 @@ pub(crate) async fn write_with<T>(
     }
 }
 
+// ANCHOR: write_ready
 /// Waits until the send buffer has space.
 ///
 /// After the client's FIN, every poll operation of io_uring completes immediately (`POLLRDHUP`),
@@ -42,3 +43,4 @@ async fn write_ready(stream: &PollFd<Socket>) -> io::Result<()> {
     }
     Ok(())
 }
+// ANCHOR_END: write_ready

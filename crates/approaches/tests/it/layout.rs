@@ -204,8 +204,7 @@ fn siblings_have_the_same_functions() {
 }
 
 fn siblings_have_the_same_anchors() {
-    for sibling in siblings_and_optional().into_iter().filter(|sibling| sibling != WITHOUT_RUNTIME)
-    {
+    for sibling in siblings().into_iter().filter(|sibling| sibling != WITHOUT_RUNTIME) {
         let source = source_of(&sibling);
         let marked = |mark: &str| -> Vec<String> {
             let marks = source.lines().filter_map(|line| line.strip_prefix(mark));
