@@ -20,7 +20,7 @@ use crate::records::parts;
 
 pub use cost::Cost;
 #[cfg(target_os = "linux")]
-pub use measure::{Footprints, NON_READING_CLIENTS};
+pub use measure::{Footprints, NonReading};
 #[cfg(target_os = "linux")]
 pub use strace::{Counts, counts, measurements, why_no_strace};
 
@@ -43,6 +43,23 @@ const CHUNK_TABLES: [(&str, Value); 8] = [
     ("Peak memory in MiB", |cost| cost.get("peak_memory_mib")),
 ];
 
+/// The tables that have one column per number of non-reading clients. The kernel's memory is the
+/// memory of the sockets of one end.
+const CLIENT_TABLES: [(&str, Value); 4] = [
+    ("Memory in MiB, by number of non-reading clients", |cost| cost.get("memory_mib")),
+    ("KiB per non-reading client: the server's process", |cost| {
+        let bytes = cost.get("memory_bytes")? - cost.get("memory_bytes_without_clients")?;
+        Some(bytes / 1024.0 / cost.clients()?)
+    }),
+    ("KiB per non-reading client: the kernel's buffers of the server's sockets", |cost| {
+        Some(cost.get("server_socket_bytes")? / 1024.0 / cost.clients()?)
+    }),
+    ("Threads, by number of non-reading clients", |cost| {
+        cost.get("server_socket_bytes")?;
+        cost.get("threads")
+    }),
+];
+
 /// Returns all tables that have values. Each table has one row per server, and one column per chunk
 /// size or per number of non-reading clients.
 pub fn tables(run: &Run) -> Vec<Table> {
@@ -50,9 +67,8 @@ pub fn tables(run: &Run) -> Vec<Table> {
         .into_iter()
         .partition(|case| case.starts_with(NON_READING_PREFIX));
     let of_chunks = CHUNK_TABLES.map(|(title, value)| table(run, title, &chunks, value));
-    let title = "Memory in MiB, by number of non-reading clients";
-    let memory = table(run, title, &clients, |cost| cost.get("memory_mib"));
-    of_chunks.into_iter().chain([memory]).filter(Table::has_values).collect()
+    let of_clients = CLIENT_TABLES.map(|(title, value)| table(run, title, &clients, value));
+    of_chunks.into_iter().chain(of_clients).filter(Table::has_values).collect()
 }
 
 fn table(run: &Run, title: &str, cases: &[&str], value: Value) -> Table {

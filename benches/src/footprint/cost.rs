@@ -38,6 +38,11 @@ impl<'a> Cost<'a> {
         self.run.value(&format!("{}/{}/{quantity}", self.chunk, self.server))
     }
 
+    /// Returns the number of non-reading clients.
+    pub(super) fn clients(&self) -> Option<f64> {
+        self.chunk.strip_prefix(super::NON_READING_PREFIX)?.parse().ok()
+    }
+
     /// Returns the number of chunks per reply.
     pub fn chunks(&self) -> Option<f64> {
         let chunk_bytes = harness::text::bytes(self.chunk).ok()?;

@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use harness::record::Measurement;
-use harness::{text, usage};
+use harness::{port, text, usage};
 
 use super::NON_READING_PREFIX;
 use super::strace::{self, Counts};
@@ -15,16 +16,8 @@ use crate::load::Plan;
 use crate::servers::{Launcher, Participant, Server, Settings};
 use crate::suite::WORKERS;
 
-/// The numbers of non-reading clients for which the memory of a server is measured.
-pub const NON_READING_CLIENTS: [u64; 4] = [1, 16, 256, 1024];
-
-/// The length of the file that non-reading clients request, in bytes. The kernel accepts less data
-/// than this length per client, so that the server always has unsent data.
-const NON_READING_FILE_BYTES: u64 = 1024 * 1024;
-
-/// The size of the receive buffer that a non-reading client requests, in bytes. The kernel doubles
-/// this size.
-const RECEIVE_BUFFER_BYTES: usize = 16 * 1024;
+/// The number of connections that a server permits in addition to the non-reading clients.
+const OTHER_CLIENTS: u64 = 50;
 
 /// The chunk size of a server that has non-reading clients, in bytes. The value is the default
 /// chunk size of copy mode.
@@ -40,6 +33,19 @@ const SETTLE_CHECKS_MAX: usize = 25;
 
 /// The maximum number of clients per timed job. The clients connect one after another.
 const FETCHES_MAX: u64 = 200;
+
+/// The clients of a measurement, which read nothing while the server is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct NonReading {
+    /// The number of clients.
+    pub clients: u64,
+    /// The size of the receive buffer that each client requests, in bytes. The kernel doubles this
+    /// size.
+    pub buffer_bytes: usize,
+    /// The length of the file, in bytes. The kernel must accept less data than this length per
+    /// client, so that the server always has unsent data.
+    pub file_bytes: u64,
+}
 
 /// Measures the footprint of one server after another.
 #[derive(Debug)]
@@ -111,7 +117,7 @@ impl Footprints {
         Ok(measurements)
     }
 
-    /// Measures the memory and the number of threads of a server while `clients` clients read
+    /// Measures the resources that a server and its sockets use while `clients` clients read
     /// nothing. Then lets all clients read the whole reply.
     ///
     /// # Errors
@@ -120,18 +126,68 @@ impl Footprints {
     pub fn measure_non_reading(
         &mut self,
         participant: &Participant,
-        clients: u64,
+        NonReading { clients, buffer_bytes, file_bytes }: NonReading,
     ) -> io::Result<Vec<Measurement>> {
-        let served = self.launcher.file(NON_READING_FILE_BYTES)?;
-        let server =
-            self.launcher.start(participant, &served, settings(NON_READING_CHUNK_BYTES))?;
-        let amount = (clients, RECEIVE_BUFFER_BYTES);
-        let inspect = || settled(&server);
-        let (_, (memory_bytes, threads)) =
-            server.with_non_reading_clients(amount, plan(&server), inspect)?;
+        let served = self.launcher.file(file_bytes)?;
+        let connections_max = Some(clients + OTHER_CLIENTS);
+        let settings = Settings { connections_max, ..settings(NON_READING_CHUNK_BYTES) };
+        let server = self.launcher.start(participant, &served, settings)?;
+        // nginx sends nothing before it has received a request.
+        let plan = if participant.has_chunk_size() { plan(&server) } else { server.plan() };
         let id = format!("{NON_READING_PREFIX}{clients}/{}", participant.name);
-        Ok(measurements(&id, [("memory_bytes", memory_bytes as f64), ("threads", threads as f64)]))
+        let bytes_without = server.memory_bytes()?;
+        let inspect = || {
+            let (memory_bytes, threads) = settled(&server)?;
+            let complete = port::unacknowledged(server.port());
+            if complete > 0 {
+                let message =
+                    format!("the kernel accepted the whole replies of {complete} clients");
+                return Err(io::Error::other(message));
+            }
+            let kernel = kernel_memory(&server);
+            let values = [("memory_bytes", memory_bytes as f64), ("threads", threads as f64)];
+            let without = [("memory_bytes_without_clients", bytes_without as f64)];
+            Ok(values.into_iter().chain(without).chain(kernel).collect::<Vec<_>>())
+        };
+        let (_, values) =
+            server.with_non_reading_clients((clients, buffer_bytes), plan, inspect)?;
+        Ok(measurements(&id, values))
     }
+}
+
+/// Returns the resources that the kernel uses for a server. The list does not contain resources
+/// that cannot be read.
+fn kernel_memory(server: &Server) -> Vec<(&'static str, f64)> {
+    let pids = server.pids();
+    let [of_server, of_clients] = ["sport", "dport"].map(|end| socket_bytes(end, server.port()));
+    let values = [
+        ("descriptors", usage::descriptors(&pids).map(|count| count as f64)),
+        ("page_table_bytes", usage::page_table_bytes(&pids).map(|bytes| bytes as f64)),
+        ("server_socket_bytes", of_server.map(|bytes| bytes as f64)),
+        ("client_socket_bytes", of_clients.map(|bytes| bytes as f64)),
+        ("tcp_pressure", usage::tcp_memory_pressure()),
+    ];
+    values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+}
+
+/// Returns the memory that the kernel has reserved for the data of all connections whose source
+/// port (`sport`) or destination port (`dport`) is `port`. Returns `None` if `ss` is not installed.
+fn socket_bytes(end: &str, port: u16) -> Option<u64> {
+    let filter = format!("{end} = :{port}");
+    let output = Command::new("ss").args(["-Htnm", &filter]).stdin(Stdio::null()).output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    output.status.success().then(|| text.lines().map(skmem_bytes).sum())
+}
+
+/// Returns the memory of a socket from a line of `ss -m`: the receive queue (`r`), the send queue
+/// (`w`) and the reserve (`f`) in `skmem:(r0,rb131072,t0,tb87040,f0,w0,o0,bl0,d0)`.
+fn skmem_bytes(line: &str) -> u64 {
+    let fields = line.split_once("skmem:(").map_or("", |(_, fields)| fields);
+    let value = |field: &str| {
+        let number = field.trim_end_matches(')').strip_prefix(['r', 'w', 'f'])?;
+        number.parse::<u64>().ok()
+    };
+    fields.split(',').filter_map(value).sum()
 }
 
 fn measurements(
@@ -194,4 +250,16 @@ fn settled(server: &Server) -> io::Result<(u64, u64)> {
         before = now;
     }
     Ok((server.memory_bytes()?, usage::threads(&server.pids()).unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::skmem_bytes;
+
+    #[test]
+    fn the_memory_of_a_socket_is_its_queues_and_its_reserve() {
+        let line = "\t skmem:(r100,rb131072,t7,tb87040,f20,w3,o0,bl5,d0) timer:(on,1min,0)";
+        assert_eq!(skmem_bytes(line), 123);
+        assert_eq!(skmem_bytes("ESTAB 0 0 127.0.0.1:80 127.0.0.1:4000"), 0);
+    }
 }

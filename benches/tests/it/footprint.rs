@@ -4,7 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use benches::footprint::{Cost, Counts, Footprints, counts, measurements, why_no_strace};
+use benches::footprint::{
+    Cost, Counts, Footprints, NonReading, counts, measurements, why_no_strace,
+};
 use benches::servers::{Kind, Participant};
 use harness::TempFolder;
 use harness::record::{Measurement, Run};
@@ -116,7 +118,10 @@ fn non_reading_clients_need_memory() {
     assert_eq!(participant.name, "std");
     let [few, many] = in_time(move || {
         let mut footprints = footprints(false);
-        [1, 64].map(|clients| footprints.measure_non_reading(&participant, clients).unwrap())
+        let mut measure = |amount| footprints.measure_non_reading(&participant, amount).unwrap();
+        [1, 64].map(|clients| {
+            measure(NonReading { clients, buffer_bytes: 16 * 1024, file_bytes: 1024 * 1024 })
+        })
     });
     let ids = [&few[0].id, &many[0].id, &many[1].id];
     let expected = [

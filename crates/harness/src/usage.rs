@@ -58,6 +58,12 @@ pub fn anonymous_memory_bytes(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(field(pid, "status", "RssAnon")? * 1024))
 }
 
+/// Returns the memory that the kernel uses for the page tables of the processes, in bytes.
+#[must_use]
+pub fn page_table_bytes(pids: &[u32]) -> Option<u64> {
+    sum(pids, |pid| Some(field(pid, "status", "VmPTE")? * 1024))
+}
+
 /// Returns the proportional set size (PSS) in bytes. The PSS is the resident memory of a process.
 /// Memory that several processes share is divided among these processes.
 #[must_use]

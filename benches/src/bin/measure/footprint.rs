@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use benches::footprint::{Footprints, NON_READING_CLIENTS, tables, why_no_strace};
+use benches::footprint::{Footprints, NonReading, tables, why_no_strace};
 use benches::records;
-use benches::servers::Participant;
+use benches::servers::{Kind, Participant};
 use benches::suite::{CHUNK_SIZES, file_bytes_for};
 use clap::builder::PossibleValuesParser;
 use harness::machine::Machine;
@@ -38,8 +38,9 @@ program could not run.";
 pub struct Args {
     /// Servers, separated by commas [default: all]
     ///
-    /// The names are node, std, tokio, async-std, smol and mio. The names of the siblings (all names
-    /// except node) can have the suffix -zero-copy.
+    /// The names are node, nginx, std, tokio, async-std, smol and mio. The names of the siblings
+    /// (all names after nginx) can have the suffix -zero-copy. nginx is measured only if this option
+    /// names it, and only with non-reading clients, because it has no chunk size.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = PossibleValuesParser::new(participants().map(|it| it.name)))]
     server: Vec<String>,
@@ -59,6 +60,31 @@ pub struct Args {
     #[arg(long)]
     no_strace: bool,
 
+    /// Numbers of non-reading clients, separated by commas
+    ///
+    /// `measure` and the server each need one file descriptor per client (std: two).
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,16,256,1024")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
+    clients: Vec<u64>,
+
+    /// Size of the receive buffer that a non-reading client requests
+    ///
+    /// The kernel doubles this size. With thousands of clients and large buffers, the memory of all
+    /// sockets exceeds the kernel's limit, and the kernel shrinks the buffers.
+    #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = text::positive_bytes)]
+    receive_buffer: u64,
+
+    /// Size of the file that non-reading clients request
+    ///
+    /// The file must be larger than the data that the kernel accepts per client. After the
+    /// measurement, the clients read the whole file.
+    #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = text::positive_bytes)]
+    file_size: u64,
+
+    /// Skip the measurements with chunks
+    #[arg(long, conflicts_with_all = ["chunk_size", "skip_non_reading"])]
+    skip_chunks: bool,
+
     /// Skip the measurements with non-reading clients
     #[arg(long, alias = "no-held")]
     skip_non_reading: bool,
@@ -70,9 +96,9 @@ pub struct Args {
     out: Option<PathBuf>,
 }
 
-/// Returns all servers whose chunk size can be set.
+/// Returns all servers that can serve several clients at a time.
 fn participants() -> impl Iterator<Item = Participant> {
-    Participant::all().into_iter().filter(Participant::has_chunk_size)
+    Participant::all().into_iter().filter(|it| !matches!(it.kind, Kind::Baseline))
 }
 
 /// A measurement. The fields are its description, and the function that measures the values.
@@ -111,7 +137,12 @@ pub fn run(args: Args) -> anyhow::Result<bool> {
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let options = [("job_time_s".to_owned(), args.job_time.as_secs_f64().into())].into();
+    let options = [
+        ("job_time_s".to_owned(), args.job_time.as_secs_f64().into()),
+        ("receive_buffer_bytes".to_owned(), args.receive_buffer.into()),
+        ("non_reading_file_bytes".to_owned(), args.file_size.into()),
+    ];
+    let options = options.into();
     let machine = Machine::current();
     let program = "footprint".to_owned();
     let run = Run { program, date, machine, options, problems, measurements };
@@ -123,20 +154,25 @@ impl Args {
     fn steps(&self) -> Vec<Step> {
         let is_selected =
             |names: &[String], name: &str| names.is_empty() || names.iter().any(|it| it == name);
-        let participants = || participants().filter(|it| is_selected(&self.server, &it.name));
+        let is_default = |it: &Participant| it.has_chunk_size() || !self.server.is_empty();
+        let participants =
+            || participants().filter(|it| is_default(it) && is_selected(&self.server, &it.name));
         let sizes = CHUNK_SIZES.into_iter().filter(|size| is_selected(&self.chunk_size, size.0));
+        let sizes = sizes.filter(|_| !self.skip_chunks);
         let chunks = sizes.flat_map(|(chunk, bytes)| {
-            participants().map(move |it| -> Step {
+            participants().filter(Participant::has_chunk_size).map(move |it| -> Step {
                 let name = format!("{} with chunks of {chunk}", it.name);
                 let file_bytes = file_bytes_for(bytes);
                 (name, Box::new(move |to| to.measure_chunks(&it, chunk, file_bytes)))
             })
         });
-        let clients = NON_READING_CLIENTS.into_iter().filter(|_| !self.skip_non_reading);
+        let clients = self.clients.iter().copied().filter(|_| !self.skip_non_reading);
         let non_reading = clients.flat_map(|clients| {
+            let (buffer_bytes, file_bytes) = (self.receive_buffer as usize, self.file_size);
+            let amount = NonReading { clients, buffer_bytes, file_bytes };
             participants().map(move |it| -> Step {
                 let name = format!("{} with {clients} non-reading clients", it.name);
-                (name, Box::new(move |to| to.measure_non_reading(&it, clients)))
+                (name, Box::new(move |to| to.measure_non_reading(&it, amount)))
             })
         });
         chunks.chain(non_reading).collect()
