@@ -61,7 +61,7 @@ pub struct Record {
 /// The results of one run of a program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Run {
-    /// One of [`PROGRAMS`], or `soak`.
+    /// One of [`PROGRAMS`], `soak`, or the name of a single experiment.
     pub program: String,
     /// The start of the run, in UTC (RFC 3339).
     pub date: String,

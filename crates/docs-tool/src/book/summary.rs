@@ -7,12 +7,13 @@ const PARTS: [&str; 7] =
     ["", "Lessons", "Exercises", "The siblings", "Docs", "Code", "Records and tables"];
 
 /// The docs in the order of the table of contents.
-const DOCS: [&str; 7] = [
+const DOCS: [&str; 8] = [
     "docs/WINDOWS-AND-MACOS.md",
     "docs/INSTRUCTOR.md",
     "docs/CONTRACT.md",
     "docs/FAULTS.md",
     "docs/METHODOLOGY.md",
+    "docs/MILLION.md",
     "docs/ARCHITECTURE.md",
     "CONTRIBUTING.md",
 ];
