@@ -39,8 +39,8 @@ pub struct Args {
     /// Servers, separated by commas [default: all]
     ///
     /// The names are node, nginx, std, tokio, async-std, smol and mio. The names of the siblings
-    /// (all names after nginx) can have the suffix -zero-copy. nginx is measured only if this option
-    /// names it, and only with non-reading clients, because it has no chunk size.
+    /// (all names after nginx) can have the suffix -zero-copy. nginx is measured only if this
+    /// option names it, and only with non-reading clients, because it has no chunk size.
     #[arg(long, value_name = "NAMES", value_delimiter = ',', hide_possible_values = true)]
     #[arg(value_parser = PossibleValuesParser::new(participants().map(|it| it.name)))]
     server: Vec<String>,
@@ -60,23 +60,25 @@ pub struct Args {
     #[arg(long)]
     no_strace: bool,
 
-    /// Numbers of non-reading clients, separated by commas
+    /// Non-reading clients
     ///
-    /// `measure` and the server each need one file descriptor per client (std: two).
+    /// The numbers of clients are separated by commas. `measure` needs one file descriptor per
+    /// client, and a server needs two.
     #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1,16,256,1024")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     clients: Vec<u64>,
 
-    /// Size of the receive buffer that a non-reading client requests
+    /// Receive buffer per client
     ///
-    /// The kernel doubles this size. With thousands of clients and large buffers, the memory of all
-    /// sockets exceeds the kernel's limit, and the kernel shrinks the buffers.
+    /// A non-reading client requests a receive buffer of this size, and the kernel doubles the
+    /// size. With thousands of clients and large buffers, the memory of all sockets exceeds the
+    /// kernel's limit, and the kernel shrinks the buffers.
     #[arg(long, value_name = "SIZE", default_value = "16KiB", value_parser = text::positive_bytes)]
     receive_buffer: u64,
 
-    /// Size of the file that non-reading clients request
+    /// File size for non-reading clients
     ///
-    /// The file must be larger than the data that the kernel accepts per client. After the
+    /// The size must be larger than the data that the kernel accepts per client. After the
     /// measurement, the clients read the whole file.
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = text::positive_bytes)]
     file_size: u64,
