@@ -18,26 +18,24 @@ fn main() -> ExitCode {
     if let Some(ended) = approaches::main_of_server() {
         return ended;
     }
-    let (heavy, mut light): (Vec<_>, Vec<_>) = approaches::ALL
+    let (heavy, light): (Vec<_>, Vec<_>) = approaches::ALL
         .into_iter()
         .flat_map(|approach| checks().map(move |check| (approach, check)))
         .partition(|(_, check)| check.is_heavy());
-    // The longest check starts first, so that it does not run alone at the end.
-    light.sort_by_key(|(_, check)| check.id != "slow-reader");
-    let mut light: Vec<Trial> = light.into_iter().map(trial).collect();
-    let mut heavy: Vec<Trial> = heavy.into_iter().map(trial).collect();
-    light.extend(program::trials());
-    light.extend(target::trials());
-    let (light_mutants, heavy_mutants) = mutants::trials();
-    light.extend(light_mutants);
-    heavy.extend(heavy_mutants);
+    // The mutants start first, because the checks wait longest for incorrect servers.
+    let (mut light_trials, heavy_mutants) = mutants::trials();
+    light_trials.extend(program::trials());
+    light_trials.extend(target::trials());
+    light_trials.extend(light.into_iter().map(trial));
+    let mut heavy_trials: Vec<Trial> = heavy.into_iter().map(trial).collect();
+    heavy_trials.extend(heavy_mutants);
 
     let mut arguments = Arguments::from_args();
     // The light tests mostly wait, so many of them run concurrently.
-    arguments.test_threads = arguments.test_threads.or(Some(LIGHT_JOBS));
-    let light = libtest_mimic::run(&arguments, light);
+    arguments.test_threads = arguments.test_threads.or(Some(2 * LIGHT_JOBS));
+    let light = libtest_mimic::run(&arguments, light_trials);
     arguments.test_threads = Some(HEAVY_JOBS);
-    let heavy = libtest_mimic::run(&arguments, heavy);
+    let heavy = libtest_mimic::run(&arguments, heavy_trials);
     if light.has_failed() { light.exit_code() } else { heavy.exit_code() }
 }
 
