@@ -4,7 +4,8 @@
 # Pass arguments unchanged, including spaces.
 set positional-arguments
 
-# The optional compio server takes part if it was built, for example with `just run-compio`.
+# `just verify` includes the optional compio server after a debug build, for example with
+# `just run-compio`. `just peers` includes this server after a release build.
 with_compio_debug := if path_exists(justfile_directory() / "target/debug/serve-compio") == "true" { "--features approaches/compio" } else { "" }
 with_compio_release := if path_exists(justfile_directory() / "target/release/serve-compio") == "true" { "--features approaches/compio" } else { "" }
 
@@ -36,7 +37,7 @@ run-async-std *ARGS:
 run-smol *ARGS:
     cargo run -p serve-smol -- "$@"
 
-# Run the server without a runtime, which is a hand-written event loop on mio
+# Run the mio server, which has a hand-written event loop and no runtime
 [group('run')]
 [no-exit-message]
 run-mio *ARGS:

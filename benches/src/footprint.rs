@@ -44,7 +44,7 @@ const CHUNK_TABLES: [(&str, Value); 8] = [
 ];
 
 /// The tables that have one column per number of non-reading clients. The kernel's memory is the
-/// memory of the sockets of one end.
+/// memory of the server's sockets.
 const CLIENT_TABLES: [(&str, Value); 4] = [
     ("Memory in MiB, by number of non-reading clients", |cost| cost.get("memory_mib")),
     ("KiB per non-reading client: the server's process", |cost| {

@@ -15,8 +15,7 @@ pub const ALL: [&Approach; 5] = [
     &serve_mio::APPROACH,
 ];
 
-/// The siblings that are not built by default, in this build. The feature `compio` adds the compio
-/// sibling.
+/// The optional siblings that this build contains. The feature `compio` adds the compio sibling.
 pub const OPTIONAL: &[&Approach] = &[
     #[cfg(feature = "compio")]
     &serve_compio::APPROACH,

@@ -48,7 +48,7 @@ pub const APPROACH: Approach = Approach {
     run,
 };
 
-/// The reason why compio accepts every socket. Only on Windows, compio registers sockets.
+/// The reason why compio accepts every socket. compio registers sockets only on Windows.
 const REGISTERS_NOTHING: &str = "on Linux, compio does not register sockets";
 
 /// Serves clients until the shutdown (see [`Approach::run`]).

@@ -23,7 +23,7 @@ use crate::state_machine::{BlockingCall, Progress, State, StateMachine};
 use crate::timers::{AcceptPause, Timers};
 
 /// The maximum number of events that one call of `poll` returns. The kernel keeps further events
-/// for the next call.
+/// for the next call. Tokio's default is the same value.
 const EVENTS_MAX: usize = 1024;
 
 const LISTENER: Token = Token(usize::MAX);
@@ -186,8 +186,9 @@ impl<'s> EventLoop<'s> {
         }
     }
 
-    /// Serves a new connection immediately, and then registers its socket. Most clients of a small
-    /// file then need a single call of `epoll_ctl`, and never wait for a writable socket.
+    /// Serves a new connection immediately, and then registers its socket. If the file is small,
+    /// the loop then calls `epoll_ctl` only once for most connections, and these connections never
+    /// wait for a writable socket.
     fn start_connection(&mut self, stream: TcpStream, conn: Connection) {
         let entry = self.connections.vacant_entry();
         let token = Token((conn.id() as usize) << INDEX_BITS | entry.key());
@@ -241,7 +242,7 @@ impl<'s> EventLoop<'s> {
     fn spawn_blocking(&self, token: Token, id: u64, call: BlockingCall) {
         let (sender, waker) = (self.sender.clone(), self.waker.clone());
         self.pool.spawn(move || {
-            // The call fails if the loop has ended. In that case, the state is dropped.
+            // `send` fails if the loop has ended. In that case, the state is dropped.
             let _ = sender.send((token, id, call()));
             waker.wake();
         });

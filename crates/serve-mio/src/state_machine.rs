@@ -5,8 +5,8 @@
 //! variables that must outlive the wait. [`StateMachine::serve`] corresponds to `Future::poll`.
 //!
 //! Readiness is only a hint that a call may succeed. The kernel reports that a socket became ready,
-//! but does not report it again as long as the socket is ready (edge-triggered). Therefore, the
-//! state machine remembers the readiness until a call has shown that it ended.
+//! but does not repeat this report while the socket is still ready (edge-triggered). Therefore, the
+//! state machine remembers the readiness until a call shows that the socket is not ready.
 
 use std::io::{self, ErrorKind, Read};
 use std::mem;
@@ -28,27 +28,27 @@ use crate::timers::deadline_after;
 pub(crate) type BlockingCall = Box<dyn FnOnce() -> io::Result<State> + Send>;
 
 // ANCHOR: state
-/// The part of the connection that comes next.
+/// The next step of a connection, and the variables that the step needs.
 pub(crate) enum State {
-    /// Open the file, if this needs no disk access.
+    /// Opens the file, if this needs no disk access.
     Open,
-    /// Send the bytes that do not depend on the file, because the disk may not answer.
+    /// Sends the bytes that do not depend on the file, because the disk may not answer.
     SendFixedBytes { sent: usize },
-    /// Send the preamble.
+    /// Sends the preamble.
     SendPreamble { reply: Reply, sent: usize },
-    /// Send the file through a buffer of this thread.
+    /// Sends the file through a buffer of this thread.
     SendCopied { chunks: ChunkReader, chunk: Chunk },
-    /// Let the kernel copy the file to the socket.
+    /// Lets the kernel copy the file to the socket.
     SendZeroCopy { body: Body, chunks: Chunks, chunk: Chunk, remaining: usize },
-    /// Wait until a thread of the pool has opened or read the file.
+    /// Waits until a thread of the pool has opened or read the file.
     Blocked,
-    /// Wait for the client's FIN and for its acknowledgments.
+    /// Waits for the client's FIN and for its acknowledgments.
     Linger(Linger<Arc<Connection>>),
 }
 // ANCHOR_END: state
 
 /// The length of a chunk in bytes, and the start of its first write if chunks are logged. The
-/// default is an empty chunk before the first chunk, which is never logged.
+/// default is an empty chunk before the first chunk. An empty chunk is never logged.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Chunk {
     bytes: usize,

@@ -12,12 +12,12 @@ use mio::Token;
 /// then handles many deadlines per wakeup, each at most 10 ms late.
 const WAIT_MIN: Duration = Duration::from_millis(10);
 
-/// The maximum wait, because `Instant` cannot represent a deadline that is too late. When the wait
-/// is over, the connection waits again.
+/// The maximum wait, because `Instant` cannot represent a deadline that is too far in the future.
+/// When the wait is over, the connection waits again.
 const WAIT_MAX: Duration = Duration::from_secs(3600);
 
-/// The time for which the loop that tries `accept` after a pause keeps the other loops from trying,
-/// too. The loop needs less time for the call, even on a busy machine.
+/// The time for which the other loops do not call `accept`, after one loop has called `accept` at
+/// the end of a pause. The call needs less time, even on a busy machine.
 const ATTEMPT_TIME: Duration = Duration::from_millis(100);
 
 /// Returns the deadline of a wait that begins now.

@@ -95,7 +95,7 @@ impl<T: Source> Socket<T> {
         Ok(Self { io, token, reactor: Arc::clone(reactor) })
     }
 
-    /// Calls `operation` until it returns another result than the error `WouldBlock`. Between two
+    /// Calls `operation` until it returns a result other than the error `WouldBlock`. Between two
     /// calls, the task waits until its waker is called.
     async fn when_ready<R>(
         &self,
@@ -113,7 +113,7 @@ impl<T: Source> Socket<T> {
     }
 }
 
-/// What a task waits for. Two tasks can wait for the same socket.
+/// The kind of readiness for which a task waits. Two tasks can wait for the same socket.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
     Read,

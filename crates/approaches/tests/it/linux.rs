@@ -65,7 +65,7 @@ fn shutdown_needs_no_network(sibling: Sibling) {
 /// Runs the server under strace, which lets every call of `accept` fail.
 fn a_persistent_accept_error_occupies_no_core(sibling: Sibling) {
     if sibling.approach.name == "compio" {
-        return skip("strace cannot let an operation of io_uring fail");
+        return skip("strace cannot make an operation of io_uring fail");
     }
     let (folder, path) = long_file();
     let trace = folder.path().join("trace");

@@ -39,7 +39,7 @@ pub fn sibling_pages(site: &mut Site) {
     site.insert(WHOLE_FILES, "The whole files", not_printed(&text));
     let text = format!(
         "# Side by side\n\nstd, Tokio, async-std and smol have the same functions with the same \
-         names, in the same order. With mio, some of these functions are methods, in several files. \
+         names, in the same order. With mio, most of these functions are methods, in several files. \
          Each page in the table shows the same part of all siblings.\n\n\
          | part | explained in |\n| --- | --- |\n{rows}\n\
          A separate page shows [the whole files](whole-files.md).\n"

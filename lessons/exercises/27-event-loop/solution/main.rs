@@ -25,8 +25,8 @@ fn main() -> io::Result<()> {
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
     let mut events = Events::with_capacity(256);
     let mut connections = HashMap::new();
-    // The sockets that may be ready. mio reports a socket only once when it becomes ready, so a
-    // socket stays in this set until a call has returned `WouldBlock`.
+    // The sockets that may be ready. mio does not repeat an event of a socket that is still ready,
+    // so a socket stays in this set until a call has returned `WouldBlock`.
     let mut ready = HashSet::new();
     let mut accept_at: Option<Instant> = None;
     let mut last_token = LISTENER;
