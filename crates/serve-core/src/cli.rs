@@ -283,10 +283,9 @@ fn error_and_help(message: &str) -> String {
 mod tests {
     use super::*;
     use crate::approach::TEST;
-    use crate::memory::Memory;
 
     /// The resources of a system with file descriptors for 1,500 connections.
-    const RESOURCES: Resources = Resources { descriptors: 3_020, memory: Memory::UNLIMITED };
+    const RESOURCES: Resources = Resources { descriptors: 3_020, ..Resources::UNLIMITED };
 
     fn parsed(args: &[&str]) -> Result<Config, String> {
         match parse(&TEST, &RESOURCES, ["serve-test"].iter().chain(args))? {

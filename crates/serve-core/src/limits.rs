@@ -1,5 +1,7 @@
 //! The number of connections for which the system has file descriptors and memory.
 
+use std::fs;
+
 use crate::approach::Approach;
 use crate::chunk_reader::PIECE_BYTES_MAX;
 use crate::config::Config;
@@ -16,6 +18,16 @@ const DESCRIPTORS_PER_CONNECTION: u64 = 2;
 const DESCRIPTORS_OF_SERVER: u64 = 20;
 // ANCHOR_END: descriptors
 
+/// The number of memory areas (`vm.max_map_count`) per connection of an approach that has two threads
+/// per connection. Each thread has a stack, a signal stack, and a guard page for each of them. If no
+/// area is left for a signal stack, Rust's standard library panics in the new thread, and the
+/// process ends.
+const MEMORY_AREAS_PER_CONNECTION: u64 = 8;
+
+/// The number of memory areas that the server itself needs. The server uses about 100. The other
+/// areas are a reserve.
+const MEMORY_AREAS_OF_SERVER: u64 = 1_000;
+
 /// The size of the kernel's send buffer for a non-reading client in a control group, in bytes. The
 /// largest measured size is 145 KiB, because the server limits the unsent data to 128 KiB.
 const SEND_BUFFER_BYTES: u64 = 160 * 1024;
@@ -29,6 +41,8 @@ const MEMORY_SHARE: (u64, u64) = (3, 4);
 pub(crate) struct Resources {
     /// The number of descriptors that this process may open.
     pub(crate) descriptors: u64,
+    /// The number of memory areas that this process may have.
+    pub(crate) memory_areas: u64,
     pub(crate) memory: Memory,
 }
 
@@ -41,6 +55,10 @@ pub(crate) struct Limit {
 }
 
 impl Resources {
+    #[cfg(test)]
+    pub(crate) const UNLIMITED: Self =
+        Self { descriptors: u64::MAX, memory_areas: u64::MAX, memory: Memory::UNLIMITED };
+
     // ANCHOR: detect
     /// Raises the limit on open descriptors as far as possible, and determines the resources that
     /// the server may use.
@@ -52,7 +70,10 @@ impl Resources {
         // Windows has no limit on descriptors.
         #[cfg(not(unix))]
         let descriptors = u64::MAX;
-        Self { descriptors, memory: Memory::detect() }
+        // Only Linux limits the number of memory areas.
+        let areas = fs::read_to_string("/proc/sys/vm/max_map_count").ok();
+        let memory_areas = areas.and_then(|areas| areas.trim().parse().ok()).unwrap_or(u64::MAX);
+        Self { descriptors, memory_areas, memory: Memory::detect() }
     }
     // ANCHOR_END: detect
 
@@ -68,12 +89,22 @@ impl Resources {
             / DESCRIPTORS_PER_CONNECTION;
         let memory_bytes = self.memory.bytes / MEMORY_SHARE.1 * MEMORY_SHARE.0;
         let by_memory = (memory_bytes / self.connection_bytes(approach, config)).max(1);
-        let reason = match by_descriptors <= by_memory {
-            true => format!("the limit on open files is {}", self.descriptors),
-            false => self.memory.to_string(),
+        let by_areas = match approach.has_workers {
+            true => u64::MAX,
+            false => {
+                self.memory_areas.saturating_sub(MEMORY_AREAS_OF_SERVER)
+                    / MEMORY_AREAS_PER_CONNECTION
+            }
         };
-        let connections = usize::try_from(by_descriptors.min(by_memory)).unwrap_or(usize::MAX);
-        Limit { connections, reason }
+        let connections = by_descriptors.min(by_areas).min(by_memory);
+        let reason = if connections == by_descriptors {
+            format!("the limit on open files is {}", self.descriptors)
+        } else if connections == by_areas {
+            format!("the limit on memory areas (vm.max_map_count) is {}", self.memory_areas)
+        } else {
+            self.memory.to_string()
+        };
+        Limit { connections: usize::try_from(connections).unwrap_or(usize::MAX), reason }
     }
 
     /// Returns the memory for a non-reading client, in bytes.
@@ -96,7 +127,7 @@ mod tests {
     use crate::approach::TEST;
 
     fn limit(descriptors: u64, memory: Memory, approach: &Approach, config: &Config) -> Limit {
-        Resources { descriptors, memory }.limit(approach, config)
+        Resources { descriptors, memory, ..Resources::UNLIMITED }.limit(approach, config)
     }
 
     fn limit_of_memory(mib: u64, approach: &Approach, config: &Config) -> usize {
@@ -119,6 +150,17 @@ mod tests {
         let config = Config { workers: 4, ..Config::new("file") };
         let limit = limit(20_000, Memory::UNLIMITED, &approach, &config);
         assert_eq!(limit.connections, 9_984);
+    }
+
+    #[test]
+    fn two_threads_per_connection_need_eight_memory_areas() {
+        let resources = Resources { memory_areas: 65_530, ..Resources::UNLIMITED };
+        let config = Config::new("file");
+        let threads = Approach { has_workers: false, ..TEST };
+        let limit = resources.limit(&threads, &config);
+        assert_eq!(limit.connections, 8_066);
+        assert_eq!(limit.reason, "the limit on memory areas (vm.max_map_count) is 65530");
+        assert!(resources.limit(&TEST, &config).connections > 1_000_000);
     }
 
     #[test]
@@ -151,7 +193,7 @@ mod tests {
     fn the_default_is_at_most_the_default_of_the_approach() {
         let config = Config::new("file");
         let default = |descriptors| {
-            let resources = Resources { descriptors, memory: Memory::UNLIMITED };
+            let resources = Resources { descriptors, ..Resources::UNLIMITED };
             resources.default_connections(&TEST, &config)
         };
         assert_eq!(default(20_000), TEST.max_connections);

@@ -11,7 +11,6 @@ use crate::cli::{self, Request};
 use crate::config::{CHUNK_BYTES_MAX, Config};
 use crate::event::{ErrorKind, Event, EventKind};
 use crate::limits::Resources;
-use crate::memory::Memory;
 use crate::text::preview;
 
 /// Characters that often cause errors, such as quotation marks, controls and U+2028.
@@ -33,7 +32,7 @@ fn is_control(character: char) -> bool {
 }
 
 /// The resources of a system without limits.
-const RESOURCES: Resources = Resources { descriptors: u64::MAX, memory: Memory::UNLIMITED };
+const RESOURCES: Resources = Resources::UNLIMITED;
 
 fn parse(args: &[&str]) -> Result<Config, String> {
     match cli::parse(&TEST, &RESOURCES, ["serve-test"].iter().chain(args))? {
