@@ -3,7 +3,7 @@
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -88,16 +88,16 @@ pub fn run_pairs(
     progress: Progress<'_>,
 ) -> Vec<Record> {
     let (heavy, light): (Vec<_>, Vec<_>) = pairs.iter().partition(|(_, check)| check.is_heavy());
-    let unfinished = AtomicUsize::new(light.len());
+    let (unfinished, has_finished) = (Mutex::new(light.len()), Condvar::new());
+    let lock = || unfinished.lock().unwrap_or_else(PoisonError::into_inner);
     let run_light = |pair| {
         let record = run_pair(targets, pair, filter, progress);
-        unfinished.fetch_sub(1, Ordering::Relaxed);
+        *lock() -= 1;
+        has_finished.notify_all();
         record
     };
     let run_heavy = |pair| {
-        while unfinished.load(Ordering::Relaxed) > LIGHT_BESIDE_HEAVY {
-            thread::sleep(Duration::from_millis(10));
-        }
+        drop(has_finished.wait_while(lock(), |unfinished| *unfinished > LIGHT_BESIDE_HEAVY));
         run_pair(targets, pair, filter, progress)
     };
     let mut records = Vec::new();
