@@ -60,7 +60,7 @@ pub struct Args {
     #[arg(long)]
     no_strace: bool,
 
-    /// Numbers of non-reading clients
+    /// Non-reading clients
     ///
     /// The numbers of clients are separated by commas. `measure` needs one file descriptor per
     /// client, and a server needs two.
