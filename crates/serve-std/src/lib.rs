@@ -45,7 +45,7 @@ pub fn run(listener: TcpListener, server: Arc<Server>) -> io::Result<()> {
     let streams = OpenStreams::default();
     thread::scope(|scope| {
         // ANCHOR: start
-        spawn(scope, || accept_loop(listener, &server, &streams, scope))?;
+        spawn(scope, "accept", || accept_loop(listener, &server, &streams, scope))?;
         // ANCHOR_END: start
         server.shutdown.wait();
         wake_accept();
@@ -78,7 +78,7 @@ fn accept_loop<'scope>(
                     let (stream, conn) = (Arc::clone(&stream), Arc::clone(&conn));
                     move || handle_connection(stream, conn)
                 };
-                if let Err(error) = spawn(scope, work) {
+                if let Err(error) = spawn(scope, "connection", work) {
                     conn.finish(Err(error), &*stream);
                 }
                 // ANCHOR_END: spawn

@@ -28,12 +28,15 @@ const READER_DELAY: Duration = Duration::from_millis(10);
 /// less than 0.1 ms of CPU time.
 const READER_RETRY_PAUSE: Duration = Duration::from_secs(1);
 
-/// Starts a thread with a small stack. The scope joins the thread.
+/// Starts a thread with a small stack. The scope joins the thread. Tools such as `top -H` show the
+/// name of the thread.
 pub(crate) fn spawn<'scope, T: Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
+    name: &str,
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> io::Result<ScopedJoinHandle<'scope, T>> {
-    thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work).map_err(no_thread)
+    let thread = thread::Builder::new().name(name.to_owned()).stack_size(STACK_BYTES);
+    thread.spawn_scoped(scope, work).map_err(no_thread)
 }
 
 /// Returns whether a call ended because of its timeout or a signal, so that the caller must repeat
@@ -112,7 +115,7 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
         let (conn, stream) = (self.conn, self.stream);
         stream.set_write_timeout(Some(conn.stall_check_interval()))?;
         let (sender, receiver) = mpsc::channel();
-        match spawn(self.scope, move || sender.send(drain(conn, stream, None))) {
+        match spawn(self.scope, "reader", move || sender.send(drain(conn, stream, None))) {
             Ok(_) => drop(self.result.set(receiver)),
             Err(_) => self.due_at.set(Instant::now() + READER_RETRY_PAUSE),
         }
