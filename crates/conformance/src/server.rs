@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use harness::Signal;
 use harness::port::{self, Listening};
-use harness::usage::{context_switches, cpu_time, cpu_time_and_wait, descriptors};
+use harness::usage::{
+    context_switches, cpu_time, cpu_time_and_wait, descriptors, threads_not_in_state,
+};
 use serde_json::Value;
 
 use crate::client::{self, Client};
@@ -133,6 +136,21 @@ impl Server {
         })?;
         self.process.ended();
         Ok(status)
+    }
+
+    /// Suspends the server with SIGSTOP. On Linux, first waits until the server waits for an event,
+    /// so that the signal interrupts this wait. Then waits until all threads have stopped, because a
+    /// thread that waits stops only after the kernel has scheduled the thread.
+    pub fn suspend(&self) {
+        /// A server in a busy loop never waits.
+        const LIMIT: Duration = Duration::from_secs(1);
+        let wait_until_all = |state| {
+            let others = || threads_not_in_state(&self.process.pids(), state);
+            poll(LIMIT, || others().is_none_or(|count| count == 0).then_some(()));
+        };
+        wait_until_all('S');
+        self.process.signal_all(Signal::Stop);
+        wait_until_all('T');
     }
 
     /// Returns a value that the operating system provides about the server's processes. Skips the

@@ -37,6 +37,20 @@ pub fn threads(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(tasks(pid)?.count() as u64))
 }
 
+/// Returns the number of threads that are not in a state. The state is a letter of
+/// proc_pid_stat(5): for example, `S` for a thread that waits, or `T` for a thread that SIGSTOP has
+/// stopped.
+#[must_use]
+pub fn threads_not_in_state(pids: &[u32], state: char) -> Option<u64> {
+    let is_in_state = |task: &PathBuf| {
+        let status = fs::read_to_string(task.join("status")).unwrap_or_default();
+        status
+            .lines()
+            .any(|line| line.strip_prefix("State:\t").is_some_and(|it| it.starts_with(state)))
+    };
+    sum(pids, |pid| Some(tasks(pid)?.filter(|task| !is_in_state(task)).count() as u64))
+}
+
 /// Returns the ids of all threads of all processes.
 #[must_use]
 pub fn thread_ids(pids: &[u32]) -> Option<BTreeSet<u32>> {

@@ -124,7 +124,7 @@ fn backlog(stage: &Stage) -> Outcome {
     }
     let server = stage.serve(noise(1000))?;
     server.expect_whole(noise(1000))?;
-    server.process.signal_all(Signal::Stop);
+    server.suspend();
     let started = Instant::now();
     let mut burst: Vec<Client> = Vec::new();
     while burst.len() < CLIENTS {
@@ -244,7 +244,7 @@ fn reset_before_accept(stage: &Stage) -> Outcome {
     server.expect_whole(noise(1000))?;
     let mut fastest = Duration::MAX;
     for _ in 0..3 {
-        server.process.signal_all(Signal::Stop);
+        server.suspend();
         for _ in 0..10 {
             server.connect()?.reset();
         }
