@@ -216,7 +216,7 @@ async function checkPage({ page, open }, name) {
     const shown = await page.locator('.hw-siblings').first().locator('.hw-sibling:visible').count();
     const expected = siblingsOn(name);
     check(name, shown === expected, `expected ${expected} siblings at 1600 px, got ${shown}`, 'see docs/book/highwater.css');
-    const wideCode = await page.locator('.hw-sibling > pre > code[tabindex]').count();
+    const wideCode = await page.locator('.hw-sibling pre > code[tabindex]').count();
     check(name, wideCode === 0, `the code of ${wideCode} siblings scrolls horizontally at 1600 px`, 'see COLUMNS_MAX in crates/docs-tool/src/book/siblings.rs');
   }
   return page.evaluate(() => ({
@@ -338,6 +338,27 @@ async function checkCopying(browser, base, name) {
     const isCorrect = shown[0] === `$ ${copied.split('\n')[0]}` && !copied.includes('$ ') && shown.length > copied.split('\n').length;
     check(name, isCorrect, `expected only the commands of a console block to be copied, got "${copied.slice(0, 60)}"`, 'see playground_text in docs/book/highwater.js');
   }
+  await context.close();
+}
+
+/** Checks that a page shows five siblings side by side in readable letters, and hides only its own table of contents. */
+async function checkFiveColumns(browser, base, name) {
+  const { context, page, open } = await openTab(browser, base, { viewport: DESK });
+  const contents = page.locator('#mdbook-sidebar a').first();
+  await open(name);
+  await nextFrame(page);
+  const { tops, size } = await page.locator('.hw-sibling').evaluateAll((parts) => ({
+    tops: parts.map((part) => part.getBoundingClientRect().top),
+    size: Math.min(...parts.flatMap((part) => [...part.querySelectorAll('code')].map((e) => parseFloat(getComputedStyle(e).fontSize)))),
+  }));
+  const isOneRow = tops.length === 5 && new Set(tops).size === 1;
+  check(name, isOneRow && size >= 11, `expected 5 siblings side by side with letters of at least 11 px, got siblings at ${tops.join(', ')} px with letters of ${size} px`, 'see docs/book/highwater.css');
+  check(name, !(await contents.isVisible()), 'expected no table of contents beside five columns, got one', 'see hideContents in docs/book/highwater.js');
+  await open('index.html');
+  check('index.html', await contents.isVisible(), `the table of contents is hidden after the page ${name} was opened`, 'see hideContents in docs/book/highwater.js');
+  await open(name);
+  await page.locator('#mdbook-sidebar-toggle').click();
+  check(name, await contents.isVisible(), 'the menu button does not show the table of contents', 'see hideContents in docs/book/highwater.js');
   await context.close();
 }
 
@@ -464,6 +485,7 @@ async function main() {
     if (lesson) await attempt(lesson, () => checkCopying(browser, base, lesson));
     if (siblings.length > 0) {
       await attempt(siblings[0], () => checkStoredTab(browser, base, siblings));
+      await attempt(siblings[0], () => checkFiveColumns(browser, base, siblings[0]));
       await attempt(siblings[0], () => checkWithoutScript(browser, base, siblings[0]));
     }
     const folded = names.find((name) => readFileSync(join(BOOK, name), 'utf8').includes('<details>'));

@@ -97,6 +97,8 @@
       set(button, 'tabindex', isTabs && !isShown ? '-1' : null);
     });
     const count = block.parts.filter((part) => !part.hidden).length;
+    // With at most three siblings, the columns are wide enough for long lines.
+    columns.toggleAttribute('data-few', count < 4);
     columns.style.gridTemplateColumns = `repeat(min(var(--hw-count), ${count}), minmax(0, 1fr))`;
     block.parts.forEach((part) => boxesIn(part).forEach(makeReachable));
   }
@@ -117,6 +119,29 @@
     block.isTabs = isTabs;
     show(block);
   }
+
+  // Five columns need almost the whole width of a window that is 1,600 pixels wide. If the table of
+  // contents takes this width, hide the table on this page. The reader can show the table with the
+  // menu button. mdBook's own code would also hide the table on the other pages.
+  function hideContents() {
+    const root = document.documentElement;
+    const toggle = document.getElementById('mdbook-sidebar-toggle-anchor');
+    const contents = document.getElementById('mdbook-sidebar');
+    root.classList.add('sidebar-resizing'); // Disables the animation.
+    toggle.checked = false;
+    root.classList.remove('sidebar-visible');
+    contents.style.display = 'none';
+    contents.setAttribute('aria-hidden', 'true');
+    contents.querySelectorAll('a').forEach((link) => (link.tabIndex = -1));
+    document.getElementById('mdbook-sidebar-toggle').setAttribute('aria-expanded', 'false');
+    root.getBoundingClientRect(); // Applies the styles before the animation is enabled again.
+    root.classList.remove('sidebar-resizing');
+  }
+
+  const FIVE_COLUMNS = matchMedia('(min-width: 1571px)'); // Includes a vertical scroll bar.
+  const needsWidth = ({ columns, parts }) =>
+    parts.length > 4 && getComputedStyle(columns).getPropertyValue('--hw-count').trim() !== '5';
+  if (FIVE_COLUMNS.matches && blocks.some(needsWidth)) hideContents();
 
   const widths = new ResizeObserver((entries) => {
     entries.forEach((entry) => fit(blocks.find((block) => block.element === entry.target)));

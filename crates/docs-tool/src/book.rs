@@ -6,6 +6,7 @@ pub mod command;
 mod convert;
 mod generated;
 mod mdbook;
+mod rows;
 mod siblings;
 mod site;
 mod summary;

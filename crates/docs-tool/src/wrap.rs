@@ -20,10 +20,14 @@ pub fn wrapped(text: &str, width: usize) -> String {
     while let Some(line) = lines.next() {
         let code = line.trim_start();
         let indent = line.len() - code.len();
-        let slashes = code.split_once(' ').map(|(word, _)| word);
-        let slashes = slashes.filter(|word| ["//", "///", "//!"].contains(word));
-        let before_rest = match slashes {
-            Some(slashes) => " ".repeat(indent) + slashes + " ",
+        let comment = code.split_once(' ');
+        let comment = comment.filter(|(slashes, _)| ["//", "///", "//!"].contains(slashes));
+        let before_rest = match comment {
+            // The text of a list item is indented by two columns.
+            Some((slashes, text)) if text.starts_with("- ") || text.starts_with("  ") => {
+                " ".repeat(indent) + slashes + "   "
+            }
+            Some((slashes, _)) => " ".repeat(indent) + slashes + " ",
             None => " ".repeat((indent + INDENT).min(width / 2)),
         };
         let mut rest = line.to_owned();
@@ -34,15 +38,18 @@ pub fn wrapped(text: &str, width: usize) -> String {
         while let Some((limit, _)) = rest.char_indices().nth(width) {
             let is_inside =
                 |end: &usize| !rest[..*end].trim_start_matches([' ', '/', '!']).is_empty();
-            let end = [' ', '.'].iter().find_map(|&c| rest[..limit].rfind(c).filter(is_inside));
+            let end = [" ", ".", "::"]
+                .iter()
+                .find_map(|&separator| rest[..limit].rfind(separator).filter(is_inside));
             let (piece, next) = rest.split_at(end.unwrap_or(limit));
             wrapped += &format!("{piece}\n");
             rest = before_rest.clone() + next.trim_start();
             is_split = true;
         }
         let next = lines.peek().and_then(|next| next.strip_prefix(&before_rest));
-        let continues = next.is_some_and(|next| next.starts_with(|c| c != ' ' && c != '#'));
-        if is_split && slashes.is_some() && continues {
+        let continues =
+            next.is_some_and(|next| next.starts_with(|c| ![' ', '#', '-'].contains(&c)));
+        if is_split && comment.is_some() && continues {
             comment_rest = format!("{} ", &rest[before_rest.len()..]);
         } else {
             wrapped += &format!("{rest}\n");
@@ -70,7 +77,14 @@ pub fn formatted(lines: &[String], width: usize) -> io::Result<Vec<String>> {
     rustfmt.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     let mut child = rustfmt.spawn()?;
     let mut stdin = child.stdin.take().expect("stdin is piped");
-    stdin.write_all(format!("{before}{code}{after}").as_bytes())?;
+    // `rustfmt` does not change statements that it cannot fit into `width`. Therefore, the code must
+    // already have the indentation of the function's body.
+    let indented = lines.iter().map(|line| match line.is_empty() {
+        true => String::new(),
+        false => " ".repeat(indent) + line,
+    });
+    let body = indented.collect::<Vec<_>>().join("\n");
+    stdin.write_all(format!("{before}{body}{after}").as_bytes())?;
     drop(stdin);
     let output = child.wait_with_output()?;
     let text = String::from_utf8_lossy(&output.stdout).replace("\r\n", "\n");

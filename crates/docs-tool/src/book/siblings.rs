@@ -1,15 +1,23 @@
 //! Shows the same part of all siblings, in columns on a wide screen and in tabs on a narrow screen.
-//! On a narrow screen without JavaScript, the parts are one below the other.
+//! In columns, functions with the same name are side by side. On a narrow screen without JavaScript,
+//! the parts are one below the other.
 
 use crate::anchors;
 use crate::excerpts;
 use crate::page::fenced;
 use crate::paths;
-use crate::wrap::formatted;
+
+use super::rows::{self, Block, Rows};
 
 /// The maximum number of characters per line of code. With lines of this length, two siblings fit
 /// side by side in a window that is 1,600 pixels wide. See docs/book/highwater.css.
 const COLUMNS_MAX: usize = 80;
+
+/// The number of siblings from which a page contains the code twice: with lines of at most
+/// [`COLUMNS_MAX`] characters, and with lines of at most [`excerpts::COLUMNS_MAX`] characters. With
+/// the short lines, five siblings fit side by side in a window that is 1,600 pixels wide. The style
+/// sheet shows one of them.
+const PARTS_OF_SHORT_LINES: usize = 5;
 
 /// A part of one sibling.
 pub struct Part {
@@ -32,22 +40,50 @@ pub fn side_by_side(label: &str, parts: &[Part], link: impl Fn(&str) -> String) 
     let mut lines = parts.iter().flat_map(|part| &part.excerpts).flat_map(|it| &it.lines);
     let is_narrow = lines.all(|line| line.chars().count() <= excerpts::COLUMNS_MAX);
     let class = if is_narrow { "hw-siblings hw-narrow" } else { "hw-siblings" };
-    let mut out =
-        format!("<div class=\"{class}\" data-label=\"{label}\">\n<div class=\"hw-columns\">\n\n");
-    for part in parts {
+    let widths: &[_] = match is_narrow || parts.len() < PARTS_OF_SHORT_LINES {
+        true => &[("hw-code", COLUMNS_MAX)],
+        false => &[("hw-code hw-long", COLUMNS_MAX), ("hw-code hw-short", excerpts::COLUMNS_MAX)],
+    };
+    let names = rows::names(parts);
+    let of_width = |&(class, width)| (class, rows::arranged(parts, &names, width));
+    let tables: Vec<(&str, Vec<Rows>)> = widths.iter().map(of_width).collect();
+    let rows = tables.first().and_then(|(_, parts)| parts.first()).map_or(0, Vec::len);
+    let mut out = format!(
+        "<div class=\"{class}\" data-label=\"{label}\">\n\
+         <div class=\"hw-columns\" style=\"--hw-rows: {}\">\n\n",
+        1 + rows
+    );
+    for (index, part) in parts.iter().enumerate() {
         let Part { sibling, excerpts } = part;
-        out.push_str(&format!(
-            "<section class=\"hw-sibling\" data-sibling=\"{sibling}\">\n\n**{sibling}**"
-        ));
-        for Excerpt { path, lines } in excerpts {
+        let class = if rows::is_aligned(part, &names) { "" } else { " hw-unaligned" };
+        let title = |path: &str| {
             let short = path.strip_prefix("crates/").unwrap_or_else(|| paths::name(path));
-            // If `rustfmt` is not installed, long lines are not split, and the code block scrolls.
-            let lines = formatted(lines, COLUMNS_MAX).unwrap_or_else(|_| lines.clone());
-            let code = code_block(&lines, path);
-            out.push_str(&format!(" [`{short}`]({})\n\n{code}\n\n", link(path)));
-        }
-        if excerpts.is_empty() {
-            out.push_str("\n\nThis sibling does not have this part.\n\n");
+            format!("[`{short}`]({})", link(path))
+        };
+        let first = excerpts.first().map(|it| format!(" {}", title(&it.path))).unwrap_or_default();
+        out.push_str(&format!(
+            "<section class=\"hw-sibling{class}\" data-sibling=\"{sibling}\">\n\n**{sibling}**{first}\n\n"
+        ));
+        for row in 0..rows {
+            out.push_str("<div class=\"hw-row\">\n\n");
+            for (class, parts) in &tables {
+                if parts[index][row].is_empty() {
+                    continue;
+                }
+                out.push_str(&format!("<div class=\"{class}\">\n\n"));
+                for Block { excerpt, is_first, lines } in &parts[index][row] {
+                    let path = &excerpts[*excerpt].path;
+                    if *is_first && *excerpt > 0 {
+                        out.push_str(&format!("{}\n\n", title(path)));
+                    }
+                    out.push_str(&format!("{}\n\n", code_block(lines, path)));
+                }
+                out.push_str("</div>\n\n");
+            }
+            if excerpts.is_empty() && row == 0 {
+                out.push_str("This sibling does not have this part.\n\n");
+            }
+            out.push_str("</div>\n\n");
         }
         out.push_str("</section>\n\n");
     }
@@ -93,11 +129,13 @@ pub fn common_anchors(texts: &[String]) -> Vec<String> {
 
 /// Returns the names of the functions that are not indented.
 pub fn functions(lines: &[String]) -> Vec<&str> {
-    let items = lines.iter().filter(|line| !line.starts_with([' ', '/']));
-    let names = items.filter_map(|line| {
-        let (before, after) = line.split_once("fn ")?;
-        let is_item = before.chars().all(|c| c.is_alphanumeric() || " ()_".contains(c));
-        is_item.then(|| after.split(['(', '<']).next())?
-    });
-    names.collect()
+    let items = lines.iter().filter(|line| !line.starts_with(' '));
+    items.filter_map(|line| function(line)).collect()
+}
+
+/// Returns the name of the function that starts in a line of code.
+pub fn function(line: &str) -> Option<&str> {
+    let (before, after) = line.split_once("fn ")?;
+    let is_item = before.chars().all(|c| c.is_alphanumeric() || " ()_".contains(c));
+    is_item.then(|| after.split(['(', '<']).next())?
 }
