@@ -55,6 +55,7 @@ impl Drop for Cleanup {
 /// Fails if the signal handlers cannot be installed.
 #[cfg(unix)]
 pub fn on_interrupt() -> io::Result<Cleanup> {
+    use nix::sys::signal::{SigSet, Signal};
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use std::io::IsTerminal;
 
@@ -65,7 +66,11 @@ pub fn on_interrupt() -> io::Result<Cleanup> {
     // If `nohup` started this program, stdin is not a terminal, and `SIGHUP` must not end the
     // program.
     numbers.extend(io::stdin().is_terminal().then_some(SIGHUP));
+    // While signal-hook installs the handlers, they ignore signals. A blocked signal stays pending.
+    let blocked = SigSet::from_iter([Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM]);
+    blocked.thread_block()?;
     let mut signals = signal_hook::iterator::Signals::new(numbers)?;
+    blocked.thread_unblock()?;
     thread::spawn(move || {
         if let Some(number) = signals.forever().next() {
             end(128 + number);

@@ -66,13 +66,19 @@ fn signal_waiter() -> io::Result<impl FnMut(Duration) -> bool + Send + 'static> 
     use std::io::Read;
     use std::os::unix::net::UnixStream;
 
+    use nix::sys::signal::{SigSet, Signal};
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::low_level::pipe;
 
     // The signal handler sends one byte per signal.
     let (mut receiver, sender) = UnixStream::pair()?;
+    // `register` installs the signal handler, and then stores the function that the handler calls.
+    // Between these steps, the handler would ignore the signal. A blocked signal stays pending.
+    let signals = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM]);
+    signals.thread_block()?;
     pipe::register(SIGINT, sender.try_clone()?)?;
     pipe::register(SIGTERM, sender)?;
+    signals.thread_unblock()?;
     Ok(move |timeout| {
         // The call fails if the system does not support such a long timeout. In that case, the
         // function waits without a timeout.
