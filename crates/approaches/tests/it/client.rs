@@ -1,8 +1,9 @@
 //! The actions of a test client.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -58,10 +59,45 @@ pub fn read_until_end(mut stream: &TcpStream) -> (Vec<u8>, io::Result<()>) {
     (bytes, result)
 }
 
+/// Waits until the server has reset the connection. Does not read: a client that reads can receive
+/// the rest of the reply and the FIN before the reset. While another test starts a process, the new
+/// process has copies of all sockets for a moment, so the kernel may reset the connection later than
+/// the server closes its socket.
+pub fn wait_for_reset(stream: &TcpStream) {
+    let started = Instant::now();
+    let error = loop {
+        match stream.take_error().unwrap() {
+            Some(error) => break error,
+            None => thread::yield_now(),
+        }
+        assert!(started.elapsed() < DEADLINE, "expected a reset within {DEADLINE:?}");
+    };
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+}
+
 pub fn read_exactly(mut stream: &TcpStream, count: usize) -> Vec<u8> {
     let mut bytes = vec![0; count];
     stream.read_exact(&mut bytes).unwrap();
     bytes
+}
+
+/// Calls `act` while a thread reads as fast as the server sends. Then shuts down the connection.
+pub fn while_reading(stream: &TcpStream, act: impl FnOnce()) {
+    /// Ends the reading thread when it is dropped, even if `act` panics.
+    struct End<'s>(&'s TcpStream);
+    impl Drop for End<'_> {
+        fn drop(&mut self) {
+            let _ = self.0.shutdown(Shutdown::Both);
+        }
+    }
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let (mut reader, mut buffer) = (stream, vec![0; 1 << 16]);
+            while reader.read(&mut buffer).is_ok_and(|bytes| bytes > 0) {}
+        });
+        let _end = End(stream);
+        act();
+    });
 }
 
 pub fn send(mut stream: &TcpStream, bytes: &[u8]) {

@@ -13,7 +13,7 @@ use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit};
 use serde_json::Value;
 
 use crate::client::{DEADLINE, assert_reply, connect, random_bytes};
-use crate::process::{count_named, file_with, server_command, terminate, wait};
+use crate::process::{LOGGED_BYTES, count_named, file_with, server_command, terminate, wait};
 use crate::sibling::{Sibling, Test};
 
 pub const TESTS: &[(&str, Test)] = &[
@@ -49,7 +49,7 @@ impl Drop for Server {
 
 fn a_full_disk_delays_the_log(sibling: Sibling) {
     // The server logs one event per byte. The queue cannot hold all of these events.
-    let content = random_bytes(60_000);
+    let content = random_bytes(LOGGED_BYTES);
     let (folder, path) = file_with(&content);
     let log_path = folder.path().join("log");
     let log = || fs::read_to_string(&log_path).unwrap();
@@ -75,9 +75,9 @@ fn a_full_disk_delays_the_log(sibling: Sibling) {
         log().lines().map(|line| serde_json::from_str(line).expect("each line is JSON")).collect();
     let dropped: u64 = events.iter().filter_map(|event| event["events"].as_u64()).sum();
     // Each of these events is written or counted as dropped: `listening`, `shutdown`, and for each
-    // client `connected`, 60,000 chunks, `file_ended` and `disconnected`.
+    // client `connected`, one event per byte, `file_ended` and `disconnected`.
     let written = (events.len() - count_named(&events, "dropped")) as u64;
-    assert_eq!(written + dropped, 2 + 2 * 60_003);
+    assert_eq!(written + dropped, 2 + 2 * (LOGGED_BYTES as u64 + 3));
     assert_eq!(events.last().unwrap()["event"], "shutdown");
 }
 

@@ -3,9 +3,11 @@
 //!
 //! - `sending`, `draining`, `failures`, `fairness` and `accepting` test the behavior of a server
 //!   that runs in this process.
+//! - `partial_writes` and `cancellation` do the same, but each of their tests runs in a separate
+//!   process, because the test changes or observes the whole process.
 //! - `program`, `signals`, `descriptors`, `threads`, `disk`, `linux`, `memory` and `full_disk` run the
-//!   server as a separate process. These modules test the server's signals, exit codes, output and use of system
-//!   resources.
+//!   server as a separate process. These modules test the server's signals, exit codes, output and
+//!   use of system resources.
 //!
 //! `cargo test -p approaches -- tokio` runs the tests of one sibling, and `-- half_close` runs one
 //! test for all siblings.
@@ -13,6 +15,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod accepting;
+#[cfg(target_os = "linux")]
+mod cancellation;
 mod client;
 #[cfg(unix)]
 mod descriptors;
@@ -29,6 +33,8 @@ mod linux;
 #[cfg(target_os = "linux")]
 mod memory;
 mod modules;
+#[cfg(target_os = "linux")]
+mod partial_writes;
 #[cfg(unix)]
 mod process;
 #[cfg(unix)]
@@ -41,10 +47,10 @@ mod signals;
 #[cfg(target_os = "linux")]
 mod threads;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Output, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
-use std::{panic, thread};
+use std::{env, panic, thread};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -52,6 +58,17 @@ use sibling::{SendMode, Sibling, Test};
 
 /// The maximum time that one test may take. Even on a slow machine, every test takes less time.
 const TEST_DEADLINE: Duration = Duration::from_secs(90);
+
+/// The environment variable of a process that runs one of [`ISOLATED_TESTS`].
+const ISOLATED: &str = "HIGHWATER_TEST_ISOLATED";
+
+/// The tests that run in separate processes. Their results depend on how the server reads the file.
+const ISOLATED_TESTS: &[&[(&str, Test)]] = &[
+    #[cfg(target_os = "linux")]
+    partial_writes::TESTS,
+    #[cfg(target_os = "linux")]
+    cancellation::TESTS,
+];
 
 /// The tests whose results depend on how the server reads the file.
 const FILE_TESTS: [&[(&str, Test)]; 5] = [
@@ -98,8 +115,11 @@ fn main() -> ExitCode {
     if let Some(exit_code) = approaches::main_of_server() {
         return exit_code;
     }
-    let mut trials = layout::trials();
+    let (mut isolated, mut trials) = (Vec::new(), layout::trials());
     for sibling in Sibling::all() {
+        for &(name, test) in ISOLATED_TESTS.iter().copied().flatten() {
+            isolated.push(isolated_trial(sibling, name, test));
+        }
         for &(name, test) in FILE_TESTS.into_iter().flatten() {
             trials.push(trial(sibling, name, test));
         }
@@ -113,10 +133,37 @@ fn main() -> ExitCode {
             trials.push(trial(sibling, name, test).with_ignored_flag(true));
         }
     }
-    let mut arguments = Arguments::from_args();
-    // The tests mostly wait, so run more tests at the same time than there are cores.
-    arguments.test_threads = arguments.test_threads.or(Some(12));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let arguments = Arguments::from_args();
+    let run = |trials, threads| {
+        let test_threads = arguments.test_threads.or(Some(threads));
+        libtest_mimic::run(&Arguments { test_threads, ..arguments.clone() }, trials)
+    };
+    // The tests mostly wait, so run more tests at the same time than there are cores. The isolated
+    // tests use small buffers, which lose data if the machine is busy, so run fewer of them.
+    let isolated = run(isolated, 4);
+    if env::var_os(ISOLATED).is_some() {
+        return isolated.exit_code();
+    }
+    let others = run(trials, 24);
+    if isolated.has_failed() { isolated.exit_code() } else { others.exit_code() }
+}
+
+/// Returns a trial that runs a test in a separate process. In that process, returns the test itself.
+fn isolated_trial(sibling: Sibling, name: &str, test: Test) -> Trial {
+    if env::var_os(ISOLATED).is_some() {
+        return trial(sibling, name, test);
+    }
+    let name = format!("{}::{name}", sibling.name());
+    Trial::test(name.clone(), move || {
+        let mut command = Command::new(env::current_exe()?);
+        command.args(["--exact", &name, "--test-threads", "1"]).env(ISOLATED, "1");
+        let Output { status, stdout, stderr } = command.stdin(Stdio::null()).output()?;
+        let output = String::from_utf8_lossy(&[stdout, stderr].concat()).into_owned();
+        match status.success() && output.contains("1 passed") {
+            true => Ok(()),
+            false => Err(output.into()),
+        }
+    })
 }
 
 fn trial(sibling: Sibling, name: &str, test: Test) -> Trial {

@@ -19,6 +19,11 @@ use crate::client::DEADLINE;
 use crate::running::LONG_FILE_BYTES;
 use crate::sibling::{SendMode, Sibling};
 
+/// The length of a file for a server that logs one event per byte and whose log is not read. The
+/// log's queue and the batch that is being written hold 16,384 events each, and the pipe holds fewer
+/// than 2,000 events, so the server drops the other events.
+pub const LOGGED_BYTES: usize = 40_000;
+
 /// A server process. A thread reads the server's events. Dropping the value kills the process.
 pub struct Process {
     child: Child,

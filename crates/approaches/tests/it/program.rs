@@ -13,7 +13,8 @@ use crate::client::{
     read_exactly, read_whole,
 };
 use crate::process::{
-    Process, count_named, file_with, long_file, server_command, spawn, terminate, wait,
+    LOGGED_BYTES, Process, count_named, file_with, long_file, server_command, spawn, terminate,
+    wait,
 };
 use crate::sibling::{Sibling, Test};
 
@@ -140,7 +141,7 @@ fn a_closed_stdout_does_not_stop_the_server(sibling: Sibling) {
 
 fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
     // The server logs one event per byte. The queue and the pipe cannot hold all of these events.
-    let content = random_bytes(60_000);
+    let content = random_bytes(LOGGED_BYTES);
     let (_folder, path) = file_with(&content);
     let args = ["--log-chunks", "--chunk-size", "1", "--grace", "1m"];
     let (mut child, stdout, addr) = spawn(server_command(sibling, &path, &args));
@@ -152,8 +153,8 @@ fn an_unread_stdout_does_not_block_clients(sibling: Sibling) {
     assert_eq!(wait(&mut child).code(), Some(0));
     let dropped: u64 = events.iter().filter_map(|event| event["events"].as_u64()).sum();
     assert!(dropped > 0, "expected dropped events, got all {} events", events.len());
-    // Each of these events is written or counted as dropped: `connected`, 60,000 chunks,
+    // Each of these events is written or counted as dropped: `connected`, one event per byte,
     // `file_ended`, `disconnected` and `shutdown`.
     let written = (events.len() - count_named(&events, "dropped")) as u64;
-    assert_eq!(written + dropped, 60_004);
+    assert_eq!(written + dropped, LOGGED_BYTES as u64 + 4);
 }

@@ -23,13 +23,22 @@ use crate::client::DEADLINE;
 use crate::client::{
     assert_reply, connect, connect_with_small_buffer, random_bytes, read_until_end,
 };
+use crate::process::{
+    LOGGED_BYTES, Process, assert_exits, file_with, long_file, server_command, spawn,
+};
 #[cfg(target_os = "linux")]
-use crate::process::kill;
-use crate::process::{Process, assert_exits, file_with, long_file, server_command, spawn};
+use crate::process::{can_run, kill, prefixed, skip};
+#[cfg(target_os = "linux")]
+use crate::sibling::SendMode;
 use crate::sibling::{Sibling, Test};
 
 /// The environment variable that makes each thread of a server process hang when the thread sends.
 const HANGING_SEND: &str = "HIGHWATER_TEST_HANGING_SEND";
+
+/// The interval at which a test reads the signal handlers of a process. The interval is short,
+/// because the signal must arrive during startup.
+#[cfg(target_os = "linux")]
+const POLL_INTERVAL: Duration = Duration::from_micros(100);
 
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -39,6 +48,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a_signal_ends_the_server_if_a_thread_hangs", if_a_thread_hangs),
     #[cfg(target_os = "linux")]
     ("a_signal_during_startup_ends_the_server", during_startup),
+    #[cfg(target_os = "linux")]
+    ("a_signal_while_a_handler_is_installed_ends_the_server", while_a_handler_is_installed),
     #[cfg(target_os = "linux")]
     ("a_signal_ends_the_program_if_its_help_text_is_not_read", if_the_help_text_is_not_read),
 ];
@@ -69,7 +80,7 @@ fn at_the_connection_limit(sibling: Sibling) {
 
 fn if_the_log_is_blocked(sibling: Sibling) {
     // The server logs one event per byte. The queue and the pipe cannot hold all of these events.
-    let content = random_bytes(60_000);
+    let content = random_bytes(LOGGED_BYTES);
     let (_folder, path) = file_with(&content);
     for signal in [Signal::TERM, Signal::INT] {
         let args = ["--log-chunks", "--chunk-size", "1", "--grace", "1s"];
@@ -120,6 +131,26 @@ fn during_startup(sibling: Sibling) {
     }
 }
 
+/// Runs the server under strace, which delays the end of each call that installs a signal handler.
+/// Tests only std in copy mode, because the siblings share this code.
+#[cfg(target_os = "linux")]
+fn while_a_handler_is_installed(sibling: Sibling) {
+    if sibling.approach.has_workers || sibling.mode != SendMode::Copy {
+        return;
+    }
+    let (folder, path) = file_with(b"file");
+    let trace = folder.path().join("trace");
+    // With `-D`, the server is the child of this process, so it receives this process's signals.
+    let inject = "inject=rt_sigaction:delay_exit=20000";
+    let strace = ["strace", "-D", "-qq", "-o", trace.to_str().unwrap(), "-e", inject];
+    if !can_run(&[&strace[..], &["true"]].concat()) {
+        return skip("`strace` is not installed, or this process cannot run it");
+    }
+    let mut command = prefixed(&strace, &server_command(sibling, &path, &["--grace", "0s"]));
+    let mut child = spawn_with_handlers(command.stdout(Stdio::null()).stderr(Stdio::null()));
+    assert_exits(&mut child, Signal::TERM, Duration::ZERO);
+}
+
 #[cfg(target_os = "linux")]
 fn if_the_help_text_is_not_read(sibling: Sibling) {
     let (_folder, path) = file_with(b"file");
@@ -152,6 +183,7 @@ fn spawn_with_handlers(command: &mut Command) -> Child {
             kill(&mut child);
             panic!("expected handlers for SIGINT and SIGTERM within {DEADLINE:?}");
         }
+        thread::sleep(POLL_INTERVAL);
     }
     child
 }

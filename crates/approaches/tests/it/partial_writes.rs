@@ -3,24 +3,31 @@
 //!
 //! A small send buffer makes the kernel accept few bytes at a time. The test then repeats all
 //! transfers with a limit on each send of serve-core. The limit forces partial writes, `WouldBlock`
-//! and `Interrupted` at random. This is a separate program, because the limit applies to the
-//! process, and because the test counts the bytes that the process reads.
-
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! and `Interrupted` at random. Each test runs in a separate process, because the limit applies to
+//! the process, and because the test counts the bytes that the process reads.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::fs::{Advice, fadvise};
-use serve_core::{Approach, Config, EventLog, Preamble, SEND_LIMIT, Server, bind};
+use serve_core::{Config, EventLog, Preamble, SEND_LIMIT, Server, bind};
 use socket2::{Domain, SockRef, Socket, Type};
+
+use crate::sibling::{SendMode, Sibling, Test};
+
+pub const TESTS: &[(&str, Test)] = &[
+    (
+        "data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again",
+        data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again,
+    ),
+    ("partial_writes_lose_and_repeat_no_byte", partial_writes_lose_and_repeat_no_byte),
+];
 
 const FILE_BYTES: usize = 800_000;
 
@@ -38,50 +45,27 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// The minimum time between two bytes that the client sends.
 const PAUSE: Duration = Duration::from_micros(200);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Copied,
-    /// Copy mode with a file that is not in the page cache.
-    CopiedCold,
-    BlockingPool,
-    ZeroCopy,
-}
-
-const MODES: [Mode; 4] = [Mode::Copied, Mode::CopiedCold, Mode::BlockingPool, Mode::ZeroCopy];
-
-/// The tests count the bytes that the process reads, so only one test may run at a time.
-static SERIAL: Mutex<()> = Mutex::new(());
-
 /// A client sends data and reads nothing. Each of the client's packets wakes the connection's task.
-#[test]
-fn data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again() {
-    let _guard = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+fn data_from_a_non_reading_client_does_not_make_the_server_read_the_file_again(sibling: Sibling) {
+    if sibling.mode == SendMode::ZeroCopy {
+        return;
+    }
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     fs::write(&path, random_bytes(FILE_BYTES)).unwrap();
-    for approach in approaches::ALL {
-        for mode in [Mode::Copied, Mode::BlockingPool] {
-            let server = Running::start(approach, mode, 64 * 1024, &path);
-            let mut client = server.connect();
-            let read_before = bytes_read_by_process();
-            // The buffers are so small that the server has read almost all of these bytes when
-            // `write_all` returns.
-            client.write_all(&[0; UPLOAD_BYTES]).unwrap();
-            let read_bytes = bytes_read_by_process() - read_before;
-            let case = format!("{}, {mode:?}", approach.name);
-            let limit = FILE_BYTES as u64 / 2;
-            assert!(
-                read_bytes < limit,
-                "{case}: expected fewer than {limit} bytes read, got {read_bytes}"
-            );
-            server.stop();
-        }
-    }
+    let server = Running::start(sibling, 64 * 1024, &path);
+    let mut client = server.connect();
+    let read_before = bytes_read_by_process();
+    // The buffers are so small that the server has read almost all of these bytes when `write_all`
+    // returns.
+    client.write_all(&[0; UPLOAD_BYTES]).unwrap();
+    let read_bytes = bytes_read_by_process() - read_before;
+    let limit = FILE_BYTES as u64 / 2;
+    assert!(read_bytes < limit, "expected fewer than {limit} bytes read, got {read_bytes}");
+    server.stop();
 }
 
-#[test]
-fn partial_writes_lose_and_repeat_no_byte() {
-    let _guard = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
+fn partial_writes_lose_and_repeat_no_byte(sibling: Sibling) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     let content = random_bytes(FILE_BYTES);
@@ -90,14 +74,20 @@ fn partial_writes_lose_and_repeat_no_byte() {
         if is_limited {
             SEND_LIMIT.set(limit).unwrap();
         }
-        for approach in approaches::ALL {
-            for mode in MODES {
-                for chunk_bytes in [64 * 1024, 1 << 30] {
-                    assert_transfer(approach, mode, chunk_bytes, &path, &content);
-                }
+        for chunk_bytes in [64 * 1024, 1 << 30] {
+            assert_transfer(sibling, chunk_bytes, &path, &content);
+            if sibling.mode == SendMode::Copy {
+                remove_from_page_cache(&path);
+                assert_transfer(sibling, chunk_bytes, &path, &content);
             }
         }
     }
+}
+
+fn remove_from_page_cache(path: &Path) {
+    let file = File::open(path).unwrap();
+    file.sync_all().unwrap();
+    fadvise(&file, 0, None, Advice::DontNeed).unwrap();
 }
 
 /// Returns `WouldBlock` or `Interrupted` for a quarter of all sends each, and a random limit for
@@ -110,35 +100,18 @@ fn limit(bytes: usize) -> io::Result<usize> {
     }
 }
 
-fn assert_transfer(
-    approach: &Approach,
-    mode: Mode,
-    chunk_bytes: usize,
-    path: &Path,
-    content: &[u8],
-) {
-    if mode == Mode::CopiedCold {
-        let file = File::open(path).unwrap();
-        file.sync_all().unwrap();
-        fadvise(&file, 0, None, Advice::DontNeed).unwrap();
-    }
-    let case = format!("{}, {mode:?}, chunks of {chunk_bytes} bytes", approach.name);
+fn assert_transfer(sibling: Sibling, chunk_bytes: usize, path: &Path, content: &[u8]) {
+    let case = format!("chunks of {chunk_bytes} bytes");
     let read_before = bytes_read_by_process();
-    let received = transfer(approach, mode, chunk_bytes, path);
+    let server = Running::start(sibling, chunk_bytes, path);
+    let received = receive(&server.connect());
+    server.stop();
     let read_bytes = bytes_read_by_process() - read_before;
     let difference = received.iter().zip(content).position(|(actual, expected)| actual != expected);
     assert_eq!(difference, None, "{case}: position of the first difference");
     assert_eq!(received.len(), FILE_BYTES, "{case}");
     let limit = 3 * FILE_BYTES as u64;
     assert!(read_bytes < limit, "{case}: expected fewer than {limit} bytes read, got {read_bytes}");
-}
-
-/// Returns the bytes that a client receives from a server.
-fn transfer(approach: &Approach, mode: Mode, chunk_bytes: usize, path: &Path) -> Vec<u8> {
-    let server = Running::start(approach, mode, chunk_bytes, path);
-    let received = receive(&server.connect());
-    server.stop();
-    received
 }
 
 /// A server in this process.
@@ -149,22 +122,22 @@ struct Running {
 }
 
 impl Running {
-    fn start(approach: &Approach, mode: Mode, chunk_bytes: usize, path: &Path) -> Self {
+    fn start(sibling: Sibling, chunk_bytes: usize, path: &Path) -> Self {
         let mut config = Config::new(path);
         config.host = "127.0.0.1".to_owned();
         config.port = 0;
         config.preamble = Preamble::None;
         config.chunk_bytes = chunk_bytes;
-        config.zero_copy = mode == Mode::ZeroCopy;
+        config.zero_copy = sibling.mode == SendMode::ZeroCopy;
         config.grace = Duration::ZERO;
         let listener = bind(&config).unwrap();
         SockRef::from(&listener).set_send_buffer_size(BUFFER_BYTES).unwrap();
         SockRef::from(&listener).set_recv_buffer_size(BUFFER_BYTES).unwrap();
         let addr = listener.local_addr().unwrap();
         let mut server = Server::new(config, EventLog::off());
-        server.reads_page_cache &= mode != Mode::BlockingPool;
+        server.reads_page_cache &= sibling.mode != SendMode::CopyByPool;
         let server = Arc::new(server);
-        let (run, running) = (approach.run, Arc::clone(&server));
+        let (run, running) = (sibling.approach.run, Arc::clone(&server));
         Self { addr, server, thread: thread::spawn(move || run(listener, running)) }
     }
 

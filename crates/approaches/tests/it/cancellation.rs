@@ -3,10 +3,7 @@
 //! `disconnected` is logged. In addition, `disconnected` is logged exactly once, the permit is
 //! returned, and no file descriptor leaks.
 //!
-//! This is a separate program, because the test counts the descriptors of the process.
-
-#![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! The test runs in a separate process, because it counts the descriptors of the process.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -24,6 +21,12 @@ use std::time::{Duration, Instant};
 use serve_core::{Config, Connection, Event, EventKind, EventLog, Preamble, Server};
 use socket2::{Domain, SockRef, Socket, Type};
 
+use crate::client::DEADLINE;
+use crate::sibling::{SendMode, Sibling, Test};
+
+pub const TESTS: &[(&str, Test)] =
+    &[("a_connection_can_be_canceled_at_every_poll", a_connection_can_be_canceled_at_every_poll)];
+
 const FILE_BYTES: usize = 150_000;
 
 /// The size of the server's send buffers, in bytes. The file does not fit into a send buffer, even
@@ -33,10 +36,6 @@ const SEND_BUFFER_BYTES: usize = 16 * 1024;
 /// The size of some clients' receive buffers, in bytes. The kernel doubles this size.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024;
 
-/// The maximum time that one operation may take. Even on a slow machine, every operation takes less
-/// time.
-const DEADLINE: Duration = Duration::from_secs(20);
-
 /// The maximum number of polls per connection. Every connection in this test needs fewer polls.
 const POLLS_MAX: usize = 2_000;
 
@@ -45,18 +44,10 @@ static SOCKET_FD: AtomicI32 = AtomicI32::new(-1);
 static SOCKET_INODE: AtomicU64 = AtomicU64::new(0);
 static WAS_CLOSED_LATE: AtomicBool = AtomicBool::new(false);
 
-#[derive(Clone, Copy, Debug)]
 enum Runtime {
-    Tokio,
+    Tokio(tokio::runtime::Runtime),
     AsyncStd,
     Smol,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mode {
-    Copied,
-    BlockingPool,
-    ZeroCopy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,8 +71,6 @@ enum Client {
     FindsNoFile,
 }
 
-const RUNTIMES: [Runtime; 3] = [Runtime::Tokio, Runtime::AsyncStd, Runtime::Smol];
-const MODES: [Mode; 3] = [Mode::Copied, Mode::BlockingPool, Mode::ZeroCopy];
 const CLIENTS: [Client; 8] = [
     Client::Reads,
     Client::ReadsSlowly,
@@ -116,42 +105,41 @@ impl<F: Future> Future for PollLimit<F> {
     }
 }
 
-#[test]
-fn a_connection_can_be_canceled_at_every_poll() {
+fn a_connection_can_be_canceled_at_every_poll(sibling: Sibling) {
+    let runtime = match sibling.approach.name {
+        "tokio" => Runtime::Tokio(tokio_runtime()),
+        "async-std" => Runtime::AsyncStd,
+        "smol" => Runtime::Smol,
+        // A connection of the other siblings is a thread, or a task that other tests cancel.
+        _ => return,
+    };
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("file.bin");
     fs::write(&path, vec![b'h'; FILE_BYTES]).unwrap();
-    let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    let tokio = tokio.unwrap();
-    for runtime in RUNTIMES {
-        for mode in MODES {
-            for client in CLIENTS {
-                // During the first connection, the runtime opens the descriptors that it keeps.
-                assert!(
-                    run(&tokio, runtime, mode, client, &path, POLLS_MAX),
-                    "expected the connection to complete"
-                );
-                let descriptors = open_descriptors();
-                let polls = (0..POLLS_MAX)
-                    .find(|&polls| run(&tokio, runtime, mode, client, &path, polls))
-                    .expect("the connection completes");
-                assert!(polls > 0, "{runtime:?}, {mode:?}, {client:?}: expected at least one poll");
-                wait_for_descriptors(descriptors);
-            }
-        }
+    let mode = sibling.mode;
+    for client in CLIENTS {
+        // During the first connection, the runtime opens the descriptors that it keeps.
+        assert!(
+            run(&runtime, mode, client, &path, POLLS_MAX),
+            "expected the connection to complete"
+        );
+        let descriptors = open_descriptors();
+        let polls = (0..POLLS_MAX)
+            .find(|&polls| run(&runtime, mode, client, &path, polls))
+            .expect("the connection completes");
+        assert!(polls > 0, "{client:?}: expected at least one poll");
+        wait_for_descriptors(descriptors);
     }
+}
+
+fn tokio_runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all().build().unwrap()
 }
 
 /// Serves one client, and cancels the connection after `polls` polls. Returns whether the
 /// connection completed within these polls.
-fn run(
-    tokio: &tokio::runtime::Runtime,
-    runtime: Runtime,
-    mode: Mode,
-    client: Client,
-    path: &Path,
-    polls: usize,
-) -> bool {
+fn run(runtime: &Runtime, mode: SendMode, client: Client, path: &Path, polls: usize) -> bool {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER_BYTES).unwrap();
     let addr = listener.local_addr().unwrap();
@@ -163,9 +151,9 @@ fn run(
     watch(&stream);
     let conn = server.acquire_blocking().unwrap().connected(peer);
 
-    let is_complete = serve(tokio, runtime, conn, stream, polls);
+    let is_complete = serve(runtime, conn, stream, polls);
 
-    let case = format!("{runtime:?}, {mode:?}, {client:?}, canceled after {polls} polls");
+    let case = format!("{client:?}, canceled after {polls} polls");
     client_end
         .recv_timeout(DEADLINE)
         .unwrap_or_else(|_| panic!("{case}: expected the connection to end within {DEADLINE:?}"));
@@ -181,7 +169,7 @@ fn run(
     is_complete
 }
 
-fn server(mode: Mode, client: Client, path: &Path) -> Server {
+fn server(mode: SendMode, client: Client, path: &Path) -> Server {
     let path = match client {
         Client::FindsNoFile => path.with_file_name("missing"),
         _ => path.to_owned(),
@@ -190,7 +178,7 @@ fn server(mode: Mode, client: Client, path: &Path) -> Server {
     config.max_connections = 1;
     config.chunk_bytes = 50_000;
     config.preamble = Preamble::Http;
-    config.zero_copy = mode == Mode::ZeroCopy;
+    config.zero_copy = mode == SendMode::ZeroCopy;
     // The duration of the test depends on the timeouts for the stalling client and the lingering
     // client.
     config.stall_timeout = match client {
@@ -202,7 +190,7 @@ fn server(mode: Mode, client: Client, path: &Path) -> Server {
         _ => DEADLINE,
     };
     let mut server = Server::new(config, EventLog::memory_with_observer(observe));
-    server.reads_page_cache &= mode != Mode::BlockingPool;
+    server.reads_page_cache &= mode != SendMode::CopyByPool;
     server
 }
 
@@ -250,16 +238,10 @@ fn act(client: Client, mut stream: TcpStream) -> Option<TcpStream> {
 
 /// Runs the `handle_connection` of a runtime on this thread, for at most `polls_left` polls.
 /// Returns whether the future completed.
-fn serve(
-    tokio: &tokio::runtime::Runtime,
-    runtime: Runtime,
-    conn: Connection,
-    stream: TcpStream,
-    polls_left: usize,
-) -> bool {
+fn serve(runtime: &Runtime, conn: Connection, stream: TcpStream, polls_left: usize) -> bool {
     stream.set_nonblocking(true).unwrap();
     match runtime {
-        Runtime::Tokio => tokio.block_on(async {
+        Runtime::Tokio(runtime) => runtime.block_on(async {
             let stream = tokio::net::TcpStream::from_std(stream).unwrap();
             let future = Box::pin(serve_tokio::handle_connection(stream, conn));
             PollLimit { future, polls_left }.await
