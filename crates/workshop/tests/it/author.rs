@@ -3,7 +3,16 @@
 use crate::assert_contains;
 use crate::sample::{CORRECT, Sample, server};
 
-#[test]
+pub const TESTS: &[(&str, fn())] = &[
+    ("proofs_report_every_error", proofs_report_every_error),
+    (
+        "proofs_reject_a_passing_starter_and_compiler_messages",
+        proofs_reject_a_passing_starter_and_compiler_messages,
+    ),
+    ("the_title_comes_from_exercise_toml", the_title_comes_from_exercise_toml),
+    ("an_invalid_exercise_toml_is_reported", an_invalid_exercise_toml_is_reported),
+];
+
 fn proofs_report_every_error() {
     let sample = Sample::new();
     let (code, output) = sample.run(&["check", "--all"]);
@@ -42,7 +51,6 @@ fn proofs_report_every_error() {
     assert_contains(&output, &errors);
 }
 
-#[test]
 fn proofs_reject_a_passing_starter_and_compiler_messages() {
     let sample = Sample::new();
     let starter = "lessons/exercises/01-send-it/starter/main.rs";
@@ -65,14 +73,12 @@ fn proofs_reject_a_passing_starter_and_compiler_messages() {
     assert_contains(&output, &["fix the error", "2 errors in 1 program "]);
 }
 
-#[test]
 fn the_title_comes_from_exercise_toml() {
     let sample = Sample::new();
     sample.replace("01-send-it/exercise.toml", "Send it first", "First bytes");
     assert_contains(&sample.run(&["list"]).1, &[" 01  next  First bytes          5"]);
 }
 
-#[test]
 fn an_invalid_exercise_toml_is_reported() {
     for (from, to, error) in [
         ("[\"size-1\"", "[\"size-one\"", "there is no check `size-one`\nhelp: run `cargo run -p"),

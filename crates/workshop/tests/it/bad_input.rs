@@ -9,6 +9,17 @@ use crate::sample::{
 };
 use crate::{assert_contains, wait_for};
 
+pub const TESTS: &[(&str, fn())] = &[
+    ("a_missing_tool_is_reported_with_its_fix", a_missing_tool_is_reported_with_its_fix),
+    (
+        "a_failed_write_keeps_the_progress_and_the_work",
+        a_failed_write_keeps_the_progress_and_the_work,
+    ),
+    ("a_second_check_waits_for_the_first_check", a_second_check_waits_for_the_first_check),
+    ("processes_of_a_server_are_killed", processes_of_a_server_are_killed),
+    ("a_server_cannot_fill_the_disk", a_server_cannot_fill_the_disk),
+];
+
 /// Runs `check 1` with a variable. Returns the output without line breaks.
 fn check_with(sample: &Sample, variable: &str, value: &str) -> String {
     let mut command = sample.command(&["check", "1"]);
@@ -17,7 +28,6 @@ fn check_with(sample: &Sample, variable: &str, value: &str) -> String {
     output.replace('\n', " ")
 }
 
-#[test]
 fn a_missing_tool_is_reported_with_its_fix() {
     let sample = Sample::new();
     let output = check_with(&sample, "CARGO", "/missing/cargo");
@@ -39,7 +49,6 @@ fn without_space(sample: &Sample, arguments: &[&str]) -> (i32, String) {
     (output.status.code().unwrap(), String::from_utf8_lossy(&text).replace('\n', " "))
 }
 
-#[test]
 fn a_failed_write_keeps_the_progress_and_the_work() {
     let sample = Sample::new();
     let (code, output) = without_space(&sample, &["next"]);
@@ -66,7 +75,6 @@ fn a_failed_write_keeps_the_progress_and_the_work() {
     assert!(names.is_empty(), "{names:?}");
 }
 
-#[test]
 fn a_second_check_waits_for_the_first_check() {
     let sample = Sample::new();
     let pid_file = sample.path("pid");
@@ -86,7 +94,6 @@ fn a_second_check_waits_for_the_first_check() {
     assert_eq!(wait_for_exit(first).0, 1);
 }
 
-#[test]
 fn processes_of_a_server_are_killed() {
     let sample = Sample::new();
     let pid_file = sample.path("child");
@@ -105,7 +112,6 @@ fn processes_of_a_server_are_killed() {
     wait_for("the child to end", || !is_running(child.trim()));
 }
 
-#[test]
 fn a_server_cannot_fill_the_disk() {
     let sample = Sample::new();
     // A sparse file has the same limit and does not occupy space.

@@ -10,6 +10,12 @@ use harness::testing::interrupt;
 
 use crate::sample::{Sample, server};
 
+pub const TESTS: &[(&str, fn())] = &[
+    ("an_interrupt_of_the_build_leaves_nothing", an_interrupt_of_the_build_leaves_nothing),
+    ("an_interrupt_of_the_checks_leaves_nothing", an_interrupt_of_the_checks_leaves_nothing),
+    ("an_interrupt_of_watch_leaves_nothing", an_interrupt_of_watch_leaves_nothing),
+];
+
 /// The interrupts occur within this time after the start.
 const SPAN: Duration = Duration::from_secs(1);
 
@@ -20,7 +26,6 @@ const NO_REPLY: &str = "std::thread::sleep(std::time::Duration::MAX);";
 /// folder.
 const COMPILER: &str = "#!/bin/sh\nmktemp -d >/dev/null\nexec \"$@\"\n";
 
-#[test]
 fn an_interrupt_of_the_build_leaves_nothing() {
     let samples = Mutex::new(Vec::new());
     interrupt(SPAN, || {
@@ -36,7 +41,6 @@ fn an_interrupt_of_the_build_leaves_nothing() {
     });
 }
 
-#[test]
 fn an_interrupt_of_the_checks_leaves_nothing() {
     let sample = Sample::new();
     sample.learner_writes(&server(NO_REPLY));
@@ -44,7 +48,6 @@ fn an_interrupt_of_the_checks_leaves_nothing() {
     interrupt(SPAN, || sample.command(&["check", "1"]));
 }
 
-#[test]
 fn an_interrupt_of_watch_leaves_nothing() {
     let sample = Sample::new();
     sample.learner_writes(&server(NO_REPLY));

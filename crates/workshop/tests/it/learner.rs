@@ -3,7 +3,55 @@
 use crate::assert_contains;
 use crate::sample::{CORRECT, PROGRAM, Sample, server, wait_for_exit};
 
-#[test]
+pub const TESTS: &[(&str, fn())] = &[
+    ("a_learner_solves_an_exercise_with_hints", a_learner_solves_an_exercise_with_hints),
+    (
+        "a_diagnosis_explains_a_failure_of_a_later_check",
+        a_diagnosis_explains_a_failure_of_a_later_check,
+    ),
+    ("a_compiler_error_is_shown", a_compiler_error_is_shown),
+    (
+        "compiler_warnings_are_counted_after_the_verdict",
+        compiler_warnings_are_counted_after_the_verdict,
+    ),
+    ("watch_rejects_a_command", watch_rejects_a_command),
+    ("a_server_that_never_listens_is_stopped", a_server_that_never_listens_is_stopped),
+    (
+        "a_failure_without_a_diagnosis_has_a_general_explanation",
+        a_failure_without_a_diagnosis_has_a_general_explanation,
+    ),
+    #[cfg(target_os = "linux")]
+    ("measurements_are_graded", measurements_are_graded),
+    ("reset_keeps_a_copy_of_the_work", reset_keeps_a_copy_of_the_work),
+    ("work_of_an_earlier_version_is_moved", work_of_an_earlier_version_is_moved),
+    (
+        "a_new_starter_replaces_only_an_unchanged_starter",
+        a_new_starter_replaces_only_an_unchanged_starter,
+    ),
+    ("a_hint_shows_the_part_for_the_last_failure", a_hint_shows_the_part_for_the_last_failure),
+    (
+        "an_exercise_about_rust_rejects_other_programs",
+        an_exercise_about_rust_rejects_other_programs,
+    ),
+    (
+        "a_command_must_contain_all_placeholders_of_the_exercise",
+        a_command_must_contain_all_placeholders_of_the_exercise,
+    ),
+    ("reset_ignores_line_endings", reset_ignores_line_endings),
+    ("progress_is_written_and_read_back", progress_is_written_and_read_back),
+    ("progress_under_an_earlier_folder_name_counts", progress_under_an_earlier_folder_name_counts),
+    (
+        "an_invalid_line_of_the_progress_file_is_reported",
+        an_invalid_line_of_the_progress_file_is_reported,
+    ),
+    ("a_solution_requires_confirmation", a_solution_requires_confirmation),
+    (
+        "without_cargo_the_current_folder_is_used_and_a_command_is_graded",
+        without_cargo_the_current_folder_is_used_and_a_command_is_graded,
+    ),
+    ("an_unknown_exercise_is_reported", an_unknown_exercise_is_reported),
+];
+
 fn a_learner_solves_an_exercise_with_hints() {
     let sample = Sample::new();
     let (code, output) = sample.run(&[]);
@@ -49,7 +97,6 @@ fn a_learner_solves_an_exercise_with_hints() {
     );
 }
 
-#[test]
 fn a_diagnosis_explains_a_failure_of_a_later_check() {
     let sample = Sample::new();
     sample.learner_writes(&sample.read("01-send-it/wrong/crlf.rs"));
@@ -61,7 +108,6 @@ fn a_diagnosis_explains_a_failure_of_a_later_check() {
     );
 }
 
-#[test]
 fn a_compiler_error_is_shown() {
     let sample = Sample::new();
     sample.learner_writes(&server("stream.write_al(b\"\")?;"));
@@ -73,7 +119,6 @@ fn a_compiler_error_is_shown() {
     );
 }
 
-#[test]
 fn compiler_warnings_are_counted_after_the_verdict() {
     let sample = Sample::new();
     sample.learner_writes(&server("let unused = 1;"));
@@ -82,14 +127,12 @@ fn compiler_warnings_are_counted_after_the_verdict() {
     assert_contains(&output, &["The compiler printed 1 warning above."]);
 }
 
-#[test]
 fn watch_rejects_a_command() {
     let (code, output) = Sample::new().run(&["watch", "01", "--cmd", "node {file} {port}"]);
     assert_eq!(code, 2);
     assert_contains(&output, &["`watch` grades only your Rust program", "just exercise check"]);
 }
 
-#[test]
 fn a_server_that_never_listens_is_stopped() {
     let sample = Sample::new();
     sample.learner_writes("fn main() { loop { std::thread::park() } }");
@@ -102,7 +145,6 @@ fn a_server_that_never_listens_is_stopped() {
     assert_contains(&output, &["does not listen where the checks connect"]);
 }
 
-#[test]
 fn a_failure_without_a_diagnosis_has_a_general_explanation() {
     let sample = Sample::new();
     let reply =
@@ -122,7 +164,6 @@ fn a_failure_without_a_diagnosis_has_a_general_explanation() {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
 fn measurements_are_graded() {
     let sample = Sample::new();
     let threads = server(CORRECT).replace(
@@ -170,7 +211,6 @@ fn measurements_are_graded() {
     assert_contains(&output, &verdicts);
 }
 
-#[test]
 fn reset_keeps_a_copy_of_the_work() {
     let sample = Sample::new();
     assert_contains(&sample.run(&["reset", "01"]).1, &["nothing to reset"]);
@@ -190,7 +230,6 @@ fn reset_keeps_a_copy_of_the_work() {
     assert_contains(&sample.run(&["reset"]).1, &["NN"]);
 }
 
-#[test]
 fn work_of_an_earlier_version_is_moved() {
     let sample = Sample::new();
     let exercises = sample.path("");
@@ -203,7 +242,6 @@ fn work_of_an_earlier_version_is_moved() {
     assert!(!exercises.join(".progress").exists());
 }
 
-#[test]
 fn a_new_starter_replaces_only_an_unchanged_starter() {
     let sample = Sample::new();
     sample.write("lessons/exercises/01-send-it/shared.rs", "// Shared by all answers.");
@@ -220,7 +258,6 @@ fn a_new_starter_replaces_only_an_unchanged_starter() {
     assert_eq!(read("02-again/src/main.rs"), changed);
 }
 
-#[test]
 fn a_hint_shows_the_part_for_the_last_failure() {
     let sample = Sample::new();
     let hint = "The first hint.\n\n### size-1\n\nFor size-1.\n\n### other\n\nFor others.";
@@ -235,7 +272,6 @@ fn a_hint_shows_the_part_for_the_last_failure() {
     assert_contains(&error, &["hint 1 has a part for `another`"]);
 }
 
-#[test]
 fn an_exercise_about_rust_rejects_other_programs() {
     let sample = Sample::new();
     sample.replace(
@@ -248,7 +284,6 @@ fn an_exercise_about_rust_rejects_other_programs() {
     assert_contains(&output, &["exercise 01 does not accept `--cmd`: the subject is a Rust type"]);
 }
 
-#[test]
 fn a_command_must_contain_all_placeholders_of_the_exercise() {
     let sample = Sample::new();
     sample.replace("01-send-it/exercise.toml", "{file} {port}", "{file} {port} {chunk}");
@@ -257,7 +292,6 @@ fn a_command_must_contain_all_placeholders_of_the_exercise() {
     assert_contains(&output, &["the command has no {chunk}", "{file} {port} {chunk}"]);
 }
 
-#[test]
 fn reset_ignores_line_endings() {
     let sample = Sample::new();
     sample.run(&["next"]);
@@ -267,7 +301,6 @@ fn reset_ignores_line_endings() {
     assert_contains(&sample.run(&["reset", "01"]).1, &["The starter of exercise 01 is restored."]);
 }
 
-#[test]
 fn progress_is_written_and_read_back() {
     let sample = Sample::new();
     sample.write("my-exercises/.progress", "# a comment\n01 done 2026-01-31T12:00:00Z hints 2\n");
@@ -277,7 +310,6 @@ fn progress_is_written_and_read_back() {
     assert_contains(&sample.run(&["list"]).1, &[" 01  done", "2 hints", " 02  next"]);
 }
 
-#[test]
 fn progress_under_an_earlier_folder_name_counts() {
     let sample = Sample::new();
     sample.write(
@@ -290,7 +322,6 @@ fn progress_under_an_earlier_folder_name_counts() {
     assert_contains(&sample.progress(), &expected);
 }
 
-#[test]
 fn an_invalid_line_of_the_progress_file_is_reported() {
     let sample = Sample::new();
     sample.write("my-exercises/.progress", "# a comment\n01 dome\n");
@@ -300,7 +331,6 @@ fn an_invalid_line_of_the_progress_file_is_reported() {
     assert_contains(&output, &["error: ", ".progress:2: invalid line \"01 dome\" help:"]);
 }
 
-#[test]
 fn a_solution_requires_confirmation() {
     let sample = Sample::new();
     let (code, output) = sample.run(&["solution", "1"]);
@@ -316,7 +346,6 @@ fn a_solution_requires_confirmation() {
 
 /// Simulates a learner who has not installed Rust and runs a released program in a clone of the
 /// kit.
-#[test]
 fn without_cargo_the_current_folder_is_used_and_a_command_is_graded() {
     let sample = Sample::new();
     sample.learner_writes(&server(CORRECT));
@@ -334,7 +363,6 @@ fn without_cargo_the_current_folder_is_used_and_a_command_is_graded() {
     assert_contains(&run(&["check", "02"]).1, &["cannot start `cargo`", "https://rustup.rs"]);
 }
 
-#[test]
 fn an_unknown_exercise_is_reported() {
     let sample = Sample::new();
     let (code, output) = sample.run(&["check", "7"]);

@@ -14,7 +14,39 @@ mod sample;
 mod signals;
 mod watching;
 
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Trial};
+
+/// The tests of each module that this system can run.
+const TESTS: &[(&str, &[(&str, fn())])] = &[
+    ("author", author::TESTS),
+    #[cfg(unix)]
+    ("bad_input", bad_input::TESTS),
+    #[cfg(target_os = "linux")]
+    ("interrupts", interrupts::TESTS),
+    ("learner", learner::TESTS),
+    ("path", path::TESTS),
+    #[cfg(unix)]
+    ("signals", signals::TESTS),
+    ("watching", watching::TESTS),
+];
+
+fn main() -> ExitCode {
+    let trials = TESTS.iter().flat_map(|&(module, tests)| {
+        tests.iter().map(move |&(name, test)| {
+            Trial::test(format!("{module}::{name}"), move || {
+                test();
+                Ok(())
+            })
+        })
+    });
+    let mut arguments = Arguments::from_args();
+    // Many tests wait, so run more tests at the same time than a small machine has cores.
+    arguments.test_threads = arguments.test_threads.or(Some(6));
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
 
 /// Polls until a condition is true.
 fn wait_for(what: &str, mut is_true: impl FnMut() -> bool) {

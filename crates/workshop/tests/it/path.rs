@@ -5,6 +5,16 @@ use std::fs;
 use crate::assert_contains;
 use crate::sample::{CORRECT, Sample, server};
 
+pub const TESTS: &[(&str, fn())] = &[
+    ("exercises_are_in_the_order_of_the_lessons", exercises_are_in_the_order_of_the_lessons),
+    (
+        "the_next_exercise_follows_the_exercise_that_was_done_last",
+        the_next_exercise_follows_the_exercise_that_was_done_last,
+    ),
+    ("a_pass_with_a_command_is_noted", a_pass_with_a_command_is_noted),
+    ("export_writes_the_progress_as_json", export_writes_the_progress_as_json),
+];
+
 /// Adds an exercise 03 with a lesson before the other exercises.
 fn add_exercise(sample: &Sample) {
     let from = sample.path("01-send-it");
@@ -26,7 +36,6 @@ fn add_exercise(sample: &Sample) {
     sample.replace("README.md", "[1]", "[3](03-early/README.md) [1]");
 }
 
-#[test]
 fn exercises_are_in_the_order_of_the_lessons() {
     let sample = Sample::new();
     assert!(!sample.run(&["list"]).1.contains("not in order"));
@@ -49,7 +58,6 @@ fn exercises_are_in_the_order_of_the_lessons() {
     assert_contains(&sample.run(&["check", "--links"]).1, &["this is the last exercise"]);
 }
 
-#[test]
 fn the_next_exercise_follows_the_exercise_that_was_done_last() {
     let sample = Sample::new();
     add_exercise(&sample);
@@ -67,7 +75,6 @@ fn the_next_exercise_follows_the_exercise_that_was_done_last() {
     assert_contains(&next(&all), &["You have done all 3 exercises."]);
 }
 
-#[test]
 fn a_pass_with_a_command_is_noted() {
     let sample = Sample::new();
     sample.learner_writes(&server(CORRECT));
@@ -85,7 +92,6 @@ fn a_pass_with_a_command_is_noted() {
     assert!(!sample.run(&["list"]).1.contains("passed with --cmd"));
 }
 
-#[test]
 fn export_writes_the_progress_as_json() {
     let sample = Sample::new();
     sample.write(

@@ -7,11 +7,18 @@ use std::process::Command;
 use crate::sample::{CORRECT, Sample, is_running, read_when_written, server, wait_for_exit};
 use crate::wait_for;
 
+pub const TESTS: &[(&str, fn())] = &[
+    ("an_interrupt_stops_the_server", an_interrupt_stops_the_server),
+    (
+        "run_starts_the_learners_server_until_an_interrupt",
+        run_starts_the_learners_server_until_an_interrupt,
+    ),
+];
+
 fn signal(name: &str, pid: &str) -> bool {
     Command::new("kill").args([name, pid]).output().unwrap().status.success()
 }
 
-#[test]
 fn an_interrupt_stops_the_server() {
     let sample = Sample::new();
     // The server runs but does not listen, so the check waits.
@@ -27,7 +34,6 @@ fn an_interrupt_stops_the_server() {
     wait_for("the server to exit", || !is_running(&server));
 }
 
-#[test]
 fn run_starts_the_learners_server_until_an_interrupt() {
     let sample = Sample::new();
     sample.learner_writes(&server(CORRECT));

@@ -9,6 +9,22 @@ use std::thread;
 use crate::sample::{CORRECT, Sample, server, wait_for_exit};
 use crate::wait_for;
 
+pub const TESTS: &[(&str, fn())] = &[
+    ("watch_checks_after_each_save", watch_checks_after_each_save),
+    #[cfg(unix)]
+    ("a_save_cancels_the_running_check", a_save_cancels_the_running_check),
+    #[cfg(target_os = "linux")]
+    (
+        "keys_act_without_enter_and_the_terminal_is_restored",
+        keys_act_without_enter_and_the_terminal_is_restored,
+    ),
+    #[cfg(target_os = "linux")]
+    (
+        "the_first_failure_is_shown_before_the_check_ends",
+        the_first_failure_is_shown_before_the_check_ends,
+    ),
+];
+
 /// A running program, whose output is read continuously.
 struct Program {
     child: Child,
@@ -45,7 +61,6 @@ impl Program {
     }
 }
 
-#[test]
 fn watch_checks_after_each_save() {
     let sample = Sample::new();
     let mut watch = Program::start(&mut sample.command(&["watch"]));
@@ -68,7 +83,6 @@ fn watch_checks_after_each_save() {
 }
 
 #[cfg(unix)]
-#[test]
 fn a_save_cancels_the_running_check() {
     use crate::sample::{is_running, read_when_written};
 
@@ -99,7 +113,6 @@ fn a_save_cancels_the_running_check() {
 
 /// `script` runs a command in a terminal.
 #[cfg(target_os = "linux")]
-#[test]
 fn keys_act_without_enter_and_the_terminal_is_restored() {
     for (key, words, end) in [("q", "h hint", "ended 0"), ("\u{3}", "h hint", "ended 130")] {
         let sample = Sample::new();
@@ -124,7 +137,6 @@ fn keys_act_without_enter_and_the_terminal_is_restored() {
 
 /// The screen shows the first failure, and only the `a` key shows the verdicts.
 #[cfg(target_os = "linux")]
-#[test]
 fn the_first_failure_is_shown_before_the_check_ends() {
     let sample = Sample::new();
     // The check `preamble` waits for the timeout of the client, after `size-1` has failed.
