@@ -1,9 +1,9 @@
 //! Finds free ports and the sockets that use a port.
 
 use std::collections::VecDeque;
-use std::fs;
+use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
-use std::io;
+use std::io::{self, BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -73,8 +73,8 @@ pub fn unused_loopback() -> IpAddr {
 /// Finds a socket that listens on this port. Does not connect to the socket.
 #[must_use]
 pub fn listening(port: u16) -> Listening {
-    let Some(sockets) = sockets() else { return Listening::Unknown };
-    let ips = sockets.iter().filter(|it| it.is_listening() && it.port == port).map(|it| it.ip);
+    let Some(sockets) = listening_sockets() else { return Listening::Unknown };
+    let ips = sockets.iter().filter(|it| it.port == port).map(|it| it.ip);
     let mut ips: Vec<IpAddr> = ips.filter_map(|ip| local(ip, port)).collect();
     ips.sort();
     ips.first().map_or(Listening::No, |&ip| Listening::At(ip))
@@ -105,8 +105,8 @@ fn local(ip: IpAddr, port: u16) -> Option<IpAddr> {
 /// Returns the port and the inode of each listening socket. Returns an empty list on systems other
 /// than Linux.
 pub(crate) fn listeners() -> Vec<(u16, u64)> {
-    let sockets = sockets().unwrap_or_default();
-    sockets.iter().filter(|it| it.is_listening()).map(|it| (it.port, it.inode)).collect()
+    let sockets = listening_sockets().unwrap_or_default();
+    sockets.iter().map(|it| (it.port, it.inode)).collect()
 }
 
 /// Returns whether a socket listens on this port at any address. Returns false on systems other
@@ -122,7 +122,7 @@ pub fn is_taken(port: u16) -> bool {
 #[must_use]
 pub fn unacknowledged(port: u16) -> usize {
     const FIN_WAIT1: u8 = 4;
-    let sockets = sockets().unwrap_or_default();
+    let sockets = sockets_while(|_| true).unwrap_or_default();
     sockets.iter().filter(|it| it.port == port && it.state == FIN_WAIT1).count()
 }
 
@@ -142,13 +142,24 @@ impl Socket {
     }
 }
 
-/// Returns all TCP sockets of this machine, or `None` if the system does not provide this
-/// information.
-fn sockets() -> Option<Vec<Socket>> {
-    let v4 = fs::read_to_string("/proc/net/tcp").ok()?;
+/// Returns all TCP sockets of this machine that listen, or `None` if the system does not provide
+/// this information. The kernel lists these sockets first (Documentation/networking/proc_net_tcp.rst
+/// in the source code of Linux). The complete list can contain thousands of sockets.
+fn listening_sockets() -> Option<Vec<Socket>> {
+    sockets_while(Socket::is_listening)
+}
+
+/// Returns the TCP sockets of this machine, up to the first socket for which the condition is false.
+/// Returns `None` if the system does not provide this information.
+fn sockets_while(condition: impl Fn(&Socket) -> bool) -> Option<Vec<Socket>> {
+    let v4 = File::open("/proc/net/tcp").ok()?;
     // The file `/proc/net/tcp6` does not exist on systems without IPv6.
-    let v6 = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
-    Some(v4.lines().chain(v6.lines()).filter_map(parse).collect())
+    let v6 = File::open("/proc/net/tcp6").ok();
+    let sockets = [v4].into_iter().chain(v6).flat_map(|file| {
+        let lines = BufReader::new(file).lines().map_while(Result::ok);
+        lines.filter_map(|line| parse(&line)).take_while(&condition)
+    });
+    Some(sockets.collect())
 }
 
 /// Parses a line with the fields `sl`, `local_address`, `rem_address`, `st`, `tx:rx`, `tr:tm`,
