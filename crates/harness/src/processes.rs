@@ -3,6 +3,9 @@
 
 use std::fs;
 
+#[cfg(target_os = "linux")]
+use crate::signal::{self, Signal};
+
 /// The properties of a process, from `/proc/PID/stat`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Process {
@@ -59,6 +62,16 @@ pub(crate) fn adopted() -> Vec<u32> {
     let this = std::process::id();
     let session = session(this);
     running_trees(|process| process.parent == this && Some(process.session) != session)
+}
+
+/// Returns whether a process ignores a signal.
+#[cfg(target_os = "linux")]
+pub(crate) fn ignores(pid: u32, signal: Signal) -> bool {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    // A process that has ended has no mask.
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (signal::number(signal).as_raw() - 1)) != 0
 }
 
 /// Returns whether the initial environment of a process contains this variable.

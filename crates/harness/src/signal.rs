@@ -44,7 +44,7 @@ pub(crate) fn raw_pid(pid: u32) -> Option<rustix::process::Pid> {
 }
 
 #[cfg(unix)]
-fn number(signal: Signal) -> rustix::process::Signal {
+pub(crate) fn number(signal: Signal) -> rustix::process::Signal {
     use rustix::process::Signal as Number;
     match signal {
         Signal::Kill => Number::KILL,

@@ -61,6 +61,7 @@ pub fn run_to_end(command: &mut Command) -> ExitStatus {
 fn interrupt_once(command: &mut Command, signal: Signal, moment: Duration) {
     leaves_nothing(command, &format!("{signal:?} after {moment:?}"), |program| {
         assert_eq!(program.wait(moment), None, "expected a running program after {moment:?}");
+        wait_while_ignored(program, signal);
         program.signal(signal);
         let status = program.wait(END_TIMEOUT);
         assert!(
@@ -68,6 +69,15 @@ fn interrupt_once(command: &mut Command, signal: Signal, moment: Duration) {
             "{signal:?} after {moment:?}: the program did not end within {END_TIMEOUT:?}"
         );
     });
+}
+
+/// Waits while a program ignores a signal. A shell without job control makes its background jobs
+/// ignore `SIGINT`, and their children inherit this setting until they install a handler.
+fn wait_while_ignored(program: &Group, signal: Signal) {
+    let deadline = Instant::now() + END_TIMEOUT;
+    while processes::ignores(program.id(), signal) && Instant::now() < deadline {
+        thread::sleep(POLL_INTERVAL);
+    }
 }
 
 /// Starts a program, and waits with `end` until the program has ended. Checks that no process and no

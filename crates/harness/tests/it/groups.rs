@@ -189,6 +189,19 @@ fn an_interrupt_while_a_folder_is_written_or_removed_leaves_nothing_behind() {
     });
 }
 
+/// The shell makes the program ignore `SIGINT` at first, like a program in the background of a script.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_interrupt_waits_until_the_program_handles_the_signal() {
+    harness::testing::interrupt(Duration::from_millis(50), || {
+        let mut command = Command::new("sh");
+        command.args(["-c", "trap '' INT; sleep 0.05; exec \"$0\" \"$@\""]);
+        command.arg(std::env::current_exe().unwrap());
+        command.args(["--exact", "groups::program_with_folders", "--ignored"]);
+        command
+    });
+}
+
 #[cfg(target_os = "linux")]
 fn interrupt(script: &str, signal: Signal, exit_code: i32) {
     end_by(script, None, |program| program.signal(signal), exit_code);
