@@ -7,7 +7,7 @@ use std::process::Command;
 use conformance::{Check, Target, Verdict};
 use libtest_mimic::{Failed, Trial};
 
-use crate::checks;
+use crate::{checks, trial_of};
 
 /// Each entry contains the name of a mutant, a check that the mutant must fail, and part of the
 /// expected message.
@@ -121,35 +121,36 @@ const EXPECTED_FAILURES: &[(&str, &str, &str)] = &[
     ("stores-after-reply", "memory-of-upload", "while a client sent 128 MiB after the reply, got"),
 ];
 
-/// Returns the trials of the light checks and the trials of the heavy checks.
-pub fn trials() -> (Vec<Trial>, Vec<Trial>) {
+pub fn trials() -> Vec<Trial> {
     // Other systems do not provide enough data about processes to detect all mutants.
     if !cfg!(target_os = "linux") {
-        return (Vec::new(), Vec::new());
+        return Vec::new();
     }
-    let mut light = vec![Trial::test("mutants::every_mutant_is_detected_by_a_check", || {
+    let mut trials = vec![Trial::test("mutants::every_mutant_is_detected_by_a_check", || {
         every_mutant_is_detected_by_a_check();
         Ok(())
     })];
-    let mut heavy = Vec::new();
-    for &(mutant, id, message) in EXPECTED_FAILURES {
-        let check = checks().find(|check| check.id == id).expect("a check has this id");
+    trials.extend(EXPECTED_FAILURES.iter().map(|&(mutant, id, message)| {
+        let check = check_named(id);
         let name = format!("mutants::{mutant}::{id}");
-        let trial = Trial::test(name, move || assert_fails(mutant, check, message));
-        if check.is_heavy() { &mut heavy } else { &mut light }.push(trial);
-    }
-    for check in checks() {
-        let trial = Trial::test(format!("mutants::correct::{}", check.id), || assert_passes(check));
-        if check.is_heavy() { &mut heavy } else { &mut light }.push(trial);
-    }
-    light.push(Trial::test("mutants::an_unread_log_line_is_not_a_failure", || {
-        let check = checks().find(|check| check.id == "events-escaped").expect("the check exists");
+        trial_of(check, name, move || assert_fails(mutant, check, message))
+    }));
+    let check = check_named("events-escaped");
+    let name = "mutants::an_unread_log_line_is_not_a_failure".to_owned();
+    trials.push(trial_of(check, name, move || {
         match conformance::run_one(&target(Some("write-and-close")), check) {
             Verdict::Skipped(_) => Ok(()),
             verdict => Err(format!("expected a skipped check, got {verdict:?}").into()),
         }
     }));
-    (light, heavy)
+    trials.extend(checks().map(|check| {
+        trial_of(check, format!("mutants::correct::{}", check.id), move || assert_passes(check))
+    }));
+    trials
+}
+
+fn check_named(id: &str) -> &'static Check {
+    checks().find(|check| check.id == id).expect("a check has this id")
 }
 
 /// Returns a target that starts a mutant, or the correct server if `mutant` is `None`.
