@@ -19,8 +19,10 @@ use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Trial};
 
+type Suite = &'static [(&'static str, fn())];
+
 /// The tests of each module that this system can run.
-const TESTS: &[(&str, &[(&str, fn())])] = &[
+const TESTS: &[(&str, Suite)] = &[
     ("author", author::TESTS),
     #[cfg(unix)]
     ("bad_input", bad_input::TESTS),
