@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::common::*;
-use crate::process::poll;
 
 pub const CHECKS: &[Check] = &[
     Check {
@@ -319,16 +318,23 @@ fn few_descriptors(stage: &Stage) -> Outcome {
 
 fn expect_survival(stage: &Stage, descriptors: u64) -> Outcome {
     const RECOVERY_LIMIT: Duration = Duration::from_secs(10);
-    const FILL_LIMIT: Duration = Duration::from_secs(2);
+    const SERVED_LIMIT: Duration = Duration::from_millis(300);
+    const CLIENTS: usize = 60;
     stage.set_len(LONG_BYTES)?;
     let server = stage.start(Start { descriptors: Some(descriptors), ..Start::default() })?;
-    let mut clients = server.connect_many(60)?;
-    // A server that has not yet opened all descriptors may be idle between two clients.
-    let is_full = || server.usage(usage::descriptors).is_ok_and(|open| open + 1 >= descriptors);
-    poll(FILL_LIMIT, || is_full().then_some(()));
-    thread::sleep(Duration::from_millis(300));
+    // Until a client is not served, each client waits for the previous one. If a thread-based server
+    // accepted all clients at the same time, no thread could open the file, and all clients would be
+    // disconnected, so `accept` would never fail.
+    let mut clients = Vec::new();
+    let mut is_served = true;
+    while is_served && clients.len() < CLIENTS {
+        let client = server.connect_small()?;
+        is_served = client.first_byte(SERVED_LIMIT).is_ok();
+        clients.push(client);
+    }
+    clients.extend(server.connect_many(CLIENTS - clients.len())?);
     server.expect_idle(RETRYING_WAKEUPS_MAX)?;
-    let waiting = clients.split_off(60 - WAITING_CLIENTS);
+    let waiting = clients.split_off(CLIENTS - WAITING_CLIENTS);
     drop(clients);
     // A server may close connections if it has no descriptor left, but it must not forget them.
     for client in &waiting {
