@@ -55,6 +55,13 @@ run-compio *ARGS:
 probe *ARGS:
     @cargo run --quiet -p probe -- "$@"
 
+# Show servers while they run, on a page: `just flow --approach std,tokio`, `just flow replay trace.jsonl`
+[group('run')]
+[no-cd]
+[no-exit-message]
+flow *ARGS:
+    @cargo run --manifest-path "{{ justfile_directory() }}/Cargo.toml" -p flow -- "$@"
+
 # Run all tests, or the tests of one sibling: `just test -p approaches -- tokio::`
 [group('check')]
 [no-exit-message]

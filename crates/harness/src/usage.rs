@@ -62,7 +62,14 @@ pub fn thread_ids(pids: &[u32]) -> Option<BTreeSet<u32>> {
 /// Returns the total number of file descriptors that the processes in `pids` have open.
 #[must_use]
 pub fn descriptors(pids: &[u32]) -> Option<u64> {
-    sum(pids, |pid| Some(fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count() as u64))
+    sum(pids, |pid| {
+        let folder = PathBuf::from(format!("/proc/{pid}/fd"));
+        // Since Linux 6.2, the size of the folder is the number of its entries.
+        match fs::metadata(&folder).ok()?.len() {
+            0 => Some(fs::read_dir(folder).ok()?.count() as u64),
+            count => Some(count),
+        }
+    })
 }
 
 /// Returns the resident anonymous memory in bytes. Anonymous memory is memory that does not belong
@@ -190,29 +197,51 @@ pub fn threads_that_use(pids: &[u32], path: &Path) -> Option<u64> {
     })
 }
 
+/// Returns the name of a system call, such as `epoll_wait`. If this function does not know the name,
+/// the result contains the number.
+#[must_use]
 #[cfg(target_os = "linux")]
-fn call_name(number: i64) -> String {
-    /// The system calls in which servers usually wait. Each entry contains the number and the name
-    /// of a call.
+pub fn call_name(number: i64) -> String {
+    /// The system calls in which servers may wait. Each entry contains the number and the name of a
+    /// call.
     const NAMES: &[(i64, &str)] = &[
-        (libc::SYS_accept4, "accept4"),
-        (libc::SYS_clock_nanosleep, "clock_nanosleep"),
-        (libc::SYS_epoll_pwait, "epoll_pwait"),
-        #[cfg(target_arch = "x86_64")]
-        (libc::SYS_epoll_wait, "epoll_wait"),
         #[cfg(target_arch = "x86_64")]
         (libc::SYS_accept, "accept"),
+        (libc::SYS_accept4, "accept4"),
+        (libc::SYS_clock_nanosleep, "clock_nanosleep"),
+        (libc::SYS_close, "close"),
+        (libc::SYS_connect, "connect"),
+        (libc::SYS_epoll_pwait, "epoll_pwait"),
+        (libc::SYS_epoll_pwait2, "epoll_pwait2"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_epoll_wait, "epoll_wait"),
+        (libc::SYS_fdatasync, "fdatasync"),
+        (libc::SYS_fsync, "fsync"),
+        (libc::SYS_futex, "futex"),
+        (libc::SYS_io_uring_enter, "io_uring_enter"),
+        (libc::SYS_nanosleep, "nanosleep"),
+        (libc::SYS_openat, "openat"),
         #[cfg(target_arch = "x86_64")]
         (libc::SYS_poll, "poll"),
-        (libc::SYS_futex, "futex"),
         (libc::SYS_ppoll, "ppoll"),
+        (libc::SYS_pread64, "pread64"),
+        (libc::SYS_preadv2, "preadv2"),
+        (libc::SYS_pselect6, "pselect6"),
         (libc::SYS_read, "read"),
+        (libc::SYS_readv, "readv"),
         (libc::SYS_recvfrom, "recvfrom"),
+        (libc::SYS_recvmsg, "recvmsg"),
+        (libc::SYS_restart_syscall, "restart_syscall"),
+        (libc::SYS_rt_sigsuspend, "rt_sigsuspend"),
         (libc::SYS_rt_sigtimedwait, "rt_sigtimedwait"),
+        #[cfg(target_arch = "x86_64")]
+        (libc::SYS_select, "select"),
         (libc::SYS_sendfile, "sendfile"),
         (libc::SYS_sendmsg, "sendmsg"),
         (libc::SYS_sendto, "sendto"),
         (libc::SYS_splice, "splice"),
+        (libc::SYS_wait4, "wait4"),
+        (libc::SYS_waitid, "waitid"),
         (libc::SYS_write, "write"),
         (libc::SYS_writev, "writev"),
     ];
@@ -220,8 +249,10 @@ fn call_name(number: i64) -> String {
     name.map_or_else(|| format!("system call {number}"), str::to_owned)
 }
 
+/// Returns the number of a system call as text, because the names of calls are known only on Linux.
+#[must_use]
 #[cfg(not(target_os = "linux"))]
-fn call_name(number: i64) -> String {
+pub fn call_name(number: i64) -> String {
     format!("system call {number}")
 }
 
