@@ -1,14 +1,11 @@
 // Checks the pages of the book in a browser. The script .ci/book-pages runs this program, and
 // describes the checks.
-import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { createReadStream, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { createRequire } from 'node:module';
 import { extname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 
-const require = createRequire(resolve('target/book-pages/package.json'));
-const { chromium } = require('playwright-core');
-const { AxeBuilder } = require('@axe-core/playwright');
+import { AxeBuilder, launch, overflow, saveWebp, unreachableBox } from './browser.mjs';
 
 const BOOK = resolve('target/book');
 const SIDE_BY_SIDE = 2;
@@ -30,6 +27,7 @@ const TYPES = {
 const KINDS = {
   introduction: [/^index\.html$/],
   lesson: [/^lessons\/\d\d-endings\.html$/, /^lessons\/\d\d-.*\.html$/],
+  'lesson with traces': [/^lessons\/\d\d-live-view\.html$/],
   'lesson with siblings': [/^lessons\/\d\d-side-by-side\.html$/, /^lessons\/\d\d-cancellation\.html$/],
   'cheat sheet': [/^lessons\/cheat-sheet\.html$/],
   lessons: [/^lessons\/index\.html$/],
@@ -134,35 +132,23 @@ async function openTab(browser, base, options = {}) {
   return { context, page, open };
 }
 
-/** Returns the reason why a page scrolls horizontally, or null if the page does not scroll. */
-function overflow(page) {
-  return page.evaluate(() => {
-    const room = document.documentElement.clientWidth;
-    const width = Math.max(document.documentElement.scrollWidth, document.body.scrollWidth);
-    if (width <= room) return null;
-    const clips = (e) => ['auto', 'scroll', 'hidden'].includes(getComputedStyle(e).overflowX);
-    const inBox = (e) => e.parentElement && e !== document.body && (clips(e.parentElement) || inBox(e.parentElement));
-    const out = [...document.querySelectorAll('main *')].find((e) => e.getBoundingClientRect().right > room + 1 && !inBox(e));
-    return `expected at most ${room} px, got ${width} px${out ? `, because of <${out.tagName.toLowerCase()}> ${out.textContent.slice(0, 40)}` : ''}`;
-  });
-}
-
-/**
- * Describes the first box that scrolls horizontally, but has no accessible name or cannot be reached
- * with the keyboard. Returns null if there is no such box.
- */
-function unreachableBox(page) {
-  return page.evaluate(() => {
-    const boxes = [...document.querySelectorAll('main *')].filter(
-      (e) => e.scrollWidth > e.clientWidth + 1 && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX),
-    );
-    const bad = boxes.find((e) => e.clientWidth > 0 && (e.tabIndex < 0 || !e.getAttribute('aria-label')));
-    return bad ? `<${bad.tagName.toLowerCase()}> ${bad.textContent.slice(0, 40)}` : null;
-  });
-}
-
 function nextFrame(page) {
   return page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+}
+
+/** The pictures of traces. mdBook adds a hidden copy of each picture, which it shows enlarged. */
+const TRACES = 'main img[src*="pictures/flow-"]:not(.img-wrapper img)';
+
+/** Scrolls to each picture of a trace, and waits until the player has replaced it. */
+async function showPlayers(page) {
+  const pictures = page.locator(TRACES);
+  const count = await pictures.count();
+  for (let index = 0; index < count; index += 1) {
+    await pictures.nth(index).evaluate((picture) => (picture.closest('.hw-trace') ?? picture).scrollIntoView());
+    await page.locator('.hw-trace').nth(index).locator('canvas').first().waitFor({ state: 'attached' });
+  }
+  if (count > 0) await nextFrame(page);
+  return count;
 }
 
 /** Checks the Right, Left, End and Home keys in the first list of tabs on a page. */
@@ -199,6 +185,9 @@ async function checkPage({ page, open }, name) {
   // Folded text is opened, so that the checks include it. The page's script measures the opened
   // boxes in the next frame.
   await page.evaluate(() => document.querySelectorAll('details').forEach((e) => (e.open = true)));
+  const traces = await showPlayers(page);
+  const hasPlayer = await page.evaluate(() => 'flowPlayer' in window);
+  check(name, hasPlayer === traces > 0, `expected the player only on pages with traces, got ${traces} traces and ${hasPlayer ? 'a' : 'no'} player`, 'see docs/book/highwater.js');
   await nextFrame(page);
   const narrow = await overflow(page);
   check(name, narrow === null, `the page scrolls horizontally at 400 px: ${narrow}`, 'make the box scroll, or break the word, in docs/book/highwater.css');
@@ -247,6 +236,7 @@ async function checkAccessibility({ page, open }, name, scheme, violations) {
   for (const [size, viewport] of Object.entries({ phone: PHONE, desk: DESK })) {
     await page.setViewportSize(viewport);
     await open(name);
+    await showPlayers(page);
     // Dark mode changes only the colors, so only the rules about colors are checked in dark mode.
     const builder = new AxeBuilder({ page }).options({ resultTypes: ['violations'] });
     if (scheme === 'dark') builder.withRules(['color-contrast', 'link-in-text-block']);
@@ -371,10 +361,34 @@ async function checkWithoutScript(browser, base, name) {
   await context.close();
 }
 
+/**
+ * Checks that the arrow keys move the cursor of a player and do not open another page, that the
+ * picture of the trace is printed in place of the player, and that it is visible without JavaScript.
+ */
+async function checkTraces(browser, base, name) {
+  const help = 'see docs/book/highwater.js';
+  const isShown = (page, selector) => page.locator(selector).first().isVisible();
+  const { context, page, open } = await openTab(browser, base, { viewport: DESK });
+  await open(name);
+  await showPlayers(page);
+  await page.locator('.hw-trace .flow-strip').first().focus();
+  await page.keyboard.press('ArrowRight');
+  await nextFrame(page);
+  check(name, page.url() === base + name, `expected the arrow key to move the cursor, but it opened ${page.url()}`, help);
+  check(name, (await isShown(page, '.hw-trace > .flow')) && !(await isShown(page, '.hw-trace > img')), 'expected a player and no picture on the screen', help);
+  await page.emulateMedia({ media: 'print' });
+  check(name, (await isShown(page, '.hw-trace > img')) && !(await isShown(page, '.hw-trace > .flow')), 'expected a picture and no player on paper', help);
+  await context.close();
+  const plain = await openTab(browser, base, { javaScriptEnabled: false });
+  await plain.open(name);
+  check(name, await isShown(plain.page, TRACES), 'expected a picture without JavaScript', help);
+  await plain.context.close();
+}
+
 /** Returns the number of folded parts of a page, and the number of these parts that show their text. */
 function details(page) {
   return page.evaluate(() => {
-    const folded = [...document.querySelectorAll('main details:not([open])')];
+    const folded = [...document.querySelectorAll('main details:not([open], .flow *)')];
     // Hidden text has no height.
     const isShown = (e) => e.offsetHeight > 2 * e.querySelector('summary').offsetHeight;
     return { all: folded.length, shown: folded.filter(isShown).length };
@@ -420,18 +434,7 @@ async function savePicture(browser, base, file) {
     scrollBy(0, -90); // The menu bar covers the top of the page.
   });
   await nextFrame(page);
-  const png = (await page.screenshot()).toString('base64');
-  // Playwright can save a screenshot only as PNG or JPEG, but the browser can save a canvas as
-  // WebP.
-  const webp = await page.evaluate(async (png) => {
-    const image = new Image();
-    image.src = `data:image/png;base64,${png}`;
-    await image.decode();
-    const canvas = Object.assign(document.createElement('canvas'), { width: image.width, height: image.height });
-    canvas.getContext('2d').drawImage(image, 0, 0);
-    return canvas.toDataURL('image/webp', 0.9).split(',')[1];
-  }, png);
-  writeFileSync(file, Buffer.from(webp, 'base64'));
+  await saveWebp(page, file);
   await context.close();
 }
 
@@ -450,7 +453,7 @@ async function main() {
   }
   if (values.screenshots) mkdirSync(values.screenshots, { recursive: true });
   const { server, base } = await serve();
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ['--no-sandbox'] });
+  const browser = await launch();
   try {
     if (values.picture) {
       await savePicture(browser, base, values.picture);
@@ -483,6 +486,8 @@ async function main() {
     await attempt('index.html', () => checkSearch(browser, base));
     const lesson = kinds.find(([kind]) => kind === 'lesson')?.[1];
     if (lesson) await attempt(lesson, () => checkCopying(browser, base, lesson));
+    const withTraces = kinds.find(([kind]) => kind === 'lesson with traces')?.[1];
+    if (withTraces) await attempt(withTraces, () => checkTraces(browser, base, withTraces));
     if (siblings.length > 0) {
       await attempt(siblings[0], () => checkStoredTab(browser, base, siblings));
       await attempt(siblings[0], () => checkFiveColumns(browser, base, siblings[0]));

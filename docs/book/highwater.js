@@ -191,6 +191,55 @@
     return commands.map((line) => line.replace(/^\$ /, '')).join('\n');
   }
 
+  // A player replaces each picture of a trace, except on the page for printing. The player and the
+  // traces are scripts, because browsers load neither modules nor data from a folder on a disk.
+  const isPrinted = location.pathname.endsWith('/print.html');
+  const selector = 'main img[src*="pictures/flow-"]:not(.img-wrapper img)';
+  const pictures = isPrinted ? [] : [...document.querySelectorAll(selector)];
+  const player = pictures.length > 0 ? loadScript(`${path_to_root}flow-player.js`) : undefined;
+  const visible = new IntersectionObserver((entries) => {
+    for (const { target } of entries.filter(({ isIntersecting }) => isIntersecting)) {
+      visible.unobserve(target);
+      play(target).catch((error) => console.error(error));
+    }
+  }, { rootMargin: '800px' });
+  pictures.forEach((picture) => visible.observe(picture));
+  if (player) {
+    const style = document.createElement('link');
+    style.rel = 'stylesheet';
+    style.href = `${path_to_root}flow-player.css`;
+    document.head.append(style);
+  }
+
+  function loadScript(url) {
+    return new Promise((done, failed) => {
+      const script = document.createElement('script');
+      script.src = url;
+      script.onload = () => done(script);
+      script.onerror = () => failed(new Error(`cannot load ${url}`));
+      document.head.append(script);
+    });
+  }
+
+  // If a script cannot be loaded, the picture stays.
+  async function play(picture) {
+    const [trace] = await Promise.all([loadScript(picture.src.replace(/\.svg$/, '.js')), player]);
+    const figure = document.createElement('figure');
+    figure.className = 'hw-trace';
+    figure.setAttribute('aria-label', picture.alt);
+    const view = document.createElement('div');
+    // Without this call, the arrow keys would open another page of the book.
+    view.addEventListener('keydown', (event) => event.stopPropagation());
+    const paragraph = picture.closest('p');
+    // mdBook's label enlarges the picture.
+    const label = picture.closest('label');
+    paragraph.before(figure);
+    figure.append(picture, view);
+    label?.remove();
+    if (paragraph.childElementCount === 0) paragraph.remove();
+    window.flowPlayer.createPlayer(view, { traceText: trace.flowTrace });
+  }
+
   // mdBook's menu button is a `<label>`. Without this code, the keyboard cannot reach the button,
   // and the button has no role.
   const menu = document.getElementById('mdbook-sidebar-toggle');

@@ -6,6 +6,7 @@ pub mod command;
 mod convert;
 mod generated;
 mod mdbook;
+mod player;
 mod rows;
 mod siblings;
 mod site;

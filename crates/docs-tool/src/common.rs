@@ -50,6 +50,8 @@ pub fn pattern(expression: &str) -> Regex {
 }
 
 /// Returns a number and a noun, for example `1 page` or `2 pages`.
-pub fn counted(count: usize, of: &str) -> String {
-    format!("{count} {of}{}", if count == 1 { "" } else { "s" })
+pub fn counted(count: impl Display, of: &str) -> String {
+    let count = count.to_string();
+    let plural = if count == "1" { "" } else { "s" };
+    format!("{count} {of}{plural}")
 }

@@ -1,15 +1,16 @@
 //! Draws the pictures of the lessons from their sources in `lessons/pictures/`.
 //!
 //! A source `NAME.txt` describes a sequence of messages or a diagram of boxes. A source
-//! `NAME.jsonl` is the log of a server. From each source, this module draws the picture `NAME.svg`.
+//! `flow-NAME.jsonl` is a trace of `flow`. From each source, this module draws the picture `NAME.svg`.
 //! The same source always produces the same picture.
 
 mod diagram;
 mod record;
 mod sequence;
 mod source;
+mod strip_chart;
 mod svg;
-mod timeline;
+mod trace;
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +23,10 @@ use crate::page_error::PageError;
 use crate::repo::Repo;
 
 /// The folder of the pictures and their sources.
-const FOLDER: &str = "lessons/pictures";
+pub const FOLDER: &str = "lessons/pictures";
+
+/// The prefix of the names of traces.
+pub const TRACE_PREFIX: &str = "flow-";
 
 /// The command that draws the pictures.
 const DRAW: &str = "cargo run -p docs-tool -- pictures";
@@ -32,11 +36,11 @@ Examples:
   docs-tool pictures                     draw all pictures
   docs-tool pictures pipe seq-end        draw two pictures
   docs-tool pictures --check             fail if a picture is out of date
-  docs-tool pictures --record-timelines  run each sibling with four clients, one
-                                         of which is slow, and save the log
+  docs-tool pictures --record-traces     run the scenarios that the lessons show,
+                                         and save the traces
 
 The sources are in lessons/pictures. The first line of NAME.txt states the kind
-of the picture (see seq-end.txt and pipe.txt). NAME.jsonl is the log of a server.";
+of the picture (see seq-end.txt and pipe.txt). flow-NAME.jsonl is a trace.";
 
 /// Draw the pictures of the lessons from their sources
 #[derive(Debug, clap::Args)]
@@ -48,15 +52,15 @@ pub struct Args {
     /// Fail if a picture is out of date, and write nothing
     #[arg(long)]
     check: bool,
-    /// Record new logs for the timelines, then draw the pictures
+    /// Record new traces from real runs, then draw the pictures
     #[arg(long, conflicts_with_all = ["check", "names"])]
-    record_timelines: bool,
+    record_traces: bool,
 }
 
 impl Args {
     pub fn run(self, repo: &Repo) -> anyhow::Result<bool> {
-        if self.record_timelines {
-            record::timelines(&repo.path(FOLDER))?;
+        if self.record_traces {
+            record::traces(&repo.path(FOLDER))?;
         }
         if self.check {
             let errors = errors(repo, &self.names)?;
@@ -113,7 +117,7 @@ fn outdated(repo: &Repo, names: &[String]) -> anyhow::Result<Vec<(Source, String
 
 fn draw(source: &Source) -> Result<String, String> {
     if source.path.ends_with(".jsonl") {
-        return timeline::draw(source);
+        return strip_chart::draw(source);
     }
     match source.text.lines().next().and_then(|line| line.split_once(": ")) {
         Some(("sequence", title)) => sequence::draw(source, title),

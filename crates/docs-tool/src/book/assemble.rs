@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::convert::convert;
 use super::generated::{self, WHOLE_FILES};
+use super::player;
 use super::site::{self, EXERCISES, Site};
 use super::summary::summary;
 use crate::common::SIBLINGS;
@@ -69,7 +70,7 @@ fn contents(repo: &Repo) -> Vec<String> {
     paths
 }
 
-fn finish(site: Site, errors: Vec<PageError>) -> Book {
+fn finish(site: Site, mut errors: Vec<PageError>) -> Book {
     let titles = site.pages.iter().map(|(path, page)| (path.as_str(), page.title.as_str()));
     let summary = summary(titles);
     let pages = site.pages.len();
@@ -83,6 +84,7 @@ fn finish(site: Site, errors: Vec<PageError>) -> Book {
             files.insert(path, bytes);
         }
     }
+    errors.extend(player::add(&site.repo, &site.traces, &mut files).err());
     Book { files, pages, unsearched, errors }
 }
 

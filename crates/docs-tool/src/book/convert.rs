@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use super::player;
 use super::siblings::{Excerpt, Part, side_by_side};
 use super::site::Site;
 use crate::anchors;
@@ -28,6 +29,7 @@ pub fn convert(site: &mut Site, known: &Known, page: &Page, title: &str) -> Stri
         let Some((path, fragment)) = links::resolve(page, &link.target) else { continue };
         let Some(kind) = site.repo.kind(&path) else { continue };
         site.add(&path);
+        site.traces.extend(player::trace_of(&path));
         let mut target = site.link(&place, &path);
         if !fragment.is_empty() && !links::is_line(fragment) && kind != Kind::Asset {
             target.push_str(&format!("#{fragment}"));

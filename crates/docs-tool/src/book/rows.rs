@@ -1,7 +1,21 @@
 //! Arranges the code of the siblings in rows, so that functions with the same name are side by side.
 
-use super::siblings::{Excerpt, Part, function};
 use crate::wrap::formatted;
+
+/// A part of one sibling.
+pub struct Part {
+    pub sibling: &'static str,
+    /// The excerpts from the sibling's files. The list is empty if this sibling does not have the
+    /// part.
+    pub excerpts: Vec<Excerpt>,
+}
+
+/// Lines of code from a file.
+pub struct Excerpt {
+    /// The path of the file.
+    pub path: String,
+    pub lines: Vec<String>,
+}
 
 /// The code of one sibling, by row.
 pub type Rows = Vec<Vec<Block>>;
@@ -58,6 +72,13 @@ pub fn is_aligned(part: &Part, names: &[String]) -> bool {
     let has_row =
         |piece| first_function(piece).is_some_and(|name| names.iter().any(|it| it == name));
     part.excerpts.len() < 2 || part.excerpts.iter().flat_map(|it| pieces(&it.lines)).all(has_row)
+}
+
+/// Returns the name of the function that starts in a line of code.
+pub fn function(line: &str) -> Option<&str> {
+    let (before, after) = line.split_once("fn ")?;
+    let is_item = before.chars().all(|c| c.is_alphanumeric() || " ()_".contains(c));
+    is_item.then(|| after.split(['(', '<']).next())?
 }
 
 fn arranged_part(part: &Part, names: &[String], width: usize) -> Rows {

@@ -7,7 +7,9 @@ use crate::excerpts;
 use crate::page::fenced;
 use crate::paths;
 
-use super::rows::{self, Block, Rows};
+use super::rows::{self, Block, Rows, function};
+
+pub use super::rows::{Excerpt, Part};
 
 /// The maximum number of characters per line of code. With lines of this length, two siblings fit
 /// side by side in a window that is 1,600 pixels wide. See docs/book/highwater.css.
@@ -18,21 +20,6 @@ const COLUMNS_MAX: usize = 80;
 /// the short lines, five siblings fit side by side in a window that is 1,600 pixels wide. The style
 /// sheet shows one of them.
 const PARTS_OF_SHORT_LINES: usize = 5;
-
-/// A part of one sibling.
-pub struct Part {
-    pub sibling: &'static str,
-    /// The excerpts from the sibling's files. The list is empty if this sibling does not have the
-    /// part.
-    pub excerpts: Vec<Excerpt>,
-}
-
-/// Lines of code from a file.
-pub struct Excerpt {
-    /// The path of the file.
-    pub path: String,
-    pub lines: Vec<String>,
-}
 
 /// Returns HTML and Markdown that show the parts side by side. `link` returns the link to the page
 /// that shows a file.
@@ -131,11 +118,4 @@ pub fn common_anchors(texts: &[String]) -> Vec<String> {
 pub fn functions(lines: &[String]) -> Vec<&str> {
     let items = lines.iter().filter(|line| !line.starts_with(' '));
     items.filter_map(|line| function(line)).collect()
-}
-
-/// Returns the name of the function that starts in a line of code.
-pub fn function(line: &str) -> Option<&str> {
-    let (before, after) = line.split_once("fn ")?;
-    let is_item = before.chars().all(|c| c.is_alphanumeric() || " ()_".contains(c));
-    is_item.then(|| after.split(['(', '<']).next())?
 }

@@ -22,6 +22,8 @@ pub struct Site {
     pub pages: BTreeMap<String, Page>,
     /// The paths of the files that the book contains unchanged.
     pub assets: BTreeSet<String>,
+    /// The paths of the traces from which the pictures in the book are drawn.
+    pub traces: BTreeSet<String>,
     /// The paths of the files that the book shows as code.
     pub code: BTreeSet<String>,
     /// The paths of the folders that the book lists completely.

@@ -37,10 +37,7 @@ text{font:14px system-ui,sans-serif;fill:var(--ink)}\
 .back{fill:none;stroke:var(--c3);stroke-width:1.5;stroke-dasharray:6 3}\
 .bad{fill:none;stroke:var(--c1);stroke-width:2}\
 .life{stroke:var(--grid);stroke-width:2}.grid{stroke:var(--grid)}\
-.grain{stroke:var(--ink);stroke-width:1}.shade{fill:var(--grid)}\
-.tip{fill:var(--ink)}.tip-back{fill:var(--c3)}.tip-bad{fill:var(--c1)}\
-.f0{fill:var(--c0)}.f1{fill:var(--c1)}.f2{fill:var(--c2)}.f3{fill:var(--c3)}\
-.half{fill-opacity:.45}.dot{fill:var(--paper);stroke:var(--ink);stroke-width:1.5}";
+.tip{fill:var(--ink)}.tip-back{fill:var(--c3)}.tip-bad{fill:var(--c1)}";
 
 /// The elements of a picture.
 #[derive(Debug, Default)]
@@ -82,6 +79,11 @@ impl Svg {
         svg
     }
 
+    /// Adds a style sheet or patterns, which the elements after them can use.
+    pub fn define(&mut self, definitions: &str) {
+        self.body.push_str(definitions);
+    }
+
     pub fn append(&mut self, other: Self) {
         self.body.push_str(&other.body);
     }
@@ -118,6 +120,25 @@ impl Svg {
         self.push(format_args!(r#"<path class="{class}" d="{path}"/>"#));
     }
 
+    /// Fills areas. Each area is a list of points that are connected by horizontal and vertical lines.
+    pub fn areas(&mut self, class: &str, areas: &[Vec<(f64, f64)>]) {
+        let mut path = String::new();
+        for area in areas {
+            let mut last = None;
+            for (x, y) in area.iter().map(|(x, y)| (N(*x).to_string(), N(*y).to_string())) {
+                let _ = match &last {
+                    None => write!(path, "M{x} {y}"),
+                    Some((last_x, last_y)) if *last_x == x && *last_y == y => Ok(()),
+                    Some((_, last_y)) if *last_y == y => write!(path, "H{x}"),
+                    Some((last_x, _)) if *last_x == x => write!(path, "V{y}"),
+                    Some(_) => write!(path, "L{x} {y}"),
+                };
+                last = Some((x, y));
+            }
+        }
+        self.push(format_args!(r#"<path class="{class}" d="{path}"/>"#));
+    }
+
     /// Draws a line with an arrowhead at its end.
     pub fn arrow(&mut self, class: &str, points: &[(f64, f64)]) {
         self.line(class, points);
@@ -141,11 +162,6 @@ impl Svg {
     pub fn cross(&mut self, x: f64, y: f64, size: f64) {
         self.line("bad", &[(x - size, y - size), (x + size, y + size)]);
         self.line("bad", &[(x - size, y + size), (x + size, y - size)]);
-    }
-
-    pub fn circle(&mut self, class: &str, x: f64, y: f64, radius: f64) {
-        let (x, y, radius) = (N(x), N(y), N(radius));
-        self.push(format_args!(r#"<circle class="{class}" cx="{x}" cy="{y}" r="{radius}"/>"#));
     }
 
     /// Returns the content of the SVG file. The description is for readers who cannot see the

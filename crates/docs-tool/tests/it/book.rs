@@ -93,7 +93,7 @@ pub fn with(files: &[(&str, &str)]) -> Repository {
     repository
 }
 
-fn with_lessons() -> Repository {
+pub fn with_lessons() -> Repository {
     with(&[
         ("lessons/01-the-wire.md", "# 01 The wire\n\n## Ten bytes\n"),
         ("lessons/03-threads.md", LESSON),
@@ -129,7 +129,7 @@ pub fn page(repository: &Repository, path: &str) -> String {
     repository.read(&format!("target/book-src/src/{path}"))
 }
 
-fn errors(repository: &Repository) -> Vec<String> {
+pub fn errors(repository: &Repository) -> Vec<String> {
     let (code, errors) = build(repository);
     assert_eq!(code, Some(1), "{errors}");
     errors.lines().filter(|line| line.contains("; help: ")).map(str::to_owned).collect()

@@ -12,6 +12,8 @@ mod errors;
 mod output;
 mod pages;
 mod pictures;
+#[cfg(unix)]
+mod player;
 mod reading_time;
 mod repository;
 #[cfg(target_os = "linux")]
@@ -36,6 +38,8 @@ const TESTS: &[Suite] = &[
     book::TESTS,
     #[cfg(unix)]
     columns::TESTS,
+    #[cfg(unix)]
+    player::TESTS,
     #[cfg(target_os = "linux")]
     output::TESTS,
     #[cfg(target_os = "linux")]

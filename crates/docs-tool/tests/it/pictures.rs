@@ -14,19 +14,31 @@ pub const TESTS: &[(&str, fn())] = &[
     ("pictures::boxes_are_in_rows_and_columns", boxes_are_in_rows_and_columns),
     ("pictures::text_is_wrapped_between_words", text_is_wrapped_between_words),
     ("pictures::a_picture_has_no_external_files", a_picture_has_no_external_files),
-    ("pictures::a_timeline_shows_each_client", a_timeline_shows_each_client),
-    ("pictures::ticks_are_round", ticks_are_round),
-    ("pictures::an_incomplete_log_is_an_error", an_incomplete_log_is_an_error),
+    ("pictures::a_trace_shows_connections_and_threads", a_trace_shows_connections_and_threads),
+    ("pictures::many_connections_and_threads_are_summed", many_are_summed),
+    ("pictures::an_invalid_trace_is_an_error", an_invalid_trace_is_an_error),
 ];
 
 const SOURCE: &str = "sequence: A\ndescription: b\nactors: x, y\nx -> y: one\n";
 
-const LOG: &str = r#"{"at_us":10,"event":"listening","approach":"tokio","addr":"127.0.0.1:1","file":"f","bytes":9}
-{"at_us":100,"event":"connected","conn":1,"peer":"127.0.0.1:2"}
-{"at_us":350,"event":"chunk","conn":1,"bytes":9,"wait_us":200}
-{"at_us":360,"event":"file_ended","conn":1,"bytes":9}
-{"at_us":400,"event":"disconnected","conn":1,"sent":19,"received":0}
+const HEADER: &str =
+    r#"{"flow_trace":1,"system":"linux","file_bytes":1048576,"servers":["tokio"]}"#;
+
+/// A client reads half of the file, then reads nothing for a second, and then disconnects.
+const LINES: &str = r#"
+{"type":"scenario","at_us":1000000,"name":"slow-reader"}
+{"type":"client","at_us":1100000,"server":0,"connection":1,"speed":0}
+{"type":"event","at_us":1100000,"server":0,"connection":1,"event":"connected"}
+{"type":"thread","at_us":1100000,"server":0,"thread":7,"name":"worker","state":"running"}
+{"type":"connection","at_us":1200000,"server":0,"connection":1,"state":"writing","written":900000,"received":700000,"read":524288}
+{"type":"thread","at_us":1300000,"server":0,"thread":7,"state":"blocked","call":"epoll_wait"}
+{"type":"connection","at_us":1500000,"server":0,"connection":1,"state":"waiting"}
+{"type":"event","at_us":2900000,"server":0,"connection":1,"event":"disconnected"}
+{"type":"connection","at_us":3000000,"server":0,"connection":1,"state":"reset"}
+{"type":"usage","at_us":3000000,"server":0,"threads":3,"memory_bytes":2097152}
 "#;
+
+const END: &str = r#"{"type":"end","at_us":5000000}"#;
 
 fn pictures(repository: &Repository, arguments: &[&str]) -> (Option<i32>, String) {
     let arguments = [&["pictures"], arguments].concat();
@@ -134,13 +146,22 @@ fn errors_in_a_diagram() {
     }
 }
 
-fn an_incomplete_log_is_an_error() {
-    let start: String = LOG.split_inclusive('\n').take(3).collect();
-    for text in ["{}\n", &start] {
-        let error = error("a.jsonl", text);
-        assert!(error.starts_with("a.jsonl:1: the log is incomplete; help: "), "{error}");
+fn an_invalid_trace_is_an_error() {
+    let version = HEADER.replace(":1,", ":2,");
+    for (text, expected) in [
+        (
+            "{}\n".to_owned(),
+            "1: the first line is not the header of a trace; help: record the trace",
+        ),
+        (version, "1: expected a trace of version 1, got 2; help: "),
+        (format!("{HEADER}{LINES}"), "11: the trace is incomplete; help: "),
+        (format!("{HEADER}\n{END}"), "1: the trace has no connection; help: "),
+        (format!("{HEADER}\nnonsense\n{END}"), "2: expected ident at line 1"),
+    ] {
+        let error = error("flow-a.jsonl", &text);
+        let error = error.strip_prefix("flow-a.jsonl:").unwrap_or_else(|| panic!("{error}"));
+        assert!(error.starts_with(expected) && error.contains("--record-traces"), "{error}");
     }
-    assert!(error("a.jsonl", "nonsense\n").contains("--record-timelines"));
 }
 
 fn every_kind_of_row_is_drawn() {
@@ -208,28 +229,64 @@ fn a_picture_has_no_external_files() {
     }
 }
 
-fn a_timeline_shows_each_client() {
-    let svg = drawn("a.jsonl", LOG);
-    let description = "This picture is drawn from the log of serve-tokio, which sent f to four \
-                       clients. Client 1 (slow) connected at 0.00 ms and received 1 chunk. The \
-                       longest write took 0.20 ms. The file ended at 0.26 ms. The client \
-                       disconnected at 0.30 ms.";
-    assert!(svg.contains(description), "{svg}");
-    line(&svg, "One run: a file of 9 bytes, in chunks of at most 9 bytes");
+fn drawn_trace(text: &str) -> String {
+    let repository = Repository::new();
+    repository.write("lessons/pictures/flow-a.jsonl", text);
+    assert_eq!(pictures(&repository, &[]), (Some(0), String::new()));
+    repository.read("lessons/pictures/flow-a.svg")
 }
 
-fn ticks_are_round() {
-    let svg = drawn("a.jsonl", LOG);
-    for tick in ["0", "0.1", "0.2", "0.3", "0.4"] {
+fn a_trace_shows_connections_and_threads() {
+    let svg = drawn_trace(&format!("{HEADER}{LINES}{END}"));
+    let description = "This picture is drawn from a trace of 4 s. Each client requests a file of 1 \
+                       MiB. tokio served 1 connection. Connection 1 (paused) lasted from 0.1 s to 2 \
+                       s. The client read 512 KiB. There were at most 195 KiB in the send buffer and \
+                       172 KiB in the receive buffer. The server waited for send-buffer space for \
+                       1.5 s. Threads: 1 × worker mostly blocked in epoll_wait.";
+    assert!(svg.contains(description), "{svg}");
+    for text in [
+        "tokio: slow-reader",
+        "at most 3 threads, 2 MiB of memory",
+        "paused",
+        "disconnected",
+        "waiting for space",
+        "worker",
+        "epoll_wait",
+        "in the receive buffer",
+        "thread: running",
+    ] {
+        line(&svg, text);
+    }
+    for absent in ["in the process", "draining", "thread: runnable"] {
+        assert!(!svg.contains(&format!(">{absent}<")), "{svg}");
+    }
+    // The top of the read bytes is in the middle of the row, because the row is the whole file.
+    let [track, read] = ["track", "read"].map(|class| {
+        let start = format!("class=\"{class}\"");
+        svg.lines().find(|line| line.contains(&start)).unwrap_or_else(|| panic!("{svg}"))
+    });
+    let middle = attribute(track, "y") + attribute(track, "height") / 2.0;
+    assert!(read.contains(&format!(" {middle}H")), "{read}, expected {middle}");
+    for tick in ["0", "0.5", "1", "3.5", "4"] {
         line(&svg, tick);
     }
-    let log = LOG.replace(":400,", ":480000,").replace(":9,", ":1048576,");
-    let svg = drawn("a.jsonl", &log.replace("\"bytes\":9", "\"bytes\":65536"));
-    for tick in ["100", "200", "500"] {
-        line(&svg, tick);
+}
+
+fn many_are_summed() {
+    let mut text = format!("{HEADER}\n");
+    for number in 1..=20 {
+        text.push_str(&format!(
+            "{{\"type\":\"connection\",\"at_us\":5,\"server\":0,\"connection\":{number},\
+             \"written\":1048576,\"received\":524288,\"read\":0}}\n\
+             {{\"type\":\"thread\",\"at_us\":{number},\"server\":0,\"thread\":{number},\"name\":\"a\",\
+             \"state\":\"blocked\",\"call\":\"sendto\"}}\n"
+        ));
     }
-    assert!(
-        svg.contains("disconnected at 480 ms") && svg.contains(">One run: a file of 64 KiB, "),
-        "{svg}"
-    );
+    let svg = drawn_trace(&(text + END));
+    for text in ["20 clients", "sum 20 MiB", "20 threads", "Blocked after 2.5 s: 20 in sendto."] {
+        line(&svg, text);
+    }
+    let description =
+        "At the end, 10 MiB were in the send buffers and 10 MiB in the receive buffers";
+    assert!(svg.contains(description), "{svg}");
 }
