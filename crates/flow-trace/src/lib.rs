@@ -44,7 +44,7 @@ pub enum Line {
     Connection(Connection),
     /// The state of a thread has changed.
     Thread(Thread),
-    /// The resource usage of a server. The fields that did not change are missing.
+    /// The resource usage of a server. Each sample has such a line.
     Usage(Usage),
     /// An event that the server logged, other than `chunk`. Chunks are counted in
     /// [`Connection::chunks`].
@@ -217,7 +217,8 @@ pub struct Usage {
     pub memory_bytes: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub descriptors: Option<u64>,
-    /// The CPU time since the server's start in microseconds.
+    /// The CPU time since the server's start in microseconds. This field is present even if the value
+    /// did not change, so that the difference between two lines is the CPU use during one sample.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_us: Option<u64>,
 }

@@ -32,7 +32,6 @@ const KEPT_US = 15 * 60e6;
 const DROP_INTERVAL_US = 1e6;
 const NOTES_MAX = 100;
 const RUNS_MAX = 100;
-const INTERVAL_MAX_US = 1e6;
 /** Rows of a server's sum are at least this far apart, because each connection has its own times. */
 const SUM_INTERVAL_US = 20_000;
 
@@ -69,7 +68,7 @@ export class Model {
     this.header = header;
     this.servers = header.servers.map((name, index) => ({
       index, name: String(name), preambleBytes: undefined, runs: [], isOnDemand: false,
-      connections: new Map(), threads: new Map(), usage: new Series(USAGE.COUNT), interval: INTERVAL_MAX_US, lastSample: 0,
+      connections: new Map(), threads: new Map(), usage: new Series(USAGE.COUNT),
       sum: new Series(SUM.COUNT), totals: new Float64Array(SUM.COUNT), events: [],
     }));
   }
@@ -217,7 +216,6 @@ function applyServer(model, line, at, server) {
     runs.push({ from: at, to: undefined, ended: undefined, command: String(line.command ?? '') });
     if (runs.length > RUNS_MAX) runs.shift();
     server.preambleBytes = line.preamble_bytes;
-    server.interval = INTERVAL_MAX_US;
   }
   if (line.ended !== undefined) {
     if (!isRunning(server)) runs.push({ from: at, command: '' });
@@ -262,7 +260,6 @@ function endConnection(model, connection, at) {
 }
 
 function applyThread(model, line, at, server) {
-  updateInterval(server, at);
   let thread = server.threads.get(line.thread);
   // The threads of a server that has ended are already marked.
   if (line.state === 'ended' && thread?.end !== undefined) return;
@@ -297,21 +294,8 @@ function endThread(model, thread, at) {
   model.structure += 1;
 }
 
-/**
- * Estimates the interval between two samples of a server. If nothing changes, there are no lines.
- * Therefore, the interval is close to the shortest time between two lines.
- */
-function updateInterval(server, at) {
-  const distance = at - server.lastSample;
-  if (distance <= 0) return;
-  server.lastSample = at;
-  if (distance < server.interval) server.interval = Math.max(20_000, distance);
-  else server.interval += (Math.min(distance, INTERVAL_MAX_US) - server.interval) * 0.02;
-}
-
 /** Adds the values of a `usage` line, and computes the CPU use since the previous sample. */
 function applyUsage(model, line, at, server) {
-  updateInterval(server, at);
   const { usage } = server;
   const before = usage.last(USAGE.TIME);
   const cpuBefore = usage.last(USAGE.CPU);
@@ -321,15 +305,13 @@ function applyUsage(model, line, at, server) {
   }
   const distance = at - before;
   if (!(distance > 0)) return;
-  const share = (usage.data[position + USAGE.CPU] - cpuBefore) / Math.min(distance, server.interval * 1.5);
+  const share = (usage.data[position + USAGE.CPU] - cpuBefore) / distance;
   usage.data[position + USAGE.CPU_SHARE] = share < 0 ? NaN : share;
 }
 
-/** Returns a server's CPU use in cores at a time, or NaN. Without a line, the use is 0. */
+/** Returns a server's CPU use in cores during the sample before a time, or NaN if it is unknown. */
 export function cpuShare(server, time) {
-  const row = server.usage.rowBefore(time);
-  const share = server.usage.get(row, USAGE.CPU_SHARE);
-  return time - server.usage.get(row, USAGE.TIME) > 1.5 * server.interval ? 0 * share : share;
+  return server.usage.get(server.usage.rowBefore(time), USAGE.CPU_SHARE);
 }
 
 function applyEvent(model, line, at, server) {

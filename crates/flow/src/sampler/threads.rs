@@ -157,9 +157,12 @@ impl Threads {
             threads: change(&mut last.threads, (threads > 0).then_some(threads)),
             memory_bytes: change(&mut last.memory_bytes, usage::anonymous_memory_bytes(pids)),
             descriptors: change(&mut last.descriptors, usage::descriptors(pids)),
-            cpu_us: change(&mut last.cpu_us, cpu_us),
+            // Every line contains the CPU time, so that the difference between two lines is the use
+            // during one sample.
+            cpu_us,
             ..Usage::default()
         };
+        last.cpu_us = cpu_us;
         (changes != Usage::default()).then_some(changes)
     }
 }
