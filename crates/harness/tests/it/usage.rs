@@ -1,6 +1,7 @@
 //! Tests the measurement of resource usage.
 
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use harness::usage::*;
 
@@ -15,8 +16,12 @@ fn the_usage_of_this_process_is_measured() {
     assert!(cpu_time_and_wait(&this).unwrap() >= cpu_time(&this).unwrap());
     assert!(context_switches(&this).is_some());
     assert!(tcp_memory_pressure().unwrap() >= 0.0);
-    // The main thread of the test program waits for the thread of this test.
-    assert!(waiting_calls(&this).unwrap().contains("futex"));
+    // The main thread of the test program starts all tests, and then waits for them.
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !waiting_calls(&this).unwrap().contains("futex") {
+        assert!(Instant::now() < deadline, "expected a thread in `futex`, got none");
+        thread::yield_now();
+    }
     assert!(read_calls(&this).unwrap() > 0);
     assert_eq!(threads(&[]), None);
 }
