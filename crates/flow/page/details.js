@@ -12,7 +12,7 @@ const TABLE_ROWS_MAX = 50;
 const PARTS_LEGEND = [
   ['read', 'plain', 'Read by the client', 'The client counts the bytes that it has read from its socket.'],
   ['receive', 'dots', 'In the receive buffer', "Bytes that the client's kernel received (`tcpi_bytes_received`), minus bytes that the client read. The kernel's own value is `Recv-Q` of `ss`."],
-  ['send', 'stripes', 'In the send buffer', "Bytes that the server wrote, minus bytes that the client's kernel received. Written bytes are the bytes that the server's socket sent, without repetitions, and the bytes that it has not sent yet. The kernel's own value is `Send-Q` of `ss`."],
+  ['send', 'stripes', 'In the send buffer', "Bytes that the server wrote, minus bytes that the client's kernel received. Written bytes are the bytes that the server's socket sent, without retransmissions, and the bytes that it has not sent yet. The kernel's own value is `Send-Q` of `ss`."],
   ['process', 'grid', 'In the process', 'Bytes that the server has read from the file and not yet written. The value is known only for a process that reads with a file offset and has one open connection.'],
   ['track', 'plain', 'Not yet written', 'The length of the preamble and of the file, minus all other parts. The height of a row is the length of the whole reply.'],
 ];
