@@ -1,6 +1,5 @@
 // The charts of one server.
-import { el, formatBytes, formatCount } from './format.js';
-import { SUM } from './model.js';
+import { el, formatCount } from './format.js';
 import { countThreads, drawAxis, drawOverlay } from './bands.js';
 import { connectionRows, itemsInView, ROWS_MAX_SINGLE, sizeCanvas, Strip, threadRows, usageRows } from './strips.js';
 
@@ -94,20 +93,10 @@ export class ServerPanel {
     const connections = itemsInView(view, server.connections);
     this.open.hidden = connections.length <= ROWS_MAX_SINGLE;
     setText(this.open, this.connections.open.has('connections') ? 'Show the overview' : 'Show each connection');
-    setText(this.texts[0], this.connectionText(view, connections));
+    const isOpen = ({ begin, end = Infinity }) => begin <= view.at && view.at < end;
+    setText(this.texts[0], `${formatCount(connections.filter(isOpen).length)} open`);
     if (!this.threads) return;
     this.closeThreads.hidden = this.threads.open.size === 0;
     setText(this.texts[1], threadText(countThreads(view.model, itemsInView(view, server.threads), view.at)));
-  }
-
-  connectionText(view, connections) {
-    const { sum } = this.server;
-    const row = sum.rowBefore(view.at);
-    const count = connections.filter(({ begin, end = Infinity }) => begin <= view.at && view.at < end).length;
-    const send = sum.get(row, SUM.WRITTEN) - sum.get(row, SUM.RECEIVED);
-    const receive = sum.get(row, SUM.RECEIVED) - sum.get(row, SUM.READ);
-    // The row of the sum shows the buffers.
-    if (count === 0 || row < 0 || this.connections.rows[0]?.kind === 'sum') return `${formatCount(count)} open`;
-    return `${formatCount(count)} open; send buffers: ${formatBytes(send)}, receive buffers: ${formatBytes(receive)}`;
   }
 }
