@@ -34,7 +34,7 @@ export function connectionValues(model, connection, time) {
     receive: has(C.RECEIVED) ? received - read : NaN,
     send: has(C.WRITTEN) ? written - received : NaN,
     process: has(C.IN_PROCESS) && processed <= total ? processed - written : NaN,
-    unwritten: has(C.WRITTEN) ? Math.max(0, total - written) : NaN,
+    unwritten: has(C.WRITTEN) ? Math.max(0, total - (has(C.IN_PROCESS) && processed <= total ? processed : written)) : NaN,
     total,
     receiveQueue: series.get(row, C.RECEIVE_QUEUE),
     sendQueue: series.get(row, C.SEND_QUEUE),

@@ -19,15 +19,15 @@ const PARTS_LEGEND = [
 
 const STATES_LEGEND = [
   ['connected', 'Connected', 'The connection waits in the accept queue, or the server has not written anything.'],
-  ['writing', 'Writing', 'The server wrote bytes since the previous sample.'],
+  ['writing', 'Writing', 'The server wrote bytes since the previous sample, or its send buffer is empty.'],
   ['waiting', 'Waiting for send-buffer space', 'The reply is not complete, and the server wrote nothing since the previous sample.'],
-  ['draining', 'Draining', 'The server has written the whole reply and sent its FIN.'],
+  ['draining', 'Draining', 'The server has written the whole reply, or it has sent its FIN.'],
   ['closed', 'Closed', 'Both ends closed the connection.'],
   ['reset', 'Reset', 'One end reset the connection.'],
 ];
 
 const THREADS_LEGEND = [
-  ['running', 'Running', 'The thread used a core during most of the sample (`/proc/PID/task/TID/stat` or `schedstat`).'],
+  ['running', 'Running', 'The thread used a core during most of the sample (`/proc/PID/task/TID/schedstat`), or it runs at the time of the sample (`syscall`).'],
   ['runnable', 'Runnable', 'The thread waits for a core.'],
   ['blocked', 'Blocked', 'The thread waits in a system call. The band names the call (`/proc/PID/task/TID/syscall`).'],
 ];

@@ -266,8 +266,9 @@ function writeConnection(ctx, view, connection, y, height) {
 }
 
 /** Writes the bytes in each part, as far as there is space below the title. */
-function writeValues(ctx, view, [read, received, written], total, y, height) {
-  const values = [[PARTS[2], written - received], [PARTS[1], received - read], [PARTS[0], read], [UNWRITTEN, Math.max(0, total - written)]];
+function writeValues(ctx, view, [read, received, written, processed = written], total, y, height) {
+  const unwritten = Math.max(0, total - (processed <= total ? processed : written));
+  const values = [[PARTS[2], written - received], [PARTS[1], received - read], [PARTS[0], read], [UNWRITTEN, unwritten]];
   const lines = Math.floor((height - 20) / 16);
   for (const [index, [part, bytes]] of values.slice(0, lines).entries()) {
     const base = y + 32 + index * 16;

@@ -210,7 +210,12 @@ function addSum(model, server, at) {
 /** Adds the start or the end of a server's process. After a gap, a line can contain both. */
 function applyServer(model, line, at, server) {
   const { runs } = server;
-  if (line.ended === undefined || line.command !== undefined) {
+  if (line.command === undefined && line.ended === undefined) {
+    // The length of the preamble is known only after the first reply.
+    server.preambleBytes = line.preamble_bytes;
+    return;
+  }
+  if (line.command !== undefined) {
     // Some servers run only during a scenario. They start after the first sample of other servers.
     if (runs.length === 0) server.isOnDemand = model.servers.some(({ usage }) => usage.length > 0);
     runs.push({ from: at, to: undefined, ended: undefined, command: String(line.command ?? '') });

@@ -96,7 +96,8 @@ struct RecordArgs {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Scenario to run
-    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(scenario_names()))]
+    #[arg(long, value_name = "NAME", default_value = "slow-reader")]
+    #[arg(value_parser = PossibleValuesParser::new(scenario_names()))]
     scenario: String,
     /// Duration of the recording
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = text::duration)]

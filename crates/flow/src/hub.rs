@@ -55,7 +55,8 @@ impl Hub {
         Self::with_max(header, MAX_HISTORY_BYTES)
     }
 
-    fn with_max(header: Header, max_bytes: usize) -> Self {
+    /// Creates a hub that keeps lines of at most this length.
+    pub(crate) fn with_max(header: Header, max_bytes: usize) -> Self {
         let (history, next) = (Mutex::default(), watch::Sender::new(0));
         Self { header, start: Instant::now(), max_bytes, history, next }
     }
@@ -117,9 +118,11 @@ impl Hub {
         let has_gap = number < history.first || number > end;
         let mut next = if has_gap { history.first } else { number };
         let mut text = if has_gap { history.dropped.lines() } else { String::new() };
+        // The values of the dropped lines do not count, so that each batch contains further lines.
+        let max_bytes = text.len().saturating_add(bytes);
         let skipped = usize::try_from(next - history.first).expect("the line is in the history");
         for line in history.lines.range(skipped..) {
-            if text.len() >= bytes {
+            if text.len() >= max_bytes {
                 break;
             }
             text.push_str(line);

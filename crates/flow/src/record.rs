@@ -72,7 +72,7 @@ async fn record(
 /// Writes all lines of the hub to the file while the scenario runs.
 async fn write_lines(hub: &Hub, duration: Duration, output: &mut Output) -> anyhow::Result<()> {
     let started = Instant::now();
-    let deadline = started + duration;
+    let deadline = started.checked_add(duration).context("the duration is too long")?;
     let mut progress_at = started + PROGRESS_INTERVAL;
     let mut changes = hub.subscribe();
     let mut next = 0;
@@ -84,6 +84,7 @@ async fn write_lines(hub: &Hub, duration: Duration, output: &mut Output) -> anyh
             bail!("lines were lost, because `{}` was written too slowly", output.file.display());
         }
         output.write(&batch.text)?;
+        print_notes(&batch.text);
         next = batch.next;
         let now = Instant::now();
         if now >= deadline {
@@ -154,6 +155,15 @@ fn error_of(file: &Path, error: &io::Error) -> anyhow::Error {
         _ => "",
     };
     anyhow!("cannot write `{}`: {error}{help}", file.display())
+}
+
+/// Prints the notes among the lines, such as the end of a server.
+fn print_notes(lines: &str) {
+    for line in lines.lines().filter(|line| line.starts_with(r#"{"type":"note""#)) {
+        if let Ok(Line::Note { message, .. }) = serde_json::from_str(line) {
+            print_progress(&format!("warning: {message}"));
+        }
+    }
 }
 
 fn print_progress(message: &str) {

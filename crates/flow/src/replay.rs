@@ -11,8 +11,9 @@ use serde_json::Value;
 use crate::hub::{Hub, MAX_HISTORY_BYTES};
 use crate::trace::{Header, Line, VERSION};
 
-/// The maximum length of a trace in bytes. The page gets all lines of the trace.
-const BYTES_MAX: u64 = MAX_HISTORY_BYTES as u64;
+/// The maximum length of a trace in bytes. A trace that the page saves is longer than the history,
+/// because it also contains the header, newlines, and values of earlier lines.
+const BYTES_MAX: u64 = 2 * MAX_HISTORY_BYTES as u64;
 
 /// The number of lines that are added to the hub at a time.
 const LINES_PER_PUSH: usize = 1000;
@@ -82,9 +83,13 @@ fn parse_header(name: &str, line: &[u8]) -> anyhow::Result<Header> {
              {VERSION}\nhelp: use the version of `flow` that recorded the trace, or record it again"
         );
     }
-    serde_json::from_slice(line).map_err(|error| {
+    let header: Header = serde_json::from_slice(line).map_err(|error| {
         anyhow!("the header of the trace `{name}` is not valid: {error}\nhelp: record it again")
-    })
+    })?;
+    if header.servers.is_empty() {
+        bail!("the trace `{name}` contains no server\nhelp: {HELP}");
+    }
+    Ok(header)
 }
 
 /// Collects the lines after the header.
@@ -97,7 +102,12 @@ struct Reader {
 
 impl Reader {
     fn new(header: Header) -> Self {
-        Self { hub: Hub::new(header), pending: Vec::new(), last_us: 0, has_ended: false }
+        Self {
+            hub: Hub::with_max(header, usize::MAX),
+            pending: Vec::new(),
+            last_us: 0,
+            has_ended: false,
+        }
     }
 
     fn add(&mut self, text: &[u8]) -> anyhow::Result<()> {
@@ -113,8 +123,8 @@ impl Reader {
             bail!("it follows the end of the trace");
         }
         let servers = self.hub.header().servers.len();
-        if line.server >= servers.max(1) {
-            bail!("expected a server from 0 to {}, got {}", servers.max(1) - 1, line.server);
+        if line.server >= servers {
+            bail!("expected a server from 0 to {}, got {}", servers - 1, line.server);
         }
         self.last_us = self.last_us.max(line.at_us);
         // A later version of the program may have added types.
@@ -137,6 +147,7 @@ impl Reader {
         });
         if let Some(message) = &warning {
             self.pending.push(Line::Note { at_us: self.last_us, message: message.clone() });
+            self.pending.push(Line::End { at_us: self.last_us });
         }
         self.hub.push(self.pending);
         Replay { hub: self.hub, warning }

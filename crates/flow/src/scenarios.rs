@@ -35,6 +35,8 @@ struct Shared {
     servers: Servers,
     runtime: Handle,
     task: Mutex<Option<JoinHandle<()>>>,
+    /// The scenario that can start clients holds this lock.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Scenarios {
@@ -46,7 +48,8 @@ impl Scenarios {
     #[must_use]
     pub fn new(hub: Arc<Hub>, clients: Clients, servers: Servers) -> Self {
         let (runtime, task) = (Handle::current(), Mutex::default());
-        Self(Arc::new(Shared { hub, clients, servers, runtime, task }))
+        let turn = tokio::sync::Mutex::default();
+        Self(Arc::new(Shared { hub, clients, servers, runtime, task, turn }))
     }
 
     /// Starts a scenario in the background. First ends the previous scenario and all clients, and
@@ -68,14 +71,13 @@ impl Scenarios {
 
     fn replace(&self, scenario: Option<&'static Scenario>) {
         let mut task = self.0.task.lock().unwrap_or_else(PoisonError::into_inner);
-        let previous = task.take();
+        if let Some(previous) = task.take() {
+            previous.abort();
+        }
         let shared = Arc::clone(&self.0);
         *task = Some(self.0.runtime.spawn(async move {
-            if let Some(previous) = previous {
-                previous.abort();
-                // When this wait ends, the previous scenario can no longer start clients.
-                let _ = previous.await;
-            }
+            // When this wait ends, no previous scenario can start clients.
+            let _turn = shared.turn.lock().await;
             shared.clients.end(None);
             if let Some(scenario) = scenario {
                 if let Err(error) = shared.run(scenario).await {

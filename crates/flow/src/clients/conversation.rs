@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::{self, Instant};
@@ -36,6 +37,8 @@ thread_local! {
 /// The reason why a client stops early.
 enum Stop {
     Failed(String),
+    /// The server reset the connection of a client that does not read.
+    Disconnected,
     /// The client has read the number of bytes after which it resets the connection.
     Reset,
 }
@@ -67,6 +70,8 @@ pub(super) async fn run(
         Ok(()) if settings.never_close => future::pending().await,
         Ok(()) => Ok(()),
         Err(Stop::Failed(message)) => Err(message),
+        // The server's log states the reason.
+        Err(Stop::Disconnected) => Ok(()),
         Err(Stop::Reset) => {
             // The call fails if the server has reset the connection.
             let _ = stream.set_zero_linger();
@@ -122,6 +127,10 @@ async fn read(
                 continue;
             }
             is_readable = readable(stream, current, next_read) => is_readable,
+            // A client that does not read would not notice a reset.
+            _ = stream.ready(Interest::ERROR), if current == Some(0) => {
+                return Err(Stop::Disconnected);
+            }
         };
         let max = at_most(remaining.min(current.map_or(u64::MAX, bytes_per_read)));
         match is_readable.and_then(|()| try_read(stream, max)) {

@@ -64,6 +64,8 @@ impl Dropped {
                 }
                 self.objects.insert(key, line);
             }
+            // The first line about a connection has a state. Other lines may follow its end.
+            (Type::Connection, "") if !self.objects.contains_key(&key) => {}
             _ => self.objects.entry(key).or_default().append(&mut line),
         }
     }

@@ -58,11 +58,7 @@ impl Threads {
     /// Returns the threads and the values of the usage that have changed since the previous sample.
     pub fn sample(&mut self, server: usize, pids: &[u32], at_us: u64) -> Vec<Line> {
         self.samples += 1;
-        if !pids.iter().any(|pid| self.pids.contains(pid)) {
-            // The server was restarted.
-            self.ended_cpu_ns = 0;
-            self.usage = Usage::default();
-        }
+        let is_restarted = !pids.iter().any(|pid| self.pids.contains(pid));
         pids.clone_into(&mut self.pids);
         let interval_ns = at_us.saturating_sub(self.last_at_us).saturating_mul(1_000);
         self.last_at_us = at_us;
@@ -79,6 +75,11 @@ impl Threads {
             let state = ThreadState::Ended;
             Line::Thread(Thread { at_us, server, thread, name: None, state, call: None })
         }));
+        if is_restarted {
+            // The threads of the previous process do not count.
+            self.ended_cpu_ns = 0;
+            self.usage = Usage::default();
+        }
         if !pids.is_empty() {
             let usage = self.usage(pids, count);
             lines.extend(usage.map(|usage| Line::Usage(Usage { at_us, server, ..usage })));

@@ -281,7 +281,10 @@ impl Tracked {
         // A server may close the file after it has read all of it.
         let at_end = self.last.in_process.map(|_| sources.file_bytes);
         let offset = (sources.file_offset)(server).filter(|offset| *offset > 0).or(at_end)?;
-        Some((PREAMBLE_BYTES + offset).saturating_sub(values.written?))
+        let reply = sources.targets.get(server).and_then(|target| target.reply_bytes);
+        let preamble =
+            reply.map_or(PREAMBLE_BYTES, |reply| reply.saturating_sub(sources.file_bytes));
+        Some((preamble + offset).saturating_sub(values.written?))
     }
 
     /// Returns the state. `sent` is the number of bytes that the server wrote, if it is known.

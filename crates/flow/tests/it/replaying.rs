@@ -66,7 +66,8 @@ fn the_rest_of_a_truncated_trace_is_replayed() {
         let flow = Program::start(&["replay", trace.path()]);
         let lines = flow.stream(&[]).next().lines;
         assert_eq!(lines[0]["type"], "server");
-        let note = lines.last().unwrap();
+        let [.., note, end] = lines.as_slice() else { panic!("{lines:?}") };
+        assert_eq!(end["type"], "end");
         assert!(note["message"].as_str().unwrap().contains("is truncated"), "{note}");
     }
 }
@@ -95,6 +96,10 @@ fn a_trace_that_cannot_be_read_is_an_error() {
             "has the format version 2, but this program reads version 1",
         ),
         (HEADER.replace(":100,", ":-1,"), "the header of the trace"),
+        (
+            "{\"flow_trace\":1,\"system\":\"linux\",\"file_bytes\":1,\"servers\":[]}\n".to_owned(),
+            "no server",
+        ),
         (format!("{HEADER}{line}{{\"type\":\n{END}"), "line 3 of the trace"),
         (format!("{HEADER}\n{END}"), "line 2 of the trace"),
         (format!("{HEADER}{line}{END}{line}"), "line 4 of the trace"),
