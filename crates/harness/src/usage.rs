@@ -37,8 +37,8 @@ pub fn threads(pids: &[u32]) -> Option<u64> {
     sum(pids, |pid| Some(tasks(pid)?.count() as u64))
 }
 
-/// Returns the number of threads that are not in a state. The state is a letter of
-/// proc_pid_stat(5): for example, `S` for a thread that waits, or `T` for a thread that SIGSTOP has
+/// Returns the number of threads that are not in the given state. The state is a letter from
+/// proc_pid_stat(5), for example `S` for a thread that waits, or `T` for a thread that SIGSTOP has
 /// stopped.
 #[must_use]
 pub fn threads_not_in_state(pids: &[u32], state: char) -> Option<u64> {

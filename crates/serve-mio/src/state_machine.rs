@@ -47,11 +47,12 @@ pub(crate) enum State {
 }
 // ANCHOR_END: state
 
-/// The length of a chunk in bytes, and the start of its first write if chunks are logged. The
-/// default is an empty chunk before the first chunk. An empty chunk is never logged.
+/// A chunk that is being sent. The default value stands for the state before the first chunk. Its
+/// length is 0, and a chunk of this length is never logged.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Chunk {
     bytes: usize,
+    /// The time of the first write, or `None` if chunks are not logged.
     started: Option<Instant>,
 }
 

@@ -110,7 +110,7 @@ fn a_connection_can_be_canceled_at_every_poll(sibling: Sibling) {
         "tokio" => Runtime::Tokio(tokio_runtime()),
         "async-std" => Runtime::AsyncStd,
         "smol" => Runtime::Smol,
-        // A connection of the other siblings is a thread, or a task that other tests cancel.
+        // In the other siblings, a connection is a thread, or a task that other tests cancel.
         _ => return,
     };
     let folder = tempfile::tempdir().unwrap();

@@ -60,9 +60,9 @@ pub fn read_until_end(mut stream: &TcpStream) -> (Vec<u8>, io::Result<()>) {
 }
 
 /// Waits until the server has reset the connection. Does not read: a client that reads can receive
-/// the rest of the reply and the FIN before the reset. While another test starts a process, the new
-/// process has copies of all sockets for a moment, so the kernel may reset the connection later than
-/// the server closes its socket.
+/// the rest of the reply and the FIN before the reset. If another test starts a process, the new
+/// process briefly has copies of all sockets. Therefore, the kernel may not reset the connection
+/// until some time after the server has closed its socket.
 pub fn wait_for_reset(stream: &TcpStream) {
     let started = Instant::now();
     let error = loop {

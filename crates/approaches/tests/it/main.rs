@@ -3,8 +3,9 @@
 //!
 //! - `sending`, `draining`, `failures`, `fairness` and `accepting` test the behavior of a server
 //!   that runs in this process.
-//! - `partial_writes` and `cancellation` do the same, but each of their tests runs in a separate
-//!   process, because the test changes or observes the whole process.
+//! - `partial_writes` and `cancellation` also test a server that runs in the process of the test.
+//!   Each of these tests runs in a separate process, because it changes or observes the whole
+//!   process.
 //! - `program`, `signals`, `descriptors`, `threads`, `disk`, `linux`, `memory` and `full_disk` run the
 //!   server as a separate process. These modules test the server's signals, exit codes, output and
 //!   use of system resources.
@@ -139,7 +140,8 @@ fn main() -> ExitCode {
         libtest_mimic::run(&Arguments { test_threads, ..arguments.clone() }, trials)
     };
     // The tests mostly wait, so run more tests at the same time than there are cores. The isolated
-    // tests use small buffers, which lose data if the machine is busy, so run fewer of them.
+    // tests use small receive buffers. If the machine is busy, the kernel drops segments that do not
+    // fit, and sends them again after a delay. Therefore, run fewer of these tests.
     let isolated = run(isolated, 4);
     if env::var_os(ISOLATED).is_some() {
         return isolated.exit_code();

@@ -295,7 +295,10 @@ fn expect_limit(stage: &Stage, limit: usize) -> Outcome {
     // A server that does not drain has already closed the connections.
     if finished.iter().all(|client| !client.is_closed_by_server()) {
         let is_served = waiting.first_byte(Duration::from_millis(20)).is_ok();
-        demand!(!is_served, "expected no reply while clients that have the file are connected");
+        demand!(
+            !is_served,
+            "expected no reply while clients that have the file are connected, got one"
+        );
     }
     drop(finished);
     waiting.expect_whole(content)
@@ -322,9 +325,9 @@ fn expect_survival(stage: &Stage, descriptors: u64) -> Outcome {
     const CLIENTS: usize = 60;
     stage.set_len(LONG_BYTES)?;
     let server = stage.start(Start { descriptors: Some(descriptors), ..Start::default() })?;
-    // Until a client is not served, each client waits for the previous one. If a thread-based server
-    // accepted all clients at the same time, no thread could open the file, and all clients would be
-    // disconnected, so `accept` would never fail.
+    // Connect one client after another, until the server does not serve a client. If a thread-based
+    // server accepted all clients at the same time, no thread could open the file. Then the server
+    // would disconnect all clients, and `accept` would never fail.
     let mut clients = Vec::new();
     let mut is_served = true;
     while is_served && clients.len() < CLIENTS {

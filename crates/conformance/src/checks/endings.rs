@@ -259,10 +259,10 @@ fn idle_disconnect(server: &Server, content: &[u8]) -> Outcome {
         client.expect_whole(content)?;
         Ok(client)
     };
-    // A server may listen before it has opened all descriptors that it needs for any client.
+    // When a server starts to listen, it may not yet have opened all of its permanent descriptors.
     drop(connect()?);
     let descriptors = server.usage(usage::descriptors).ok();
-    // Each client is used for only one test, because the test sends data to the server.
+    // Test each connection only once, because the test sends data to the server.
     let clients = (0..TIMES).map(|_| connect()).collect::<Result<Vec<_>, Stop>>()?;
     let (connected_at, timeouts) = (Instant::now(), server.timeouts);
     let early = connect()?;

@@ -18,8 +18,8 @@ use serve_core::Approach;
 /// The light tests mostly wait, so many of them run concurrently.
 static LIGHT: Jobs = Jobs::new(2 * LIGHT_JOBS);
 
-/// The heavy tests run beside the light tests. Some heavy tests wait for an incorrect server, so one
-/// more of them runs than on a small machine.
+/// The heavy tests run at the same time as the light tests. Some heavy tests wait for an incorrect
+/// server, so the limit is one more than [`HEAVY_JOBS`].
 static HEAVY: Jobs = Jobs::new(HEAVY_JOBS + 1);
 
 fn main() -> ExitCode {

@@ -61,8 +61,8 @@ pub fn add(
 }
 
 /// Returns one script with the player and the modules that it imports. The script defines the
-/// object `flowPlayer`, which contains the exports of the player. The modules have different names
-/// at the top level.
+/// object `flowPlayer`, which contains the exports of the player. All modules share one scope, so
+/// two modules must not declare the same name at the top level.
 fn bundle(repo: &Repo) -> Result<String, String> {
     let mut modules = Vec::new();
     add_module(repo, PLAYER, &mut modules)?;

@@ -65,9 +65,9 @@ pub fn arranged(parts: &[Part], names: &[String], width: usize) -> Vec<Rows> {
     arranged
 }
 
-/// Returns whether the functions of a part are in rows. If a sibling with several files has many other
-/// functions, its code is in the first row, because rows would separate the functions of the other
-/// siblings by large gaps.
+/// Returns whether each function of a part is in the row of its name. If a part has several
+/// excerpts and contains other code, all its code is in the first row, because rows would separate
+/// the functions of the other siblings by large gaps.
 pub fn is_aligned(part: &Part, names: &[String]) -> bool {
     let has_row =
         |piece| first_function(piece).is_some_and(|name| names.iter().any(|it| it == name));

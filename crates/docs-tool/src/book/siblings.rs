@@ -15,10 +15,10 @@ pub use super::rows::{Excerpt, Part};
 /// side by side in a window that is 1,600 pixels wide. See docs/book/highwater.css.
 const COLUMNS_MAX: usize = 80;
 
-/// The number of siblings from which a page contains the code twice: with lines of at most
+/// A page with at least this number of siblings contains their code twice: with lines of at most
 /// [`COLUMNS_MAX`] characters, and with lines of at most [`excerpts::COLUMNS_MAX`] characters. With
 /// the short lines, five siblings fit side by side in a window that is 1,600 pixels wide. The style
-/// sheet shows one of them.
+/// sheet shows one of the two versions.
 const PARTS_OF_SHORT_LINES: usize = 5;
 
 /// Returns HTML and Markdown that show the parts side by side. `link` returns the link to the page

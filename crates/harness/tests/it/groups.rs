@@ -190,7 +190,7 @@ fn an_interrupt_while_a_folder_is_written_or_removed_leaves_nothing_behind() {
     });
 }
 
-/// The shell makes the program ignore `SIGINT` at first, like a program in the background of a script.
+/// The shell makes the program ignore `SIGINT` at first, as a script does for a background job.
 #[test]
 #[cfg(target_os = "linux")]
 fn an_interrupt_waits_until_the_program_handles_the_signal() {

@@ -101,7 +101,7 @@ fn processes_of_a_server_are_killed() {
         "trap '' TERM INT HUP; echo $$ > {}; while :; do sleep 1; done",
         pid_file.display()
     );
-    // The server listens after the child has started, so that the check does not end earlier.
+    // The server listens only after the child has started, so that the check does not end before.
     let child = format!(
         "std::process::Command::new(\"setsid\").args([\"sh\", \"-c\", {script:?}]).spawn()?;\n    \
          while fs::read_to_string({pid_file:?}).unwrap_or_default().is_empty() {{}}\n    \
