@@ -142,7 +142,7 @@ impl Hub {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Connection, VERSION};
+    use crate::trace::{Connection, State, VERSION};
 
     /// The maximum length of the history in bytes.
     const MAX_BYTES: usize = 1000;
@@ -176,7 +176,8 @@ mod tests {
         let hub = hub();
         hub.push((1..=1000).map(|at_us| {
             let connection = u32::try_from(at_us % 2 + 1).unwrap();
-            Line::Connection(Connection { at_us, connection, ..Connection::default() })
+            let state = Some(State::Writing);
+            Line::Connection(Connection { at_us, connection, state, ..Connection::default() })
         }));
         let batch = hub.batch(500, usize::MAX);
         assert!(batch.has_gap);
