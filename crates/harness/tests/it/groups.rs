@@ -15,16 +15,13 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 /// A shell script that starts a daemon: a child starts a new session, starts a child itself, and
 /// ends. The script prints the process id of the daemon and waits. The script and the daemon ignore
 /// `SIGTERM`.
-#[cfg(target_os = "linux")]
 const DAEMON: &str = "trap '' TERM; setsid sh -c 'sleep 60 & echo $!'; sleep 60";
 
-#[cfg(target_os = "linux")]
 fn is_running(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(") ").is_some_and(|(_, fields)| !fields.starts_with('Z'))
 }
 
-#[cfg(target_os = "linux")]
 fn start(script: &str) -> (Group, u32) {
     let mut shell = Command::new("sh");
     let mut group = Group::spawn(shell.args(["-c", script]).stdout(Stdio::piped())).unwrap();
@@ -35,7 +32,6 @@ fn start(script: &str) -> (Group, u32) {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_group_ends_with_children_that_ignore_sigterm() {
     let (mut group, child) = start("(trap '' TERM; sleep 60) & echo $!; wait");
     assert_eq!(usage::threads(&group.pids()).map(|threads| threads >= 2), Some(true));
@@ -46,7 +42,6 @@ fn a_group_ends_with_children_that_ignore_sigterm() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_group_ends_with_a_process_that_left_it() {
     let (mut group, daemon) = start(DAEMON);
     let (other, other_daemon) = start(DAEMON);
@@ -63,7 +58,6 @@ fn a_group_ends_with_a_process_that_left_it() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_daemon_without_the_environment_ends_on_interrupt() {
     // The script starts the daemon without the environment variable. In this case, `Group::kill`
     // recognizes the daemon only if the program has no other group. Other tests in this process
@@ -73,7 +67,6 @@ fn a_daemon_without_the_environment_ends_on_interrupt() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_panic_leaves_no_process() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let panicked = thread::spawn(move || {
@@ -87,25 +80,11 @@ fn a_panic_leaves_no_process() {
     assert!(!folder.exists() && !is_running(shell) && !is_running(daemon));
 }
 
-#[test]
-fn the_exit_status_is_reported() {
-    let mut group = Group::spawn(Command::new("sh").args(["-c", "exit 3"])).unwrap();
-    assert_eq!(group.wait(TIMEOUT).and_then(|status| status.code()), Some(3));
-    assert_eq!(group.kill().and_then(|status| status.code()), Some(3));
-    let mut group = Group::spawn(Command::new("sleep").arg("60")).unwrap();
-    // A background job of a script ignores SIGINT, and its processes inherit this setting.
-    group.signal(Signal::Terminate);
-    let status = group.wait(TIMEOUT).unwrap();
-    assert_eq!(harness::describe_exit(status), "signal 15 (SIGTERM)");
-    assert!(Group::spawn(&mut Command::new("/does/not/exist")).is_err());
-}
-
 /// The program that the following tests interrupt. This function is not a test. The program prints
 /// the ids of its processes. If the variable `END` is set, the program waits for a line on stdin.
 /// Then its main thread panics or returns, while other threads still own the group and the folder.
 #[test]
 #[ignore = "runs until it is interrupted"]
-#[cfg(target_os = "linux")]
 fn program() {
     use std::io::Write;
     let _cleanup = cleanup::on_interrupt().unwrap();
@@ -127,19 +106,16 @@ fn program() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_panic_of_the_main_thread_leaves_nothing_behind() {
     end_by(DAEMON, Some("panic"), |program| drop(program.child().stdin.take()), 101);
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn the_end_of_the_program_leaves_nothing_behind() {
     end_by(DAEMON, Some("return"), |program| drop(program.child().stdin.take()), 0);
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn a_process_without_the_environment_ends_with_its_group() {
     // While the parent of a process runs, the group recognizes the process by this parent, even if
     // the program has other groups.
@@ -150,14 +126,12 @@ fn a_process_without_the_environment_ends_with_its_group() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn an_interrupt_leaves_nothing_behind() {
     interrupt(DAEMON, Signal::Interrupt, 130);
     interrupt(DAEMON, Signal::Terminate, 143);
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn an_interrupt_at_any_moment_leaves_nothing_behind() {
     harness::testing::interrupt(Duration::from_millis(300), || {
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -170,7 +144,6 @@ fn an_interrupt_at_any_moment_leaves_nothing_behind() {
 /// and removes folders.
 #[test]
 #[ignore = "runs until it is interrupted"]
-#[cfg(target_os = "linux")]
 fn program_with_folders() {
     let _cleanup = cleanup::on_interrupt().unwrap();
     loop {
@@ -181,7 +154,6 @@ fn program_with_folders() {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn an_interrupt_while_a_folder_is_written_or_removed_leaves_nothing_behind() {
     harness::testing::interrupt(Duration::from_millis(200), || {
         let mut command = Command::new(std::env::current_exe().unwrap());
@@ -192,7 +164,6 @@ fn an_interrupt_while_a_folder_is_written_or_removed_leaves_nothing_behind() {
 
 /// The shell makes the program ignore `SIGINT` at first, as a script does for a background job.
 #[test]
-#[cfg(target_os = "linux")]
 fn an_interrupt_waits_until_the_program_handles_the_signal() {
     harness::testing::interrupt(Duration::from_millis(50), || {
         let mut command = Command::new("sh");
@@ -203,13 +174,11 @@ fn an_interrupt_waits_until_the_program_handles_the_signal() {
     });
 }
 
-#[cfg(target_os = "linux")]
 fn interrupt(script: &str, signal: Signal, exit_code: i32) {
     end_by(script, None, |program| program.signal(signal), exit_code);
 }
 
 /// Starts [`program`], ends it with `act`, and checks that nothing remains.
-#[cfg(target_os = "linux")]
 fn end_by(script: &str, end: Option<&str>, act: impl FnOnce(&mut Group), exit_code: i32) {
     let temporary = TempFolder::new().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());

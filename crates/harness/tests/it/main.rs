@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod derived;
-mod fixture;
 #[cfg(unix)]
+mod exit_status;
+mod fixture;
+#[cfg(target_os = "linux")]
 mod groups;
 mod port;
 mod properties;
