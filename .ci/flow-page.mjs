@@ -14,7 +14,7 @@ const ROW_MS_MAX = 200;
 const FRAMES_PER_SECOND_MIN = 30;
 const CONNECTIONS = 1000;
 /** The maximum number of running processes per core at which the frame rate is checked. */
-const LOAD_MAX = 4;
+const LOAD_MAX = 2;
 /** The maximum memory of the tables of a page, in bytes: see `ROWS_MAX` in model.js. */
 const TABLE_BYTES_MAX = 250e6;
 const PAGE = resolve('crates/flow/page');
