@@ -12,7 +12,7 @@ export const C = {
   TIME: 0, STATE: 1, WRITTEN: 2, RECEIVED: 3, READ: 4, SEND_QUEUE: 5, RECEIVE_QUEUE: 6, IN_PROCESS: 7, UPLOADED: 8, CHUNKS: 9, COUNT: 10,
 };
 /** The columns of the sum of a server's open connections. The number of connections per state follows. */
-export const SUM = { TIME: 0, WRITTEN: 1, RECEIVED: 2, READ: 3, OPEN: 4, STATES: 5, COUNT: 11 };
+export const SUM = { TIME: 0, WRITTEN: 1, RECEIVED: 2, READ: 3, OPEN: 4, COUNT: 5 };
 export const USAGE = { TIME: 0, THREADS: 1, MEMORY: 2, DESCRIPTORS: 3, CPU: 4, CPU_SHARE: 5, COUNT: 6 };
 export const THREAD = { TIME: 0, STATE: 1, CALL: 2, COUNT: 3 };
 
@@ -30,7 +30,6 @@ const USAGE_FIELDS = [['threads', USAGE.THREADS], ['memory_bytes', USAGE.MEMORY]
 const ROWS_MAX = 1_000_000;
 const KEPT_US = 15 * 60e6;
 const DROP_INTERVAL_US = 1e6;
-const NOTES_MAX = 100;
 const RUNS_MAX = 100;
 /** Rows of a server's sum are at least this far apart, because each connection has its own times. */
 const SUM_INTERVAL_US = 20_000;
@@ -43,7 +42,6 @@ export class Model {
     this.now = 0;
     this.begin = 0;
     this.isComplete = false;
-    this.notes = [];
     this.scenarios = [];
     /** The periods whose lines are missing. */
     this.gaps = [];
@@ -197,7 +195,6 @@ function addToTotals(totals, data, position, sign) {
   totals[SUM.RECEIVED] += sign * received;
   totals[SUM.READ] += sign * read;
   totals[SUM.OPEN] += sign;
-  if (!Number.isNaN(data[position + C.STATE])) totals[SUM.STATES + data[position + C.STATE]] += sign;
 }
 
 function addSum(model, server, at) {
@@ -334,8 +331,6 @@ function applyEvent(model, line, at, server) {
 
 function applyNote(model, line, at) {
   const note = { at, message: String(line.message) };
-  model.notes.push(note);
-  if (model.notes.length > NOTES_MAX) model.notes.shift();
   model.structure += 1;
   model.onNote(note);
 }
