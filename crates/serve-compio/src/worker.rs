@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
 
-use compio::driver::DriverType;
+use compio::driver::{DriverType, ProactorBuilder};
 use compio::runtime::Runtime;
 use serve_core::no_thread;
 
@@ -54,7 +54,12 @@ pub(crate) fn run_all(
 
 /// Starts a runtime, and sends its driver or the error.
 fn start_runtime(sender: Sender<io::Result<DriverType>>) -> Option<Runtime> {
-    let runtime = Runtime::new().map_err(|error| {
+    let mut proactor = ProactorBuilder::new();
+    // The kernel completes operations when this thread enters the kernel, and does not interrupt the
+    // thread. For `river.webp` in zero-copy mode, this saves a fifth of the CPU time. Linux before
+    // 5.19 rejects this flag, so compio uses epoll there.
+    proactor.coop_taskrun(true);
+    let runtime = Runtime::builder().with_proactor(proactor).build().map_err(|error| {
         let message = format!("neither io_uring nor epoll is available: {error}");
         io::Error::new(error.kind(), message)
     });
