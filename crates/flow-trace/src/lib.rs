@@ -101,16 +101,16 @@ pub struct Settings {
     /// The number of bytes that the client sends while it reads.
     #[serde(skip_serializing_if = "is_default")]
     pub upload: u64,
-    /// The client uploads everything before it starts to read.
+    /// Indicates whether the client uploads everything before it starts to read.
     #[serde(skip_serializing_if = "is_default")]
     pub upload_first: bool,
-    /// The client shuts down its write half after the upload.
+    /// Indicates whether the client shuts down its write half after the upload.
     #[serde(skip_serializing_if = "is_default")]
     pub half_close: bool,
-    /// The client resets the connection when it has read this number of bytes.
+    /// The number of bytes after which the client resets the connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reset_after: Option<u64>,
-    /// The client keeps its socket open after the end of the reply.
+    /// Indicates whether the client keeps its socket open after the end of the reply.
     #[serde(skip_serializing_if = "is_default")]
     pub never_close: bool,
 }

@@ -1,6 +1,6 @@
 //! Runs the clients. Each client is a task, so that 1,000 clients do not need 1,000 threads.
 
-mod conversation;
+mod connection;
 mod notes;
 mod preamble;
 
@@ -22,7 +22,7 @@ use crate::trace::{Client, Line, Settings};
 use notes::Notes;
 
 /// The maximum number of open clients per server.
-pub const MAX_CLIENTS: usize = 1000;
+pub const CLIENTS_MAX: usize = 1000;
 
 /// The maximum number of bytes that a client uploads, and the maximum number of bytes that it reads
 /// (2 GiB). A client that has read this number of bytes resets its connection. The served file is
@@ -83,7 +83,7 @@ impl Clients {
     /// # Errors
     ///
     /// Returns an error if the server does not run, if a setting is invalid, if the server would
-    /// have more than [`MAX_CLIENTS`] open clients, or if no file descriptor is free. In
+    /// have more than [`CLIENTS_MAX`] open clients, or if no file descriptor is free. In
     /// these cases, no client starts.
     pub fn start(
         &self,
@@ -104,9 +104,9 @@ impl Clients {
         })?;
         let mut open = shared.lock();
         let open_count = open.values().filter(|client| client.server == server).count();
-        if count > MAX_CLIENTS - open_count {
+        if count > CLIENTS_MAX - open_count {
             bail!(
-                "cannot start {count} clients: the maximum is {MAX_CLIENTS} per server, and \
+                "cannot start {count} clients: the maximum is {CLIENTS_MAX} per server, and \
                  {open_count} clients of `{name}` are open\nhelp: end some of the clients"
             );
         }
@@ -210,7 +210,7 @@ impl Task {
                 bytes.inspect(|&bytes| servers.set_preamble_bytes(self.server, bytes));
             }
             let limit = settings.reset_after.unwrap_or(MAX_BYTES).min(MAX_BYTES);
-            conversation::run(stream, &settings, limit, speed, &counters).await
+            connection::run(stream, &settings, limit, speed, &counters).await
         };
         let result = tokio::select! {
             result = work => result,

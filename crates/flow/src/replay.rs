@@ -166,7 +166,7 @@ struct Lines {
 #[derive(Default)]
 struct TextLine {
     text: Vec<u8>,
-    /// The line ends with a newline.
+    /// Indicates whether the line ends with a newline.
     is_complete: bool,
 }
 

@@ -21,6 +21,7 @@ use axum::routing::{get, post};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
+use crate::clients::CLIENTS_MAX;
 use crate::hub::Hub;
 use crate::trace::Line;
 
@@ -128,7 +129,7 @@ async fn describe(State(session): State<Arc<Session>>) -> axum::Json<Value> {
         "mode": mode,
         "header": session.hub.header(),
         "scenarios": scenarios,
-        "limits": { "clients": control::CLIENTS_MAX },
+        "limits": { "clients": CLIENTS_MAX },
         "system": session.hub.header().system,
     }))
 }

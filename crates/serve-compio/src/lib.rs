@@ -8,8 +8,8 @@
 //! operations without a buffer: it accepts connections, and waits until a socket is readable or
 //! writable ([`PollFd`]). Then it reads and writes immediately, with a buffer of the thread.
 //!
-//! A connection stays on the thread that accepted it. If the system does not permit io_uring, compio
-//! uses epoll.
+//! A connection stays on the thread that accepted it. On Linux before 5.19, or if the system does not
+//! permit io_uring, compio uses epoll.
 //!
 //! Run `cargo run -p serve-compio` and open <http://localhost:4000/> in a browser.
 

@@ -72,8 +72,8 @@ impl ServedFile {
         Self { is_local: false, file: Some(file) }
     }
 
-    /// Returns whether the file is on a local disk or in memory. Calls for such a file complete, so
-    /// a worker thread may make these calls.
+    /// Returns whether the file is on a local disk or in memory. A system call on such a file
+    /// does not block for an unlimited time, so a worker thread may make the call.
     #[must_use]
     pub fn is_local(&self) -> bool {
         self.is_local

@@ -37,7 +37,8 @@ pub fn start_shared_pool(start: impl FnOnce([PoolCall; POOL_THREADS.get()])) {
     STARTED.call_once(|| start(pool_calls()));
 }
 
-/// The maximum time that the kernel needs to remove threads that have ended.
+/// The maximum time that [`check_threads`] waits until the kernel has removed the ended threads.
+/// Without this limit, the wait would not end if another part of the process started a thread.
 const REMOVAL_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Checks that `count` more threads can run at the same time. Runtimes panic, wait forever or start

@@ -23,11 +23,11 @@ const PROGRESS_MAX: usize = 100_000;
 pub struct Progress {
     /// The number of chunks.
     pub chunks: u64,
-    /// The kernel accepted the last byte of the file.
+    /// Indicates whether the kernel has accepted the last byte of the file.
     pub has_file_ended: bool,
-    /// The server closed the connection, or the server's process ended.
+    /// Indicates whether the server has closed the connection or its process has ended.
     pub has_disconnected: bool,
-    /// The log reported an error of the connection, such as a reset.
+    /// Indicates whether the log has reported an error of the connection, such as a reset.
     pub has_failed: bool,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Log {
 
 #[derive(Default)]
 struct State {
-    /// The server runs, and its log contains events.
+    /// Indicates whether the server is running and its log contains events.
     has_events: bool,
     /// The server's open connections, by their number in the log.
     open: HashMap<u64, Open>,

@@ -37,7 +37,7 @@ pub(super) struct Process {
     port: Option<u16>,
     log: Arc<Log>,
     readers: Vec<JoinHandle<()>>,
-    /// This program has asked the server to end.
+    /// Indicates whether this program has asked the server to end.
     pub is_asked_to_end: bool,
     pids: Option<(Instant, Vec<u32>)>,
 }
@@ -46,7 +46,7 @@ pub(super) struct Process {
 pub(super) struct Ending {
     /// A description, such as `exit code 0`.
     pub description: String,
-    /// This program did not ask the server to end.
+    /// Indicates whether the server ended although this program had not asked it to end.
     pub is_unexpected: bool,
 }
 

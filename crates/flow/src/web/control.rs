@@ -10,16 +10,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::clients::{Clients, MAX_CLIENTS};
+use crate::clients::{CLIENTS_MAX, Clients};
 use crate::scenarios::{self, Scenarios};
 use crate::servers::Servers;
 use crate::trace::Settings;
 
 use super::reply::Failure;
 use super::{Mode, Session};
-
-/// The maximum number of open clients per server.
-pub(super) const CLIENTS_MAX: usize = MAX_CLIENTS;
 
 /// The parts of a session that the page controls.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use flow::clients::{MAX_BYTES, MAX_CLIENTS};
+use flow::clients::{CLIENTS_MAX, MAX_BYTES};
 use flow::trace::{Line, Settings};
 use harness::Signal;
 
@@ -176,7 +176,7 @@ fn ending_a_client_closes_its_connection() {
 fn a_thousand_clients_can_be_open_but_not_more() {
     let flow = Flow::start(&["tokio"], MIB);
     let settings = Settings { receive_buffer: Some(4096), ..reading(0) };
-    let error = flow.clients.start(0, MAX_CLIENTS + 1, &settings).unwrap_err().to_string();
+    let error = flow.clients.start(0, CLIENTS_MAX + 1, &settings).unwrap_err().to_string();
     assert!(error.starts_with("cannot start 1001 clients: the maximum is 1000"), "{error}");
     assert_eq!(flow.clients.open(0), 0);
     flow.clients.start(0, 600, &settings).unwrap();

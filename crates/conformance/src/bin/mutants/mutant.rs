@@ -113,7 +113,7 @@ pub enum Mutant {
     ResetsSlowReaders,
     /// Exits when the file is missing, so all later connections are refused
     ExitsOnMissingFile,
-    /// Sends a text after the header of a 404 response, so the Content-Length is incorrect
+    /// Sends a body after the header of a 404 response, so the Content-Length is incorrect
     Http404WithBody,
     /// Hangs when the file is missing, so a client gets neither bytes nor end of file
     HangsOnMissingFile,
