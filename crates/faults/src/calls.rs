@@ -8,7 +8,7 @@ use harness::fixture::noise;
 use serve_core::Approach;
 use socket2::{SockFilter, SockRef};
 
-use crate::client::{self, BARE};
+use crate::client;
 use crate::fault::{Fault, Result, Stop, fail};
 use crate::kernel::{FailingCalls, limit_retransmissions};
 use crate::server::Start;
@@ -110,9 +110,12 @@ fn etimedout(approach: &'static Approach) -> Result {
     limit_retransmissions()?;
     let mut kinds = Vec::new();
     for args in [&[][..], &["--zero-copy"]] {
-        let mut server = Start::new(approach, args)?.listen()?;
+        // A blocking `sendfile` loses the error of the socket if the call has already sent some bytes.
+        // With this time limit, std repeats the call each second.
+        let args = [args, &["--stall-timeout", "8s"]].concat();
+        let mut server = Start::new(approach, &args)?.listen()?;
         let mut client = client::non_reading(server.addr)?;
-        client.read_exact(&mut [0; BARE.len()])?;
+        client.read_exact(&mut [0; 100_000])?;
         SockRef::from(&client).attach_filter(&[SockFilter::new(RETURN, 0, 0, 0)])?;
         server.wait_for(1, "disconnected", TIMEOUT);
         kinds.extend(server.error_kinds().into_iter().next());

@@ -124,11 +124,12 @@ impl<'scope, 'env> ReaderThread<'scope, 'env> {
 
     /// Returns the cause of an error from a write. The kernel reports the error of a socket only
     /// once. If the reader thread received this error, a write fails with `BrokenPipe`. In that
-    /// case, the reader thread has ended or is about to end.
+    /// case, this method waits until the reader thread has ended. The thread ends soon, because the
+    /// socket cannot receive any more data either.
     pub(crate) fn cause_of(&self, error: io::Error) -> io::Error {
         match self.result.get() {
             Some(result) if error.kind() == ErrorKind::BrokenPipe => {
-                result.recv_timeout(READER_DELAY).ok().and_then(Result::err).unwrap_or(error)
+                result.recv().ok().and_then(Result::err).unwrap_or(error)
             }
             _ => error,
         }
