@@ -16,8 +16,8 @@ const DEADLINE: Duration = Duration::from_secs(20);
 
 const CONTENT: &[u8] = b"the file";
 
-/// Starts a server for which the kernel denies these system calls.
-fn start_without(denied: &'static [i64]) -> (Child, tempfile::TempDir) {
+/// Starts a server for which these system calls fail with `errno`.
+fn start_without(denied: &'static [i64], errno: i32) -> (Child, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file.bin");
     fs::write(&file, CONTENT).unwrap();
@@ -28,7 +28,7 @@ fn start_without(denied: &'static [i64]) -> (Child, tempfile::TempDir) {
     // starts.
     let spawn = move || {
         let rules = denied.iter().map(|&call| (call, Vec::new())).collect();
-        let denial = SeccompAction::Errno(libc::EPERM.cast_unsigned());
+        let denial = SeccompAction::Errno(errno.cast_unsigned());
         let arch = std::env::consts::ARCH.try_into().unwrap();
         let filter = SeccompFilter::new(rules, SeccompAction::Allow, denial, arch).unwrap();
         apply_filter(&BpfProgram::try_from(filter).unwrap()).unwrap();
@@ -45,7 +45,18 @@ fn read_all(mut from: impl Read) -> String {
 
 #[test]
 fn without_io_uring_the_server_uses_epoll_and_prints_a_warning() {
-    let (mut child, _folder) = start_without(&[libc::SYS_io_uring_setup]);
+    expect_epoll(libc::EPERM);
+}
+
+#[test]
+fn on_linux_before_5_19_the_server_uses_epoll_and_prints_a_warning() {
+    // Before Linux 5.19, `io_uring_setup` rejects the flag `IORING_SETUP_COOP_TASKRUN` in this way.
+    expect_epoll(libc::EINVAL);
+}
+
+/// Expects that the server uses epoll if `io_uring_setup` fails with `errno`.
+fn expect_epoll(errno: i32) {
+    let (mut child, _folder) = start_without(&[libc::SYS_io_uring_setup], errno);
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut listening = String::new();
     stdout.read_line(&mut listening).unwrap();
@@ -63,7 +74,8 @@ fn without_io_uring_the_server_uses_epoll_and_prints_a_warning() {
 
 #[test]
 fn without_io_uring_and_epoll_the_server_exits_with_code_2() {
-    let (child, _folder) = start_without(&[libc::SYS_io_uring_setup, libc::SYS_epoll_create1]);
+    let denied = &[libc::SYS_io_uring_setup, libc::SYS_epoll_create1];
+    let (child, _folder) = start_without(denied, libc::EPERM);
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
